@@ -1,0 +1,1 @@
+//! Images in files: docker-archive and OCI layout tars.

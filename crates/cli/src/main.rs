@@ -1,0 +1,2 @@
+//! Images and registries without a daemon.
+fn main() {}

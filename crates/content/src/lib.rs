@@ -1,0 +1,1 @@
+//! How described bytes move: sources, sinks, verification, events.

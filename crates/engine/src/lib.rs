@@ -1,0 +1,1 @@
+//! The verbs: pull, push, load, save, tag, remove, inspect.

@@ -1,0 +1,1 @@
+//! The words of wharfie: digests, references, manifests, configurations. Pure values.

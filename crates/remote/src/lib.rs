@@ -1,0 +1,1 @@
+//! Registries over the network: endpoints, authentication, pull, push, search.

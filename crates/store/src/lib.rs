@@ -1,0 +1,1 @@
+//! What is on this machine: blobs, layers, references, snapshots, leases, garbage collection.

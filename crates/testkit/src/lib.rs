@@ -1,0 +1,1 @@
+//! Fixture builders, test registry, contract suites and host sandbox for wharfie's tests.
