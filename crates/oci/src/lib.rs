@@ -1,1 +1,26 @@
-//! The words of wharfie: digests, references, manifests, configurations. Pure values.
+//! The words of wharfie: digests, references, descriptors, manifests, configurations, platforms.
+//!
+//! Pure values. Nothing here opens a file, a socket or a clock, so everything compiles in a moment,
+//! can be fuzzed at full speed and means the same in every room.
+
+pub mod config;
+pub mod descriptor;
+pub mod digest;
+pub mod fault;
+pub mod ids;
+pub mod index;
+pub mod manifest;
+pub mod media_type;
+pub mod platform;
+pub mod reference;
+
+pub use config::ImageConfig;
+pub use descriptor::Descriptor;
+pub use digest::{Digest, Digester};
+pub use fault::{Fault, Kind};
+pub use ids::{ChainId, DiffId, ImageId};
+pub use index::Index;
+pub use manifest::Manifest;
+pub use media_type::MediaType;
+pub use platform::Platform;
+pub use reference::Reference;
