@@ -13,6 +13,7 @@ pub mod manifest;
 pub mod media_type;
 pub mod platform;
 pub mod reference;
+pub mod time;
 
 pub use config::ImageConfig;
 pub use descriptor::Descriptor;
@@ -23,4 +24,5 @@ pub use index::Index;
 pub use manifest::Manifest;
 pub use media_type::MediaType;
 pub use platform::Platform;
-pub use reference::Reference;
+pub use reference::{Reference, Repository};
+pub use time::Timestamp;
