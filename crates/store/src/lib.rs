@@ -1,1 +1,24 @@
-//! What is on this machine: blobs, layers, references, snapshots, leases, garbage collection.
+//! What is on this machine: blobs, layers, images, references, leases, and the collection of what nothing needs.
+//!
+//! The disk format is specified in `docs/store.md`. Many processes may use one store at once; a process killed anywhere
+//! leaves a store that opens clean: files appear whole or not at all, and rows follow files, never the other way round.
+//! Knows nothing of networks, archives or terminals.
+
+pub mod error;
+pub mod fsck;
+pub mod gc;
+pub mod images;
+pub mod ingest;
+pub mod lease;
+pub mod mounts;
+mod schema;
+pub mod snapshots;
+pub mod store;
+mod temp;
+pub mod trash;
+
+pub use error::{Error, Result};
+pub use images::{ImageRow, NewImage, ReferenceRow};
+pub use ingest::{Ingest, Ingested};
+pub use lease::Lease;
+pub use store::{Options, Store};

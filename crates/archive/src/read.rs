@@ -1,0 +1,241 @@
+//! Taking an archive apart in one pass, so that a pipe is as good as a file.
+//!
+//! Which members are layers is only said by a document that may come last. So every member that looks like a layer is
+//! handed on at once, documents are kept in memory, and the meaning is found when the stream has ended.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use wharfie_content::BoxError;
+use wharfie_layer::compression::{Compression, Decoder};
+use wharfie_layer::entry::Kind;
+use wharfie_layer::tar::{self, BLOCK, Reader};
+use wharfie_oci::{DiffId, Digest, ImageConfig, MediaType, Platform};
+
+use crate::error::{Error, Result};
+use crate::{docker, oci};
+
+/// Takes layers as they stream past, in any compression, and says what they are.
+pub trait Intake {
+    /// Stores one layer; `bytes` must be read to their end.
+    ///
+    /// # Errors
+    /// Whatever goes wrong; the load ends with it.
+    fn layer(&mut self, bytes: &mut (dyn Read + Send), size: u64) -> Result<StoredLayer, BoxError>;
+}
+
+/// A layer that an [`Intake`] has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLayer {
+    /// Digest of its plain tar.
+    pub diff_id: DiffId,
+    /// Digest of the bytes in the archive: the compressed blob's, or the diff id's own.
+    pub blob: Digest,
+}
+
+/// One image of an archive, checked: its layers are those its configuration names.
+#[derive(Debug, Clone)]
+pub struct ArchivedImage {
+    /// The configuration, byte for byte.
+    pub config: Vec<u8>,
+    /// What it says.
+    pub parsed: ImageConfig,
+    /// The names it is to get, as the archive spells them.
+    pub names: Vec<String>,
+    /// The manifest it came with, if any (OCI layouts): type and bytes.
+    pub manifest: Option<(MediaType, Vec<u8>)>,
+    /// The id of the image it was made from, if the archive says so.
+    pub parent: Option<Digest>,
+}
+
+/// What was found under each name of an archive.
+#[derive(Debug, Default)]
+pub struct Members {
+    map: BTreeMap<String, Member>,
+}
+
+#[derive(Debug)]
+enum Member {
+    Document(Vec<u8>),
+    Layer(StoredLayer),
+    Link(String),
+}
+
+/// 24 MiB: documents of some thousand images; an archive with more is not an image archive.
+const MAX_DOCUMENTS: u64 = 24 << 20;
+/// Symbolic links that are followed before a loop is suspected.
+const MAX_LINKS: usize = 16;
+
+/// Reads images from a docker-archive or OCI layout, plain or compressed. From an index of several platforms `platform`
+/// is taken.
+///
+/// # Errors
+/// When the stream is no such archive, is damaged, contradicts itself, or `intake` fails.
+pub fn read(input: impl Read + Send, intake: &mut dyn Intake, platform: &Platform) -> Result<Vec<ArchivedImage>> {
+    let (_, decoder) = Decoder::detect(input).map_err(Error::Tar)?;
+    let members = Members::collect(decoder, intake)?;
+    if members.document("manifest.json").is_some() {
+        docker::images(&members)
+    } else if members.document("index.json").is_some() {
+        oci::images(&members, platform)
+    } else {
+        Err(Error::NoManifest)
+    }
+}
+
+impl Members {
+    fn collect(input: impl Read + Send, intake: &mut dyn Intake) -> Result<Self> {
+        let mut members = Self::default();
+        let mut documents = 0;
+        let mut archive = Reader::new(input);
+        while let Some(mut member) = archive.next_entry().map_err(Error::Tar)? {
+            let entry = member.entry();
+            let name = normalise("", &String::from_utf8_lossy(&entry.path));
+            let found = match entry.kind {
+                Kind::Symlink => Member::Link(beside(&name, &String::from_utf8_lossy(&entry.link))),
+                Kind::Hardlink => Member::Link(normalise("", &String::from_utf8_lossy(&entry.link))),
+                Kind::File => {
+                    let size = entry.size;
+                    let mut head = vec![0; BLOCK];
+                    let n = fill(&mut member, &mut head).map_err(Error::Read)?;
+                    head.truncate(n);
+                    if is_layer(&name, &head) {
+                        let mut bytes = io::Cursor::new(head).chain(&mut member);
+                        Member::Layer(intake.layer(&mut bytes, size).map_err(Error::Intake)?)
+                    } else if is_document(&name, &head) {
+                        documents += size;
+                        if documents > MAX_DOCUMENTS {
+                            return Err(Error::TooLarge { limit: MAX_DOCUMENTS });
+                        }
+                        member.read_to_end(&mut head).map_err(Error::Read)?;
+                        Member::Document(head)
+                    } else {
+                        continue;
+                    }
+                }
+                _ => continue,
+            };
+            members.map.insert(name, found);
+        }
+        Ok(members)
+    }
+
+    fn get(&self, name: &str) -> Option<&Member> {
+        let mut name = normalise("", name);
+        for _ in 0..MAX_LINKS {
+            match self.map.get(&name)? {
+                Member::Link(target) => name.clone_from(target),
+                found => return Some(found),
+            }
+        }
+        None
+    }
+
+    /// The bytes of a document.
+    pub fn document(&self, name: &str) -> Option<&[u8]> {
+        match self.get(name)? {
+            Member::Document(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a document that must be there.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn required(&self, name: &str) -> Result<&[u8]> {
+        self.document(name).ok_or_else(|| Error::MissingMember(name.to_owned()))
+    }
+
+    /// A layer that must be there.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn layer(&self, name: &str) -> Result<&StoredLayer> {
+        match self.get(name) {
+            Some(Member::Layer(layer)) => Ok(layer),
+            _ => Err(Error::MissingMember(name.to_owned())),
+        }
+    }
+}
+
+/// Checks that `layers` are the ones `config` names.
+pub(crate) fn check_layers(config: &ImageConfig, layers: &[&StoredLayer]) -> Result<()> {
+    let named = &config.rootfs.diff_ids;
+    if layers.len() != named.len() {
+        return Err(Error::LayerCount { expected: layers.len(), actual: named.len() });
+    }
+    for (position, (layer, expected)) in layers.iter().zip(named).enumerate() {
+        if layer.diff_id != *expected {
+            return Err(Error::DiffId { position, expected: expected.clone(), actual: layer.diff_id.clone() });
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn json<'a, T: serde::Deserialize<'a>>(member: &str, bytes: &'a [u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|source| Error::Json { member: member.to_owned(), source })
+}
+
+fn is_layer(name: &str, head: &[u8]) -> bool {
+    name.ends_with("layer.tar")
+        || Compression::detect(head) != Compression::None
+        || tar::is_header(head)
+        // An empty tar: nothing but zeros.
+        || (name.starts_with("blobs/") && head.len() == BLOCK && head.iter().all(|b| *b == 0))
+}
+
+fn is_document(name: &str, head: &[u8]) -> bool {
+    matches!(name, "manifest.json" | "index.json" | "oci-layout" | "repositories")
+        || head.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|b| matches!(b, b'{' | b'[' | b'n'))
+}
+
+/// `link` as seen from the directory of `name`.
+fn beside(name: &str, link: &str) -> String {
+    let directory = name.rsplit_once('/').map_or("", |(directory, _)| directory);
+    normalise(if link.starts_with('/') { "" } else { directory }, link)
+}
+
+/// One spelling for a path, never above the archive's root.
+fn normalise(directory: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in directory.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_inside_the_archive() {
+        fn check(name: &str, link: &str, expected: &str) {
+            assert_eq!(beside(name, link), expected, "{name} -> {link}");
+        }
+        check("abc/layer.tar", "../def/layer.tar", "def/layer.tar");
+        check("abc/layer.tar", "../../../../etc/passwd", "etc/passwd");
+        check("a/b", "/c", "c");
+        check("./a/./b", "c", "a/c");
+    }
+}

@@ -1,0 +1,154 @@
+//! What can go wrong in a store.
+
+use std::io;
+use std::path::PathBuf;
+
+use wharfie_content::Mismatch;
+use wharfie_oci::{Digest, DiffId, Fault, Kind};
+
+/// Results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Reading or writing a file of the store failed.
+    #[error("cannot {doing} {path}")]
+    Io {
+        /// `read`, `write`, `create`…
+        doing: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The metadata cannot be read or written.
+    #[error("cannot use the store's metadata in {path}")]
+    Metadata {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A newer wharfie made it.
+    #[error("the store in {root} has format {found}, this wharfie knows formats up to {known}")]
+    TooNew {
+        /// Which store.
+        root: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Bytes are not what they were announced as.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// A layer unpacks to something else than its image says.
+    #[error("filesystem layer verification failed: expected diff id {expected}, got {actual}")]
+    DiffId {
+        /// Promised by the image's configuration.
+        expected: DiffId,
+        /// Computed.
+        actual: DiffId,
+    },
+    /// The stream that was being stored failed.
+    #[error("cannot read the content to store")]
+    Source(#[source] io::Error),
+    /// A layer's tar is damaged or absurd.
+    #[error("cannot read the layer")]
+    Layer(#[source] wharfie_layer::Error),
+    /// A blob should be here and is not.
+    #[error("content {0} is missing from the store")]
+    MissingBlob(Digest),
+    /// A layer should be here and is not.
+    #[error("layer {0} is missing from the store")]
+    MissingLayer(DiffId),
+    /// Mounting failed.
+    #[error("cannot mount on {target}")]
+    Mount {
+        /// Where.
+        target: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Nothing of ours is mounted there.
+    #[error("nothing is mounted on {0} by this store")]
+    NotMounted(PathBuf),
+    /// More layers than the kernel stacks.
+    #[error("the image has {0} layers; the kernel stacks at most 500")]
+    TooManyLayers(usize),
+}
+
+impl Error {
+    /// The shape that `map_err` wants.
+    pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { doing, path, source }
+    }
+
+    /// Sorts an error of a stream being stored: a mismatch, a damaged layer, or the source's own.
+    pub(crate) fn of_source(error: io::Error) -> Self {
+        if let Some(mismatch) = Mismatch::within(&error) {
+            return Self::Mismatch(mismatch.clone());
+        }
+        Self::Source(error)
+    }
+
+    fn io_source(&self) -> Option<&io::Error> {
+        match self {
+            Self::Io { source, .. } | Self::Mount { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::TooNew { .. } | Self::TooManyLayers(_) => Kind::Unsupported,
+            Self::Mismatch(_)
+            | Self::DiffId { .. }
+            | Self::Layer(_)
+            | Self::MissingBlob(_)
+            | Self::MissingLayer(_) => Kind::Corrupt,
+            Self::NotMounted(_) => Kind::NotFound,
+            Self::Source(_) => Kind::Unavailable,
+            Self::Metadata { source, .. } => match source.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::DatabaseBusy) => Kind::Unavailable,
+                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => Kind::Corrupt,
+                _ => Kind::Internal,
+            },
+            Self::Io { .. } | Self::Mount { .. } => match self.io_source().map(io::Error::kind) {
+                Some(io::ErrorKind::PermissionDenied) => Kind::Denied,
+                Some(io::ErrorKind::NotFound) => Kind::NotFound,
+                Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Kind::Unavailable,
+                _ => Kind::Internal,
+            },
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let text = match self {
+            Self::TooNew { .. } => "use the wharfie that made it, or another store with --root DIR",
+            Self::MissingBlob(_) | Self::MissingLayer(_) => {
+                "run `wharfie system fsck` to see what is damaged, then pull or load the image again"
+            }
+            Self::Metadata { .. } if self.kind() == Kind::Corrupt => "run `wharfie system fsck` to rebuild the metadata",
+            Self::Mount { .. } if self.kind() == Kind::Denied => {
+                "mounting needs root, or a user namespace: `unshare --map-root-user --mount`"
+            }
+            _ => match (self.kind(), self.io_source().map(io::Error::kind)) {
+                (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => {
+                    "free some space, for instance with `wharfie image prune`, and run the command again; nothing was lost"
+                }
+                (Kind::Denied, _) => "run as the store's owner, or choose another store with --root DIR",
+                _ => return None,
+            },
+        };
+        Some(text.to_owned())
+    }
+}

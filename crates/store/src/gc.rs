@@ -1,0 +1,191 @@
+//! Collection: freeing what no image, kept image, mount or living lease reaches.
+//!
+//! Rows go first, in one transaction that no other writer can overlap; files go while the same lock is held. A process
+//! that is about to use something holds it first (`Lease::hold_*`), under the same lock, so it either finds it protected
+//! or finds it gone and fetches it again. Killed in between, files without rows remain, which `fsck` sweeps.
+
+use rusqlite::{Transaction, params};
+use wharfie_oci::{DiffId, Digest};
+
+use crate::error::Result;
+use crate::store::Store;
+use crate::trash::{forget, nanos};
+
+/// What a collection freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Collected {
+    /// Removed images that are no longer kept.
+    pub images: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// How much of what is being kept goes too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// What is over its time or over the limits.
+    Expired,
+    /// Everything.
+    All,
+}
+
+impl Store {
+    /// Frees what nothing needs.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed. Files that cannot be deleted are left for `fsck`.
+    pub fn collect(&self, kept: Kept) -> Result<Collected> {
+        let mut collected = Collected::default();
+        self.write(|db| {
+            let change = || -> rusqlite::Result<(u64, Vec<String>, Vec<String>)> {
+                let images = self.expire(db, kept)?;
+                self.bury_dead_leases(db)?;
+                let layers = unreachable_layers(db)?;
+                let blobs = unreachable_blobs(db)?;
+                for layer in &layers {
+                    db.execute("DELETE FROM layer WHERE diff_id = ?1", [layer])?;
+                }
+                for blob in &blobs {
+                    db.execute("DELETE FROM blob WHERE digest = ?1", [blob])?;
+                }
+                Ok((images, layers, blobs))
+            };
+            let (images, layers, blobs) = change().map_err(self.metadata_error())?;
+            collected.images = images;
+            for layer in layers.iter().filter_map(|text| text.parse::<DiffId>().ok()) {
+                collected.bytes += remove_file(&self.layer_path(&layer));
+                self.remove_unpacked(&layer);
+            }
+            for blob in blobs.iter().filter_map(|text| text.parse::<Digest>().ok()) {
+                collected.bytes += remove_file(&self.blob_path(&blob));
+            }
+            Ok(())
+        })?;
+        Ok(collected)
+    }
+
+    /// Frees removed images whose time is over or that are too many; does nothing, quickly, when there are none.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn collect_expired(&self) -> Result<Collected> {
+        if self.read(|db| self.to_expire(db, Kept::Expired))?.is_empty() && self.options.grace > 0 {
+            return Ok(Collected::default());
+        }
+        self.collect(Kept::Expired)
+    }
+
+    /// Bytes on disk that only removed images hold.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn kept_bytes(&self) -> Result<u64> {
+        self.read(kept_bytes)
+    }
+
+    fn expire(&self, db: &Transaction<'_>, kept: Kept) -> rusqlite::Result<u64> {
+        let mut expired = 0;
+        loop {
+            let ids = self.to_expire(db, kept)?;
+            if ids.is_empty() {
+                break;
+            }
+            for id in ids {
+                forget(db, &id)?;
+                expired += 1;
+            }
+        }
+        let until = nanos(self.now()).saturating_sub(self.options.grace.saturating_mul(1_000_000_000));
+        match kept {
+            Kept::All => db.execute("DELETE FROM trash", [])?,
+            Kept::Expired => db.execute("DELETE FROM trash WHERE removed_at <= ?1", [until])?,
+        };
+        Ok(expired)
+    }
+
+    /// The removed images that go next: all that are over their time, or the oldest one while there is too much.
+    fn to_expire(&self, db: &rusqlite::Connection, kept: Kept) -> rusqlite::Result<Vec<String>> {
+        let until = match kept {
+            Kept::All => i64::MAX,
+            Kept::Expired => nanos(self.now()).saturating_sub(self.options.grace.saturating_mul(1_000_000_000)),
+        };
+        let over: Vec<String> = db
+            .prepare("SELECT id FROM image WHERE removed_at <= ?1")?
+            .query_map([until], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        if !over.is_empty() {
+            return Ok(over);
+        }
+        let oldest: Vec<String> = db
+            .prepare("SELECT id FROM image WHERE removed_at IS NOT NULL ORDER BY removed_at, id LIMIT 1")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        if oldest.is_empty() || !(self.is_disk_tight() || kept_bytes(db)? > self.options.keep_limit) {
+            return Ok(Vec::new());
+        }
+        // A tight disk empties the whole shelf: bytes come free only after the transaction, so counting would not help.
+        if self.is_disk_tight() {
+            return db
+                .prepare("SELECT id FROM image WHERE removed_at IS NOT NULL")?
+                .query_map([], |row| row.get(0))?
+                .collect();
+        }
+        Ok(oldest)
+    }
+
+    fn is_disk_tight(&self) -> bool {
+        rustix::fs::statvfs(&self.root).is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) < self.options.keep_free)
+    }
+
+    fn bury_dead_leases(&self, db: &Transaction<'_>) -> rusqlite::Result<()> {
+        let ids: Vec<String> =
+            db.prepare("SELECT id FROM lease")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        for id in ids.iter().filter(|id| self.is_dead_lease(id)) {
+            db.execute("DELETE FROM lease_item WHERE lease = ?1", params![id])?;
+            db.execute("DELETE FROM lease WHERE id = ?1", params![id])?;
+            let _ = std::fs::remove_file(self.root.join("leases").join(id));
+        }
+        Ok(())
+    }
+}
+
+fn remove_file(path: &std::path::Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let bytes = path.symlink_metadata().map_or(0, |found| found.blocks() * 512);
+    if std::fs::remove_file(path).is_ok() { bytes } else { 0 }
+}
+
+fn kept_bytes(db: &rusqlite::Connection) -> rusqlite::Result<u64> {
+    let hidden = "SELECT diff_id FROM image_layer JOIN image ON image.id = image_layer.image WHERE removed_at IS NOT NULL
+        EXCEPT SELECT diff_id FROM image_layer JOIN image ON image.id = image_layer.image WHERE removed_at IS NULL";
+    let sql = format!(
+        "SELECT (SELECT coalesce(sum(file_size), 0) FROM layer WHERE diff_id IN ({hidden}))
+              + (SELECT coalesce(sum(blob.size), 0) FROM layer_blob JOIN blob USING (digest) WHERE diff_id IN ({hidden}))"
+    );
+    db.query_row(&sql, [], |row| row.get(0))
+}
+
+fn unreachable_layers(db: &Transaction<'_>) -> rusqlite::Result<Vec<String>> {
+    db.prepare(
+        "SELECT diff_id FROM layer
+         WHERE NOT EXISTS (SELECT 1 FROM image_layer WHERE image_layer.diff_id = layer.diff_id)
+           AND ('layer ' || diff_id) NOT IN (SELECT key FROM lease_item)
+           AND diff_id NOT IN (
+               SELECT diff_id FROM mount JOIN image_layer ON image_layer.image = mount.image)",
+    )?
+    .query_map([], |row| row.get(0))?
+    .collect()
+}
+
+/// Runs after the unreachable layers' rows are gone.
+fn unreachable_blobs(db: &Transaction<'_>) -> rusqlite::Result<Vec<String>> {
+    db.prepare(
+        "SELECT digest FROM blob
+         WHERE digest NOT IN (SELECT id FROM image)
+           AND digest NOT IN (SELECT digest FROM image_manifest)
+           AND digest NOT IN (SELECT layer_blob.digest FROM layer_blob JOIN layer USING (diff_id))
+           AND ('blob ' || digest) NOT IN (SELECT key FROM lease_item)",
+    )?
+    .query_map([], |row| row.get(0))?
+    .collect()
+}

@@ -1,0 +1,377 @@
+//! Images and their references: rows that say what the blobs mean.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use wharfie_oci::{ChainId, Descriptor, DiffId, Digest, ImageId, MediaType, Reference, Timestamp};
+
+use crate::error::{Error, Result};
+use crate::lease::Lease;
+use crate::store::Store;
+
+/// An image as listings need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageRow {
+    /// Digest of its configuration.
+    pub id: ImageId,
+    /// When it was made, in seconds since 1970; `None` if it does not say.
+    pub created: Option<i64>,
+    /// Sum of its layers' file contents in bytes.
+    pub size: u64,
+    /// The image it was made from here, if that was recorded.
+    pub parent: Option<ImageId>,
+    /// When one of its tags was last set.
+    pub tagged_at: Option<Timestamp>,
+}
+
+/// A name and the image it stands for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReferenceRow {
+    /// Canonical spelling: `docker.io/library/web:1` or `docker.io/library/web@sha256:…`.
+    pub name: String,
+    /// What it stands for.
+    pub image: ImageId,
+    /// True for `repository@digest`.
+    pub is_digest: bool,
+}
+
+/// A layer of an image, in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageLayer {
+    /// Digest of its tar.
+    pub diff_id: DiffId,
+    /// The stack up to and including it.
+    pub chain_id: ChainId,
+    /// Bytes of the files in it.
+    pub content_size: u64,
+}
+
+/// An image about to be recorded. Its configuration, manifests and layers are in the store and held by the lease.
+#[derive(Debug, Clone)]
+pub struct NewImage {
+    /// Digest of its configuration.
+    pub id: ImageId,
+    /// When it was made, in seconds since 1970.
+    pub created: Option<i64>,
+    /// Bottom first.
+    pub layers: Vec<DiffId>,
+    /// The image it was made from here.
+    pub parent: Option<ImageId>,
+    /// Manifests and indexes it came with: type and digest.
+    pub manifests: Vec<(MediaType, Digest)>,
+}
+
+/// What setting references did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recorded {
+    /// True if the image was not visible before.
+    pub is_new: bool,
+    /// Tags that stood for another image until now, with that image.
+    pub moved: Vec<(String, ImageId)>,
+    /// True if at least one reference is new or moved.
+    pub is_changed: bool,
+}
+
+fn text<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text = row.get_ref(column)?.as_str()?;
+    text.parse().map_err(|why| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(why))
+    })
+}
+
+fn optional<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?.and_then(|text| text.parse().ok()))
+}
+
+fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
+    Ok(ImageRow {
+        id: text(row, 0)?,
+        created: row.get(1)?,
+        size: row.get(2)?,
+        parent: optional(row, 3)?,
+        tagged_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_nanos),
+    })
+}
+
+fn reference_row(row: &Row<'_>) -> rusqlite::Result<ReferenceRow> {
+    Ok(ReferenceRow { name: row.get(0)?, image: text(row, 1)?, is_digest: row.get(2)? })
+}
+
+const IMAGE_COLUMNS: &str = "id, created, size, parent, tagged_at";
+
+impl Store {
+    /// Every image that was not removed, newest first, equals by id.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn images(&self) -> Result<Vec<ImageRow>> {
+        self.read(|db| {
+            let sql = format!(
+                "SELECT {IMAGE_COLUMNS} FROM image WHERE removed_at IS NULL ORDER BY coalesce(created, -1e18) DESC, id"
+            );
+            db.prepare(&sql)?.query_map([], image_row)?.collect()
+        })
+    }
+
+    /// One image, if it is here and not removed.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn image(&self, id: &ImageId) -> Result<Option<ImageRow>> {
+        self.read(|db| {
+            let sql = format!("SELECT {IMAGE_COLUMNS} FROM image WHERE removed_at IS NULL AND id = ?1");
+            db.query_row(&sql, [id.as_str()], image_row).optional()
+        })
+    }
+
+    /// The images whose id starts with these hexadecimal digits; two are enough to know that there are several.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn images_with_prefix(&self, hex: &str) -> Result<Vec<ImageId>> {
+        self.read(|db| {
+            let sql = "SELECT id FROM image WHERE removed_at IS NULL AND id >= ?1 AND id < ?2 LIMIT 2";
+            let low = format!("sha256:{hex}");
+            let high = format!("{low}g");
+            db.prepare(sql)?.query_map([low, high], |row| text(row, 0))?.collect()
+        })
+    }
+
+    /// Images made from `parent` here.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn children(&self, parent: &ImageId) -> Result<Vec<ImageId>> {
+        self.read(|db| {
+            let sql = "SELECT id FROM image WHERE removed_at IS NULL AND parent = ?1 ORDER BY id";
+            db.prepare(sql)?.query_map([parent.as_str()], |row| text(row, 0))?.collect()
+        })
+    }
+
+    /// All references, in canonical byte order.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn references(&self) -> Result<Vec<ReferenceRow>> {
+        self.read(|db| {
+            db.prepare("SELECT name, image, is_digest FROM reference ORDER BY name")?
+                .query_map([], reference_row)?
+                .collect()
+        })
+    }
+
+    /// The references of one image, in canonical byte order.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn references_of(&self, id: &ImageId) -> Result<Vec<ReferenceRow>> {
+        self.read(|db| {
+            db.prepare("SELECT name, image, is_digest FROM reference WHERE image = ?1 ORDER BY name")?
+                .query_map([id.as_str()], reference_row)?
+                .collect()
+        })
+    }
+
+    /// What a canonical reference stands for.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn resolve(&self, canonical: &str) -> Result<Option<ImageId>> {
+        self.read(|db| {
+            db.query_row("SELECT image FROM reference WHERE name = ?1", [canonical], |row| text(row, 0)).optional()
+        })
+    }
+
+    /// The layers of an image, bottom first.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn layers_of(&self, id: &ImageId) -> Result<Vec<ImageLayer>> {
+        self.read(|db| {
+            let sql = "SELECT image_layer.diff_id, chain_id, coalesce(content_size, 0) FROM image_layer
+                LEFT JOIN layer ON layer.diff_id = image_layer.diff_id WHERE image = ?1 ORDER BY position";
+            db.prepare(sql)?
+                .query_map([id.as_str()], |row| {
+                    Ok(ImageLayer { diff_id: text(row, 0)?, chain_id: text(row, 1)?, content_size: row.get(2)? })
+                })?
+                .collect()
+        })
+    }
+
+    /// For every layer in use: its diff id, its content size and how many visible images have it.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn layer_uses(&self) -> Result<BTreeMap<DiffId, (u64, u64)>> {
+        self.read(|db| {
+            let sql = "SELECT layer.diff_id, content_size, count(DISTINCT image.id) FROM layer
+                JOIN image_layer ON image_layer.diff_id = layer.diff_id
+                JOIN image ON image.id = image_layer.image AND image.removed_at IS NULL
+                GROUP BY layer.diff_id";
+            db.prepare(sql)?.query_map([], |row| Ok((text(row, 0)?, (row.get(1)?, row.get(2)?))))?.collect()
+        })
+    }
+
+    /// The manifests and indexes an image came with.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn manifests_of(&self, id: &ImageId) -> Result<Vec<(MediaType, Digest)>> {
+        self.read(|db| {
+            db.prepare("SELECT media_type, digest FROM image_manifest WHERE image = ?1 ORDER BY digest")?
+                .query_map([id.as_str()], |row| Ok((MediaType::new(&row.get::<_, String>(0)?), text(row, 1)?)))?
+                .collect()
+        })
+    }
+
+    /// The compressed forms of a layer that are here.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn blobs_of_layer(&self, diff_id: &DiffId) -> Result<Vec<Descriptor>> {
+        self.read(|db| {
+            let sql = "SELECT media_type, digest, size FROM layer_blob WHERE diff_id = ?1
+                AND digest IN (SELECT digest FROM blob) ORDER BY digest";
+            db.prepare(sql)?
+                .query_map([diff_id.as_str()], |row| {
+                    Ok(Descriptor::new(MediaType::new(&row.get::<_, String>(0)?), text(row, 1)?, row.get(2)?))
+                })?
+                .collect()
+        })
+    }
+
+    /// Repositories of the registry `host` that are known to have a blob.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn origins_of_blob(&self, digest: &Digest, host: &str) -> Result<Vec<String>> {
+        self.read(|db| {
+            db.prepare("SELECT path FROM blob_origin WHERE digest = ?1 AND host = ?2 ORDER BY path")?
+                .query_map([digest.as_str(), host], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// Remembers that a repository has these blobs, for mounting them elsewhere on the same registry later.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn record_origins(&self, repository: &wharfie_oci::Repository, blobs: &[Digest]) -> Result<()> {
+        self.write(|db| {
+            let sql = "INSERT OR IGNORE INTO blob_origin (digest, host, path) VALUES (?1, ?2, ?3)";
+            let mut insert = db.prepare(sql).map_err(self.metadata_error())?;
+            for blob in blobs {
+                insert
+                    .execute(params![blob.as_str(), repository.host(), repository.path()])
+                    .map_err(self.metadata_error())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Points `reference` at an image. Returns the image it stood for before, if another.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn set_reference(&self, reference: &Reference, image: &ImageId) -> Result<Option<ImageId>> {
+        self.write_durably(|db| {
+            let old = self.point(db, reference, image)?;
+            Ok(old.filter(|old| old != image))
+        })
+    }
+
+    fn point(&self, db: &Transaction<'_>, reference: &Reference, image: &ImageId) -> Result<Option<ImageId>> {
+        let name = reference.canonical();
+        let point = || -> rusqlite::Result<Option<ImageId>> {
+            let old = db
+                .query_row("SELECT image FROM reference WHERE name = ?1", [&name], |row| text(row, 0))
+                .optional()?;
+            let is_digest = reference.digest().is_some();
+            db.execute(
+                "INSERT OR REPLACE INTO reference (name, image, is_digest) VALUES (?1, ?2, ?3)",
+                params![name, image.as_str(), is_digest],
+            )?;
+            db.execute("DELETE FROM trash WHERE name = ?1 AND image = ?2", params![name, image.as_str()])?;
+            if !is_digest && old.as_ref() != Some(image) {
+                let now = self.now();
+                let nanos = now.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(now.nanos));
+                db.execute("UPDATE image SET tagged_at = ?2 WHERE id = ?1", params![image.as_str(), nanos])?;
+            }
+            Ok(old)
+        };
+        point().map_err(self.metadata_error())
+    }
+}
+
+impl Lease<'_> {
+    /// Records an image whose parts the lease holds, and points `references` at it, durably and at once.
+    /// Idempotent: an image that is known already gains what is new about it.
+    ///
+    /// # Errors
+    /// When a layer is not here, or the metadata cannot be changed.
+    pub fn record(&self, image: &NewImage, references: &[Reference]) -> Result<Recorded> {
+        let store = self.store();
+        self.finish(|db| {
+            let mut recorded = Recorded { is_new: insert(store, db, image)?, ..Recorded::default() };
+            for reference in references {
+                match store.point(db, reference, &image.id)? {
+                    Some(old) if old == image.id => {}
+                    Some(old) => {
+                        recorded.is_changed = true;
+                        recorded.moved.push((reference.canonical(), old));
+                    }
+                    None => recorded.is_changed = true,
+                }
+            }
+            Ok(recorded)
+        })
+    }
+}
+
+/// Writes an image's rows; true if it was not visible before.
+fn insert(store: &Store, db: &Transaction<'_>, image: &NewImage) -> Result<bool> {
+    let mut size = 0;
+    for diff_id in &image.layers {
+        let sql = "SELECT content_size FROM layer WHERE diff_id = ?1";
+        let found: Option<u64> =
+            db.query_row(sql, [diff_id.as_str()], |row| row.get(0)).optional().map_err(store.metadata_error())?;
+        size += found.ok_or_else(|| Error::MissingLayer(diff_id.clone()))?;
+    }
+    insert_rows(db, image, size).map_err(store.metadata_error())
+}
+
+fn insert_rows(db: &Connection, image: &NewImage, size: u64) -> rusqlite::Result<bool> {
+    let id = image.id.as_str();
+    let was_visible: bool = db
+        .query_row("SELECT removed_at IS NULL FROM image WHERE id = ?1", [id], |row| row.get(0))
+        .optional()?
+        .unwrap_or(false);
+    let parent = image.parent.as_ref().map(ImageId::as_str);
+    db.execute(
+        "INSERT INTO image (id, created, size, parent) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (id) DO UPDATE SET parent = coalesce(excluded.parent, parent), removed_at = NULL,
+             tagged_at = CASE WHEN removed_at IS NULL THEN tagged_at END",
+        params![id, image.created, size, parent],
+    )?;
+    if !was_visible {
+        // What was removed with its names is not brought back with them: somebody has just made or pulled it anew.
+        db.execute("DELETE FROM trash WHERE image = ?1", [id])?;
+    }
+    let chain = ChainId::stack(&image.layers);
+    for (position, (diff_id, chain_id)) in image.layers.iter().zip(&chain).enumerate() {
+        db.execute(
+            "INSERT OR IGNORE INTO image_layer (image, position, diff_id, chain_id) VALUES (?1, ?2, ?3, ?4)",
+            params![id, position as i64, diff_id.as_str(), chain_id.as_str()],
+        )?;
+    }
+    for (media_type, digest) in &image.manifests {
+        db.execute(
+            "INSERT OR IGNORE INTO image_manifest (image, digest, media_type) VALUES (?1, ?2, ?3)",
+            params![id, digest.as_str(), media_type.as_str()],
+        )?;
+    }
+    Ok(!was_visible)
+}

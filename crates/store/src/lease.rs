@@ -1,0 +1,228 @@
+//! Leases: what a running command needs is not collected, although nothing refers to it yet.
+//!
+//! A lease is a file that its owner keeps locked (`flock`) and rows that name what it holds. The kernel drops the lock
+//! when the owner dies, in whatever process namespace it lived, so a dead owner's lease falls by itself.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::{OptionalExtension, Transaction, params};
+use rustix::fs::{FlockOperation, flock};
+use wharfie_oci::{DiffId, Digest};
+
+use crate::error::{Error, Result};
+use crate::store::Store;
+use crate::temp::{TempFile, sync_directory};
+
+/// Protects what one command reads and writes until it has made its references. Dropping it gives everything up that
+/// nothing refers to by then.
+pub struct Lease<'a> {
+    store: &'a Store,
+    id: String,
+    path: PathBuf,
+    _lock: File,
+    wrote_blobs: AtomicBool,
+    wrote_layers: AtomicBool,
+}
+
+/// A layer that is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerRow {
+    /// Its name.
+    pub diff_id: DiffId,
+    /// Bytes of its tar.
+    pub tar_size: u64,
+    /// Bytes of the files in it: what tables show as its size.
+    pub content_size: u64,
+    /// True if no image that can be seen has it: it is here only because a removed one is being kept.
+    pub is_only_kept: bool,
+}
+
+pub(crate) fn blob_key(digest: &Digest) -> String {
+    format!("blob {digest}")
+}
+
+pub(crate) fn layer_key(diff_id: &DiffId) -> String {
+    format!("layer {diff_id}")
+}
+
+impl Store {
+    /// Begins a lease.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn lease(&self) -> Result<Lease<'_>> {
+        let mut random = [0; 12];
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
+            .map_err(|why| Error::io("read", "random numbers")(why.into()))?;
+        let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = self.root.join("leases").join(&id);
+        let lock = File::options().write(true).create_new(true).open(&path).map_err(Error::io("create", &path))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|why| Error::io("lock", &path)(why.into()))?;
+        self.write(|db| {
+            db.execute("INSERT INTO lease (id) VALUES (?1)", [&id]).map_err(self.metadata_error())?;
+            Ok(())
+        })?;
+        Ok(Lease {
+            store: self,
+            id,
+            path,
+            _lock: lock,
+            wrote_blobs: AtomicBool::new(false),
+            wrote_layers: AtomicBool::new(false),
+        })
+    }
+
+    /// True if the lease's owner is gone.
+    pub(crate) fn is_dead_lease(&self, id: &str) -> bool {
+        match File::options().write(true).open(self.root.join("leases").join(id)) {
+            Ok(file) => flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok(),
+            Err(why) => why.kind() == std::io::ErrorKind::NotFound,
+        }
+    }
+}
+
+impl<'a> Lease<'a> {
+    /// The store it protects.
+    pub fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    /// Protects a blob, here or yet to come. Returns its size if it is here.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn hold_blob(&self, digest: &Digest) -> Result<Option<u64>> {
+        self.write(|db| {
+            self.hold(db, &blob_key(digest))?;
+            db.query_row("SELECT size FROM blob WHERE digest = ?1", [digest.as_str()], |row| row.get(0)).optional()
+        })
+    }
+
+    /// Protects a layer, here or yet to come, and its compressed blobs. Returns what is known of it if it is here.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn hold_layer(&self, diff_id: &DiffId) -> Result<Option<LayerRow>> {
+        self.write(|db| {
+            self.hold(db, &layer_key(diff_id))?;
+            Self::layer_row(db, diff_id)
+        })
+    }
+
+    /// Protects the layer that the blob `digest` unpacks to, if that is known and here, and the blob.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn hold_layer_of_blob(&self, digest: &Digest) -> Result<Option<LayerRow>> {
+        self.write(|db| {
+            self.hold(db, &blob_key(digest))?;
+            let diff_id: Option<String> = db
+                .query_row("SELECT diff_id FROM layer_blob WHERE digest = ?1", [digest.as_str()], |row| row.get(0))
+                .optional()?;
+            let Some(diff_id) = diff_id.and_then(|text| text.parse().ok()) else { return Ok(None) };
+            self.hold(db, &layer_key(&diff_id))?;
+            Self::layer_row(db, &diff_id)
+        })
+    }
+
+    fn layer_row(db: &Transaction<'_>, diff_id: &DiffId) -> rusqlite::Result<Option<LayerRow>> {
+        let query = "SELECT tar_size, content_size, EXISTS (
+                SELECT 1 FROM image_layer JOIN image ON image.id = image_layer.image
+                WHERE image_layer.diff_id = layer.diff_id AND image.removed_at IS NULL)
+            FROM layer WHERE diff_id = ?1";
+        db.query_row(query, [diff_id.as_str()], |row| {
+            Ok(LayerRow {
+                diff_id: diff_id.clone(),
+                tar_size: row.get(0)?,
+                content_size: row.get(1)?,
+                is_only_kept: !row.get::<_, bool>(2)?,
+            })
+        })
+        .optional()
+    }
+
+    fn hold(&self, db: &Transaction<'_>, key: &str) -> rusqlite::Result<()> {
+        db.prepare_cached("INSERT OR IGNORE INTO lease_item (lease, key) VALUES (?1, ?2)")?
+            .execute(params![self.id, key])?;
+        Ok(())
+    }
+
+    /// Stores bytes that are already in memory: manifests, configurations.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn put_blob(&self, bytes: &[u8]) -> Result<Digest> {
+        let digest = Digest::of(bytes);
+        if self.hold_blob(&digest)?.is_some() {
+            return Ok(digest);
+        }
+        let file = self.blob_file(&digest)?;
+        file.file().write_all(bytes).map_err(Error::io("write", self.store.blob_path(&digest)))?;
+        self.place_blob(file, &digest, bytes.len() as u64)?;
+        Ok(digest)
+    }
+
+    /// A file that will become the blob `digest`, or any blob of the same algorithm.
+    pub(crate) fn blob_file(&self, digest: &Digest) -> Result<TempFile> {
+        TempFile::create(&self.store.blob_directory(digest), &self.store.staging())
+    }
+
+    /// Gives a written blob its name. The caller has proven the digest.
+    pub(crate) fn place_blob(&self, file: TempFile, digest: &Digest, size: u64) -> Result<()> {
+        file.place(digest.hex())?;
+        self.wrote_blobs.store(true, Ordering::Relaxed);
+        self.write(|db| {
+            self.hold(db, &blob_key(digest))?;
+            db.execute("INSERT OR IGNORE INTO blob (digest, size) VALUES (?1, ?2)", params![digest.as_str(), size])
+        })?;
+        Ok(())
+    }
+
+    /// A file that will become a layer.
+    pub(crate) fn layer_file(&self) -> Result<TempFile> {
+        TempFile::create(&self.store.layer_directory(), &self.store.staging())
+    }
+
+    /// Gives a written layer its name. The caller has proven the diff id.
+    pub(crate) fn place_layer(&self, file: TempFile, layer: &LayerRow) -> Result<()> {
+        let file_size = file.file().metadata().map_err(Error::io("read", self.store.layer_directory()))?.len();
+        file.place(layer.diff_id.digest().hex())?;
+        self.wrote_layers.store(true, Ordering::Relaxed);
+        self.write(|db| {
+            self.hold(db, &layer_key(&layer.diff_id))?;
+            db.execute(
+                "INSERT OR IGNORE INTO layer (diff_id, tar_size, content_size, file_size) VALUES (?1, ?2, ?3, ?4)",
+                params![layer.diff_id.as_str(), layer.tar_size, layer.content_size, file_size],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Makes everything written so far durable, and then the change of metadata that refers to it.
+    pub(crate) fn finish<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        if self.wrote_blobs.swap(false, Ordering::Relaxed) {
+            sync_directory(&self.store.root.join("blobs/sha256"))?;
+        }
+        if self.wrote_layers.swap(false, Ordering::Relaxed) {
+            sync_directory(&self.store.layer_directory())?;
+        }
+        self.store.write_durably(change)
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        self.store.write(|db| change(db).map_err(self.store.metadata_error()))
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let _ = self.write(|db| {
+            db.execute("DELETE FROM lease_item WHERE lease = ?1", [&self.id])?;
+            db.execute("DELETE FROM lease WHERE id = ?1", [&self.id])
+        });
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,67 @@
+//! The metadata's tables. What they mean is specified in `docs/store.md`.
+
+/// The format this wharfie writes. Raised with every change that an older wharfie would misread.
+pub(crate) const VERSION: i64 = 1;
+
+/// Creates everything in an empty database.
+pub(crate) const CREATE: &str = "
+CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE blob (digest TEXT PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE layer (
+    diff_id TEXT PRIMARY KEY,
+    tar_size INTEGER NOT NULL,
+    content_size INTEGER NOT NULL,
+    file_size INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE layer_blob (
+    digest TEXT PRIMARY KEY,
+    diff_id TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX layer_blob_of_layer ON layer_blob (diff_id);
+CREATE TABLE blob_origin (
+    digest TEXT NOT NULL,
+    host TEXT NOT NULL,
+    path TEXT NOT NULL,
+    PRIMARY KEY (digest, host, path)
+) WITHOUT ROWID;
+CREATE TABLE image (
+    id TEXT PRIMARY KEY,
+    created INTEGER,
+    size INTEGER NOT NULL,
+    parent TEXT,
+    tagged_at INTEGER,
+    removed_at INTEGER
+) WITHOUT ROWID;
+CREATE TABLE image_layer (
+    image TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    diff_id TEXT NOT NULL,
+    chain_id TEXT NOT NULL,
+    PRIMARY KEY (image, position)
+) WITHOUT ROWID;
+CREATE INDEX image_layer_of_layer ON image_layer (diff_id);
+CREATE TABLE image_manifest (
+    image TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    PRIMARY KEY (image, digest)
+) WITHOUT ROWID;
+CREATE TABLE reference (
+    name TEXT PRIMARY KEY,
+    image TEXT NOT NULL,
+    is_digest INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX reference_of_image ON reference (image);
+CREATE TABLE trash (
+    name TEXT NOT NULL,
+    image TEXT NOT NULL,
+    is_digest INTEGER NOT NULL,
+    removed_at INTEGER NOT NULL,
+    PRIMARY KEY (name, image)
+) WITHOUT ROWID;
+CREATE TABLE lease (id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE lease_item (lease TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (lease, key)) WITHOUT ROWID;
+CREATE TABLE mount (target TEXT PRIMARY KEY, image TEXT NOT NULL) WITHOUT ROWID;
+";

@@ -1,0 +1,229 @@
+//! Opening a store, and the one way to change its metadata.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rustix::fs::{FlockOperation, flock};
+use wharfie_oci::{DiffId, Digest, Timestamp};
+
+use crate::error::{Error, Result};
+use crate::schema;
+use crate::snapshots::Kind as SnapshotKind;
+
+/// What a store is told by its user; everything has a sensible default.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The time.
+    pub clock: fn() -> Timestamp,
+    /// How long removed images are kept, in seconds; 0 keeps nothing.
+    pub grace: i64,
+    /// How many bytes of removed images are kept at most.
+    pub keep_limit: u64,
+    /// When the disk has fewer free bytes than this, nothing removed is kept.
+    pub keep_free: u64,
+    /// Which snapshot kind to use; `None` asks the machine once and remembers.
+    pub snapshots: Option<SnapshotKind>,
+}
+
+/// One store, open. Cheap to open; share it between threads by reference.
+pub struct Store {
+    pub(crate) root: PathBuf,
+    pub(crate) options: Options,
+    db: Mutex<Connection>,
+    is_writable: bool,
+}
+
+/// The database's name beneath the root.
+pub(crate) const DATABASE: &str = "metadata.db";
+const LOCK: &str = "lock";
+/// Pages of 4 KiB that SQLite may cache: 1 MiB holds the metadata of thousands of images.
+const CACHE_PAGES: i64 = 256;
+
+impl Store {
+    /// Opens the store in `root`, making it first if need be.
+    ///
+    /// # Errors
+    /// When `root` cannot be written, or a newer wharfie made it.
+    pub fn open(root: &Path, options: Options) -> Result<Self> {
+        for directory in ["", "blobs/sha256", "blobs/sha512", "layers", "leases", "tmp"] {
+            let path = root.join(directory);
+            if !path.is_dir() {
+                make_private(&path).map_err(Error::io("create", &path))?;
+            }
+        }
+        let path = root.join(DATABASE);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(&path, flags).map_err(metadata(root))?;
+        let store = Self { root: root.into(), options, db: Mutex::new(db), is_writable: true };
+        store.prepare()?;
+        Ok(store)
+    }
+
+    /// Opens the store in `root` for reading. Nothing is written, not even if there is no store yet: then it is empty.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read, or a newer wharfie made it.
+    pub fn open_read_only(root: &Path, options: Options) -> Result<Self> {
+        let path = root.join(DATABASE);
+        let db = match std::fs::metadata(&path) {
+            Ok(found) if found.len() > 0 => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                Connection::open_with_flags(&path, flags).map_err(metadata(root))?
+            }
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("read", &path)(why)),
+            _ => {
+                let db = Connection::open_in_memory().map_err(metadata(root))?;
+                db.execute_batch(schema::CREATE).map_err(metadata(root))?;
+                db.pragma_update(None, "user_version", schema::VERSION).map_err(metadata(root))?;
+                db
+            }
+        };
+        let store = Self { root: root.into(), options, db: Mutex::new(db), is_writable: false };
+        let version = store.read(|db| db.pragma_query_value(None, "user_version", |row| row.get(0)))?;
+        store.refuse_newer(version)?;
+        Ok(store)
+    }
+
+    fn prepare(&self) -> Result<()> {
+        let (version, mode) = self.read(|db| {
+            db.pragma_update(None, "cache_size", CACHE_PAGES)?;
+            // Durability is asked for once, at the end of a command: see `write_durably`.
+            db.pragma_update(None, "synchronous", "NORMAL")?;
+            let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            let mode: String = db.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+            Ok((version, mode))
+        })?;
+        self.refuse_newer(version)?;
+        if version == schema::VERSION && mode == "wal" {
+            return Ok(());
+        }
+        // Two processes may make the store at once: the second finds it made.
+        let _guard = self.exclusive()?;
+        self.read(|db| {
+            db.pragma_update(None, "journal_mode", "WAL")?;
+            let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+            let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            if version == 0 {
+                transaction.execute_batch(schema::CREATE)?;
+                transaction.pragma_update(None, "user_version", schema::VERSION)?;
+            }
+            transaction.commit()
+        })
+    }
+
+    fn refuse_newer(&self, found: i64) -> Result<()> {
+        if found > schema::VERSION {
+            return Err(Error::TooNew { root: self.root.clone(), found, known: schema::VERSION });
+        }
+        Ok(())
+    }
+
+    /// Where the store is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The settings it was opened with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The time, as the store's user tells it.
+    pub fn now(&self) -> Timestamp {
+        (self.options.clock)()
+    }
+
+    /// Reads metadata.
+    pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        query(&self.db()).map_err(metadata(&self.root))
+    }
+
+    /// Changes metadata in one transaction, after every earlier change of any process and before every later one.
+    /// Survives a killed process; survives a power cut once a later [`Self::write_durably`] has returned.
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        // SQLite's own busy handler sleeps in steps and starves writers for seconds; a lock file queues them fairly.
+        let _guard = self.exclusive()?;
+        let mut db = self.db();
+        let transaction =
+            db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(metadata(&self.root))?;
+        let value = change(&transaction)?;
+        transaction.commit().map_err(metadata(&self.root))?;
+        Ok(value)
+    }
+
+    /// As [`Self::write`], and when it returns the change and everything before it survives a power cut.
+    pub(crate) fn write_durably<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.read(|db| db.pragma_update(None, "synchronous", "FULL"))?;
+        let result = self.write(change);
+        self.read(|db| db.pragma_update(None, "synchronous", "NORMAL"))?;
+        result
+    }
+
+    fn db(&self) -> MutexGuard<'_, Connection> {
+        self.db.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Waits until no other writer is at work and keeps others out until dropped.
+    fn exclusive(&self) -> Result<Exclusive> {
+        let path = self.root.join(LOCK);
+        if !self.is_writable {
+            return Err(Error::io("write", path)(std::io::ErrorKind::ReadOnlyFilesystem.into()));
+        }
+        // Opened anew each time: threads of one process must exclude each other too.
+        let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("lock", &path))?;
+        loop {
+            match flock(&lock, FlockOperation::LockExclusive) {
+                Ok(()) => return Ok(Exclusive { _lock: lock }),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(why) => return Err(Error::io("lock", &path)(why.into())),
+            }
+        }
+    }
+
+    /// Turns a database error into this store's.
+    pub(crate) fn metadata_error(&self) -> impl Fn(rusqlite::Error) -> Error + use<> {
+        metadata(&self.root)
+    }
+
+    /// Where blobs of a digest's algorithm are.
+    pub(crate) fn blob_directory(&self, digest: &Digest) -> PathBuf {
+        self.root.join("blobs").join(digest.algorithm().as_str())
+    }
+
+    /// Where a blob is, if it is here.
+    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.blob_directory(digest).join(digest.hex())
+    }
+
+    /// Where layers are.
+    pub(crate) fn layer_directory(&self) -> PathBuf {
+        self.root.join("layers")
+    }
+
+    /// Where a layer file is, if it is here.
+    pub fn layer_path(&self, diff_id: &DiffId) -> PathBuf {
+        self.layer_directory().join(diff_id.digest().hex())
+    }
+
+    /// Where files without `O_TMPFILE` are staged.
+    pub(crate) fn staging(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+}
+
+/// Held while one process changes the metadata; closing the file releases it.
+struct Exclusive {
+    _lock: File,
+}
+
+fn metadata(root: &Path) -> impl Fn(rusqlite::Error) -> Error + use<> {
+    let path = root.join(DATABASE);
+    move |source| Error::Metadata { path: path.clone(), source }
+}
+
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
