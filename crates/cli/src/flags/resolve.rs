@@ -81,7 +81,7 @@ pub fn parse<R: Copy>(
             rest.remove(0);
             continue;
         }
-        let words = read(&place, &rest, true)?;
+        let words = read(&place, &rest, place.command.interspersed)?;
         if words.help {
             return Ok(shown(&place, Stream::Stdout, words.short_help));
         }
