@@ -161,6 +161,9 @@ pub enum Kind {
     Filter,
 }
 
+/// Judges one value of a flag; `Err` is the reason it is refused.
+pub type Check = fn(&str) -> Result<(), String>;
+
 /// One flag of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct Flag {
@@ -181,7 +184,7 @@ pub struct Flag {
     /// The long name of the flag this one is another spelling of.
     pub alias_of: Option<&'static str>,
     /// Judges a value while parsing; the text of a refusal ends the message `invalid argument …: `.
-    pub check: Option<fn(&str) -> Result<(), String>>,
+    pub check: Option<Check>,
 }
 
 impl Flag {
@@ -260,7 +263,7 @@ impl Flag {
     }
 
     /// Checks each value while parsing.
-    pub const fn check(mut self, check: fn(&str) -> Result<(), String>) -> Flag {
+    pub const fn check(mut self, check: Check) -> Flag {
         self.check = Some(check);
         self
     }

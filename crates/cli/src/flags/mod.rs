@@ -10,7 +10,7 @@ mod matches;
 mod parse;
 mod resolve;
 
-pub use command::{Arity, Command, Complete, Entry, Example, Flag, Kind};
+pub use command::{Arity, Check, Command, Complete, Entry, Example, Flag, Kind};
 pub use error::UsageError;
 pub use help::help;
 pub use matches::Matches;

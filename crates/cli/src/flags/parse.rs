@@ -92,7 +92,7 @@ impl Reader<'_> {
                 .next_word()
                 .ok_or_else(|| format!("flag needs an argument: {word}"))?,
         };
-        self.set(flag, value)
+        self.set(flag, &value)
     }
 
     /// A word of short flags; messages show what is left of it.
@@ -128,26 +128,26 @@ impl Reader<'_> {
                     "",
                 )
             };
-            self.set(flag, value)?;
+            self.set(flag, &value)?;
             letters = left;
         }
         Ok(())
     }
 
-    fn set(&mut self, flag: &Flag, value: String) -> Result<(), String> {
-        let values = read_value(flag, value.clone()).map_err(|reason| {
+    fn set(&mut self, flag: &Flag, value: &str) -> Result<(), String> {
+        let values = read_value(flag, value).map_err(|reason| {
             let name = match flag.short {
                 Some(short) => format!("-{short}, --{}", flag.long),
                 None => format!("--{}", flag.long),
             };
             format!(
                 "invalid argument {} for {} flag: {reason}",
-                quote(&value),
+                quote(value),
                 quote(&name)
             )
         })?;
         if std::ptr::eq(flag, &raw const HELP) {
-            self.out.help = parse_bool(&value) == Some(true);
+            self.out.help = parse_bool(value) == Some(true);
         } else {
             self.out.matches.add(flag, values);
         }
@@ -158,26 +158,26 @@ impl Reader<'_> {
 /// Understood by every command.
 static HELP: Flag = Flag::bool("help", "Print usage");
 
-fn read_value(flag: &Flag, value: String) -> Result<Vec<String>, String> {
+fn read_value(flag: &Flag, value: &str) -> Result<Vec<String>, String> {
     let values = match flag.kind {
-        Kind::Bool if parse_bool(&value).is_none() => {
+        Kind::Bool if parse_bool(value).is_none() => {
             return Err(format!(
                 "strconv.ParseBool: parsing {}: invalid syntax",
-                quote(&value)
+                quote(value)
             ));
         }
-        Kind::Int => match parse_int(&value) {
-            Ok(_) => vec![value],
+        Kind::Int => match parse_int(value) {
+            Ok(_) => vec![value.to_owned()],
             Err(BadInt::Syntax) => {
                 return Err(format!(
                     "strconv.ParseInt: parsing {}: invalid syntax",
-                    quote(&value)
+                    quote(value)
                 ));
             }
             Err(BadInt::Range) => {
                 return Err(format!(
                     "strconv.ParseInt: parsing {}: value out of range",
-                    quote(&value)
+                    quote(value)
                 ));
             }
         },
@@ -185,8 +185,8 @@ fn read_value(flag: &Flag, value: String) -> Result<Vec<String>, String> {
         Kind::Filter if !value.contains('=') => {
             return Err("bad format of filter (expected name=value)".to_owned());
         }
-        Kind::CommaList => split_commas(&value)?,
-        Kind::Bool | Kind::Str | Kind::List | Kind::Filter => vec![value],
+        Kind::CommaList => split_commas(value)?,
+        Kind::Bool | Kind::Str | Kind::List | Kind::Filter => vec![value.to_owned()],
     };
     if let Some(check) = flag.check {
         values.iter().try_for_each(|value| check(value))?;

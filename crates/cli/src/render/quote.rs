@@ -1,7 +1,5 @@
 //! Double-quoted text with backslash escapes, the way error messages and `%q` show a value.
 
-use std::fmt::Write as _;
-
 /// Writes `text` in double quotes; control characters, quotes and backslashes become escapes, other printable text stays.
 pub fn quote(text: &str) -> String {
     quote_with(text, '"', false)
@@ -36,19 +34,19 @@ fn quote_with(text: &str, mark: char, ascii: bool) -> String {
             '\x0b' => out.push_str("\\v"),
             ' '..='~' => out.push(c),
             c if !ascii && is_printable(c) => out.push(c),
-            c if (c as u32) < 0x80 => write_escape(&mut out, format_args!("\\x{:02x}", c as u32)),
-            c if (c as u32) < 0x1_0000 => {
-                write_escape(&mut out, format_args!("\\u{:04x}", c as u32))
+            c => {
+                let code = c as u32;
+                let escape = match code {
+                    ..0x80 => format!("\\x{code:02x}"),
+                    0x80..0x1_0000 => format!("\\u{code:04x}"),
+                    _ => format!("\\U{code:08x}"),
+                };
+                out.push_str(&escape);
             }
-            c => write_escape(&mut out, format_args!("\\U{:08x}", c as u32)),
         }
     }
     out.push(mark);
     out
-}
-
-fn write_escape(out: &mut String, escape: std::fmt::Arguments<'_>) {
-    out.write_fmt(escape).expect("a string accepts every write");
 }
 
 /// Whether quoting may leave `c` as it is. Blanks other than U+0020, controls and invisible format characters are escaped.
