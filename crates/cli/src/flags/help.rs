@@ -1,0 +1,268 @@
+//! Help texts, generated from the tree.
+
+use std::fmt::Write as _;
+
+use super::command::{Command, Entry, Flag, Kind};
+
+/// Where a command stands: the tree, the command, and the words that lead to it, the program's name first.
+pub(super) struct Place<'a, R: 'static> {
+    pub(super) root: &'static Command<R>,
+    pub(super) command: &'static Command<R>,
+    pub(super) path: Vec<&'a str>,
+}
+
+impl<R> Place<'_, R> {
+    /// The full command path.
+    pub(super) fn path(&self) -> String {
+        self.path.join(" ")
+    }
+
+    /// The path and what follows it.
+    pub(super) fn usage_line(&self) -> String {
+        match self.command.usage {
+            "" => self.path(),
+            usage => format!("{} {usage}", self.path()),
+        }
+    }
+}
+
+/// Help of the command that `words` (names, not aliases) lead to, or `None` if there is none.
+pub fn help<R>(root: &'static Command<R>, program: &str, words: &[&str]) -> Option<String> {
+    let mut place = Place {
+        root,
+        command: root,
+        path: vec![program],
+    };
+    for word in words {
+        let entry = place.command.entry(word)?;
+        place.path.push(entry.name);
+        place.command = entry.command;
+    }
+    Some(text(&place))
+}
+
+/// The whole help text of one place; ends in a newline.
+pub(super) fn text<R>(place: &Place<'_, R>) -> String {
+    let command = place.command;
+    let path = place.path();
+    let is_root = place.path.len() == 1;
+    let mut out = String::with_capacity(1024);
+    out.push_str("Usage:  ");
+    if command.is_group() {
+        let options = if command.flags.iter().any(|flag| !flag.hidden) {
+            " [OPTIONS]"
+        } else {
+            ""
+        };
+        line(&mut out, format_args!("{path}{options} COMMAND"));
+    } else {
+        line(&mut out, format_args!("{}", place.usage_line()));
+    }
+    line(&mut out, format_args!("\n{}", command.about));
+    let paths = paths(place.root, command, place.path[0]);
+    if paths.len() > 1 {
+        line(&mut out, format_args!("\nAliases:\n  {}", paths.join(", ")));
+    }
+    if is_root {
+        let shown = |entry: &&Entry<R>| !entry.hidden;
+        let entries = || command.subcommands.iter().filter(shown);
+        section(
+            &mut out,
+            "Common Commands",
+            entries().filter(|e| e.common).collect(),
+        );
+        section(
+            &mut out,
+            "Management Commands",
+            sorted(
+                entries()
+                    .filter(|e| !e.common && e.command.is_group())
+                    .collect(),
+            ),
+        );
+        section(
+            &mut out,
+            "Commands",
+            sorted(
+                entries()
+                    .filter(|e| !e.common && !e.command.is_group())
+                    .collect(),
+            ),
+        );
+        options(&mut out, "Global Options", command.flags);
+    } else {
+        options(&mut out, "Options", command.flags);
+        section(
+            &mut out,
+            "Commands",
+            sorted(
+                command
+                    .subcommands
+                    .iter()
+                    .filter(|entry| !entry.hidden)
+                    .collect(),
+            ),
+        );
+    }
+    if !command.examples.is_empty() {
+        out.push_str("\nExamples:\n");
+        for (number, example) in command.examples.iter().enumerate() {
+            let gap = if number > 0 { "\n" } else { "" };
+            line(
+                &mut out,
+                format_args!(
+                    "{gap}  # {}\n  {} {}",
+                    example.text, place.path[0], example.command
+                ),
+            );
+        }
+    }
+    if command.is_group() {
+        line(
+            &mut out,
+            format_args!("\nRun '{path} COMMAND --help' for more information on a command."),
+        );
+    }
+    out
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a string accepts every write");
+    out.push('\n');
+}
+
+/// Every full path that reaches `command`: the places in groups first, each with its aliases, then the short forms at the top.
+pub(super) fn paths<R>(
+    root: &'static Command<R>,
+    command: &'static Command<R>,
+    program: &str,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for group in root
+        .subcommands
+        .iter()
+        .filter(|entry| entry.command.is_group())
+    {
+        collect(
+            &mut found,
+            &format!("{program} {}", group.name),
+            group.command,
+            command,
+        );
+    }
+    let top = root
+        .subcommands
+        .iter()
+        .filter(|entry| std::ptr::eq(entry.command, command));
+    for entry in top {
+        push_names(&mut found, program, entry);
+    }
+    found
+}
+
+fn collect<R>(
+    found: &mut Vec<String>,
+    prefix: &str,
+    group: &'static Command<R>,
+    command: &'static Command<R>,
+) {
+    for entry in group.subcommands {
+        if std::ptr::eq(entry.command, command) {
+            push_names(found, prefix, entry);
+        } else {
+            collect(
+                found,
+                &format!("{prefix} {}", entry.name),
+                entry.command,
+                command,
+            );
+        }
+    }
+}
+
+fn push_names<R>(found: &mut Vec<String>, prefix: &str, entry: &Entry<R>) {
+    found.push(format!("{prefix} {}", entry.name));
+    found.extend(
+        entry
+            .aliases
+            .iter()
+            .map(|alias| format!("{prefix} {alias}")),
+    );
+}
+
+fn sorted<R>(mut entries: Vec<&Entry<R>>) -> Vec<&Entry<R>> {
+    entries.sort_by_key(|entry| entry.name);
+    entries
+}
+
+fn section<R>(out: &mut String, title: &str, entries: Vec<&Entry<R>>) {
+    if entries.is_empty() {
+        return;
+    }
+    let width = entries
+        .iter()
+        .map(|entry| entry.name.len())
+        .max()
+        .unwrap_or(0)
+        .max(MIN_NAME_COLUMN);
+    line(out, format_args!("\n{title}:"));
+    for entry in entries {
+        line(
+            out,
+            format_args!("  {:width$} {}", entry.name, entry.command.about),
+        );
+    }
+}
+
+/// Columns for command names in lists, at least.
+const MIN_NAME_COLUMN: usize = 11;
+
+fn options(out: &mut String, title: &str, flags: &[Flag]) {
+    let mut shown: Vec<&Flag> = flags.iter().filter(|flag| !flag.hidden).collect();
+    if shown.is_empty() {
+        return;
+    }
+    shown.sort_by_key(|flag| flag.long);
+    let heads: Vec<String> = shown.iter().map(|flag| head(flag)).collect();
+    let width = heads.iter().map(String::len).max().unwrap_or(0) + 3;
+    line(out, format_args!("\n{title}:"));
+    for (flag, head) in shown.iter().zip(&heads) {
+        let text = flag.help.replace('\n', &format!("\n{:width$}", ""));
+        line(
+            out,
+            format_args!("{head:width$}{text}{}", default_note(flag)),
+        );
+    }
+}
+
+/// `  -f, --filter filter`, the left half of a line about a flag.
+fn head(flag: &Flag) -> String {
+    let short = flag
+        .short
+        .map_or_else(|| "    ".to_owned(), |short| format!("-{short}, "));
+    let value = value_word(flag);
+    let gap = if value.is_empty() { "" } else { " " };
+    format!("  {short}--{}{gap}{value}", flag.long)
+}
+
+/// The word for a flag's value; empty for switches.
+pub(super) fn value_word(flag: &Flag) -> &'static str {
+    match flag.kind {
+        Kind::Bool => "",
+        _ if !flag.value_name.is_empty() => flag.value_name,
+        Kind::Str => "string",
+        Kind::Int => "int",
+        Kind::List => "list",
+        Kind::CommaList => "strings",
+        Kind::Filter => "filter",
+    }
+}
+
+/// ` (default …)` for defaults that say something.
+pub(super) fn default_note(flag: &Flag) -> String {
+    match (flag.kind, flag.default) {
+        (_, "") | (Kind::Bool, "false") | (Kind::Int, "0") => String::new(),
+        (Kind::Str, text) if flag.value_name.is_empty() => format!(" (default {text:?})"),
+        (_, text) => format!(" (default {text})"),
+    }
+}

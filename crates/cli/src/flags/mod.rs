@@ -1,0 +1,22 @@
+//! The command line: a static tree of commands and flags, its grammar, its error texts, and everything generated from it (help, shell
+//! completion, manual pages). The grammar is POSIX/GNU; the texts are the ones scripts already match on.
+//!
+//! The tree knows nothing about what commands do: `R` is whatever the program wants to call, usually a function pointer.
+
+mod command;
+mod error;
+mod help;
+mod matches;
+mod parse;
+mod resolve;
+
+pub use command::{Arity, Check, Command, Complete, Entry, Example, Flag, Kind};
+pub use error::UsageError;
+pub use help::help;
+pub use matches::Matches;
+pub use resolve::{Invocation, Parsed, Stream, parse};
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,305 @@
+//! JSON text in the exact form scripts compare: field order kept, map keys sorted, the escapes other tools print.
+
+use std::fmt::Write as _;
+
+use super::size::general;
+use super::time::rfc3339;
+use super::value::{Struct, StructKind, Value};
+
+/// Whether `<`, `>` and `&` are escaped so that the text may stand in a web page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Html {
+    /// `\u003c`.
+    Escaped,
+    /// `<`.
+    Plain,
+}
+
+/// On one line, without blanks.
+pub fn compact(value: &Value, html: Html) -> String {
+    let mut out = String::new();
+    write(&mut out, value, html);
+    out
+}
+
+/// On several lines, each level indented by `indent`; no newline at the end.
+pub fn pretty(value: &Value, indent: &str, html: Html) -> String {
+    reindent(&compact(value, html), indent)
+}
+
+/// Appends `value` on one line.
+pub fn write(out: &mut String, value: &Value, html: Html) {
+    match value {
+        Value::Missing | Value::Nil | Value::Method(_) | Value::List(None) | Value::Map(None) => {
+            out.push_str("null");
+        }
+        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Value::Int(value) => write!(out, "{value}").expect("a string accepts every write"),
+        Value::Float(value) => out.push_str(&number(*value)),
+        Value::Str(text) => write_text(out, text, html),
+        Value::Time(moment) => write_text(out, &rfc3339(*moment), html),
+        Value::List(Some(items)) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                comma(out, index);
+                write(out, item, html);
+            }
+            out.push(']');
+        }
+        Value::Map(Some(entries)) => {
+            out.push('{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                comma(out, index);
+                write_text(out, key, html);
+                out.push(':');
+                write(out, value, html);
+            }
+            out.push('}');
+        }
+        Value::Struct(object) => write_struct(out, object, html),
+    }
+}
+
+fn write_struct(out: &mut String, object: &Struct, html: Html) {
+    let mut fields: Vec<_> = object
+        .fields
+        .iter()
+        .filter(|field| !field.json.is_empty())
+        .collect();
+    let is_row = object.kind == StructKind::Row;
+    if is_row {
+        fields.sort_by(|a, b| a.json.cmp(&b.json));
+    }
+    let html = if is_row { Html::Escaped } else { html };
+    out.push('{');
+    for (index, field) in fields.into_iter().enumerate() {
+        comma(out, index);
+        write_text(out, &field.json, html);
+        out.push(':');
+        write(out, &field.value, html);
+    }
+    out.push('}');
+}
+
+fn comma(out: &mut String, index: usize) {
+    if index > 0 {
+        out.push(',');
+    }
+}
+
+/// Whole floats without a fraction, very large and small ones with an exponent.
+fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return "null".to_owned();
+    }
+    let size = value.abs();
+    if size != 0.0 && !(1e-6..1e21).contains(&size) {
+        let text = format!("{value:e}");
+        return if size < 1.0 {
+            text
+        } else {
+            text.replace('e', "e+")
+        };
+    }
+    format!("{value}")
+}
+
+/// Appends `text` as a JSON string.
+pub fn write_text(out: &mut String, text: &str, html: Html) {
+    out.push('"');
+    let mut start = 0;
+    for (at, c) in text.char_indices() {
+        let escape = match c {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            '\u{8}' => "\\b",
+            '\u{c}' => "\\f",
+            '<' if html == Html::Escaped => "\\u003c",
+            '>' if html == Html::Escaped => "\\u003e",
+            '&' if html == Html::Escaped => "\\u0026",
+            '\u{2028}' => "\\u2028",
+            '\u{2029}' => "\\u2029",
+            '\0'..='\x1f' => "",
+            _ => continue,
+        };
+        out.push_str(&text[start..at]);
+        if escape.is_empty() {
+            write!(out, "\\u{:04x}", c as u32).expect("a string accepts every write");
+        } else {
+            out.push_str(escape);
+        }
+        start = at + c.len_utf8();
+    }
+    out.push_str(&text[start..]);
+    out.push('"');
+}
+
+/// Gives JSON text line breaks and `indent` per level without touching anything else: order, numbers and escapes stay as they are. Empty
+/// objects and lists stay on one line. The text is taken to be valid.
+pub fn reindent(text: &str, indent: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut depth = 0_usize;
+    let mut in_text = false;
+    let mut escaped = false;
+    let mut fresh = false;
+    let break_line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n(indent, depth));
+    };
+    for c in text.chars() {
+        if in_text {
+            out.push(c);
+            in_text = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+            continue;
+        }
+        if matches!(c, ' ' | '\t' | '\r' | '\n') {
+            continue;
+        }
+        if fresh && !matches!(c, '}' | ']') {
+            break_line(&mut out, depth);
+        }
+        match c {
+            '{' | '[' => depth += 1,
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                if !fresh {
+                    break_line(&mut out, depth);
+                }
+            }
+            '"' => in_text = true,
+            _ => {}
+        }
+        fresh = matches!(c, '{' | '[');
+        out.push(c);
+        match c {
+            ',' => break_line(&mut out, depth),
+            ':' => out.push(' '),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// How a float prints where Go's `%v` is followed.
+pub(super) fn float_text(value: f64) -> String {
+    let size = value.abs();
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    if size != 0.0 && !(1e-4..1e21).contains(&size) {
+        let text = format!("{value:e}");
+        let digits = text
+            .bytes()
+            .take_while(|&byte| byte != b'e')
+            .filter(u8::is_ascii_digit)
+            .count();
+        return general_exponent(value, digits);
+    }
+    format!("{value}")
+}
+
+fn general_exponent(value: f64, digits: usize) -> String {
+    let text = general(value, digits);
+    if text.contains('e') {
+        return text;
+    }
+    let plain = format!("{value:e}");
+    match plain.split_once("e-") {
+        Some((mantissa, exponent)) => format!("{mantissa}e-{exponent:0>2}"),
+        None => plain.replace('e', "e+"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::value::Field;
+    use super::*;
+
+    #[test]
+    fn order_and_escapes() {
+        let map = Value::map([
+            ("b", Value::Int(1)),
+            ("a", Value::str("<&>\u{2028}\x01\"\\\n")),
+        ]);
+        assert_eq!(
+            compact(&map, Html::Plain),
+            r#"{"a":"<&>\u2028\u0001\"\\\n","b":1}"#
+        );
+        assert_eq!(
+            compact(&map, Html::Escaped),
+            r#"{"a":"\u003c\u0026\u003e\u2028\u0001\"\\\n","b":1}"#
+        );
+        let object = Value::document(vec![
+            Field::named("ID", "Id", "x"),
+            Field::new("A", Value::Nil),
+            Field::method("M", |_| Ok(Value::Nil)),
+        ]);
+        assert_eq!(compact(&object, Html::Plain), r#"{"Id":"x","A":null}"#);
+        let row = Value::row(
+            "*t",
+            vec![Field::new("Tag", "<none>"), Field::new("Digest", "a")],
+        );
+        assert_eq!(
+            compact(&row, Html::Plain),
+            r#"{"Digest":"a","Tag":"\u003cnone\u003e"}"#
+        );
+    }
+
+    #[test]
+    fn nil_and_empty() {
+        let list = Value::list([
+            Value::List(None),
+            Value::list([]),
+            Value::Map(None),
+            Value::map::<String>([]),
+            Value::Nil,
+        ]);
+        assert_eq!(compact(&list, Html::Plain), "[null,[],null,{},null]");
+    }
+
+    #[test]
+    fn numbers_and_times() {
+        for (value, expected) in [
+            (1.0, "1"),
+            (0.5, "0.5"),
+            (1e21, "1e+21"),
+            (1e-7, "1e-7"),
+            (0.0, "0"),
+            (123_456_789.0, "123456789"),
+        ] {
+            assert_eq!(compact(&Value::Float(value), Html::Plain), expected);
+        }
+        let time = Value::Time("2026-11-23T04:38:09.10Z".parse().unwrap());
+        assert_eq!(compact(&time, Html::Plain), "\"2026-11-23T04:38:09.1Z\"");
+        for (value, expected) in [
+            (1.0, "1"),
+            (0.5, "0.5"),
+            (1e21, "1e+21"),
+            (1.25e-7, "1.25e-07"),
+            (1.5e300, "1.5e+300"),
+            (1e20, "100000000000000000000"),
+        ] {
+            assert_eq!(float_text(value), expected);
+        }
+    }
+
+    #[test]
+    fn indentation() {
+        let expected = "{\n    \"a\": [\n        1,\n        \"x, {y}\\\"\"\n    ],\n    \"b\": {},\n    \"c\": []\n}";
+        let text = r#"{ "a" : [1, "x, {y}\""], "b": { }, "c":[]}"#;
+        assert_eq!(reindent(text, "    "), expected);
+        assert_eq!(reindent(expected, "\t"), expected.replace("    ", "\t"));
+        assert_eq!(
+            pretty(&Value::map([("a", Value::Bool(true))]), "\t", Html::Plain),
+            "{\n\t\"a\": true\n}"
+        );
+        assert_eq!(reindent("[]", " "), "[]");
+    }
+}

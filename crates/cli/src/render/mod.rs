@@ -1,0 +1,12 @@
+//! How results look: tables, templates, JSON, sizes, ages and dates, and the rules that keep foreign text from steering a terminal.
+
+pub mod age;
+pub mod ellipsis;
+pub mod json;
+pub mod quote;
+pub mod sanitise;
+pub mod size;
+pub mod table;
+pub mod time;
+pub mod value;
+pub mod width;

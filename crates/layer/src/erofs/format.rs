@@ -1,0 +1,147 @@
+//! EROFS on disk, as far as it is used here.
+//! Source: kernel, fs/erofs/erofs_fs.h and Documentation/filesystems/erofs.rst.
+
+/// 512 bytes, as in a tar.
+pub(super) const BLOCK_BITS: u8 = 9;
+pub(super) const BLOCK: u64 = 1 << BLOCK_BITS;
+/// Length of an extended inode.
+pub(super) const INODE: u64 = 64;
+/// Inodes are numbered by their place in units of this.
+pub(super) const SLOT: u64 = 32;
+/// Length of a directory entry without its name.
+pub(super) const DIRENT: u64 = 12;
+/// Length of the header before extended attributes.
+pub(super) const XATTR_HEADER: u64 = 12;
+/// Where the superblock starts in the file.
+pub(super) const SUPERBLOCK_OFFSET: usize = 1024;
+
+/// `trusted.overlay.opaque=y` as it follows a header or other attributes.
+pub(super) const OPAQUE: [u8; 20] = *b"\x0e\x04\x01\x00overlay.opaquey\x00";
+
+const MAGIC: u32 = 0xe0f5_e1e2;
+/// The checksum counts.
+const COMPAT_CHECKSUM: u32 = 1;
+/// Times are modification times.
+const COMPAT_MTIME: u32 = 2;
+
+pub(super) struct Superblock {
+    /// Number of the root's inode; only 16 bits, so the root comes first.
+    pub(super) root: u16,
+    pub(super) inodes: u64,
+    /// Length of the file in blocks.
+    pub(super) blocks: u32,
+    /// First block of the inodes.
+    pub(super) meta_block: u32,
+}
+
+impl Superblock {
+    /// The first 4 KiB of the file.
+    pub(super) fn encode(&self) -> [u8; 4096] {
+        let mut page = [0; 4096];
+        let sb = &mut page[SUPERBLOCK_OFFSET..];
+        put(sb, 0, &MAGIC.to_le_bytes());
+        put(sb, 8, &(COMPAT_CHECKSUM | COMPAT_MTIME).to_le_bytes());
+        sb[12] = BLOCK_BITS;
+        put(sb, 14, &self.root.to_le_bytes());
+        put(sb, 16, &self.inodes.to_le_bytes());
+        put(sb, 36, &self.blocks.to_le_bytes());
+        put(sb, 40, &self.meta_block.to_le_bytes());
+        // The checksum covers one block from the superblock on, itself taken as zero.
+        let sum = crc32c(&sb[..BLOCK as usize]);
+        put(sb, 4, &sum.to_le_bytes());
+        page
+    }
+}
+
+/// Where an inode's data is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Data {
+    /// In blocks from here on.
+    Plain(u32),
+    /// Behind the inode and its attributes.
+    Inline,
+    /// Nowhere: the field holds a device number.
+    Device(u32),
+}
+
+pub(super) struct Inode {
+    pub(super) mode: u16,
+    pub(super) xattr_len: u64,
+    pub(super) size: u64,
+    pub(super) data: Data,
+    pub(super) number: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) mtime: i64,
+    pub(super) nanos: u32,
+    pub(super) links: u32,
+}
+
+impl Inode {
+    pub(super) fn encode(&self) -> [u8; INODE as usize] {
+        let mut out = [0; INODE as usize];
+        // Bit 0: extended inode. Bits 1 to 3: layout of the data, 0 flat and plain, 2 flat with the end inline.
+        let (layout, field) = match self.data {
+            Data::Plain(block) => (0, block),
+            Data::Inline => (2, 0),
+            Data::Device(number) => (0, number),
+        };
+        put(&mut out, 0, &(1u16 | layout << 1).to_le_bytes());
+        let words = if self.xattr_len == 0 {
+            0
+        } else {
+            (self.xattr_len - XATTR_HEADER) / 4 + 1
+        };
+        put(&mut out, 2, &(words as u16).to_le_bytes());
+        put(&mut out, 4, &self.mode.to_le_bytes());
+        put(&mut out, 8, &self.size.to_le_bytes());
+        put(&mut out, 16, &field.to_le_bytes());
+        put(&mut out, 20, &self.number.to_le_bytes());
+        put(&mut out, 24, &self.uid.to_le_bytes());
+        put(&mut out, 28, &self.gid.to_le_bytes());
+        put(&mut out, 32, &self.mtime.to_le_bytes());
+        put(&mut out, 40, &self.nanos.to_le_bytes());
+        put(&mut out, 44, &self.links.to_le_bytes());
+        out
+    }
+}
+
+/// A device number as the kernel's `new_encode_dev` makes it.
+pub(super) fn device(major: u32, minor: u32) -> u32 {
+    minor & 0xff | major << 8 | (minor & !0xff) << 12
+}
+
+fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
+    out[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+/// Castagnoli's checksum without the final inversion. Bit by bit: it runs over one block per layer.
+fn crc32c(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            crc >> 1 ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksum_of_the_usual_test_string() {
+        assert_eq!(!crc32c(b"123456789"), 0xe306_9283);
+    }
+
+    fn check_device(major: u32, minor: u32, expected: u32) {
+        assert_eq!(device(major, minor), expected, "{major}:{minor}");
+    }
+
+    #[test]
+    fn device_numbers() {
+        check_device(0, 0, 0);
+        check_device(1, 3, 0x103);
+        check_device(0xfff, 0xff, 0xf_ffff);
+        check_device(8, 0x12345, 0x1230_0845);
+    }
+}

@@ -1,0 +1,28 @@
+//! The tar format, read in two ways and written in one.
+//!
+//! [`Indexer`] is fed with whatever chunks pass by on their way to a hash and a file; [`Reader`] pulls from a reader and
+//! hands out each file's bytes; both share one state machine, so they accept and refuse the same archives. [`Writer`]
+//! makes the same bytes from the same entries, always.
+//!
+//! Accepted: v7, ustar, star, GNU (long names, base-256 numbers, sparse files) and PAX. Where dialects disagree the
+//! reading follows Go's `archive/tar`, because that is what made and read almost every image there is.
+
+mod header;
+mod indexer;
+mod machine;
+mod pax;
+mod reader;
+mod sparse;
+mod writer;
+
+pub use indexer::{EntrySink, Indexer, Totals};
+pub use reader::{EntryReader, Reader};
+pub use writer::Writer;
+
+/// Everything in a tar is counted in blocks of this many bytes.
+pub const BLOCK: usize = 512;
+
+/// `len` rounded up to whole blocks. `None` on overflow.
+pub(crate) fn padded(len: u64) -> Option<u64> {
+    len.checked_next_multiple_of(BLOCK as u64)
+}
