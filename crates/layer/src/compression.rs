@@ -72,19 +72,12 @@ impl<R: BufRead> Decoder<R> {
     /// # Errors
     /// If the decoder cannot be set up.
     pub fn new(compression: Compression, inner: R) -> Result<Self> {
-        let failed = |source| Error::Decompress {
-            format: compression.name(),
-            source,
-        };
+        let failed = |source| Error::Decompress { format: compression.name(), source };
         let inner = match compression {
             Compression::None => Inner::Plain(inner),
             Compression::Gzip => Inner::Gzip(Members::Inside(Box::new(GzDecoder::new(inner)))),
             Compression::Bzip2 => Inner::Bzip2(Box::new(MultiBzDecoder::new(inner))),
-            Compression::Xz => Inner::Xz(Box::new(XzReader::new_mem_limit(
-                inner,
-                true,
-                XZ_MEMORY_KIB,
-            ))),
+            Compression::Xz => Inner::Xz(Box::new(XzReader::new_mem_limit(inner, true, XZ_MEMORY_KIB))),
             Compression::Zstd => {
                 let mut decoder = zstd::Decoder::with_buffer(inner).map_err(failed)?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(failed)?;
@@ -105,9 +98,7 @@ impl<R: Read> Decoder<Peeked<R>> {
     /// If the first bytes cannot be read or the decoder cannot be set up.
     pub fn detect(mut inner: R) -> Result<(Compression, Self)> {
         let mut prefix = Vec::with_capacity(Compression::PREFIX);
-        let first = (&mut inner)
-            .take(Compression::PREFIX as u64)
-            .read_to_end(&mut prefix);
+        let first = (&mut inner).take(Compression::PREFIX as u64).read_to_end(&mut prefix);
         first.map_err(Error::io("read the layer"))?;
         let compression = Compression::detect(&prefix);
         let inner = BufReader::with_capacity(BUFFER, io::Cursor::new(prefix).chain(inner));
@@ -176,10 +167,7 @@ fn zeros_only(inner: &mut impl BufRead) -> io::Result<()> {
     while peek(inner)?.is_some() {
         let bytes = inner.fill_buf()?;
         if bytes.iter().any(|&b| b != 0) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "something other than zeros follows the gzip data",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "something other than zeros follows the gzip data"));
         }
         let len = bytes.len();
         inner.consume(len);
@@ -190,10 +178,7 @@ fn zeros_only(inner: &mut impl BufRead) -> io::Result<()> {
 /// Compresses with gzip so that equal input gives equal bytes: no time, no name, operating system "unknown".
 /// Level 6, the default of everything that pushes images. Call [`GzEncoder::finish`] at the end.
 pub fn gzip_encoder<W: Write>(inner: W) -> GzEncoder<W> {
-    flate2::GzBuilder::new()
-        .mtime(0)
-        .operating_system(255)
-        .write(inner, flate2::Compression::new(GZIP_LEVEL))
+    flate2::GzBuilder::new().mtime(0).operating_system(255).write(inner, flate2::Compression::new(GZIP_LEVEL))
 }
 
 /// 64 KiB of compressed bytes at a time.

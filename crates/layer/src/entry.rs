@@ -71,19 +71,11 @@ pub struct Entry {
 impl Entry {
     /// Empties the entry but keeps its buffers: an archive of 200,000 entries should not allocate 200,000 names.
     pub(crate) fn reset(&mut self) {
-        let (mut path, mut link, mut xattrs) = (
-            std::mem::take(&mut self.path),
-            std::mem::take(&mut self.link),
-            std::mem::take(&mut self.xattrs),
-        );
+        let (mut path, mut link, mut xattrs) =
+            (std::mem::take(&mut self.path), std::mem::take(&mut self.link), std::mem::take(&mut self.xattrs));
         path.clear();
         link.clear();
         xattrs.clear();
-        *self = Self {
-            path,
-            link,
-            xattrs,
-            ..Self::default()
-        };
+        *self = Self { path, link, xattrs, ..Self::default() };
     }
 }

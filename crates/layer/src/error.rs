@@ -37,9 +37,7 @@ pub enum Error {
         inside: String,
     },
     /// A hard link names something that no earlier entry of the same layer made.
-    #[error(
-        "the hard link {name:?} at byte {offset} points to {target:?}, which no earlier entry of the layer made"
-    )]
+    #[error("the hard link {name:?} at byte {offset} points to {target:?}, which no earlier entry of the layer made")]
     LinkTarget {
         /// The link's name, escaped.
         name: String,
@@ -89,11 +87,7 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn entry(name: &[u8], offset: u64, reason: &'static str) -> Self {
-        Self::Entry {
-            name: show(name),
-            offset,
-            reason,
-        }
+        Self::Entry { name: show(name), offset, reason }
     }
 
     pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {

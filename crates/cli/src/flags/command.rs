@@ -46,10 +46,7 @@ impl<R: 'static> Command<R> {
     /// The entry reached by `word`: by its name first, by an alias else.
     pub fn entry(&self, word: &str) -> Option<&'static Entry<R>> {
         let entries = self.subcommands.iter();
-        entries
-            .clone()
-            .find(|e| e.name == word)
-            .or_else(|| entries.clone().find(|e| e.aliases.contains(&word)))
+        entries.clone().find(|e| e.name == word).or_else(|| entries.clone().find(|e| e.aliases.contains(&word)))
     }
 
     /// Whether this is a group of commands.
@@ -75,13 +72,7 @@ pub struct Entry<R: 'static> {
 impl<R: 'static> Entry<R> {
     /// Enters `command` as `name`.
     pub const fn new(name: &'static str, command: &'static Command<R>) -> Self {
-        Entry {
-            name,
-            aliases: &[],
-            command,
-            common: false,
-            hidden: false,
-        }
+        Entry { name, aliases: &[], command, common: false, hidden: false }
     }
 
     /// Adds other words that reach it.
@@ -189,17 +180,7 @@ pub struct Flag {
 
 impl Flag {
     const fn new(long: &'static str, kind: Kind, help: &'static str) -> Flag {
-        Flag {
-            long,
-            short: None,
-            kind,
-            value_name: "",
-            default: "",
-            help,
-            hidden: false,
-            alias_of: None,
-            check: None,
-        }
+        Flag { long, short: None, kind, value_name: "", default: "", help, hidden: false, alias_of: None, check: None }
     }
 
     /// A switch, off unless given.

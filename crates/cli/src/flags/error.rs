@@ -16,21 +16,13 @@ impl UsageError {
     /// A flag that does not exist, lacks its value or has a bad one. `path` is the full command path, `usage_line` its usage.
     pub(super) fn flag(message: &str, path: &str, usage_line: &str) -> Self {
         UsageError {
-            text: format!(
-                "{message}\n\nUsage:  {usage_line}\n\nRun '{path} --help' for more information"
-            ),
+            text: format!("{message}\n\nUsage:  {usage_line}\n\nRun '{path} --help' for more information"),
             code: 125,
         }
     }
 
     /// A wrong number of positional arguments. The rule for minimum counts points to help with `See`, all others with `Run`.
-    pub(super) fn count(
-        program: &str,
-        rule: &str,
-        path: &str,
-        usage_line: &str,
-        see: bool,
-    ) -> Self {
+    pub(super) fn count(program: &str, rule: &str, path: &str, usage_line: &str, see: bool) -> Self {
         let verb = if see { "See" } else { "Run" };
         UsageError {
             text: format!(
@@ -42,11 +34,7 @@ impl UsageError {
 
     /// A word that is no command of the program (`group` is `None`) or of a group.
     pub(super) fn unknown_command(program: &str, path: &str, word: &str, is_group: bool) -> Self {
-        let usage = if is_group {
-            format!("Usage:  {path}\n\n")
-        } else {
-            String::new()
-        };
+        let usage = if is_group { format!("Usage:  {path}\n\n") } else { String::new() };
         UsageError {
             text: format!(
                 "{program}: unknown command: {path} {word}\n\n{usage}Run '{path} --help' for more information"
@@ -57,9 +45,6 @@ impl UsageError {
 
     /// Words after `help` that name no command.
     pub(super) fn unknown_topic(words: &str) -> Self {
-        UsageError {
-            text: format!("unknown help topic: {words}"),
-            code: 1,
-        }
+        UsageError { text: format!("unknown help topic: {words}"), code: 1 }
     }
 }

@@ -55,14 +55,8 @@ static IMAGES: Command<Run> = Command {
         Flag::bool("quiet", "Only show image IDs").short('q'),
     ],
     examples: &[
-        Example {
-            text: "Ids only, for scripts",
-            command: "images -q",
-        },
-        Example {
-            text: "One repository",
-            command: "images alpine",
-        },
+        Example { text: "Ids only, for scripts", command: "images -q" },
+        Example { text: "One repository", command: "images alpine" },
     ],
     complete: Complete::Images,
     run: Some("images"),
@@ -130,15 +124,11 @@ static RUN: Command<Run> = Command {
         Flag::str("hostname", "Container host name").short('h'),
         Flag::bool("interactive", "Keep STDIN open").short('i'),
         Flag::str("network", "Connect a container to a network").value_name("network"),
-        Flag::str("net", "Connect a container to a network")
-            .hidden()
-            .alias_of("network"),
-        Flag::str("pull", "Pull image before running")
-            .default("missing")
-            .check(|text| match text {
-                "always" | "missing" | "never" => Ok(()),
-                _ => Err("unsupported".to_owned()),
-            }),
+        Flag::str("net", "Connect a container to a network").hidden().alias_of("network"),
+        Flag::str("pull", "Pull image before running").default("missing").check(|text| match text {
+            "always" | "missing" | "never" => Ok(()),
+            _ => Err("unsupported".to_owned()),
+        }),
         Flag::bool("sig-proxy", "Proxy received signals to the process").default("true"),
         Flag::bool("tty", "Allocate a pseudo-TTY").short('t'),
     ],

@@ -28,11 +28,7 @@ impl<R> Place<'_, R> {
 
 /// Help of the command that `words` (names, not aliases) lead to, or `None` if there is none.
 pub fn help<R>(root: &'static Command<R>, program: &str, words: &[&str]) -> Option<String> {
-    let mut place = Place {
-        root,
-        command: root,
-        path: vec![program],
-    };
+    let mut place = Place { root, command: root, path: vec![program] };
     for word in words {
         let entry = place.command.entry(word)?;
         place.path.push(entry.name);
@@ -49,11 +45,7 @@ pub(super) fn text<R>(place: &Place<'_, R>) -> String {
     let mut out = String::with_capacity(1024);
     out.push_str("Usage:  ");
     if command.is_group() {
-        let options = if command.flags.iter().any(|flag| !flag.hidden) {
-            " [OPTIONS]"
-        } else {
-            ""
-        };
+        let options = if command.flags.iter().any(|flag| !flag.hidden) { " [OPTIONS]" } else { "" };
         line(&mut out, format_args!("{path}{options} COMMAND"));
     } else {
         line(&mut out, format_args!("{}", place.usage_line()));
@@ -66,62 +58,27 @@ pub(super) fn text<R>(place: &Place<'_, R>) -> String {
     if is_root {
         let shown = |entry: &&Entry<R>| !entry.hidden;
         let entries = || command.subcommands.iter().filter(shown);
-        section(
-            &mut out,
-            "Common Commands",
-            entries().filter(|e| e.common).collect(),
-        );
+        section(&mut out, "Common Commands", entries().filter(|e| e.common).collect());
         section(
             &mut out,
             "Management Commands",
-            sorted(
-                entries()
-                    .filter(|e| !e.common && e.command.is_group())
-                    .collect(),
-            ),
+            sorted(entries().filter(|e| !e.common && e.command.is_group()).collect()),
         );
-        section(
-            &mut out,
-            "Commands",
-            sorted(
-                entries()
-                    .filter(|e| !e.common && !e.command.is_group())
-                    .collect(),
-            ),
-        );
+        section(&mut out, "Commands", sorted(entries().filter(|e| !e.common && !e.command.is_group()).collect()));
         options(&mut out, "Global Options", command.flags);
     } else {
         options(&mut out, "Options", command.flags);
-        section(
-            &mut out,
-            "Commands",
-            sorted(
-                command
-                    .subcommands
-                    .iter()
-                    .filter(|entry| !entry.hidden)
-                    .collect(),
-            ),
-        );
+        section(&mut out, "Commands", sorted(command.subcommands.iter().filter(|entry| !entry.hidden).collect()));
     }
     if !command.examples.is_empty() {
         out.push_str("\nExamples:\n");
         for (number, example) in command.examples.iter().enumerate() {
             let gap = if number > 0 { "\n" } else { "" };
-            line(
-                &mut out,
-                format_args!(
-                    "{gap}  # {}\n  {} {}",
-                    example.text, place.path[0], example.command
-                ),
-            );
+            line(&mut out, format_args!("{gap}  # {}\n  {} {}", example.text, place.path[0], example.command));
         }
     }
     if command.is_group() {
-        line(
-            &mut out,
-            format_args!("\nRun '{path} COMMAND --help' for more information on a command."),
-        );
+        line(&mut out, format_args!("\nRun '{path} COMMAND --help' for more information on a command."));
     }
     out
 }
@@ -132,62 +89,31 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 /// Every full path that reaches `command`: the places in groups first, each with its aliases, then the short forms at the top.
-pub(super) fn paths<R>(
-    root: &'static Command<R>,
-    command: &'static Command<R>,
-    program: &str,
-) -> Vec<String> {
+pub(super) fn paths<R>(root: &'static Command<R>, command: &'static Command<R>, program: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for group in root
-        .subcommands
-        .iter()
-        .filter(|entry| entry.command.is_group())
-    {
-        collect(
-            &mut found,
-            &format!("{program} {}", group.name),
-            group.command,
-            command,
-        );
+    for group in root.subcommands.iter().filter(|entry| entry.command.is_group()) {
+        collect(&mut found, &format!("{program} {}", group.name), group.command, command);
     }
-    let top = root
-        .subcommands
-        .iter()
-        .filter(|entry| std::ptr::eq(entry.command, command));
+    let top = root.subcommands.iter().filter(|entry| std::ptr::eq(entry.command, command));
     for entry in top {
         push_names(&mut found, program, entry);
     }
     found
 }
 
-fn collect<R>(
-    found: &mut Vec<String>,
-    prefix: &str,
-    group: &'static Command<R>,
-    command: &'static Command<R>,
-) {
+fn collect<R>(found: &mut Vec<String>, prefix: &str, group: &'static Command<R>, command: &'static Command<R>) {
     for entry in group.subcommands {
         if std::ptr::eq(entry.command, command) {
             push_names(found, prefix, entry);
         } else {
-            collect(
-                found,
-                &format!("{prefix} {}", entry.name),
-                entry.command,
-                command,
-            );
+            collect(found, &format!("{prefix} {}", entry.name), entry.command, command);
         }
     }
 }
 
 fn push_names<R>(found: &mut Vec<String>, prefix: &str, entry: &Entry<R>) {
     found.push(format!("{prefix} {}", entry.name));
-    found.extend(
-        entry
-            .aliases
-            .iter()
-            .map(|alias| format!("{prefix} {alias}")),
-    );
+    found.extend(entry.aliases.iter().map(|alias| format!("{prefix} {alias}")));
 }
 
 fn sorted<R>(mut entries: Vec<&Entry<R>>) -> Vec<&Entry<R>> {
@@ -199,18 +125,10 @@ fn section<R>(out: &mut String, title: &str, entries: Vec<&Entry<R>>) {
     if entries.is_empty() {
         return;
     }
-    let width = entries
-        .iter()
-        .map(|entry| entry.name.len())
-        .max()
-        .unwrap_or(0)
-        .max(MIN_NAME_COLUMN);
+    let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0).max(MIN_NAME_COLUMN);
     line(out, format_args!("\n{title}:"));
     for entry in entries {
-        line(
-            out,
-            format_args!("  {:width$} {}", entry.name, entry.command.about),
-        );
+        line(out, format_args!("  {:width$} {}", entry.name, entry.command.about));
     }
 }
 
@@ -228,18 +146,13 @@ fn options(out: &mut String, title: &str, flags: &[Flag]) {
     line(out, format_args!("\n{title}:"));
     for (flag, head) in shown.iter().zip(&heads) {
         let text = flag.help.replace('\n', &format!("\n{:width$}", ""));
-        line(
-            out,
-            format_args!("{head:width$}{text}{}", default_note(flag)),
-        );
+        line(out, format_args!("{head:width$}{text}{}", default_note(flag)));
     }
 }
 
 /// `  -f, --filter filter`, the left half of a line about a flag.
 fn head(flag: &Flag) -> String {
-    let short = flag
-        .short
-        .map_or_else(|| "    ".to_owned(), |short| format!("-{short}, "));
+    let short = flag.short.map_or_else(|| "    ".to_owned(), |short| format!("-{short}, "));
     let value = value_word(flag);
     let gap = if value.is_empty() { "" } else { " " };
     format!("  {short}--{}{gap}{value}", flag.long)

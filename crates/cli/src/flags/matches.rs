@@ -15,12 +15,7 @@ pub struct Matches {
 
 impl Matches {
     pub(super) fn new(flags: &'static [Flag]) -> Self {
-        Matches {
-            flags,
-            values: vec![None; flags.len()],
-            args: Vec::new(),
-            dash: None,
-        }
+        Matches { flags, values: vec![None; flags.len()], args: Vec::new(), dash: None }
     }
 
     /// Whether the flag was given, whatever its value.
@@ -30,17 +25,13 @@ impl Matches {
 
     /// Whether this switch is on.
     pub fn flag(&self, name: &str) -> bool {
-        self.value(name)
-            .is_some_and(|text| parse_bool(text) == Some(true))
+        self.value(name).is_some_and(|text| parse_bool(text) == Some(true))
     }
 
     /// The last value given, else the declared default, else nothing.
     pub fn value(&self, name: &str) -> Option<&str> {
         let index = self.index(name);
-        let given = self.values[index]
-            .as_deref()
-            .and_then(|list| list.last())
-            .map(String::as_str);
+        let given = self.values[index].as_deref().and_then(|list| list.last()).map(String::as_str);
         given.or_else(|| Some(self.flags[index].default).filter(|text| !text.is_empty()))
     }
 
@@ -51,20 +42,13 @@ impl Matches {
 
     /// The number given, else the declared default, else 0.
     pub fn int(&self, name: &str) -> i64 {
-        self.value(name).map_or(0, |text| {
-            parse_int(text).expect("integers are checked while parsing")
-        })
+        self.value(name).map_or(0, |text| parse_int(text).expect("integers are checked while parsing"))
     }
 
     /// The conditions given with a filter flag: names in lower case, names and values without blanks around them, empty ones left out.
     pub fn filters(&self, name: &str) -> Vec<(String, String)> {
-        let pairs = self
-            .values(name)
-            .iter()
-            .filter_map(|text| text.split_once('='));
-        pairs
-            .map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned()))
-            .collect()
+        let pairs = self.values(name).iter().filter_map(|text| text.split_once('='));
+        pairs.map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned())).collect()
     }
 
     /// The positional arguments.
@@ -141,15 +125,9 @@ pub(super) fn parse_int(text: &str) -> Result<i64, BadInt> {
         _ => (10, &lower[..]),
     };
     let prefixed = digits.len() != lower.len();
-    let inner = if prefixed {
-        digits.strip_prefix('_').unwrap_or(digits)
-    } else {
-        digits
-    };
-    let underscores_fit = !inner.starts_with('_')
-        && !inner.ends_with('_')
-        && !inner.contains("__")
-        && (prefixed || !inner.contains('_'));
+    let inner = if prefixed { digits.strip_prefix('_').unwrap_or(digits) } else { digits };
+    let underscores_fit =
+        !inner.starts_with('_') && !inner.ends_with('_') && !inner.contains("__") && (prefixed || !inner.contains('_'));
     if inner.is_empty() || !underscores_fit {
         return Err(BadInt::Syntax);
     }
@@ -162,10 +140,7 @@ pub(super) fn parse_int(text: &str) -> Result<i64, BadInt> {
         value = value.min(i128::from(u64::MAX));
     }
     let signed = if negative { -value } else { value };
-    i64::try_from(signed)
-        .ok()
-        .filter(|_| in_range)
-        .ok_or(BadInt::Range)
+    i64::try_from(signed).ok().filter(|_| in_range).ok_or(BadInt::Range)
 }
 
 #[cfg(test)]
@@ -189,10 +164,7 @@ mod tests {
         check("9223372036854775807", Ok(i64::MAX));
         check("-9223372036854775808", Ok(i64::MIN));
         check("9223372036854775808", Err(BadInt::Range));
-        check(
-            "99999999999999999999999999999999999999999999",
-            Err(BadInt::Range),
-        );
+        check("99999999999999999999999999999999999999999999", Err(BadInt::Range));
         check("", Err(BadInt::Syntax));
         check("-", Err(BadInt::Syntax));
         check("08", Err(BadInt::Syntax));

@@ -16,18 +16,10 @@ pub(super) struct Words {
 
 /// Reads `words` by the grammar of `command`. With `interspersed` off, the first positional word and all after it are positional.
 /// An error is the bare message.
-pub(super) fn parse_words<R>(
-    command: &Command<R>,
-    words: &[String],
-    interspersed: bool,
-) -> Result<Words, String> {
+pub(super) fn parse_words<R>(command: &Command<R>, words: &[String], interspersed: bool) -> Result<Words, String> {
     let mut reader = Reader {
         flags: command.flags,
-        out: Words {
-            matches: Matches::new(command.flags),
-            help: false,
-            short_help: false,
-        },
+        out: Words { matches: Matches::new(command.flags), help: false, short_help: false },
         rest: words,
     };
     while let Some((word, rest)) = reader.rest.split_first() {
@@ -77,20 +69,14 @@ impl Reader<'_> {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (long, None),
         };
-        let Some(flag) = self
-            .flags
-            .iter()
-            .find(|flag| flag.long == name)
-            .or_else(|| (name == "help").then_some(&HELP))
+        let Some(flag) = self.flags.iter().find(|flag| flag.long == name).or_else(|| (name == "help").then_some(&HELP))
         else {
             return Err(format!("unknown flag: --{name}"));
         };
         let value = match attached {
             Some(value) => value,
             None if flag.kind == Kind::Bool => "true".to_owned(),
-            None => self
-                .next_word()
-                .ok_or_else(|| format!("flag needs an argument: {word}"))?,
+            None => self.next_word().ok_or_else(|| format!("flag needs an argument: {word}"))?,
         };
         self.set(flag, &value)
     }
@@ -101,10 +87,7 @@ impl Reader<'_> {
             let letter = char::from(byte);
             let declared = self.flags.iter().find(|flag| flag.short == Some(letter));
             let Some(flag) = declared.or_else(|| (letter == 'h').then_some(&HELP)) else {
-                return Err(format!(
-                    "unknown shorthand flag: {} in -{letters}",
-                    quote_char(letter)
-                ));
+                return Err(format!("unknown shorthand flag: {} in -{letters}", quote_char(letter)));
             };
             if declared.is_none() {
                 self.out.short_help = true;
@@ -118,15 +101,7 @@ impl Reader<'_> {
                 (tail.to_owned(), "")
             } else {
                 let next = self.next_word();
-                (
-                    next.ok_or_else(|| {
-                        format!(
-                            "flag needs an argument: {} in -{letters}",
-                            quote_char(letter)
-                        )
-                    })?,
-                    "",
-                )
+                (next.ok_or_else(|| format!("flag needs an argument: {} in -{letters}", quote_char(letter)))?, "")
             };
             self.set(flag, &value)?;
             letters = left;
@@ -140,11 +115,7 @@ impl Reader<'_> {
                 Some(short) => format!("-{short}, --{}", flag.long),
                 None => format!("--{}", flag.long),
             };
-            format!(
-                "invalid argument {} for {} flag: {reason}",
-                quote(value),
-                quote(&name)
-            )
+            format!("invalid argument {} for {} flag: {reason}", quote(value), quote(&name))
         })?;
         if std::ptr::eq(flag, &raw const HELP) {
             self.out.help = parse_bool(value) == Some(true);
@@ -161,24 +132,15 @@ static HELP: Flag = Flag::bool("help", "Print usage");
 fn read_value(flag: &Flag, value: &str) -> Result<Vec<String>, String> {
     let values = match flag.kind {
         Kind::Bool if parse_bool(value).is_none() => {
-            return Err(format!(
-                "strconv.ParseBool: parsing {}: invalid syntax",
-                quote(value)
-            ));
+            return Err(format!("strconv.ParseBool: parsing {}: invalid syntax", quote(value)));
         }
         Kind::Int => match parse_int(value) {
             Ok(_) => vec![value.to_owned()],
             Err(BadInt::Syntax) => {
-                return Err(format!(
-                    "strconv.ParseInt: parsing {}: invalid syntax",
-                    quote(value)
-                ));
+                return Err(format!("strconv.ParseInt: parsing {}: invalid syntax", quote(value)));
             }
             Err(BadInt::Range) => {
-                return Err(format!(
-                    "strconv.ParseInt: parsing {}: value out of range",
-                    quote(value)
-                ));
+                return Err(format!("strconv.ParseInt: parsing {}: value out of range", quote(value)));
             }
         },
         Kind::Filter if value.is_empty() => Vec::new(),
@@ -200,22 +162,14 @@ fn split_commas(text: &str) -> Result<Vec<String>, String> {
     if text.is_empty() {
         return Ok(fields);
     }
-    let line = text
-        .lines()
-        .find(|line| !line.is_empty())
-        .unwrap_or_default();
+    let line = text.lines().find(|line| !line.is_empty()).unwrap_or_default();
     let mut rest = line;
     loop {
         let column = line.len() - rest.len() + 1;
         let Some(mut quoted) = rest.strip_prefix('"') else {
-            let (field, tail) = rest
-                .split_once(',')
-                .map_or((rest, None), |(field, tail)| (field, Some(tail)));
+            let (field, tail) = rest.split_once(',').map_or((rest, None), |(field, tail)| (field, Some(tail)));
             if let Some(at) = field.find('"') {
-                return Err(format!(
-                    "parse error on line 1, column {}: bare \" in non-quoted field",
-                    column + at
-                ));
+                return Err(format!("parse error on line 1, column {}: bare \" in non-quoted field", column + at));
             }
             fields.push(field.to_owned());
             match tail {
@@ -259,9 +213,7 @@ mod tests {
 
     fn check_commas(text: &str, expected: Result<&[&str], &str>) {
         let found = split_commas(text);
-        let found = found
-            .as_ref()
-            .map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
+        let found = found.as_ref().map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(found.as_deref().map_err(|e| e.as_str()), expected, "{text}");
     }
 
@@ -272,17 +224,8 @@ mod tests {
         check_commas("a,b,,c", Ok(&["a", "b", "", "c"]));
         check_commas("\"a,b\",c", Ok(&["a,b", "c"]));
         check_commas("\"say \"\"hi\"\"\"", Ok(&["say \"hi\""]));
-        check_commas(
-            "a\"b",
-            Err("parse error on line 1, column 2: bare \" in non-quoted field"),
-        );
-        check_commas(
-            "\"ab",
-            Err("parse error on line 1, column 4: extraneous or missing \" in quoted-field"),
-        );
-        check_commas(
-            "\"a\"b",
-            Err("parse error on line 1, column 3: extraneous or missing \" in quoted-field"),
-        );
+        check_commas("a\"b", Err("parse error on line 1, column 2: bare \" in non-quoted field"));
+        check_commas("\"ab", Err("parse error on line 1, column 4: extraneous or missing \" in quoted-field"));
+        check_commas("\"a\"b", Err("parse error on line 1, column 3: extraneous or missing \" in quoted-field"));
     }
 }

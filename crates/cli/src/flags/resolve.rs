@@ -50,16 +50,8 @@ pub struct Invocation<R> {
 ///
 /// # Errors
 /// Unknown flags and commands, missing or bad values, wrong argument counts: see [`UsageError`].
-pub fn parse<R: Copy>(
-    root: &'static Command<R>,
-    program: &str,
-    words: &[String],
-) -> Result<Parsed<R>, UsageError> {
-    let mut place = Place {
-        root,
-        command: root,
-        path: vec![program],
-    };
+pub fn parse<R: Copy>(root: &'static Command<R>, program: &str, words: &[String]) -> Result<Parsed<R>, UsageError> {
+    let mut place = Place { root, command: root, path: vec![program] };
     let global = read(&place, words, false)?;
     if global.matches.flags_version() {
         return Ok(Parsed::Version);
@@ -87,12 +79,7 @@ pub fn parse<R: Copy>(
         }
         return match words.matches.arg(0) {
             None => Ok(shown(&place, Stream::Stderr, false)),
-            Some(word) => Err(UsageError::unknown_command(
-                program,
-                &place.path(),
-                word,
-                place.path.len() > 1,
-            )),
+            Some(word) => Err(UsageError::unknown_command(program, &place.path(), word, place.path.len() > 1)),
         };
     }
 }
@@ -111,22 +98,14 @@ impl<R> Place<'_, R> {
     }
 }
 
-fn read<R>(
-    place: &Place<'_, R>,
-    words: &[String],
-    interspersed: bool,
-) -> Result<Words, UsageError> {
+fn read<R>(place: &Place<'_, R>, words: &[String], interspersed: bool) -> Result<Words, UsageError> {
     parse_words(place.command, words, interspersed)
         .map_err(|message| UsageError::flag(&message, &place.path(), &place.usage_line()))
 }
 
 fn shown<R>(place: &Place<'_, R>, stream: Stream, short: bool) -> Parsed<R> {
     let note = short.then_some("Flag shorthand -h has been deprecated, use --help");
-    Parsed::Help {
-        text: help::text(place),
-        stream,
-        note,
-    }
+    Parsed::Help { text: help::text(place), stream, note }
 }
 
 /// `help WORD…`: help of the command the words lead to.
@@ -145,56 +124,32 @@ fn topic<R>(mut place: Place<'_, R>, words: &[String]) -> Result<Parsed<R>, Usag
     }
 }
 
-fn leaf<R: Copy>(
-    place: &Place<'_, R>,
-    words: &[String],
-    globals: Matches,
-) -> Result<Parsed<R>, UsageError> {
+fn leaf<R: Copy>(place: &Place<'_, R>, words: &[String], globals: Matches) -> Result<Parsed<R>, UsageError> {
     let command = place.command;
     let words = read(place, words, command.interspersed)?;
     if words.help {
         return Ok(shown(place, Stream::Stdout, words.short_help));
     }
     if let Some((rule, see)) = broken_rule(command.arity, words.matches.args().len()) {
-        return Err(UsageError::count(
-            place.path[0],
-            &rule,
-            &place.path(),
-            &place.usage_line(),
-            see,
-        ));
+        return Err(UsageError::count(place.path[0], &rule, &place.path(), &place.usage_line(), see));
     }
     let run = command.run.expect("a command without subcommands can run");
-    Ok(Parsed::Run(Invocation {
-        run,
-        matches: words.matches,
-        globals,
-        path: place.path(),
-    }))
+    Ok(Parsed::Run(Invocation { run, matches: words.matches, globals, path: place.path() }))
 }
 
 /// The rule that `count` arguments break, and whether its message ends with `See`.
 fn broken_rule(arity: Arity, count: usize) -> Option<(String, bool)> {
     let arguments = |n: usize| {
-        if n == 1 {
-            "1 argument".to_owned()
-        } else {
-            format!("{n} arguments")
-        }
+        if n == 1 { "1 argument".to_owned() } else { format!("{n} arguments") }
     };
     match arity {
         Arity::None if count > 0 => Some(("accepts no arguments".to_owned(), false)),
         Arity::Exact(n) if count != n => Some((format!("requires {}", arguments(n)), false)),
-        Arity::AtLeast(n) if count < n => {
-            Some((format!("requires at least {}", arguments(n)), true))
+        Arity::AtLeast(n) if count < n => Some((format!("requires at least {}", arguments(n)), true)),
+        Arity::AtMost(n) if count > n => Some((format!("requires at most {}", arguments(n)), false)),
+        Arity::Range(low, high) if count < low || count > high => {
+            Some((format!("requires at least {low} and at most {}", arguments(high)), false))
         }
-        Arity::AtMost(n) if count > n => {
-            Some((format!("requires at most {}", arguments(n)), false))
-        }
-        Arity::Range(low, high) if count < low || count > high => Some((
-            format!("requires at least {low} and at most {}", arguments(high)),
-            false,
-        )),
         _ => None,
     }
 }

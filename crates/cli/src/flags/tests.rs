@@ -6,10 +6,7 @@ use super::fixture::ROOT;
 use super::*;
 
 fn words(line: &str) -> Vec<String> {
-    line.split(' ')
-        .filter(|word| !word.is_empty())
-        .map(|word| word.replace('~', " "))
-        .collect()
+    line.split(' ').filter(|word| !word.is_empty()).map(|word| word.replace('~', " ")).collect()
 }
 
 fn run(line: &str) -> Invocation<&'static str> {
@@ -21,23 +18,13 @@ fn run(line: &str) -> Invocation<&'static str> {
 }
 
 fn fails(line: &str, code: u8, expected: &str) {
-    let error = parse(&ROOT, "docker", &words(line))
-        .err()
-        .unwrap_or_else(|| panic!("{line} is accepted"));
-    assert_eq!(
-        (error.code, error.text.as_str()),
-        (code, expected),
-        "{line}"
-    );
+    let error = parse(&ROOT, "docker", &words(line)).err().unwrap_or_else(|| panic!("{line} is accepted"));
+    assert_eq!((error.code, error.text.as_str()), (code, expected), "{line}");
 }
 
 fn flag_error(line: &str, message: &str) {
     let usage = "Usage:  docker images [OPTIONS] [REPOSITORY[:TAG]]";
-    fails(
-        line,
-        125,
-        &format!("{message}\n\n{usage}\n\nRun 'docker images --help' for more information"),
-    );
+    fails(line, 125, &format!("{message}\n\n{usage}\n\nRun 'docker images --help' for more information"));
 }
 
 fn helps(line: &str, expected: Stream) -> String {
@@ -60,8 +47,7 @@ fn a_command_has_several_paths() {
 
 #[test]
 fn long_flags() {
-    let found =
-        run("images --filter=a=b --filter c=d --all --no-trunc=false --quiet=T web").matches;
+    let found = run("images --filter=a=b --filter c=d --all --no-trunc=false --quiet=T web").matches;
     assert_eq!(found.values("filter"), ["a=b", "c=d"]);
     assert!(found.flag("all") && found.flag("quiet") && !found.flag("no-trunc"));
     assert!(found.is_set("no-trunc") && !found.is_set("digests"));
@@ -77,11 +63,7 @@ fn short_flags_cluster_and_take_values_attached_or_apart() {
         "images -qf dangling=true",
         "images -qfdangling=true",
     ] {
-        assert_eq!(
-            run(line).matches.filters("filter"),
-            [("dangling".to_owned(), "true".to_owned())],
-            "{line}"
-        );
+        assert_eq!(run(line).matches.filters("filter"), [("dangling".to_owned(), "true".to_owned())], "{line}");
     }
     let found = run("images -qa").matches;
     assert!(found.flag("quiet") && found.flag("all"));
@@ -97,10 +79,7 @@ fn a_switch_never_takes_the_next_word() {
 #[test]
 fn flags_follow_arguments_unless_the_command_says_no() {
     assert!(run("images shop -q").matches.flag("quiet"));
-    assert_eq!(
-        run("run -i web -t --net x").matches.args(),
-        ["web", "-t", "--net", "x"]
-    );
+    assert_eq!(run("run -i web -t --net x").matches.args(), ["web", "-t", "--net", "x"]);
     assert_eq!(run("images -- -q").matches.args(), ["-q"]);
     assert_eq!(run("images -").matches.args(), ["-"]);
     assert_eq!(run("run -- web --help").matches.args(), ["web", "--help"]);
@@ -159,46 +138,28 @@ fn defaults_and_other_spellings() {
     assert_eq!(run("search --limit=-3 x").matches.int("limit"), -3);
     let found = run("run --net none web").matches;
     assert_eq!(
-        (
-            found.value("network"),
-            found.value("pull"),
-            found.value("hostname")
-        ),
+        (found.value("network"), found.value("pull"), found.value("hostname")),
         (Some("none"), Some("missing"), None)
     );
     assert!(found.flag("sig-proxy") && !found.is_set("sig-proxy"));
     assert!(!run("run --sig-proxy=0 web").matches.flag("sig-proxy"));
-    assert_eq!(
-        run("rmi --platform a,b --platform c x")
-            .matches
-            .values("platform"),
-        ["a", "b", "c"]
-    );
-    assert_eq!(
-        run("import -c CMD~a,b -").matches.values("change"),
-        ["CMD a,b"]
-    );
+    assert_eq!(run("rmi --platform a,b --platform c x").matches.values("platform"), ["a", "b", "c"]);
+    assert_eq!(run("import -c CMD~a,b -").matches.values("change"), ["CMD a,b"]);
     assert_eq!(run("run -h box web").matches.value("hostname"), Some("box"));
 }
 
 #[test]
 fn filters_are_normalised_and_empty_ones_dropped() {
     let found = run("images -f LABEL=K=V --filter= -f ~before~=~x~").matches;
-    let pairs: Vec<(String, String)> = [("label", "K=V"), ("before", "x")]
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .to_vec();
+    let pairs: Vec<(String, String)> =
+        [("label", "K=V"), ("before", "x")].map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
     assert_eq!(found.filters("filter"), pairs);
 }
 
 #[test]
 fn count_errors() {
     let last = |path: &str| format!("'{path} --help' for more information");
-    let (tag, rm, load, import) = (
-        last("docker tag"),
-        last("docker rmi"),
-        last("docker load"),
-        last("docker import"),
-    );
+    let (tag, rm, load, import) = (last("docker tag"), last("docker rmi"), last("docker load"), last("docker import"));
     fails(
         "tag a",
         1,
@@ -221,9 +182,7 @@ fn count_errors() {
     fails(
         "load x",
         1,
-        &format!(
-            "docker: 'docker load' accepts no arguments\n\nUsage:  docker load [OPTIONS]\n\nRun {load}"
-        ),
+        &format!("docker: 'docker load' accepts no arguments\n\nUsage:  docker load [OPTIONS]\n\nRun {load}"),
     );
     fails(
         "image list a b",
@@ -241,16 +200,8 @@ fn count_errors() {
 
 #[test]
 fn unknown_commands() {
-    fails(
-        "frob",
-        1,
-        "docker: unknown command: docker frob\n\nRun 'docker --help' for more information",
-    );
-    fails(
-        "frob --x",
-        1,
-        "docker: unknown command: docker frob\n\nRun 'docker --help' for more information",
-    );
+    fails("frob", 1, "docker: unknown command: docker frob\n\nRun 'docker --help' for more information");
+    fails("frob --x", 1, "docker: unknown command: docker frob\n\nRun 'docker --help' for more information");
     fails(
         "image frob",
         1,
@@ -275,10 +226,7 @@ fn global_flags_stand_before_the_command() {
     assert!(found.globals.flag("debug"));
     assert_eq!(found.globals.values("host"), ["tcp://y"]);
     flag_error("images --config /x", "unknown flag: --config");
-    assert!(matches!(
-        parse(&ROOT, "docker", &words("-v images")),
-        Ok(Parsed::Version)
-    ));
+    assert!(matches!(parse(&ROOT, "docker", &words("-v images")), Ok(Parsed::Version)));
 }
 
 #[test]
@@ -287,10 +235,7 @@ fn help_goes_where_it_was_asked() {
     assert!(images.starts_with("Usage:  docker images [OPTIONS] [REPOSITORY[:TAG]]\n"));
     assert_eq!(helps("help images", Stream::Stdout), images);
     assert_eq!(helps("images x -qh", Stream::Stdout), images);
-    assert_eq!(
-        help(&ROOT, "docker", &["images"]).as_deref(),
-        Some(images.as_str())
-    );
+    assert_eq!(help(&ROOT, "docker", &["images"]).as_deref(), Some(images.as_str()));
     let group = helps("image", Stream::Stderr);
     assert_eq!(helps("image --help", Stream::Stdout), group);
     assert_eq!(helps("help image", Stream::Stdout), group);
@@ -334,25 +279,14 @@ Examples:
 #[test]
 fn help_of_flags_with_defaults() {
     let text = helps("run --help", Stream::Stdout);
+    assert!(text.contains("\n      --network network   Connect a container to a network\n"), "{text}");
+    assert!(text.contains("\n      --pull string       Pull image before running (default \"missing\")\n"), "{text}");
     assert!(
-        text.contains("\n      --network network   Connect a container to a network\n"),
+        text.contains("\n      --sig-proxy         Proxy received signals to the process (default true)\n"),
         "{text}"
     );
     assert!(
-        text.contains(
-            "\n      --pull string       Pull image before running (default \"missing\")\n"
-        ),
-        "{text}"
-    );
-    assert!(
-        text.contains(
-            "\n      --sig-proxy         Proxy received signals to the process (default true)\n"
-        ),
-        "{text}"
-    );
-    assert!(
-        helps("search --help", Stream::Stdout)
-            .contains("  --limit int   Max number of search results (default 25)\n")
+        helps("search --help", Stream::Stdout).contains("  --limit int   Max number of search results (default 25)\n")
     );
 }
 

@@ -74,13 +74,7 @@ mod tests {
     fn between_moments() {
         let now: Timestamp = "2026-11-23T04:44:00Z".parse().unwrap();
         assert_eq!(ago(Timestamp::UNIX_EPOCH, now), "56 years ago");
-        assert_eq!(
-            between("2026-11-23T04:45:40Z".parse().unwrap(), now),
-            "Less than a second"
-        );
-        assert_eq!(
-            ago("2026-11-23T04:43:57.5Z".parse().unwrap(), now),
-            "2 seconds ago"
-        );
+        assert_eq!(between("2026-11-23T04:45:40Z".parse().unwrap(), now), "Less than a second");
+        assert_eq!(ago("2026-11-23T04:43:57.5Z".parse().unwrap(), now), "2 seconds ago");
     }
 }

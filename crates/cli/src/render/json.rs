@@ -61,11 +61,7 @@ pub fn write(out: &mut String, value: &Value, html: Html) {
 }
 
 fn write_struct(out: &mut String, object: &Struct, html: Html) {
-    let mut fields: Vec<_> = object
-        .fields
-        .iter()
-        .filter(|field| !field.json.is_empty())
-        .collect();
+    let mut fields: Vec<_> = object.fields.iter().filter(|field| !field.json.is_empty()).collect();
     let is_row = object.kind == StructKind::Row;
     if is_row {
         fields.sort_by(|a, b| a.json.cmp(&b.json));
@@ -95,11 +91,7 @@ fn number(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-6..1e21).contains(&size) {
         let text = format!("{value:e}");
-        return if size < 1.0 {
-            text
-        } else {
-            text.replace('e', "e+")
-        };
+        return if size < 1.0 { text } else { text.replace('e', "e+") };
     }
     format!("{value}")
 }
@@ -195,11 +187,7 @@ pub(super) fn float_text(value: f64) -> String {
     }
     if size != 0.0 && !(1e-4..1e21).contains(&size) {
         let text = format!("{value:e}");
-        let digits = text
-            .bytes()
-            .take_while(|&byte| byte != b'e')
-            .filter(u8::is_ascii_digit)
-            .count();
+        let digits = text.bytes().take_while(|&byte| byte != b'e').filter(u8::is_ascii_digit).count();
         return general_exponent(value, digits);
     }
     format!("{value}")
@@ -224,56 +212,31 @@ mod tests {
 
     #[test]
     fn order_and_escapes() {
-        let map = Value::map([
-            ("b", Value::Int(1)),
-            ("a", Value::str("<&>\u{2028}\x01\"\\\n")),
-        ]);
-        assert_eq!(
-            compact(&map, Html::Plain),
-            r#"{"a":"<&>\u2028\u0001\"\\\n","b":1}"#
-        );
-        assert_eq!(
-            compact(&map, Html::Escaped),
-            r#"{"a":"\u003c\u0026\u003e\u2028\u0001\"\\\n","b":1}"#
-        );
+        let map = Value::map([("b", Value::Int(1)), ("a", Value::str("<&>\u{2028}\x01\"\\\n"))]);
+        assert_eq!(compact(&map, Html::Plain), r#"{"a":"<&>\u2028\u0001\"\\\n","b":1}"#);
+        assert_eq!(compact(&map, Html::Escaped), r#"{"a":"\u003c\u0026\u003e\u2028\u0001\"\\\n","b":1}"#);
         let object = Value::document(vec![
             Field::named("ID", "Id", "x"),
             Field::new("A", Value::Nil),
             Field::method("M", |_| Ok(Value::Nil)),
         ]);
         assert_eq!(compact(&object, Html::Plain), r#"{"Id":"x","A":null}"#);
-        let row = Value::row(
-            "*t",
-            vec![Field::new("Tag", "<none>"), Field::new("Digest", "a")],
-        );
-        assert_eq!(
-            compact(&row, Html::Plain),
-            r#"{"Digest":"a","Tag":"\u003cnone\u003e"}"#
-        );
+        let row = Value::row("*t", vec![Field::new("Tag", "<none>"), Field::new("Digest", "a")]);
+        assert_eq!(compact(&row, Html::Plain), r#"{"Digest":"a","Tag":"\u003cnone\u003e"}"#);
     }
 
     #[test]
     fn nil_and_empty() {
-        let list = Value::list([
-            Value::List(None),
-            Value::list([]),
-            Value::Map(None),
-            Value::map::<String>([]),
-            Value::Nil,
-        ]);
+        let list =
+            Value::list([Value::List(None), Value::list([]), Value::Map(None), Value::map::<String>([]), Value::Nil]);
         assert_eq!(compact(&list, Html::Plain), "[null,[],null,{},null]");
     }
 
     #[test]
     fn numbers_and_times() {
-        for (value, expected) in [
-            (1.0, "1"),
-            (0.5, "0.5"),
-            (1e21, "1e+21"),
-            (1e-7, "1e-7"),
-            (0.0, "0"),
-            (123_456_789.0, "123456789"),
-        ] {
+        for (value, expected) in
+            [(1.0, "1"), (0.5, "0.5"), (1e21, "1e+21"), (1e-7, "1e-7"), (0.0, "0"), (123_456_789.0, "123456789")]
+        {
             assert_eq!(compact(&Value::Float(value), Html::Plain), expected);
         }
         let time = Value::Time("2026-11-23T04:38:09.10Z".parse().unwrap());
@@ -296,10 +259,7 @@ mod tests {
         let text = r#"{ "a" : [1, "x, {y}\""], "b": { }, "c":[]}"#;
         assert_eq!(reindent(text, "    "), expected);
         assert_eq!(reindent(expected, "\t"), expected.replace("    ", "\t"));
-        assert_eq!(
-            pretty(&Value::map([("a", Value::Bool(true))]), "\t", Html::Plain),
-            "{\n\t\"a\": true\n}"
-        );
+        assert_eq!(pretty(&Value::map([("a", Value::Bool(true))]), "\t", Html::Plain), "{\n\t\"a\": true\n}");
         assert_eq!(reindent("[]", " "), "[]");
     }
 }

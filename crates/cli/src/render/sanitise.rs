@@ -15,23 +15,11 @@ pub enum Layout {
 /// Replaces every control character, and every invisible one that reorders text, by U+FFFD. Clean text is returned as it is.
 pub fn sanitise(text: &str, layout: Layout) -> Cow<'_, str> {
     // Printable ASCII needs no decoding.
-    let plain = |byte: u8| {
-        (b' '..=b'~').contains(&byte) || (layout == Layout::Lines && matches!(byte, b'\t' | b'\n'))
-    };
+    let plain = |byte: u8| (b' '..=b'~').contains(&byte) || (layout == Layout::Lines && matches!(byte, b'\t' | b'\n'));
     if text.bytes().all(plain) || !text.chars().any(|c| is_unsafe(c, layout)) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(
-        text.chars()
-            .map(|c| {
-                if is_unsafe(c, layout) {
-                    char::REPLACEMENT_CHARACTER
-                } else {
-                    c
-                }
-            })
-            .collect(),
-    )
+    Cow::Owned(text.chars().map(|c| if is_unsafe(c, layout) { char::REPLACEMENT_CHARACTER } else { c }).collect())
 }
 
 fn is_unsafe(c: char, layout: Layout) -> bool {
@@ -61,11 +49,7 @@ mod tests {
     #[test]
     fn controls_never_pass() {
         check("web:1 é漢", Layout::OneLine, "web:1 é漢");
-        check(
-            "\x1b]0;pwned\x07\u{9b}2J\r\x7f",
-            Layout::Lines,
-            "\u{fffd}]0;pwned\u{fffd}\u{fffd}2J\u{fffd}\u{fffd}",
-        );
+        check("\x1b]0;pwned\x07\u{9b}2J\r\x7f", Layout::Lines, "\u{fffd}]0;pwned\u{fffd}\u{fffd}2J\u{fffd}\u{fffd}");
         check("a\tb\nc", Layout::OneLine, "a\u{fffd}b\u{fffd}c");
         check("a\tb\nc", Layout::Lines, "a\tb\nc");
         check("\u{202e}gpj.exe", Layout::OneLine, "\u{fffd}gpj.exe");

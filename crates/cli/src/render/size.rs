@@ -19,10 +19,7 @@ const DECIMAL: [&str; 9] = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"]
 const BINARY: [&str; 9] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
 
 fn scaled(bytes: u64, base: f64, units: &[&str; 9], digits: usize) -> String {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "sizes are rounded to a few digits anyway"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "sizes are rounded to a few digits anyway")]
     let mut value = bytes as f64;
     let mut unit = 0;
     while value >= base && unit + 1 < units.len() {
@@ -52,11 +49,7 @@ pub fn general(value: f64, digits: usize) -> String {
 }
 
 fn without_zeros(text: &str) -> &str {
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        text
-    }
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
 #[cfg(test)]
@@ -111,26 +104,18 @@ mod tests {
 
     #[test]
     fn binary_units() {
-        for (bytes, expected) in [
-            (0, "0B"),
-            (1023, "1023B"),
-            (1024, "1KiB"),
-            (25_276_000_000, "23.54GiB"),
-            (1 << 20, "1MiB"),
-        ] {
+        for (bytes, expected) in
+            [(0, "0B"), (1023, "1023B"), (1024, "1KiB"), (25_276_000_000, "23.54GiB"), (1 << 20, "1MiB")]
+        {
             assert_eq!(binary(bytes), expected, "{bytes}");
         }
     }
 
     #[test]
     fn general_form() {
-        for (value, expected) in [
-            (0.0, "0"),
-            (0.0001, "0.0001"),
-            (0.00001, "1e-05"),
-            (-1.5, "-1.5"),
-            (123_456.0, "1.23e+05"),
-        ] {
+        for (value, expected) in
+            [(0.0, "0"), (0.0001, "0.0001"), (0.00001, "1e-05"), (-1.5, "-1.5"), (123_456.0, "1.23e+05")]
+        {
             assert_eq!(general(value, 3), expected, "{value}");
         }
     }

@@ -28,11 +28,7 @@ pub fn rows<const N: usize, R: AsRef<[String; N]>>(header: [&str; N], rows: &[R]
     out
 }
 
-fn write_line<'a>(
-    out: &mut String,
-    widths: &[usize],
-    cells: impl ExactSizeIterator<Item = &'a str>,
-) {
+fn write_line<'a>(out: &mut String, widths: &[usize], cells: impl ExactSizeIterator<Item = &'a str>) {
     let last = cells.len().saturating_sub(1);
     for (index, (cell, &width)) in cells.zip(widths).enumerate() {
         out.push_str(cell);
@@ -56,23 +52,15 @@ pub fn align(text: &str) -> String {
 pub fn align_with(text: &str, min_width: usize, padding: usize) -> String {
     let ends_line = text.ends_with('\n');
     let body = text.strip_suffix('\n').unwrap_or(text);
-    let lines: Vec<Vec<&str>> = body
-        .split('\n')
-        .map(|line| line.split('\t').collect())
-        .collect();
+    let lines: Vec<Vec<&str>> = body.split('\n').map(|line| line.split('\t').collect()).collect();
     // The width of each cell that is not its line's last; found block by block, column by column.
     let mut widths: Vec<Vec<usize>> = lines.iter().map(|line| vec![0; line.len() - 1]).collect();
     let most = widths.iter().map(Vec::len).max().unwrap_or(0);
     for column in 0..most {
         let mut first = 0;
         while first < lines.len() {
-            let block = lines[first..]
-                .iter()
-                .take_while(|line| line.len() - 1 > column)
-                .count();
-            let cells = lines[first..first + block]
-                .iter()
-                .map(|line| columns(line[column]) + padding);
+            let block = lines[first..].iter().take_while(|line| line.len() - 1 > column).count();
+            let cells = lines[first..first + block].iter().map(|line| columns(line[column]) + padding);
             let width = cells.max().unwrap_or(0).max(min_width);
             for line in &mut widths[first..first + block] {
                 line[column] = width;
@@ -105,10 +93,7 @@ mod tests {
 
     #[test]
     fn header_alone() {
-        check(
-            "REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\n",
-            "REPOSITORY   TAG       IMAGE ID   CREATED   SIZE\n",
-        );
+        check("REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\n", "REPOSITORY   TAG       IMAGE ID   CREATED   SIZE\n");
         let none: [Box<[String; 5]>; 0] = [];
         assert_eq!(
             rows(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"], &none),
@@ -118,22 +103,13 @@ mod tests {
 
     #[test]
     fn padding_stays_before_an_empty_last_cell() {
-        check(
-            "A\tB\nlonger than ten\t\n",
-            "A                 B\nlonger than ten   \n",
-        );
+        check("A\tB\nlonger than ten\t\n", "A                 B\nlonger than ten   \n");
     }
 
     #[test]
     fn widths_hold_for_a_block() {
-        check(
-            "a\tb\nplain\nvery long cell\tc\n",
-            "a         b\nplain\nvery long cell   c\n",
-        );
-        check(
-            "a\tb\tc\nlonger cell 1\td\n",
-            "a               b         c\nlonger cell 1   d\n",
-        );
+        check("a\tb\nplain\nvery long cell\tc\n", "a         b\nplain\nvery long cell   c\n");
+        check("a\tb\tc\nlonger cell 1\td\n", "a               b         c\nlonger cell 1   d\n");
     }
 
     #[test]
@@ -152,11 +128,7 @@ mod tests {
     #[test]
     fn both_ways_agree() {
         let row = |cells: [&str; 3]| Box::new(cells.map(str::to_owned));
-        let lines = [
-            row(["web", "1", "1.98MB"]),
-            row(["team/a-long-name", "latest", ""]),
-            row(["漢", "<none>", "0B"]),
-        ];
+        let lines = [row(["web", "1", "1.98MB"]), row(["team/a-long-name", "latest", ""]), row(["漢", "<none>", "0B"])];
         let mut text = "REPOSITORY\tTAG\tSIZE\n".to_owned();
         for line in &lines {
             text += &(line.join("\t") + "\n");

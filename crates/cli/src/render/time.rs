@@ -10,42 +10,25 @@ use super::quote::quote;
 /// `2026-11-23 04:44:00 +0000 UTC`: whole seconds in `zone`, as in `CreatedAt`.
 pub fn local(moment: Timestamp, zone: &TimeZone) -> String {
     let (civil, offset) = in_zone(moment, zone);
-    format!(
-        "{} {} {}",
-        date_and_time(civil, ' '),
-        clock_offset(offset),
-        zone.to_offset_info(moment).abbreviation()
-    )
+    format!("{} {} {}", date_and_time(civil, ' '), clock_offset(offset), zone.to_offset_info(moment).abbreviation())
 }
 
 /// `2026-11-23 04:44:00.5 +0000 UTC`: the moment in UTC with its fraction, as templates print a time.
 pub fn utc_full(moment: Timestamp) -> String {
     let civil = Offset::UTC.to_datetime(moment);
-    format!(
-        "{}{} +0000 UTC",
-        date_and_time(civil, ' '),
-        fraction(civil.subsec_nanosecond())
-    )
+    format!("{}{} +0000 UTC", date_and_time(civil, ' '), fraction(civil.subsec_nanosecond()))
 }
 
 /// RFC 3339 in UTC, the fraction without trailing zeros: `2026-11-23T04:38:09.25Z`.
 pub fn rfc3339(moment: Timestamp) -> String {
     let civil = Offset::UTC.to_datetime(moment);
-    format!(
-        "{}{}Z",
-        date_and_time(civil, 'T'),
-        fraction(civil.subsec_nanosecond())
-    )
+    format!("{}{}Z", date_and_time(civil, 'T'), fraction(civil.subsec_nanosecond()))
 }
 
 /// RFC 3339 in UTC with all nine digits, as logs print it.
 pub fn rfc3339_nanos(moment: Timestamp) -> String {
     let civil = Offset::UTC.to_datetime(moment);
-    format!(
-        "{}.{:09}Z",
-        date_and_time(civil, 'T'),
-        civil.subsec_nanosecond()
-    )
+    format!("{}.{:09}Z", date_and_time(civil, 'T'), civil.subsec_nanosecond())
 }
 
 fn in_zone(moment: Timestamp, zone: &TimeZone) -> (DateTime, Offset) {
@@ -55,32 +38,17 @@ fn in_zone(moment: Timestamp, zone: &TimeZone) -> (DateTime, Offset) {
 
 fn date_and_time(civil: DateTime, between: char) -> String {
     let (year, month, day) = (civil.year(), civil.month(), civil.day());
-    format!(
-        "{year:04}-{month:02}-{day:02}{between}{:02}:{:02}:{:02}",
-        civil.hour(),
-        civil.minute(),
-        civil.second()
-    )
+    format!("{year:04}-{month:02}-{day:02}{between}{:02}:{:02}:{:02}", civil.hour(), civil.minute(), civil.second())
 }
 
 fn clock_offset(offset: Offset) -> String {
     let seconds = offset.seconds();
     let sign = if seconds < 0 { '-' } else { '+' };
-    format!(
-        "{sign}{:02}{:02}",
-        seconds.abs() / 3600,
-        seconds.abs() / 60 % 60
-    )
+    format!("{sign}{:02}{:02}", seconds.abs() / 3600, seconds.abs() / 60 % 60)
 }
 
 fn fraction(nanoseconds: i32) -> String {
-    if nanoseconds == 0 {
-        String::new()
-    } else {
-        format!(".{nanoseconds:09}")
-            .trim_end_matches('0')
-            .to_owned()
-    }
+    if nanoseconds == 0 { String::new() } else { format!(".{nanoseconds:09}").trim_end_matches('0').to_owned() }
 }
 
 /// A value that is neither a time nor a duration.
@@ -98,14 +66,10 @@ pub struct BadMoment {
 /// [`BadMoment`] for anything else, and for moments outside the years 1 to 9999.
 pub fn parse_moment(value: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, BadMoment> {
     let moment = match parse_duration(value).filter(|_| value != "0") {
-        Some(nanoseconds) => now
-            .checked_sub(SignedDuration::from_nanos(nanoseconds))
-            .ok(),
+        Some(nanoseconds) => now.checked_sub(SignedDuration::from_nanos(nanoseconds)).ok(),
         None => parse_date(value, zone).or_else(|| parse_unix(value)),
     };
-    moment.ok_or_else(|| BadMoment {
-        value: value.to_owned(),
-    })
+    moment.ok_or_else(|| BadMoment { value: value.to_owned() })
 }
 
 /// Seconds since 1970 with up to nine digits of fraction.
@@ -134,8 +98,7 @@ fn parse_date(value: &str, zone: &TimeZone) -> Option<Timestamp> {
             if literal(&mut rest, ':').is_some() {
                 second = number(&mut rest, 2)?;
                 if literal(&mut rest, '.').is_some() {
-                    let digits =
-                        rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+                    let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
                     nanos = nanoseconds(&rest[..digits])?;
                     rest = &rest[digits..];
                 }
@@ -143,16 +106,8 @@ fn parse_date(value: &str, zone: &TimeZone) -> Option<Timestamp> {
         }
     }
     let small = |number: i16| i8::try_from(number).ok();
-    let civil = DateTime::new(
-        year,
-        small(month)?,
-        small(day)?,
-        small(hour)?,
-        small(minute)?,
-        small(second)?,
-        nanos,
-    )
-    .ok()?;
+    let civil =
+        DateTime::new(year, small(month)?, small(day)?, small(hour)?, small(minute)?, small(second)?, nanos).ok()?;
     match rest.as_bytes() {
         [] => zone.to_timestamp(civil).ok(),
         b"Z" | b"z" => Offset::UTC.to_timestamp(civil).ok(),
@@ -161,21 +116,15 @@ fn parse_date(value: &str, zone: &TimeZone) -> Option<Timestamp> {
             let hours = i32::from(number(&mut rest, 2)?);
             let minutes = i32::from(number(literal(&mut rest, ':')?, 2)?);
             let seconds = (hours * 60 + minutes) * 60;
-            let offset =
-                Offset::from_seconds(if *sign == b'-' { -seconds } else { seconds }).ok()?;
-            offset
-                .to_timestamp(civil)
-                .ok()
-                .filter(|_| rest.is_empty() && minutes < 60)
+            let offset = Offset::from_seconds(if *sign == b'-' { -seconds } else { seconds }).ok()?;
+            offset.to_timestamp(civil).ok().filter(|_| rest.is_empty() && minutes < 60)
         }
         _ => None,
     }
 }
 
 fn number(rest: &mut &str, digits: usize) -> Option<i16> {
-    let head = rest
-        .get(..digits)
-        .filter(|head| head.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let head = rest.get(..digits).filter(|head| head.bytes().all(|byte| byte.is_ascii_digit()))?;
     *rest = &rest[digits..];
     head.parse().ok()
 }
@@ -202,9 +151,7 @@ pub fn parse_duration(text: &str) -> Option<i64> {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (amount, tail) = rest.split_at(end);
-        let unit_end = tail
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(tail.len());
+        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit_end);
         total = total.checked_add(scaled(amount, unit_nanoseconds(unit)?)?)?;
         rest = tail;
@@ -217,11 +164,7 @@ fn scaled(amount: &str, unit: i128) -> Option<i128> {
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return None;
     }
-    let whole: i128 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
+    let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     // Fifteen digits are more than any unit can show.
     let digits = &fraction[..fraction.len().min(15)];
     let part = if digits.is_empty() {
@@ -269,28 +212,13 @@ mod tests {
 
     #[test]
     fn moments_as_text() {
-        assert_eq!(
-            local(at("2026-11-23T04:44:00.9Z"), &TimeZone::UTC),
-            "2026-11-23 04:44:00 +0000 UTC"
-        );
-        assert_eq!(
-            local(at("2026-11-23T23:44:00Z"), &plus_two()),
-            "2026-11-24 01:44:00 +0200 CEST"
-        );
+        assert_eq!(local(at("2026-11-23T04:44:00.9Z"), &TimeZone::UTC), "2026-11-23 04:44:00 +0000 UTC");
+        assert_eq!(local(at("2026-11-23T23:44:00Z"), &plus_two()), "2026-11-24 01:44:00 +0200 CEST");
         assert_eq!(rfc3339(at("2026-11-23T04:38:09Z")), "2026-11-23T04:38:09Z");
-        assert_eq!(
-            rfc3339(at("2026-11-23T04:38:09.120300Z")),
-            "2026-11-23T04:38:09.1203Z"
-        );
+        assert_eq!(rfc3339(at("2026-11-23T04:38:09.120300Z")), "2026-11-23T04:38:09.1203Z");
         assert_eq!(rfc3339(at("0001-01-01T00:00:00Z")), "0001-01-01T00:00:00Z");
-        assert_eq!(
-            rfc3339_nanos(at("2026-11-23T04:48:20.33Z")),
-            "2026-11-23T04:48:20.330000000Z"
-        );
-        assert_eq!(
-            utc_full(at("2026-11-23T04:48:20.33Z")),
-            "2026-11-23 04:48:20.33 +0000 UTC"
-        );
+        assert_eq!(rfc3339_nanos(at("2026-11-23T04:48:20.33Z")), "2026-11-23T04:48:20.330000000Z");
+        assert_eq!(utc_full(at("2026-11-23T04:48:20.33Z")), "2026-11-23 04:48:20.33 +0000 UTC");
     }
 
     #[test]
@@ -313,10 +241,7 @@ mod tests {
         check("2026-01-02T15:04", "2026-01-02T13:04:00Z");
         check("2026-01-02T15:04Z", "2026-01-02T15:04:00Z");
         check("2026-01-02T15:04:05", "2026-01-02T13:04:05Z");
-        check(
-            "2026-01-02T15:04:05.123456789",
-            "2026-01-02T13:04:05.123456789Z",
-        );
+        check("2026-01-02T15:04:05.123456789", "2026-01-02T13:04:05.123456789Z");
         check("2026-01-02T15:04:05Z", "2026-01-02T15:04:05Z");
         check("2026-01-02T15:04:05-07:00", "2026-01-02T22:04:05Z");
         check("2026-01-02T15:04:05.5+01:30", "2026-01-02T13:34:05.5Z");
@@ -324,19 +249,9 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused() {
-        for value in [
-            "xyz",
-            "",
-            "h",
-            "1h30",
-            "2026-13-01",
-            "2026-02-30",
-            "2026-01-02T",
-            "2026-01-02T25:00",
-            "1.2.3",
-            ".",
-            "é",
-        ] {
+        for value in
+            ["xyz", "", "h", "1h30", "2026-13-01", "2026-02-30", "2026-01-02T", "2026-01-02T25:00", "1.2.3", ".", "é"]
+        {
             refused(value);
         }
     }

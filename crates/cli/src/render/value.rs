@@ -73,11 +73,7 @@ impl Field {
     /// A field with the same name in templates and in JSON.
     pub fn new(name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Field {
         let name = name.into();
-        Field {
-            json: name.clone(),
-            name,
-            value: value.into(),
-        }
+        Field { json: name.clone(), name, value: value.into() }
     }
 
     /// A field whose name in JSON differs, as `ID` and `Id`.
@@ -86,11 +82,7 @@ impl Field {
         json: impl Into<Cow<'static, str>>,
         value: impl Into<Value>,
     ) -> Field {
-        Field {
-            name: name.into(),
-            json: json.into(),
-            value: value.into(),
-        }
+        Field { name: name.into(), json: json.into(), value: value.into() }
     }
 
     /// A field that takes arguments in templates, as in `{{.Label "k"}}`.
@@ -98,11 +90,7 @@ impl Field {
         name: impl Into<Cow<'static, str>>,
         method: impl Fn(&[Value]) -> Result<Value, String> + 'static,
     ) -> Field {
-        Field {
-            name: name.into(),
-            json: Cow::Borrowed(""),
-            value: Value::Method(Rc::new(method)),
-        }
+        Field { name: name.into(), json: Cow::Borrowed(""), value: Value::Method(Rc::new(method)) }
     }
 }
 
@@ -111,11 +99,7 @@ impl Struct {
     pub fn field(&self, name: &str) -> Option<&Value> {
         let by_name = self.fields.iter().find(|field| field.name == name);
         by_name
-            .or_else(|| {
-                self.fields
-                    .iter()
-                    .find(|field| !field.json.is_empty() && field.json == name)
-            })
+            .or_else(|| self.fields.iter().find(|field| !field.json.is_empty() && field.json == name))
             .map(|field| &field.value)
     }
 }
@@ -133,30 +117,17 @@ impl Value {
 
     /// A map.
     pub fn map<K: Into<String>>(entries: impl IntoIterator<Item = (K, Value)>) -> Value {
-        Value::Map(Some(Rc::new(
-            entries
-                .into_iter()
-                .map(|(key, value)| (key.into(), value))
-                .collect(),
-        )))
+        Value::Map(Some(Rc::new(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())))
     }
 
     /// A typed object.
     pub fn object(type_name: impl Into<Cow<'static, str>>, fields: Vec<Field>) -> Value {
-        Value::Struct(Rc::new(Struct {
-            type_name: type_name.into(),
-            kind: StructKind::Plain,
-            fields,
-        }))
+        Value::Struct(Rc::new(Struct { type_name: type_name.into(), kind: StructKind::Plain, fields }))
     }
 
     /// A row of a list command.
     pub fn row(type_name: impl Into<Cow<'static, str>>, fields: Vec<Field>) -> Value {
-        Value::Struct(Rc::new(Struct {
-            type_name: type_name.into(),
-            kind: StructKind::Row,
-            fields,
-        }))
+        Value::Struct(Rc::new(Struct { type_name: type_name.into(), kind: StructKind::Row, fields }))
     }
 
     /// An `inspect` document, or an object inside one.
@@ -249,11 +220,9 @@ impl From<&serde_json::Value> for Value {
             },
             serde_json::Value::String(text) => Value::str(text),
             serde_json::Value::Array(items) => Value::list(items.iter().map(Value::from)),
-            serde_json::Value::Object(entries) => Value::map(
-                entries
-                    .iter()
-                    .map(|(key, value)| (key.as_str(), value.into())),
-            ),
+            serde_json::Value::Object(entries) => {
+                Value::map(entries.iter().map(|(key, value)| (key.as_str(), value.into())))
+            }
         }
     }
 }

@@ -2,11 +2,7 @@
 
 /// The columns of `text`.
 pub fn columns(text: &str) -> usize {
-    if text.is_ascii() {
-        text.len()
-    } else {
-        text.chars().map(of_char).sum()
-    }
+    if text.is_ascii() { text.len() } else { text.chars().map(of_char).sum() }
 }
 
 /// The columns of one character.
@@ -16,11 +12,7 @@ pub fn of_char(c: char) -> usize {
         return 1;
     }
     let after = WIDE.partition_point(|&(first, _)| first <= code);
-    if after > 0 && code <= WIDE[after - 1].1 {
-        2
-    } else {
-        1
-    }
+    if after > 0 && code <= WIDE[after - 1].1 { 2 } else { 1 }
 }
 
 /// Ranges whose East Asian Width is Wide or Fullwidth (Unicode, UAX #11), unassigned gaps inside a block included.
@@ -97,17 +89,9 @@ mod tests {
 
     #[test]
     fn wide_characters_take_two_columns() {
-        for (text, expected) in [
-            ("", 0),
-            ("abc", 3),
-            ("é", 1),
-            ("漢字", 4),
-            ("한", 2),
-            ("🐳", 2),
-            ("ｶ", 1),
-            ("Ａ", 2),
-            ("…", 1),
-        ] {
+        for (text, expected) in
+            [("", 0), ("abc", 3), ("é", 1), ("漢字", 4), ("한", 2), ("🐳", 2), ("ｶ", 1), ("Ａ", 2), ("…", 1)]
+        {
             assert_eq!(columns(text), expected, "{text}");
         }
     }

@@ -5,9 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::TAR_OFFSET;
-use super::format::{
-    BLOCK, DIRENT, Data, INODE, Inode, OPAQUE, SLOT, Superblock, XATTR_HEADER, device,
-};
+use super::format::{BLOCK, DIRENT, Data, INODE, Inode, OPAQUE, SLOT, Superblock, XATTR_HEADER, device};
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::tar::EntrySink;
@@ -77,11 +75,7 @@ impl LayerIndex {
         let file_len = data_offset + layout.blocks * BLOCK;
         let blocks = u32::try_from(file_len / BLOCK).map_err(|_| too_large())?;
 
-        let mut out = Out {
-            file,
-            at: metadata_offset,
-            buffer: Vec::with_capacity(BUFFER),
-        };
+        let mut out = Out { file, at: metadata_offset, buffer: Vec::with_capacity(BUFFER) };
         layout.write_inodes(&self.tree, (data_offset / BLOCK) as u32, &mut out)?;
         layout.write_blocks(&self.tree, &mut out)?;
         out.flush()?;
@@ -89,20 +83,9 @@ impl LayerIndex {
         let inodes = layout.order.len() as u64;
         let meta_block = (metadata_offset / BLOCK) as u32;
         let root = (FIRST_INODE / SLOT) as u16;
-        let superblock = Superblock {
-            root,
-            inodes,
-            blocks,
-            meta_block,
-        };
-        file.write_all_at(&superblock.encode(), 0)
-            .map_err(Error::io(WRITE))?;
-        Ok(Summary {
-            inodes,
-            metadata_offset,
-            metadata_len: file_len - metadata_offset,
-            file_len,
-        })
+        let superblock = Superblock { root, inodes, blocks, meta_block };
+        file.write_all_at(&superblock.encode(), 0).map_err(Error::io(WRITE))?;
+        Ok(Summary { inodes, metadata_offset, metadata_len: file_len - metadata_offset, file_len })
     }
 }
 
@@ -112,9 +95,7 @@ fn expand_sparse(tree: &mut Tree, file: &File, mut end: u64) -> Result<u64> {
     let mut buffer = Vec::new();
     for sparse in &tree.sparse {
         let node = &mut tree.nodes[sparse.node as usize];
-        let start = end
-            .checked_next_multiple_of(TAR_OFFSET)
-            .ok_or_else(too_large)?;
+        let start = end.checked_next_multiple_of(TAR_OFFSET).ok_or_else(too_large)?;
         end = start.checked_add(node.size).ok_or_else(too_large)?;
         // Block numbers in the image count from its start, those in the tree from the start of the tar.
         node.second = u32::try_from((start - TAR_OFFSET) / BLOCK).map_err(|_| too_large())?;
@@ -127,10 +108,8 @@ fn expand_sparse(tree: &mut Tree, file: &File, mut end: u64) -> Result<u64> {
             let (mut to, mut left) = (start + extent.offset, extent.len);
             while left > 0 {
                 let len = left.min(BUFFER as u64) as usize;
-                file.read_exact_at(&mut buffer[..len], from)
-                    .map_err(Error::io("read the tar in the layer file"))?;
-                file.write_all_at(&buffer[..len], to)
-                    .map_err(Error::io(WRITE))?;
+                file.read_exact_at(&mut buffer[..len], from).map_err(Error::io("read the tar in the layer file"))?;
+                file.write_all_at(&buffer[..len], to).map_err(Error::io(WRITE))?;
                 from += len as u64;
                 to += len as u64;
                 left -= len as u64;
@@ -171,11 +150,7 @@ impl Layout {
             at = (at + head + inline).next_multiple_of(SLOT);
             blocks += plain_blocks(tree, id);
         }
-        Self {
-            order,
-            inodes_len: at.next_multiple_of(BLOCK),
-            blocks,
-        }
+        Self { order, inodes_len: at.next_multiple_of(BLOCK), blocks }
     }
 
     /// `block` is the first block behind the inodes.
@@ -187,9 +162,7 @@ impl Layout {
             let inline = inline_len(tree, id) > 0;
             let blocks = plain_blocks(tree, id);
             let data = match node.kind {
-                NodeKind::CharDevice | NodeKind::BlockDevice => {
-                    Data::Device(device(node.first, node.second))
-                }
+                NodeKind::CharDevice | NodeKind::BlockDevice => Data::Device(device(node.first, node.second)),
                 NodeKind::Fifo => Data::Device(0),
                 _ if inline => Data::Inline,
                 NodeKind::File if node.size == 0 => Data::Plain(0),
@@ -252,10 +225,7 @@ fn write_directory(tree: &Tree, id: NodeId, out: &mut Out<'_>) -> Result<()> {
         let (text, node) = match name {
             Name::Own => (&b"."[..], own),
             Name::Parent => (&b".."[..], &tree.nodes[own.second as usize]),
-            Name::Child(slot) => (
-                tree.slots.name(slot),
-                &tree.nodes[tree.slots.node(slot) as usize],
-            ),
+            Name::Child(slot) => (tree.slots.name(slot), &tree.nodes[tree.slots.node(slot) as usize]),
         };
         let len = DIRENT + text.len() as u64;
         if used + len > BLOCK {
@@ -306,15 +276,11 @@ enum Name {
 /// The names of a sorted directory with "." and ".." in their places.
 fn names(tree: &Tree, id: NodeId) -> impl Iterator<Item = Name> + '_ {
     let mut children = tree.names(id).peekable();
-    let mut own = [(&b"."[..], Name::Own), (b"..", Name::Parent)]
-        .into_iter()
-        .peekable();
+    let mut own = [(&b"."[..], Name::Own), (b"..", Name::Parent)].into_iter().peekable();
     std::iter::from_fn(move || {
         let dot = own.peek().map(|(text, _)| *text);
         match (dot, children.peek()) {
-            (Some(dot), Some(&slot)) if tree.slots.name(slot) < dot => {
-                children.next().map(Name::Child)
-            }
+            (Some(dot), Some(&slot)) if tree.slots.name(slot) < dot => children.next().map(Name::Child),
             (Some(_), _) => own.next().map(|(_, name)| name),
             (None, _) => children.next().map(Name::Child),
         }
@@ -357,11 +323,7 @@ fn inline_len(tree: &Tree, id: NodeId) -> u64 {
         NodeKind::Symlink => tree.nodes[id as usize].size,
         _ => return 0,
     };
-    if INODE + xattr_len(tree, id) + len <= BLOCK {
-        len
-    } else {
-        0
-    }
+    if INODE + xattr_len(tree, id) + len <= BLOCK { len } else { 0 }
 }
 
 /// How many blocks behind the inodes a directory or link takes.
@@ -458,8 +420,5 @@ impl Out<'_> {
 const WRITE: &str = "write the layer file";
 
 fn too_large() -> Error {
-    Error::Limit {
-        what: "bytes",
-        limit: u64::from(u32::MAX) * BLOCK,
-    }
+    Error::Limit { what: "bytes", limit: u64::from(u32::MAX) * BLOCK }
 }

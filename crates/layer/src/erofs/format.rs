@@ -87,11 +87,7 @@ impl Inode {
             Data::Device(number) => (0, number),
         };
         put(&mut out, 0, &(1u16 | layout << 1).to_le_bytes());
-        let words = if self.xattr_len == 0 {
-            0
-        } else {
-            (self.xattr_len - XATTR_HEADER) / 4 + 1
-        };
+        let words = if self.xattr_len == 0 { 0 } else { (self.xattr_len - XATTR_HEADER) / 4 + 1 };
         put(&mut out, 2, &(words as u16).to_le_bytes());
         put(&mut out, 4, &self.mode.to_le_bytes());
         put(&mut out, 8, &self.size.to_le_bytes());
@@ -118,9 +114,7 @@ fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
 /// Castagnoli's checksum without the final inversion. Bit by bit: it runs over one block per layer.
 fn crc32c(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            crc >> 1 ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 }
-        })
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| crc >> 1 ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 })
     })
 }
 

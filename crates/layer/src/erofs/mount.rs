@@ -6,8 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
 };
 
 /// Why a layer could not be mounted. All but [`MountError::Failed`] say that no layer can be, here and now.
@@ -46,11 +45,7 @@ pub fn mount_detached(file: BorrowedFd<'_>) -> Result<OwnedFd, MountError> {
         fsconfig_set_string(&fs, "source", format!("/proc/self/fd/{}", file.as_raw_fd()))?;
         fsconfig_set_flag(&fs, "ro")?;
         fsconfig_create(&fs)?;
-        fsmount(
-            &fs,
-            FsMountFlags::FSMOUNT_CLOEXEC,
-            MountAttrFlags::MOUNT_ATTR_RDONLY,
-        )
+        fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_RDONLY)
     };
     configure().map_err(|error| refused(error, Some(&fs)))
 }
@@ -60,10 +55,7 @@ fn refused(error: Errno, fs: Option<&OwnedFd>) -> MountError {
         Errno::PERM | Errno::ACCESS => MountError::NotPermitted,
         Errno::NOTBLK => MountError::NotBackable,
         Errno::NODEV | Errno::NOSYS => MountError::NoErofs,
-        _ => MountError::Failed {
-            messages: fs.map_or_else(String::new, messages),
-            source: error.into(),
-        },
+        _ => MountError::Failed { messages: fs.map_or_else(String::new, messages), source: error.into() },
     }
 }
 

@@ -29,13 +29,7 @@ impl<'a> Header<'a> {
             let signed: i64 = block
                 .iter()
                 .enumerate()
-                .map(|(i, &b)| {
-                    if (148..156).contains(&i) {
-                        32
-                    } else {
-                        i64::from(b.cast_signed())
-                    }
-                })
+                .map(|(i, &b)| if (148..156).contains(&i) { 32 } else { i64::from(b.cast_signed()) })
                 .sum();
             if i64::try_from(stated).ok()? != signed {
                 return None;
@@ -102,19 +96,12 @@ impl<'a> Header<'a> {
         if self.format == Format::V7 {
             return Some((0, 0));
         }
-        Some((
-            number(&self.block[329..337])?,
-            number(&self.block[337..345])?,
-        ))
+        Some((number(&self.block[329..337])?, number(&self.block[337..345])?))
     }
 
     /// The old GNU sparse table: raw pairs, whether more blocks follow, and the real size.
     pub(crate) fn sparse(&self) -> Option<(&'a [u8], bool, i64)> {
-        Some((
-            &self.block[386..482],
-            self.block[482] != 0,
-            number(&self.block[483..495])?,
-        ))
+        Some((&self.block[386..482], self.block[482] != 0, number(&self.block[483..495])?))
     }
 }
 
@@ -148,10 +135,7 @@ pub(crate) fn number(field: &[u8]) -> Option<i64> {
 fn octal(field: &[u8]) -> Option<i64> {
     let blank = |b: &u8| *b == b' ' || *b == 0;
     let start = field.iter().position(|b| !blank(b)).unwrap_or(field.len());
-    let end = field
-        .iter()
-        .rposition(|b| !blank(b))
-        .map_or(start, |i| i + 1);
+    let end = field.iter().rposition(|b| !blank(b)).map_or(start, |i| i + 1);
     let mut value: i64 = 0;
     // A NUL inside ends the number: some writers leave rubbish behind it.
     for &digit in text(&field[start..end]) {
@@ -187,15 +171,9 @@ mod tests {
     fn base_256_numbers() {
         check(b"\x80\0\0\0\0\0\0\x01", Some(1));
         check(b"\x80\0\0\0\xff\xff\xff\xff", Some(0xffff_ffff));
-        check(
-            b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-            Some(-1),
-        );
+        check(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", Some(-1));
         check(b"\xff\xff\xff\xff\xff\xff\xff\xfe", Some(-2));
         check(b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", None);
-        check(
-            b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff",
-            Some(i64::MAX),
-        );
+        check(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", Some(i64::MAX));
     }
 }

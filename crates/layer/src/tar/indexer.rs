@@ -44,12 +44,7 @@ pub struct Indexer<S> {
 impl<S: EntrySink> Indexer<S> {
     /// An indexer at the start of an archive; entries go to `sink`.
     pub fn new(sink: S) -> Self {
-        Self {
-            sink,
-            machine: Machine::new(),
-            partial: Vec::with_capacity(BLOCK),
-            totals: Totals::default(),
-        }
+        Self { sink, machine: Machine::new(), partial: Vec::with_capacity(BLOCK), totals: Totals::default() }
     }
 
     /// Takes the next bytes of the tar.
@@ -67,9 +62,7 @@ impl<S: EntrySink> Indexer<S> {
                     chunk = &chunk[here..];
                 }
                 Need::Block if self.partial.is_empty() && chunk.len() >= BLOCK => {
-                    let (block, rest) = chunk
-                        .split_first_chunk::<BLOCK>()
-                        .expect("the length was checked");
+                    let (block, rest) = chunk.split_first_chunk::<BLOCK>().expect("the length was checked");
                     self.block(block)?;
                     chunk = rest;
                 }
@@ -94,10 +87,7 @@ impl<S: EntrySink> Indexer<S> {
     pub fn finish(self) -> Result<(Totals, S)> {
         if !self.partial.is_empty() {
             let offset = self.totals.tar_len;
-            return Err(Error::Truncated {
-                offset,
-                inside: "a header block".to_owned(),
-            });
+            return Err(Error::Truncated { offset, inside: "a header block".to_owned() });
         }
         self.machine.finish()?;
         Ok((self.totals, self.sink))

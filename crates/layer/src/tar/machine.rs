@@ -129,18 +129,14 @@ impl Machine {
                 self.state = State::Ended;
                 Ok(false)
             }
-            State::Zero => Err(Error::Header {
-                offset: at,
-                reason: "a single zero block is followed by something else",
-            }),
+            State::Zero => {
+                Err(Error::Header { offset: at, reason: "a single zero block is followed by something else" })
+            }
             State::Payload { typeflag, left } => {
                 let len = left.min(BLOCK as u64);
                 self.payload.extend_from_slice(&block[..len as usize]);
                 if left > len {
-                    self.state = State::Payload {
-                        typeflag,
-                        left: left - len,
-                    };
+                    self.state = State::Payload { typeflag, left: left - len };
                     return Ok(false);
                 }
                 self.extension(typeflag, at)?;
@@ -180,18 +176,12 @@ impl Machine {
             State::Payload { .. } => "an extension header".to_owned(),
             _ => show(&self.entry.path),
         };
-        Err(Error::Truncated {
-            offset: self.offset,
-            inside,
-        })
+        Err(Error::Truncated { offset: self.offset, inside })
     }
 
     fn header(&mut self, block: &[u8; BLOCK], at: u64) -> Result<bool> {
         let Some(header) = Header::parse(block) else {
-            return Err(Error::Header {
-                offset: at,
-                reason: "the checksum of the header is wrong",
-            });
+            return Err(Error::Header { offset: at, reason: "the checksum of the header is wrong" });
         };
         let typeflag = header.typeflag();
         match typeflag {
@@ -200,20 +190,14 @@ impl Machine {
                 match size {
                     Some(size @ 1..=MAX_PAYLOAD) => {
                         self.payload.clear();
-                        self.state = State::Payload {
-                            typeflag,
-                            left: size,
-                        };
+                        self.state = State::Payload { typeflag, left: size };
                     }
                     Some(0) => {
                         self.payload.clear();
                         self.extension(typeflag, at)?;
                     }
                     _ => {
-                        return Err(Error::Header {
-                            offset: at,
-                            reason: "the extension header is too long",
-                        });
+                        return Err(Error::Header { offset: at, reason: "the extension header is too long" });
                     }
                 }
                 Ok(false)
@@ -222,10 +206,7 @@ impl Machine {
             b'g' | b'V' => {
                 let size = header.size().and_then(|size| u64::try_from(size).ok());
                 let Some((size, whole)) = size.and_then(|size| Some((size, padded(size)?))) else {
-                    return Err(Error::Header {
-                        offset: at,
-                        reason: "the size of the global header is wrong",
-                    });
+                    return Err(Error::Header { offset: at, reason: "the size of the global header is wrong" });
                 };
                 self.skip(size, whole - size);
                 Ok(false)
@@ -294,9 +275,7 @@ impl Machine {
         }
         if version == (Some(1), Some(0)) {
             self.real_size(keys.size)?;
-            self.state = State::DecimalSparse {
-                map: DecimalMap::default(),
-            };
+            self.state = State::DecimalSparse { map: DecimalMap::default() };
             return Ok(false);
         }
         if let (Some(map), None | Some(0)) = (keys.map, keys.major) {
@@ -344,28 +323,19 @@ impl Machine {
         let owner = |pax: Option<i64>, field: Option<i64>| {
             let id = pax.or(field).and_then(|id| u32::try_from(id).ok());
             // The highest number means "no user" to the kernel.
-            id.filter(|&id| id != u32::MAX)
-                .ok_or("has an owner outside of what Linux knows")
+            id.filter(|&id| id != u32::MAX).ok_or("has an owner outside of what Linux knows")
         };
         entry.uid = owner(uid, header.uid())?;
         entry.gid = owner(gid, header.gid())?;
         (entry.mtime, entry.mtime_nanos) = match mtime {
             Some(time) => time,
-            None => (
-                header
-                    .mtime()
-                    .ok_or("has a modification time that cannot be read")?,
-                0,
-            ),
+            None => (header.mtime().ok_or("has a modification time that cannot be read")?, 0),
         };
         if matches!(entry.kind, Kind::CharDevice | Kind::BlockDevice) {
             let part = |n: i64, max| u32::try_from(n).ok().filter(|&n| n <= max);
             // What the kernel's device numbers can hold: 12 and 20 bits.
-            let device = header
-                .device()
-                .and_then(|(a, b)| Some((part(a, 0xfff)?, part(b, 0xf_ffff)?)));
-            (entry.major, entry.minor) =
-                device.ok_or("has a device number outside of what Linux knows")?;
+            let device = header.device().and_then(|(a, b)| Some((part(a, 0xfff)?, part(b, 0xf_ffff)?)));
+            (entry.major, entry.minor) = device.ok_or("has a device number outside of what Linux knows")?;
         }
         Ok(())
     }
@@ -382,8 +352,7 @@ impl Machine {
     }
 
     fn sparse_file(&mut self, mut map: Vec<Extent>) -> Result<bool> {
-        sparse::validate(&mut map, self.entry.size, self.entry.stored)
-            .map_err(|reason| self.bad(reason))?;
+        sparse::validate(&mut map, self.entry.size, self.entry.stored).map_err(|reason| self.bad(reason))?;
         self.entry.sparse = Some(map);
         self.data()
     }
@@ -393,11 +362,7 @@ impl Machine {
         self.entry.data_offset = self.offset;
         let stored = self.entry.stored;
         // No sum of offsets may overflow later, so the end of the data must be a number too.
-        let whole = padded(stored).filter(|whole| {
-            self.offset
-                .checked_add(*whole)
-                .is_some_and(|end| end <= MAX_LENGTH)
-        });
+        let whole = padded(stored).filter(|whole| self.offset.checked_add(*whole).is_some_and(|end| end <= MAX_LENGTH));
         match whole {
             Some(whole) if self.entry.size <= MAX_LENGTH => {
                 self.skip(stored, whole - stored);
@@ -408,11 +373,7 @@ impl Machine {
     }
 
     fn skip(&mut self, data: u64, padding: u64) {
-        self.state = if data + padding == 0 {
-            State::Header
-        } else {
-            State::Skip { data, padding }
-        };
+        self.state = if data + padding == 0 { State::Header } else { State::Skip { data, padding } };
     }
 
     fn bad(&self, reason: &'static str) -> Error {

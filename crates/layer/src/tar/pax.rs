@@ -47,19 +47,10 @@ pub(crate) fn parse(mut payload: &[u8]) -> Result<Pax, &'static str> {
 }
 
 impl Pax {
-    fn set(
-        &mut self,
-        key: &[u8],
-        value: &[u8],
-        libarchive: &mut Vec<(Vec<u8>, Vec<u8>)>,
-    ) -> Result<(), &'static str> {
+    fn set(&mut self, key: &[u8], value: &[u8], libarchive: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), &'static str> {
         const NUMBER: &str = "has a PAX record whose number cannot be read";
         let name = |value: &[u8]| {
-            if value.contains(&0) {
-                Err("has a NUL in a PAX name")
-            } else {
-                Ok(some(value))
-            }
+            if value.contains(&0) { Err("has a NUL in a PAX name") } else { Ok(some(value)) }
         };
         match key {
             b"path" => self.path = name(value)?,
@@ -73,11 +64,7 @@ impl Pax {
                     put(&mut self.xattrs, name.to_vec(), value.to_vec());
                 } else if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
                     let name = percent_decode(name).ok_or("has a malformed attribute name")?;
-                    put(
-                        libarchive,
-                        name,
-                        base64_decode(value).ok_or("has a malformed attribute value")?,
-                    );
+                    put(libarchive, name, base64_decode(value).ok_or("has a malformed attribute value")?);
                 } else if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
                     self.sparse.set(key, value)?;
                 }
@@ -105,10 +92,7 @@ impl SparseKeys {
                 let mut numbers = value.split(|&b| b == b',');
                 while let Some(offset) = numbers.next().filter(|_| !value.is_empty()) {
                     let len = numbers.next().ok_or(BAD)?;
-                    map.push(Extent {
-                        offset: unsigned(offset).ok_or(BAD)?,
-                        len: unsigned(len).ok_or(BAD)?,
-                    });
+                    map.push(Extent { offset: unsigned(offset).ok_or(BAD)?, len: unsigned(len).ok_or(BAD)? });
                 }
                 self.map = Some(map);
             }
@@ -122,10 +106,7 @@ impl SparseKeys {
             }
             b"numbytes" => {
                 let offset = self.offset.take().ok_or(BAD)?;
-                self.map.get_or_insert_default().push(Extent {
-                    offset,
-                    len: unsigned(value).ok_or(BAD)?,
-                });
+                self.map.get_or_insert_default().push(Extent { offset, len: unsigned(value).ok_or(BAD)? });
             }
             _ => {}
         }
@@ -156,11 +137,7 @@ fn some(value: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn optional<T>(value: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> Option<Option<T>> {
-    if value.is_empty() {
-        Some(None)
-    } else {
-        parse(value).map(Some)
-    }
+    if value.is_empty() { Some(None) } else { parse(value).map(Some) }
 }
 
 pub(super) fn unsigned(text: &[u8]) -> Option<u64> {
@@ -189,9 +166,7 @@ fn time(text: &[u8]) -> Option<(i64, u32)> {
     if !fraction.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let nanos = (0..9).fold(0, |n, i| {
-        n * 10 + fraction.get(i).map_or(0, |d| u32::from(d - b'0'))
-    });
+    let nanos = (0..9).fold(0, |n, i| n * 10 + fraction.get(i).map_or(0, |d| u32::from(d - b'0')));
     Some(match (negative, nanos) {
         (false, _) => (seconds, nanos),
         (true, 0) => (-seconds, 0),
@@ -265,10 +240,7 @@ mod tests {
 
     #[test]
     fn records() {
-        let path = |p: &str| Pax {
-            path: Some(p.into()),
-            ..Pax::default()
-        };
+        let path = |p: &str| Pax { path: Some(p.into()), ..Pax::default() };
         check("", Ok(Pax::default()));
         check("10 path=ab\n", Err("has a malformed PAX record"));
         check("11 path=ab\n", Ok(path("ab")));
@@ -277,32 +249,14 @@ mod tests {
         check("11 path=ab\n9 path=\n", Err("has a malformed PAX record"));
         check("11 path=ab\n7 path=\n", Err("has a malformed PAX record"));
         check("11 path=a\0\n", Err("has a NUL in a PAX name"));
-        check(
-            "11 size=12\n",
-            Ok(Pax {
-                size: Some(12),
-                ..Pax::default()
-            }),
-        );
-        check(
-            "11 size=-1\n",
-            Err("has a PAX record whose number cannot be read"),
-        );
-        check(
-            "18446744073709551615 a=b\n",
-            Err("has a malformed PAX record"),
-        );
+        check("11 size=12\n", Ok(Pax { size: Some(12), ..Pax::default() }));
+        check("11 size=-1\n", Err("has a PAX record whose number cannot be read"));
+        check("18446744073709551615 a=b\n", Err("has a malformed PAX record"));
     }
 
     #[test]
     fn attributes_in_both_spellings() {
         let pax = parse(b"29 LIBARCHIVE.xattr.u%41=eHg\n20 SCHILY.xattr.b=c\n").unwrap();
-        assert_eq!(
-            pax.xattrs,
-            [
-                (b"b".to_vec(), b"c".to_vec()),
-                (b"uA".to_vec(), b"xx".to_vec())
-            ]
-        );
+        assert_eq!(pax.xattrs, [(b"b".to_vec(), b"c".to_vec()), (b"uA".to_vec(), b"xx".to_vec())]);
     }
 }

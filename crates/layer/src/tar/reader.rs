@@ -24,12 +24,7 @@ pub struct Reader<R> {
 impl<R: Read> Reader<R> {
     /// A reader of a stream: data nobody asks for is read and dropped.
     pub fn new(inner: R) -> Self {
-        Self {
-            inner,
-            machine: Machine::new(),
-            skip: skip_by_reading,
-            scratch: Vec::new(),
-        }
+        Self { inner, machine: Machine::new(), skip: skip_by_reading, scratch: Vec::new() }
     }
 
     /// Goes to the next entry, past whatever was not read of the current one. `None` at the end of the archive.
@@ -41,8 +36,7 @@ impl<R: Read> Reader<R> {
             match self.machine.need() {
                 Need::Nothing => return Ok(None),
                 Need::Skip(len) => {
-                    let skipped = (self.skip)(&mut self.inner, len, &mut self.scratch)
-                        .map_err(Error::io(READ))?;
+                    let skipped = (self.skip)(&mut self.inner, len, &mut self.scratch).map_err(Error::io(READ))?;
                     self.machine.skipped(skipped);
                     if skipped < len {
                         self.machine.finish()?;
@@ -59,10 +53,7 @@ impl<R: Read> Reader<R> {
                         BLOCK => {}
                         part => {
                             let offset = self.machine.offset() + part as u64;
-                            return Err(Error::Truncated {
-                                offset,
-                                inside: "a header block".to_owned(),
-                            });
+                            return Err(Error::Truncated { offset, inside: "a header block".to_owned() });
                         }
                     }
                     if self.machine.block(&block)? {
@@ -82,10 +73,7 @@ impl<R: Read> Reader<R> {
 impl<R: Read + Seek> Reader<R> {
     /// A reader of a file: data nobody asks for is jumped over. Starts at the file's current position.
     pub fn seekable(inner: R) -> Self {
-        Self {
-            skip: skip_by_seeking,
-            ..Self::new(inner)
-        }
+        Self { skip: skip_by_seeking, ..Self::new(inner) }
     }
 }
 
@@ -111,10 +99,7 @@ impl<R: Read> Read for EntryReader<'_, R> {
         }
         let read = self.reader.inner.read(&mut out[..len])?;
         if read == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the tar ends inside a file",
-            ));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the tar ends inside a file"));
         }
         self.reader.machine.skipped(read as u64);
         Ok(read)
@@ -140,9 +125,7 @@ fn skip_by_reading<R: Read>(reader: &mut R, len: u64, scratch: &mut Vec<u8>) -> 
     scratch.resize(SKIP_CHUNK, 0);
     let mut skipped = 0;
     while skipped < len {
-        let want = usize::try_from(len - skipped)
-            .unwrap_or(SKIP_CHUNK)
-            .min(SKIP_CHUNK);
+        let want = usize::try_from(len - skipped).unwrap_or(SKIP_CHUNK).min(SKIP_CHUNK);
         let read = read_full(reader, &mut scratch[..want])?;
         skipped += read as u64;
         if read < want {
@@ -153,11 +136,7 @@ fn skip_by_reading<R: Read>(reader: &mut R, len: u64, scratch: &mut Vec<u8>) -> 
 }
 
 /// A seek succeeds beyond the end of a file, so the end is looked up first. Short ways are cheaper to read.
-fn skip_by_seeking<R: Read + Seek>(
-    reader: &mut R,
-    len: u64,
-    scratch: &mut Vec<u8>,
-) -> io::Result<u64> {
+fn skip_by_seeking<R: Read + Seek>(reader: &mut R, len: u64, scratch: &mut Vec<u8>) -> io::Result<u64> {
     if len > SKIP_CHUNK as u64 {
         let before = reader.stream_position()?;
         let end = reader.seek(SeekFrom::End(0))?;

@@ -16,13 +16,7 @@ pub(crate) fn old_pairs(table: &[u8], map: &mut Vec<Extent>) -> Result<(), &'sta
             break;
         }
         let value = |field| number(field).and_then(|n| u64::try_from(n).ok()).ok_or(BAD);
-        push(
-            map,
-            Extent {
-                offset: value(&pair[..12])?,
-                len: value(&pair[12..])?,
-            },
-        )?;
+        push(map, Extent { offset: value(&pair[..12])?, len: value(&pair[12..])? })?;
     }
     Ok(())
 }
@@ -38,20 +32,14 @@ pub(crate) struct DecimalMap {
 
 impl DecimalMap {
     /// Takes the next block; `Some` when the map is complete (the rest of the block is padding).
-    pub(crate) fn block(
-        &mut self,
-        block: &[u8; BLOCK],
-    ) -> Result<Option<Vec<Extent>>, &'static str> {
+    pub(crate) fn block(&mut self, block: &[u8; BLOCK]) -> Result<Option<Vec<Extent>>, &'static str> {
         for &byte in block {
             if byte != b'\n' {
                 if !byte.is_ascii_digit() {
                     return Err(BAD);
                 }
                 let value = self.digits.unwrap_or(0);
-                let value = value
-                    .checked_mul(10)
-                    .and_then(|v| v.checked_add(u64::from(byte - b'0')))
-                    .ok_or(BAD)?;
+                let value = value.checked_mul(10).and_then(|v| v.checked_add(u64::from(byte - b'0'))).ok_or(BAD)?;
                 self.digits = Some(value);
                 continue;
             }

@@ -27,11 +27,7 @@ impl<W: Write> Writer<W> {
     /// If `data` is shorter, if a number does not fit the format, or if writing fails.
     pub fn append(&mut self, entry: &Entry, data: impl Read) -> Result<()> {
         let bad = |reason| Error::entry(&entry.path, self.len, reason);
-        let size = if entry.kind == Kind::File {
-            entry.size
-        } else {
-            0
-        };
+        let size = if entry.kind == Kind::File { entry.size } else { 0 };
         let whole = padded(size).ok_or_else(|| bad("is larger than any file can be"))?;
         let mut records = Vec::new();
         let header = header(entry, size, &mut records).map_err(bad)?;
@@ -42,11 +38,7 @@ impl<W: Write> Writer<W> {
         let copied = io::copy(&mut data.take(size), &mut self.inner).map_err(Error::io(WRITE))?;
         self.len += copied;
         if copied != size {
-            return Err(Error::entry(
-                &entry.path,
-                self.len,
-                "has less data than its size says",
-            ));
+            return Err(Error::entry(&entry.path, self.len, "has less data than its size says"));
         }
         self.zeros(whole - size)
     }
@@ -61,20 +53,12 @@ impl<W: Write> Writer<W> {
     }
 
     fn pax(&mut self, entry: &Entry, records: &[u8]) -> Result<()> {
-        let name = entry
-            .path
-            .rsplit(|&b| b == b'/')
-            .find(|part| !part.is_empty())
-            .unwrap_or(b"root");
+        let name = entry.path.rsplit(|&b| b == b'/').find(|part| !part.is_empty()).unwrap_or(b"root");
         let mut path = b"PaxHeaders.0/".to_vec();
         path.extend_from_slice(&name[..name.len().min(NAME - path.len())]);
-        let extension = Entry {
-            path,
-            mode: 0o644,
-            ..Entry::default()
-        };
-        let mut block = header(&extension, records.len() as u64, &mut Vec::new())
-            .expect("a short name and a short payload fit");
+        let extension = Entry { path, mode: 0o644, ..Entry::default() };
+        let mut block =
+            header(&extension, records.len() as u64, &mut Vec::new()).expect("a short name and a short payload fit");
         block[156] = b'x';
         seal(&mut block);
         self.put(&block)?;
@@ -129,21 +113,13 @@ fn header(entry: &Entry, size: u64, records: &mut Vec<u8>) -> Result<[u8; BLOCK]
     }
     let whole = u64::try_from(entry.mtime).is_ok_and(|mtime| octal(&mut block[136..148], mtime));
     if !whole || entry.mtime_nanos != 0 {
-        record(
-            records,
-            b"mtime",
-            time(entry.mtime, entry.mtime_nanos).as_bytes(),
-        );
+        record(records, b"mtime", time(entry.mtime, entry.mtime_nanos).as_bytes());
     }
     if !whole {
         octal(&mut block[136..148], 0);
     }
     for (name, value) in &entry.xattrs {
-        record(
-            records,
-            &[b"SCHILY.xattr.", name.as_slice()].concat(),
-            value,
-        );
+        record(records, &[b"SCHILY.xattr.", name.as_slice()].concat(), value);
     }
     block[156] = match entry.kind {
         Kind::File => b'0',
@@ -156,8 +132,7 @@ fn header(entry: &Entry, size: u64, records: &mut Vec<u8>) -> Result<[u8; BLOCK]
     };
     block[257..265].copy_from_slice(b"ustar\x0000");
     if matches!(entry.kind, Kind::CharDevice | Kind::BlockDevice)
-        && !(octal(&mut block[329..337], u64::from(entry.major))
-            && octal(&mut block[337..345], u64::from(entry.minor)))
+        && !(octal(&mut block[329..337], u64::from(entry.major)) && octal(&mut block[337..345], u64::from(entry.minor)))
     {
         return Err("has a device number that tar cannot hold");
     }

@@ -95,17 +95,9 @@ pub(crate) enum Change {
     /// `replaced` is a name whose old file has to go.
     Later { replaced: Option<SlotId> },
     /// `slot` has a new file now.
-    Made {
-        slot: SlotId,
-        node: NodeId,
-        replaced: bool,
-    },
+    Made { slot: SlotId, node: NodeId, replaced: bool },
     /// `slot` is a new name of a file whose first name is `target`.
-    Linked {
-        slot: SlotId,
-        target: SlotId,
-        replaced: bool,
-    },
+    Linked { slot: SlotId, target: SlotId, replaced: bool },
 }
 
 /// The files of one layer.
@@ -124,14 +116,8 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn new() -> Self {
-        let root = Node {
-            first: NONE,
-            second: ROOT,
-            mode: 0o755,
-            kind: NodeKind::Directory,
-            xattrs: NONE,
-            ..Node::default()
-        };
+        let root =
+            Node { first: NONE, second: ROOT, mode: 0o755, kind: NodeKind::Directory, xattrs: NONE, ..Node::default() };
         Self {
             nodes: vec![root],
             slots: Slots::new(),
@@ -148,9 +134,7 @@ impl Tree {
         let bad = |reason| Error::entry(&entry.path, entry.header_offset, reason);
         let mut clean = std::mem::take(&mut self.clean);
         let cleaned = path::clean(&entry.path, &mut clean);
-        let change = cleaned
-            .map_err(bad)
-            .and_then(|()| self.add_at(entry, &clean));
+        let change = cleaned.map_err(bad).and_then(|()| self.add_at(entry, &clean));
         self.clean = clean;
         change
     }
@@ -165,10 +149,7 @@ impl Tree {
             self.describe(ROOT, entry)?;
             return Ok(NOTHING);
         }
-        if clean
-            .split(|&b| b == b'/')
-            .any(|part| classify(part) == Some(Whiteout::Metadata))
-        {
+        if clean.split(|&b| b == b'/').any(|part| classify(part) == Some(Whiteout::Metadata)) {
             return Ok(NOTHING);
         }
         let (directory, name) = path::split(clean);
@@ -194,54 +175,34 @@ impl Tree {
         let old = self.slots.node(slot);
         let was_directory = old != NONE && self.is_directory(old);
         if entry.kind == Kind::Directory {
-            let node = if was_directory {
-                old
-            } else {
-                self.directory(parent)?
-            };
+            let node = if was_directory { old } else { self.directory(parent)? };
             self.describe(node, entry)?;
             if was_directory {
                 return Ok(NOTHING);
             }
             self.replace(slot, node);
-            return Ok(Change::Later {
-                replaced: (old != NONE).then_some(slot),
-            });
+            return Ok(Change::Later { replaced: (old != NONE).then_some(slot) });
         }
         let node = self.file(entry)?;
         self.replace(slot, node);
-        Ok(Change::Made {
-            slot,
-            node,
-            replaced: old != NONE,
-        })
+        Ok(Change::Made { slot, node, replaced: old != NONE })
     }
 
     fn link(&mut self, entry: &Entry, parent: NodeId, name: &[u8]) -> Result<Change> {
-        let missing = || Error::LinkTarget {
-            name: show(&entry.path),
-            target: show(&entry.link),
-            offset: entry.header_offset,
-        };
+        let missing =
+            || Error::LinkTarget { name: show(&entry.path), target: show(&entry.link), offset: entry.header_offset };
         let mut target = Vec::new();
         path::clean(&entry.link, &mut target).map_err(|_| missing())?;
         let (directory, target) = path::split(&target);
         let mut links = MAX_LINKS;
-        let above = self
-            .walk(ROOT, directory, &mut links, false)
-            .map_err(|_| missing())?
-            .ok_or_else(missing)?;
+        let above = self.walk(ROOT, directory, &mut links, false).map_err(|_| missing())?.ok_or_else(missing)?;
         let target = self.slots.find(above, target).ok_or_else(missing)?;
         let node = self.slots.node(target);
         if node == NONE {
             return Err(missing());
         }
         if self.is_directory(node) {
-            return Err(Error::entry(
-                &entry.path,
-                entry.header_offset,
-                "is a hard link to a directory",
-            ));
+            return Err(Error::entry(&entry.path, entry.header_offset, "is a hard link to a directory"));
         }
         let slot = self.slot(parent, name)?;
         let old = self.slots.node(slot);
@@ -257,11 +218,7 @@ impl Tree {
             up = self.nodes[up as usize].second;
         }
         self.replace(slot, node);
-        Ok(Change::Linked {
-            slot,
-            target,
-            replaced: old != NONE,
-        })
+        Ok(Change::Linked { slot, target, replaced: old != NONE })
     }
 
     /// The directory that `path` names, made if it is missing.
@@ -286,13 +243,7 @@ impl Tree {
 
     /// Walks down from `start`, through symbolic links but never above the root. `None` if something is missing and
     /// shall not be made.
-    fn walk(
-        &mut self,
-        start: NodeId,
-        path: &[u8],
-        links: &mut u32,
-        make: bool,
-    ) -> Result<Option<NodeId>, Walk> {
+    fn walk(&mut self, start: NodeId, path: &[u8], links: &mut u32, make: bool) -> Result<Option<NodeId>, Walk> {
         let mut at = start;
         for name in path.split(|&b| b == b'/') {
             match name {
@@ -304,11 +255,7 @@ impl Tree {
                 _ if name.len() > MAX_NAME => return Err(Walk::Refused(path::TOO_LONG)),
                 _ => {}
             }
-            let found = self
-                .slots
-                .find(at, name)
-                .map(|slot| self.slots.node(slot))
-                .filter(|&node| node != NONE);
+            let found = self.slots.find(at, name).map(|slot| self.slots.node(slot)).filter(|&node| node != NONE);
             let Some(node) = found else {
                 if !make {
                     return Ok(None);
@@ -322,24 +269,16 @@ impl Tree {
             match self.nodes[node as usize].kind {
                 NodeKind::Directory => at = node,
                 NodeKind::Symlink => {
-                    *links = links
-                        .checked_sub(1)
-                        .ok_or(Walk::Refused("lies behind too many symbolic links"))?;
+                    *links = links.checked_sub(1).ok_or(Walk::Refused("lies behind too many symbolic links"))?;
                     let target = self.target(node).to_vec();
-                    let from = if target.first() == Some(&b'/') {
-                        ROOT
-                    } else {
-                        at
-                    };
+                    let from = if target.first() == Some(&b'/') { ROOT } else { at };
                     match self.walk(from, &target, links, make)? {
                         Some(node) => at = node,
                         None => return Ok(None),
                     }
                 }
                 _ => {
-                    return Err(Walk::Refused(
-                        "lies beneath something that is not a directory",
-                    ));
+                    return Err(Walk::Refused("lies beneath something that is not a directory"));
                 }
             }
         }
@@ -359,12 +298,7 @@ impl Tree {
 
     fn replace(&mut self, slot: SlotId, node: NodeId) {
         let old = self.slots.node(slot);
-        if old != NONE
-            && matches!(
-                self.nodes[old as usize].kind,
-                NodeKind::Directory | NodeKind::Symlink
-            )
-        {
+        if old != NONE && matches!(self.nodes[old as usize].kind, NodeKind::Directory | NodeKind::Symlink) {
             // The remembered path may have led through it.
             self.last = (Vec::new(), ROOT);
         }
@@ -383,37 +317,24 @@ impl Tree {
     }
 
     fn file(&mut self, entry: &Entry) -> Result<NodeId> {
-        let mut node = Node {
-            first: NONE,
-            xattrs: NONE,
-            ..Node::default()
-        };
+        let mut node = Node { first: NONE, xattrs: NONE, ..Node::default() };
         let bad = |reason| Error::entry(&entry.path, entry.header_offset, reason);
         match entry.kind {
             Kind::File => {
                 node.size = entry.size;
                 let block = u32::try_from(entry.data_offset / 512);
-                node.second = block.map_err(|_| Error::Limit {
-                    what: "bytes",
-                    limit: u64::from(u32::MAX) * 512,
-                })?;
+                node.second = block.map_err(|_| Error::Limit { what: "bytes", limit: u64::from(u32::MAX) * 512 })?;
             }
             Kind::Symlink => {
                 if entry.link.is_empty() || entry.link.len() > MAX_PATH || entry.link.contains(&0) {
-                    return Err(bad(
-                        "is a symbolic link whose target is empty, too long or has a NUL in it",
-                    ));
+                    return Err(bad("is a symbolic link whose target is empty, too long or has a NUL in it"));
                 }
                 node.kind = NodeKind::Symlink;
                 node.size = entry.link.len() as u64;
                 node.first = self.slots.store(&entry.link)?;
             }
             Kind::CharDevice | Kind::BlockDevice => {
-                node.kind = if entry.kind == Kind::CharDevice {
-                    NodeKind::CharDevice
-                } else {
-                    NodeKind::BlockDevice
-                };
+                node.kind = if entry.kind == Kind::CharDevice { NodeKind::CharDevice } else { NodeKind::BlockDevice };
                 (node.first, node.second) = (entry.major, entry.minor);
             }
             Kind::Fifo => node.kind = NodeKind::Fifo,
@@ -425,25 +346,17 @@ impl Tree {
         if let Some(extents) = sparse {
             self.extents += extents.len();
             if self.extents > MAX_EXTENTS {
-                return Err(Error::Limit {
-                    what: "pieces of sparse files",
-                    limit: MAX_EXTENTS as u64,
-                });
+                return Err(Error::Limit { what: "pieces of sparse files", limit: MAX_EXTENTS as u64 });
             }
             self.nodes[id as usize].first = self.sparse.len() as u32;
-            self.sparse.push(Sparse {
-                node: id,
-                data_offset: entry.data_offset,
-                extents: extents.clone(),
-            });
+            self.sparse.push(Sparse { node: id, data_offset: entry.data_offset, extents: extents.clone() });
         }
         Ok(id)
     }
 
     fn describe(&mut self, id: NodeId, entry: &Entry) -> Result<()> {
         let xattrs = self.xattrs.put(&entry.xattrs);
-        let xattrs =
-            xattrs.map_err(|reason| Error::entry(&entry.path, entry.header_offset, reason))?;
+        let xattrs = xattrs.map_err(|reason| Error::entry(&entry.path, entry.header_offset, reason))?;
         let node = &mut self.nodes[id as usize];
         node.mode = entry.mode;
         (node.uid, node.gid) = (entry.uid, entry.gid);
@@ -454,10 +367,7 @@ impl Tree {
 
     fn push(&mut self, node: Node) -> Result<NodeId> {
         if self.nodes.len() == MAX_NODES {
-            return Err(Error::Limit {
-                what: "files",
-                limit: MAX_NODES as u64,
-            });
+            return Err(Error::Limit { what: "files", limit: MAX_NODES as u64 });
         }
         self.nodes.push(node);
         Ok(self.nodes.len() as u32 - 1)
@@ -465,11 +375,7 @@ impl Tree {
 
     /// Gives a name that only hides something what overlayfs takes for "removed": a character device 0/0.
     pub(crate) fn make_whiteout(&mut self, slot: SlotId) -> NodeId {
-        self.nodes.push(Node {
-            kind: NodeKind::CharDevice,
-            xattrs: NONE,
-            ..Node::default()
-        });
+        self.nodes.push(Node { kind: NodeKind::CharDevice, xattrs: NONE, ..Node::default() });
         let node = self.nodes.len() as u32 - 1;
         self.slots.set_node(slot, node);
         node
@@ -493,17 +399,14 @@ impl Tree {
     /// All names in a directory, in no order; among them names without a file, which are whiteouts or nothing at all.
     pub(crate) fn names(&self, directory: NodeId) -> impl Iterator<Item = SlotId> + '_ {
         let first = self.nodes[directory as usize].first;
-        std::iter::successors(Some(first).filter(|&slot| slot != NONE), |&slot| {
-            self.slots.next(slot)
-        })
+        std::iter::successors(Some(first).filter(|&slot| slot != NONE), |&slot| self.slots.next(slot))
     }
 
     /// Puts the names of a directory into byte order and leaves out those that are nothing at all. `scratch` is reused.
     pub(crate) fn sort(&mut self, directory: NodeId, scratch: &mut Vec<SlotId>) {
         scratch.clear();
         scratch.extend(
-            self.names(directory)
-                .filter(|&slot| self.slots.node(slot) != NONE || self.slots.is_whiteout(slot)),
+            self.names(directory).filter(|&slot| self.slots.node(slot) != NONE || self.slots.is_whiteout(slot)),
         );
         scratch.sort_unstable_by(|&a, &b| self.slots.name(a).cmp(self.slots.name(b)));
         let mut next = NONE;

@@ -32,12 +32,7 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(super) fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            text: Vec::new(),
-            table: vec![NONE; 64],
-            seed: RandomState::new(),
-        }
+        Self { slots: Vec::new(), text: Vec::new(), table: vec![NONE; 64], seed: RandomState::new() }
     }
 
     pub(super) fn find(&self, parent: NodeId, name: &[u8]) -> Option<SlotId> {
@@ -60,14 +55,7 @@ impl Slots {
         let slot = self.slots.len() as u32;
         let text = self.store(name)?;
         let len = u8::try_from(name.len()).expect("names are at most 255 bytes");
-        self.slots.push(Slot {
-            parent,
-            node: NONE,
-            next,
-            text,
-            len,
-            whiteout: false,
-        });
+        self.slots.push(Slot { parent, node: NONE, next, text, len, whiteout: false });
         if self.slots.len() * 4 > self.table.len() * 3 {
             self.grow();
         } else {
@@ -80,10 +68,7 @@ impl Slots {
     pub(super) fn store(&mut self, text: &[u8]) -> Result<u32> {
         let at = self.text.len();
         if at + text.len() > MAX_TEXT {
-            return Err(Error::Limit {
-                what: "bytes of names",
-                limit: MAX_TEXT as u64,
-            });
+            return Err(Error::Limit { what: "bytes of names", limit: MAX_TEXT as u64 });
         }
         self.text.extend_from_slice(text);
         Ok(at as u32)

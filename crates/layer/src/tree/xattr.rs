@@ -55,8 +55,7 @@ impl Arena {
             self.bytes.truncate(start);
             return Ok(self.last);
         }
-        self.last = u32::try_from(start)
-            .map_err(|_| "brings more extended attributes than one layer can hold")?;
+        self.last = u32::try_from(start).map_err(|_| "brings more extended attributes than one layer can hold")?;
         Ok(self.last)
     }
 
@@ -65,24 +64,17 @@ impl Arena {
             return b"";
         }
         let start = start as usize;
-        let len = self.bytes[start..]
-            .first_chunk()
-            .map_or(0, |len| u32::from_le_bytes(*len) as usize);
+        let len = self.bytes[start..].first_chunk().map_or(0, |len| u32::from_le_bytes(*len) as usize);
         &self.bytes[start + 4..start + 4 + len]
     }
 }
 
 /// Number of the prefix and rest of the name. `None` for names that are not kept: unknown namespaces, and overlayfs's own.
 pub(crate) fn namespace(name: &[u8]) -> Option<(u8, &[u8])> {
-    if name.starts_with(b"trusted.overlay.")
-        || name.starts_with(b"user.overlay.")
-        || name.contains(&0)
-    {
+    if name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.") || name.contains(&0) {
         return None;
     }
-    let (number, suffix) = PREFIXES
-        .iter()
-        .find_map(|(number, prefix)| Some((*number, name.strip_prefix(*prefix)?)))?;
+    let (number, suffix) = PREFIXES.iter().find_map(|(number, prefix)| Some((*number, name.strip_prefix(*prefix)?)))?;
     // Behind "user." there must be something, behind the name of an ACL there must be nothing.
     (matches!(number, 2 | 3) == suffix.is_empty()).then_some((number, suffix))
 }

@@ -1,0 +1,117 @@
+//! Snapshots: layers made visible as trees.
+//!
+//! One contract, two kinds. [`erofs`] mounts the layer file itself: nothing is unpacked. [`unpacked`] makes real files on
+//! first need, for machines and users that cannot mount EROFS. Both show the same tree, with whiteouts in overlayfs's
+//! form; `tests/it/snapshots.rs` holds them to it.
+
+mod erofs;
+mod unpacked;
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use rusqlite::{OptionalExtension, params};
+use wharfie_layer::erofs::LayerIndex;
+use wharfie_layer::erofs::mount::mount_detached;
+use wharfie_oci::DiffId;
+
+use crate::error::{Error, Result};
+use crate::store::Store;
+use crate::temp::TempFile;
+
+/// How layers become trees here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Layer files are mounted as they are.
+    Erofs,
+    /// Layers are unpacked; opaque directories are marked with `trusted.*` attributes.
+    Unpacked,
+    /// Layers are unpacked without privileges; opaque directories are marked with `user.*` attributes.
+    UnpackedRootless,
+}
+
+impl Kind {
+    /// The word that the metadata and the configuration file use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Erofs => "erofs",
+            Self::Unpacked => "unpacked",
+            Self::UnpackedRootless => "unpacked-rootless",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Erofs, Self::Unpacked, Self::UnpackedRootless].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A layer's tree, ready to be stacked.
+#[derive(Debug)]
+pub enum Tree {
+    /// A mount that is attached nowhere; lives as long as the descriptor or the overlay over it.
+    Mount(OwnedFd),
+    /// A directory.
+    Directory(PathBuf),
+}
+
+const SETTING: &str = "snapshots";
+
+impl Store {
+    /// Which kind this store uses. Found out by really mounting something, once, and remembered.
+    ///
+    /// # Errors
+    /// When the probe cannot be written or the answer not be recorded.
+    pub fn snapshot_kind(&self) -> Result<Kind> {
+        if let Some(kind) = self.options.snapshots {
+            return Ok(kind);
+        }
+        let known: Option<String> = self.read(|db| {
+            db.query_row("SELECT value FROM setting WHERE key = ?1", [SETTING], |row| row.get(0)).optional()
+        })?;
+        if let Some(kind) = known.as_deref().and_then(Kind::from_name) {
+            return Ok(kind);
+        }
+        let kind = self.probe()?;
+        self.write(|db| {
+            db.execute("INSERT OR REPLACE INTO setting (key, value) VALUES (?1, ?2)", params![SETTING, kind.as_str()])
+                .map_err(self.metadata_error())?;
+            Ok(kind)
+        })
+    }
+
+    fn probe(&self) -> Result<Kind> {
+        use std::os::fd::AsFd;
+        let file = TempFile::create(&self.layer_directory(), &self.staging())?;
+        LayerIndex::new().write(file.file(), 0).map_err(Error::Layer)?;
+        if mount_detached(file.file().as_fd()).is_ok() {
+            return Ok(Kind::Erofs);
+        }
+        Ok(if unpacked::can_set_trusted_attributes(self) { Kind::Unpacked } else { Kind::UnpackedRootless })
+    }
+
+    /// The tree of a layer that is in the store. The caller keeps the layer from being collected.
+    ///
+    /// # Errors
+    /// When the layer is missing or cannot be mounted or unpacked.
+    pub fn tree(&self, diff_id: &DiffId, kind: Kind) -> Result<Tree> {
+        match kind {
+            Kind::Erofs => erofs::tree(self, diff_id),
+            Kind::Unpacked | Kind::UnpackedRootless => unpacked::tree(self, diff_id, kind),
+        }
+    }
+
+    /// Frees what unpacking a layer has made.
+    pub(crate) fn remove_unpacked(&self, diff_id: &DiffId) {
+        unpacked::remove(self, diff_id);
+    }
+
+    /// Opens a layer's file.
+    pub(crate) fn open_layer(&self, diff_id: &DiffId) -> Result<std::fs::File> {
+        let path = self.layer_path(diff_id);
+        std::fs::File::open(&path).map_err(|why| match why.kind() {
+            std::io::ErrorKind::NotFound => Error::MissingLayer(diff_id.clone()),
+            _ => Error::io("read", path)(why),
+        })
+    }
+}

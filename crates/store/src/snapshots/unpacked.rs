@@ -1,0 +1,87 @@
+//! The unpacked kind: a layer's entries as real files under `unpacked/`, made on first need.
+//!
+//! A tree is made aside and renamed into place, so it is there whole or not at all.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use rusqlite::OptionalExtension;
+use rustix::fs::{Mode, OFlags, XattrFlags};
+use wharfie_layer::apply::{self, Devices, Options, Ownership, XattrNamespace};
+use wharfie_layer::erofs::TAR_OFFSET;
+use wharfie_oci::DiffId;
+
+use super::{Kind, Tree};
+use crate::error::{Error, Result};
+use crate::store::Store;
+
+/// The layer's directory, unpacked now if it was not before.
+pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> {
+    let place = place(store, diff_id);
+    if place.is_dir() {
+        return Ok(Tree::Directory(place));
+    }
+    let tar_size: Option<u64> = store.read(|db| {
+        db.query_row("SELECT tar_size FROM layer WHERE diff_id = ?1", [diff_id.as_str()], |row| row.get(0)).optional()
+    })?;
+    let tar_size = tar_size.ok_or_else(|| Error::MissingLayer(diff_id.clone()))?;
+    let mut file = store.open_layer(diff_id)?;
+    file.seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("read", store.layer_path(diff_id)))?;
+
+    let parent = place.parent().expect("it is a name beneath the root");
+    std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+    let aside = store.staging().join(format!("{}-{}", std::process::id(), diff_id.digest().hex()));
+    let _ = std::fs::remove_dir_all(&aside);
+    std::fs::create_dir(&aside).map_err(Error::io("create", &aside))?;
+    let result = unpack(&aside, file.take(tar_size), kind).and_then(|()| {
+        // Directories have many files to sync: one sync of the file system is cheaper than all of theirs.
+        let sync = || rustix::fs::syncfs(std::fs::File::open(&aside)?).map_err(std::io::Error::from);
+        sync().map_err(Error::io("sync", &aside))?;
+        match std::fs::rename(&aside, &place) {
+            Ok(()) => Ok(()),
+            // Somebody else was quicker.
+            Err(_) if place.is_dir() => Ok(()),
+            Err(why) => Err(Error::io("create", &place)(why)),
+        }
+    });
+    let _ = std::fs::remove_dir_all(&aside);
+    result.map(|()| Tree::Directory(place))
+}
+
+fn unpack(directory: &Path, tar: impl Read, kind: Kind) -> Result<()> {
+    let root = rustix::fs::open(directory, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|why| Error::io("open", directory)(why.into()))?;
+    let is_rootless = kind == Kind::UnpackedRootless;
+    let is_owner_kept = rustix::process::geteuid().is_root();
+    let options = Options {
+        ownership: if is_owner_kept { Ownership::Keep } else { Ownership::MapToSelf },
+        xattrs: if is_rootless { XattrNamespace::User } else { XattrNamespace::Trusted },
+        devices: if is_rootless { Devices::Skip } else { Devices::Create },
+    };
+    apply::apply(tar, root.as_fd(), &options).map_err(Error::Layer)?;
+    Ok(())
+}
+
+/// Deletes an unpacked tree, if there is one. It is moved aside first, so that nobody sees half of it.
+pub(super) fn remove(store: &Store, diff_id: &DiffId) {
+    let aside = store.staging().join(format!("{}-removed-{}", std::process::id(), diff_id.digest().hex()));
+    if std::fs::rename(place(store, diff_id), &aside).is_ok() {
+        let _ = std::fs::remove_dir_all(&aside);
+    }
+}
+
+/// True where overlayfs's own attributes may be set: by root of the machine, not of a user namespace.
+pub(super) fn can_set_trusted_attributes(store: &Store) -> bool {
+    let path = store.staging();
+    let name = "trusted.overlay.wharfie";
+    let can = rustix::fs::setxattr(&path, name, b"y", XattrFlags::empty()).is_ok();
+    if can {
+        let _ = rustix::fs::removexattr(&path, name);
+    }
+    can
+}
+
+fn place(store: &Store, diff_id: &DiffId) -> PathBuf {
+    store.root.join("unpacked").join(diff_id.digest().hex())
+}
