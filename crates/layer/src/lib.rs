@@ -1,11 +1,12 @@
 //! Tar to tree and back: compression, entries, whiteouts, EROFS index, unpacking beneath a root.
 //!
 //! A layer arrives as a tar, often compressed. [`compression`] undoes that; [`tar`] finds the entries while the bytes
-//! stream past; [`erofs`] appends an index to the tar that lets the kernel mount it; `apply` makes real files
+//! stream past; [`erofs`] appends an index to the tar that lets the kernel mount it; [`apply`] makes real files
 //! where the kernel cannot. Both follow one tree, so they show the same files.
 //!
 //! Nothing here hashes, counts or reports progress: callers do.
 
+pub mod apply;
 pub mod compression;
 pub mod entry;
 pub mod erofs;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use wharfie_content::Mismatch;
-use wharfie_oci::{Digest, DiffId, Fault, Kind};
+use wharfie_oci::{DiffId, Digest, Fault, Kind};
 
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -110,11 +110,9 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::TooNew { .. } | Self::TooManyLayers(_) => Kind::Unsupported,
-            Self::Mismatch(_)
-            | Self::DiffId { .. }
-            | Self::Layer(_)
-            | Self::MissingBlob(_)
-            | Self::MissingLayer(_) => Kind::Corrupt,
+            Self::Mismatch(_) | Self::DiffId { .. } | Self::Layer(_) | Self::MissingBlob(_) | Self::MissingLayer(_) => {
+                Kind::Corrupt
+            }
             Self::NotMounted(_) => Kind::NotFound,
             Self::Source(_) => Kind::Unavailable,
             Self::Metadata { source, .. } => match source.sqlite_error_code() {
@@ -137,7 +135,9 @@ impl Fault for Error {
             Self::MissingBlob(_) | Self::MissingLayer(_) => {
                 "run `wharfie system fsck` to see what is damaged, then pull or load the image again"
             }
-            Self::Metadata { .. } if self.kind() == Kind::Corrupt => "run `wharfie system fsck` to rebuild the metadata",
+            Self::Metadata { .. } if self.kind() == Kind::Corrupt => {
+                "run `wharfie system fsck` to rebuild the metadata"
+            }
             Self::Mount { .. } if self.kind() == Kind::Denied => {
                 "mounting needs root, or a user namespace: `unshare --map-root-user --mount`"
             }

@@ -156,7 +156,8 @@ fn remove_file(path: &std::path::Path) -> u64 {
 }
 
 fn kept_bytes(db: &rusqlite::Connection) -> rusqlite::Result<u64> {
-    let hidden = "SELECT diff_id FROM image_layer JOIN image ON image.id = image_layer.image WHERE removed_at IS NOT NULL
+    let hidden =
+        "SELECT diff_id FROM image_layer JOIN image ON image.id = image_layer.image WHERE removed_at IS NOT NULL
         EXCEPT SELECT diff_id FROM image_layer JOIN image ON image.id = image_layer.image WHERE removed_at IS NULL";
     let sql = format!(
         "SELECT (SELECT coalesce(sum(file_size), 0) FROM layer WHERE diff_id IN ({hidden}))

@@ -77,9 +77,8 @@ where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
     let text = row.get_ref(column)?.as_str()?;
-    text.parse().map_err(|why| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(why))
-    })
+    text.parse()
+        .map_err(|why| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(why)))
 }
 
 fn optional<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
@@ -286,9 +285,8 @@ impl Store {
     fn point(&self, db: &Transaction<'_>, reference: &Reference, image: &ImageId) -> Result<Option<ImageId>> {
         let name = reference.canonical();
         let point = || -> rusqlite::Result<Option<ImageId>> {
-            let old = db
-                .query_row("SELECT image FROM reference WHERE name = ?1", [&name], |row| text(row, 0))
-                .optional()?;
+            let old =
+                db.query_row("SELECT image FROM reference WHERE name = ?1", [&name], |row| text(row, 0)).optional()?;
             let is_digest = reference.digest().is_some();
             db.execute(
                 "INSERT OR REPLACE INTO reference (name, image, is_digest) VALUES (?1, ?2, ?3)",

@@ -164,10 +164,7 @@ impl Lease<'_> {
     ///
     /// # Errors
     /// When writing fails, or `produce` does.
-    pub fn put_stream(
-        &self,
-        produce: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<(Digest, u64)> {
+    pub fn put_stream(&self, produce: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(Digest, u64)> {
         let file = self.blob_file(&Digest::of(b""))?;
         let mut sink = HashingFile { file: file.file(), digester: Digester::default(), size: 0 };
         produce(&mut sink).map_err(Error::of_source)?;

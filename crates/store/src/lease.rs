@@ -145,8 +145,7 @@ impl<'a> Lease<'a> {
     }
 
     fn hold(&self, db: &Transaction<'_>, key: &str) -> rusqlite::Result<()> {
-        db.prepare_cached("INSERT OR IGNORE INTO lease_item (lease, key) VALUES (?1, ?2)")?
-            .execute(params![self.id, key])?;
+        db.execute("INSERT OR IGNORE INTO lease_item (lease, key) VALUES (?1, ?2)", params![self.id, key])?;
         Ok(())
     }
 

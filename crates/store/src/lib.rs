@@ -11,6 +11,7 @@ pub mod images;
 pub mod ingest;
 pub mod lease;
 pub mod mounts;
+pub mod rebuild;
 mod schema;
 pub mod snapshots;
 pub mod store;

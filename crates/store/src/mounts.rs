@@ -71,7 +71,7 @@ impl Store {
             }
             fsconfig_set_string(&fs, "lowerdir+", &empty)?;
             if trees.is_empty() {
-                fsconfig_set_string(&fs, "lowerdir+", &self.root.join("tmp"))?;
+                fsconfig_set_string(&fs, "lowerdir+", self.root.join("tmp"))?;
             }
             if kind == Kind::UnpackedRootless {
                 fsconfig_set_flag(&fs, "userxattr")?;
@@ -92,9 +92,8 @@ impl Store {
     pub fn unmount(&self, target: &Path) -> Result<()> {
         let target = target.canonicalize().map_err(Error::io("find", target))?;
         let name = target.to_string_lossy().into_owned();
-        let found = self.read(|db| {
-            db.query_row("SELECT 1 FROM mount WHERE target = ?1", [&name], |_| Ok(())).optional()
-        })?;
+        let found =
+            self.read(|db| db.query_row("SELECT 1 FROM mount WHERE target = ?1", [&name], |_| Ok(())).optional())?;
         if found.is_none() {
             return Err(Error::NotMounted(target));
         }

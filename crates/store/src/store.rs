@@ -146,8 +146,7 @@ impl Store {
         // SQLite's own busy handler sleeps in steps and starves writers for seconds; a lock file queues them fairly.
         let _guard = self.exclusive()?;
         let mut db = self.db();
-        let transaction =
-            db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(metadata(&self.root))?;
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(metadata(&self.root))?;
         let value = change(&transaction)?;
         transaction.commit().map_err(metadata(&self.root))?;
         Ok(value)
@@ -172,7 +171,8 @@ impl Store {
             return Err(Error::io("write", path)(std::io::ErrorKind::ReadOnlyFilesystem.into()));
         }
         // Opened anew each time: threads of one process must exclude each other too.
-        let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("lock", &path))?;
+        let lock =
+            File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("lock", &path))?;
         loop {
             match flock(&lock, FlockOperation::LockExclusive) {
                 Ok(()) => return Ok(Exclusive { _lock: lock }),

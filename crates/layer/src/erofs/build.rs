@@ -9,7 +9,7 @@ use super::format::{BLOCK, DIRENT, Data, INODE, Inode, OPAQUE, SLOT, Superblock,
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::tar::EntrySink;
-use crate::tree::{NONE, NodeId, NodeKind, ROOT, SlotId, Tree};
+use crate::tree::{NodeId, NodeKind, ROOT, SlotId, Tree};
 
 /// The first two slots stay empty, because the number of an inode must not be 0: `readdir` skips such files.
 const FIRST_INODE: u64 = 64;
@@ -58,7 +58,7 @@ impl LayerIndex {
     /// # Errors
     /// If no extraction could do what the entry says.
     pub fn add(&mut self, entry: &Entry) -> Result<()> {
-        self.tree.add(entry).map(drop)
+        self.tree.add(entry)
     }
 
     /// Completes a layer file in which the whole tar already lies at [`TAR_OFFSET`]: expands sparse files, appends
@@ -138,7 +138,8 @@ impl Layout {
         while let Some(&id) = order.get(next) {
             next += 1;
             if tree.is_directory(id) {
-                visit(tree, id, &mut order, &mut scratch);
+                tree.settle(id, &mut order, &mut scratch);
+                tree.nodes[id as usize].size = directory_len(tree, id);
             }
             let head = INODE + xattr_len(tree, id);
             let inline = inline_len(tree, id);
@@ -238,33 +239,6 @@ fn write_directory(tree: &Tree, id: NodeId, out: &mut Out<'_>) -> Result<()> {
         block.push((text, node.mark, dirent_type(node.kind)));
     }
     write_dirents(&block, out)
-}
-
-/// Sorts a directory, counts its links and puts what is new in it into the order.
-fn visit(tree: &mut Tree, id: NodeId, order: &mut Vec<NodeId>, scratch: &mut Vec<SlotId>) {
-    tree.sort(id, scratch);
-    let mut directories = 0;
-    for &slot in scratch.iter() {
-        let whiteout = tree.slots.is_whiteout(slot);
-        let child = match tree.slots.node(slot) {
-            NONE => tree.make_whiteout(slot),
-            child => child,
-        };
-        let node = &mut tree.nodes[child as usize];
-        if node.kind == NodeKind::Directory {
-            directories += 1;
-            // The name below is gone, a new directory has taken its place.
-            node.opaque |= whiteout;
-            order.push(child);
-            continue;
-        }
-        node.links += 1;
-        if node.links == 1 {
-            order.push(child);
-        }
-    }
-    tree.nodes[id as usize].links = 2 + directories;
-    tree.nodes[id as usize].size = directory_len(tree, id);
 }
 
 enum Name {

@@ -26,3 +26,8 @@ pub const BLOCK: usize = 512;
 pub(crate) fn padded(len: u64) -> Option<u64> {
     len.checked_next_multiple_of(BLOCK as u64)
 }
+
+/// True if `block` is a tar header: its checksum is right. A block of zeros is none.
+pub fn is_header(block: &[u8]) -> bool {
+    block.first_chunk().is_some_and(|block| header::Header::parse(block).is_some())
+}

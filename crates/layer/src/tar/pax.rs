@@ -99,11 +99,10 @@ impl SparseKeys {
             b"numblocks" => {
                 self.map.get_or_insert_default();
             }
-            b"offset" => {
-                if self.offset.replace(unsigned(value).ok_or(BAD)?).is_some() {
-                    return Err(BAD);
-                }
-            }
+            b"offset" => match self.offset.replace(unsigned(value).ok_or(BAD)?) {
+                None => {}
+                Some(_) => return Err(BAD),
+            },
             b"numbytes" => {
                 let offset = self.offset.take().ok_or(BAD)?;
                 self.map.get_or_insert_default().push(Extent { offset, len: unsigned(value).ok_or(BAD)? });
@@ -234,24 +233,24 @@ mod tests {
         check_time("99999999999999999999", None);
     }
 
-    fn check(payload: &str, expected: Result<Pax, &'static str>) {
-        assert_eq!(parse(payload.as_bytes()), expected, "{payload:?}");
+    fn check(payload: &str, expected: &Result<Pax, &'static str>) {
+        assert_eq!(&parse(payload.as_bytes()), expected, "{payload:?}");
     }
 
     #[test]
     fn records() {
         let path = |p: &str| Pax { path: Some(p.into()), ..Pax::default() };
-        check("", Ok(Pax::default()));
-        check("10 path=ab\n", Err("has a malformed PAX record"));
-        check("11 path=ab\n", Ok(path("ab")));
-        check("11 path=ab\n10 path=c\n", Ok(path("c")));
-        check("11 path=ab\n8 path=\n", Err("has a malformed PAX record"));
-        check("11 path=ab\n9 path=\n", Err("has a malformed PAX record"));
-        check("11 path=ab\n7 path=\n", Err("has a malformed PAX record"));
-        check("11 path=a\0\n", Err("has a NUL in a PAX name"));
-        check("11 size=12\n", Ok(Pax { size: Some(12), ..Pax::default() }));
-        check("11 size=-1\n", Err("has a PAX record whose number cannot be read"));
-        check("18446744073709551615 a=b\n", Err("has a malformed PAX record"));
+        check("", &Ok(Pax::default()));
+        check("10 path=ab\n", &Err("has a malformed PAX record"));
+        check("11 path=ab\n", &Ok(path("ab")));
+        check("11 path=ab\n10 path=c\n", &Ok(path("c")));
+        check("11 path=ab\n8 path=\n", &Ok(Pax::default()));
+        check("11 path=ab\n9 path=\n", &Err("has a malformed PAX record"));
+        check("11 path=ab\n7 path=\n", &Err("has a malformed PAX record"));
+        check("11 path=a\0\n", &Err("has a NUL in a PAX name"));
+        check("11 size=12\n", &Ok(Pax { size: Some(12), ..Pax::default() }));
+        check("11 size=-1\n", &Err("has a PAX record whose number cannot be read"));
+        check("18446744073709551615 a=b\n", &Err("has a malformed PAX record"));
     }
 
     #[test]

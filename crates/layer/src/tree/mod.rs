@@ -23,7 +23,7 @@ use crate::error::{Error, Result, show};
 use crate::whiteout::{Whiteout, classify};
 
 use names::Slots;
-pub(crate) use xattr::{decode as decode_xattrs, namespace as xattr_namespace};
+pub(crate) use xattr::decode as decode_xattrs;
 
 /// Index of a file in [`Tree::nodes`].
 pub(crate) type NodeId = u32;
@@ -88,18 +88,6 @@ pub(crate) struct Sparse {
     pub(crate) extents: Vec<Extent>,
 }
 
-/// What an entry did to the tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// Nothing that a walk over the finished tree would not show: directories, whiteouts, ignored entries.
-    /// `replaced` is a name whose old file has to go.
-    Later { replaced: Option<SlotId> },
-    /// `slot` has a new file now.
-    Made { slot: SlotId, node: NodeId, replaced: bool },
-    /// `slot` is a new name of a file whose first name is `target`.
-    Linked { slot: SlotId, target: SlotId, replaced: bool },
-}
-
 /// The files of one layer.
 #[derive(Debug)]
 pub(crate) struct Tree {
@@ -130,41 +118,40 @@ impl Tree {
     }
 
     /// Takes one entry, in the order of the archive.
-    pub(crate) fn add(&mut self, entry: &Entry) -> Result<Change> {
+    pub(crate) fn add(&mut self, entry: &Entry) -> Result<()> {
         let bad = |reason| Error::entry(&entry.path, entry.header_offset, reason);
         let mut clean = std::mem::take(&mut self.clean);
         let cleaned = path::clean(&entry.path, &mut clean);
-        let change = cleaned.map_err(bad).and_then(|()| self.add_at(entry, &clean));
+        let added = cleaned.map_err(bad).and_then(|()| self.add_at(entry, &clean));
         self.clean = clean;
-        change
+        added
     }
 
-    fn add_at(&mut self, entry: &Entry, clean: &[u8]) -> Result<Change> {
-        const NOTHING: Change = Change::Later { replaced: None };
+    fn add_at(&mut self, entry: &Entry, clean: &[u8]) -> Result<()> {
         let bad = |reason| Error::entry(&entry.path, entry.header_offset, reason);
         if clean.is_empty() {
             if entry.kind != Kind::Directory {
                 return Err(bad("would replace the root of the layer"));
             }
             self.describe(ROOT, entry)?;
-            return Ok(NOTHING);
+            return Ok(());
         }
         if clean.split(|&b| b == b'/').any(|part| classify(part) == Some(Whiteout::Metadata)) {
-            return Ok(NOTHING);
+            return Ok(());
         }
         let (directory, name) = path::split(clean);
         let parent = self.parent(directory, entry)?;
         match classify(name) {
             Some(Whiteout::Invalid) => return Err(bad("is a whiteout of nothing")),
-            Some(Whiteout::Metadata) => return Ok(NOTHING),
+            Some(Whiteout::Metadata) => return Ok(()),
             Some(Whiteout::Opaque) => {
                 self.nodes[parent as usize].opaque = true;
-                return Ok(NOTHING);
+                return Ok(());
             }
             Some(Whiteout::Remove(name)) => {
                 let slot = self.slot(parent, name)?;
                 self.slots.set_whiteout(slot);
-                return Ok(NOTHING);
+                return Ok(());
             }
             None => {}
         }
@@ -177,18 +164,17 @@ impl Tree {
         if entry.kind == Kind::Directory {
             let node = if was_directory { old } else { self.directory(parent)? };
             self.describe(node, entry)?;
-            if was_directory {
-                return Ok(NOTHING);
+            if !was_directory {
+                self.replace(slot, node);
             }
-            self.replace(slot, node);
-            return Ok(Change::Later { replaced: (old != NONE).then_some(slot) });
+            return Ok(());
         }
         let node = self.file(entry)?;
         self.replace(slot, node);
-        Ok(Change::Made { slot, node, replaced: old != NONE })
+        Ok(())
     }
 
-    fn link(&mut self, entry: &Entry, parent: NodeId, name: &[u8]) -> Result<Change> {
+    fn link(&mut self, entry: &Entry, parent: NodeId, name: &[u8]) -> Result<()> {
         let missing =
             || Error::LinkTarget { name: show(&entry.path), target: show(&entry.link), offset: entry.header_offset };
         let mut target = Vec::new();
@@ -207,7 +193,7 @@ impl Tree {
         let slot = self.slot(parent, name)?;
         let old = self.slots.node(slot);
         if old == node {
-            return Ok(Change::Later { replaced: None });
+            return Ok(());
         }
         // Replacing a directory removes what is beneath it, the target included.
         let mut up = above;
@@ -218,7 +204,7 @@ impl Tree {
             up = self.nodes[up as usize].second;
         }
         self.replace(slot, node);
-        Ok(Change::Linked { slot, target, replaced: old != NONE })
+        Ok(())
     }
 
     /// The directory that `path` names, made if it is missing.
@@ -373,8 +359,36 @@ impl Tree {
         Ok(self.nodes.len() as u32 - 1)
     }
 
+    /// Puts a directory into its final form, once no entry follows: names in byte order, names that only hide something
+    /// become whiteouts, a directory that took the place of one below becomes opaque, and links are counted. Files that
+    /// were not met before, and all directories in it, are appended to `met`.
+    pub(crate) fn settle(&mut self, directory: NodeId, met: &mut Vec<NodeId>, scratch: &mut Vec<SlotId>) {
+        self.sort(directory, scratch);
+        let mut directories = 0;
+        for &slot in scratch.iter() {
+            let is_whiteout = self.slots.is_whiteout(slot);
+            let child = match self.slots.node(slot) {
+                NONE => self.make_whiteout(slot),
+                child => child,
+            };
+            let node = &mut self.nodes[child as usize];
+            if node.kind == NodeKind::Directory {
+                directories += 1;
+                // The name below is gone, a new directory has taken its place.
+                node.opaque |= is_whiteout;
+                met.push(child);
+                continue;
+            }
+            node.links += 1;
+            if node.links == 1 {
+                met.push(child);
+            }
+        }
+        self.nodes[directory as usize].links = 2 + directories;
+    }
+
     /// Gives a name that only hides something what overlayfs takes for "removed": a character device 0/0.
-    pub(crate) fn make_whiteout(&mut self, slot: SlotId) -> NodeId {
+    fn make_whiteout(&mut self, slot: SlotId) -> NodeId {
         self.nodes.push(Node { kind: NodeKind::CharDevice, xattrs: NONE, ..Node::default() });
         let node = self.nodes.len() as u32 - 1;
         self.slots.set_node(slot, node);
@@ -403,7 +417,7 @@ impl Tree {
     }
 
     /// Puts the names of a directory into byte order and leaves out those that are nothing at all. `scratch` is reused.
-    pub(crate) fn sort(&mut self, directory: NodeId, scratch: &mut Vec<SlotId>) {
+    fn sort(&mut self, directory: NodeId, scratch: &mut Vec<SlotId>) {
         scratch.clear();
         scratch.extend(
             self.names(directory).filter(|&slot| self.slots.node(slot) != NONE || self.slots.is_whiteout(slot)),

@@ -88,10 +88,6 @@ impl Slots {
         self.slots[slot as usize].node
     }
 
-    pub(crate) fn parent(&self, slot: SlotId) -> NodeId {
-        self.slots[slot as usize].parent
-    }
-
     pub(crate) fn is_whiteout(&self, slot: SlotId) -> bool {
         self.slots[slot as usize].whiteout
     }

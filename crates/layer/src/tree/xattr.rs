@@ -70,7 +70,7 @@ impl Arena {
 }
 
 /// Number of the prefix and rest of the name. `None` for names that are not kept: unknown namespaces, and overlayfs's own.
-pub(crate) fn namespace(name: &[u8]) -> Option<(u8, &[u8])> {
+fn namespace(name: &[u8]) -> Option<(u8, &[u8])> {
     if name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.") || name.contains(&0) {
         return None;
     }

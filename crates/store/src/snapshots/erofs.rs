@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use wharfie_layer::erofs::mount::{MountError, mount_detached};
+use wharfie_layer::erofs::{MountError, mount_detached};
 use wharfie_oci::DiffId;
 
 use super::Tree;

@@ -11,8 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, params};
-use wharfie_layer::erofs::LayerIndex;
-use wharfie_layer::erofs::mount::mount_detached;
+use wharfie_layer::erofs::{LayerIndex, mount_detached};
 use wharfie_oci::DiffId;
 
 use crate::error::{Error, Result};

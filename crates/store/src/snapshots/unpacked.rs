@@ -2,14 +2,13 @@
 //!
 //! A tree is made aside and renamed into place, so it is there whole or not at all.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use rusqlite::OptionalExtension;
 use rustix::fs::{Mode, OFlags, XattrFlags};
-use wharfie_layer::apply::{self, Devices, Options, Ownership, XattrNamespace};
-use wharfie_layer::erofs::TAR_OFFSET;
+use wharfie_layer::apply::{Privilege, apply};
 use wharfie_oci::DiffId;
 
 use super::{Kind, Tree};
@@ -26,17 +25,16 @@ pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> 
         db.query_row("SELECT tar_size FROM layer WHERE diff_id = ?1", [diff_id.as_str()], |row| row.get(0)).optional()
     })?;
     let tar_size = tar_size.ok_or_else(|| Error::MissingLayer(diff_id.clone()))?;
-    let mut file = store.open_layer(diff_id)?;
-    file.seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("read", store.layer_path(diff_id)))?;
+    let file = store.open_layer(diff_id)?;
 
     let parent = place.parent().expect("it is a name beneath the root");
     std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let aside = store.staging().join(format!("{}-{}", std::process::id(), diff_id.digest().hex()));
     let _ = std::fs::remove_dir_all(&aside);
     std::fs::create_dir(&aside).map_err(Error::io("create", &aside))?;
-    let result = unpack(&aside, file.take(tar_size), kind).and_then(|()| {
+    let result = unpack(&aside, &file, tar_size, kind).and_then(|()| {
         // Directories have many files to sync: one sync of the file system is cheaper than all of theirs.
-        let sync = || rustix::fs::syncfs(std::fs::File::open(&aside)?).map_err(std::io::Error::from);
+        let sync = || rustix::fs::syncfs(File::open(&aside)?).map_err(std::io::Error::from);
         sync().map_err(Error::io("sync", &aside))?;
         match std::fs::rename(&aside, &place) {
             Ok(()) => Ok(()),
@@ -49,18 +47,15 @@ pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> 
     result.map(|()| Tree::Directory(place))
 }
 
-fn unpack(directory: &Path, tar: impl Read, kind: Kind) -> Result<()> {
+fn unpack(directory: &Path, layer: &File, tar_size: u64, kind: Kind) -> Result<()> {
     let root = rustix::fs::open(directory, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|why| Error::io("open", directory)(why.into()))?;
-    let is_rootless = kind == Kind::UnpackedRootless;
-    let is_owner_kept = rustix::process::geteuid().is_root();
-    let options = Options {
-        ownership: if is_owner_kept { Ownership::Keep } else { Ownership::MapToSelf },
-        xattrs: if is_rootless { XattrNamespace::User } else { XattrNamespace::Trusted },
-        devices: if is_rootless { Devices::Skip } else { Devices::Create },
+    let privilege = match kind {
+        Kind::UnpackedRootless if rustix::process::geteuid().is_root() => Privilege::Mapped,
+        Kind::UnpackedRootless => Privilege::User,
+        _ => Privilege::Root,
     };
-    apply::apply(tar, root.as_fd(), &options).map_err(Error::Layer)?;
-    Ok(())
+    apply(layer, tar_size, root.as_fd(), privilege).map_err(Error::Layer)
 }
 
 /// Deletes an unpacked tree, if there is one. It is moved aside first, so that nobody sees half of it.

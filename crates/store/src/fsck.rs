@@ -1,0 +1,304 @@
+//! Checking a store: every digest is computed again, every row compared with its file, and what can be mended is.
+//!
+//! What cannot be mended is never hidden: an image whose bytes are damaged or gone stays listed in the report, with the
+//! names to pull or load again. Damaged files are deleted, so that the next pull brings them back.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use rusqlite::OptionalExtension;
+use wharfie_layer::erofs::TAR_OFFSET;
+use wharfie_oci::{DiffId, Digest, Digester, ImageId};
+
+use crate::error::{Error, Result};
+use crate::store::Store;
+
+/// One thing that was not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// The metadata file itself is damaged; what could be read of the blobs was put into a new one.
+    MetadataRebuilt {
+        /// Images found.
+        images: u64,
+    },
+    /// A blob's bytes are not what its name says. Deleted.
+    DamagedBlob(Digest),
+    /// A blob is recorded but its file is gone. The row is deleted.
+    MissingBlob(Digest),
+    /// A layer's tar is not what its name says. Deleted.
+    DamagedLayer(DiffId),
+    /// A layer is recorded but its file is gone. The row is deleted.
+    MissingLayer(DiffId),
+    /// A file that nothing records: left by a process that was killed. Deleted.
+    Leftover(String),
+    /// A layer whose file was gone or damaged was made again from its compressed blob.
+    RestoredLayer(DiffId),
+    /// An image lacks parts and cannot run or be saved until it is pulled or loaded again.
+    BrokenImage {
+        /// Which.
+        image: ImageId,
+        /// Its names.
+        names: Vec<String>,
+    },
+    /// A reference to an image that is not there. Deleted.
+    DanglingReference(String),
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// In the order found.
+    pub findings: Vec<Finding>,
+    /// Blobs whose digest was proven.
+    pub blobs: u64,
+    /// Layers whose diff id was proven.
+    pub layers: u64,
+    /// Images whose parts are all there.
+    pub images: u64,
+}
+
+impl Report {
+    /// True if images are broken that this machine cannot mend.
+    pub fn is_broken(&self) -> bool {
+        self.findings.iter().any(|finding| matches!(finding, Finding::BrokenImage { .. }))
+    }
+}
+
+/// 1 MiB read at once.
+const BUFFER: usize = 1 << 20;
+
+impl Store {
+    /// Checks everything and mends what can be mended. `progress` is told how many bytes were read so far.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written at all.
+    pub fn fsck(&self, progress: &dyn Fn(u64)) -> Result<Report> {
+        let mut report = Report::default();
+        // Frees dead leases first, so that only what living commands write is left alone.
+        self.collect(crate::gc::Kept::Expired)?;
+        let mut read = 0;
+        self.check_blobs(&mut report, &mut read, progress)?;
+        self.check_layers(&mut report, &mut read, progress)?;
+        self.sweep(&mut report)?;
+        self.check_images(&mut report)?;
+        Ok(report)
+    }
+
+    fn check_blobs(&self, report: &mut Report, read: &mut u64, progress: &dyn Fn(u64)) -> Result<()> {
+        for digest in self.texts::<Digest>("SELECT digest FROM blob ORDER BY digest")? {
+            let path = self.blob_path(&digest);
+            let finding = match hash(&path, 0, None, Digester::new(digest.algorithm()), read, progress) {
+                Ok(actual) if actual == digest => {
+                    report.blobs += 1;
+                    continue;
+                }
+                Ok(_) => Finding::DamagedBlob(digest.clone()),
+                Err(why) if why.kind() == std::io::ErrorKind::NotFound => Finding::MissingBlob(digest.clone()),
+                Err(why) => return Err(Error::io("read", path)(why)),
+            };
+            self.write(|db| {
+                db.execute("DELETE FROM blob WHERE digest = ?1", [digest.as_str()]).map_err(self.metadata_error())?;
+                let _ = std::fs::remove_file(&path);
+                Ok(())
+            })?;
+            report.findings.push(finding);
+        }
+        Ok(())
+    }
+
+    fn check_layers(&self, report: &mut Report, read: &mut u64, progress: &dyn Fn(u64)) -> Result<()> {
+        for diff_id in self.texts::<DiffId>("SELECT diff_id FROM layer ORDER BY diff_id")? {
+            let path = self.layer_path(&diff_id);
+            let sql = "SELECT tar_size FROM layer WHERE diff_id = ?1";
+            let tar_size: u64 = self.read(|db| db.query_row(sql, [diff_id.as_str()], |row| row.get(0)))?;
+            let finding = match hash(&path, TAR_OFFSET, Some(tar_size), Digester::default(), read, progress) {
+                Ok(actual) if actual == *diff_id.digest() && self.is_index_intact(&path, tar_size)? => {
+                    report.layers += 1;
+                    continue;
+                }
+                Ok(_) => Finding::DamagedLayer(diff_id.clone()),
+                Err(why) if why.kind() == std::io::ErrorKind::NotFound => Finding::MissingLayer(diff_id.clone()),
+                Err(why) => return Err(Error::io("read", path)(why)),
+            };
+            self.write(|db| {
+                db.execute("DELETE FROM layer WHERE diff_id = ?1", [diff_id.as_str()])
+                    .map_err(self.metadata_error())?;
+                let _ = std::fs::remove_file(&path);
+                Ok(())
+            })?;
+            self.remove_unpacked(&diff_id);
+            report.findings.push(finding);
+            if self.remake(&diff_id)? {
+                report.layers += 1;
+                report.findings.push(Finding::RestoredLayer(diff_id));
+            }
+        }
+        Ok(())
+    }
+
+    /// The index is a function of the tar: it is made again and compared, byte for byte.
+    fn is_index_intact(&self, path: &Path, tar_size: u64) -> Result<bool> {
+        let layer = File::open(path).map_err(Error::io("read", path))?;
+        let again = crate::temp::TempFile::create(&self.layer_directory(), &self.staging())?;
+        let mut tar = (&layer).take(tar_size);
+        (&layer).seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("read", path))?;
+        let index = crate::ingest::write_layer(again.file(), &mut tar);
+        if index.is_err() {
+            return Ok(false);
+        }
+        same_outside_tar(&layer, again.file(), tar_size).map_err(Error::io("read", path))
+    }
+
+    /// Makes a layer again from a compressed blob that is here.
+    fn remake(&self, diff_id: &DiffId) -> Result<bool> {
+        for blob in self.blobs_of_layer(diff_id)? {
+            let Ok(mut file) = File::open(self.blob_path(&blob.digest)) else { continue };
+            let lease = self.lease()?;
+            let ingest = crate::Ingest { blob: Some(&blob), diff_id: Some(diff_id) };
+            if lease.ingest(&mut file, ingest, &|| ()).is_ok() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Deletes files that no row knows, while no other process can add any.
+    fn sweep(&self, report: &mut Report) -> Result<()> {
+        self.write(|db| {
+            let is_leased = |key: String| -> rusqlite::Result<bool> {
+                let sql = "SELECT 1 FROM lease_item WHERE key = ?1";
+                Ok(db.query_row(sql, [key], |_| Ok(())).optional()?.is_some())
+            };
+            let is_known = |sql: &str, name: &str| -> rusqlite::Result<bool> {
+                Ok(db.query_row(sql, [name], |_| Ok(())).optional()?.is_some())
+            };
+            let has_leases: bool = db
+                .query_row("SELECT EXISTS (SELECT 1 FROM lease)", [], |row| row.get(0))
+                .map_err(self.metadata_error())?;
+            for algorithm in ["sha256", "sha512"] {
+                for name in names(&self.root.join("blobs").join(algorithm)) {
+                    let digest = format!("{algorithm}:{name}");
+                    let is_wanted = is_known("SELECT 1 FROM blob WHERE digest = ?1", &digest)
+                        .and_then(|known| Ok(known || is_leased(format!("blob {digest}"))?));
+                    if !is_wanted.map_err(self.metadata_error())? && !has_leases {
+                        remove(report, &self.root.join("blobs").join(algorithm).join(name));
+                    }
+                }
+            }
+            for name in names(&self.layer_directory()) {
+                let is_wanted = is_known("SELECT 1 FROM layer WHERE diff_id = ?1", &format!("sha256:{name}"));
+                if !is_wanted.map_err(self.metadata_error())? && !has_leases {
+                    remove(report, &self.layer_directory().join(name));
+                }
+            }
+            for name in names(&self.root.join("unpacked")) {
+                let is_wanted = is_known("SELECT 1 FROM layer WHERE diff_id = ?1", &format!("sha256:{name}"));
+                if !is_wanted.map_err(self.metadata_error())? {
+                    remove(report, &self.root.join("unpacked").join(name));
+                }
+            }
+            if !has_leases {
+                for name in names(&self.staging()) {
+                    remove(report, &self.staging().join(name));
+                }
+            }
+            for name in names(&self.root.join("leases")) {
+                let is_known = is_known("SELECT 1 FROM lease WHERE id = ?1", &name).map_err(self.metadata_error())?;
+                if !is_known && self.is_dead_lease(&name) {
+                    remove(report, &self.root.join("leases").join(name));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn check_images(&self, report: &mut Report) -> Result<()> {
+        for id in self.texts::<ImageId>("SELECT id FROM image WHERE removed_at IS NULL ORDER BY id")? {
+            let is_whole = self.read(|db| {
+                let sql = "SELECT EXISTS (SELECT 1 FROM blob WHERE digest = ?1) AND NOT EXISTS (
+                    SELECT 1 FROM image_layer WHERE image = ?1 AND diff_id NOT IN (SELECT diff_id FROM layer))";
+                db.query_row(sql, [id.as_str()], |row| row.get::<_, bool>(0))
+            })?;
+            if is_whole {
+                report.images += 1;
+            } else {
+                let names = self.references_of(&id)?.into_iter().map(|reference| reference.name).collect();
+                report.findings.push(Finding::BrokenImage { image: id, names });
+            }
+        }
+        let sql = "SELECT name FROM reference WHERE image NOT IN (SELECT id FROM image WHERE removed_at IS NULL)";
+        let dangling: Vec<String> = self.read(|db| db.prepare(sql)?.query_map([], |row| row.get(0))?.collect())?;
+        for name in dangling {
+            self.write(|db| {
+                db.execute("DELETE FROM reference WHERE name = ?1", [&name]).map_err(self.metadata_error())
+            })?;
+            report.findings.push(Finding::DanglingReference(name));
+        }
+        Ok(())
+    }
+
+    fn texts<T: std::str::FromStr>(&self, sql: &str) -> Result<Vec<T>> {
+        let texts: Vec<String> = self.read(|db| db.prepare(sql)?.query_map([], |row| row.get(0))?.collect())?;
+        Ok(texts.into_iter().filter_map(|text| text.parse().ok()).collect())
+    }
+}
+
+fn same_outside_tar(a: &File, b: &File, tar_size: u64) -> std::io::Result<bool> {
+    use std::os::unix::fs::FileExt;
+    let size = a.metadata()?.len();
+    if size != b.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut left, mut right) = (vec![0; BUFFER], vec![0; BUFFER]);
+    for (mut at, end) in [(0, TAR_OFFSET), (TAR_OFFSET + tar_size, size)] {
+        while at < end {
+            let len = usize::try_from(end - at).unwrap_or(BUFFER).min(BUFFER);
+            a.read_exact_at(&mut left[..len], at)?;
+            b.read_exact_at(&mut right[..len], at)?;
+            if left[..len] != right[..len] {
+                return Ok(false);
+            }
+            at += len as u64;
+        }
+    }
+    Ok(true)
+}
+
+pub(crate) fn hash(
+    path: &Path,
+    from: u64,
+    len: Option<u64>,
+    mut digester: Digester,
+    read: &mut u64,
+    progress: &dyn Fn(u64),
+) -> std::io::Result<Digest> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut source = file.take(len.unwrap_or(u64::MAX));
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let n = source.read(&mut buffer)?;
+        if n == 0 {
+            return Ok(digester.finish());
+        }
+        digester.update(&buffer[..n]);
+        *read += n as u64;
+        progress(*read);
+    }
+}
+
+pub(crate) fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+fn remove(report: &mut Report, path: &Path) {
+    let is_gone = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    if is_gone.is_ok() {
+        report.findings.push(Finding::Leftover(path.display().to_string()));
+    }
+}
