@@ -17,11 +17,12 @@ use crate::{docker, oci};
 
 /// Takes layers as they stream past, in any compression, and says what they are.
 pub trait Intake {
-    /// Stores one layer; `bytes` must be read to their end.
+    /// Stores one layer of `size` bytes as they stand in the archive; they must be read to their end. `name` is the
+    /// member's last path component, as `sha256:hex` where it is a digest.
     ///
     /// # Errors
     /// Whatever goes wrong; the load ends with it.
-    fn layer(&mut self, bytes: &mut (dyn Read + Send), size: u64) -> Result<StoredLayer, BoxError>;
+    fn layer(&mut self, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<StoredLayer, BoxError>;
 }
 
 /// A layer that an [`Intake`] has taken.
@@ -101,7 +102,7 @@ impl Members {
                     head.truncate(n);
                     if is_layer(&name, &head) {
                         let mut bytes = io::Cursor::new(head).chain(&mut member);
-                        Member::Layer(intake.layer(&mut bytes, size).map_err(Error::Intake)?)
+                        Member::Layer(intake.layer(&mut bytes, size, &blob_name(&name)).map_err(Error::Intake)?)
                     } else if is_document(&name, &head) {
                         documents += size;
                         if documents > MAX_DOCUMENTS {
@@ -175,6 +176,14 @@ pub(crate) fn check_layers(config: &ImageConfig, layers: &[&StoredLayer]) -> Res
 
 pub(crate) fn json<'a, T: serde::Deserialize<'a>>(member: &str, bytes: &'a [u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|source| Error::Json { member: member.to_owned(), source })
+}
+
+/// `blobs/sha256/abc` is `sha256:abc`.
+fn blob_name(name: &str) -> String {
+    match name.strip_prefix("blobs/").and_then(|rest| rest.split_once('/')) {
+        Some((algorithm, hex)) => format!("{algorithm}:{hex}"),
+        None => name.to_owned(),
+    }
 }
 
 fn is_layer(name: &str, head: &[u8]) -> bool {

@@ -1,1 +1,24 @@
-//! The verbs: pull, push, load, save, tag, remove, inspect.
+//! The verbs: what people do with images, one file each, from a plain request to a plain outcome.
+//!
+//! This is the only room that knows several places: it moves content between the store, registries and archives, and
+//! decides what docker's users expect of names, removals and filters. It prints nothing and reads no environment.
+
+pub mod change;
+pub mod disk;
+pub mod engine;
+pub mod error;
+pub mod filter;
+pub mod glob;
+pub mod import;
+pub mod inspect;
+pub mod list;
+pub mod load;
+pub mod names;
+pub mod prune;
+pub mod remove;
+pub mod restore;
+pub mod save;
+pub mod tag;
+
+pub use engine::{Config, Engine};
+pub use error::{Error, Result};

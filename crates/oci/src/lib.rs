@@ -6,6 +6,7 @@
 pub mod config;
 pub mod descriptor;
 pub mod digest;
+pub mod duration;
 pub mod fault;
 pub mod ids;
 pub mod index;

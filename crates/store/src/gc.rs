@@ -83,6 +83,15 @@ impl Store {
         self.read(kept_bytes)
     }
 
+    /// Bytes of files in layers that only removed images have.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn kept_content_bytes(&self) -> Result<u64> {
+        let sql = format!("SELECT coalesce(sum(content_size), 0) FROM layer WHERE diff_id IN ({HIDDEN_LAYERS})");
+        self.read(|db| db.query_row(&sql, [], |row| row.get(0)))
+    }
+
     fn expire(&self, db: &Transaction<'_>, kept: Kept) -> rusqlite::Result<u64> {
         let mut expired = 0;
         loop {
@@ -155,13 +164,16 @@ fn remove_file(path: &std::path::Path) -> u64 {
     if std::fs::remove_file(path).is_ok() { bytes } else { 0 }
 }
 
+/// Diff ids of layers that no visible image has.
+const HIDDEN_LAYERS: &str =
+    "SELECT diff_id FROM image_layer JOIN image ON image.id = image_layer.image WHERE removed_at IS NOT NULL
+     EXCEPT SELECT diff_id FROM image_layer JOIN image ON image.id = image_layer.image WHERE removed_at IS NULL";
+
 fn kept_bytes(db: &rusqlite::Connection) -> rusqlite::Result<u64> {
-    let hidden =
-        "SELECT diff_id FROM image_layer JOIN image ON image.id = image_layer.image WHERE removed_at IS NOT NULL
-        EXCEPT SELECT diff_id FROM image_layer JOIN image ON image.id = image_layer.image WHERE removed_at IS NULL";
     let sql = format!(
-        "SELECT (SELECT coalesce(sum(file_size), 0) FROM layer WHERE diff_id IN ({hidden}))
-              + (SELECT coalesce(sum(blob.size), 0) FROM layer_blob JOIN blob USING (digest) WHERE diff_id IN ({hidden}))"
+        "SELECT (SELECT coalesce(sum(file_size), 0) FROM layer WHERE diff_id IN ({HIDDEN_LAYERS}))
+              + (SELECT coalesce(sum(blob.size), 0) FROM layer_blob JOIN blob USING (digest)
+                 WHERE diff_id IN ({HIDDEN_LAYERS}))"
     );
     db.query_row(&sql, [], |row| row.get(0))
 }

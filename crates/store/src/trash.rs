@@ -23,10 +23,8 @@ pub enum Fate {
 /// What an image's removal took with it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RemovedImage {
-    /// Stacks that no other visible image has, top first.
-    pub chain_ids: Vec<ChainId>,
-    /// Bytes of the files in their layers.
-    pub bytes: u64,
+    /// Stacks that no other visible image has, top first, each with the bytes of the files in its top layer.
+    pub layers: Vec<(ChainId, u64)>,
 }
 
 /// An image that was removed and can be brought back.
@@ -214,8 +212,7 @@ fn stacks_only_of(db: &Transaction<'_>, id: &ImageId) -> rusqlite::Result<Remove
     let mut rows = statement.query([id.as_str()])?;
     while let Some(row) = rows.next()? {
         let chain_id: Option<ChainId> = row.get_ref(0)?.as_str()?.parse().ok();
-        removed.chain_ids.extend(chain_id);
-        removed.bytes += row.get::<_, u64>(1)?;
+        removed.layers.extend(chain_id.zip(row.get(1)?));
     }
     Ok(removed)
 }

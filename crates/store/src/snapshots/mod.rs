@@ -105,6 +105,17 @@ impl Store {
         unpacked::remove(self, diff_id);
     }
 
+    /// A layer's plain tar: a file, the offset at which it begins there, and its length.
+    ///
+    /// # Errors
+    /// When the layer is not here.
+    pub fn open_tar(&self, diff_id: &DiffId) -> Result<(std::fs::File, u64, u64)> {
+        let sql = "SELECT tar_size FROM layer WHERE diff_id = ?1";
+        let size = self.read(|db| db.query_row(sql, [diff_id.as_str()], |row| row.get(0)).optional())?;
+        let size = size.ok_or_else(|| Error::MissingLayer(diff_id.clone()))?;
+        Ok((self.open_layer(diff_id)?, wharfie_layer::erofs::TAR_OFFSET, size))
+    }
+
     /// Opens a layer's file.
     pub(crate) fn open_layer(&self, diff_id: &DiffId) -> Result<std::fs::File> {
         let path = self.layer_path(diff_id);

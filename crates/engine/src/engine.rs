@@ -1,0 +1,66 @@
+//! The engine: where everything is, opened when first needed.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use wharfie_oci::Platform;
+use wharfie_store::{Options, Store};
+
+use crate::error::Result;
+
+/// What an engine is told by its user.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The store's directory.
+    pub root: PathBuf,
+    /// The store's settings.
+    pub store: Options,
+    /// The platform to choose from indexes when none is asked for.
+    pub platform: Platform,
+    /// Layers that are moved at once.
+    pub jobs: usize,
+}
+
+/// All verbs start here. Making one costs nothing: the store is opened by the first verb that needs it, for reading
+/// only if that is enough.
+pub struct Engine {
+    pub(crate) config: Config,
+    reader: OnceLock<Store>,
+    writer: OnceLock<Store>,
+}
+
+impl Engine {
+    /// An engine that has opened nothing yet.
+    pub fn new(config: Config) -> Self {
+        Self { config, reader: OnceLock::new(), writer: OnceLock::new() }
+    }
+
+    /// What it was told.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The store, for reading.
+    ///
+    /// # Errors
+    /// When it cannot be read, or a newer wharfie made it.
+    pub fn reader(&self) -> Result<&Store> {
+        if let Some(store) = self.writer.get().or_else(|| self.reader.get()) {
+            return Ok(store);
+        }
+        let store = Store::open_read_only(&self.config.root, self.config.store.clone())?;
+        Ok(self.reader.get_or_init(|| store))
+    }
+
+    /// The store, for writing; it is made if there is none.
+    ///
+    /// # Errors
+    /// When it cannot be written, or a newer wharfie made it.
+    pub fn writer(&self) -> Result<&Store> {
+        if let Some(store) = self.writer.get() {
+            return Ok(store);
+        }
+        let store = Store::open(&self.config.root, self.config.store.clone())?;
+        Ok(self.writer.get_or_init(|| store))
+    }
+}

@@ -1,0 +1,171 @@
+//! What can go wrong with a verb. The texts are docker's where docker has one.
+
+use std::io;
+use std::path::PathBuf;
+
+use wharfie_oci::platform::ParsePlatformError;
+use wharfie_oci::reference::ParseReferenceError;
+use wharfie_oci::{Digest, Fault, ImageId, Kind};
+
+/// Results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] wharfie_store::Error),
+    /// The archive is no good, or cannot be written.
+    #[error(transparent)]
+    Archive(#[from] wharfie_archive::Error),
+    /// A text is no reference.
+    #[error(transparent)]
+    Reference(#[from] ParseReferenceError),
+    /// A text is no platform.
+    #[error(transparent)]
+    Platform(#[from] ParsePlatformError),
+    /// No local image of that name; the familiar spelling, or the whole id.
+    #[error("No such image: {0}")]
+    NoSuchImage(String),
+    /// The image exists, but not for that platform.
+    #[error(
+        "image with reference {reference} was found but its platform ({found}) does not match the specified platform ({wanted})"
+    )]
+    OtherPlatform {
+        /// As the user wrote it.
+        reference: String,
+        /// What it is for.
+        found: String,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// A new name may not contain a digest.
+    #[error("refusing to create a tag with a digest reference")]
+    DigestTarget,
+    /// A new name may not look like a digest.
+    #[error("refusing to create an ambiguous tag using digest algorithm as name")]
+    AlgorithmTarget,
+    /// An import cannot be named by digest.
+    #[error("cannot import digest reference")]
+    ImportDigest,
+    /// `scratch` is the empty image that cannot be pulled.
+    #[error("'scratch' is a reserved name")]
+    Scratch,
+    /// Something keeps an image from being removed.
+    #[error("conflict: {0}")]
+    Conflict(Conflict),
+    /// An unknown filter, or a value it does not take.
+    #[error("invalid filter '{0}'")]
+    InvalidFilter(String),
+    /// Two `until` filters contradict each other.
+    #[error("more than one until filter specified")]
+    SeveralUntil,
+    /// A value that is no time.
+    #[error("{0}")]
+    BadTime(String),
+    /// A malformed glob.
+    #[error("syntax error in pattern")]
+    Pattern,
+    /// A digest reference that the store does not have.
+    #[error("reference does not exist")]
+    NoSuchReference,
+    /// An id prefix that fits several images, where docker says so.
+    #[error("ambiguous digest string")]
+    AmbiguousId,
+    /// A `--change` line that cannot be applied.
+    #[error("{0}")]
+    Change(String),
+    /// Nothing under that name in the bin.
+    #[error("nothing removed is kept under the name {0}")]
+    NotKept(String),
+    /// A configuration in the store cannot be read.
+    #[error("cannot read the configuration of image {id}")]
+    Config {
+        /// Whose.
+        id: ImageId,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// An image's history has more layers than the image.
+    #[error("too many non-empty layers in History section")]
+    History,
+    /// A document cannot be written as JSON.
+    #[error("cannot write a document")]
+    Document(#[source] serde_json::Error),
+    /// Reading or writing a file of the user's failed; docker's words.
+    #[error("{doing} {path}: {source}")]
+    File {
+        /// `open`, `stat`, `write`.
+        doing: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The place `save -o` names cannot take a file.
+    #[error("failed to save image: {0}")]
+    Output(String),
+    /// Content that a manifest names is not what it should be.
+    #[error("{what} verification failed for digest {digest}")]
+    Verification {
+        /// `manifest`, `filesystem layer`.
+        what: &'static str,
+        /// Of what was asked for.
+        digest: Digest,
+    },
+}
+
+/// What keeps an image from being removed. Ids are short.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// Other images were made from it.
+    #[error("unable to delete {0} (cannot be forced) - image has dependent child images")]
+    Children(String),
+    /// It has names in several repositories, or several tags.
+    #[error("unable to delete {0} (must be forced) - image is referenced in multiple repositories")]
+    References(String),
+    /// It is mounted for looking at.
+    #[error("unable to delete {image} (cannot be forced) - image is mounted on {target}")]
+    Mounted {
+        /// Which.
+        image: String,
+        /// Where.
+        target: String,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Store(why) => why.kind(),
+            Self::Archive(why) => why.kind(),
+            Self::NoSuchImage(_) | Self::NoSuchReference | Self::NotKept(_) | Self::OtherPlatform { .. } => {
+                Kind::NotFound
+            }
+            Self::Conflict(_) => Kind::InUse,
+            Self::Config { .. } | Self::Verification { .. } => Kind::Corrupt,
+            Self::File { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => Kind::NotFound,
+                io::ErrorKind::PermissionDenied => Kind::Denied,
+                _ => Kind::Unavailable,
+            },
+            Self::Document(_) => Kind::Internal,
+            _ => Kind::Invalid,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Store(why) => why.help(),
+            Self::Archive(why) => why.help(),
+            Self::NotKept(_) => {
+                Some("`wharfie image restore` without a name lists what can be brought back".to_owned())
+            }
+            Self::Config { .. } => Some("run `wharfie system fsck`, then pull or load the image again".to_owned()),
+            _ => None,
+        }
+    }
+}

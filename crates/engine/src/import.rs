@@ -1,0 +1,103 @@
+//! Import: a root file system's tar becomes an image of one layer.
+
+use std::io::{self, Read};
+
+use wharfie_content::event::{Subject, task};
+use wharfie_content::{Observer, Outcome};
+use wharfie_oci::config::{ContainerConfig, History, RootFs};
+use wharfie_oci::{ImageConfig, ImageId, Platform, Reference};
+use wharfie_store::{Ingest, NewImage};
+
+use crate::change;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// What to import and how to call it.
+#[derive(Debug, Clone, Default)]
+pub struct Import {
+    /// Where the tar comes from, for the image's comment: `-` or a URL.
+    pub from: String,
+    /// `REPOSITORY[:TAG]` to call it.
+    pub reference: Option<String>,
+    /// Instructions for its configuration.
+    pub changes: Vec<String>,
+    /// A comment instead of `Imported from …`.
+    pub message: Option<String>,
+    /// What it runs on; the machine's own platform if not given.
+    pub platform: Option<Platform>,
+}
+
+/// Bytes of an empty tar: two blocks of zeros.
+const EMPTY_TAR: &[u8] = &[0; 1024];
+
+impl Engine {
+    /// Reads the name an import is to get; done before anything is read.
+    ///
+    /// # Errors
+    /// When it is no name, or one by digest.
+    pub fn import_target(&self, import: &Import) -> Result<Option<Reference>> {
+        let Some(text) = &import.reference else { return Ok(None) };
+        let reference: Reference = text.parse()?;
+        if reference.digest().is_some() {
+            return Err(Error::ImportDigest);
+        }
+        Ok(Some(reference.or_latest()))
+    }
+
+    /// Makes an image of the tar that `source` yields, plain or compressed.
+    ///
+    /// # Errors
+    /// When a change makes no sense, the stream is no tar, or the store cannot be written.
+    pub fn import(&self, import: &Import, source: &mut (dyn Read + Send), observer: &dyn Observer) -> Result<ImageId> {
+        let target = self.import_target(import)?;
+        let mut config = ContainerConfig::default();
+        change::apply(&mut config, &import.changes)?;
+
+        let store = self.writer()?;
+        let lease = store.lease()?;
+        let what = Subject::Import { from: import.from.clone() };
+        let layer = task(observer, what, |_| -> Result<_> {
+            let mut first = [0];
+            let n = read_some(source, &mut first).map_err(wharfie_store::Error::Source)?;
+            let mut empty = EMPTY_TAR;
+            let mut whole = io::Cursor::new(&first[..n]).chain(source);
+            let source: &mut (dyn Read + Send) = if n == 0 { &mut empty } else { &mut whole };
+            Ok((lease.ingest(source, Ingest::default(), &|| ())?.layer, Outcome::Done))
+        })?;
+
+        let now = store.now();
+        let platform = import.platform.clone().unwrap_or_else(|| self.config.platform.clone());
+        let comment = import.message.clone().unwrap_or_else(|| format!("Imported from {}", import.from));
+        let document = ImageConfig {
+            architecture: platform.architecture,
+            os: platform.os,
+            variant: platform.variant,
+            config: Some(config),
+            comment: Some(comment.clone()),
+            created: Some(now.to_string()),
+            history: vec![History { created: Some(now.to_string()), comment: Some(comment), ..History::default() }],
+            rootfs: RootFs { diff_ids: vec![layer.diff_id.clone()], ..RootFs::default() },
+            ..ImageConfig::default()
+        };
+        let bytes = serde_json::to_vec(&document).map_err(Error::Document)?;
+        let id = ImageId::new(lease.put_blob(&bytes)?);
+        let image = NewImage {
+            id: id.clone(),
+            created: Some(now.seconds),
+            layers: vec![layer.diff_id],
+            parent: None,
+            manifests: Vec::new(),
+        };
+        lease.record(&image, target.as_slice())?;
+        Ok(id)
+    }
+}
+
+fn read_some(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match source.read(buffer) {
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Looking at one image: its configuration, names, layers and history.
+
+use wharfie_oci::{ImageConfig, ImageId, Platform, Reference};
+use wharfie_store::images::ImageLayer;
+use wharfie_store::{ImageRow, Store};
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::names;
+
+/// Everything known about an image.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// Its row.
+    pub image: ImageRow,
+    /// Its configuration.
+    pub config: ImageConfig,
+    /// Names with tags, in canonical order.
+    pub tags: Vec<Reference>,
+    /// `repository@digest`, in canonical order.
+    pub digests: Vec<Reference>,
+    /// Bottom first.
+    pub layers: Vec<ImageLayer>,
+}
+
+/// One line of an image's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The image as it was after this step, if it is known here.
+    pub image: Option<ImageId>,
+    /// When, RFC 3339, as written by whoever did it.
+    pub created: Option<String>,
+    /// By which command.
+    pub created_by: String,
+    /// Bytes of the files in the step's layer; 0 if it made none.
+    pub size: u64,
+    /// A word about it.
+    pub comment: String,
+}
+
+impl Engine {
+    /// Looks at the image called `name`.
+    ///
+    /// # Errors
+    /// When there is none, it is for another platform than the one asked for, or the store is damaged.
+    pub fn inspect(&self, name: &str, platform: Option<&Platform>) -> Result<Inspected> {
+        let store = self.reader()?;
+        let found = names::find(store, name)?;
+        let image = store.image(&found.id)?.ok_or_else(|| Error::NoSuchImage(name.to_owned()))?;
+        let config = self.config_of(store, &found.id)?;
+        check_platform(name, &config, platform)?;
+        let (tags, digests) =
+            names::references_of(store, &found.id)?.into_iter().partition(|reference| reference.tag().is_some());
+        Ok(Inspected { image, config, tags, digests, layers: store.layers_of(&found.id)? })
+    }
+
+    /// The history of the image called `name`, newest step first.
+    ///
+    /// # Errors
+    /// As [`Self::inspect`]; also when the history tells of more layers than there are.
+    pub fn history(&self, name: &str, platform: Option<&Platform>) -> Result<Vec<Step>> {
+        let Inspected { image, config, layers, .. } = self.inspect(name, platform)?;
+        let mut sizes = layers.iter().map(|layer| layer.content_size);
+        let mut steps = Vec::with_capacity(config.history.len());
+        for entry in &config.history {
+            let size = if entry.empty_layer { 0 } else { sizes.next().ok_or(Error::History)? };
+            steps.push(Step {
+                image: None,
+                created: entry.created.clone(),
+                created_by: entry.created_by.clone().unwrap_or_default(),
+                size,
+                comment: entry.comment.clone().unwrap_or_default(),
+            });
+        }
+        steps.reverse();
+        // Images made step by step here know their parents: each step then has an id of its own.
+        let store = self.reader()?;
+        let mut at = Some(image);
+        for step in &mut steps {
+            let Some(image) = at.take() else { break };
+            at = match &image.parent {
+                Some(parent) => store.image(parent)?,
+                None => None,
+            };
+            step.image = Some(image.id);
+        }
+        Ok(steps)
+    }
+
+    /// The configuration of an image in the store.
+    pub(crate) fn config_of(&self, store: &Store, id: &ImageId) -> Result<ImageConfig> {
+        ImageConfig::parse(&config_bytes(store, id)?).map_err(|source| Error::Config { id: id.clone(), source })
+    }
+}
+
+/// The configuration byte for byte.
+pub(crate) fn config_bytes(store: &Store, id: &ImageId) -> Result<Vec<u8>> {
+    let path = store.blob_path(id.digest());
+    std::fs::read(&path).map_err(|why| match why.kind() {
+        std::io::ErrorKind::NotFound => wharfie_store::Error::MissingBlob(id.digest().clone()).into(),
+        _ => Error::File { doing: "read", path, source: why },
+    })
+}
+
+/// Refuses an image that is for another platform than the one asked for.
+pub(crate) fn check_platform(name: &str, config: &ImageConfig, wanted: Option<&Platform>) -> Result<()> {
+    let found = config.platform();
+    match wanted {
+        Some(wanted) if wanted.distance(&found).is_none() => Err(Error::OtherPlatform {
+            reference: name.to_owned(),
+            found: found.to_string(),
+            wanted: wanted.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}

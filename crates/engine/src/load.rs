@@ -1,0 +1,133 @@
+//! Load: images from an archive into the store.
+
+use std::io::Read;
+
+use wharfie_archive::{ArchivedImage, Intake, StoredLayer};
+use wharfie_content::event::{Event, Subject, task};
+use wharfie_content::{BoxError, Observer, Outcome, Warning};
+use wharfie_oci::{DiffId, ImageId, Platform, Reference, Timestamp};
+use wharfie_store::{Ingest, Lease, NewImage};
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::inspect::check_platform;
+
+/// An image that was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Which.
+    pub id: ImageId,
+    /// The names it has now, in the archive's order.
+    pub references: Vec<Reference>,
+}
+
+/// What to take from an archive.
+#[derive(Debug, Clone, Default)]
+pub struct Load {
+    /// Platform to choose from indexes, and which other images must be for; the machine's own and any if not given.
+    pub platform: Option<Platform>,
+}
+
+impl Engine {
+    /// Loads every image of the archive that `source` yields, in the archive's order. Nothing is visible before the
+    /// whole archive was read and checked.
+    ///
+    /// # Errors
+    /// When the archive is damaged or contradicts itself, or the store cannot be written.
+    pub fn load(&self, load: &Load, source: &mut (dyn Read + Send), observer: &dyn Observer) -> Result<Vec<Loaded>> {
+        let store = self.writer()?;
+        let lease = store.lease()?;
+        let mut intake = LeaseIntake { lease: &lease, observer };
+        let wanted = load.platform.as_ref().unwrap_or(&self.config.platform);
+        let images = wharfie_archive::read(source, &mut intake, wanted)?;
+        let mut checked = Vec::with_capacity(images.len());
+        for image in images {
+            let names = image.names.iter().map(|name| name.parse::<Reference>().map(Reference::or_latest));
+            let names = names.collect::<Result<Vec<_>, _>>()?;
+            let shown = image.names.first().map_or("archive", String::as_str);
+            check_platform(shown, &image.parsed, load.platform.as_ref())?;
+            checked.push((image, names));
+        }
+        checked.into_iter().map(|(image, names)| record(&lease, &image, names, observer)).collect()
+    }
+}
+
+fn record(
+    lease: &Lease<'_>,
+    image: &ArchivedImage,
+    references: Vec<Reference>,
+    observer: &dyn Observer,
+) -> Result<Loaded> {
+    let id = ImageId::new(lease.put_blob(&image.config)?);
+    let mut manifests = Vec::new();
+    if let Some((media_type, bytes)) = &image.manifest {
+        manifests.push((media_type.clone(), lease.put_blob(bytes)?));
+    }
+    let parent = image.parent.clone().map(ImageId::new);
+    let new = NewImage {
+        id: id.clone(),
+        created: created(image.parsed.created.as_deref()),
+        layers: image.parsed.rootfs.diff_ids.clone(),
+        parent,
+        manifests,
+    };
+    let recorded = lease.record(&new, &references)?;
+    for (name, old) in recorded.moved {
+        let reference = name.parse::<Reference>().map_or(name, |reference| reference.familiar());
+        observer.observe(Event::Warned(Warning::Renamed { reference, old: old.to_string() }));
+    }
+    Ok(Loaded { id, references })
+}
+
+/// When an image was made; docker's zero time counts as unknown.
+pub(crate) fn created(text: Option<&str>) -> Option<i64> {
+    let moment: Timestamp = text?.parse().ok()?;
+    (moment.seconds > Timestamp::ZERO.seconds + SECONDS_PER_YEAR).then_some(moment.seconds)
+}
+
+/// The whole year 1 is "never".
+const SECONDS_PER_YEAR: i64 = 365 * 86_400;
+
+struct LeaseIntake<'a> {
+    lease: &'a Lease<'a>,
+    observer: &'a dyn Observer,
+}
+
+impl Intake for LeaseIntake<'_> {
+    fn layer(&mut self, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<StoredLayer, BoxError> {
+        let diff_id = name.parse::<DiffId>().ok();
+        let observer = self.observer;
+        Ok(task(observer, Subject::Load { diff_id }, |id| -> Result<_, Error> {
+            let mut counted = Counted { inner: bytes, done: 0, total: size, told: 0, id, observer };
+            let ingested = self.lease.ingest(&mut counted, Ingest::default(), &|| ())?;
+            let diff_id = ingested.layer.diff_id;
+            let blob = ingested.blob.map_or_else(|| diff_id.digest().clone(), |blob| blob.digest);
+            Ok((StoredLayer { diff_id, blob }, Outcome::Done))
+        })?)
+    }
+}
+
+/// Reports bytes as they pass, about once per MiB.
+pub(crate) struct Counted<'a> {
+    pub(crate) inner: &'a mut (dyn Read + Send),
+    pub(crate) done: u64,
+    pub(crate) total: u64,
+    pub(crate) told: u64,
+    pub(crate) id: wharfie_content::TaskId,
+    pub(crate) observer: &'a dyn Observer,
+}
+
+/// 1 MiB: finer steps are not seen and cost time.
+const STEP: u64 = 1 << 20;
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.done += n as u64;
+        if self.done - self.told >= STEP || n == 0 {
+            self.told = self.done;
+            self.observer.observe(Event::Advanced { task: self.id, done: self.done, total: Some(self.total) });
+        }
+        Ok(n)
+    }
+}

@@ -1,0 +1,68 @@
+//! Looking up a local image: one algorithm for every command.
+
+use wharfie_oci::reference::is_image_id;
+use wharfie_oci::{Digest, ImageId, Reference};
+use wharfie_store::{ReferenceRow, Store};
+
+use crate::error::{Error, Result};
+
+/// A local image, found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Which.
+    pub id: ImageId,
+    /// The reference that named it; `None` if it was named by its id or a part of it.
+    pub reference: Option<Reference>,
+}
+
+/// Finds the image that `text` names: a whole id, a reference, or the unique beginning of an id, in this order.
+///
+/// # Errors
+/// [`Error::NoSuchImage`] if there is none or the beginning fits several; [`Error::Reference`] if `text` could name
+/// nothing at all.
+pub fn find(store: &Store, text: &str) -> Result<Found> {
+    let bare = text.strip_prefix("sha256:").unwrap_or(text);
+    if is_image_id(bare) {
+        let id = ImageId::new(Digest::sha256(bare).expect("64 hexadecimal digits are a digest"));
+        return match store.image(&id)? {
+            Some(image) => Ok(Found { id: image.id, reference: None }),
+            None => Err(Error::NoSuchImage(id.to_string())),
+        };
+    }
+    let reference = text.parse::<Reference>()?.without_redundant_tag().or_latest();
+    if let Some(id) = store.resolve(&reference.canonical())? {
+        return Ok(Found { id, reference: Some(reference) });
+    }
+    if !bare.is_empty() && bare.len() < 64 && bare.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        // Two that fit are as good as none: docker does not tell them apart either.
+        if let [id] = store.images_with_prefix(bare)?.as_slice() {
+            return Ok(Found { id: id.clone(), reference: None });
+        }
+    }
+    Err(Error::NoSuchImage(reference.familiar()))
+}
+
+/// The reference behind a row. Rows are written from references, so this cannot fail on a sound store.
+pub(crate) fn reference(row: &ReferenceRow) -> Result<Reference> {
+    Ok(row.name.parse()?)
+}
+
+/// The references of an image, in canonical byte order.
+pub(crate) fn references_of(store: &Store, id: &ImageId) -> Result<Vec<Reference>> {
+    store.references_of(id)?.iter().map(reference).collect()
+}
+
+/// Reads the target of a new name: `REPOSITORY[:TAG]`.
+///
+/// # Errors
+/// For anything that is no reference, names content, or looks like a digest.
+pub fn target(text: &str) -> Result<Reference> {
+    let reference: Reference = text.parse()?;
+    if reference.digest().is_some() {
+        return Err(Error::DigestTarget);
+    }
+    if reference.repository().familiar() == "sha256" {
+        return Err(Error::AlgorithmTarget);
+    }
+    Ok(reference.or_latest())
+}

@@ -1,0 +1,70 @@
+//! Pruning: removing what nobody names or uses, for the disk's sake.
+
+use wharfie_oci::{ImageId, Reference};
+use wharfie_store::gc::Kept;
+use wharfie_store::trash::Fate;
+
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::filter::Filters;
+use crate::list::references_by_image;
+use crate::remove::{Removed, Remover};
+
+/// What to prune.
+#[derive(Debug, Clone, Default)]
+pub struct Prune {
+    /// Also images with names; they must only have no children.
+    pub all: bool,
+    /// Further conditions.
+    pub filters: Filters,
+}
+
+impl Engine {
+    /// Removes images that have no tag and no children, or with `all` every image that is not only a parent, and frees
+    /// their space at once, together with everything removed earlier that was still being kept.
+    ///
+    /// # Errors
+    /// When the store cannot be written. Images that something still needs are passed over.
+    pub fn prune(&self, prune: &Prune) -> Result<Vec<Removed>> {
+        let store = self.writer()?;
+        let mut remover = Remover { store, fate: Fate::Freed, removed: Vec::new() };
+        for (id, references) in self.candidates(prune)? {
+            let names = match references.as_slice() {
+                [] => vec![id.to_string()],
+                references => references.iter().map(Reference::familiar).collect(),
+            };
+            for name in names {
+                // Pruning is asked to take what can go; a conflict or a name gone meanwhile says that this cannot.
+                let before = remover.removed.len();
+                if remover.remove(&name, false, true).is_err() {
+                    remover.removed.truncate(before);
+                }
+            }
+        }
+        store.collect(Kept::All)?;
+        Ok(remover.removed)
+    }
+
+    fn candidates(&self, prune: &Prune) -> Result<Vec<(ImageId, Vec<Reference>)>> {
+        let store = self.writer()?;
+        let images = store.images()?;
+        let mut references = references_by_image(store)?;
+        let mut candidates = Vec::new();
+        for image in &images {
+            let references = references.remove(&image.id).unwrap_or_default();
+            let has_children = images.iter().any(|other| other.parent.as_ref() == Some(&image.id));
+            let has_tag = references.iter().any(|reference| reference.tag().is_some());
+            if has_children && (references.is_empty() || !prune.all) || has_tag && !prune.all {
+                continue;
+            }
+            if prune.filters.until.is_some_and(|until| image.created.unwrap_or(i64::MIN) > until.seconds) {
+                continue;
+            }
+            if prune.filters.needs_labels() && !prune.filters.accepts_labels(&self.config_of(store, &image.id)?) {
+                continue;
+            }
+            candidates.push((image.id.clone(), references));
+        }
+        Ok(candidates)
+    }
+}

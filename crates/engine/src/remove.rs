@@ -1,0 +1,184 @@
+//! Removing images and names, by docker's rules: `rmi` of a name takes the name first and the image with its last name;
+//! `rmi` of an id takes the image with all its names.
+
+use wharfie_oci::{ChainId, ImageId, Reference};
+use wharfie_store::Store;
+use wharfie_store::gc::Kept;
+use wharfie_store::trash::Fate;
+
+use crate::engine::Engine;
+use crate::error::{Conflict, Error, Result};
+use crate::names;
+
+/// What to remove and how.
+#[derive(Debug, Clone, Default)]
+pub struct Remove {
+    /// Names and ids, in the order in which they are removed.
+    pub images: Vec<String>,
+    /// Also remove what has several names.
+    pub force: bool,
+    /// Leave untagged parents alone.
+    pub keep_parents: bool,
+}
+
+/// One thing that was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    /// A name.
+    Reference(Reference),
+    /// An image.
+    Image(ImageId),
+    /// A stack of layers that no other image had; bytes of the files in its top layer.
+    Layer(ChainId, u64),
+}
+
+/// What became of one argument.
+pub type Outcome = (Vec<Removed>, Result<()>);
+
+impl Engine {
+    /// Removes images one after the other; what fails does not keep the others from being removed. Removed images are
+    /// kept for the grace time and can be brought back ([`Engine::restore`]).
+    ///
+    /// # Errors
+    /// When the store cannot be written. Failures of single arguments are in the outcomes, one for each.
+    pub fn remove(&self, remove: &Remove) -> Result<Vec<Outcome>> {
+        let store = self.writer()?;
+        let outcomes = remove
+            .images
+            .iter()
+            .map(|name| {
+                let mut remover = Remover { store, fate: Fate::Kept, removed: Vec::new() };
+                let result = remover.remove(name, remove.force, !remove.keep_parents);
+                (remover.removed, result)
+            })
+            .collect();
+        store.collect_expired()?;
+        Ok(outcomes)
+    }
+
+    /// Frees what nothing needs any more, and with [`Kept::All`] also what could still be brought back.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn collect(&self, kept: Kept) -> Result<wharfie_store::gc::Collected> {
+        Ok(self.writer()?.collect(kept)?)
+    }
+}
+
+/// Removes by the rules and writes down what it did.
+pub(crate) struct Remover<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) fate: Fate,
+    pub(crate) removed: Vec<Removed>,
+}
+
+impl Remover<'_> {
+    /// Removes one argument.
+    pub(crate) fn remove(&mut self, name: &str, force: bool, prune: bool) -> Result<()> {
+        let found = names::find(self.store, name)?;
+        let references = names::references_of(self.store, &found.id)?;
+        let Some(reference) = found.reference else {
+            if is_single(&references) {
+                self.check_hard(&found.id)?;
+                self.untag(references)?;
+            }
+            return self.delete(&found.id, force, prune, Conflicts::Reported);
+        };
+        self.untag([reference.clone()])?;
+        let mut left = names::references_of(self.store, &found.id)?;
+        let has_tag = |r: &Reference| r.tag().is_some() && r.repository() == reference.repository();
+        if reference.tag().is_some() && !left.iter().any(has_tag) {
+            // Digests without a tag in their repository were only the tag's company.
+            let company: Vec<Reference>;
+            (company, left) = left.into_iter().partition(|r| r.repository() == reference.repository());
+            self.untag(company)?;
+        }
+        if left.is_empty() { self.delete(&found.id, force, prune, Conflicts::Silent) } else { Ok(()) }
+    }
+
+    fn delete(&mut self, id: &ImageId, force: bool, prune: bool, conflicts: Conflicts) -> Result<()> {
+        let references = names::references_of(self.store, id)?;
+        let conflict = match self.hard_conflict(id)? {
+            None if !references.is_empty() && !force => Some(Conflict::References(id.short().to_owned())),
+            hard => hard,
+        };
+        if let Some(conflict) = conflict {
+            // An image that stays because of another use is no failure of removing its name.
+            return if conflicts == Conflicts::Silent { Ok(()) } else { Err(Error::Conflict(conflict)) };
+        }
+        let parent = self.store.image(id)?.and_then(|image| image.parent);
+        self.removed.extend(references.into_iter().map(Removed::Reference));
+        let removed = self.store.remove_image(id, self.fate)?;
+        self.removed.push(Removed::Image(id.clone()));
+        self.removed.extend(removed.layers.into_iter().map(|(chain_id, bytes)| Removed::Layer(chain_id, bytes)));
+        match parent {
+            Some(parent) if prune && self.store.image(&parent)?.is_some() => {
+                self.delete(&parent, false, true, Conflicts::Silent)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn untag(&mut self, references: impl IntoIterator<Item = Reference>) -> Result<()> {
+        for reference in references {
+            if self.store.remove_reference(&reference.canonical(), self.fate)? {
+                self.removed.push(Removed::Reference(reference));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_hard(&self, id: &ImageId) -> Result<()> {
+        self.hard_conflict(id)?.map_or(Ok(()), |conflict| Err(Error::Conflict(conflict)))
+    }
+
+    /// What keeps the image even from being forced out.
+    fn hard_conflict(&self, id: &ImageId) -> Result<Option<Conflict>> {
+        let image = id.short().to_owned();
+        if !self.store.children(id)?.is_empty() {
+            return Ok(Some(Conflict::Children(image)));
+        }
+        let mount = self.store.mounts()?.into_iter().find(|mount| mount.image == *id);
+        Ok(mount.map(|mount| Conflict::Mounted { image, target: mount.target.display().to_string() }))
+    }
+}
+
+/// Whether a conflict is the caller's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Conflicts {
+    Reported,
+    Silent,
+}
+
+/// One reference in all; or at most one tag, and digests of one repository only, the tag's.
+fn is_single(references: &[Reference]) -> bool {
+    let [first, ..] = references else { return false };
+    let mut tags = references.iter().filter(|reference| reference.tag().is_some());
+    let tag = tags.next();
+    let repository = tag.unwrap_or(first).repository();
+    references.len() == 1
+        || (tags.next().is_none()
+            && references.iter().filter(|r| r.tag().is_none()).all(|r| r.repository() == repository))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_tag_and_its_digests_are_single() {
+        fn check(references: &[&str], expected: bool) {
+            let digest = format!("@sha256:{}", "a".repeat(64));
+            let references: Vec<Reference> =
+                references.iter().map(|text| text.replace("@D", &digest).parse().unwrap()).collect();
+            assert_eq!(is_single(&references), expected, "{references:?}");
+        }
+        check(&[], false);
+        check(&["a:1"], true);
+        check(&["a@D"], true);
+        check(&["a:1", "a:2"], false);
+        check(&["a:1", "a@D"], true);
+        check(&["a:1", "b@D"], false);
+        check(&["a@D", "b@D"], false);
+    }
+}

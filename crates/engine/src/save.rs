@@ -1,0 +1,176 @@
+//! Save: images from the store into an archive.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use wharfie_archive::write::{Layers, SavedImage, SavedLayer};
+use wharfie_content::BoxError;
+use wharfie_oci::reference::is_image_id;
+use wharfie_oci::{DiffId, ImageConfig, ImageId, Platform, Reference};
+use wharfie_store::Store;
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::inspect::{check_platform, config_bytes};
+use crate::names;
+
+/// What to save.
+#[derive(Debug, Clone, Default)]
+pub struct Save {
+    /// Names and ids.
+    pub images: Vec<String>,
+    /// What they must be for.
+    pub platform: Option<Platform>,
+}
+
+/// Where an archive goes.
+#[derive(Debug)]
+pub enum Output {
+    /// To an open file or pipe.
+    Open(File),
+    /// To a file of this name, which appears when it is whole and replaces what was there.
+    Path(PathBuf),
+}
+
+impl Engine {
+    /// Writes one archive with all `images`, each once, with the tags it was named by.
+    ///
+    /// # Errors
+    /// When an image is missing (then nothing is written), a layer is damaged, or the output cannot be written.
+    pub fn save(&self, save: &Save, output: Output) -> Result<()> {
+        let store = self.reader()?;
+        let images = self.images_to_save(store, save)?;
+        let layers = StoreLayers { store };
+        match output {
+            Output::Open(file) => wharfie_archive::write::write(&file, &images, &layers)?,
+            Output::Path(path) => {
+                let (file, aside) = create_aside(&path)?;
+                let written = wharfie_archive::write::write(&file, &images, &layers).map_err(Error::from);
+                let placed = written.and_then(|()| {
+                    let placed = std::fs::rename(&aside, &path);
+                    placed.map_err(|source| Error::File { doing: "rename", path: path.clone(), source })
+                });
+                if placed.is_err() {
+                    let _ = std::fs::remove_file(&aside);
+                }
+                placed?;
+            }
+        }
+        Ok(())
+    }
+
+    fn images_to_save(&self, store: &Store, save: &Save) -> Result<Vec<SavedImage>> {
+        let mut chosen: Vec<(ImageId, Vec<Reference>)> = Vec::new();
+        for name in &save.images {
+            for (id, reference) in named(store, name)? {
+                let at = chosen.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
+                    chosen.push((id, Vec::new()));
+                    chosen.len() - 1
+                });
+                let references = &mut chosen[at].1;
+                references.extend(reference.filter(|reference| !references.contains(reference)));
+            }
+        }
+        let mut images = Vec::with_capacity(chosen.len());
+        for (id, mut references) in chosen {
+            references.sort_by_key(Reference::canonical);
+            let config = config_bytes(store, &id)?;
+            let parsed = ImageConfig::parse(&config).map_err(|source| Error::Config { id: id.clone(), source })?;
+            check_platform(id.as_str(), &parsed, save.platform.as_ref())?;
+            let mut layers = Vec::new();
+            for layer in store.layers_of(&id)? {
+                let (_, _, size) = store.open_tar(&layer.diff_id)?;
+                layers.push(SavedLayer { diff_id: layer.diff_id, size });
+            }
+            let parent = store.image(&id)?.and_then(|image| image.parent);
+            images.push(SavedImage { config, references, layers, parent });
+        }
+        Ok(images)
+    }
+}
+
+/// What one argument of `save` names: a tag, all tags of a repository, or an image without its tags.
+fn named(store: &Store, name: &str) -> Result<Vec<(ImageId, Option<Reference>)>> {
+    let missing = || Error::NoSuchImage(name.to_owned());
+    let bare = name.strip_prefix("sha256:").unwrap_or(name);
+    if is_image_id(bare) {
+        return Ok(vec![(names::find(store, name).map_err(|_| missing())?.id, None)]);
+    }
+    let reference: Reference = name.parse()?;
+    if let Some(digest) = reference.digest() {
+        let reference = Reference::digested(reference.repository().clone(), digest.clone());
+        let id = store.resolve(&reference.canonical())?.ok_or(Error::NoSuchReference)?;
+        return Ok(vec![(id, None)]);
+    }
+    if reference.tag().is_some() {
+        if let Some(id) = store.resolve(&reference.canonical())? {
+            return Ok(vec![(id, Some(reference))]);
+        }
+    } else {
+        let prefix = format!("{}:", reference.repository().canonical());
+        let mut tags = Vec::new();
+        for row in store.references()? {
+            if row.name.starts_with(&prefix) && !row.is_digest {
+                tags.push((row.image.clone(), Some(names::reference(&row)?)));
+            }
+        }
+        if !tags.is_empty() {
+            return Ok(tags);
+        }
+    }
+    if bare.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        return match store.images_with_prefix(bare)?.as_slice() {
+            [id] => Ok(vec![(id.clone(), None)]),
+            [] => Err(missing()),
+            _ => Err(Error::AmbiguousId),
+        };
+    }
+    Err(missing())
+}
+
+/// Opens a file beside `path` that only its owner can read. The checks and their texts are docker's.
+///
+/// # Errors
+/// When `path` is something that an archive must not replace, or its directory is missing.
+pub fn create_aside(path: &Path) -> Result<(File, PathBuf)> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if let Err(why) = directory.metadata() {
+        let why = match why.kind() {
+            std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+            _ => why.to_string(),
+        };
+        return Err(Error::Output(format!("invalid output path: stat {}: {why}", directory.display())));
+    }
+    if let Ok(found) = path.symlink_metadata() {
+        let kind = found.file_type();
+        if kind.is_dir() {
+            return Err(Error::Output("cannot write to a directory".to_owned()));
+        }
+        if kind.is_symlink() {
+            return Err(Error::Output("cannot write to a symbolic link directly".to_owned()));
+        }
+        if !kind.is_file() {
+            return Err(Error::Output("invalid output path: got a device".to_owned()));
+        }
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let aside = directory.join(format!(".{name}.{}.tmp", std::process::id()));
+    let mut options = File::options();
+    let file = options.read(true).write(true).create(true).truncate(true).mode(0o600).open(&aside);
+    let file = file.map_err(|source| Error::File { doing: "open", path: path.into(), source })?;
+    Ok((file, aside))
+}
+
+struct StoreLayers<'a> {
+    store: &'a Store,
+}
+
+impl Layers for StoreLayers<'_> {
+    fn open(&self, diff_id: &DiffId) -> Result<(File, u64, u64), BoxError> {
+        Ok(self.store.open_tar(diff_id)?)
+    }
+}

@@ -1,0 +1,19 @@
+//! Tag: one more name for an image.
+
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::names;
+
+impl Engine {
+    /// Names the image `source` also `target`. A name that stood for another image moves.
+    ///
+    /// # Errors
+    /// When `target` is no name for an image, or `source` is none.
+    pub fn tag(&self, source: &str, target: &str) -> Result<()> {
+        let target = names::target(target)?;
+        let store = self.writer()?;
+        let found = names::find(store, source)?;
+        store.set_reference(&target, &found.id)?;
+        Ok(())
+    }
+}
