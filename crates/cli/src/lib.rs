@@ -1,4 +1,11 @@
 //! What the `wharfie` program is made of, as a library so that its parsers can be tested and fuzzed without starting it.
 
+pub mod commands;
+pub mod compat;
+pub mod context;
+pub mod env;
+pub mod failure;
 pub mod flags;
+pub mod program;
 pub mod render;
+pub mod settings;

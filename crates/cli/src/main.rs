@@ -1,2 +1,7 @@
 //! Images and registries without a daemon.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wharfie::program::run(std::env::args_os().collect())
+}

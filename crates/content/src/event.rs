@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wharfie_oci::{Descriptor, DiffId, Digest};
+use wharfie_oci::{Descriptor, DiffId, Digest, Reference};
 
 /// Names one piece of work for as long as the process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +49,8 @@ pub enum Subject {
         /// Canonical repository, without tag.
         repository: String,
     },
+    /// A tag is being pointed at what was pushed; ends in [`Outcome::Manifest`].
+    Tag(Reference),
     /// A layer is being read from an archive.
     Load {
         /// The layer's name in the image, when the archive tells it in time.

@@ -46,6 +46,23 @@ impl Engine {
         Ok(ImagesUsage { images, size, reclaimable: size })
     }
 
+    /// Bytes that an image's layers take to move: compressed where a compressed form is kept, else their tars.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn moved_bytes(&self, id: &ImageId) -> Result<u64> {
+        let store = self.reader()?;
+        let mut bytes = 0;
+        for layer in store.layers_of(id)? {
+            let blobs = store.blobs_of_layer(&layer.diff_id)?;
+            bytes += match blobs.iter().map(|blob| blob.size).min() {
+                Some(size) => size,
+                None => store.open_tar(&layer.diff_id)?.2,
+            };
+        }
+        Ok(bytes)
+    }
+
     fn shared_bytes(&self, id: &ImageId, uses: &BTreeMap<DiffId, (u64, u64)>) -> Result<u64> {
         let layers = self.reader()?.layers_of(id)?;
         let shared = layers.iter().filter(|layer| uses.get(&layer.diff_id).is_some_and(|(_, images)| *images > 1));

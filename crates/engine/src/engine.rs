@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use wharfie_oci::Platform;
+use wharfie_remote::Remote;
 use wharfie_store::{Options, Store};
 
 use crate::error::Result;
@@ -27,12 +28,20 @@ pub struct Engine {
     pub(crate) config: Config,
     reader: OnceLock<Store>,
     writer: OnceLock<Store>,
+    connect: Box<dyn Fn() -> Remote + Send + Sync>,
+    remote: OnceLock<Remote>,
 }
 
 impl Engine {
-    /// An engine that has opened nothing yet.
-    pub fn new(config: Config) -> Self {
-        Self { config, reader: OnceLock::new(), writer: OnceLock::new() }
+    /// An engine that has opened nothing yet. `connect` makes the registry client when the first verb needs it.
+    pub fn new(config: Config, connect: impl Fn() -> Remote + Send + Sync + 'static) -> Self {
+        let connect = Box::new(connect);
+        Self { config, reader: OnceLock::new(), writer: OnceLock::new(), connect, remote: OnceLock::new() }
+    }
+
+    /// The registries.
+    pub fn remote(&self) -> &Remote {
+        self.remote.get_or_init(|| (self.connect)())
     }
 
     /// What it was told.

@@ -20,6 +20,46 @@ pub enum Error {
     /// The archive is no good, or cannot be written.
     #[error(transparent)]
     Archive(#[from] wharfie_archive::Error),
+    /// A registry refused, failed or could not be reached.
+    #[error(transparent)]
+    Remote(#[from] wharfie_remote::Error),
+    /// The registry does not give what a pull asks for.
+    #[error("cannot pull {reference}")]
+    Pull {
+        /// Familiar, with the tag or digest asked for.
+        reference: String,
+        /// What the registry said.
+        #[source]
+        source: wharfie_remote::Error,
+    },
+    /// An index has nothing for the platform.
+    #[error("no matching manifest for {0} in the manifest list entries")]
+    NoPlatform(String),
+    /// The manifest describes something else than an image.
+    #[error("the manifest is for no image: its configuration is of type {0:?}")]
+    NoImage(String),
+    /// A manifest and its configuration contradict each other.
+    #[error("invalid manifest: it has {layers} layers, its configuration {diff_ids}")]
+    LayerCount {
+        /// In the manifest.
+        layers: usize,
+        /// In the configuration.
+        diff_ids: usize,
+    },
+    /// A document that is larger than any honest one.
+    #[error("the {what} of {size} bytes is larger than wharfie reads into memory")]
+    TooLarge {
+        /// Which.
+        what: &'static str,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// Nothing of that name to push; the familiar repository name.
+    #[error("An image does not exist locally with the tag: {0}")]
+    NothingToPush(String),
+    /// Pushing names a tag, never content.
+    #[error("cannot push a digest reference")]
+    PushDigest,
     /// A text is no reference.
     #[error(transparent)]
     Reference(#[from] ParseReferenceError),
@@ -142,11 +182,12 @@ impl Fault for Error {
         match self {
             Self::Store(why) => why.kind(),
             Self::Archive(why) => why.kind(),
-            Self::NoSuchImage(_) | Self::NoSuchReference | Self::NotKept(_) | Self::OtherPlatform { .. } => {
+            Self::Remote(why) | Self::Pull { source: why, .. } => why.kind(),
+            Self::NoPlatform(_) | Self::NothingToPush(_) | Self::NoSuchImage(_) | Self::NoSuchReference | Self::NotKept(_) | Self::OtherPlatform { .. } => {
                 Kind::NotFound
             }
             Self::Conflict(_) => Kind::InUse,
-            Self::Config { .. } | Self::Verification { .. } => Kind::Corrupt,
+            Self::Config { .. } | Self::Verification { .. } | Self::LayerCount { .. } => Kind::Corrupt,
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Kind::NotFound,
                 io::ErrorKind::PermissionDenied => Kind::Denied,
@@ -161,6 +202,7 @@ impl Fault for Error {
         match self {
             Self::Store(why) => why.help(),
             Self::Archive(why) => why.help(),
+            Self::Remote(why) | Self::Pull { source: why, .. } => why.help(),
             Self::NotKept(_) => {
                 Some("`wharfie image restore` without a name lists what can be brought back".to_owned())
             }

@@ -329,6 +329,24 @@ impl Lease<'_> {
     }
 }
 
+impl Lease<'_> {
+    /// Remembers a manifest that was made for an image here.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn record_manifest(&self, image: &ImageId, media_type: &MediaType, digest: &Digest) -> Result<()> {
+        let store = self.store();
+        store.write(|db| {
+            db.execute(
+                "INSERT OR IGNORE INTO image_manifest (image, digest, media_type) VALUES (?1, ?2, ?3)",
+                params![image.as_str(), digest.as_str(), media_type.as_str()],
+            )
+            .map_err(store.metadata_error())?;
+            Ok(())
+        })
+    }
+}
+
 /// Writes an image's rows; true if it was not visible before.
 fn insert(store: &Store, db: &Transaction<'_>, image: &NewImage) -> Result<bool> {
     let mut size = 0;

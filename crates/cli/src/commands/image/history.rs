@@ -1,0 +1,107 @@
+//! `history`: how an image came to be.
+
+use wharfie_engine::inspect::Step;
+use wharfie_oci::Timestamp;
+
+use crate::commands::Run;
+use crate::context::{Context, moment};
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::render::format::{FORMAT_HELP, ListFormat};
+use crate::render::value::{Field, Value};
+use crate::render::{age, ellipsis, size, table, time};
+
+/// `PROG history`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Show the history of an image",
+    usage: "[OPTIONS] IMAGE",
+    arity: Arity::Exact(1),
+    flags: &[
+        Flag::str("format", FORMAT_HELP),
+        Flag::bool("human", "Print sizes and dates in human readable format").short('H').default("true"),
+        Flag::bool("no-trunc", "Don't truncate output"),
+        Flag::str("platform", "Show history for the given platform").value_name("os[/arch[/variant]]"),
+        Flag::bool("quiet", "Only show image IDs").short('q'),
+    ],
+    examples: &[
+        Example { text: "See every step", command: "history web:1" },
+        Example { text: "See the commands in full", command: "history --no-trunc --format '{{.CreatedBy}}' web:1" },
+    ],
+    complete: Complete::Images,
+    run: Some(run),
+    ..Command::BASE
+};
+
+const TITLES: &[(&str, &str)] = &[
+    ("ID", "IMAGE"),
+    ("CreatedSince", "CREATED"),
+    ("CreatedAt", "CREATED AT"),
+    ("CreatedBy", "CREATED BY"),
+    ("Size", "SIZE"),
+    ("Comment", "COMMENT"),
+];
+/// Columns of CREATED BY.
+const CREATED_BY: usize = 45;
+/// Steps from before 2000-01-01 have no honest date.
+const NOT_BEFORE: i64 = 946_684_800;
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let platform = matches.value("platform").map(str::parse).transpose()?;
+    let steps = cx.engine()?.history(&matches.args()[0], platform.as_ref())?;
+    let human = matches.flag("human");
+    let is_full = matches.flag("no-trunc");
+    let format = ListFormat::parse(matches.value("format").unwrap_or_default())?;
+    let rows: Vec<[String; 6]> = steps.iter().map(|step| cells(cx, step, human, is_full)).collect();
+    let text = if format.is_default_table() && matches.flag("quiet") {
+        rows.into_iter().map(|[id, ..]| id + "\n").collect()
+    } else if format.is_default_table() {
+        let rows: Vec<_> = rows
+            .into_iter()
+            .map(|[id, since, _, by, size, comment]| {
+                Box::new([id, if since.is_empty() { "N/A".to_owned() } else { since }, by, size, comment])
+            })
+            .collect();
+        let created = if human { "CREATED" } else { "CREATED AT" };
+        table::rows(["IMAGE", created, "CREATED BY", "SIZE", "COMMENT"], &rows)
+    } else {
+        let values: Vec<Value> = rows.into_iter().map(value).collect();
+        format.render(&values, TITLES).map_err(Failure::new)?
+    };
+    cx.print(&text)
+}
+
+/// Id, created since, created at, created by, size and comment of one step.
+fn cells(cx: &Context, step: &Step, human: bool, is_full: bool) -> [String; 6] {
+    let id = match &step.image {
+        Some(id) if is_full => id.to_string(),
+        Some(id) => id.short().to_owned(),
+        None => "<missing>".to_owned(),
+    };
+    let created: Option<Timestamp> = step.created.as_deref().and_then(|text| text.parse().ok());
+    let at = created.map_or_else(String::new, |created| {
+        time::rfc3339(moment(Timestamp { nanos: 0, ..created }))
+    });
+    let since = match created {
+        Some(created) if !human || created.seconds <= NOT_BEFORE => if human { String::new() } else { at.clone() },
+        Some(created) => age::ago(moment(created), cx.jiff_now()),
+        None => String::new(),
+    };
+    let by = step.created_by.replace('\t', " ");
+    let by = if is_full { by } else { ellipsis::fit(&by, CREATED_BY).into_owned() };
+    let size = if human { size::short(step.size) } else { step.size.to_string() };
+    [id, since, at, by, size, step.comment.clone()]
+}
+
+fn value([id, since, at, by, size, comment]: [String; 6]) -> Value {
+    Value::row(
+        "*image.historyContext",
+        vec![
+            Field::new("ID", id),
+            Field::new("CreatedSince", since),
+            Field::new("CreatedAt", at),
+            Field::new("CreatedBy", by),
+            Field::new("Size", size),
+            Field::new("Comment", comment),
+        ],
+    )
+}

@@ -1,0 +1,222 @@
+//! `images`: listing.
+
+use wharfie_engine::filter::{Command as FilterCommand, Filters};
+use wharfie_engine::list::{List, Listed};
+use wharfie_oci::{Reference, Timestamp};
+use wharfie_store::ImageRow;
+
+use crate::commands::Run;
+use crate::context::{Context, moment};
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::render::format::{FORMAT_HELP, ListFormat};
+use crate::render::value::{Field, Value};
+use crate::render::{age, size, table, time};
+
+/// `PROG images`.
+pub static COMMAND: Command<Run> = Command {
+    about: "List images",
+    usage: "[OPTIONS] [REPOSITORY[:TAG]]",
+    arity: Arity::AtMost(1),
+    flags: &[
+        Flag::bool("all", "Show all images (default hides intermediate images)").short('a'),
+        Flag::bool("digests", "Show digests"),
+        Flag::filter("filter", "Filter output based on conditions provided").short('f').value_name("filter"),
+        Flag::str("format", FORMAT_HELP),
+        Flag::bool("no-trunc", "Don't truncate output"),
+        Flag::bool("quiet", "Only show image IDs").short('q'),
+        Flag::bool("tree", "List multi-platform images as a tree"),
+    ],
+    examples: &[
+        Example { text: "Ids only, for scripts", command: "images -q" },
+        Example { text: "One repository", command: "images alpine" },
+        Example { text: "What has no name", command: "images --filter dangling=true" },
+        Example { text: "Columns of your own", command: "images --format 'table {{.Repository}}:{{.Tag}}\\t{{.Size}}'" },
+    ],
+    complete: Complete::Images,
+    run: Some(run),
+    ..Command::BASE
+};
+
+/// Words that are commands below `image` and are typed after `images` by mistake.
+const MISTAKEN: &[&str] =
+    &["build", "history", "import", "inspect", "list", "load", "ls", "prune", "pull", "push", "rm", "save", "tag"];
+
+pub(crate) const NONE: &str = "<none>";
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let quiet = matches.flag("quiet");
+    if matches.flag("tree") {
+        for (flag, is_given) in
+            [("quiet", quiet), ("no-trunc", matches.flag("no-trunc")), ("format", matches.is_set("format"))]
+        {
+            if is_given {
+                return Err(Failure::new(format!("--{flag} is not yet supported with --tree")));
+            }
+        }
+    }
+    let mut pairs = matches.filters("filter");
+    if let Some(pattern) = matches.arg(0) {
+        pairs.push(("reference".to_owned(), pattern.to_owned()));
+    }
+    let filters = Filters::parse(FilterCommand::List, &pairs, &|text| cx.parse_moment(text))?;
+    let listed = cx.engine()?.list(&List { all: matches.flag("all"), filters })?;
+
+    let spec = match matches.value("format") {
+        Some(format) => Some(format.to_owned()),
+        None if quiet => None,
+        None => cx.docker_setting("imagesFormat"),
+    };
+    let format = ListFormat::parse(spec.as_deref().unwrap_or_default())?;
+    let digests = matches.flag("digests") || format.mentions("{{.Digest}}");
+    let rows = rows(&listed, digests);
+    let is_full = matches.flag("no-trunc");
+    let id = |row: &Row<'_>| if is_full { row.image.id.as_str() } else { row.image.id.short() }.to_owned();
+
+    let text = if matches.flag("tree") {
+        super::tree::text(cx, &listed)?
+    } else if format.is_default_table() && quiet {
+        rows.iter().map(|row| id(row) + "\n").collect()
+    } else if format.is_default_table() {
+        default_table(cx, &rows, matches.flag("digests"), &id)
+    } else if format.is_raw() {
+        rows.iter().map(|row| raw(cx, row, digests, quiet, &id)).collect()
+    } else {
+        let format = format.with_column(matches.flag("digests"), "{{.Digest}}");
+        let values: Vec<Value> = rows.iter().map(|row| value(cx, row, id(row))).collect();
+        format.render(&values, TITLES).map_err(Failure::new)?
+    };
+    cx.print(&text)?;
+    if let [word] = matches.args()
+        && rows.is_empty()
+        && MISTAKEN.contains(&word.as_str())
+        && cx.path.ends_with(" images")
+    {
+        cx.warn(&format!("\nNo images found matching \"{word}\": did you mean \"{} image {word}\"?", cx.program));
+    }
+    Ok(())
+}
+
+/// Titles of the columns, by field.
+pub(crate) const TITLES: &[(&str, &str)] = &[
+    ("ID", "IMAGE ID"),
+    ("Repository", "REPOSITORY"),
+    ("Tag", "TAG"),
+    ("Digest", "DIGEST"),
+    ("CreatedSince", "CREATED"),
+    ("CreatedAt", "CREATED AT"),
+    ("Size", "SIZE"),
+    ("Containers", "CONTAINERS"),
+    ("VirtualSize", "SIZE"),
+    ("SharedSize", "SHARED SIZE"),
+    ("UniqueSize", "UNIQUE SIZE"),
+];
+
+/// One line: an image under one of its names.
+pub(crate) struct Row<'a> {
+    pub(crate) image: &'a ImageRow,
+    pub(crate) repository: String,
+    pub(crate) tag: String,
+    pub(crate) digest: String,
+}
+
+/// One row for each tag, or each tag and digest of a repository; digests alone show if the repository has no tag.
+pub(crate) fn rows(listed: &[Listed], digests: bool) -> Vec<Row<'_>> {
+    let mut rows = Vec::with_capacity(listed.len());
+    for Listed { image, references } in listed {
+        let mut add = |repository: String, tag: &str, digest: &str| {
+            rows.push(Row { image, repository, tag: tag.to_owned(), digest: digest.to_owned() });
+        };
+        if references.is_empty() {
+            add(NONE.to_owned(), NONE, NONE);
+        }
+        let mut rest = references.as_slice();
+        while let Some(first) = rest.first() {
+            // References are in canonical order, but `a:1` and `a@…` of one repository may enclose `a-b:1`.
+            let same = |reference: &&Reference| reference.repository() == first.repository();
+            let is_first = references.iter().find(same).is_some_and(|found| std::ptr::eq(found, first));
+            rest = &rest[1..];
+            if !is_first {
+                continue;
+            }
+            let name = first.repository().familiar();
+            let tags: Vec<&str> = references.iter().filter(same).filter_map(Reference::tag).collect();
+            let known: Vec<&str> =
+                references.iter().filter(same).filter_map(Reference::digest).map(|digest| digest.as_str()).collect();
+            let known = if digests && !known.is_empty() { known } else { vec![NONE] };
+            for tag in if tags.is_empty() { vec![NONE] } else { tags } {
+                for digest in &known {
+                    add(name.clone(), tag, digest);
+                }
+            }
+        }
+    }
+    rows
+}
+
+/// How long ago an image was made; empty if it does not say.
+pub(crate) fn created_since(cx: &Context, image: &ImageRow) -> String {
+    match image.created {
+        Some(seconds) => age::ago(moment(Timestamp { seconds, nanos: 0 }), cx.jiff_now()),
+        None => String::new(),
+    }
+}
+
+fn created_at(cx: &Context, image: &ImageRow) -> String {
+    let seconds = image.created.unwrap_or(Timestamp::ZERO.seconds);
+    time::local(moment(Timestamp { seconds, nanos: 0 }), cx.zone())
+}
+
+fn default_table(cx: &Context, rows: &[Row<'_>], digests: bool, id: &dyn Fn(&Row<'_>) -> String) -> String {
+    let since = |row: &Row<'_>| match created_since(cx, row.image) {
+        text if text.is_empty() => "N/A".to_owned(),
+        text => text,
+    };
+    if digests {
+        let cells = |row: &Row<'_>| {
+            let (repository, tag, digest) = (row.repository.clone(), row.tag.clone(), row.digest.clone());
+            Box::new([repository, tag, digest, id(row), since(row), size::short(row.image.size)])
+        };
+        let cells: Vec<_> = rows.iter().map(cells).collect();
+        return table::rows(["REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE"], &cells);
+    }
+    let cells = |row: &Row<'_>| {
+        Box::new([row.repository.clone(), row.tag.clone(), id(row), since(row), size::short(row.image.size)])
+    };
+    let cells: Vec<_> = rows.iter().map(cells).collect();
+    table::rows(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"], &cells)
+}
+
+fn raw(cx: &Context, row: &Row<'_>, digests: bool, quiet: bool, id: &dyn Fn(&Row<'_>) -> String) -> String {
+    if quiet {
+        return format!("image_id: {}\n", id(row));
+    }
+    let digest = if digests { format!("digest: {}\n", row.digest) } else { String::new() };
+    format!(
+        "repository: {}\ntag: {}\n{digest}image_id: {}\ncreated_at: {}\nvirtual_size: {}\n\n",
+        row.repository,
+        row.tag,
+        id(row),
+        created_at(cx, row.image),
+        size::short(row.image.size)
+    )
+}
+
+fn value(cx: &Context, row: &Row<'_>, id: String) -> Value {
+    Value::row(
+        "*formatter.imageContext",
+        vec![
+            Field::new("ID", id),
+            Field::new("Repository", row.repository.as_str()),
+            Field::new("Tag", row.tag.as_str()),
+            Field::new("Digest", row.digest.as_str()),
+            Field::new("CreatedSince", created_since(cx, row.image)),
+            Field::new("CreatedAt", created_at(cx, row.image)),
+            Field::new("Size", size::short(row.image.size)),
+            Field::new("VirtualSize", size::long(row.image.size)),
+            Field::new("Containers", "N/A"),
+            Field::new("SharedSize", "N/A"),
+            Field::new("UniqueSize", "N/A"),
+        ],
+    )
+}

@@ -1,0 +1,55 @@
+//! Commands about images.
+
+pub(crate) mod document;
+pub mod history;
+pub mod import;
+pub mod inspect;
+pub mod load;
+pub mod ls;
+pub mod mount;
+pub mod prune;
+pub mod pull;
+pub mod push;
+pub mod restore;
+pub mod rm;
+pub mod save;
+pub mod tag;
+mod tree;
+
+use wharfie_oci::Platform;
+
+use crate::failure::{Failure, Result};
+use crate::flags::{Command, Entry, Matches};
+
+use super::Run;
+
+/// `PROG image`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Manage images",
+    subcommands: &[
+        Entry::new("history", &history::COMMAND),
+        Entry::new("import", &import::COMMAND),
+        Entry::new("inspect", &inspect::COMMAND),
+        Entry::new("load", &load::COMMAND),
+        Entry::new("ls", &ls::COMMAND).aliases(&["list"]),
+        Entry::new("mount", &mount::MOUNT),
+        Entry::new("prune", &prune::COMMAND),
+        Entry::new("pull", &pull::COMMAND),
+        Entry::new("push", &push::COMMAND),
+        Entry::new("restore", &restore::COMMAND),
+        Entry::new("rm", &rm::COMMAND).aliases(&["remove"]),
+        Entry::new("save", &save::COMMAND),
+        Entry::new("tag", &tag::COMMAND),
+        Entry::new("unmount", &mount::UNMOUNT).aliases(&["umount"]),
+    ],
+    ..Command::BASE
+};
+
+/// The one platform that `--platform` of load and save may name: an image here is for one.
+pub(crate) fn platform_filter(matches: &Matches) -> Result<Option<Platform>> {
+    match matches.values("platform") {
+        [] => Ok(None),
+        [one] => Ok(Some(one.parse()?)),
+        _ => Err(Failure::new("only one platform can be given: an image is stored for one platform")),
+    }
+}

@@ -1,0 +1,75 @@
+//! `image prune`: freeing what nobody names.
+
+use wharfie_engine::filter::{Command as FilterCommand, Filters};
+use wharfie_engine::prune::Prune;
+use wharfie_engine::remove::Removed;
+
+use crate::commands::Run;
+use crate::context::Context;
+use crate::failure::Result;
+use crate::flags::{Command, Example, Flag, Matches};
+use crate::render::size;
+
+/// `PROG image prune`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Remove unused images",
+    usage: "[OPTIONS]",
+    flags: &[
+        Flag::bool("all", "Remove all unused images, not just dangling ones").short('a'),
+        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
+        Flag::bool("force", "Do not prompt for confirmation").short('f'),
+    ],
+    examples: &[
+        Example { text: "Free what has no name", command: "image prune" },
+        Example { text: "Free everything older than ten days", command: "image prune -a --filter until=240h" },
+    ],
+    run: Some(run),
+    ..Command::BASE
+};
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let all = matches.flag("all");
+    let what = if all { "all images without at least one container associated to them" } else { "all dangling images" };
+    let filters = filters(cx, matches)?;
+    if !matches.flag("force")
+        && !cx.confirm(&format!("WARNING! This will remove {what}.\nAre you sure you want to continue?"))?
+    {
+        return Ok(());
+    }
+    let removed = cx.engine()?.prune(&Prune { all, filters })?;
+    cx.print(&section(&removed))?;
+    cx.line(&format!("Total reclaimed space: {}", size::long(reclaimed(&removed))))
+}
+
+/// The conditions of the command line and of docker's configuration file.
+pub(crate) fn filters(cx: &Context, matches: &Matches) -> Result<Filters> {
+    let mut pairs = matches.filters("filter");
+    pairs.extend(cx.prune_filters(&pairs));
+    Ok(Filters::parse(FilterCommand::Prune, &pairs, &|text| cx.parse_moment(text))?)
+}
+
+/// The list of what went; empty if nothing did.
+pub(crate) fn section(removed: &[Removed]) -> String {
+    if removed.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("Deleted Images:\n");
+    for item in removed {
+        match item {
+            Removed::Reference(reference) => text.push_str(&format!("untagged: {}\n", reference.familiar())),
+            Removed::Image(id) => text.push_str(&format!("deleted: {id}\n")),
+            Removed::Layer(chain_id, _) => text.push_str(&format!("deleted: {chain_id}\n")),
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// Bytes of the layers that went.
+pub(crate) fn reclaimed(removed: &[Removed]) -> u64 {
+    let bytes = |item: &Removed| match item {
+        Removed::Layer(_, bytes) => *bytes,
+        _ => 0,
+    };
+    removed.iter().map(bytes).sum()
+}

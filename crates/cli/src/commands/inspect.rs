@@ -1,0 +1,58 @@
+//! `inspect`: whatever has that name.
+
+use wharfie_engine::Error;
+
+use super::Run;
+use super::image::document::document;
+use super::image::inspect::{FORMAT, print_found};
+use crate::compat;
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+
+/// `PROG inspect`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Return low-level information on Docker objects",
+    usage: "[OPTIONS] NAME|ID [NAME|ID...]",
+    arity: Arity::AtLeast(1),
+    flags: &[
+        FORMAT,
+        Flag::bool("size", "Display total file sizes if the type is container").short('s'),
+        Flag::str("type", "Only inspect objects of the given type"),
+    ],
+    examples: &[
+        Example { text: "Everything about an image", command: "inspect web:1" },
+        Example { text: "What it runs", command: "inspect -f '{{.Config.Entrypoint}} {{.Config.Cmd}}' web:1" },
+    ],
+    complete: Complete::Images,
+    run: Some(run),
+    ..Command::BASE
+};
+
+/// Types of objects that docker knows.
+const TYPES: &[&str] =
+    &["config", "container", "image", "network", "node", "plugin", "secret", "service", "task", "volume"];
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let kind = matches.value("type").unwrap_or_default();
+    if !kind.is_empty() && !TYPES.contains(&kind) {
+        let known: Vec<String> = TYPES.iter().map(|kind| format!("\"{kind}\"")).collect();
+        return Err(Failure::new(format!("unknown type: \"{kind}\": must be one of {}", known.join(", "))));
+    }
+    print_found(cx, matches, |name| {
+        let missing = |why: Option<Error>| match (kind, why) {
+            ("image", Some(why)) => Failure::new(compat::engine_text(&why)),
+            ("", _) => Failure::new(format!("Error: No such object: {name}")),
+            ("container", _) => Failure::new(format!("{}No such container: {name}", compat::DAEMON)),
+            (kind, _) => Failure::new(format!("{}No such {kind}: {name}", compat::DAEMON)),
+        };
+        if !matches!(kind, "" | "image") {
+            return Err(missing(None));
+        }
+        match cx.engine()?.inspect(name, None) {
+            Ok(inspected) => Ok(document(&inspected)),
+            Err(why @ (Error::NoSuchImage(_) | Error::Reference(_))) => Err(missing(Some(why))),
+            Err(why) => Err(why.into()),
+        }
+    })
+}

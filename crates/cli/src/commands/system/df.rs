@@ -1,0 +1,159 @@
+//! `system df`: what takes how much space.
+
+use wharfie_engine::disk::ImagesUsage;
+
+use crate::commands::Run;
+use crate::commands::image::ls::{NONE, created_since, rows};
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Command, Example, Flag, Matches};
+use crate::render::format::{FORMAT_HELP, ListFormat};
+use crate::render::value::{Field, Value};
+use crate::render::{size, table};
+
+/// `PROG system df`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Show docker disk usage",
+    usage: "[OPTIONS]",
+    flags: &[
+        Flag::str("format", FORMAT_HELP),
+        Flag::bool("verbose", "Show detailed information on space usage").short('v'),
+    ],
+    examples: &[
+        Example { text: "What takes how much", command: "system df" },
+        Example { text: "Image by image", command: "system df -v" },
+    ],
+    run: Some(run),
+    ..Command::BASE
+};
+
+const TITLES: &[(&str, &str)] = &[
+    ("Type", "TYPE"),
+    ("TotalCount", "TOTAL"),
+    ("Active", "ACTIVE"),
+    ("Size", "SIZE"),
+    ("Reclaimable", "RECLAIMABLE"),
+];
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let usage = cx.engine()?.images_usage()?;
+    let format = ListFormat::parse(matches.value("format").unwrap_or_default())?;
+    if matches.flag("verbose") {
+        return verbose(cx, &usage, &format);
+    }
+    let rows = summary(&usage);
+    let text = if format.is_default_table() {
+        let rows: Vec<_> = rows.into_iter().map(Box::new).collect();
+        table::rows(["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"], &rows)
+    } else if format.is_raw() {
+        let raw = |[kind, total, active, size, reclaimable]: [String; 5]| {
+            format!("type: {kind}\ntotal: {total}\nactive: {active}\nsize: {size}\nreclaimable: {reclaimable}\n\n")
+        };
+        rows.into_iter().map(raw).collect()
+    } else {
+        let value = |[kind, total, active, size, reclaimable]: [String; 5]| {
+            let fields = vec![
+                Field::new("Type", kind),
+                Field::new("TotalCount", total),
+                Field::new("Active", active),
+                Field::new("Size", size),
+                Field::new("Reclaimable", reclaimable),
+            ];
+            Value::row("*formatter.diskUsageImagesContext", fields)
+        };
+        let values: Vec<Value> = rows.into_iter().map(value).collect();
+        format.render(&values, TITLES).map_err(Failure::new)?
+    };
+    cx.print(&text)
+}
+
+/// The four rows; what does not exist here takes nothing.
+fn summary(usage: &ImagesUsage) -> [[String; 5]; 4] {
+    let reclaimable = match usage.size {
+        0 => "0B".to_owned(),
+        size => format!("{} ({}%)", size::long(usage.reclaimable), usage.reclaimable * 100 / size),
+    };
+    let empty = |kind: &str| [kind, "0", "0", "0B", "0B"].map(str::to_owned);
+    [
+        [
+            "Images".to_owned(),
+            usage.images.len().to_string(),
+            "0".to_owned(),
+            size::long(usage.size),
+            reclaimable,
+        ],
+        empty("Containers"),
+        empty("Local Volumes"),
+        empty("Build Cache"),
+    ]
+}
+
+fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
+    let lines: Vec<_> = usage
+        .images
+        .iter()
+        .map(|image| {
+            let row = rows(std::slice::from_ref(&image.listed), false).into_iter().next();
+            let (repository, tag) =
+                row.map_or((NONE.to_owned(), NONE.to_owned()), |row| (row.repository, row.tag));
+            let image_row = &image.listed.image;
+            [
+                repository,
+                tag,
+                image_row.id.short().to_owned(),
+                created_since(cx, image_row),
+                size::short(image_row.size),
+                size::long(image.shared),
+                size::long(image_row.size.saturating_sub(image.shared)),
+                "0".to_owned(),
+            ]
+        })
+        .collect();
+    if format.is_default_table() {
+        let mut text = String::from("Images space usage:\n\n");
+        let lines: Vec<_> = lines.into_iter().map(Box::new).collect();
+        text.push_str(&table::rows(
+            ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"],
+            &lines,
+        ));
+        text.push_str("\nContainers space usage:\n\n");
+        text.push_str(&header([
+            "CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES",
+        ]));
+        text.push_str("\nLocal Volumes space usage:\n\n");
+        text.push_str(&header(["VOLUME NAME", "LINKS", "SIZE"]));
+        text.push_str("\nBuild cache usage: 0B\n\n");
+        text.push_str(&header(["CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED"]));
+        return cx.print(&text);
+    }
+    let images = usage.images.iter().zip(lines).map(|(image, line)| {
+        let [repository, tag, _, created, size, shared, unique, containers] = line;
+        Value::row(
+            "*formatter.imageContext",
+            vec![
+                Field::new("Repository", repository),
+                Field::new("Tag", tag),
+                Field::new("ID", image.listed.image.id.as_str()),
+                Field::new("CreatedSince", created),
+                Field::new("Size", size),
+                Field::new("SharedSize", shared),
+                Field::new("UniqueSize", unique),
+                Field::new("Containers", containers),
+            ],
+        )
+    });
+    let whole = Value::object(
+        "*formatter.diskUsageContext",
+        vec![
+            Field::new("Images", Value::list(images)),
+            Field::new("Containers", Value::list([])),
+            Field::new("Volumes", Value::list([])),
+            Field::new("BuildCache", Value::list([])),
+        ],
+    );
+    cx.print(&format.render_one(&whole).map_err(Failure::new)?)
+}
+
+fn header<const N: usize>(titles: [&str; N]) -> String {
+    table::rows::<N, Box<[String; N]>>(titles, &[])
+}

@@ -1,0 +1,63 @@
+//! `system prune`: freeing everything nobody uses.
+
+use wharfie_engine::prune::Prune;
+
+use crate::commands::Run;
+use crate::commands::image::prune::{filters, reclaimed, section};
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Command, Example, Flag, Matches};
+use crate::render::size;
+
+/// `PROG system prune`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Remove unused data",
+    usage: "[OPTIONS]",
+    flags: &[
+        Flag::bool("all", "Remove all unused images not just dangling ones").short('a'),
+        Flag::filter("filter", "Provide filter values (e.g. \"label=<key>=<value>\")").value_name("filter"),
+        Flag::bool("force", "Do not prompt for confirmation").short('f'),
+        Flag::bool("volumes", "Prune anonymous volumes"),
+    ],
+    examples: &[Example { text: "Free everything that is not used", command: "system prune -a --volumes" }],
+    run: Some(run),
+    ..Command::BASE
+};
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let (all, volumes) = (matches.flag("all"), matches.flag("volumes"));
+    let given = matches.filters("filter");
+    if volumes && given.iter().any(|(name, _)| name == "until") {
+        return Err(Failure::new("ERROR: The \"until\" filter is not supported with \"--volumes\""));
+    }
+    let filters = filters(cx, matches)?;
+    if !matches.flag("force") && !cx.confirm(&question(all, volumes, matches.values("filter")))? {
+        return Ok(());
+    }
+    let removed = cx.engine()?.prune(&Prune { all, filters })?;
+    cx.print(&section(&removed))?;
+    cx.line(&format!("Total reclaimed space: {}", size::long(reclaimed(&removed))))
+}
+
+fn question(all: bool, volumes: bool, filters: &[String]) -> String {
+    let mut text = String::from(
+        "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n",
+    );
+    if volumes {
+        text.push_str("  - all anonymous volumes not used by at least one container\n");
+    }
+    text.push_str(if all {
+        "  - all images without at least one container associated to them\n  - all build cache\n"
+    } else {
+        "  - all dangling images\n  - unused build cache\n"
+    });
+    text.push('\n');
+    if !filters.is_empty() {
+        text.push_str("  Items to be pruned will be filtered with:\n");
+        for filter in filters {
+            text.push_str(&format!("  - {filter}\n"));
+        }
+        text.push('\n');
+    }
+    text + "Are you sure you want to continue?"
+}

@@ -1,0 +1,59 @@
+//! Wording that scripts may match on. There is no daemon, but errors that docker's daemon would report keep its prefix.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+
+use wharfie_engine::Error;
+use wharfie_oci::Fault;
+
+/// What docker's client puts before its daemon's errors.
+pub const DAEMON: &str = "Error response from daemon: ";
+
+/// An engine's error as stderr shows it: docker's text where there is one; else what, why and what to do.
+pub fn engine_text(error: &Error) -> String {
+    match error {
+        Error::NoSuchImage(_)
+        | Error::OtherPlatform { .. }
+        | Error::AlgorithmTarget
+        | Error::ImportDigest
+        | Error::Scratch
+        | Error::Conflict(_)
+        | Error::InvalidFilter(_)
+        | Error::SeveralUntil
+        | Error::BadTime(_)
+        | Error::Pattern
+        | Error::NoSuchReference
+        | Error::AmbiguousId
+        | Error::Change(_) => format!("{DAEMON}{error}"),
+        Error::Reference(_) | Error::Platform(_) | Error::DigestTarget | Error::Output(_) | Error::File { .. } => {
+            error.to_string()
+        }
+        _ => with_reasons(error),
+    }
+}
+
+/// A tag's target that cannot be one.
+pub fn tag_text(target: &str, error: &Error) -> String {
+    match error {
+        Error::Reference(why) => format!("Error parsing reference: {target:?} is not a valid repository/tag: {why}"),
+        other => engine_text(other),
+    }
+}
+
+/// An error with everything underneath on one line, and what to do on a second one.
+pub fn with_reasons<E: Fault>(error: &E) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(why) = source {
+        let reason = why.to_string();
+        // Some errors repeat what is underneath them.
+        if !text.ends_with(&reason) {
+            write!(text, ": {reason}").expect("a string accepts every write");
+        }
+        source = why.source();
+    }
+    if let Some(help) = error.help() {
+        write!(text, "\n help: {help}").expect("a string accepts every write");
+    }
+    text
+}

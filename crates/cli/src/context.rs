@@ -1,0 +1,204 @@
+//! What every command is given: the engine, the settings, and where output goes. Nothing is opened before it is needed.
+
+use std::cell::OnceCell;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use wharfie_engine::{Config, Engine};
+use wharfie_oci::Platform;
+
+use crate::env;
+use crate::failure::{Failure, Result};
+use crate::flags::Matches;
+use crate::settings::Settings;
+
+/// A command's surroundings.
+pub struct Context {
+    /// The program's name as it was called: `docker` where it stands in for docker.
+    pub program: String,
+    /// The command's full path, program included.
+    pub path: String,
+    /// The flags before the command word.
+    globals: Matches,
+    settings: Settings,
+    engine: OnceCell<Engine>,
+    zone: OnceCell<TimeZone>,
+    now: wharfie_oci::Timestamp,
+}
+
+impl Context {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// When the configuration file is there and makes no sense.
+    pub fn new(program: String, path: String, globals: Matches) -> Result<Self> {
+        Ok(Self {
+            program,
+            path,
+            globals,
+            settings: Settings::load()?,
+            engine: OnceCell::new(),
+            zone: OnceCell::new(),
+            now: env::now(),
+        })
+    }
+
+    /// The configuration file.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The flags before the command word.
+    pub fn globals(&self) -> &Matches {
+        &self.globals
+    }
+
+    /// Where the store is.
+    pub fn root(&self) -> PathBuf {
+        self.globals.value("root").map_or_else(|| self.settings.root(), PathBuf::from)
+    }
+
+    /// The verbs.
+    ///
+    /// # Errors
+    /// When a setting cannot be understood.
+    pub fn engine(&self) -> Result<&Engine> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine);
+        }
+        let config = Config {
+            root: self.root(),
+            store: self.settings.options(env::now).map_err(Failure::new)?,
+            platform: Platform::host(),
+            jobs: self.settings.transfers(),
+        };
+        Ok(self.engine.get_or_init(|| Engine::new(config)))
+    }
+
+    /// Docker's configuration directory.
+    pub fn docker_config(&self) -> PathBuf {
+        if let Some(directory) = self.globals.value("config") {
+            return PathBuf::from(directory);
+        }
+        env::nonempty("DOCKER_CONFIG").map_or_else(|| env::home().join(".docker"), PathBuf::from)
+    }
+
+    /// When the command began.
+    pub fn now(&self) -> wharfie_oci::Timestamp {
+        self.now
+    }
+
+    /// The same, for rendering.
+    pub fn jiff_now(&self) -> Timestamp {
+        moment(self.now)
+    }
+
+    /// The user's time zone.
+    pub fn zone(&self) -> &TimeZone {
+        self.zone.get_or_init(TimeZone::system)
+    }
+
+    /// Reads a time or a duration before now, as filters take them.
+    ///
+    /// # Errors
+    /// Docker's text, if it is neither.
+    pub fn parse_moment(&self, text: &str) -> Result<wharfie_oci::Timestamp, String> {
+        let parsed = crate::render::time::parse_moment(text, self.jiff_now(), self.zone());
+        let parsed = parsed.map_err(|why| why.to_string())?;
+        let nanos = u32::try_from(parsed.as_nanosecond().rem_euclid(1_000_000_000)).unwrap_or_default();
+        let seconds = i64::try_from(parsed.as_nanosecond().div_euclid(1_000_000_000)).unwrap_or_default();
+        Ok(wharfie_oci::Timestamp { seconds, nanos })
+    }
+
+    /// The platform asked for by flag, else by `DOCKER_DEFAULT_PLATFORM`.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn platform(&self, matches: &Matches) -> Result<Option<Platform>> {
+        let text = match matches.value("platform") {
+            Some(text) => Some(text.to_owned()),
+            None => env::nonempty("DOCKER_DEFAULT_PLATFORM"),
+        };
+        Ok(text.as_deref().map(str::parse).transpose()?)
+    }
+
+    /// Writes to stdout.
+    ///
+    /// # Errors
+    /// When nobody reads it any more.
+    pub fn print(&self, text: &str) -> Result {
+        self.print_bytes(text.as_bytes())
+    }
+
+    /// Writes bytes to stdout.
+    ///
+    /// # Errors
+    /// When nobody reads it any more.
+    pub fn print_bytes(&self, bytes: &[u8]) -> Result {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(|why| Failure::output(&why))
+    }
+
+    /// Writes a line to stdout.
+    ///
+    /// # Errors
+    /// When nobody reads it any more.
+    pub fn line(&self, text: &str) -> Result {
+        self.print(&format!("{text}\n"))
+    }
+
+    /// Writes a line to stderr. If that is closed there is nobody to tell.
+    pub fn warn(&self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// Asks on stdout and reads one line from stdin; true only for `y` and `Y`.
+    ///
+    /// # Errors
+    /// When stdout is closed.
+    pub fn confirm(&self, question: &str) -> Result<bool> {
+        self.print(&format!("{question} [y/N] "))?;
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y"))
+    }
+
+    /// True if stdout is a terminal.
+    pub fn is_out_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// True if stdin is a terminal.
+    pub fn is_in_terminal(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+}
+
+/// A moment as rendering wants it; moments beyond its range are moved to the range's end.
+pub fn moment(timestamp: wharfie_oci::Timestamp) -> Timestamp {
+    let nanos = i32::try_from(timestamp.nanos).unwrap_or_default();
+    Timestamp::new(timestamp.seconds, nanos).unwrap_or(if timestamp.seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}
+
+/// A file of the user's, opened with docker's error text.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open(path: &Path) -> Result<std::fs::File> {
+    std::fs::File::open(path).map_err(|why| Failure::new(format!("open {}: {}", path.display(), reason(&why))))
+}
+
+/// The system's reason in the words of the C library, as every tool prints it.
+pub fn reason(why: &io::Error) -> String {
+    match why.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "is a directory".to_owned(),
+        io::ErrorKind::NotADirectory => "not a directory".to_owned(),
+        io::ErrorKind::AlreadyExists => "file exists".to_owned(),
+        io::ErrorKind::StorageFull => "no space left on device".to_owned(),
+        _ => why.to_string(),
+    }
+}

@@ -1,0 +1,65 @@
+//! From the process's arguments to its exit code.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::commands;
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{self, Parsed, Stream};
+
+/// Runs the program with its arguments, its own name first.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    let result = words(args).and_then(|(program, words)| start(program, &words));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.text.is_empty() {
+                // A closed stderr leaves the exit code to tell.
+                let _ = writeln!(std::io::stderr().lock(), "{}", failure.text);
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn words(args: Vec<OsString>) -> Result<(String, Vec<String>)> {
+    let mut args = args.into_iter();
+    let called = args.next().unwrap_or_default();
+    let program = Path::new(&called).file_name().map_or("wharfie".into(), |name| name.to_string_lossy().into_owned());
+    let words = args.map(|word| {
+        word.into_string().map_err(|word| Failure::new(format!("argument {word:?} is not valid UTF-8")))
+    });
+    Ok((program, words.collect::<Result<_>>()?))
+}
+
+fn start(program: String, words: &[String]) -> Result {
+    let parsed = flags::parse(&commands::ROOT, &program, words)
+        .map_err(|why| Failure { text: why.text, code: why.code })?;
+    match parsed {
+        Parsed::Run(invocation) => {
+            let context = Context::new(program, invocation.path, invocation.globals)?;
+            (invocation.run)(&context, &invocation.matches)
+        }
+        Parsed::Help { text, stream, note } => {
+            if let Some(note) = note {
+                let _ = writeln!(std::io::stderr().lock(), "{note}");
+            }
+            match stream {
+                Stream::Stdout => {
+                    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|why| Failure::output(&why))
+                }
+                Stream::Stderr => {
+                    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+                    Ok(())
+                }
+            }
+        }
+        Parsed::Version => {
+            let line = format!("{program} version {}, build {}\n", commands::version::VERSION, commands::version::BUILD);
+            std::io::stdout().lock().write_all(line.as_bytes()).map_err(|why| Failure::output(&why))
+        }
+    }
+}

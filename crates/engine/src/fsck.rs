@@ -1,0 +1,24 @@
+//! Checking the store.
+
+use wharfie_store::fsck::Report;
+
+use crate::engine::Engine;
+use crate::error::Result;
+
+impl Engine {
+    /// Proves every digest of the store and mends what can be mended; `progress` is told how many bytes were read.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written at all.
+    pub fn fsck(&self, progress: &dyn Fn(u64)) -> Result<Report> {
+        Ok(self.writer()?.fsck(progress)?)
+    }
+
+    /// Makes the metadata anew from layers and blobs, for when the database is damaged.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written at all.
+    pub fn rebuild(&self) -> Result<Report> {
+        Ok(wharfie_store::rebuild::rebuild(&self.config().root, self.config().store.clone())?)
+    }
+}

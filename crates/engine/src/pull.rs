@@ -1,0 +1,278 @@
+//! Pull: an image from a registry into the store.
+//!
+//! One round trip if nothing changed; else manifest, configuration and the layers that are missing, several at once.
+//! Children before parents, names last: nothing is visible before all of it is there and proven.
+
+use std::collections::BTreeSet;
+
+use wharfie_content::event::{Event, Subject, TaskId, task};
+use wharfie_content::{Mismatch, Observer, Outcome, Verified, Warning};
+use wharfie_oci::manifest::AnyManifest;
+use wharfie_oci::{Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, MediaType, Platform, Reference};
+use wharfie_remote::{RepositoryClient, Watch};
+use wharfie_store::{Ingest, Lease, NewImage};
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::inspect::check_platform;
+use crate::load::{Counted, created};
+
+/// What to pull.
+#[derive(Debug, Clone)]
+pub struct Pull {
+    /// By tag or by digest.
+    pub reference: Reference,
+    /// What it must run on; the engine's platform if not given.
+    pub platform: Option<Platform>,
+}
+
+/// What a pull came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulled {
+    /// The image.
+    pub id: ImageId,
+    /// Digest of the manifest or index that the reference stands for.
+    pub digest: Digest,
+    /// True if the reference did not stand for this image before.
+    pub is_newer: bool,
+}
+
+/// Indexes inside indexes that are followed.
+const MAX_DEPTH: usize = 4;
+
+impl Engine {
+    /// Pulls one image.
+    ///
+    /// # Errors
+    /// When the registry does not have it, refuses, lies, or cannot be reached; or when the store cannot be written.
+    pub fn pull(&self, pull: &Pull, observer: &dyn Observer) -> Result<Pulled> {
+        let reference = pull.reference.clone().without_redundant_tag().or_latest();
+        if reference.repository().canonical() == "docker.io/library/scratch" {
+            return Err(Error::Scratch);
+        }
+        let client = self.remote().repository(reference.repository());
+        let asked = match (reference.digest(), reference.tag()) {
+            (Some(digest), _) => digest.as_str(),
+            (None, tag) => tag.unwrap_or_default(),
+        };
+        let found = client.resolve(asked).map_err(|source| Error::Pull { reference: reference.familiar(), source })?;
+        let tag = reference.tag().map_or_else(|| reference.familiar(), str::to_owned);
+        let what = Subject::Resolve { tag, repository: reference.repository().path().to_owned() };
+        let result = task(observer, what, |_| -> Result<_> {
+            let (id, is_newer) = match self.unchanged(&reference, &found.digest, pull)? {
+                Some(id) => (id, false),
+                None => self.fetch(&client, &reference, &found, pull, observer)?,
+            };
+            let outcome = Outcome::Manifest { digest: found.digest.clone(), size: found.size };
+            Ok((Pulled { id, digest: found.digest.clone(), is_newer }, outcome))
+        });
+        for warning in self.remote().take_warnings() {
+            observer.observe(Event::Warned(warning));
+        }
+        result
+    }
+
+    /// The image, if `reference` stands for what the registry has already.
+    fn unchanged(&self, reference: &Reference, digest: &Digest, pull: &Pull) -> Result<Option<ImageId>> {
+        let store = self.reader()?;
+        let by_digest = Reference::digested(reference.repository().clone(), digest.clone());
+        let Some(id) = store.resolve(&by_digest.canonical())? else { return Ok(None) };
+        if store.resolve(&reference.canonical())?.as_ref() != Some(&id) {
+            return Ok(None);
+        }
+        if let Some(wanted) = &pull.platform {
+            // Another platform of the same index may be here.
+            let config = self.config_of(store, &id)?;
+            if wanted.distance(&config.platform()).is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(id))
+    }
+
+    fn fetch(
+        &self,
+        client: &RepositoryClient,
+        reference: &Reference,
+        found: &Descriptor,
+        pull: &Pull,
+        observer: &dyn Observer,
+    ) -> Result<(ImageId, bool)> {
+        let wanted = pull.platform.as_ref().unwrap_or(&self.config().platform);
+        let store = self.writer()?;
+        let lease = store.lease()?;
+        let mut manifests = Vec::new();
+        let manifest = choose(client, &lease, found, wanted, &mut manifests)?;
+        let config_bytes = fetch_config(client, &manifest)?;
+        let config = ImageConfig::parse(&config_bytes).map_err(|source| Error::Config {
+            id: ImageId::new(manifest.config.digest.clone()),
+            source,
+        })?;
+        if manifest.layers.len() != config.rootfs.diff_ids.len() {
+            return Err(Error::LayerCount {
+                layers: manifest.layers.len(),
+                diff_ids: config.rootfs.diff_ids.len(),
+            });
+        }
+        if manifests.len() == 1
+            && let (Some(asked), Err(_)) =
+                (&pull.platform, check_platform("", &config, pull.platform.as_ref()))
+        {
+            observer.observe(Event::Warned(Warning::Platform {
+                reference: reference.familiar(),
+                found: config.platform().to_string(),
+                wanted: asked.to_string(),
+            }));
+        }
+        let id = ImageId::new(manifest.config.digest.clone());
+        let is_visible = store.image(&id)?.is_some();
+        let was = store.resolve(&reference.canonical())?;
+        Layers { client, lease: &lease, observer, jobs: self.config().jobs, is_visible }
+            .fetch(&manifest.layers, &config.rootfs.diff_ids)?;
+        lease.put_blob(&config_bytes)?;
+
+        let mut references = vec![Reference::digested(reference.repository().clone(), found.digest.clone())];
+        if reference.digest().is_none() {
+            references.push(reference.clone());
+        }
+        let image = NewImage {
+            id: id.clone(),
+            created: created(config.created.as_deref()),
+            layers: config.rootfs.diff_ids,
+            parent: None,
+            manifests,
+        };
+        lease.record(&image, &references)?;
+        let digests: Vec<Digest> = manifest.layers.iter().map(|layer| layer.digest.clone()).collect();
+        store.record_origins(reference.repository(), &digests)?;
+        Ok((id.clone(), was != Some(id)))
+    }
+}
+
+/// Fetches the manifest for `wanted`, through indexes if need be, and keeps every document on the way.
+fn choose(
+    client: &RepositoryClient,
+    lease: &Lease<'_>,
+    found: &Descriptor,
+    wanted: &Platform,
+    manifests: &mut Vec<(MediaType, Digest)>,
+) -> Result<Manifest> {
+    let mut next = found.clone();
+    for _ in 0..MAX_DEPTH {
+        let fetched = client.manifest(next.digest.as_str(), Some(&next))?;
+        lease.put_blob(&fetched.bytes)?;
+        manifests.push((fetched.descriptor.media_type.clone(), fetched.descriptor.digest.clone()));
+        match fetched.content {
+            AnyManifest::Manifest(manifest) => return Ok(*manifest),
+            AnyManifest::Index(index) => {
+                next = index.select(wanted).cloned().ok_or_else(|| Error::NoPlatform(wanted.to_string()))?;
+            }
+        }
+    }
+    Err(Error::NoPlatform(wanted.to_string()))
+}
+
+fn fetch_config(client: &RepositoryClient, manifest: &Manifest) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let config = &manifest.config;
+    if !config.media_type.is_config() && config.media_type != MediaType::default() {
+        return Err(Error::NoImage(config.media_type.to_string()));
+    }
+    if config.size > wharfie_oci::manifest::MAX_MANIFEST_BYTES {
+        return Err(Error::TooLarge { what: "configuration", size: config.size });
+    }
+    let mut bytes = Vec::new();
+    let blob = client.blob(config, Watch::silent())?;
+    Verified::new(blob, config).read_to_end(&mut bytes).map_err(|why| of_transfer("image config", config, why))?;
+    Ok(bytes)
+}
+
+/// Where layers come from and go to.
+struct Layers<'a> {
+    client: &'a RepositoryClient,
+    lease: &'a Lease<'a>,
+    observer: &'a dyn Observer,
+    jobs: usize,
+    /// The image can be seen already: nothing about its layers is news.
+    is_visible: bool,
+}
+
+impl Layers<'_> {
+    /// Fetches what is missing of `layers`, which must unpack to `diff_ids`. Tells of every layer in order.
+    fn fetch(&self, layers: &[Descriptor], diff_ids: &[DiffId]) -> Result<()> {
+        let mut begun: Vec<(TaskId, &Descriptor, &DiffId, bool)> = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut below_is_here = true;
+        for (layer, diff_id) in layers.iter().zip(diff_ids) {
+            let held = self.lease.hold_layer(diff_id)?;
+            if !seen.insert(&layer.digest) {
+                continue;
+            }
+            let is_here = held.is_some();
+            if self.is_visible && is_here {
+                continue;
+            }
+            // As far as anyone is told, what only removed images have is not here.
+            below_is_here &= held.is_some_and(|layer| !layer.is_only_kept);
+            let id = TaskId::next();
+            self.observer.observe(Event::Began { task: id, what: Subject::Fetch(layer.clone()) });
+            if below_is_here {
+                self.observer.observe(Event::Ended { task: id, outcome: Outcome::Exists });
+            } else {
+                begun.push((id, layer, diff_id, is_here));
+            }
+        }
+        wharfie_content::copy::in_parallel(&begun, self.jobs, |_, &(id, layer, diff_id, is_here)| {
+            let result = if is_here { Ok(()) } else { self.fetch_one(id, layer, diff_id) };
+            if is_here {
+                self.observer.observe(Event::Verified { task: id });
+            }
+            let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
+            self.observer.observe(Event::Ended { task: id, outcome });
+            result
+        })?;
+        Ok(())
+    }
+
+    fn fetch_one(&self, id: TaskId, layer: &Descriptor, diff_id: &DiffId) -> Result<()> {
+        self.lease.hold_blob(&layer.digest)?;
+        let watch = Watch { observer: self.observer, task: id };
+        let mut blob = self.client.blob(layer, watch)?;
+        let observer = self.observer;
+        let mut counted = Counted { inner: &mut blob, done: 0, total: layer.size, told: 0, id, observer };
+        let ingest = Ingest { blob: Some(layer), diff_id: Some(diff_id) };
+        let arrived = || observer.observe(Event::Verified { task: id });
+        self.lease.ingest(&mut counted, ingest, &arrived).map_err(|why| match why {
+            wharfie_store::Error::Source(why) => of_transfer("filesystem layer", layer, why),
+            wharfie_store::Error::Mismatch(_) => verification("filesystem layer", layer),
+            why => why.into(),
+        })?;
+        Ok(())
+    }
+}
+
+fn verification(what: &'static str, blob: &Descriptor) -> Error {
+    Error::Verification { what, digest: blob.digest.clone() }
+}
+
+/// Sorts what went wrong while bytes came in: wrong bytes, or the registry's own failure.
+fn of_transfer(what: &'static str, blob: &Descriptor, why: std::io::Error) -> Error {
+    if Mismatch::within(&why).is_some() {
+        return verification(what, blob);
+    }
+    match why.downcast::<wharfie_remote::Error>() {
+        Ok(remote) => remote.into(),
+        Err(why) => wharfie_store::Error::Source(why).into(),
+    }
+}
+
+impl Engine {
+    /// The tags of a repository, in the registry's order.
+    ///
+    /// # Errors
+    /// When the registry does not have the repository, refuses, or cannot be reached.
+    pub fn tags(&self, repository: &wharfie_oci::Repository) -> Result<Vec<String>> {
+        let client = self.remote().repository(repository);
+        client.tags().map_err(|source| Error::Pull { reference: repository.familiar(), source })
+    }
+}
