@@ -7,6 +7,7 @@ pub mod quote;
 pub mod sanitise;
 pub mod size;
 pub mod table;
+pub mod template;
 pub mod time;
 pub mod value;
 pub mod width;
