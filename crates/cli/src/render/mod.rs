@@ -2,6 +2,7 @@
 
 pub mod age;
 pub mod ellipsis;
+pub mod format;
 pub mod json;
 pub mod quote;
 pub mod sanitise;
