@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::size::general;
 use super::time::rfc3339;
 use super::value::{Struct, StructKind, Value};
 
@@ -176,35 +175,6 @@ pub fn reindent(text: &str, indent: &str) -> String {
     out
 }
 
-/// How a float prints where Go's `%v` is followed.
-pub(super) fn float_text(value: f64) -> String {
-    let size = value.abs();
-    if value.is_nan() {
-        return "NaN".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
-    }
-    if size != 0.0 && !(1e-4..1e21).contains(&size) {
-        let text = format!("{value:e}");
-        let digits = text.bytes().take_while(|&byte| byte != b'e').filter(u8::is_ascii_digit).count();
-        return general_exponent(value, digits);
-    }
-    format!("{value}")
-}
-
-fn general_exponent(value: f64, digits: usize) -> String {
-    let text = general(value, digits);
-    if text.contains('e') {
-        return text;
-    }
-    let plain = format!("{value:e}");
-    match plain.split_once("e-") {
-        Some((mantissa, exponent)) => format!("{mantissa}e-{exponent:0>2}"),
-        None => plain.replace('e', "e+"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::value::Field;
@@ -241,16 +211,6 @@ mod tests {
         }
         let time = Value::Time("2026-11-23T04:38:09.10Z".parse().unwrap());
         assert_eq!(compact(&time, Html::Plain), "\"2026-11-23T04:38:09.1Z\"");
-        for (value, expected) in [
-            (1.0, "1"),
-            (0.5, "0.5"),
-            (1e21, "1e+21"),
-            (1.25e-7, "1.25e-07"),
-            (1.5e300, "1.5e+300"),
-            (1e20, "100000000000000000000"),
-        ] {
-            assert_eq!(float_text(value), expected);
-        }
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 pub mod age;
 pub mod ellipsis;
+pub mod format;
 pub mod json;
 pub mod quote;
 pub mod sanitise;
 pub mod size;
 pub mod table;
+pub mod template;
 pub mod time;
 pub mod value;
 pub mod width;

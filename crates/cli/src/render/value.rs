@@ -104,6 +104,21 @@ impl Struct {
     }
 }
 
+impl Struct {
+    /// Whether it stands for a JSON document: keys instead of fields.
+    pub fn is_document(&self) -> bool {
+        self.kind == StructKind::Document
+    }
+
+    /// The fields that JSON shows, sorted by their names there.
+    pub fn entries(&self) -> Vec<(&str, &Value)> {
+        let fields = self.fields.iter().filter(|field| !field.json.is_empty());
+        let mut entries: Vec<_> = fields.map(|field| (&*field.json, &field.value)).collect();
+        entries.sort_by_key(|(key, _)| *key);
+        entries
+    }
+}
+
 impl Value {
     /// Text.
     pub fn str(text: impl AsRef<str>) -> Value {
@@ -162,7 +177,9 @@ impl Value {
             Value::Float(_) => "float64",
             Value::Str(_) => "string",
             Value::Time(_) => "time.Time",
+            Value::List(Some(items)) if is_text(items.iter()) => "[]string",
             Value::List(_) => "[]interface {}",
+            Value::Map(Some(entries)) if is_text(entries.values()) => "map[string]string",
             Value::Map(_) => "map[string]interface {}",
             Value::Struct(object) => &object.type_name,
             Value::Method(_) => "func",
@@ -176,6 +193,11 @@ impl Value {
             _ => None,
         }
     }
+}
+
+/// Whether there are values and all of them are text.
+fn is_text<'a>(mut values: impl ExactSizeIterator<Item = &'a Value>) -> bool {
+    values.len() > 0 && values.all(|value| matches!(value, Value::Str(_)))
 }
 
 impl From<&str> for Value {
