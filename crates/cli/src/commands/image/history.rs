@@ -3,11 +3,11 @@
 use wharfie_engine::inspect::Step;
 use wharfie_oci::Timestamp;
 
-use crate::commands::Run;
+use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::context::{Context, moment};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
-use crate::render::format::{FORMAT_HELP, ListFormat};
+use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::value::{Field, Value};
 use crate::render::{age, ellipsis, size, table, time};
 
@@ -50,11 +50,11 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let steps = cx.engine()?.history(&matches.args()[0], platform.as_ref())?;
     let human = matches.flag("human");
     let is_full = matches.flag("no-trunc");
-    let format = ListFormat::parse(matches.value("format").unwrap_or_default())?;
+    let format = ListFormat::parse(matches.value("format").unwrap_or_default());
     let rows: Vec<[String; 6]> = steps.iter().map(|step| cells(cx, step, human, is_full)).collect();
-    let text = if format.is_default_table() && matches.flag("quiet") {
+    let text = if format.kind() == ListKind::Default && matches.flag("quiet") {
         rows.into_iter().map(|[id, ..]| id + "\n").collect()
-    } else if format.is_default_table() {
+    } else if format.kind() == ListKind::Default {
         let rows: Vec<_> = rows
             .into_iter()
             .map(|[id, since, _, by, size, comment]| {
@@ -65,7 +65,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         table::rows(["IMAGE", created, "CREATED BY", "SIZE", "COMMENT"], &rows)
     } else {
         let values: Vec<Value> = rows.into_iter().map(value).collect();
-        format.render(&values, TITLES).map_err(Failure::new)?
+        render_rows(&format, &values, TITLES).map_err(template_failure)?
     };
     cx.print(&text)
 }

@@ -1,15 +1,14 @@
 //! `image inspect`: everything about images.
 
-use wharfie_engine::Error;
 use wharfie_oci::Platform;
 
 use super::document::document;
-use crate::commands::Run;
-use crate::compat;
+use crate::commands::{Run, template_failure};
 use crate::context::Context;
-use crate::failure::{Failure, Result};
+use crate::failure::{BAD_TEMPLATE, Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
 use crate::render::format::InspectFormat;
+use crate::render::json::{self, Html};
 use crate::render::value::Value;
 
 /// `PROG image inspect`.
@@ -41,23 +40,8 @@ pub(crate) const FORMAT: Flag = Flag::str(
 fn run(cx: &Context, matches: &Matches) -> Result {
     let platform: Option<Platform> = matches.value("platform").map(str::parse).transpose()?;
     print_found(cx, matches, |name| {
-        let inspected = cx.engine()?.inspect(name, platform.as_ref()).map_err(|why| Missing::Image(why).failure())?;
-        Ok(document(&inspected))
+        Ok(document(&cx.engine()?.inspect(name, platform.as_ref())?))
     })
-}
-
-/// Why an object is missing; each kind of command has its words.
-pub(crate) enum Missing {
-    /// `image inspect`.
-    Image(Error),
-}
-
-impl Missing {
-    fn failure(&self) -> Failure {
-        match self {
-            Self::Image(why) => Failure::new(compat::engine_text(why)),
-        }
-    }
 }
 
 /// Prints what `find` finds for every argument, then why others were not found.
@@ -66,7 +50,8 @@ pub(crate) fn print_found(
     matches: &Matches,
     find: impl Fn(&str) -> Result<Value>,
 ) -> Result {
-    let format = InspectFormat::parse(matches.value("format"))?;
+    let format = matches.value("format").map(InspectFormat::parse).transpose();
+    let format = format.map_err(|why| Failure::with_code(format!("template parsing error: {why}"), BAD_TEMPLATE))?;
     let mut found = Vec::new();
     let mut errors = Vec::new();
     for name in matches.args() {
@@ -75,10 +60,15 @@ pub(crate) fn print_found(
             Err(why) => errors.push(why.text),
         }
     }
-    let (text, failure) = format.render(&found);
-    cx.print(&text)?;
-    if let Some(failure) = failure {
-        return Err(failure);
+    match format {
+        None => cx.line(&json::pretty(&Value::list(found), "    ", Html::Plain))?,
+        Some(format) => {
+            let inspected = format.all(&found);
+            cx.print(&inspected.text)?;
+            if let Some(why) = inspected.error {
+                return Err(template_failure(why));
+            }
+        }
     }
     if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
 }

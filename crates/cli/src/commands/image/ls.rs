@@ -5,11 +5,11 @@ use wharfie_engine::list::{List, Listed};
 use wharfie_oci::{Reference, Timestamp};
 use wharfie_store::ImageRow;
 
-use crate::commands::Run;
+use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::context::{Context, moment};
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
-use crate::render::format::{FORMAT_HELP, ListFormat};
+use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::value::{Field, Value};
 use crate::render::{age, size, table, time};
 
@@ -67,24 +67,26 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         None if quiet => None,
         None => cx.docker_setting("imagesFormat"),
     };
-    let format = ListFormat::parse(spec.as_deref().unwrap_or_default())?;
-    let digests = matches.flag("digests") || format.mentions("{{.Digest}}");
+    let mut format = ListFormat::parse(spec.as_deref().unwrap_or_default());
+    let digests = matches.flag("digests") || format.source().contains("{{.Digest}}");
     let rows = rows(&listed, digests);
     let is_full = matches.flag("no-trunc");
     let id = |row: &Row<'_>| if is_full { row.image.id.as_str() } else { row.image.id.short() }.to_owned();
 
     let text = if matches.flag("tree") {
         super::tree::text(cx, &listed)?
-    } else if format.is_default_table() && quiet {
+    } else if format.kind() == ListKind::Default && quiet {
         rows.iter().map(|row| id(row) + "\n").collect()
-    } else if format.is_default_table() {
+    } else if format.kind() == ListKind::Default {
         default_table(cx, &rows, matches.flag("digests"), &id)
-    } else if format.is_raw() {
+    } else if format.kind() == ListKind::Raw {
         rows.iter().map(|row| raw(cx, row, digests, quiet, &id)).collect()
     } else {
-        let format = format.with_column(matches.flag("digests"), "{{.Digest}}");
+        if matches.flag("digests") {
+            format.add_column("{{.Digest}}");
+        }
         let values: Vec<Value> = rows.iter().map(|row| value(cx, row, id(row))).collect();
-        format.render(&values, TITLES).map_err(Failure::new)?
+        render_rows(&format, &values, TITLES).map_err(template_failure)?
     };
     cx.print(&text)?;
     if let [word] = matches.args()

@@ -2,12 +2,14 @@
 
 use wharfie_engine::disk::ImagesUsage;
 
-use crate::commands::Run;
+use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::commands::image::ls::{NONE, created_since, rows};
 use crate::context::Context;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::flags::{Command, Example, Flag, Matches};
-use crate::render::format::{FORMAT_HELP, ListFormat};
+use crate::render::format::{ListFormat, ListKind, render_rows};
+use crate::render::json::{self, Html};
+use crate::render::template::{Mode, Template};
 use crate::render::value::{Field, Value};
 use crate::render::{size, table};
 
@@ -37,15 +39,15 @@ const TITLES: &[(&str, &str)] = &[
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let usage = cx.engine()?.images_usage()?;
-    let format = ListFormat::parse(matches.value("format").unwrap_or_default())?;
+    let format = ListFormat::parse(matches.value("format").unwrap_or_default());
     if matches.flag("verbose") {
         return verbose(cx, &usage, &format);
     }
     let rows = summary(&usage);
-    let text = if format.is_default_table() {
+    let text = if format.kind() == ListKind::Default {
         let rows: Vec<_> = rows.into_iter().map(Box::new).collect();
         table::rows(["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"], &rows)
-    } else if format.is_raw() {
+    } else if format.kind() == ListKind::Raw {
         let raw = |[kind, total, active, size, reclaimable]: [String; 5]| {
             format!("type: {kind}\ntotal: {total}\nactive: {active}\nsize: {size}\nreclaimable: {reclaimable}\n\n")
         };
@@ -62,7 +64,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             Value::row("*formatter.diskUsageImagesContext", fields)
         };
         let values: Vec<Value> = rows.into_iter().map(value).collect();
-        format.render(&values, TITLES).map_err(Failure::new)?
+        render_rows(&format, &values, TITLES).map_err(template_failure)?
     };
     cx.print(&text)
 }
@@ -109,7 +111,7 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
             ]
         })
         .collect();
-    if format.is_default_table() {
+    if format.kind() == ListKind::Default {
         let mut text = String::from("Images space usage:\n\n");
         let lines: Vec<_> = lines.into_iter().map(Box::new).collect();
         text.push_str(&table::rows(
@@ -151,7 +153,11 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
             Field::new("BuildCache", Value::list([])),
         ],
     );
-    cx.print(&format.render_one(&whole).map_err(Failure::new)?)
+    if format.kind() == ListKind::Json {
+        return cx.print(&json::compact(&whole, Html::Plain));
+    }
+    let template = Template::parse(format.source()).map_err(|why| template_failure(why.to_string()))?;
+    cx.print(&template.execute(&whole, Mode::Data).map_err(|why| template_failure(why.text))?)
 }
 
 fn header<const N: usize>(titles: [&str; N]) -> String {

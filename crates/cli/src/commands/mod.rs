@@ -1,0 +1,78 @@
+//! The command tree and its aliases, nothing else.
+
+pub mod completion;
+pub mod image;
+pub mod inspect;
+pub mod login;
+pub mod logout;
+pub mod manifest;
+pub mod manpage;
+pub mod search;
+pub mod system;
+pub mod tags;
+pub mod version;
+
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Command, Entry, Flag, Matches};
+
+/// What a command of the tree calls.
+pub type Run = fn(&Context, &Matches) -> Result;
+
+/// The whole program.
+pub static ROOT: Command<Run> = Command {
+    about: "Images and registries without a daemon",
+    usage: "[OPTIONS] COMMAND",
+    flags: &[
+        Flag::str("config", "Location of client config files").default(""),
+        Flag::str("context", "Accepted and ignored: there is no daemon to choose").short('c').hidden(),
+        Flag::bool("debug", "Enable debug mode").short('D'),
+        Flag::list("host", "Accepted and ignored: there is no daemon to reach").short('H').hidden(),
+        Flag::list("insecure-registry", "Registry that may be reached without proven encryption"),
+        Flag::str("log-level", "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")")
+            .short('l')
+            .default("info"),
+        Flag::list("registry-mirror", "Registry to ask before Docker Hub"),
+        Flag::str("root", "Directory of the store"),
+        Flag::bool("tls", "Accepted and ignored").hidden(),
+        Flag::str("tlscacert", "Accepted and ignored").hidden(),
+        Flag::str("tlscert", "Accepted and ignored").hidden(),
+        Flag::str("tlskey", "Accepted and ignored").hidden(),
+        Flag::bool("tlsverify", "Accepted and ignored").hidden(),
+        Flag::bool("version", "Print version information and quit").short('v'),
+    ],
+    subcommands: &[
+        Entry::new("pull", &image::pull::COMMAND).common(),
+        Entry::new("push", &image::push::COMMAND).common(),
+        Entry::new("images", &image::ls::COMMAND).common(),
+        Entry::new("login", &login::COMMAND).common(),
+        Entry::new("logout", &logout::COMMAND).common(),
+        Entry::new("search", &search::COMMAND).common(),
+        Entry::new("tags", &tags::COMMAND).common(),
+        Entry::new("version", &version::COMMAND).common(),
+        Entry::new("info", &system::info::COMMAND).common(),
+        Entry::new("image", &image::COMMAND),
+        Entry::new("manifest", &manifest::COMMAND),
+        Entry::new("system", &system::COMMAND),
+        Entry::new("completion", &completion::COMMAND),
+        Entry::new("history", &image::history::COMMAND),
+        Entry::new("import", &image::import::COMMAND),
+        Entry::new("inspect", &inspect::COMMAND),
+        Entry::new("load", &image::load::COMMAND),
+        Entry::new("manpage", &manpage::COMMAND),
+        Entry::new("rmi", &image::rm::COMMAND),
+        Entry::new("save", &image::save::COMMAND),
+        Entry::new("tag", &image::tag::COMMAND),
+        Entry::new("__complete", &completion::WORDS).hidden(),
+    ],
+    interspersed: false,
+    ..Command::BASE
+};
+
+/// Help of `--format` in list commands.
+pub(crate) const FORMAT_HELP: &str = "Format output using a custom template:\n'table':            Print output in table format with column headers (default)\n'table TEMPLATE':   Print output in table format using the given Go template\n'json':             Print in JSON format\n'TEMPLATE':         Print output using the given Go template.\nRefer to https://docs.docker.com/go/formatting/ for more information about\nformatting output with templates";
+
+/// A template that cannot be used, in docker's words.
+pub(crate) fn template_failure(why: String) -> Failure {
+    Failure::new(format!("template parsing error: {why}"))
+}

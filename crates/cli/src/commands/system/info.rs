@@ -1,0 +1,159 @@
+//! `info`: this machine and this store.
+
+use crate::commands::image::inspect::FORMAT;
+use crate::commands::version::VERSION;
+use crate::commands::Run;
+use crate::context::Context;
+use crate::failure::{BAD_TEMPLATE, Failure, Result};
+use crate::flags::{Command, Example, Matches};
+use crate::render::format::InspectFormat;
+use crate::render::size;
+use crate::render::value::{Field, Value};
+
+/// `PROG info`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Display system-wide information",
+    usage: "[OPTIONS]",
+    flags: &[FORMAT],
+    examples: &[
+        Example { text: "Everything", command: "info" },
+        Example { text: "Where the store is", command: "info -f '{{.DockerRootDir}}'" },
+    ],
+    run: Some(run),
+    ..Command::BASE
+};
+
+struct Facts {
+    images: usize,
+    snapshots: &'static str,
+    kernel: String,
+    system: String,
+    cpus: usize,
+    memory: u64,
+    name: String,
+    id: String,
+    root: String,
+    insecure: Vec<String>,
+    mirrors: Vec<String>,
+}
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let facts = facts(cx)?;
+    let Some(text) = matches.value("format") else { return cx.print(&page(&facts)) };
+    let format = InspectFormat::parse(text)
+        .map_err(|why| Failure::with_code(format!("template parsing error: {why}"), BAD_TEMPLATE))?;
+    match format.one(&value(&facts)) {
+        Ok(text) => cx.print(&text),
+        Err(why) => {
+            cx.print(&why.rendered)?;
+            Err(Failure::new(why.text))
+        }
+    }
+}
+
+fn facts(cx: &Context) -> Result<Facts> {
+    let engine = cx.engine()?;
+    let store = engine.reader()?;
+    let uname = rustix::system::uname();
+    let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
+    let machine_id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let mut insecure = vec!["::1/128".to_owned(), "127.0.0.0/8".to_owned()];
+    insecure.extend(cx.insecure_registries());
+    Ok(Facts {
+        images: store.images().map_err(wharfie_engine::Error::from)?.len(),
+        snapshots: store.known_snapshot_kind().map_err(wharfie_engine::Error::from)?.map_or("not chosen yet", |k| k.as_str()),
+        kernel: text(uname.release()),
+        system: operating_system(),
+        cpus: std::thread::available_parallelism().map_or(1, Into::into),
+        memory: memory(),
+        name: text(uname.nodename()),
+        id: machine_id.trim().to_owned(),
+        root: cx.root().display().to_string(),
+        insecure,
+        mirrors: cx.registry_mirrors(),
+    })
+}
+
+fn operating_system() -> String {
+    let file = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = file.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.map_or_else(|| "Linux".to_owned(), |name| name.trim_matches('"').to_owned())
+}
+
+fn memory() -> u64 {
+    let file = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = file.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).map_or(0, |kib| kib << 10)
+}
+
+fn architecture() -> &'static str {
+    std::env::consts::ARCH
+}
+
+fn page(facts: &Facts) -> String {
+    let mut text = format!(
+        "Client:\n Version:    {VERSION}\n Context:    default\n Debug Mode: false\n\n\
+         Server:\n Containers: 0\n  Running: 0\n  Paused: 0\n  Stopped: 0\n Images: {}\n Server Version: {VERSION}\n \
+         Storage Driver: overlay2\n  Snapshots: {}\n Logging Driver: json-file\n Kernel Version: {}\n \
+         Operating System: {}\n OSType: linux\n Architecture: {}\n CPUs: {}\n Total Memory: {}\n Name: {}\n ID: {}\n \
+         Docker Root Dir: {}\n Debug Mode: false\n Experimental: false\n Insecure Registries:\n",
+        facts.images,
+        facts.snapshots,
+        facts.kernel,
+        facts.system,
+        architecture(),
+        facts.cpus,
+        size::binary(facts.memory),
+        facts.name,
+        facts.id,
+        facts.root,
+    );
+    for host in &facts.insecure {
+        text.push_str(&format!("  {host}\n"));
+    }
+    if !facts.mirrors.is_empty() {
+        text.push_str(" Registry Mirrors:\n");
+        for mirror in &facts.mirrors {
+            text.push_str(&format!("  {mirror}\n"));
+        }
+    }
+    text + " Live Restore Enabled: false\n\n"
+}
+
+fn value(facts: &Facts) -> Value {
+    let texts = |list: &[String]| Value::list(list.iter().map(Value::str));
+    let integer = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let registry = Value::object(
+        "registry.ServiceConfig",
+        vec![
+            Field::new("InsecureRegistryCIDRs", texts(&facts.insecure)),
+            Field::new("Mirrors", texts(&facts.mirrors)),
+        ],
+    );
+    Value::object(
+        "*system.dockerInfo",
+        vec![
+            Field::new("ID", facts.id.as_str()),
+            Field::new("Containers", 0),
+            Field::new("ContainersRunning", 0),
+            Field::new("ContainersPaused", 0),
+            Field::new("ContainersStopped", 0),
+            Field::new("Images", integer(facts.images)),
+            Field::new("Driver", "overlay2"),
+            Field::new("DriverStatus", Value::list([texts(&["Snapshots".to_owned(), facts.snapshots.to_owned()])])),
+            Field::new("LoggingDriver", "json-file"),
+            Field::new("KernelVersion", facts.kernel.as_str()),
+            Field::new("OperatingSystem", facts.system.as_str()),
+            Field::new("OSType", "linux"),
+            Field::new("Architecture", architecture()),
+            Field::new("NCPU", integer(facts.cpus)),
+            Field::new("MemTotal", i64::try_from(facts.memory).unwrap_or(i64::MAX)),
+            Field::new("Name", facts.name.as_str()),
+            Field::new("DockerRootDir", facts.root.as_str()),
+            Field::new("RegistryConfig", registry),
+            Field::new("IndexServerAddress", "https://index.docker.io/v1/"),
+            Field::new("ServerVersion", VERSION),
+            Field::new("Warnings", Value::List(None)),
+        ],
+    )
+}
