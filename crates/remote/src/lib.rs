@@ -1,1 +1,44 @@
 //! Registries over the network: endpoints, authentication, pull, push, search.
+//!
+//! A [`Remote`] knows how to reach registries; a [`RepositoryClient`] speaks for one repository on one of them. Everything is
+//! blocking and may be used from many threads. Nothing is opened before it is needed: asking a registry on this machine
+//! whether a tag moved is one connection and one request.
+//!
+//! Bytes of blobs are *not* verified here (see [`wharfie_content::Verified`]); manifests are, over their raw bytes.
+//! The environment, the home folder and the clock are not read: they arrive in [`Config`].
+
+mod api_error;
+mod auth;
+mod blobs;
+mod certificates;
+mod config;
+mod connector;
+mod docker_config;
+mod endpoint;
+mod error;
+mod exchange;
+mod host_pattern;
+mod json_text;
+mod login;
+mod manifests;
+mod ranges;
+mod remote;
+mod retry;
+mod search;
+mod tags;
+mod transport;
+mod upload;
+mod url;
+mod warnings;
+
+pub use api_error::ApiError;
+pub use auth::{Credentials, Erased, Keychain, Secret, Stored, registry_key};
+pub use blobs::BlobReader;
+pub use config::{Config, Proxy};
+pub use docker_config::{DockerConfig, ParseWarning};
+pub use error::{ConnectionError, Error};
+pub use login::LoginOutcome;
+pub use manifests::FetchedManifest;
+pub use remote::{Remote, RepositoryClient};
+pub use retry::{Retry, Watch};
+pub use search::SearchResult;

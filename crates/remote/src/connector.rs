@@ -1,0 +1,126 @@
+//! Making connections, and saying precisely why one could not be made: ureq alone would only say "refused".
+
+use std::io;
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector, TcpConnector, Transport,
+};
+
+use crate::ConnectionError;
+
+/// A connector for plain and TLS connections, through a CONNECT proxy or not.
+pub(crate) fn connector() -> impl Connector {
+    ().chain(ConnectProxyConnector::default())
+        .chain(Dialling(TcpConnector::default()))
+        .chain(Greeting(RustlsConnector::default()))
+}
+
+/// Looks names up and says which one has no address.
+#[derive(Debug, Default)]
+pub(crate) struct NamingResolver(DefaultResolver);
+
+impl Resolver for NamingResolver {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        self.0.resolve(uri, config, timeout).map_err(|why| match why {
+            ureq::Error::Io(_) | ureq::Error::HostNotFound => {
+                // The standard library keeps the resolver's code to itself; its text tells a missing name from a silent server.
+                let is_missing = !why.to_string().contains("Temporary failure");
+                wrap(ConnectionError::Lookup { name: uri.host().unwrap_or_default().to_owned(), is_missing })
+            }
+            other => other,
+        })
+    }
+}
+
+/// Opens the socket and says which address refused.
+#[derive(Debug)]
+struct Dialling<C>(C);
+
+impl<In: Transport, C: Connector<In>> Connector<In> for Dialling<C> {
+    type Out = C::Out;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
+        let is_mine = chained.is_none();
+        self.0.connect(details, chained).map_err(|why| {
+            let source = match why {
+                ureq::Error::Io(source) => source,
+                ureq::Error::Timeout(_) => io::Error::from(io::ErrorKind::TimedOut),
+                other => return other,
+            };
+            match details.addrs.iter().last() {
+                Some(address) if is_mine => wrap(ConnectionError::Dial { address: *address, source }),
+                _ => ureq::Error::Io(source),
+            }
+        })
+    }
+}
+
+/// Agrees on TLS and says what is wrong with the other side's certificate.
+#[derive(Debug)]
+struct Greeting<C>(C);
+
+impl<In: Transport, C: Connector<In>> Connector<In> for Greeting<C> {
+    type Out = C::Out;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
+        self.0.connect(details, chained).map_err(|why| {
+            let problem = match &why {
+                ureq::Error::Io(inner) => inner.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()),
+                ureq::Error::Rustls(inner) => Some(inner),
+                _ => None,
+            };
+            problem.map(|problem| wrap(tls_error(problem))).unwrap_or(why)
+        })
+    }
+}
+
+fn wrap(why: ConnectionError) -> ureq::Error {
+    ureq::Error::Other(Box::new(why))
+}
+
+/// A TLS failure in the words that docker's users search for.
+fn tls_error(why: &rustls::Error) -> ConnectionError {
+    use rustls::CertificateError as Bad;
+    match why {
+        rustls::Error::InvalidCertificate(bad) => ConnectionError::Certificate(match bad {
+            Bad::UnknownIssuer | Bad::BadSignature => "x509: certificate signed by unknown authority".to_owned(),
+            Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+                "x509: certificate has expired or is not yet valid".to_owned()
+            }
+            Bad::NotValidForNameContext { expected, presented } => {
+                let names = if presented.is_empty() { "no names".to_owned() } else { presented.join(", ") };
+                format!("x509: certificate is valid for {names}, not {}", expected.to_str())
+            }
+            Bad::NotValidForName => "x509: certificate is valid for another name".to_owned(),
+            other => format!("x509: {other:?}"),
+        }),
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            ConnectionError::Tls("http: server gave HTTP response to HTTPS client".to_owned())
+        }
+        rustls::Error::AlertReceived(alert) => ConnectionError::Tls(format!("remote error: tls: {alert:?}")),
+        other => ConnectionError::Tls(format!("tls: {other}")),
+    }
+}
+
+/// What went wrong in a request, ureq's view turned into ours.
+pub(crate) fn connection_error(why: ureq::Error, is_proxied: bool) -> ConnectionError {
+    match why {
+        ureq::Error::Other(inner) => match inner.downcast::<ConnectionError>() {
+            Ok(known)
+                if is_proxied && matches!(*known, ConnectionError::Dial { .. } | ConnectionError::Lookup { .. }) =>
+            {
+                ConnectionError::Proxy(known.to_string())
+            }
+            Ok(known) => *known,
+            Err(other) => ConnectionError::Protocol(other.to_string()),
+        },
+        ureq::Error::Io(source) if source.kind() == io::ErrorKind::TimedOut => ConnectionError::Timeout,
+        ureq::Error::Io(source) => ConnectionError::Broken(source),
+        ureq::Error::Timeout(_) => ConnectionError::Timeout,
+        ureq::Error::ConnectProxyFailed(why) => ConnectionError::Proxy(why),
+        other => ConnectionError::Protocol(other.to_string()),
+    }
+}

@@ -1,0 +1,385 @@
+//! What goes wrong with registries. The texts are the ones docker prints, so that scripts find them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use wharfie_content::Mismatch;
+use wharfie_oci::manifest::ParseManifestError;
+use wharfie_oci::{Digest, Fault, Kind, MediaType};
+
+use crate::api_error::{self, ApiError};
+
+/// Why something about a registry failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The registry, or whoever it sent us to, could not be reached or broke the connection.
+    #[error("{method} {url:?}: {cause}")]
+    Connection {
+        /// `Get`, `Head`, `Post`, `Put`, `Patch`.
+        method: &'static str,
+        /// What was asked for; for a registry that did not answer at all, its `/v2/`.
+        url: String,
+        /// What happened.
+        cause: ConnectionError,
+    },
+    /// The registry refused, with a document that says why.
+    #[error("{}", api_error::join(errors))]
+    Registry {
+        /// HTTP status.
+        status: u16,
+        /// At least one.
+        errors: Vec<ApiError>,
+        /// Seconds after which to ask again, if it said so.
+        retry_after: Option<u64>,
+    },
+    /// A status that means nothing here.
+    #[error("received unexpected HTTP status: {status} {reason}")]
+    UnexpectedStatus {
+        /// HTTP status.
+        status: u16,
+        /// Its standard name.
+        reason: &'static str,
+        /// Seconds after which to ask again, if the server said so.
+        retry_after: Option<u64>,
+    },
+    /// The registry refused, with a body that is no error document.
+    #[error("error parsing HTTP {status} response body: {why}: {body:?}")]
+    NotJson {
+        /// HTTP status.
+        status: u16,
+        /// What is wrong with it.
+        why: String,
+        /// The body's beginning.
+        body: String,
+        /// Seconds after which to ask again, if the server said so.
+        retry_after: Option<u64>,
+    },
+    /// A successful answer that lacks or garbles what it must have.
+    #[error("invalid answer to {method} {url:?}: {why}")]
+    InvalidAnswer {
+        /// `Get`, `Head`, `Post`, `Put`, `Patch`.
+        method: &'static str,
+        /// What was asked for.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The registry wants a user name and a password, and there are none.
+    #[error("{method} {url:?}: no basic auth credentials")]
+    NoBasicCredentials {
+        /// `Get`, `Head`, `Post`, `Put`, `Patch`.
+        method: &'static str,
+        /// What was asked for.
+        url: String,
+    },
+    /// No token could be had for the registry.
+    #[error("Get {url:?}: {cause}")]
+    Token {
+        /// The registry's `/v2/`.
+        url: String,
+        /// What the token server said, or why it could not be asked.
+        cause: Box<Self>,
+    },
+    /// A registry behind TLS sends to a token server without: credentials do not go there.
+    #[error("refusing to send credentials to {realm:?}, which is not encrypted")]
+    InsecureRealm {
+        /// Where it sent us.
+        realm: String,
+    },
+    /// Login with user name and password was refused.
+    #[error("login attempt to {url} failed with status: {status} {reason}")]
+    LoginRefused {
+        /// The registry's `/v2/`.
+        url: String,
+        /// HTTP status.
+        status: u16,
+        /// Its standard name.
+        reason: &'static str,
+    },
+    /// A manifest whose bytes are not what its digest says.
+    #[error("manifest verification failed for digest {digest}")]
+    ManifestMismatch {
+        /// The digest asked for.
+        digest: Digest,
+        /// The difference.
+        #[source]
+        source: Mismatch,
+    },
+    /// A manifest that wharfie does not take: schema 1, ambiguous, or none at all.
+    #[error("{source}")]
+    Manifest {
+        /// Its digest.
+        digest: Digest,
+        /// Why.
+        source: ParseManifestError,
+    },
+    /// `Content-Type` and the document's own `mediaType` differ.
+    #[error("manifest {digest} was announced as {announced:?} but says it is {found:?}", announced = announced.as_str(), found = found.as_str())]
+    MediaType {
+        /// Its digest.
+        digest: Digest,
+        /// By the registry.
+        announced: MediaType,
+        /// By the document.
+        found: MediaType,
+    },
+    /// More redirects than anyone needs.
+    #[error("{method} {url:?}: stopped after {limit} redirects")]
+    TooManyRedirects {
+        /// `Get`, `Head`, `Post`, `Put`, `Patch`.
+        method: &'static str,
+        /// What was asked for at first.
+        url: String,
+        /// How many were followed.
+        limit: u32,
+    },
+    /// The content to send could not be read.
+    #[error("cannot read the content to upload")]
+    Local(#[source] io::Error),
+    /// A certificate or key that is configured cannot be used.
+    #[error("cannot use {path:?}: {why}", path = path.display())]
+    Certificate {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A setting that makes no sense. Holds no secrets.
+    #[error("invalid {what}: {value:?}")]
+    Setting {
+        /// Which setting.
+        what: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// Neither door of a registry to search in opened.
+    #[error("invalid registry endpoint {url:?}. HTTPS attempt: {https}. HTTP attempt: {http}")]
+    SearchEndpoint {
+        /// Its `/v1/`.
+        url: String,
+        /// What HTTPS said.
+        https: Box<Self>,
+        /// What HTTP said.
+        http: Box<Self>,
+    },
+    /// A search was answered with another status than 200.
+    #[error("unexpected status code {0}")]
+    SearchStatus(u16),
+    /// A term to search for that begins with a scheme.
+    #[error("invalid repository name: repository name ({0}) should not have a scheme")]
+    SearchScheme(String),
+    /// The program of a credential helper is not installed.
+    #[error("exec: \"{program}\": executable file not found in $PATH")]
+    HelperMissing {
+        /// `docker-credential-NAME`.
+        program: String,
+    },
+    /// A credential helper failed.
+    #[error("error {action} credentials - err: {why}, out: `{out}`")]
+    Helper {
+        /// `storing`, `getting`, `erasing` or `listing`.
+        action: &'static str,
+        /// How it ended.
+        why: String,
+        /// What it said, its first kilobyte.
+        out: String,
+    },
+    /// The credential file could not be written.
+    #[error("cannot write {path:?}", path = path.display())]
+    ConfigFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What happened to a connection.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// Nobody answers at the address.
+    #[error("dial tcp {address}: {}", reason("connect", source))]
+    Dial {
+        /// Tried last.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The name has no address.
+    #[error("dial tcp: lookup {name}: {}", if *.is_missing { "no such host" } else { "server misbehaving" })]
+    Lookup {
+        /// The host.
+        name: String,
+        /// True if the name is known not to exist, false if nobody could be asked.
+        is_missing: bool,
+    },
+    /// The certificate was not accepted.
+    #[error("tls: failed to verify certificate: {0}")]
+    Certificate(String),
+    /// There was no agreement on TLS.
+    #[error("{0}")]
+    Tls(String),
+    /// The proxy could not be reached or refused.
+    #[error("proxyconnect tcp: {0}")]
+    Proxy(String),
+    /// Nothing moved for too long.
+    #[error("net/http: timeout awaiting response headers")]
+    Timeout,
+    /// The connection broke.
+    #[error("{}", reason("read", .0))]
+    Broken(#[source] io::Error),
+    /// What came back is no HTTP.
+    #[error("net/http: HTTP/1.x transport connection broken: {0}")]
+    Protocol(String),
+}
+
+impl Error {
+    /// True if trying again may help: the network, a busy or failing server.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connection { cause, .. } => cause.is_transient(),
+            Self::Registry { status, .. } | Self::UnexpectedStatus { status, .. } | Self::NotJson { status, .. } => {
+                crate::retry::is_transient_status(*status)
+            }
+            Self::Token { cause, .. } => cause.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// The seconds after which the server wants to be asked again.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Registry { retry_after, .. }
+            | Self::UnexpectedStatus { retry_after, .. }
+            | Self::NotJson { retry_after, .. } => *retry_after,
+            Self::Token { cause, .. } => cause.retry_after(),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status behind it, if a server answered.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Registry { status, .. }
+            | Self::UnexpectedStatus { status, .. }
+            | Self::NotJson { status, .. }
+            | Self::LoginRefused { status, .. } => Some(*status),
+            Self::SearchStatus(status) => Some(*status),
+            Self::Token { cause, .. } => cause.status(),
+            _ => None,
+        }
+    }
+
+    /// True if the registry's first error has this code, `NAME_UNKNOWN`.
+    pub fn has_code(&self, code: &str) -> bool {
+        matches!(self, Self::Registry { errors, .. } if errors.first().is_some_and(|first| first.is(code)))
+    }
+
+    /// True if the registry never spoke: another way to reach it may be tried.
+    pub(crate) fn is_unreached(&self) -> bool {
+        matches!(self, Self::Connection { .. })
+    }
+}
+
+impl ConnectionError {
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Dial { .. } | Self::Timeout | Self::Broken(_) | Self::Protocol(_) | Self::Proxy(_) => true,
+            Self::Lookup { is_missing, .. } => !is_missing,
+            Self::Certificate(_) | Self::Tls(_) => false,
+        }
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoBasicCredentials { .. } | Self::LoginRefused { .. } => Kind::Unauthenticated,
+            Self::Token { cause, .. } => cause.kind(),
+            Self::Connection { cause: ConnectionError::Certificate(_) | ConnectionError::Tls(_), .. } => Kind::Denied,
+            Self::Connection { .. } | Self::SearchEndpoint { .. } => Kind::Unavailable,
+            Self::Registry { .. } | Self::UnexpectedStatus { .. } | Self::NotJson { .. } | Self::SearchStatus(_) => {
+                match self.status().unwrap_or_default() {
+                    401 => Kind::Unauthenticated,
+                    403 => Kind::Denied,
+                    404 => Kind::NotFound,
+                    400 | 405..=428 => Kind::Invalid,
+                    _ => Kind::Unavailable,
+                }
+            }
+            Self::ManifestMismatch { .. } | Self::MediaType { .. } => Kind::Corrupt,
+            Self::Manifest { source: ParseManifestError::Schema1 | ParseManifestError::Unknown(_), .. } => {
+                Kind::Unsupported
+            }
+            Self::Manifest { .. } | Self::InvalidAnswer { .. } | Self::TooManyRedirects { .. } => Kind::Corrupt,
+            Self::InsecureRealm { .. } => Kind::Denied,
+            Self::Certificate { .. } | Self::Setting { .. } | Self::SearchScheme(_) => Kind::Invalid,
+            Self::Local(_) | Self::ConfigFile { .. } => Kind::Internal,
+            Self::HelperMissing { .. } => Kind::NotFound,
+            Self::Helper { .. } => Kind::Unavailable,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::NoBasicCredentials { .. } => Some("log in to the registry first".to_owned()),
+            Self::Connection { cause: ConnectionError::Certificate(_), url, .. } => {
+                let host = crate::url::Url::parse(url).map(|url| url.authority().to_owned()).unwrap_or_default();
+                Some(format!("put the registry's certificate authority into certs.d/{host}/ca.crt"))
+            }
+            Self::Connection { cause: ConnectionError::Tls(why), .. } if why.contains("HTTP response") => {
+                Some("the registry does not speak TLS; list it as insecure if that is intended".to_owned())
+            }
+            Self::Registry { status: 429, .. } => {
+                Some("log in, or wait until the registry's limit allows more".to_owned())
+            }
+            Self::InsecureRealm { .. } => Some("list the registry as insecure if that is intended".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// An operating system's reason in Go's words: `connect: connection refused`.
+fn reason(call: &str, why: &io::Error) -> String {
+    match why.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => return "i/o timeout".to_owned(),
+        io::ErrorKind::UnexpectedEof => return "EOF".to_owned(),
+        _ => {}
+    }
+    let text = why.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    let lower: String = chars.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(chars).collect();
+    if why.raw_os_error().is_some() { format!("{call}: {lower}") } else { lower }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_fail_in_dockers_words() {
+        fn check(cause: ConnectionError, expected: &str) {
+            let error = Error::Connection { method: "Get", url: "http://h/v2/".to_owned(), cause };
+            assert_eq!(error.to_string(), format!("Get \"http://h/v2/\": {expected}"));
+        }
+        let address = "127.0.0.1:5000".parse().unwrap();
+        let refused = io::Error::from_raw_os_error(rustix::io::Errno::CONNREFUSED.raw_os_error());
+        check(
+            ConnectionError::Dial { address, source: refused },
+            "dial tcp 127.0.0.1:5000: connect: connection refused",
+        );
+        let timeout = io::Error::from(io::ErrorKind::TimedOut);
+        check(ConnectionError::Dial { address, source: timeout }, "dial tcp 127.0.0.1:5000: i/o timeout");
+        check(
+            ConnectionError::Lookup { name: "nowhere".to_owned(), is_missing: true },
+            "dial tcp: lookup nowhere: no such host",
+        );
+        let reset = io::Error::from_raw_os_error(rustix::io::Errno::CONNRESET.raw_os_error());
+        check(ConnectionError::Broken(reset), "read: connection reset by peer");
+    }
+}

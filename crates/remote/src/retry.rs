@@ -1,0 +1,149 @@
+//! Trying again: how often, how long to wait, and what servers say about it.
+
+use std::time::Duration;
+
+use ureq::http::HeaderMap;
+use wharfie_content::{Event, Observer, TaskId};
+
+use crate::Error;
+
+/// How often and how patiently to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// How often a transfer is tried in all.
+    pub attempts: u32,
+    /// What a second is. Tests shorten it; every wait is a multiple of it.
+    pub unit: Duration,
+    /// The longest wait, in seconds, that a registry's `Retry-After` is granted; beyond it the request fails at once.
+    pub longest: u64,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: 5, unit: Duration::from_secs(1), longest: 60 }
+    }
+}
+
+/// Who wants to know about retries, and of which task.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Told once per second of waiting.
+    pub observer: &'a dyn Observer,
+    /// The task that waits.
+    pub task: TaskId,
+}
+
+impl Watch<'_> {
+    /// Nobody wants to know.
+    pub fn silent() -> Self {
+        Self { observer: &(), task: TaskId::next() }
+    }
+}
+
+impl Retry {
+    /// Seconds to wait after failure number `failures` (1, 2, …) of a transfer, or `None` when it was the last or trying
+    /// again is pointless. Waits 5, 10, 15, 20 seconds; what the server asks for wins.
+    pub(crate) fn wait(&self, failures: u32, why: &Error) -> Option<u64> {
+        if failures >= self.attempts || !why.is_transient() {
+            return None;
+        }
+        match why.retry_after() {
+            Some(seconds) => (seconds <= self.longest).then_some(seconds),
+            None => Some(5 * u64::from(failures)),
+        }
+    }
+
+    /// Waits, telling `watch` once per second how many are left.
+    pub(crate) fn count_down(&self, seconds: u64, watch: Watch<'_>) {
+        for left in (1..=seconds).rev() {
+            watch.observer.observe(Event::Retrying { task: watch.task, seconds: left });
+            std::thread::sleep(self.unit);
+        }
+    }
+
+    /// How long to wait after failure number `failures` of a short request that nobody watches, or `None` to give up.
+    /// A crowded registry (429) is waited for only when it says for how long: docker reports it at once.
+    pub(crate) fn pause(&self, failures: u32, status: u16, retry_after: Option<u64>) -> Option<Duration> {
+        if failures >= SHORT_ATTEMPTS.min(self.attempts) {
+            return None;
+        }
+        match retry_after {
+            Some(seconds) => {
+                (seconds <= self.longest).then(|| self.unit.saturating_mul(u32::try_from(seconds).unwrap_or(u32::MAX)))
+            }
+            None if status == 429 => None,
+            None => Some(self.unit * failures / 5),
+        }
+    }
+}
+
+/// 3: a registry that fails a small request three times in half a second means it.
+const SHORT_ATTEMPTS: u32 = 3;
+
+/// True for answers that may be better in a moment.
+pub(crate) fn is_transient_status(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502..=504 | 507..=599)
+}
+
+/// The seconds that `Retry-After` asks for. A date counts from the answer's own `Date`, so no clock is needed and
+/// a wrong one does not matter. Source: RFC 9110, section 10.2.3.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let text = headers.get("retry-after")?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(text.parse().unwrap_or(u64::MAX));
+    }
+    let now = http_date(headers.get("date")?.to_str().ok()?)?;
+    Some(http_date(text)?.saturating_sub(now))
+}
+
+/// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT`; the obsolete formats are not read.
+fn http_date(text: &str) -> Option<u64> {
+    let mut words = text.trim().split_once(", ")?.1.split(' ');
+    let day: u64 = words.next()?.parse().ok()?;
+    let month = MONTHS.iter().position(|name| Some(*name) == words.clone().next())? as u64 + 1;
+    words.next();
+    let year: u64 = words.next()?.parse().ok()?;
+    let mut clock = words.next()?.splitn(3, ':').map(|part| part.parse::<u64>().ok());
+    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+    if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    // Days from a civil date, counting years from March so that leap days come last.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
+    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_counted_from_the_servers_own() {
+        fn check(after: &str, date: Option<&str>, expected: Option<u64>) {
+            let mut headers = HeaderMap::new();
+            headers.insert("retry-after", after.parse().unwrap());
+            if let Some(date) = date {
+                headers.insert("date", date.parse().unwrap());
+            }
+            assert_eq!(retry_after(&headers), expected, "{after}");
+        }
+        check("7", None, Some(7));
+        check("99999999999999999999", None, Some(u64::MAX));
+        check("-1", None, None);
+        check("soon", None, None);
+        check("Sun, 06 Nov 1994 08:50:07 GMT", Some("Sun, 06 Nov 1994 08:49:37 GMT"), Some(30));
+        check("Sun, 06 Nov 1994 08:49:37 GMT", Some("Sun, 06 Nov 1994 08:50:07 GMT"), Some(0));
+        check("Sun, 06 Nov 1994 08:50:07 GMT", None, None);
+        check("Fri, 01 Mar 2024 00:00:00 GMT", Some("Wed, 28 Feb 2024 00:00:00 GMT"), Some(2 * 86_400));
+    }
+
+    #[test]
+    fn http_dates_are_seconds_since_1970() {
+        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(http_date("Thu, 41 Jan 1970 00:00:00 GMT"), None);
+    }
+}

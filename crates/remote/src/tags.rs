@@ -1,0 +1,64 @@
+//! Listing tags. Source: distribution-spec, "Content Discovery".
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use ureq::http::Method;
+
+use crate::transport::Response;
+use crate::url::Url;
+use crate::{Error, RepositoryClient};
+
+impl RepositoryClient {
+    /// All tags of the repository in the registry's order, however many pages they come in.
+    ///
+    /// # Errors
+    /// When there is no such repository, or the registry cannot be asked.
+    pub fn tags(&self) -> Result<Vec<String>, Error> {
+        self.pulling(|session| {
+            let mut found = Vec::new();
+            let mut known = HashSet::new();
+            let mut visited = HashSet::new();
+            let mut next = Some(session.request(Method::GET, &format!("{}/tags/list", self.path)).url);
+            while let Some(url) = next.take() {
+                if !visited.insert(url.clone()) || visited.len() > MAX_PAGES {
+                    break;
+                }
+                let mut response = session.succeed(&session.request_at(Method::GET, url))?;
+                let page = page(&mut response)?;
+                let before = found.len();
+                found.extend(page.into_iter().filter(|tag| known.insert(tag.clone())));
+                // A page that brings nothing new ends the list: some registries link to themselves.
+                if found.len() > before && found.len() < MAX_TAGS {
+                    next = next_page(&response).filter(|next| next.origin() == session.endpoint.base.origin());
+                }
+            }
+            Ok(found)
+        })
+    }
+}
+
+fn page(response: &mut Response) -> Result<Vec<String>, Error> {
+    #[derive(Deserialize)]
+    struct Page {
+        tags: Option<Vec<String>>,
+    }
+    let body = response.read_body(MAX_PAGE)?;
+    let page: Page =
+        serde_json::from_slice(&body).map_err(|why| response.invalid(crate::json_text::go_error(&body, &why)))?;
+    Ok(page.tags.unwrap_or_default())
+}
+
+/// The target of `Link: <url>; rel="next"`.
+fn next_page(response: &Response) -> Option<Url> {
+    let link = response.header("link");
+    let (target, parameters) = link.strip_prefix('<')?.split_once('>')?;
+    let is_next = parameters.split(';').any(|part| matches!(part.trim(), r#"rel="next""# | "rel=next"));
+    if is_next { response.url.join(target) } else { None }
+}
+
+/// 16 MiB: registries without pages send everything at once.
+const MAX_PAGE: u64 = 16 << 20;
+/// 10,000 pages, a million tags: beyond that a list is no list any more.
+const MAX_PAGES: usize = 10_000;
+const MAX_TAGS: usize = 1_000_000;
