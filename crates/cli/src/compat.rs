@@ -1,10 +1,9 @@
 //! Wording that scripts may match on. There is no daemon, but errors that docker's daemon would report keep its prefix.
 
-use std::error::Error as _;
 use std::fmt::Write as _;
 
 use wharfie_engine::Error;
-use wharfie_oci::Fault;
+use wharfie_oci::{Fault, Reference};
 
 /// What docker's client puts before its daemon's errors.
 pub const DAEMON: &str = "Error response from daemon: ";
@@ -28,9 +27,26 @@ pub fn engine_text(error: &Error) -> String {
         Error::Reference(_) | Error::Platform(_) | Error::DigestTarget | Error::Output(_) | Error::File { .. } => {
             error.to_string()
         }
+        Error::Pull { reference, source } => format!("{DAEMON}{}", pull_text(reference, source)),
         _ => with_reasons(error),
     }
 }
+
+/// What a registry said to a pull, as docker's daemon words it.
+fn pull_text(reference: &str, why: &wharfie_remote::Error) -> String {
+    let repository = reference.parse::<Reference>().map_or_else(|_| reference.to_owned(), |r| r.repository().familiar());
+    match why.status() {
+        Some(_) if why.has_code("NAME_UNKNOWN") => format!("repository {repository} not found: {why}"),
+        Some(404) if why.has_code("MANIFEST_UNKNOWN") => format!("manifest for {reference} not found: {why}"),
+        Some(401 | 403) if why.has_code("DENIED") || why.has_code("UNAUTHORIZED") && why.is_despite_token() => format!(
+            "pull access denied for {repository}, repository does not exist or may require 'docker login': {DENIED}"
+        ),
+        _ => with_reasons(why),
+    }
+}
+
+/// The standard text of the registries' code `DENIED`.
+const DENIED: &str = "denied: requested access to the resource is denied";
 
 /// A tag's target that cannot be one.
 pub fn tag_text(target: &str, error: &Error) -> String {
@@ -42,6 +58,15 @@ pub fn tag_text(target: &str, error: &Error) -> String {
 
 /// An error with everything underneath on one line, and what to do on a second one.
 pub fn with_reasons<E: Fault>(error: &E) -> String {
+    let mut text = reasons(error);
+    if let Some(help) = error.help() {
+        write!(text, "\n help: {help}").expect("a string accepts every write");
+    }
+    text
+}
+
+/// An error with everything underneath on one line.
+pub fn reasons(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(why) = source {
@@ -51,9 +76,6 @@ pub fn with_reasons<E: Fault>(error: &E) -> String {
             write!(text, ": {reason}").expect("a string accepts every write");
         }
         source = why.source();
-    }
-    if let Some(help) = error.help() {
-        write!(text, "\n help: {help}").expect("a string accepts every write");
     }
     text
 }

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use wharfie_engine::{Config, Engine};
 use wharfie_oci::Platform;
+use wharfie_remote::{DockerConfig, Keychain, Remote};
 
 use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::Matches;
+use crate::render::progress::{Progress, Style};
 use crate::settings::Settings;
 
 /// A command's surroundings.
@@ -24,6 +26,7 @@ pub struct Context {
     globals: Matches,
     settings: Settings,
     engine: OnceCell<Engine>,
+    trusting: OnceCell<Engine>,
     zone: OnceCell<TimeZone>,
     now: wharfie_oci::Timestamp,
 }
@@ -40,6 +43,7 @@ impl Context {
             globals,
             settings: Settings::load()?,
             engine: OnceCell::new(),
+            trusting: OnceCell::new(),
             zone: OnceCell::new(),
             now: env::now(),
         })
@@ -74,7 +78,107 @@ impl Context {
             platform: Platform::host(),
             jobs: self.settings.transfers(),
         };
-        Ok(self.engine.get_or_init(|| Engine::new(config)))
+        let connect = self.connector(None);
+        Ok(self.engine.get_or_init(|| Engine::new(config, connect)))
+    }
+
+    /// As [`Self::engine`], but for one more registry that need not prove who it is.
+    ///
+    /// # Errors
+    /// When a setting cannot be understood.
+    pub fn engine_trusting(&self, host: &str) -> Result<&Engine> {
+        if self.engine.get().is_none() {
+            let config = self.engine()?.config().clone();
+            let trusting = Engine::new(config, self.connector(Some(host.to_owned())));
+            return Ok(self.trusting.get_or_init(|| trusting));
+        }
+        self.engine()
+    }
+
+    /// How registries are reached, as a recipe: nothing is read before a verb needs a registry.
+    fn connector(&self, trusted: Option<String>) -> impl Fn() -> Remote + Send + Sync + 'static {
+        let mut insecure = self.insecure_registries();
+        insecure.extend(trusted);
+        let mirrors = self.registry_mirrors();
+        let directory = self.docker_config();
+        let jobs = self.settings.transfers();
+        move || {
+            let docker = DockerConfig::load(&directory.join("config.json"));
+            if let Some(warning) = docker.warning() {
+                // A closed stderr leaves nobody to warn.
+                let _ = writeln!(io::stderr().lock(), "WARNING: {warning}");
+            }
+            let config = crate::network::config(insecure.clone(), mirrors.clone(), jobs, &directory, &docker);
+            let mut keychain = Keychain::new(docker);
+            if let Some(json) = env::nonempty("DOCKER_AUTH_CONFIG") {
+                keychain = keychain.with_auth_config(&json);
+            }
+            if let Some(path) = env::nonempty("REGISTRY_AUTH_FILE") {
+                keychain = keychain.with_fallback(Path::new(&path));
+            } else if let Some(runtime) = env::nonempty("XDG_RUNTIME_DIR") {
+                keychain = keychain.with_fallback(&Path::new(&runtime).join("containers/auth.json"));
+            }
+            Remote::new(config, keychain)
+        }
+    }
+
+    /// Registries that need not prove who they are.
+    pub fn insecure_registries(&self) -> Vec<String> {
+        let given = self.globals.values("insecure-registry");
+        self.settings.insecure_registries.iter().chain(given).cloned().collect()
+    }
+
+    /// Registries that are asked before Docker Hub.
+    pub fn registry_mirrors(&self) -> Vec<String> {
+        let given = self.globals.values("registry-mirror");
+        given.iter().chain(&self.settings.registry_mirrors).cloned().collect()
+    }
+
+    /// A text from docker's configuration file.
+    pub fn docker_setting(&self, key: &str) -> Option<String> {
+        DockerConfig::load(&self.docker_config().join("config.json")).value(key)
+    }
+
+    /// `pruneFilters` of docker's configuration file; a label filter gives way to its opposite on the command line.
+    pub fn prune_filters(&self, given: &[(String, String)]) -> Vec<(String, String)> {
+        let config = DockerConfig::load(&self.docker_config().join("config.json"));
+        let filters: Vec<String> = config.value("pruneFilters").unwrap_or_default();
+        let pairs = filters.iter().filter_map(|filter| filter.split_once('='));
+        let is_opposed = |name: &str, value: &str| {
+            let opposite = match name {
+                "label" => "label!",
+                "label!" => "label",
+                _ => return false,
+            };
+            given.iter().any(|(n, v)| n == opposite && v == value)
+        };
+        pairs
+            .filter(|(name, value)| !is_opposed(name, value))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// True if the environment's credentials win over the stored ones.
+    pub fn remote_keychain_is_overridden(&self) -> bool {
+        env::nonempty("DOCKER_AUTH_CONFIG").is_some()
+    }
+
+    /// Opens what a URL names.
+    ///
+    /// # Errors
+    /// When it cannot be had, in docker's words.
+    pub fn download(&self, url: &str) -> Result<Box<dyn io::Read + Send>> {
+        let download = self.engine()?.remote().download(url);
+        let download = download.map_err(|why| {
+            Failure::new(format!("{}{}", crate::compat::DAEMON, crate::compat::with_reasons(&why)))
+        })?;
+        Ok(download.reader)
+    }
+
+    /// What shows the progress of long work: on stdout, warnings on stderr.
+    pub fn progress(&self, style: Style) -> Progress {
+        let width = || rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col.into());
+        Progress::new(style, Box::new(io::stdout()), Box::new(io::stderr()), width())
     }
 
     /// Docker's configuration directory.

@@ -135,6 +135,18 @@ pub enum Error {
         /// How many were followed.
         limit: u32,
     },
+    /// A file could not be downloaded.
+    #[error("failed to GET {url} with status {status} {reason}: {body}")]
+    Download {
+        /// What was asked for.
+        url: String,
+        /// HTTP status.
+        status: u16,
+        /// Its standard name.
+        reason: &'static str,
+        /// The beginning of what the server sent instead.
+        body: String,
+    },
     /// The content to send could not be read.
     #[error("cannot read the content to upload")]
     Local(#[source] io::Error),
@@ -318,6 +330,8 @@ impl Fault for Error {
             Self::Manifest { .. } | Self::InvalidAnswer { .. } | Self::TooManyRedirects { .. } => Kind::Corrupt,
             Self::InsecureRealm { .. } => Kind::Denied,
             Self::Certificate { .. } | Self::Setting { .. } | Self::SearchScheme(_) => Kind::Invalid,
+            Self::Download { status: 404, .. } => Kind::NotFound,
+            Self::Download { .. } => Kind::Unavailable,
             Self::Local(_) | Self::ConfigFile { .. } => Kind::Internal,
             Self::HelperMissing { .. } => Kind::NotFound,
             Self::Helper { .. } => Kind::Unavailable,

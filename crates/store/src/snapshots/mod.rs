@@ -62,13 +62,7 @@ impl Store {
     /// # Errors
     /// When the probe cannot be written or the answer not be recorded.
     pub fn snapshot_kind(&self) -> Result<Kind> {
-        if let Some(kind) = self.options.snapshots {
-            return Ok(kind);
-        }
-        let known: Option<String> = self.read(|db| {
-            db.query_row("SELECT value FROM setting WHERE key = ?1", [SETTING], |row| row.get(0)).optional()
-        })?;
-        if let Some(kind) = known.as_deref().and_then(Kind::from_name) {
+        if let Some(kind) = self.known_snapshot_kind()? {
             return Ok(kind);
         }
         let kind = self.probe()?;
@@ -77,6 +71,20 @@ impl Store {
                 .map_err(self.metadata_error())?;
             Ok(kind)
         })
+    }
+
+    /// The kind this store uses, if that was found out already.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn known_snapshot_kind(&self) -> Result<Option<Kind>> {
+        if self.options.snapshots.is_some() {
+            return Ok(self.options.snapshots);
+        }
+        let known: Option<String> = self.read(|db| {
+            db.query_row("SELECT value FROM setting WHERE key = ?1", [SETTING], |row| row.get(0)).optional()
+        })?;
+        Ok(known.as_deref().and_then(Kind::from_name))
     }
 
     fn probe(&self) -> Result<Kind> {

@@ -1,0 +1,54 @@
+//! `push`: to a registry.
+
+use wharfie_engine::push::Push;
+use wharfie_oci::Reference;
+
+use crate::commands::Run;
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::render::progress::{self, Style};
+
+/// `PROG push`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Upload an image to a registry",
+    usage: "[OPTIONS] NAME[:TAG]",
+    arity: Arity::Exact(1),
+    flags: &[
+        Flag::bool("all-tags", "Push all tags of an image to the repository").short('a'),
+        Flag::bool("disable-content-trust", "Skip image signing").default("true"),
+        Flag::str("platform", "Push a platform-specific manifest as a single-platform image to the registry")
+            .value_name("os[/arch[/variant]]"),
+        progress::FLAG,
+        Flag::bool("quiet", "Suppress verbose output").short('q'),
+    ],
+    examples: &[
+        Example { text: "Push a tag", command: "push registry.example/team/web:1" },
+        Example { text: "Push every tag of a repository", command: "push -a registry.example/team/web" },
+    ],
+    complete: Complete::Images,
+    run: Some(run),
+    ..Command::BASE
+};
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let reference: Reference = matches.args()[0].parse().map_err(wharfie_engine::Error::from)?;
+    let (quiet, all_tags) = (matches.flag("quiet"), matches.flag("all-tags"));
+    if all_tags && !reference.is_name_only() {
+        return Err(Failure::new("tag can't be used with --all-tags/-a"));
+    }
+    if let Some(text) = matches.value("platform") {
+        // An image here is for one platform: it is this one, or there is nothing to push.
+        let platform = text.parse()?;
+        cx.engine()?.inspect(&reference.clone().or_latest().familiar(), Some(&platform))?;
+    }
+    if reference.is_name_only() && !all_tags && !quiet {
+        cx.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG))?;
+    }
+    let reference = if all_tags { reference } else { reference.or_latest() };
+    let progress = cx.progress(Style::choose(matches, cx.is_out_terminal(), quiet)?);
+    let pushed = cx.engine()?.push(&Push { reference: reference.clone(), all_tags }, &progress);
+    progress.finish();
+    pushed?;
+    if quiet { cx.line(&reference.canonical()) } else { Ok(()) }
+}

@@ -1,0 +1,48 @@
+//! How registries are reached, from settings, docker's configuration file and the environment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use wharfie_remote::{Config, DockerConfig, Proxy};
+
+use crate::env;
+
+/// Folders with certificates, the user's first.
+const CERTIFICATES: &[&str] = &["/etc/wharfie/certs.d", "/etc/docker/certs.d", "/etc/containers/certs.d"];
+
+/// The registry client's settings.
+pub(crate) fn config(
+    insecure: Vec<String>,
+    mirrors: Vec<String>,
+    jobs: usize,
+    directory: &Path,
+    docker: &DockerConfig,
+) -> Config {
+    let mut certs = vec![directory.join("certs.d")];
+    certs.extend(CERTIFICATES.iter().map(PathBuf::from));
+    let headers: BTreeMap<String, String> = docker.value("HttpHeaders").unwrap_or_default();
+    let mut config = Config {
+        insecure,
+        mirrors,
+        certs,
+        proxy: proxy(),
+        headers: headers.into_iter().collect(),
+        jobs,
+        ..Config::default()
+    };
+    // For tests and for the impatient: how long the second of a retry is.
+    if let Some(millis) = env::nonempty("WHARFIE_RETRY_UNIT_MS").and_then(|text| text.parse().ok()) {
+        config.retry.unit = std::time::Duration::from_millis(millis);
+    }
+    config
+}
+
+/// Both spellings count, the lower-case one first, as everywhere.
+fn proxy() -> Proxy {
+    let either = |name: &str| env::nonempty(&name.to_lowercase()).or_else(|| env::nonempty(name));
+    Proxy {
+        http: either("HTTP_PROXY"),
+        https: either("HTTPS_PROXY"),
+        no_proxy: either("NO_PROXY").unwrap_or_default(),
+    }
+}
