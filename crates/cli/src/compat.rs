@@ -34,11 +34,12 @@ pub fn engine_text(error: &Error) -> String {
 
 /// What a registry said to a pull, as docker's daemon words it.
 fn pull_text(reference: &str, why: &wharfie_remote::Error) -> String {
-    let repository = reference.parse::<Reference>().map_or_else(|_| reference.to_owned(), |r| r.repository().familiar());
+    let repository =
+        reference.parse::<Reference>().map_or_else(|_| reference.to_owned(), |r| r.repository().familiar());
     match why.status() {
         Some(_) if why.has_code("NAME_UNKNOWN") => format!("repository {repository} not found: {why}"),
         Some(404) if why.has_code("MANIFEST_UNKNOWN") => format!("manifest for {reference} not found: {why}"),
-        Some(401 | 403) if why.has_code("DENIED") || why.has_code("UNAUTHORIZED") && why.is_despite_token() => format!(
+        Some(401 | 403) if why.has_code("DENIED") => format!(
             "pull access denied for {repository}, repository does not exist or may require 'docker login': {DENIED}"
         ),
         _ => with_reasons(why),

@@ -13,7 +13,7 @@ use wharfie_remote::{DockerConfig, Keychain, Remote};
 use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::Matches;
-use crate::render::progress::{Progress, Style};
+use crate::render::progress::{self, Progress, Style};
 use crate::settings::Settings;
 
 /// A command's surroundings.
@@ -169,16 +169,17 @@ impl Context {
     /// When it cannot be had, in docker's words.
     pub fn download(&self, url: &str) -> Result<Box<dyn io::Read + Send>> {
         let download = self.engine()?.remote().download(url);
-        let download = download.map_err(|why| {
-            Failure::new(format!("{}{}", crate::compat::DAEMON, crate::compat::with_reasons(&why)))
-        })?;
+        let download = download
+            .map_err(|why| Failure::new(format!("{}{}", crate::compat::DAEMON, crate::compat::with_reasons(&why))))?;
         Ok(download.reader)
     }
 
     /// What shows the progress of long work: on stdout, warnings on stderr.
-    pub fn progress(&self, style: Style) -> Progress {
+    pub fn progress(&self, style: Style) -> Box<dyn Progress> {
+        let start = std::time::Instant::now();
         let width = || rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col.into());
-        Progress::new(style, Box::new(io::stdout()), Box::new(io::stderr()), width())
+        let clock = Box::new(move || start.elapsed());
+        progress::renderer(style, Box::new(io::stdout()), Box::new(io::stderr()), clock, Box::new(width))
     }
 
     /// Docker's configuration directory.
@@ -283,7 +284,11 @@ impl Context {
 /// A moment as rendering wants it; moments beyond its range are moved to the range's end.
 pub fn moment(timestamp: wharfie_oci::Timestamp) -> Timestamp {
     let nanos = i32::try_from(timestamp.nanos).unwrap_or_default();
-    Timestamp::new(timestamp.seconds, nanos).unwrap_or(if timestamp.seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
+    Timestamp::new(timestamp.seconds, nanos).unwrap_or(if timestamp.seconds < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
 }
 
 /// A file of the user's, opened with docker's error text.

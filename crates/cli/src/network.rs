@@ -40,9 +40,5 @@ pub(crate) fn config(
 /// Both spellings count, the lower-case one first, as everywhere.
 fn proxy() -> Proxy {
     let either = |name: &str| env::nonempty(&name.to_lowercase()).or_else(|| env::nonempty(name));
-    Proxy {
-        http: either("HTTP_PROXY"),
-        https: either("HTTPS_PROXY"),
-        no_proxy: either("NO_PROXY").unwrap_or_default(),
-    }
+    Proxy { http: either("HTTP_PROXY"), https: either("HTTPS_PROXY"), no_proxy: either("NO_PROXY").unwrap_or_default() }
 }

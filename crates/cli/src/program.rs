@@ -29,15 +29,14 @@ fn words(args: Vec<OsString>) -> Result<(String, Vec<String>)> {
     let mut args = args.into_iter();
     let called = args.next().unwrap_or_default();
     let program = Path::new(&called).file_name().map_or("wharfie".into(), |name| name.to_string_lossy().into_owned());
-    let words = args.map(|word| {
-        word.into_string().map_err(|word| Failure::new(format!("argument {word:?} is not valid UTF-8")))
-    });
+    let words = args
+        .map(|word| word.into_string().map_err(|word| Failure::new(format!("argument {word:?} is not valid UTF-8"))));
     Ok((program, words.collect::<Result<_>>()?))
 }
 
 fn start(program: String, words: &[String]) -> Result {
-    let parsed = flags::parse(&commands::ROOT, &program, words)
-        .map_err(|why| Failure { text: why.text, code: why.code })?;
+    let parsed =
+        flags::parse(&commands::ROOT, &program, words).map_err(|why| Failure { text: why.text, code: why.code })?;
     match parsed {
         Parsed::Run(invocation) => {
             let context = Context::new(program, invocation.path, invocation.globals)?;
@@ -58,7 +57,8 @@ fn start(program: String, words: &[String]) -> Result {
             }
         }
         Parsed::Version => {
-            let line = format!("{program} version {}, build {}\n", commands::version::VERSION, commands::version::BUILD);
+            let line =
+                format!("{program} version {}, build {}\n", commands::version::VERSION, commands::version::BUILD);
             std::io::stdout().lock().write_all(line.as_bytes()).map_err(|why| Failure::output(&why))
         }
     }

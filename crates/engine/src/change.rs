@@ -3,7 +3,6 @@
 mod expand;
 mod words;
 
-
 use wharfie_oci::config::{ContainerConfig, Empty, Healthcheck};
 use wharfie_oci::duration;
 

@@ -183,9 +183,12 @@ impl Fault for Error {
             Self::Store(why) => why.kind(),
             Self::Archive(why) => why.kind(),
             Self::Remote(why) | Self::Pull { source: why, .. } => why.kind(),
-            Self::NoPlatform(_) | Self::NothingToPush(_) | Self::NoSuchImage(_) | Self::NoSuchReference | Self::NotKept(_) | Self::OtherPlatform { .. } => {
-                Kind::NotFound
-            }
+            Self::NoPlatform(_)
+            | Self::NothingToPush(_)
+            | Self::NoSuchImage(_)
+            | Self::NoSuchReference
+            | Self::NotKept(_)
+            | Self::OtherPlatform { .. } => Kind::NotFound,
             Self::Conflict(_) => Kind::InUse,
             Self::Config { .. } | Self::Verification { .. } | Self::LayerCount { .. } => Kind::Corrupt,
             Self::File { source, .. } => match source.kind() {

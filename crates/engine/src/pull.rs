@@ -104,19 +104,13 @@ impl Engine {
         let mut manifests = Vec::new();
         let manifest = choose(client, &lease, found, wanted, &mut manifests)?;
         let config_bytes = fetch_config(client, &manifest)?;
-        let config = ImageConfig::parse(&config_bytes).map_err(|source| Error::Config {
-            id: ImageId::new(manifest.config.digest.clone()),
-            source,
-        })?;
+        let config = ImageConfig::parse(&config_bytes)
+            .map_err(|source| Error::Config { id: ImageId::new(manifest.config.digest.clone()), source })?;
         if manifest.layers.len() != config.rootfs.diff_ids.len() {
-            return Err(Error::LayerCount {
-                layers: manifest.layers.len(),
-                diff_ids: config.rootfs.diff_ids.len(),
-            });
+            return Err(Error::LayerCount { layers: manifest.layers.len(), diff_ids: config.rootfs.diff_ids.len() });
         }
         if manifests.len() == 1
-            && let (Some(asked), Err(_)) =
-                (&pull.platform, check_platform("", &config, pull.platform.as_ref()))
+            && let (Some(asked), Err(_)) = (&pull.platform, check_platform("", &config, pull.platform.as_ref()))
         {
             observer.observe(Event::Warned(Warning::Platform {
                 reference: reference.familiar(),

@@ -72,7 +72,8 @@ impl Engine {
         let image = Outgoing::of(&lease, id)?;
 
         // A registry that has the manifest has everything it names.
-        let known = client.resolve(image.manifest.digest.as_str()).is_ok_and(|found| found.digest == image.manifest.digest);
+        let known =
+            client.resolve(image.manifest.digest.as_str()).is_ok_and(|found| found.digest == image.manifest.digest);
         let uploads = Uploads { client: &client, lease: &lease, repository, observer, is_known: known };
         uploads.layers(&image.layers, self.config().jobs)?;
         if !known {
@@ -86,11 +87,8 @@ impl Engine {
         let digests: Vec<Digest> = image.layers.iter().map(|(_, blob)| blob.digest.clone()).collect();
         store.record_origins(repository, &digests)?;
         store.set_reference(&Reference::digested(repository.clone(), image.manifest.digest.clone()), id)?;
-        let pushed = Pushed {
-            reference: reference.clone(),
-            digest: image.manifest.digest.clone(),
-            size: image.manifest.size,
-        };
+        let pushed =
+            Pushed { reference: reference.clone(), digest: image.manifest.digest.clone(), size: image.manifest.size };
         let what = Subject::Tag(reference.clone());
         let outcome = Outcome::Manifest { digest: pushed.digest.clone(), size: pushed.size };
         task(observer, what, |_| -> Result<_> { Ok(((), outcome)) })?;
@@ -191,9 +189,10 @@ fn indented(document: &Manifest) -> Result<Vec<u8>> {
 fn compressed(lease: &Lease<'_>, diff_id: &DiffId) -> Result<Descriptor> {
     let store = lease.store();
     let known = store.blobs_of_layer(diff_id)?;
-    if let Some(gzip) = known.into_iter().find(|blob| {
-        blob.media_type == MediaType::OCI_LAYER_GZIP || blob.media_type == MediaType::DOCKER_LAYER_GZIP
-    }) {
+    if let Some(gzip) = known
+        .into_iter()
+        .find(|blob| blob.media_type == MediaType::OCI_LAYER_GZIP || blob.media_type == MediaType::DOCKER_LAYER_GZIP)
+    {
         lease.hold_blob(&gzip.digest)?;
         return Ok(gzip);
     }

@@ -108,12 +108,7 @@ fn existing(cx: &Context, server: &str, key: &str) -> Result<bool> {
     }
 }
 
-fn prompts(
-    cx: &Context,
-    key: &str,
-    username: Option<String>,
-    password: Option<String>,
-) -> Result<(String, String)> {
+fn prompts(cx: &Context, key: &str, username: Option<String>, password: Option<String>) -> Result<(String, String)> {
     if !cx.is_in_terminal() {
         return Err(Failure::new("Error: Cannot perform an interactive login from a non TTY device"));
     }

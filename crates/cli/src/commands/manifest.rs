@@ -41,11 +41,8 @@ fn inspect(cx: &Context, matches: &Matches) -> Result {
     let typed = &matches.args()[0];
     let reference: Reference = typed.parse().map_err(wharfie_engine::Error::from)?;
     let reference = reference.or_latest();
-    let engine = if matches.flag("insecure") {
-        cx.engine_trusting(reference.repository().host())?
-    } else {
-        cx.engine()?
-    };
+    let engine =
+        if matches.flag("insecure") { cx.engine_trusting(reference.repository().host())? } else { cx.engine()? };
     let client = engine.remote().repository(reference.repository());
     let asked = reference.digest().map_or_else(|| reference.tag().unwrap_or_default(), |digest| digest.as_str());
     let fetched = client.manifest(asked, None).map_err(|why| match why.status() {

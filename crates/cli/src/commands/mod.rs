@@ -1,12 +1,12 @@
 //! The command tree and its aliases, nothing else.
 
-pub mod completion;
+// pub mod completion;
 pub mod image;
 pub mod inspect;
 pub mod login;
 pub mod logout;
 pub mod manifest;
-pub mod manpage;
+// pub mod manpage;
 pub mod search;
 pub mod system;
 pub mod tags;
@@ -15,6 +15,7 @@ pub mod version;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Entry, Flag, Matches};
+use crate::render::progress::Style;
 
 /// What a command of the tree calls.
 pub type Run = fn(&Context, &Matches) -> Result;
@@ -54,16 +55,16 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("image", &image::COMMAND),
         Entry::new("manifest", &manifest::COMMAND),
         Entry::new("system", &system::COMMAND),
-        Entry::new("completion", &completion::COMMAND),
+        // Entry::new("completion", &completion::COMMAND),
         Entry::new("history", &image::history::COMMAND),
         Entry::new("import", &image::import::COMMAND),
         Entry::new("inspect", &inspect::COMMAND),
         Entry::new("load", &image::load::COMMAND),
-        Entry::new("manpage", &manpage::COMMAND),
+        // Entry::new("manpage", &manpage::COMMAND),
         Entry::new("rmi", &image::rm::COMMAND),
         Entry::new("save", &image::save::COMMAND),
         Entry::new("tag", &image::tag::COMMAND),
-        Entry::new("__complete", &completion::WORDS).hidden(),
+        // Entry::new("__complete", &completion::WORDS).hidden(),
     ],
     interspersed: false,
     ..Command::BASE
@@ -75,4 +76,23 @@ pub(crate) const FORMAT_HELP: &str = "Format output using a custom template:\n't
 /// A template that cannot be used, in docker's words.
 pub(crate) fn template_failure(why: String) -> Failure {
     Failure::new(format!("template parsing error: {why}"))
+}
+
+/// `--progress` of commands that work long.
+pub(crate) const PROGRESS: Flag =
+    Flag::str("progress", "Set type of progress output (\"auto\", \"tty\", \"plain\", \"json\", \"quiet\")")
+        .default("auto");
+
+/// The progress asked for; on a terminal it moves, else it is plain lines.
+pub(crate) fn style(cx: &Context, matches: &Matches, quiet: bool) -> Result<Style> {
+    match matches.value("progress").unwrap_or_default() {
+        "json" => Ok(Style::Json),
+        _ if quiet => Ok(Style::Quiet),
+        "tty" => Ok(Style::Tty),
+        "plain" => Ok(Style::Plain),
+        "quiet" => Ok(Style::Quiet),
+        "auto" | "" if cx.is_out_terminal() => Ok(Style::Tty),
+        "auto" | "" => Ok(Style::Plain),
+        other => Err(Failure::new(format!("invalid progress mode {other:?}: must be auto, tty, plain, json or quiet"))),
+    }
 }

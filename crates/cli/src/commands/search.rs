@@ -43,9 +43,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let wanted = Wanted::parse(cx, &matches.filters("filter")).map_err(daemon)?;
     let limit = match matches.int("limit") {
         ..=0 => DEFAULT_LIMIT,
-        limit => u32::try_from(limit).ok().filter(|limit| *limit <= 100).ok_or_else(|| {
-            daemon(format!("limit {limit} is outside the range of [1, 100]"))
-        })?,
+        limit => u32::try_from(limit)
+            .ok()
+            .filter(|limit| *limit <= 100)
+            .ok_or_else(|| daemon(format!("limit {limit} is outside the range of [1, 100]")))?,
     };
     let found = cx.engine()?.remote().search(&matches.args()[0], limit);
     let found = found.map_err(|why| daemon(compat::with_reasons(&why)))?;

@@ -1,7 +1,7 @@
 //! `version`: what this is, as client and as what docker calls the server.
 
-use crate::commands::image::inspect::FORMAT;
 use crate::commands::Run;
+use crate::commands::image::inspect::FORMAT;
 use crate::context::Context;
 use crate::failure::{BAD_TEMPLATE, Failure, Result};
 use crate::flags::{Command, Example, Matches};

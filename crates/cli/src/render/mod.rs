@@ -13,3 +13,9 @@ pub mod template;
 pub mod time;
 pub mod value;
 pub mod width;
+
+/// Bytes as base64, with padding.
+pub fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

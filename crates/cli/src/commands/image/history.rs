@@ -78,11 +78,15 @@ fn cells(cx: &Context, step: &Step, human: bool, is_full: bool) -> [String; 6] {
         None => "<missing>".to_owned(),
     };
     let created: Option<Timestamp> = step.created.as_deref().and_then(|text| text.parse().ok());
-    let at = created.map_or_else(String::new, |created| {
-        time::rfc3339(moment(Timestamp { nanos: 0, ..created }))
-    });
+    let at = created.map_or_else(String::new, |created| time::rfc3339(moment(Timestamp { nanos: 0, ..created })));
     let since = match created {
-        Some(created) if !human || created.seconds <= NOT_BEFORE => if human { String::new() } else { at.clone() },
+        Some(created) if !human || created.seconds <= NOT_BEFORE => {
+            if human {
+                String::new()
+            } else {
+                at.clone()
+            }
+        }
         Some(created) => age::ago(moment(created), cx.jiff_now()),
         None => String::new(),
     };

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use wharfie_engine::import::Import;
 
-use crate::commands::Run;
+use crate::commands::{PROGRESS, Run, style};
 use crate::context::{Context, open};
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
-use crate::render::progress::{self, Style};
 
 /// `PROG import`.
 pub static COMMAND: Command<Run> = Command {
@@ -20,7 +19,7 @@ pub static COMMAND: Command<Run> = Command {
         Flag::list("change", "Apply Dockerfile instruction to the created image").short('c'),
         Flag::str("message", "Set commit message for imported image").short('m'),
         Flag::str("platform", "Set platform if server is multi-platform capable"),
-        progress::FLAG,
+        PROGRESS,
     ],
     examples: &[
         Example { text: "Import a root file system", command: "import rootfs.tar.gz base:1" },
@@ -43,16 +42,15 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     };
     let engine = cx.engine()?;
     engine.import_target(&import)?;
-    let progress = cx.progress(Style::choose(matches, cx.is_out_terminal(), false)?);
+    let progress = cx.progress(style(cx, matches, false)?);
     let mut source: Box<dyn Read + Send> = match from.as_str() {
         "-" => Box::new(std::io::stdin()),
         url if is_url => {
-            cx.line(&format!("Downloading from {url}"))?;
+            progress.line(&format!("Downloading from {url}"));
             cx.download(url)?
         }
         path => Box::new(open(Path::new(path))?),
     };
-    let id = engine.import(&import, &mut source, &progress);
-    progress.finish();
+    let id = engine.import(&import, &mut source, &*progress);
     cx.line(id?.as_str())
 }

@@ -39,17 +39,11 @@ pub(crate) const FORMAT: Flag = Flag::str(
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let platform: Option<Platform> = matches.value("platform").map(str::parse).transpose()?;
-    print_found(cx, matches, |name| {
-        Ok(document(&cx.engine()?.inspect(name, platform.as_ref())?))
-    })
+    print_found(cx, matches, |name| Ok(document(&cx.engine()?.inspect(name, platform.as_ref())?)))
 }
 
 /// Prints what `find` finds for every argument, then why others were not found.
-pub(crate) fn print_found(
-    cx: &Context,
-    matches: &Matches,
-    find: impl Fn(&str) -> Result<Value>,
-) -> Result {
+pub(crate) fn print_found(cx: &Context, matches: &Matches, find: impl Fn(&str) -> Result<Value>) -> Result {
     let format = matches.value("format").map(InspectFormat::parse).transpose();
     let format = format.map_err(|why| Failure::with_code(format!("template parsing error: {why}"), BAD_TEMPLATE))?;
     let mut found = Vec::new();

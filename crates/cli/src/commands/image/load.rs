@@ -6,11 +6,10 @@ use std::path::Path;
 use wharfie_engine::load::Load;
 
 use super::platform_filter;
-use crate::commands::Run;
+use crate::commands::{PROGRESS, Run, style};
 use crate::context::{Context, open};
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Example, Flag, Matches};
-use crate::render::progress::{self, Style};
 
 /// `PROG load`.
 pub static COMMAND: Command<Run> = Command {
@@ -19,7 +18,7 @@ pub static COMMAND: Command<Run> = Command {
     flags: &[
         Flag::str("input", "Read from tar archive file, instead of STDIN").short('i'),
         Flag::comma_list("platform", "Load only the given platform").value_name("os[/arch[/variant]]"),
-        progress::FLAG,
+        PROGRESS,
         Flag::bool("quiet", "Suppress the load output").short('q'),
     ],
     examples: &[
@@ -39,9 +38,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
         None => Box::new(std::io::stdin()),
     };
-    let progress = cx.progress(Style::choose(matches, cx.is_out_terminal(), matches.flag("quiet"))?);
-    let loaded = cx.engine()?.load(&Load { platform }, &mut source, &progress);
-    progress.finish();
+    let progress = cx.progress(style(cx, matches, matches.flag("quiet"))?);
+    let loaded = cx.engine()?.load(&Load { platform }, &mut source, &*progress);
     for image in loaded? {
         for reference in &image.references {
             cx.line(&format!("Loaded image: {}", reference.familiar()))?;

@@ -31,7 +31,10 @@ pub static COMMAND: Command<Run> = Command {
         Example { text: "Ids only, for scripts", command: "images -q" },
         Example { text: "One repository", command: "images alpine" },
         Example { text: "What has no name", command: "images --filter dangling=true" },
-        Example { text: "Columns of your own", command: "images --format 'table {{.Repository}}:{{.Tag}}\\t{{.Size}}'" },
+        Example {
+            text: "Columns of your own",
+            command: "images --format 'table {{.Repository}}:{{.Tag}}\\t{{.Size}}'",
+        },
     ],
     complete: Complete::Images,
     run: Some(run),

@@ -42,7 +42,10 @@ fn mount(cx: &Context, matches: &Matches) -> Result {
             }
             cx.print(&crate::render::table::align(&text))
         }
-        [image, directory] => Ok(engine.mount(image, Path::new(directory))?),
+        [image, directory] => {
+            engine.mount(image, Path::new(directory))?;
+            Ok(())
+        }
         _ => Err(crate::failure::Failure::new(format!(
             "{}: '{}' requires no or 2 arguments\n\nUsage:  {} [IMAGE DIR]\n\nRun '{} --help' for more information",
             cx.program, cx.path, cx.path, cx.path

@@ -3,11 +3,11 @@
 use wharfie_engine::pull::{Pull, Pulled};
 use wharfie_oci::Reference;
 
-use crate::commands::Run;
+use crate::commands::{PROGRESS, Run, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Example, Flag, Matches};
-use crate::render::progress::{self, Style};
+use crate::render::progress::Progress;
 
 /// `PROG pull`.
 pub static COMMAND: Command<Run> = Command {
@@ -18,12 +18,15 @@ pub static COMMAND: Command<Run> = Command {
         Flag::bool("all-tags", "Download all tagged images in the repository").short('a'),
         Flag::bool("disable-content-trust", "Skip image verification").default("true"),
         Flag::str("platform", "Set platform if server is multi-platform capable"),
-        progress::FLAG,
+        PROGRESS,
         Flag::bool("quiet", "Suppress verbose output").short('q'),
     ],
     examples: &[
         Example { text: "Pull a tag", command: "pull alpine:3.20" },
-        Example { text: "Pull exactly this content", command: "pull alpine@sha256:beefdbd8a1da6d2915566fde36db9db0b524eb737fc57cd1367effd16dc0d06d" },
+        Example {
+            text: "Pull exactly this content",
+            command: "pull alpine@sha256:beefdbd8a1da6d2915566fde36db9db0b524eb737fc57cd1367effd16dc0d06d",
+        },
         Example { text: "Pull for another machine", command: "pull --platform linux/arm64 alpine" },
     ],
     run: Some(run),
@@ -35,35 +38,43 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let reference: Reference = typed.parse().map_err(wharfie_engine::Error::from)?;
     let quiet = matches.flag("quiet");
     let platform = cx.platform(matches)?;
-    let progress = cx.progress(Style::choose(matches, cx.is_out_terminal(), quiet)?);
+    let progress = cx.progress(style(cx, matches, quiet)?);
     if matches.flag("all-tags") {
         if !reference.is_name_only() {
             return Err(Failure::new("tag can't be used with --all-tags/-a"));
         }
         let mut is_newer = false;
         for tag in cx.engine()?.tags(reference.repository())? {
-            let tagged = Reference::tagged(reference.repository().clone(), &tag).map_err(wharfie_engine::Error::from)?;
+            let tagged =
+                Reference::tagged(reference.repository().clone(), &tag).map_err(wharfie_engine::Error::from)?;
             let pull = Pull { reference: tagged, platform: platform.clone() };
-            is_newer |= cx.engine()?.pull(&pull, &progress)?.is_newer;
+            is_newer |= cx.engine()?.pull(&pull, &*progress)?.is_newer;
         }
-        progress.finish();
-        return end(cx, &reference, &reference, is_newer, quiet);
+        return end(cx, &*progress, &reference, &reference, is_newer, quiet);
     }
     if reference.is_name_only() && !quiet {
-        cx.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG))?;
+        progress.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG));
     }
     let reference = reference.or_latest();
-    let pulled = cx.engine()?.pull(&Pull { reference: reference.clone(), platform }, &progress);
-    progress.finish();
+    let pulled = cx.engine()?.pull(&Pull { reference: reference.clone(), platform }, &*progress);
     let Pulled { is_newer, .. } = pulled?;
-    end(cx, &reference.clone().without_redundant_tag(), &reference, is_newer, quiet)
+    end(cx, &*progress, &reference.clone().without_redundant_tag(), &reference, is_newer, quiet)
 }
 
 /// The status and, on the last line, the canonical reference as it was typed.
-fn end(cx: &Context, stored: &Reference, typed: &Reference, is_newer: bool, quiet: bool) -> Result {
-    if !quiet {
-        let status = if is_newer { "Downloaded newer image" } else { "Image is up to date" };
-        cx.line(&format!("Status: {status} for {}", stored.familiar()))?;
+fn end(
+    cx: &Context,
+    progress: &dyn Progress,
+    stored: &Reference,
+    typed: &Reference,
+    is_newer: bool,
+    quiet: bool,
+) -> Result {
+    if quiet {
+        return cx.line(&typed.canonical());
     }
-    cx.line(&typed.canonical())
+    let status = if is_newer { "Downloaded newer image" } else { "Image is up to date" };
+    progress.line(&format!("Status: {status} for {}", stored.familiar()));
+    progress.line(&typed.canonical());
+    Ok(())
 }

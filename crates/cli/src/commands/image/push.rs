@@ -3,11 +3,10 @@
 use wharfie_engine::push::Push;
 use wharfie_oci::Reference;
 
-use crate::commands::Run;
+use crate::commands::{PROGRESS, Run, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
-use crate::render::progress::{self, Style};
 
 /// `PROG push`.
 pub static COMMAND: Command<Run> = Command {
@@ -19,7 +18,7 @@ pub static COMMAND: Command<Run> = Command {
         Flag::bool("disable-content-trust", "Skip image signing").default("true"),
         Flag::str("platform", "Push a platform-specific manifest as a single-platform image to the registry")
             .value_name("os[/arch[/variant]]"),
-        progress::FLAG,
+        PROGRESS,
         Flag::bool("quiet", "Suppress verbose output").short('q'),
     ],
     examples: &[
@@ -42,13 +41,12 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let platform = text.parse()?;
         cx.engine()?.inspect(&reference.clone().or_latest().familiar(), Some(&platform))?;
     }
+    let progress = cx.progress(style(cx, matches, quiet)?);
     if reference.is_name_only() && !all_tags && !quiet {
-        cx.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG))?;
+        progress.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG));
     }
     let reference = if all_tags { reference } else { reference.or_latest() };
-    let progress = cx.progress(Style::choose(matches, cx.is_out_terminal(), quiet)?);
-    let pushed = cx.engine()?.push(&Push { reference: reference.clone(), all_tags }, &progress);
-    progress.finish();
+    let pushed = cx.engine()?.push(&Push { reference: reference.clone(), all_tags }, &*progress);
     pushed?;
     if quiet { cx.line(&reference.canonical()) } else { Ok(()) }
 }

@@ -13,7 +13,10 @@ pub static COMMAND: Command<Run> = Command {
     arity: Arity::Exact(2),
     interspersed: false,
     examples: &[
-        Example { text: "Give an image the name it will be pushed under", command: "tag web:1 registry.example/team/web:1" },
+        Example {
+            text: "Give an image the name it will be pushed under",
+            command: "tag web:1 registry.example/team/web:1",
+        },
         Example { text: "Name an image by its id", command: "tag 0e5574283393 web:known-good" },
     ],
     complete: Complete::Images,

@@ -2,8 +2,8 @@
 
 use wharfie_engine::disk::ImagesUsage;
 
-use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::commands::image::ls::{NONE, created_since, rows};
+use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Command, Example, Flag, Matches};
@@ -77,13 +77,7 @@ fn summary(usage: &ImagesUsage) -> [[String; 5]; 4] {
     };
     let empty = |kind: &str| [kind, "0", "0", "0B", "0B"].map(str::to_owned);
     [
-        [
-            "Images".to_owned(),
-            usage.images.len().to_string(),
-            "0".to_owned(),
-            size::long(usage.size),
-            reclaimable,
-        ],
+        ["Images".to_owned(), usage.images.len().to_string(), "0".to_owned(), size::long(usage.size), reclaimable],
         empty("Containers"),
         empty("Local Volumes"),
         empty("Build Cache"),
@@ -96,8 +90,7 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
         .iter()
         .map(|image| {
             let row = rows(std::slice::from_ref(&image.listed), false).into_iter().next();
-            let (repository, tag) =
-                row.map_or((NONE.to_owned(), NONE.to_owned()), |row| (row.repository, row.tag));
+            let (repository, tag) = row.map_or((NONE.to_owned(), NONE.to_owned()), |row| (row.repository, row.tag));
             let image_row = &image.listed.image;
             [
                 repository,
@@ -120,7 +113,14 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
         ));
         text.push_str("\nContainers space usage:\n\n");
         text.push_str(&header([
-            "CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES",
+            "CONTAINER ID",
+            "IMAGE",
+            "COMMAND",
+            "LOCAL VOLUMES",
+            "SIZE",
+            "CREATED",
+            "STATUS",
+            "NAMES",
         ]));
         text.push_str("\nLocal Volumes space usage:\n\n");
         text.push_str(&header(["VOLUME NAME", "LINKS", "SIZE"]));

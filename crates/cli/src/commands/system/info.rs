@@ -1,8 +1,8 @@
 //! `info`: this machine and this store.
 
+use crate::commands::Run;
 use crate::commands::image::inspect::FORMAT;
 use crate::commands::version::VERSION;
-use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{BAD_TEMPLATE, Failure, Result};
 use crate::flags::{Command, Example, Matches};
@@ -61,7 +61,10 @@ fn facts(cx: &Context) -> Result<Facts> {
     insecure.extend(cx.insecure_registries());
     Ok(Facts {
         images: store.images().map_err(wharfie_engine::Error::from)?.len(),
-        snapshots: store.known_snapshot_kind().map_err(wharfie_engine::Error::from)?.map_or("not chosen yet", |k| k.as_str()),
+        snapshots: store
+            .known_snapshot_kind()
+            .map_err(wharfie_engine::Error::from)?
+            .map_or("not chosen yet", |k| k.as_str()),
         kernel: text(uname.release()),
         system: operating_system(),
         cpus: std::thread::available_parallelism().map_or(1, Into::into),
@@ -125,10 +128,7 @@ fn value(facts: &Facts) -> Value {
     let integer = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let registry = Value::object(
         "registry.ServiceConfig",
-        vec![
-            Field::new("InsecureRegistryCIDRs", texts(&facts.insecure)),
-            Field::new("Mirrors", texts(&facts.mirrors)),
-        ],
+        vec![Field::new("InsecureRegistryCIDRs", texts(&facts.insecure)), Field::new("Mirrors", texts(&facts.mirrors))],
     );
     Value::object(
         "*system.dockerInfo",

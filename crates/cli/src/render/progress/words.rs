@@ -52,6 +52,9 @@ pub(super) fn ended(what: &Subject, outcome: &Outcome) -> Option<String> {
             return Some(format!("Mounted from {}", clean(from)));
         }
         (Subject::Resolve { .. }, Outcome::Manifest { digest, .. }) => return Some(format!("Digest: {digest}")),
+        (Subject::Tag(reference), Outcome::Manifest { digest, size }) => {
+            return Some(format!("{}: digest: {digest} size: {size}", clean(reference.tag().unwrap_or_default())));
+        }
         _ => return None,
     };
     Some(words.to_owned())
