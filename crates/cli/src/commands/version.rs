@@ -55,7 +55,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// Where values start.
-const COLUMN: usize = 19;
+const COLUMN: usize = 20;
 
 fn arch() -> String {
     wharfie_oci::Platform::host().architecture

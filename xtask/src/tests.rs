@@ -1,0 +1,68 @@
+//! Checking and measuring.
+
+use crate::packages::{self, TESTS};
+use crate::process::{output, root, run, run_with, say};
+use crate::{Result, tidy};
+
+/// Everything CI runs.
+pub(crate) fn test() -> Result {
+    packages::ensure(TESTS)?;
+    check()?;
+    // The program first: end-to-end tests start it.
+    run("cargo", &["build", "--locked", "--package", "wharfie"])?;
+    run("cargo", &["test", "--locked", "--workspace", "--no-fail-fast"])
+}
+
+/// Formatting, lints and arrows.
+pub(crate) fn check() -> Result {
+    run("cargo", &["fmt", "--all", "--check"])?;
+    tidy::run()?;
+    run("cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+/// The tests that are too slow for every change; they are marked `ignored` with that reason.
+pub(crate) fn slow() -> Result {
+    packages::ensure(TESTS)?;
+    run("cargo", &["build", "--locked", "--release", "--package", "wharfie"])?;
+    run("cargo", &["test", "--locked", "--release", "--workspace", "--", "--ignored", "--test-threads", "1"])
+}
+
+/// Measures whole processes against other engines.
+pub(crate) fn bench(words: &[&str]) -> Result {
+    packages::ensure(TESTS)?;
+    run("cargo", &["build", "--locked", "--release", "--package", "wharfie", "--package", "wharfie-bench"])?;
+    let program = root().join("target/release/wharfie-bench");
+    run(&program.to_string_lossy(), words)
+}
+
+/// A minute for each target.
+pub(crate) fn fuzz() -> Result {
+    let list = output("cargo", &["fuzz", "list"]).map_err(|why| {
+        format!("{why}\nfuzzing needs a nightly toolchain and `cargo install cargo-fuzz`")
+    })?;
+    for target in list.lines() {
+        run("cargo", &["fuzz", "run", target, "--", "-max_total_time=60"])?;
+    }
+    Ok(())
+}
+
+/// The released binary and the files beside it.
+pub(crate) fn dist() -> Result {
+    let commit = output("git", &["rev-parse", "--short=7", "HEAD"])?;
+    let environment = [("WHARFIE_BUILD", commit.trim())];
+    run_with("cargo", &["build", "--locked", "--profile", "dist", "--package", "wharfie"], &environment)?;
+    let files = root().join("target/dist-files");
+    std::fs::create_dir_all(&files).map_err(|why| why.to_string())?;
+    let program = root().join("target/dist/wharfie");
+    let program = program.to_string_lossy();
+    let write = |name: &str, text: String| {
+        std::fs::write(files.join(name), text).map_err(|why| format!("cannot write {name}: {why}"))
+    };
+    std::fs::copy(&*program, files.join("wharfie")).map_err(|why| why.to_string())?;
+    write("wharfie.bash", output(&program, &["completion", "bash"])?)?;
+    write("_wharfie", output(&program, &["completion", "zsh"])?)?;
+    write("wharfie.fish", output(&program, &["completion", "fish"])?)?;
+    write("wharfie.1", output(&program, &["manpage"])?)?;
+    say(&format!("released files are in {}", files.display()));
+    Ok(())
+}
