@@ -4,15 +4,19 @@
 //! The tree knows nothing about what commands do: `R` is whatever the program wants to call, usually a function pointer.
 
 mod command;
+mod completion;
 mod error;
 mod help;
+mod manpage;
 mod matches;
 mod parse;
 mod resolve;
 
 pub use command::{Arity, Check, Command, Complete, Entry, Example, Flag, Kind};
+pub use completion::{Shell, completion};
 pub use error::UsageError;
 pub use help::help;
+pub use manpage::manpage;
 pub use matches::Matches;
 pub use resolve::{Invocation, Parsed, Stream, parse};
 

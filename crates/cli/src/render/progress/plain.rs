@@ -79,7 +79,10 @@ impl State {
 
     fn say(&mut self, task: TaskId, words: &str) {
         self.speak();
-        match self.tasks.get(&task).and_then(words::label) {
+        let Some(what) = self.tasks.get(&task) else {
+            return;
+        };
+        match words::label(what) {
             Some(label) => self.streams.line(&format!("{label}: {words}")),
             None => self.streams.line(words),
         }
@@ -94,13 +97,13 @@ impl State {
         if self.silent == Some(task) && *outcome == Outcome::Exists {
             self.silent = None;
         }
+        self.speak();
         let Some(what) = self.tasks.get(&task) else {
             return;
         };
         let words = words::ended(what, outcome);
         match (what, outcome, words) {
             (Subject::Fetch(_), Outcome::Done, _) => {
-                self.speak();
                 for fetch in self.fetches.iter_mut().filter(|(fetch, _)| *fetch == task) {
                     fetch.1 = true;
                 }
@@ -108,10 +111,7 @@ impl State {
                 return;
             }
             // A digest is the image's, not the tag's.
-            (Subject::Resolve { .. }, _, Some(words)) => {
-                self.speak();
-                self.streams.line(&words);
-            }
+            (Subject::Resolve { .. }, _, Some(words)) => self.streams.line(&words),
             (_, _, Some(words)) => self.say(task, &words),
             (_, _, None) => {}
         }
@@ -192,7 +192,13 @@ Status: Downloaded newer image for 127.0.0.1:5611/team/web:latest
         let top = tasks.began(Subject::Fetch(layer('9')));
         tasks.ended(bottom, Outcome::Failed);
         tasks.ended(top, Outcome::Done);
-        assert_eq!(out.text(), "888888888888: Pulling fs layer\n999999999999: Pulling fs layer\n");
+        let quick = tasks.began(Subject::Fetch(layer('a')));
+        tasks.ended(quick, Outcome::Failed);
+        plain.line("end");
+        assert_eq!(
+            out.text(),
+            "888888888888: Pulling fs layer\n999999999999: Pulling fs layer\naaaaaaaaaaaa: Pulling fs layer\nend\n"
+        );
     }
 
     #[test]

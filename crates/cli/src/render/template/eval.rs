@@ -135,15 +135,17 @@ impl<'t> Run<'t> {
         match node {
             Node::Text(text) => self.print(text)?,
             Node::Action(pipe) => self.action(dot, pipe)?,
-            Node::If(branch) => {
-                let taken = self.pipeline(dot, &branch.pipe)?.is_true();
-                self.branch(dot, taken.then_some(dot), branch)?;
-            }
-            Node::With(branch) => {
+            Node::If(branch) | Node::With(branch) | Node::Range(branch) => {
+                // Variables of the pipeline, even of one in parentheses, end with the branch.
+                let mark = self.variables.len();
                 let value = self.pipeline(dot, &branch.pipe)?;
-                self.branch(dot, value.is_true().then_some(&value), branch)?;
+                match node {
+                    Node::Range(_) => self.range(dot, &value, branch)?,
+                    Node::With(_) => self.branch(dot, value.is_true().then_some(&value), branch)?,
+                    _ => self.branch(dot, value.is_true().then_some(dot), branch)?,
+                }
+                self.variables.truncate(mark);
             }
-            Node::Range(branch) => self.range(dot, branch)?,
             Node::Template(invocation) => self.template(dot, invocation)?,
             Node::Break => return Err(Stop::Break),
             Node::Continue => return Err(Stop::Continue),
@@ -169,27 +171,21 @@ impl<'t> Run<'t> {
         }
     }
 
-    /// The variables of the pipeline end with the branch.
+    /// Runs the first list with `taken` as dot, or the second one without it.
     fn branch(&mut self, outside: &Value, taken: Option<&Value>, branch: &'t Branch) -> Result<(), Stop> {
-        let mark = self.variables.len() - declared(&branch.pipe);
-        let result = match (taken, &branch.otherwise) {
+        match (taken, &branch.otherwise) {
             (Some(dot), _) => self.list(dot, &branch.then),
             (None, Some(list)) => self.list(outside, list),
             (None, None) => Ok(()),
-        };
-        self.variables.truncate(mark);
-        result
+        }
     }
 
-    fn range(&mut self, dot: &Value, branch: &'t Branch) -> Result<(), Stop> {
-        let value = self.pipeline(dot, &branch.pipe)?;
-        let mark = self.variables.len() - declared(&branch.pipe);
-        let ran = self.iterate(&value, branch);
-        if let (Ok(false), Some(list)) = (&ran, &branch.otherwise) {
-            self.list(dot, list)?;
+    fn range(&mut self, outside: &Value, value: &Value, branch: &'t Branch) -> Result<(), Stop> {
+        let any = self.iterate(value, branch)?;
+        match &branch.otherwise {
+            Some(list) if !any => self.list(outside, list),
+            _ => Ok(()),
         }
-        self.variables.truncate(mark);
-        ran.map(|_| ())
     }
 
     /// Whether there was anything to go through.
@@ -257,9 +253,4 @@ impl<'t> Run<'t> {
         self.name = caller;
         Ok(())
     }
-}
-
-/// How many variables the pipeline has added.
-fn declared(pipe: &Pipeline) -> usize {
-    if pipe.assigns { 0 } else { pipe.variables.len() }
 }

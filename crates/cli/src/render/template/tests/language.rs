@@ -88,6 +88,11 @@ fn variables_live_until_their_end() {
     check("{{$x := 1}}{{if true}}{{$x = 2}}{{end}}{{$x}}", "2");
     check("{{$x := 1}}{{range 3}}{{$x = .}}{{end}}{{$x}}", "2");
     check("{{if $x := .Size}}{{$x}}{{else}}{{$x}}{{end}}", "5");
+    check("{{$x := 1}}{{if ($x := 2)}}{{$x}}{{end}}{{$x}}", "21");
+    check(
+        "{{range $i, $e := ($x := .RepoTags)}}{{$i}}{{len $x}}{{end}}{{range 2}}{{continue}}{{end}}{{.Size}}",
+        "02125",
+    );
     check("{{range $i, $x := .RepoTags}}{{$y := $x}}{{$y}}{{end}}", "web:1web:2");
 }
 

@@ -1,0 +1,87 @@
+//! The script for Z shell.
+
+use std::fmt::Write as _;
+
+use super::{Stop, identifier, quoted, spellings};
+
+/// The whole script.
+pub(super) fn script(program: &str, stops: &[Stop]) -> String {
+    let name = identifier(program);
+    let described = |name: &str, about: &str| {
+        quoted(&format!("{}:{}", name.replace(':', "\\:"), about.lines().next().unwrap_or_default()))
+    };
+    let mut cases = String::new();
+    for Stop { paths, command } in stops {
+        let pattern = paths.iter().map(|path| quoted(path)).collect::<Vec<_>>().join("|");
+        let commands: Vec<String> = command.commands.iter().map(|(name, about)| described(name, about)).collect();
+        let flags = command.flags.iter();
+        let mut flags: Vec<String> = flags
+            .flat_map(|flag| spellings(flag).into_iter().map(|spelling| described(&spelling, flag.help)))
+            .collect();
+        flags.push(described("--help", "Print usage"));
+        let (kind, words) = command.arguments();
+        writeln!(
+            cases,
+            "    {pattern}) commands=({}) flags=({}) valued=({}) kind={kind} choices=({words}) first={} ;;",
+            commands.join(" "),
+            flags.join(" "),
+            command.valued_words(),
+            if command.is_interspersed { "''" } else { "yes" },
+        )
+        .expect("a string accepts every write");
+    }
+    BODY.replace("@CASES@", &cases).replace("@NAME@", &name).replace("@PROGRAM@", program)
+}
+
+const BODY: &str = r#"#compdef @PROGRAM@
+# Completion of @PROGRAM@ for zsh. Load it with: source <(@PROGRAM@ completion zsh)
+
+# What can stand at a place in the tree of commands; fails if there is no such place.
+_@NAME@_at() {
+    case "$1" in
+@CASES@    *) return 1 ;;
+    esac
+}
+
+_@NAME@() {
+    local -a commands flags valued choices
+    local kind first place='' value='' dash='' word
+    local -i count=0
+    _@NAME@_at ''
+    for word in "${(@)words[2,CURRENT-1]}"; do
+        if [[ -n $value ]]; then
+            value=''
+        elif [[ -z $dash && $word == -- ]]; then
+            dash=yes
+        elif [[ -z $dash && $word == -?* ]] && ! [[ -n $first && $count -gt 0 ]]; then
+            (( ${valued[(Ie)$word]} )) && value=yes
+        elif [[ $count -eq 0 ]] && _@NAME@_at "$place $word"; then
+            place="$place $word"
+        else
+            (( count += 1 ))
+        fi
+    done
+    if [[ -n $value || ( -n $first && $count -gt 0 ) ]]; then
+        _files
+    elif [[ -z $dash && $PREFIX == -* ]]; then
+        _describe -o option flags
+    elif (( ${#commands} )); then
+        _describe command commands
+    else
+        case "$kind" in
+        words) compadd -a choices ;;
+        files) _files ;;
+        images|containers)
+            choices=(${(f)"$(_call_program names ${(q)words[1]} __complete $kind ${(q)PREFIX} 2>/dev/null)"})
+            compadd -a choices
+            ;;
+        esac
+    fi
+}
+
+if [[ $funcstack[1] == _@NAME@ ]]; then
+    _@NAME@ "$@"
+else
+    compdef _@NAME@ @PROGRAM@
+fi
+"#;
