@@ -37,9 +37,8 @@ pub(crate) fn bench(words: &[&str]) -> Result {
 
 /// A minute for each target.
 pub(crate) fn fuzz() -> Result {
-    let list = output("cargo", &["fuzz", "list"]).map_err(|why| {
-        format!("{why}\nfuzzing needs a nightly toolchain and `cargo install cargo-fuzz`")
-    })?;
+    let list = output("cargo", &["fuzz", "list"])
+        .map_err(|why| format!("{why}\nfuzzing needs a nightly toolchain and `cargo install cargo-fuzz`"))?;
     for target in list.lines() {
         run("cargo", &["fuzz", "run", target, "--", "-max_total_time=60"])?;
     }

@@ -113,9 +113,8 @@ fn supply(packages: &[Package], breaches: &mut Vec<String>) -> Result {
         };
         // `A OR B` needs one of them, `A AND B` both; `/` is an old way to write OR.
         let licence = licence.replace('/', " OR ").replace(['(', ')'], " ");
-        let is_fine = licence
-            .split(" OR ")
-            .any(|choice| choice.split(" AND ").all(|one| allowed.contains(&one.trim())));
+        let is_fine =
+            licence.split(" OR ").any(|choice| choice.split(" AND ").all(|one| allowed.contains(&one.trim())));
         if !is_fine {
             breaches.push(format!("{} {}: licence {licence} is not allowed", package.name, package.version));
         }

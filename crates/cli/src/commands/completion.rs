@@ -5,8 +5,7 @@ use wharfie_engine::list::List;
 use crate::commands::{ROOT, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::completion::{Shell, script};
-use crate::flags::{Arity, Command, Complete, Example, Matches};
+use crate::flags::{self, Arity, Command, Complete, Example, Matches, Shell};
 
 /// `PROG completion`.
 pub static COMMAND: Command<Run> = Command {
@@ -32,16 +31,17 @@ pub static WORDS: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let shell = match matches.args()[0].as_str() {
-        "bash" => Shell::Bash,
-        "zsh" => Shell::Zsh,
-        "fish" => Shell::Fish,
-        other => return Err(Failure::new(format!("unknown shell {other:?}: bash, zsh and fish are known"))),
+    let name = &matches.args()[0];
+    let Some(shell) = Shell::named(name) else {
+        return Err(Failure::new(format!("unknown shell {name:?}: bash, zsh and fish are known")));
     };
-    cx.print(&script(&ROOT, &cx.program, shell))
+    cx.print(&flags::completion(&ROOT, &cx.program, shell))
 }
 
 fn words(cx: &Context, matches: &Matches) -> Result {
+    if matches.args()[0] != "images" {
+        return Ok(());
+    }
     let prefix = matches.arg(1).unwrap_or_default();
     let mut text = String::new();
     for listed in cx.engine()?.list(&List::default())? {

@@ -3,8 +3,7 @@
 use crate::commands::{ROOT, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::manpage::manpage;
-use crate::flags::{Arity, Command, Example, Matches};
+use crate::flags::{self, Arity, Command, Example, Matches};
 
 /// `PROG manpage`.
 pub static COMMAND: Command<Run> = Command {
@@ -21,6 +20,6 @@ pub static COMMAND: Command<Run> = Command {
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let words: Vec<&str> = matches.args().iter().map(String::as_str).collect();
-    let page = manpage(&ROOT, &cx.program, &words);
+    let page = flags::manpage(&ROOT, &cx.program, &words);
     cx.print(&page.ok_or_else(|| Failure::new(format!("unknown help topic: {}", words.join(" "))))?)
 }

@@ -1,12 +1,12 @@
 //! The command tree and its aliases, nothing else.
 
-// pub mod completion;
+pub mod completion;
 pub mod image;
 pub mod inspect;
 pub mod login;
 pub mod logout;
 pub mod manifest;
-// pub mod manpage;
+pub mod manpage;
 pub mod search;
 pub mod system;
 pub mod tags;
@@ -55,16 +55,16 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("image", &image::COMMAND),
         Entry::new("manifest", &manifest::COMMAND),
         Entry::new("system", &system::COMMAND),
-        // Entry::new("completion", &completion::COMMAND),
+        Entry::new("completion", &completion::COMMAND),
         Entry::new("history", &image::history::COMMAND),
         Entry::new("import", &image::import::COMMAND),
         Entry::new("inspect", &inspect::COMMAND),
         Entry::new("load", &image::load::COMMAND),
-        // Entry::new("manpage", &manpage::COMMAND),
+        Entry::new("manpage", &manpage::COMMAND),
         Entry::new("rmi", &image::rm::COMMAND),
         Entry::new("save", &image::save::COMMAND),
         Entry::new("tag", &image::tag::COMMAND),
-        // Entry::new("__complete", &completion::WORDS).hidden(),
+        Entry::new("__complete", &completion::WORDS).hidden(),
     ],
     interspersed: false,
     ..Command::BASE
@@ -74,7 +74,7 @@ pub static ROOT: Command<Run> = Command {
 pub(crate) const FORMAT_HELP: &str = "Format output using a custom template:\n'table':            Print output in table format with column headers (default)\n'table TEMPLATE':   Print output in table format using the given Go template\n'json':             Print in JSON format\n'TEMPLATE':         Print output using the given Go template.\nRefer to https://docs.docker.com/go/formatting/ for more information about\nformatting output with templates";
 
 /// A template that cannot be used, in docker's words.
-pub(crate) fn template_failure(why: String) -> Failure {
+pub(crate) fn template_failure(why: impl std::fmt::Display) -> Failure {
     Failure::new(format!("template parsing error: {why}"))
 }
 
