@@ -1,9 +1,13 @@
 //! Fixture builders, test registry, contract suites and host sandbox for wharfie's tests.
 
 pub mod faulty_server;
+pub mod host;
+pub mod image;
 pub mod registry;
 pub mod tls;
 
 pub use faulty_server::{FaultyServer, Heard};
+pub use host::{Host, Outcome};
+pub use image::{Image, archive, file};
 pub use registry::TestRegistry;
 pub use tls::Authority;

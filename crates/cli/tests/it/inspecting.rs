@@ -1,0 +1,122 @@
+//! `inspect`, `image inspect` and `history`.
+
+use serde_json::{Value, json};
+use wharfie_testkit::Image;
+
+use crate::{host_with, without_ages};
+
+fn web() -> Image {
+    Image::new()
+        .with_file("motd", "hello")
+        .with_step("/bin/sh -c #(nop)  CMD [\"sh\"]")
+        .with_file("bin/sh", "#!")
+        .with_config("Cmd", json!(["sh"]))
+        .with_config("Labels", json!({"a": "1"}))
+}
+
+#[test]
+fn the_document_has_dockers_shape() {
+    let web = web();
+    let host = host_with(&[(&web, &["web:1", "alpha:0"])]);
+    let text = host.run(&["inspect", "web:1"]).succeeds();
+    assert!(text.starts_with("[\n    {\n        \"Id\": \"sha256:"), "{text}");
+    let found: Value = serde_json::from_str(&text).unwrap();
+    let found = &found[0];
+    assert_eq!(found["Id"], json!(web.id()));
+    assert_eq!(found["RepoTags"], json!(["alpha:0", "web:1"]));
+    assert_eq!(found["RepoDigests"], json!([]));
+    assert_eq!(found["Created"], json!("2020-01-01T00:00:00Z"));
+    assert_eq!(found["Size"], json!(7));
+    assert_eq!(found["Config"], json!({"Cmd": ["sh"], "Labels": {"a": "1"}}));
+    assert_eq!(found["RootFS"]["Layers"].as_array().map(Vec::len), Some(2));
+    let one_line = host.run(&["inspect", "-f", "json", "web:1"]).succeeds();
+    assert_eq!(serde_json::from_str::<Value>(&one_line).unwrap(), serde_json::from_str::<Value>(&text).unwrap());
+}
+
+#[test]
+fn templates_find_what_is_there_and_what_is_not() {
+    let web = web();
+    let host = host_with(&[(&web, &["web:1"])]);
+    let check = |template: &str, expected: &str| {
+        host.run(&["inspect", "-f", template, "web:1"]).prints(&format!("{expected}\n"));
+    };
+    check("{{.Id}} {{.ID}}", &format!("{0} {0}", web.id()));
+    check("{{.Config.Cmd}} {{.Config.Entrypoint}}", "[sh] []");
+    check("{{json .Config.Entrypoint}}", "null");
+    check("{{.Config.Hostname}}", "");
+    check("{{.Config.Labels.nope}}", "<no value>");
+    check("{{index .Config.Labels \"nope\"}}", "");
+    check("{{index .Config.Labels \"a\"}}", "1");
+    check("{{range .RepoTags}}{{.}};{{end}}", "web:1;");
+    check("a\\tb", "a\\tb");
+    let outcome = host.run(&["inspect", "-f", "{{.Nope}}", "web:1"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, "\n"));
+    assert_eq!(
+        outcome.stderr,
+        "template parsing error: template: :1:2: executing \"\" at <.Nope>: map has no entry for key \"Nope\"\n"
+    );
+    let outcome = host.run(&["inspect", "-f", "{{.Id", "web:1"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (64, ""));
+    assert_eq!(outcome.stderr, "template parsing error: template: :1: unclosed action\n");
+}
+
+#[test]
+fn missing_objects_are_named_after_the_found_ones() {
+    let web = web();
+    let host = host_with(&[(&web, &["web:1"])]);
+    let outcome = host.run(&["inspect", "-f", "{{.Os}}", "nope", "web:1", "other"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, "linux\n"));
+    assert_eq!(outcome.stderr, "Error: No such object: nope\nError: No such object: other\n");
+    let outcome = host.run(&["inspect", "nope"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, "[]\n"));
+    let outcome = host.run(&["image", "inspect", "nope"]);
+    assert_eq!(outcome.stderr, "Error response from daemon: No such image: nope:latest\n");
+    let outcome = host.run(&["inspect", "--type", "container", "nope"]);
+    assert_eq!(outcome.stderr, "Error response from daemon: No such container: nope\n");
+    let outcome = host.run(&["inspect", "--type", "foo", "nope"]);
+    assert!(outcome.stderr.starts_with("unknown type: \"foo\": must be one of \"config\", \"container\","));
+}
+
+#[test]
+fn lookups_follow_one_rule() {
+    let (a, b) = (Image::new().with_file("a", "1"), Image::new().with_file("b", "2"));
+    let host = host_with(&[(&a, &["web"]), (&b, &["x:1"])]);
+    // A repository called like another image's short id wins over the id.
+    host.run(&["tag", "web", &b.short()]).prints("");
+    host.run(&["inspect", "-f", "{{.Id}}", &b.short()]).prints(&format!("{}\n", a.id()));
+    host.run(&["inspect", "-f", "{{.Id}}", &b.id()]).prints(&format!("{}\n", b.id()));
+    host.run(&["inspect", "-f", "{{.Id}}", &b.id()["sha256:".len()..]]).prints(&format!("{}\n", b.id()));
+    host.run(&["inspect", "-f", "{{.Id}}", &format!("sha256:{}", &a.short()[..6])]).prints(&format!("{}\n", a.id()));
+    let outcome = host.run(&["history", "ABCDEF012345"]);
+    assert_eq!(outcome.stderr, "invalid reference format: repository name (library/ABCDEF012345) must be lowercase\n");
+}
+
+#[test]
+fn platforms_are_checked() {
+    let host = host_with(&[(&web().on("linux", "s390x"), &["web"])]);
+    host.run(&["image", "inspect", "-f", "{{.Architecture}}", "web"]).prints("s390x\n");
+    let outcome = host.run(&["image", "inspect", "--platform", "linux/arm64", "web"]);
+    assert_eq!(
+        outcome.stderr,
+        "Error response from daemon: image with reference web was found but its platform (linux/s390x) does not match \
+         the specified platform (linux/arm64)\n"
+    );
+}
+
+#[test]
+fn history_is_told_newest_first() {
+    let web = web();
+    let host = host_with(&[(&web, &["web"])]);
+    let expected = format!(
+        "IMAGE          CREATED       CREATED BY                      SIZE      COMMENT\n\
+         {}   N years ago   layer 1                         2B        \n\
+         <missing>      N years ago   /bin/sh -c #(nop)  CMD [\"sh\"]   0B        \n\
+         <missing>      N years ago   layer 0                         5B        \n",
+        web.short()
+    );
+    assert_eq!(without_ages(&host.run(&["history", "web"]).succeeds()), expected);
+    host.run(&["history", "-q", "web"]).prints(&format!("{}\n<missing>\n<missing>\n", web.short()));
+    host.run(&["history", "--human=false", "--format", "{{.CreatedSince}}|{{.Size}}", "web"])
+        .prints("2020-01-01T00:00:00Z|2\n2020-01-01T00:00:00Z|0\n2020-01-01T00:00:00Z|5\n");
+    host.run(&["history", "nope"]).fails(1, "Error response from daemon: No such image: nope:latest");
+}

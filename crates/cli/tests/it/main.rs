@@ -1,0 +1,38 @@
+//! The real binary on real input.
+
+mod import;
+mod inspecting;
+mod listing;
+mod loading;
+mod removing;
+mod restoring;
+mod words;
+
+use wharfie_testkit::{Host, Image, archive};
+
+/// A fresh host for the binary under test.
+fn host() -> Host {
+    Host::new(env!("CARGO_BIN_EXE_wharfie"))
+}
+
+/// A host with these images loaded.
+fn host_with(images: &[(&Image, &[&str])]) -> Host {
+    let host = host();
+    let loaded = host.run_with(&["load", "-q"], &archive(images));
+    loaded.succeeds();
+    host
+}
+
+/// Ages and dates change from day to day; everything else must not.
+fn without_ages(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(" years ago") {
+        let digits = rest[..at].bytes().rev().take_while(u8::is_ascii_digit).count();
+        out.push_str(&rest[..at - digits]);
+        out.push('N');
+        out.push_str(" years ago");
+        rest = &rest[at + " years ago".len()..];
+    }
+    out + rest
+}

@@ -1,0 +1,160 @@
+//! A machine of its own for each test: a store, a home and an environment that nothing else uses.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A sandboxed user of the program under test.
+pub struct Host {
+    place: TempDir,
+    program: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+/// How a command ended and what it said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The words after the program's name, for messages.
+    pub words: String,
+    /// Exit code; 128 + n after signal n.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Host {
+    /// A host with nothing in it. `program` is the binary under test: `env!("CARGO_BIN_EXE_wharfie")`.
+    ///
+    /// # Panics
+    /// When there is no place for temporary files.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        let place = TempDir::with_prefix("wharfie-test-").expect("temporary files can be made");
+        std::fs::create_dir(place.path().join("home")).expect("the folder is new");
+        Self { place, program: program.into(), environment: Vec::new() }
+    }
+
+    /// Adds a variable to the environment of every command.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A folder for the test's own files, removed with the host.
+    pub fn path(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Where the store is.
+    pub fn store(&self) -> PathBuf {
+        self.place.path().join("store")
+    }
+
+    /// Docker's configuration folder.
+    pub fn docker_config(&self) -> PathBuf {
+        self.place.path().join("home/.docker")
+    }
+
+    /// Writes a file of the test's own and gives its path.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.place.path().join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).expect("the host's own folder takes folders");
+        }
+        std::fs::write(&path, bytes).expect("the host's own folder takes files");
+        path
+    }
+
+    /// A command line, not yet started: the environment is set, nothing is inherited but the path.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(words)
+            .current_dir(self.place.path())
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", self.place.path().join("home"))
+            .env("TZ", "UTC")
+            .env("WHARFIE_ROOT", self.store())
+            .env("WHARFIE_CONFIG", self.place.path().join("config.toml"))
+            .env("WHARFIE_RETRY_UNIT_MS", "1")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs a command with nothing on its standard input.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn run(&self, words: &[&str]) -> Outcome {
+        self.run_with(words, b"")
+    }
+
+    /// Runs a command with `input` on its standard input.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn run_with(&self, words: &[&str], input: &[u8]) -> Outcome {
+        let mut command = self.command(words);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program under test can be started");
+        let mut stdin = child.stdin.take().expect("it was asked for");
+        let output = std::thread::scope(|scope| {
+            // A command that does not read its input closes the pipe; that is its right.
+            scope.spawn(move || stdin.write_all(input));
+            child.wait_with_output().expect("a started program ends")
+        });
+        Outcome::of(words, &output)
+    }
+}
+
+impl Outcome {
+    /// The outcome of a finished process.
+    pub fn of(words: &[&str], output: &std::process::Output) -> Self {
+        use std::os::unix::process::ExitStatusExt;
+        let code = output.status.code().or_else(|| output.status.signal().map(|signal| 128 + signal));
+        Self {
+            words: words.join(" "),
+            code: code.unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Insists on success and gives what was printed.
+    ///
+    /// # Panics
+    /// When the command failed.
+    #[track_caller]
+    pub fn succeeds(self) -> String {
+        assert_eq!(self.code, 0, "`{}` failed:\n{}{}", self.words, self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// Insists on success and on what is printed, nothing on stderr.
+    ///
+    /// # Panics
+    /// When anything is different.
+    #[track_caller]
+    pub fn prints(self, expected: &str) {
+        let (code, stdout, stderr) = (self.code, self.stdout.as_str(), self.stderr.as_str());
+        assert_eq!((code, stdout, stderr), (0, expected, ""), "`{}`", self.words);
+    }
+
+    /// Insists on failure with this code and this text on stderr, nothing on stdout.
+    ///
+    /// # Panics
+    /// When anything is different.
+    #[track_caller]
+    pub fn fails(self, code: i32, stderr: &str) {
+        let expected = format!("{stderr}\n");
+        assert_eq!((self.code, self.stdout.as_str(), self.stderr.as_str()), (code, "", &*expected), "`{}`", self.words);
+    }
+}

@@ -1,0 +1,180 @@
+//! Images made in memory: small, deterministic, and in docker's archive format.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use wharfie_layer::entry::{Entry, Kind};
+use wharfie_layer::tar::Writer;
+use wharfie_oci::Digest;
+
+/// An image being described.
+#[derive(Debug, Clone)]
+pub struct Image {
+    layers: Vec<Vec<u8>>,
+    config: BTreeMap<String, Value>,
+    history: Vec<Value>,
+    created: Option<String>,
+    platform: (String, String),
+    parent: Option<String>,
+}
+
+impl Default for Image {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A regular file as an entry with its bytes.
+pub fn file(path: &str, content: &str) -> (Entry, Vec<u8>) {
+    let entry = Entry {
+        path: path.as_bytes().to_vec(),
+        kind: Kind::File,
+        mode: 0o644,
+        mtime: 1_577_836_800,
+        size: content.len() as u64,
+        ..Entry::default()
+    };
+    (entry, content.as_bytes().to_vec())
+}
+
+/// A tar of entries with their bytes.
+///
+/// # Panics
+/// When an entry cannot be written.
+pub fn tar(entries: &[(Entry, Vec<u8>)]) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new());
+    for (entry, content) in entries {
+        writer.append(entry, content.as_slice()).expect("a fixture's entries can be written");
+    }
+    writer.finish().expect("a vector takes every byte")
+}
+
+impl Image {
+    /// An image without layers, made in 2020.
+    pub fn new() -> Self {
+        Self {
+            layers: Vec::new(),
+            config: BTreeMap::new(),
+            history: Vec::new(),
+            created: Some("2020-01-01T00:00:00Z".to_owned()),
+            platform: ("linux".to_owned(), "amd64".to_owned()),
+            parent: None,
+        }
+    }
+
+    /// Adds a layer of one file.
+    #[must_use]
+    pub fn with_file(self, path: &str, content: &str) -> Self {
+        self.with_layer(tar(&[file(path, content)]))
+    }
+
+    /// Adds a layer, given as a tar.
+    #[must_use]
+    pub fn with_layer(mut self, tar: Vec<u8>) -> Self {
+        self.history
+            .push(json!({"created": "2020-01-01T00:00:00Z", "created_by": format!("layer {}", self.layers.len())}));
+        self.layers.push(tar);
+        self
+    }
+
+    /// Sets a member of the run configuration, such as `Cmd`.
+    #[must_use]
+    pub fn with_config(mut self, key: &str, value: Value) -> Self {
+        self.config.insert(key.to_owned(), value);
+        self
+    }
+
+    /// Adds a history entry without a layer.
+    #[must_use]
+    pub fn with_step(mut self, created_by: &str) -> Self {
+        self.history.push(json!({"created": "2020-01-01T00:00:00Z", "created_by": created_by, "empty_layer": true}));
+        self
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub fn made(mut self, created: &str) -> Self {
+        self.created = Some(created.to_owned());
+        self
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn on(mut self, os: &str, architecture: &str) -> Self {
+        self.platform = (os.to_owned(), architecture.to_owned());
+        self
+    }
+
+    /// The id of the image it was made from, recorded if that is in the same archive.
+    #[must_use]
+    pub fn from(mut self, parent: &Self) -> Self {
+        self.parent = Some(parent.id());
+        self
+    }
+
+    /// Its configuration's bytes.
+    ///
+    /// # Panics
+    /// Never: the document is a plain value.
+    pub fn config_bytes(&self) -> Vec<u8> {
+        let diff_ids: Vec<String> = self.layers.iter().map(|tar| Digest::of(tar).to_string()).collect();
+        let mut document = json!({
+            "architecture": self.platform.1,
+            "os": self.platform.0,
+            "config": self.config,
+            "history": self.history,
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        });
+        if let Some(created) = &self.created {
+            document["created"] = json!(created);
+        }
+        serde_json::to_vec(&document).expect("a value can be written")
+    }
+
+    /// `sha256:` and 64 digits.
+    pub fn id(&self) -> String {
+        Digest::of(&self.config_bytes()).to_string()
+    }
+
+    /// The first twelve digits of its id.
+    pub fn short(&self) -> String {
+        Digest::of(&self.config_bytes()).short().to_owned()
+    }
+
+    /// Its layers' tars, bottom first.
+    pub fn layers(&self) -> &[Vec<u8>] {
+        &self.layers
+    }
+}
+
+/// A docker-archive with these images and their names.
+///
+/// # Panics
+/// Never: everything is in memory.
+pub fn archive(images: &[(&Image, &[&str])]) -> Vec<u8> {
+    let mut members: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut manifest = Vec::new();
+    for (image, names) in images {
+        let config = image.config_bytes();
+        let path = |bytes: &[u8]| format!("blobs/sha256/{}", Digest::of(bytes).hex());
+        let layers: Vec<String> = image.layers.iter().map(|tar| path(tar)).collect();
+        let mut entry = json!({"Config": path(&config), "RepoTags": names, "Layers": layers});
+        if let Some(parent) = &image.parent {
+            entry["Parent"] = json!(parent);
+        }
+        manifest.push(entry);
+        members.insert(path(&config), config);
+        for tar in &image.layers {
+            members.insert(path(tar), tar.clone());
+        }
+    }
+    members.insert("manifest.json".to_owned(), serde_json::to_vec(&manifest).expect("a value can be written"));
+    let entries: Vec<(Entry, Vec<u8>)> = members
+        .into_iter()
+        .map(|(name, bytes)| {
+            let entry = Entry { path: name.into_bytes(), mode: 0o644, size: bytes.len() as u64, ..Entry::default() };
+            (entry, bytes)
+        })
+        .collect();
+    tar(&entries)
+}
