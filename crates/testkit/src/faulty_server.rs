@@ -40,8 +40,11 @@ pub struct FaultyServer {
     listener: Option<JoinHandle<()>>,
 }
 
+/// Raw bytes for a request.
+type Answer = dyn Fn(&Heard) -> Vec<u8> + Send + Sync;
+
 struct Shared {
-    answer: Box<dyn Fn(&Heard) -> Vec<u8> + Send + Sync>,
+    answer: Box<Answer>,
     heard: Mutex<Vec<Heard>>,
     is_over: AtomicBool,
 }
