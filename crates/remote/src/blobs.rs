@@ -11,7 +11,8 @@ use crate::endpoint::{self, Endpoint};
 use crate::exchange;
 use crate::ranges::{self, Ranges};
 use crate::remote::Inner;
-use crate::transport::{Payload, Request, Response, skip};
+use crate::response::Response;
+use crate::transport::{Payload, Request, skip};
 use crate::url::{self, Url};
 use crate::{Error, RepositoryClient, Watch};
 
@@ -35,7 +36,7 @@ impl RepositoryClient {
             failures += 1;
             match retry.wait(failures, &why) {
                 // A registry that is not there is reported at once; only broken or refused transfers are waited for.
-                Some(seconds) if !is_absent(&why) && !is_crowded(&why) => retry.count_down(seconds, watch),
+                Some(seconds) if self.is_worth_waiting(&why) && !is_crowded(&why) => retry.count_down(seconds, watch),
                 _ => return Err(why),
             }
         }
@@ -277,10 +278,6 @@ fn range_start(response: &Response) -> Option<u64> {
 
 fn blob_path(path: &str, digest: &Digest) -> String {
     format!("{path}/blobs/{digest}")
-}
-
-fn is_absent(why: &Error) -> bool {
-    matches!(why, Error::Connection { cause, .. } if exchange::is_unconnected(cause))
 }
 
 /// A registry that limits us without saying for how long: docker reports it at once.

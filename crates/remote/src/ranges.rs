@@ -11,7 +11,7 @@ use wharfie_oci::Descriptor;
 
 use crate::blobs::{Origin, Wanted};
 use crate::remote::Inner;
-use crate::transport::Response;
+use crate::response::Response;
 use crate::{ConnectionError, Error};
 
 /// 1 MiB: a part. Long enough to pay for its request, short enough to hold several.
@@ -79,7 +79,8 @@ struct State {
     unclaimed: u64,
     free: Vec<Vec<u8>>,
     arrived: BTreeMap<u64, Vec<u8>>,
-    failure: Option<Error>,
+    /// The first part that could not be fetched. Those before it were claimed earlier and still arrive.
+    failure: Option<(u64, Error)>,
     is_abandoned: bool,
 }
 
@@ -148,7 +149,7 @@ impl Ranges {
                 self.current = part;
                 return Ok(());
             }
-            if let Some(why) = state.failure.take() {
+            if let Some((_, why)) = state.failure.take_if(|(part, _)| *part == self.next) {
                 return Err(why);
             }
             state = self.shared.changed.wait(state).expect("no holder panics");
@@ -240,7 +241,9 @@ impl Shared {
                 state.arrived.insert(part, buffer);
             }
             Err(why) => {
-                state.failure.get_or_insert(why);
+                if state.failure.as_ref().is_none_or(|(first, _)| part < *first) {
+                    state.failure = Some((part, why));
+                }
             }
         }
         drop(state);

@@ -12,7 +12,8 @@ use wharfie_oci::{Descriptor, Digest};
 
 use crate::auth::token::Scopes;
 use crate::exchange::Session;
-use crate::transport::{Payload, Request, Response};
+use crate::response::Response;
+use crate::transport::{Payload, Request};
 use crate::url::Url;
 use crate::{Error, RepositoryClient, Watch};
 
@@ -85,8 +86,8 @@ impl RepositoryClient {
             let Err(why) = self.pushing(|session| self.upload_once(session, blob, open, watch)) else { return Ok(()) };
             failures += 1;
             match retry.wait(failures, &why) {
-                Some(seconds) => retry.count_down(seconds, watch),
-                None => return Err(why),
+                Some(seconds) if self.is_worth_waiting(&why) => retry.count_down(seconds, watch),
+                _ => return Err(why),
             }
         }
     }

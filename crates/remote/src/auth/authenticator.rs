@@ -98,7 +98,7 @@ impl Authenticator {
         let find = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
         let origin = endpoint.base.origin();
         if let Some(bearer) = find("bearer")
-            && let Some(realm) = bearer.parameter("realm").and_then(|realm| endpoint.base.join(realm))
+            && let Some(realm) = bearer.parameter("realm").and_then(Url::parse)
         {
             let service = bearer.parameter("service").unwrap_or_default();
             let mut wanted = scopes.clone();
@@ -172,7 +172,10 @@ impl Authenticator {
         })?;
         let scopes = scopes.clone();
         let granted = Granted { realm: realm.clone(), service: service.to_owned(), credentials, scopes, token };
-        self.state().tokens.push(granted);
+        let now = Instant::now();
+        let mut state = self.state();
+        state.tokens.retain(|granted| granted.token.good_until > now);
+        state.tokens.push(granted);
         Ok(Authorization { value, is_token: true, is_fresh: true })
     }
 
