@@ -116,7 +116,10 @@ pub(crate) fn roam(
         current.headers.insert(header::AUTHORIZATION, value.clone());
     }
     for _ in 0..=MAX_REDIRECTS {
-        let response = transport.send(&current, trust_of(&current.url))?;
+        let result = transport.send(&current, trust_of(&current.url));
+        let is_elsewhere = current.url.origin() != home;
+        let mut response = if is_elsewhere { result.map_err(shortened) } else { result }?;
+        response.is_elsewhere = is_elsewhere;
         let is_read = matches!(current.method, Method::GET | Method::HEAD);
         let is_redirect = match response.status {
             307 | 308 => true,
@@ -140,6 +143,17 @@ pub(crate) fn roam(
     }
     let method = go_name(&request.method);
     Err(Error::TooManyRedirects { method, url: request.url.to_string(), limit: MAX_REDIRECTS })
+}
+
+/// Queries of the URLs that a registry sends us to are keys to its storage: they are no matter for messages.
+fn shortened(why: Error) -> Error {
+    match why {
+        Error::Connection { method, url, cause } => {
+            let url = Url::parse(&url).map_or_else(String::new, |url| url.without_query().to_string());
+            Error::Connection { method, url, cause }
+        }
+        other => other,
+    }
 }
 
 /// [`roam`] for servers that are no registries, again after failures that pass.

@@ -113,7 +113,12 @@ pub(crate) fn start(inner: &Arc<Inner>, origin: &Origin, blob: &Descriptor, firs
     let mut first = Some(first);
     for _ in 0..jobs {
         let (shared, direct, first) = (Arc::clone(&shared), direct.clone(), first.take());
-        std::thread::spawn(move || shared.work(direct, first));
+        let is_needed = first.is_some();
+        let spawned = std::thread::Builder::new().spawn(move || shared.work(direct, first));
+        // The first thread has the first part; fewer of the others only make it slower.
+        if is_needed && spawned.is_err() {
+            return None;
+        }
     }
     Some(Ranges { shared, current: Vec::new(), consumed: 0, next: 0 })
 }
@@ -209,7 +214,7 @@ impl Shared {
             }
         };
         if response.status != 206 {
-            return Err(broken(response.url.to_string(), std::io::ErrorKind::InvalidData));
+            return Err(broken(response.url.without_query().to_string(), std::io::ErrorKind::InvalidData));
         }
         self.receive(part, response, buffer)
     }
@@ -217,7 +222,7 @@ impl Shared {
     fn receive(&self, part: u64, response: Response, mut buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
         let (from, last) = self.bounds(part);
         let size = usize::try_from(last + 1 - from).expect("a part fits into memory");
-        let url = response.url.to_string();
+        let url = response.url.without_query().to_string();
         buffer.resize(size, 0);
         let mut body = response.into_body();
         let mut filled = 0;

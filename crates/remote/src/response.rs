@@ -15,6 +15,8 @@ pub(crate) struct Response {
     pub(crate) headers: HeaderMap,
     /// What answered, after redirects.
     pub(crate) url: Url,
+    /// True if another host answered than the one that was asked.
+    pub(crate) is_elsewhere: bool,
     pub(crate) method: &'static str,
     /// True if the request carried a token that was made for it.
     pub(crate) had_token: bool,
@@ -80,15 +82,19 @@ impl Response {
         }
     }
 
+    fn shown_url(&self) -> String {
+        if self.is_elsewhere { self.url.without_query().to_string() } else { self.url.to_string() }
+    }
+
     /// An error that says this answer is not what it should be.
     pub(crate) fn invalid(&self, why: impl fmt::Display) -> Error {
-        Error::InvalidAnswer { method: self.method, url: self.url.to_string(), why: why.to_string() }
+        Error::InvalidAnswer { method: self.method, url: self.shown_url(), why: why.to_string() }
     }
 
     /// An error that says the body broke off.
     pub(crate) fn broken(&self, why: io::Error) -> Error {
         let cause = connection_error(ureq::Error::from(why), false);
-        Error::Connection { method: self.method, url: self.url.to_string(), cause }
+        Error::Connection { method: self.method, url: self.shown_url(), cause }
     }
 }
 

@@ -133,6 +133,7 @@ impl Transport {
             status: parts.status.as_u16(),
             headers: parts.headers,
             url: request.url.clone(),
+            is_elsewhere: false,
             method,
             had_token: false,
             body: body.into_reader(),

@@ -152,7 +152,9 @@ impl Authenticator {
             granted.realm == *realm && granted.service == service && granted.credentials == credentials
         };
         if is_stale {
-            self.state().tokens.retain(|granted| !(is_mine(granted) && granted.scopes.covers(scopes)));
+            // What the new one replaces goes, or narrower ones would be found first and refused every time.
+            let is_replaced = |granted: &Granted| granted.scopes.covers(scopes) || scopes.covers(&granted.scopes);
+            self.state().tokens.retain(|granted| !(is_mine(granted) && is_replaced(granted)));
         } else {
             let now = Instant::now();
             let state = self.state();

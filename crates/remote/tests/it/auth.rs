@@ -118,6 +118,10 @@ fn more_rights_are_asked_for_once() {
     let web = repository(&remote(), server.address(), "team/web");
     assert_eq!(download(&web, &layer(b"content"), watch(&())).unwrap(), b"content");
     assert!(token_requests(&server)[1].target.contains("%3Adelete%2Cpull"));
+    // The wider token is the one that is used from then on.
+    let before = server.heard().len();
+    download(&web, &layer(b"content"), watch(&())).unwrap();
+    assert_eq!(server.heard().len(), before + 1);
 }
 
 #[test]

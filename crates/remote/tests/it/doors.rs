@@ -53,6 +53,15 @@ fn configured_authorities_are_trusted_and_others_are_not() {
 }
 
 #[test]
+fn hosts_with_certificates_are_not_spoken_to_in_the_open() {
+    let plain = TestRegistry::start();
+    let folder = certs(plain.address(), &[]);
+    let refused = repository(&trusting(&folder), plain.address(), "team/web").resolve("v1").unwrap_err();
+    let answered = "http: server gave HTTP response to HTTPS client";
+    assert_eq!(refused.to_string(), format!("Get \"https://{}/v2/\": {answered}", plain.address()));
+}
+
+#[test]
 fn clients_prove_themselves_by_certificate() {
     let registry = TestRegistry::builder().with_client_certificates().start();
     let authority = registry.authority().unwrap();

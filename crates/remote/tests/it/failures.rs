@@ -42,6 +42,17 @@ fn a_failing_registry_is_asked_again_and_then_reported() {
 }
 
 #[test]
+fn a_connection_that_breaks_once_is_no_failure() {
+    let (descriptor, bytes, _) = image(b"x");
+    let answer = manifest_reply(&descriptor, &bytes);
+    let server = FaultyServer::start(move |request| match (request.method.as_str(), request.earlier) {
+        ("HEAD", _) | (_, 0) => Vec::new(),
+        _ => answer.clone(),
+    });
+    assert_eq!(web(server.address()).resolve("v1").unwrap(), descriptor);
+}
+
+#[test]
 fn web_pages_are_shown_for_what_they_are() {
     let server = FaultyServer::start(|request| match request.method.as_str() {
         "HEAD" => without_body(reply(404, &[("Content-Length", "13")], b"")),

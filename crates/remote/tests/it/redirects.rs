@@ -87,3 +87,12 @@ fn targets_that_are_no_urls_are_refused() {
         assert!(matches!(refused, Error::InvalidAnswer { .. }), "{target}: {refused}");
     }
 }
+
+#[test]
+fn keys_to_storage_are_no_matter_for_messages() {
+    let storage = FaultyServer::start(|_| Vec::new());
+    let target = format!("http://{}/bucket?X-Amz-Signature=abc", storage.address());
+    let registry = FaultyServer::start(move |_| reply(307, &[("Location", &target)], b""));
+    let refused = download(&web(registry.address()), &layer(b"content"), watch(&())).unwrap_err().to_string();
+    assert_eq!(refused, format!("Get \"http://{}/bucket\": EOF", storage.address()));
+}
