@@ -36,7 +36,7 @@ pub enum ConnectionError {
     #[error("net/http: timeout awaiting response headers")]
     Timeout,
     /// The connection broke.
-    #[error("{}", reason("read", .0))]
+    #[error("{}", reason(if .0.kind() == io::ErrorKind::BrokenPipe { "write" } else { "read" }, .0))]
     Broken(#[source] io::Error),
     /// What came back is no HTTP.
     #[error("net/http: HTTP/1.x transport connection broken: {0}")]

@@ -4,7 +4,7 @@ use wharfie_content::{Event, TaskId};
 use wharfie_oci::{Digest, MediaType};
 use wharfie_remote::{Error, Watch};
 use wharfie_testkit::FaultyServer;
-use wharfie_testkit::faulty_server::{Heard, reply};
+use wharfie_testkit::faulty_server::{CONTINUE, Heard, reply};
 
 use crate::fixtures::{Waits, image, layer, noise, refusal, upload, watch, web};
 
@@ -112,6 +112,25 @@ fn a_connection_that_breaks_is_made_again() {
     let server = opening(|request| if request.earlier == 0 { Vec::new() } else { reply(201, &[], b"") });
     send(&web(server.address()), b"content", Watch::silent()).unwrap();
     assert_eq!(server.heard().len(), 4);
+}
+
+#[test]
+fn a_slammed_door_is_knocked_at_before_the_next_try() {
+    let server = opening(|request| match request.header("expect") {
+        // As gateways do that refuse by length: they do not read what they will not take.
+        None => Vec::new(),
+        Some(_) => reply(413, &[], b"<html>too large</html>"),
+    });
+    let waits = Waits::default();
+    let refused = send(&web(server.address()), b"content", watch(&waits)).unwrap_err();
+    assert_eq!((refused.status(), waits.seconds().len()), (Some(413), 5));
+
+    let server = opening(|request| match (request.header("expect"), request.body.is_empty()) {
+        (None, false) if request.earlier == 0 => Vec::new(),
+        (Some(_), true) => CONTINUE.to_vec(),
+        _ => reply(201, &[], b""),
+    });
+    send(&web(server.address()), b"content", Watch::silent()).unwrap();
 }
 
 #[test]
