@@ -110,6 +110,9 @@ impl Context {
             }
             let config = crate::network::config(insecure.clone(), mirrors.clone(), jobs, &directory, &docker);
             let mut keychain = Keychain::new(docker);
+            if let Some(path) = env::nonempty("PATH") {
+                keychain = keychain.with_path(path.as_ref());
+            }
             if let Some(json) = env::nonempty("DOCKER_AUTH_CONFIG") {
                 keychain = keychain.with_auth_config(&json);
             }

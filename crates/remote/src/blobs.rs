@@ -4,6 +4,8 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use ureq::http::{HeaderMap, HeaderValue, Method, header};
+use wharfie_content::{BoxError, Source};
+use wharfie_oci::reference::DEFAULT_HOST;
 use wharfie_oci::{Descriptor, Digest};
 
 use crate::auth::token::Scopes;
@@ -11,7 +13,8 @@ use crate::endpoint::{self, Endpoint};
 use crate::exchange;
 use crate::ranges::{self, Ranges};
 use crate::remote::Inner;
-use crate::transport::{Payload, Request, Response, skip};
+use crate::response::Response;
+use crate::transport::{Payload, Request, skip};
 use crate::url::{self, Url};
 use crate::{Error, RepositoryClient, Watch};
 
@@ -28,14 +31,14 @@ impl RepositoryClient {
         let retry = self.inner.transport.config().retry;
         let mut failures = 0;
         loop {
-            let why = match self.open(blob) {
+            let why = match self.begin(blob) {
                 Ok((origin, response)) => return Ok(BlobReader::new(&self.inner, blob, watch, origin, response)),
                 Err(why) => why,
             };
             failures += 1;
             match retry.wait(failures, &why) {
                 // A registry that is not there is reported at once; only broken or refused transfers are waited for.
-                Some(seconds) if !is_absent(&why) && !is_crowded(&why) => retry.count_down(seconds, watch),
+                Some(seconds) if self.is_worth_waiting(&why) && !is_crowded(&why) => retry.count_down(seconds, watch),
                 _ => return Err(why),
             }
         }
@@ -56,7 +59,7 @@ impl RepositoryClient {
         })
     }
 
-    fn open(&self, blob: &Descriptor) -> Result<(Origin, Response), Error> {
+    fn begin(&self, blob: &Descriptor) -> Result<(Origin, Response), Error> {
         let from_registry = self.pulling(|session| {
             let origin = Origin::Registry { endpoint: session.endpoint.clone(), path: self.path.clone() };
             let wanted = wanted(&self.inner, blob, session.endpoint);
@@ -76,6 +79,12 @@ impl RepositoryClient {
             }
             result => result,
         }
+    }
+}
+
+impl Source for RepositoryClient {
+    fn open(&self, blob: &Descriptor) -> Result<Box<dyn Read + Send + '_>, BoxError> {
+        Ok(Box::new(self.blob(blob, Watch::silent())?))
     }
 }
 
@@ -212,8 +221,22 @@ impl<'a> BlobReader<'a> {
                 retry.count_down(seconds, self.watch);
                 Ok(())
             }
-            None => Err(io::Error::other(why)),
+            None => match self.behind_mirror() {
+                Some((endpoint, path)) => {
+                    self.origin = Origin::Registry { endpoint, path };
+                    self.failures = 0;
+                    Ok(())
+                }
+                None => Err(io::Error::other(why)),
+            },
         }
+    }
+
+    /// The registry that a mirror stands in for.
+    fn behind_mirror(&self) -> Option<(Endpoint, String)> {
+        let Origin::Registry { endpoint: Endpoint { is_mirror: true, .. }, path } = &self.origin else { return None };
+        let endpoint = endpoint::endpoints(self.inner.transport.config(), DEFAULT_HOST, false).ok()?.pop()?;
+        Some((endpoint, path.clone()))
     }
 }
 
@@ -277,10 +300,6 @@ fn range_start(response: &Response) -> Option<u64> {
 
 fn blob_path(path: &str, digest: &Digest) -> String {
     format!("{path}/blobs/{digest}")
-}
-
-fn is_absent(why: &Error) -> bool {
-    matches!(why, Error::Connection { cause, .. } if exchange::is_unconnected(cause))
 }
 
 /// A registry that limits us without saying for how long: docker reports it at once.

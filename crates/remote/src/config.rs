@@ -74,7 +74,8 @@ impl Default for Config {
             ranges_on_loopback: false,
             jobs: 4,
             connect_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(60),
+            // Registries may take minutes to move a large upload to where it belongs before they answer.
+            idle_timeout: Duration::from_secs(180),
         }
     }
 }

@@ -33,7 +33,7 @@ impl Remote {
             return Err(Error::Download {
                 url: url.to_owned(),
                 status: response.status,
-                reason: crate::transport::reason(response.status),
+                reason: crate::response::reason(response.status),
                 body,
             });
         }

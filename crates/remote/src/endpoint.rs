@@ -51,7 +51,7 @@ fn doors(config: &Config, authority: &str, key: &str) -> Vec<Endpoint> {
     let https = |trust| Endpoint::new(true, authority, trust, key);
     let http = Endpoint::new(false, authority, Trust::Unverified, key);
     if is_loopback && has_folder {
-        return vec![https(Trust::Verified), http];
+        return vec![https(Trust::Verified)];
     }
     if is_loopback {
         return vec![http, https(Trust::Unverified)];

@@ -7,11 +7,12 @@ use crate::auth::challenge;
 use crate::auth::token::Scopes;
 use crate::auth::{Asked, Authenticator, Authorization};
 use crate::endpoint::{self, Endpoint};
+use crate::response::Response;
 use crate::retry::{is_transient_status, retry_after};
-use crate::transport::{Payload, Request, Response, Transport, Trust, go_name};
+use crate::transport::{Payload, Request, Transport, Trust, go_name};
 use crate::url::Url;
 use crate::warnings::Warnings;
-use crate::{Config, ConnectionError, Error};
+use crate::{Config, Error};
 
 /// Talks to one registry through one door, with the rights that one kind of work needs.
 #[derive(Clone, Copy)]
@@ -43,10 +44,12 @@ impl Session<'_> {
         let mut challenged = 0;
         loop {
             let mut response = self.roam(request, shown.as_ref()).map_err(|why| self.as_first_contact(why))?;
-            self.warnings.note(&response.headers);
+            let is_theirs = response.url.origin() == self.endpoint.base.origin();
+            if is_theirs {
+                self.warnings.note(&response.headers);
+            }
             response.had_token = shown.as_ref().is_some_and(|shown| shown.is_token);
-            let is_challenge = response.status == 401 && response.url.origin() == self.endpoint.base.origin();
-            if !is_challenge || !is_ours || challenged == MAX_CHALLENGES {
+            if response.status != 401 || !is_theirs || !is_ours || challenged == MAX_CHALLENGES {
                 return Ok(response);
             }
             challenged += 1;
@@ -90,7 +93,7 @@ impl Session<'_> {
     fn as_first_contact(&self, why: Error) -> Error {
         match why {
             Error::Connection { url, cause, .. }
-                if is_unconnected(&cause)
+                if cause.is_unconnected()
                     && Url::parse(&url).is_some_and(|url| url.origin() == self.endpoint.base.origin()) =>
             {
                 Error::Connection { method: "Get", url: self.endpoint.base.to_string(), cause }
@@ -113,7 +116,10 @@ pub(crate) fn roam(
         current.headers.insert(header::AUTHORIZATION, value.clone());
     }
     for _ in 0..=MAX_REDIRECTS {
-        let response = transport.send(&current, trust_of(&current.url))?;
+        let result = transport.send(&current, trust_of(&current.url));
+        let is_elsewhere = current.url.origin() != home;
+        let mut response = if is_elsewhere { result.map_err(shortened) } else { result }?;
+        response.is_elsewhere = is_elsewhere;
         let is_read = matches!(current.method, Method::GET | Method::HEAD);
         let is_redirect = match response.status {
             307 | 308 => true,
@@ -139,6 +145,17 @@ pub(crate) fn roam(
     Err(Error::TooManyRedirects { method, url: request.url.to_string(), limit: MAX_REDIRECTS })
 }
 
+/// Queries of the URLs that a registry sends us to are keys to its storage: they are no matter for messages.
+fn shortened(why: Error) -> Error {
+    match why {
+        Error::Connection { method, url, cause } => {
+            let url = Url::parse(&url).map_or_else(String::new, |url| url.without_query().to_string());
+            Error::Connection { method, url, cause }
+        }
+        other => other,
+    }
+}
+
 /// [`roam`] for servers that are no registries, again after failures that pass.
 pub(crate) fn patiently(
     transport: &Transport,
@@ -162,7 +179,7 @@ fn patience(transport: &Transport, mut send: impl FnMut() -> Result<Response, Er
             Ok(response) if is_transient_status(response.status) => {
                 retry.pause(failures + 1, response.status, retry_after(&response.headers))
             }
-            Err(why @ Error::Connection { cause, .. }) if why.is_transient() && !is_unconnected(cause) => {
+            Err(why @ Error::Connection { cause, .. }) if why.is_transient() && !cause.is_unconnected() => {
                 retry.pause(failures + 1, 0, None)
             }
             _ => None,
@@ -185,18 +202,6 @@ pub(crate) fn custom_headers(config: &Config) -> HeaderMap {
         }
     }
     headers
-}
-
-/// True if no connection was made: nobody has seen the request.
-pub(crate) fn is_unconnected(cause: &ConnectionError) -> bool {
-    matches!(
-        cause,
-        ConnectionError::Dial { .. }
-            | ConnectionError::Lookup { .. }
-            | ConnectionError::Certificate(_)
-            | ConnectionError::Tls(_)
-            | ConnectionError::Proxy(_)
-    )
 }
 
 /// 10, as browsers and Go.

@@ -5,7 +5,9 @@ use ureq::http::{Method, header};
 use crate::auth::token::Scopes;
 use crate::auth::{HUB_KEY, Secret, challenge, host_of, registry_key};
 use crate::endpoint::{self, Endpoint};
-use crate::transport::{Payload, Request, Response, reason};
+use crate::response::{Response, reason};
+use crate::transport::{Payload, Request};
+use crate::url::Url;
 use crate::{Credentials, Error, Remote, exchange};
 
 /// What a registry said to credentials that it accepted.
@@ -38,7 +40,7 @@ impl Remote {
         }
         let challenges = challenge::challenges(&response.headers);
         let bearer = challenges.iter().find(|challenge| challenge.scheme == "bearer");
-        let realm = bearer.and_then(|bearer| bearer.parameter("realm")).and_then(|realm| endpoint.base.join(realm));
+        let realm = bearer.and_then(|bearer| bearer.parameter("realm")).and_then(Url::parse);
         let (authorization, identity_token) = match (bearer, realm, credentials) {
             (Some(bearer), Some(realm), _) => {
                 response.discard();
@@ -60,11 +62,11 @@ impl Remote {
             }
             _ => return Err(refused(endpoint, response)),
         };
-        let response = self.ping(endpoint, authorization)?;
+        let response = self.ping(endpoint, authorization.as_ref())?;
         if response.is_success() { Ok(LoginOutcome { identity_token }) } else { Err(refused(endpoint, response)) }
     }
 
-    fn ping(&self, endpoint: &Endpoint, authorization: Option<header::HeaderValue>) -> Result<Response, Error> {
+    fn ping(&self, endpoint: &Endpoint, authorization: Option<&header::HeaderValue>) -> Result<Response, Error> {
         let transport = &self.inner.transport;
         let request = Request {
             method: Method::GET,
@@ -73,7 +75,7 @@ impl Remote {
             payload: Payload::Empty,
         };
         let trust = endpoint::trust_of(transport.config(), &endpoint.base, endpoint);
-        exchange::patiently(transport, &request, trust, authorization.as_ref())
+        exchange::patiently(transport, &request, trust, authorization)
     }
 }
 

@@ -90,7 +90,10 @@ impl RepositoryClient {
     fn head(&self, session: &Session<'_>, reference: &str) -> Result<Option<Descriptor>, Error> {
         let mut request = session.request(Method::HEAD, &self.manifest_path(reference));
         request.headers.insert(header::ACCEPT, HeaderValue::from_static(ACCEPT));
-        let response = session.send(&request)?;
+        let response = match session.send(&request) {
+            Err(Error::Connection { cause, .. }) if !cause.is_unconnected() => return Ok(None),
+            result => result?,
+        };
         let digest = response.header("docker-content-digest").parse::<Digest>();
         let (200, Ok(digest), Some(size)) = (response.status, digest, response.content_length()) else {
             return Ok(None);

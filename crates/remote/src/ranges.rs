@@ -11,7 +11,7 @@ use wharfie_oci::Descriptor;
 
 use crate::blobs::{Origin, Wanted};
 use crate::remote::Inner;
-use crate::transport::Response;
+use crate::response::Response;
 use crate::{ConnectionError, Error};
 
 /// 1 MiB: a part. Long enough to pay for its request, short enough to hold several.
@@ -79,7 +79,8 @@ struct State {
     unclaimed: u64,
     free: Vec<Vec<u8>>,
     arrived: BTreeMap<u64, Vec<u8>>,
-    failure: Option<Error>,
+    /// The first part that could not be fetched. Those before it were claimed earlier and still arrive.
+    failure: Option<(u64, Error)>,
     is_abandoned: bool,
 }
 
@@ -112,7 +113,12 @@ pub(crate) fn start(inner: &Arc<Inner>, origin: &Origin, blob: &Descriptor, firs
     let mut first = Some(first);
     for _ in 0..jobs {
         let (shared, direct, first) = (Arc::clone(&shared), direct.clone(), first.take());
-        std::thread::spawn(move || shared.work(direct, first));
+        let is_needed = first.is_some();
+        let spawned = std::thread::Builder::new().spawn(move || shared.work(direct, first));
+        // The first thread has the first part; fewer of the others only make it slower.
+        if is_needed && spawned.is_err() {
+            return None;
+        }
     }
     Some(Ranges { shared, current: Vec::new(), consumed: 0, next: 0 })
 }
@@ -148,7 +154,7 @@ impl Ranges {
                 self.current = part;
                 return Ok(());
             }
-            if let Some(why) = state.failure.take() {
+            if let Some((_, why)) = state.failure.take_if(|(part, _)| *part == self.next) {
                 return Err(why);
             }
             state = self.shared.changed.wait(state).expect("no holder panics");
@@ -208,7 +214,7 @@ impl Shared {
             }
         };
         if response.status != 206 {
-            return Err(broken(response.url.to_string(), std::io::ErrorKind::InvalidData));
+            return Err(broken(response.url.without_query().to_string(), std::io::ErrorKind::InvalidData));
         }
         self.receive(part, response, buffer)
     }
@@ -216,7 +222,7 @@ impl Shared {
     fn receive(&self, part: u64, response: Response, mut buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
         let (from, last) = self.bounds(part);
         let size = usize::try_from(last + 1 - from).expect("a part fits into memory");
-        let url = response.url.to_string();
+        let url = response.url.without_query().to_string();
         buffer.resize(size, 0);
         let mut body = response.into_body();
         let mut filled = 0;
@@ -240,7 +246,9 @@ impl Shared {
                 state.arrived.insert(part, buffer);
             }
             Err(why) => {
-                state.failure.get_or_insert(why);
+                if state.failure.as_ref().is_none_or(|(first, _)| part < *first) {
+                    state.failure = Some((part, why));
+                }
             }
         }
         drop(state);

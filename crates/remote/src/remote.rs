@@ -143,6 +143,13 @@ impl RepositoryClient {
         &self.host
     }
 
+    /// False for a registry that cannot be reached and never was: that is reported at once. One that has answered before is
+    /// waited for.
+    pub(crate) fn is_worth_waiting(&self, why: &Error) -> bool {
+        let was_met = || self.inner.doors.lock().expect("no holder panics").contains_key(&self.host);
+        !matches!(why, Error::Connection { cause, .. } if cause.is_unconnected()) || was_met()
+    }
+
     pub(crate) fn pulling<T>(&self, work: impl FnMut(&Session<'_>) -> Result<T, Error>) -> Result<T, Error> {
         self.inner.at_doors(&self.host, true, &Scopes::pull(&self.path), work)
     }

@@ -5,7 +5,8 @@ use ureq::http::{HeaderValue, Method};
 
 use crate::auth::{HUB_KEY, basic};
 use crate::endpoint;
-use crate::transport::{Payload, Request, Response, Trust};
+use crate::response::Response;
+use crate::transport::{Payload, Request, Trust};
 use crate::url::{self, Url};
 use crate::{Credentials, Error, Remote, exchange, host_pattern};
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use ureq::http::Method;
 
-use crate::transport::Response;
+use crate::response::Response;
 use crate::url::Url;
 use crate::{Error, RepositoryClient};
 
@@ -19,6 +19,7 @@ impl RepositoryClient {
             let mut found = Vec::new();
             let mut known = HashSet::new();
             let mut visited = HashSet::new();
+            let mut barren = 0;
             let mut next = Some(session.request(Method::GET, &format!("{}/tags/list", self.path)).url);
             while let Some(url) = next.take() {
                 if !visited.insert(url.clone()) || visited.len() > MAX_PAGES {
@@ -28,8 +29,8 @@ impl RepositoryClient {
                 let page = page(&mut response)?;
                 let before = found.len();
                 found.extend(page.into_iter().filter(|tag| known.insert(tag.clone())));
-                // A page that brings nothing new ends the list: some registries link to themselves.
-                if found.len() > before && found.len() < MAX_TAGS {
+                barren = if found.len() > before { 0 } else { barren + 1 };
+                if barren < MAX_BARREN && found.len() < MAX_TAGS {
                     next = next_page(&response).filter(|next| next.origin() == session.endpoint.base.origin());
                 }
             }
@@ -61,4 +62,6 @@ fn next_page(response: &Response) -> Option<Url> {
 const MAX_PAGE: u64 = 16 << 20;
 /// 10,000 pages, a million tags: beyond that a list is no list any more.
 const MAX_PAGES: usize = 10_000;
+/// 5 pages in a row without a new tag: some registries hide what one may not see, others walk in circles.
+const MAX_BARREN: usize = 5;
 const MAX_TAGS: usize = 1_000_000;

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -13,6 +12,7 @@ use ureq::{Agent, SendBody};
 use crate::certificates::{self, Authorities};
 use crate::connector::{NamingResolver, connection_error, connector};
 use crate::host_pattern;
+use crate::response::Response;
 use crate::url::{self, Url};
 use crate::{Config, Error};
 
@@ -46,18 +46,6 @@ pub(crate) struct Request<'a> {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload<'a>,
-}
-
-/// The head of an answer; the body is read as needed.
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    /// What answered, after redirects.
-    pub(crate) url: Url,
-    pub(crate) method: &'static str,
-    /// True if the request carried a token that was made for it.
-    pub(crate) had_token: bool,
-    body: ureq::BodyReader<'static>,
 }
 
 /// How far a host is trusted.
@@ -145,6 +133,7 @@ impl Transport {
             status: parts.status.as_u16(),
             headers: parts.headers,
             url: request.url.clone(),
+            is_elsewhere: false,
             method,
             had_token: false,
             body: body.into_reader(),
@@ -169,7 +158,7 @@ impl Transport {
             Some(Tls { trust: Trust::Verified, folder: None }) => self.authorities.settings(),
             Some(Tls { trust: Trust::Unverified, folder: None }) => Authorities::unverified(),
         };
-        let proxy = proxy.map(|text| ureq::Proxy::new(text).map_err(|_| unusable_proxy(text))).transpose()?;
+        let proxy = proxy.map(read_proxy).transpose()?;
         let agent = Agent::with_parts(self.agent_config(settings, proxy), connector(), NamingResolver::default());
         agents.insert(key, agent.clone());
         Ok((agent, is_proxied))
@@ -202,77 +191,6 @@ impl Transport {
             || url::is_loopback(url.host())
             || host_pattern::is_exempt(&proxy.no_proxy, url.host(), url.port());
         (!is_direct).then_some(text)
-    }
-}
-
-impl Response {
-    /// A header's text; the empty text if it is missing or odd.
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
-    /// `Content-Length`, if there is a sound one.
-    pub(crate) fn content_length(&self) -> Option<u64> {
-        self.header("content-length").parse().ok()
-    }
-
-    /// True for 2xx.
-    pub(crate) fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// Reads the body, at most `limit` bytes and one more, so that the caller can tell when there was too much.
-    pub(crate) fn read_body(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        (&mut self.body).take(limit + 1).read_to_end(&mut bytes).map_err(|why| self.broken(why))?;
-        Ok(bytes)
-    }
-
-    /// Reads a little to the end, so that the connection can be used again; gives up on more.
-    pub(crate) fn discard(mut self) {
-        let _unimportant = io::copy(&mut (&mut self.body).take(ERROR_BODY), &mut io::sink());
-    }
-
-    /// The body as it comes.
-    pub(crate) fn into_body(self) -> ureq::BodyReader<'static> {
-        self.body
-    }
-
-    /// Turns an answer that is no success into an error, reading what it says.
-    pub(crate) fn into_error(mut self) -> Error {
-        let retry_after = crate::retry::retry_after(&self.headers);
-        let (status, reason) = (self.status, reason(self.status));
-        if !(400..500).contains(&status) {
-            self.discard();
-            return Error::UnexpectedStatus { status, reason, retry_after };
-        }
-        let body = self.read_body(ERROR_BODY).unwrap_or_default();
-        if status == 401 && self.had_token {
-            let errors = vec![crate::ApiError::standard("DENIED", true)];
-            return Error::Registry { status, errors, retry_after };
-        }
-        match crate::api_error::parse(status, &body) {
-            Ok(errors) => Error::Registry { status, errors, retry_after },
-            Err(_) if status == 401 => {
-                let errors = vec![crate::ApiError::standard("UNAUTHORIZED", true)];
-                Error::Registry { status, errors, retry_after }
-            }
-            Err(why) => {
-                let body = String::from_utf8_lossy(&body[..body.len().min(SHOWN_BODY)]).into_owned();
-                Error::NotJson { status, why, body, retry_after }
-            }
-        }
-    }
-
-    /// An error that says this answer is not what it should be.
-    pub(crate) fn invalid(&self, why: impl fmt::Display) -> Error {
-        Error::InvalidAnswer { method: self.method, url: self.url.to_string(), why: why.to_string() }
-    }
-
-    /// An error that says the body broke off.
-    pub(crate) fn broken(&self, why: io::Error) -> Error {
-        let cause = connection_error(ureq::Error::from(why), false);
-        Error::Connection { method: self.method, url: self.url.to_string(), cause }
     }
 }
 
@@ -316,11 +234,6 @@ pub(crate) fn go_name(method: &Method) -> &'static str {
     }
 }
 
-/// The standard name of a status.
-pub(crate) fn reason(status: u16) -> &'static str {
-    http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
-}
-
 /// Reads `count` bytes and forgets them.
 pub(crate) fn skip(content: &mut dyn Read, count: u64) -> io::Result<()> {
     match io::copy(&mut content.take(count), &mut io::sink())? {
@@ -336,17 +249,14 @@ fn with_body(mut head: http::Request<()>, body: SendBody<'_>, size: Option<u64>)
     head.map(|()| body)
 }
 
-/// A proxy URL may hold a password: only its host is shown.
-fn unusable_proxy(text: &str) -> Error {
-    let host = text.rsplit('@').next().unwrap_or_default().to_owned();
-    Error::Setting { what: "proxy", value: host }
+/// Only HTTP proxies: with others, ureq as it is built here would silently go without.
+fn read_proxy(text: &str) -> Result<ureq::Proxy, Error> {
+    use ureq::ProxyProtocol::{Http, Https};
+    ureq::Proxy::new(text).ok().filter(|proxy| matches!(proxy.protocol(), Http | Https)).ok_or_else(|| {
+        // The URL may hold a password: only its host is shown.
+        Error::Setting { what: "proxy", value: text.rsplit('@').next().unwrap_or_default().to_owned() }
+    })
 }
 
 /// 64 KiB: large enough that a system call per buffer does not matter, small enough for many connections.
 const BUFFER: usize = 64 << 10;
-
-/// 64 KiB: an error document beyond this says nothing worth reading.
-const ERROR_BODY: u64 = 64 << 10;
-
-/// 4 KiB: how much of a foreign body an error message shows.
-const SHOWN_BODY: usize = 4 << 10;

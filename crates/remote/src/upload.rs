@@ -12,7 +12,8 @@ use wharfie_oci::{Descriptor, Digest};
 
 use crate::auth::token::Scopes;
 use crate::exchange::Session;
-use crate::transport::{Payload, Request, Response};
+use crate::response::Response;
+use crate::transport::{Open, Payload, Request};
 use crate::url::Url;
 use crate::{Error, RepositoryClient, Watch};
 
@@ -23,6 +24,24 @@ enum Manner {
     Whole,
     /// By `PATCH`, so many bytes each.
     Chunks(u64),
+}
+
+/// Whether the registry is asked before the content goes out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// No: it costs a round trip.
+    None,
+    /// Yes (`Expect: 100-continue`): the last connection broke, and it may have been slammed shut on something that is refused
+    /// anyway. Whoever waits hears why.
+    AskFirst,
+}
+
+/// What is to be sent.
+struct Content<'a> {
+    blob: &'a Descriptor,
+    open: Open<'a>,
+    watch: Watch<'a>,
+    care: Care,
 }
 
 /// An open upload session.
@@ -81,23 +100,23 @@ impl RepositoryClient {
     ) -> Result<(), Error> {
         let retry = self.inner.transport.config().retry;
         let mut failures = 0;
+        let mut care = Care::None;
         loop {
-            let Err(why) = self.pushing(|session| self.upload_once(session, blob, open, watch)) else { return Ok(()) };
+            let content = Content { blob, open, watch, care };
+            let Err(why) = self.pushing(|session| self.upload_once(session, &content)) else { return Ok(()) };
             failures += 1;
+            if matches!(why, Error::Connection { .. }) {
+                care = Care::AskFirst;
+            }
             match retry.wait(failures, &why) {
-                Some(seconds) => retry.count_down(seconds, watch),
-                None => return Err(why),
+                Some(seconds) if self.is_worth_waiting(&why) => retry.count_down(seconds, watch),
+                _ => return Err(why),
             }
         }
     }
 
-    fn upload_once(
-        &self,
-        session: &Session<'_>,
-        blob: &Descriptor,
-        open: &dyn Fn() -> io::Result<Box<dyn Read + Send>>,
-        watch: Watch<'_>,
-    ) -> Result<(), Error> {
+    fn upload_once(&self, session: &Session<'_>, content: &Content<'_>) -> Result<(), Error> {
+        let blob = content.blob;
         let waiting = self.uploads.lock().expect("no holder panics").remove(&blob.digest);
         let upload = match waiting {
             Some(location) => Opened { location, least: None },
@@ -110,7 +129,7 @@ impl RepositoryClient {
             Some(least) => Manner::Chunks(blob.size.max(least)),
             None => Manner::Whole,
         };
-        let why = match transfer(session, &upload.location, blob, open, watch, manner) {
+        let why = match transfer(session, &upload.location, content, manner) {
             Ok(()) => return Ok(()),
             Err(why) => why,
         };
@@ -123,7 +142,7 @@ impl RepositoryClient {
             _ => return Err(why),
         };
         match self.open_upload(session)? {
-            Some(upload) => transfer(session, &upload.location, blob, open, watch, next),
+            Some(upload) => transfer(session, &upload.location, content, next),
             None => Ok(()),
         }
     }
@@ -147,14 +166,8 @@ impl RepositoryClient {
     }
 }
 
-fn transfer(
-    session: &Session<'_>,
-    location: &Url,
-    blob: &Descriptor,
-    open: &dyn Fn() -> io::Result<Box<dyn Read + Send>>,
-    watch: Watch<'_>,
-    manner: Manner,
-) -> Result<(), Error> {
+fn transfer(session: &Session<'_>, location: &Url, content: &Content<'_>, manner: Manner) -> Result<(), Error> {
+    let Content { blob, open, watch, care } = *content;
     let done = AtomicU64::new(0);
     let sent = |more: u64| {
         let done = done.fetch_add(more, Ordering::Relaxed) + more;
@@ -172,6 +185,9 @@ fn transfer(
                 Payload::Stream { open, from, size: part, sent: &sent },
             );
             let range = format!("{from}-{}", from + part - 1);
+            if care == Care::AskFirst {
+                request.headers.insert(header::EXPECT, HeaderValue::from_static(CONTINUE));
+            }
             request.headers.insert(header::CONTENT_RANGE, HeaderValue::from_str(&range).expect("digits are ASCII"));
             let response = session.send(&request)?;
             if !response.is_success() {
@@ -187,7 +203,11 @@ fn transfer(
         Manner::Chunks(_) => Payload::Empty,
     };
     let url = location.with_query("digest", blob.digest.as_str());
-    let response = session.send(&carrying(session, Method::PUT, url, payload))?;
+    let mut request = carrying(session, Method::PUT, url, payload);
+    if care == Care::AskFirst && manner == Manner::Whole {
+        request.headers.insert(header::EXPECT, HeaderValue::from_static(CONTINUE));
+    }
+    let response = session.send(&request)?;
     if !response.is_success() {
         return Err(response.into_error());
     }
@@ -224,5 +244,6 @@ fn is_final(why: &Error) -> bool {
         .any(|code| why.has_code(code))
 }
 
+const CONTINUE: &str = "100-continue";
 /// 16 MiB: what gateways that limit bodies let through.
 const SMALL_CHUNK: u64 = 16 << 20;

@@ -78,6 +78,11 @@ impl Url {
         Self { path: format!("{}{separator}{key}={}", self.path, escape(value)).into(), ..self.clone() }
     }
 
+    /// The URL without its query, for messages: queries of storage services are keys.
+    pub(crate) fn without_query(&self) -> Self {
+        Self { path: self.path.split('?').next().unwrap_or_default().into(), ..self.clone() }
+    }
+
     /// Who answers there.
     pub(crate) fn origin(&self) -> Origin {
         Origin { is_https: self.is_https, host: self.host().to_ascii_lowercase(), port: self.port() }

@@ -1,6 +1,6 @@
 //! An HTTP server that misbehaves as a test tells it: the test answers each request with raw bytes.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ pub struct Heard {
     pub target: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body, if it came with a length.
+    /// The body, if it came with a length; empty while the client waits for leave to send it.
     pub body: Vec<u8>,
     /// How many requests with this method and target came before.
     pub earlier: usize,
@@ -40,8 +40,11 @@ pub struct FaultyServer {
     listener: Option<JoinHandle<()>>,
 }
 
+/// Raw bytes for a request.
+type Answer = dyn Fn(&Heard) -> Vec<u8> + Send + Sync;
+
 struct Shared {
-    answer: Box<dyn Fn(&Heard) -> Vec<u8> + Send + Sync>,
+    answer: Box<Answer>,
     heard: Mutex<Vec<Heard>>,
     is_over: AtomicBool,
 }
@@ -63,7 +66,7 @@ impl FaultyServer {
                     break;
                 }
                 let shared = Arc::clone(&listening);
-                std::thread::spawn(move || serve(&shared, stream));
+                std::thread::spawn(move || serve(&shared, &stream));
             }
         });
         Self { address, shared, listener: Some(listener) }
@@ -108,17 +111,32 @@ pub fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), b"\r\n", body].concat()
 }
 
-fn serve(shared: &Shared, mut stream: TcpStream) {
-    let Some(heard) = hear(shared, &stream) else { return };
-    let answer = (shared.answer)(&heard);
+/// Tells a client that asked first (`Expect: 100-continue`) to send its body; the request is then answered again, with it.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+fn serve(shared: &Shared, mut stream: &TcpStream) {
+    let mut reader = BufReader::new(stream);
+    let Some(mut heard) = hear(&mut reader) else { return };
+    if heard.header("expect").is_none() && listen_on(&mut reader, &mut heard).is_none() {
+        return;
+    }
+    remember(shared, &mut heard);
+    let mut answer = (shared.answer)(&heard);
+    if answer == CONTINUE {
+        // Whoever asks first is told to go on, and answered a second time.
+        if stream.write_all(CONTINUE).is_err() || listen_on(&mut reader, &mut heard).is_none() {
+            return;
+        }
+        heard.headers.retain(|(name, _)| name != "expect");
+        answer = (shared.answer)(&heard);
+    }
     // The other side may be gone; then nobody wants the answer.
     let _sent = stream.write_all(&answer);
     let _closed = stream.shutdown(Shutdown::Write);
     let _drained = std::io::copy(&mut stream, &mut std::io::sink());
 }
 
-fn hear(shared: &Shared, stream: &TcpStream) -> Option<Heard> {
-    let mut reader = BufReader::new(stream);
+fn hear(reader: &mut impl BufRead) -> Option<Heard> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split_whitespace();
@@ -130,12 +148,16 @@ fn hear(shared: &Shared, stream: &TcpStream) -> Option<Heard> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    reader.read_exact(&mut body).ok()?;
+    Some(Heard { method, target, headers, body: Vec::new(), earlier: 0 })
+}
+
+fn listen_on(reader: &mut impl BufRead, heard: &mut Heard) -> Option<()> {
+    heard.body = vec![0; heard.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)];
+    reader.read_exact(&mut heard.body).ok()
+}
+
+fn remember(shared: &Shared, heard: &mut Heard) {
     let mut all = shared.heard.lock().expect("no holder panics");
-    let earlier = all.iter().filter(|other| other.method == method && other.target == target).count();
-    let heard = Heard { method, target, headers, body, earlier };
+    heard.earlier = all.iter().filter(|other| other.line() == heard.line()).count();
     all.push(heard.clone());
-    Some(heard)
 }

@@ -50,7 +50,7 @@ fn names_and_changes_are_checked_first() {
 #[test]
 fn urls_are_downloaded() {
     let rootfs = tar(&[file("etc/motd", "hello")]);
-    let served = rootfs.clone();
+    let served = rootfs;
     let server = FaultyServer::start(move |heard| match heard.line().contains("/rootfs.tar") {
         true => faulty_server::reply(200, &[], &served),
         false => faulty_server::reply(404, &[], b"not here"),

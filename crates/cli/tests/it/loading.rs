@@ -47,7 +47,7 @@ fn pack(program: &str, bytes: &[u8]) -> Vec<u8> {
 fn compressed_layers_inside_are_the_same_layers() {
     let web = Image::new().with_file("a", "1");
     let plain = &web.layers()[0];
-    let manifest = format!(r#"[{{"Config":"c.json","RepoTags":["web:1"],"Layers":["l/layer.tar"]}}]"#);
+    let manifest = r#"[{"Config":"c.json","RepoTags":["web:1"],"Layers":["l/layer.tar"]}]"#;
     let member = |name: &str, bytes: &[u8]| {
         let mut member = file(name, "");
         member.0.size = bytes.len() as u64;

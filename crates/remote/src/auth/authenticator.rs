@@ -98,7 +98,7 @@ impl Authenticator {
         let find = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
         let origin = endpoint.base.origin();
         if let Some(bearer) = find("bearer")
-            && let Some(realm) = bearer.parameter("realm").and_then(|realm| endpoint.base.join(realm))
+            && let Some(realm) = bearer.parameter("realm").and_then(Url::parse)
         {
             let service = bearer.parameter("service").unwrap_or_default();
             let mut wanted = scopes.clone();
@@ -152,7 +152,9 @@ impl Authenticator {
             granted.realm == *realm && granted.service == service && granted.credentials == credentials
         };
         if is_stale {
-            self.state().tokens.retain(|granted| !(is_mine(granted) && granted.scopes.covers(scopes)));
+            // What the new one replaces goes, or narrower ones would be found first and refused every time.
+            let is_replaced = |granted: &Granted| granted.scopes.covers(scopes) || scopes.covers(&granted.scopes);
+            self.state().tokens.retain(|granted| !(is_mine(granted) && is_replaced(granted)));
         } else {
             let now = Instant::now();
             let state = self.state();
@@ -172,7 +174,10 @@ impl Authenticator {
         })?;
         let scopes = scopes.clone();
         let granted = Granted { realm: realm.clone(), service: service.to_owned(), credentials, scopes, token };
-        self.state().tokens.push(granted);
+        let now = Instant::now();
+        let mut state = self.state();
+        state.tokens.retain(|granted| granted.token.good_until > now);
+        state.tokens.push(granted);
         Ok(Authorization { value, is_token: true, is_fresh: true })
     }
 

@@ -131,4 +131,18 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!(found[1].parameter("realm"), Some("t"));
     }
+
+    #[test]
+    fn no_text_makes_it_panic_or_run_on() {
+        let pieces = ["Bearer", " ", "=", "\"", "\\", ",", "realm", "é", "\t", "a=b", "\"x\"", ""];
+        let mut state = 1_u32;
+        for _ in 0..20_000 {
+            let mut text = String::new();
+            for _ in 0..12 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                text += pieces[(state >> 16) as usize % pieces.len()];
+            }
+            assert!(parse(&text).len() <= MAX_CHALLENGES, "{text}");
+        }
+    }
 }

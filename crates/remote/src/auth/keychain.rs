@@ -1,12 +1,14 @@
 //! The keychain: one place to ask for credentials, over every place they may be in.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::helper;
+use super::helper::Helpers;
 use super::secret::Credentials;
 use crate::Error;
-use crate::docker_config::{Auths, DockerConfig};
+use crate::auths::Auths;
+use crate::docker_config::DockerConfig;
 
 /// Under which Docker Hub's credentials are kept, for historical reasons.
 pub(crate) const HUB_KEY: &str = "https://index.docker.io/v1/";
@@ -16,6 +18,7 @@ pub(crate) const HUB_KEY: &str = "https://index.docker.io/v1/";
 #[derive(Debug, Default)]
 pub struct Keychain {
     config: Mutex<DockerConfig>,
+    helpers: Helpers,
     overriding: Option<Auths>,
     fallback: Option<PathBuf>,
 }
@@ -60,6 +63,13 @@ impl Keychain {
         self
     }
 
+    /// Looks for the programs of helpers in these folders, written as in `PATH`.
+    #[must_use]
+    pub fn with_path(mut self, path: &OsStr) -> Self {
+        self.helpers.path = Some(path.to_owned());
+        self
+    }
+
     /// Adds podman's auth.json at the end.
     #[must_use]
     pub fn with_fallback(mut self, auth_json: &Path) -> Self {
@@ -81,7 +91,7 @@ impl Keychain {
             (config.helper(&key), config.auths().find(&key))
         };
         if let Some(name) = helper {
-            match helper::get(&name, &key) {
+            match self.helpers.get(&name, &key) {
                 Ok(Some(found)) => return Ok(Some(found)),
                 Ok(None) | Err(Error::HelperMissing { .. }) => {}
                 Err(why) => return Err(why),
@@ -103,7 +113,7 @@ impl Keychain {
         let mut config = self.config();
         let helper = config.helper(&key);
         if let Some(name) = helper {
-            helper::store(&name, &key, credentials)?;
+            self.helpers.store(&name, &key, credentials)?;
             config.edit(|auths| auths.mark(&key))?;
             return Ok(Stored::Helper(name));
         }
@@ -126,7 +136,7 @@ impl Keychain {
         let mut failures = Vec::new();
         for spelling in &spellings {
             let helped = match config.helper(spelling).or_else(|| config.helper(&key)) {
-                Some(name) => helper::erase(&name, spelling),
+                Some(name) => self.helpers.erase(&name, spelling),
                 None => Ok(()),
             };
             let result = helped.and_then(|()| config.edit(|auths| auths.remove(spelling)));
@@ -143,7 +153,7 @@ impl Keychain {
         let config = self.config();
         let mut found = config.auths().users();
         if let Some(name) = config.value::<String>("credsStore").filter(|name| !name.is_empty()) {
-            match helper::list(&name) {
+            match self.helpers.list(&name) {
                 Ok(more) => found.extend(more),
                 Err(Error::HelperMissing { .. }) => {}
                 Err(why) => return Err(why),

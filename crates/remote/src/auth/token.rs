@@ -10,7 +10,8 @@ use ureq::http::{HeaderMap, Method, header};
 use super::secret::{self, Credentials, Secret};
 use crate::Error;
 use crate::exchange;
-use crate::transport::{Payload, Request, Response, Transport, Trust};
+use crate::response::Response;
+use crate::transport::{Payload, Request, Transport, Trust};
 use crate::url::{Url, escape};
 
 /// What a token is to allow: resources (`repository:team/web`) with actions (`pull`), both in order.

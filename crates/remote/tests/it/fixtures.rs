@@ -7,6 +7,7 @@ use std::time::Duration;
 use wharfie_content::{Event, Observer, Verified};
 use wharfie_oci::{Descriptor, MediaType, Reference};
 use wharfie_remote::{Config, Error, Keychain, Remote, RepositoryClient, Retry, Watch};
+use wharfie_testkit::faulty_server::reply;
 
 /// Settings with which a second takes a millisecond.
 pub(crate) fn config() -> Config {
@@ -20,7 +21,7 @@ pub(crate) fn remote() -> Remote {
 
 /// The client for `path` at `address`.
 pub(crate) fn repository(remote: &Remote, address: &str, path: &str) -> RepositoryClient {
-    let reference: Reference = format!("{address}/{path}").parse().unwrap();
+    let reference: Reference = format!("{address}/{path}").parse().expect("the test writes good references");
     remote.repository(reference.repository())
 }
 
@@ -46,15 +47,18 @@ pub(crate) fn layer(bytes: &[u8]) -> Descriptor {
     Descriptor::of(MediaType::OCI_LAYER, bytes)
 }
 
+/// A blob with its descriptor.
+pub(crate) type Blob = (Descriptor, Vec<u8>);
+
 /// An image manifest of one layer, with its descriptor and the blobs it needs.
-pub(crate) fn image(content: &[u8]) -> (Descriptor, Vec<u8>, [(Descriptor, Vec<u8>); 2]) {
+pub(crate) fn image(content: &[u8]) -> (Descriptor, Vec<u8>, [Blob; 2]) {
     let config = b"{}".to_vec();
     let config = (Descriptor::of(MediaType::OCI_CONFIG, &config), config);
     let layer = (layer(content), content.to_vec());
     let manifest = serde_json::json!({
         "schemaVersion": 2, "mediaType": MediaType::OCI_MANIFEST, "config": config.0, "layers": [layer.0],
     });
-    let bytes = serde_json::to_vec(&manifest).unwrap();
+    let bytes = serde_json::to_vec(&manifest).expect("descriptors are JSON");
     (Descriptor::of(MediaType::OCI_MANIFEST, &bytes), bytes, [config, layer])
 }
 
@@ -68,9 +72,12 @@ pub(crate) fn upload(repository: &RepositoryClient, blob: &Descriptor, bytes: &[
 pub(crate) fn push(repository: &RepositoryClient, tag: &str, content: &[u8]) -> Descriptor {
     let (descriptor, bytes, blobs) = image(content);
     for (blob, bytes) in &blobs {
-        upload(repository, blob, bytes).unwrap();
+        upload(repository, blob, bytes).expect("the registry takes blobs");
     }
-    assert_eq!(repository.put_manifest(tag, &descriptor.media_type, &bytes).unwrap(), descriptor.digest);
+    assert_eq!(
+        repository.put_manifest(tag, &descriptor.media_type, &bytes).expect("the registry takes manifests"),
+        descriptor.digest
+    );
     descriptor
 }
 
@@ -88,14 +95,14 @@ pub(crate) struct Waits(Mutex<Vec<u64>>);
 
 impl Waits {
     pub(crate) fn seconds(&self) -> Vec<u64> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().expect("no holder panics").clone()
     }
 }
 
 impl Observer for Waits {
     fn observe(&self, event: Event) {
         if let Event::Retrying { seconds, .. } = event {
-            self.0.lock().unwrap().push(seconds);
+            self.0.lock().expect("no holder panics").push(seconds);
         }
     }
 }
@@ -103,4 +110,24 @@ impl Observer for Waits {
 /// Watches with `observer`.
 pub(crate) fn watch(observer: &dyn Observer) -> Watch<'_> {
     Watch { observer, task: wharfie_content::TaskId::next() }
+}
+
+/// What a registry answers to a request for a manifest.
+pub(crate) fn manifest_reply(descriptor: &Descriptor, bytes: &[u8]) -> Vec<u8> {
+    let headers =
+        [("Content-Type", descriptor.media_type.as_str()), ("Docker-Content-Digest", descriptor.digest.as_str())];
+    reply(200, &headers, bytes)
+}
+
+/// The head of an answer without its body.
+pub(crate) fn without_body(mut answer: Vec<u8>) -> Vec<u8> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("answers have heads") + 4;
+    answer.truncate(end);
+    answer
+}
+
+/// A registry's refusal.
+pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Vec<u8> {
+    let body = serde_json::json!({ "errors": [{ "code": code, "message": message }] });
+    reply(status, &[("Content-Type", "application/json")], body.to_string().as_bytes())
 }

@@ -47,6 +47,12 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let reference = if all_tags { reference } else { reference.or_latest() };
     let pushed = cx.engine()?.push(&Push { reference: reference.clone(), all_tags }, &*progress);
-    pushed?;
+    pushed.map_err(|why| match why {
+        // Docker's daemon says this without the request that it was the answer to.
+        wharfie_engine::Error::Remote(wharfie_remote::Error::NoBasicCredentials { .. }) => {
+            Failure::new("no basic auth credentials")
+        }
+        why => why.into(),
+    })?;
     if quiet { cx.line(&reference.canonical()) } else { Ok(()) }
 }

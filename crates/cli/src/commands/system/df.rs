@@ -156,7 +156,7 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
     if format.kind() == ListKind::Json {
         return cx.print(&json::compact(&whole, Html::Plain));
     }
-    let template = Template::parse(format.source()).map_err(|why| template_failure(why))?;
+    let template = Template::parse(format.source()).map_err(template_failure)?;
     cx.print(&template.execute(&whole, Mode::Data).map_err(|why| template_failure(why.text))?)
 }
 
