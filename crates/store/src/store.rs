@@ -41,6 +41,8 @@ pub(crate) const DATABASE: &str = "metadata.db";
 const LOCK: &str = "lock";
 /// Pages of 4 KiB that SQLite may cache: 1 MiB holds the metadata of thousands of images.
 const CACHE_PAGES: i64 = 256;
+/// Pages of 4 KiB that the write-ahead log may grow to: the first process after a pause reads all of it.
+const LOG_PAGES: i64 = 64;
 
 impl Store {
     /// Opens the store in `root`, making it first if need be.
@@ -94,6 +96,7 @@ impl Store {
             db.pragma_update(None, "cache_size", CACHE_PAGES)?;
             // Durability is asked for once, at the end of a command: see `write_durably`.
             db.pragma_update(None, "synchronous", "NORMAL")?;
+            db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
             let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
             let mode: String = db.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
             Ok((version, mode))
