@@ -13,6 +13,7 @@ mod cgroup;
 mod channel;
 mod error;
 mod exit;
+mod idmap;
 mod init;
 mod launch;
 mod net;

@@ -9,6 +9,7 @@ use rustix::thread::LinkNameSpaceType;
 use crate::cgroup::Cgroup;
 use crate::channel::{Channel, Report};
 use crate::error::{Error, Result};
+use crate::idmap;
 use crate::init::{Inherited, container, devices, warner};
 use crate::spec::{Network, Share, Spec};
 use crate::sys::{self, Cloned};
@@ -38,6 +39,9 @@ pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
             drop(theirs);
             // Said first: from now on the starter buries the child, whatever happens.
             channel.send(&Report::Started { pid, cgroup: cgroup.clone() }, &[pidfd.as_fd()])?;
+            if let Some(namespace) = &spec.user_namespace {
+                idmap::apply(pid, namespace)?;
+            }
             cgroup.limit(&spec.resources)?;
             if !filters_devices && spec.user_namespace.is_none() {
                 warn(crate::Warning::NoDeviceFilter);

@@ -9,3 +9,4 @@ mod lifecycle;
 mod limits;
 mod mounts;
 mod privileges;
+mod rootless;
