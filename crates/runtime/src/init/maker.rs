@@ -9,10 +9,10 @@ use rustix::thread::LinkNameSpaceType;
 use crate::cgroup::Cgroup;
 use crate::channel::{Channel, Report};
 use crate::error::{Error, Result};
-use crate::idmap;
 use crate::init::{Inherited, container, devices, warner};
 use crate::spec::{Network, Share, Spec};
 use crate::sys::{self, Cloned};
+use crate::{idmap, net};
 
 /// Makes the container. Returns in the maker once the container can go on alone.
 pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
@@ -43,6 +43,9 @@ pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
                 idmap::apply(pid, namespace)?;
             }
             cgroup.limit(&spec.resources)?;
+            if let Network::Bridge(bridge) = &spec.network {
+                net::connect(bridge, &spec.id, pid)?;
+            }
             if !filters_devices && spec.user_namespace.is_none() {
                 warn(crate::Warning::NoDeviceFilter);
             }
@@ -73,7 +76,7 @@ fn namespaces(spec: &Spec) -> Result<u64> {
     }
     match &spec.network {
         Network::Host => {}
-        Network::None => new |= libc::CLONE_NEWNET,
+        Network::None | Network::Bridge(_) => new |= libc::CLONE_NEWNET,
         Network::Namespace(path) => enter(path, LinkNameSpaceType::Network)?,
     }
     if spec.user_namespace.is_some() {
