@@ -61,6 +61,8 @@ pub struct ContainerState {
     pub target: String,
     /// Its address on the bridge, while it runs there.
     pub address: String,
+    /// Ports of the host that lead to it, while it runs: a document of the engine's.
+    pub ports: String,
     /// The process that looks after it, if one does.
     pub monitor: Option<u32>,
     /// When that process was started, in ticks since boot.

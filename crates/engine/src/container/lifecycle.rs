@@ -157,6 +157,7 @@ impl Engine {
             wait_for_process(&row, None);
             self.wait_for_record(&row.id)?;
         }
+        self.withdraw(&row, &settings_of(&row)?);
         let store = self.writer()?;
         let anonymous = store.volumes_of_container(&row.id)?;
         store.remove_container(&row.id)?;

@@ -10,6 +10,7 @@ pub mod lifecycle;
 pub mod list;
 pub mod log;
 pub mod monitor;
+pub mod network;
 mod random;
 pub mod rootfs;
 pub mod settings;

@@ -153,26 +153,24 @@ impl Engine {
             let (io, ends) = streams(settings)?;
             let launch = Launch { volatile: settings.auto_remove, die_with_us: false, size: detach.size };
             let exit = match self.launch(row, settings, io, launch) {
-                Ok(started) => {
+                Ok(running) => {
+                    let started = &running.started;
                     if is_first {
-                        report(&Report::Started(started.warnings.iter().map(ToString::to_string).collect()));
+                        report(&Report::Started(running.warnings.clone()));
                         silence_stdout();
                     }
-                    let pumps = connect(hub, log.as_ref(), &started, ends, settings.open_stdin);
-                    let health = super::health::watch(self, row, settings, &started);
+                    let pumps = connect(hub, log.as_ref(), started, ends, settings.open_stdin);
+                    let health = super::health::watch(self, row, settings, started);
                     let exit = started.wait()?;
                     drop(health);
                     for pump in pumps {
                         let _ = pump.join();
                     }
-                    self.ended(row, &started, exit)?;
+                    self.ended(row, settings, started, exit)?;
                     exit
                 }
                 Err(why) => {
-                    let code = match &why {
-                        Error::Runtime(why) => start_failure(why),
-                        _ => 128,
-                    };
+                    let code = start_failure(&why);
                     if is_first {
                         report(&Report::Failed(text_of(&why), code));
                         return Ok(());

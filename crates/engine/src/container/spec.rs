@@ -20,6 +20,7 @@ pub(crate) fn spec(
     row: &ContainerRow,
     settings: &Settings,
     rootfs: Rootfs,
+    network: Network,
     size: Option<Size>,
 ) -> Result<Spec> {
     let uts = share(store, &settings.uts_mode, "uts")?;
@@ -31,9 +32,9 @@ pub(crate) fn spec(
         readonly_root: settings.read_only,
         process: process(settings, size)?,
         mounts: mounts(store, settings)?,
-        files: files(store, row, settings)?,
+        files: files(store, row, settings, &network)?,
         devices: settings.devices.iter().map(|text| device(text)).collect(),
-        network: network(store, settings)?,
+        network,
         sharing: Sharing {
             pid: share(store, &settings.pid_mode, "pid")?,
             ipc: share(store, &settings.ipc_mode, "ipc")?,
@@ -144,7 +145,7 @@ fn share(store: &Store, mode: &str, namespace: &str) -> Result<Share> {
     }
 }
 
-fn namespace_of(store: &Store, name: &str, namespace: &str) -> Result<PathBuf> {
+pub(super) fn namespace_of(store: &Store, name: &str, namespace: &str) -> Result<PathBuf> {
     let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
     match row.state.pid.filter(|_| is_alive(&row)) {
         Some(pid) => Ok(PathBuf::from(format!("/proc/{pid}/ns/{namespace}"))),
@@ -152,21 +153,8 @@ fn namespace_of(store: &Store, name: &str, namespace: &str) -> Result<PathBuf> {
     }
 }
 
-fn network(store: &Store, settings: &Settings) -> Result<Network> {
-    match settings.network.as_str() {
-        "host" => Ok(Network::Host),
-        "none" => Ok(Network::None),
-        // The bridge is attached from outside, once the namespace is there.
-        "" | "default" | "bridge" => Ok(Network::None),
-        other => match other.strip_prefix("container:") {
-            Some(name) => Ok(Network::Namespace(namespace_of(store, name, "net")?)),
-            None => Err(Error::Container(format!("network {other} not found"))),
-        },
-    }
-}
-
 /// Writes the small files that are bound over the image's.
-fn files(store: &Store, row: &ContainerRow, settings: &Settings) -> Result<Files> {
+fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Network) -> Result<Files> {
     let directory = store.container_directory(&row.id);
     let write = |name: &str, text: &str| -> Result<Option<PathBuf>> {
         let path = directory.join(name);
@@ -174,7 +162,7 @@ fn files(store: &Store, row: &ContainerRow, settings: &Settings) -> Result<Files
         Ok(Some(path))
     };
     let host = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let is_host = settings.network == "host";
+    let is_host = matches!(network, Network::Host);
     let mut hosts = match is_host {
         true => host("/etc/hosts"),
         false => "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n\
@@ -183,8 +171,20 @@ fn files(store: &Store, row: &ContainerRow, settings: &Settings) -> Result<Files
     };
     for extra in &settings.extra_hosts {
         if let Some((name, address)) = extra.split_once([':', '=']) {
+            let address = match (address, network) {
+                ("host-gateway", Network::Bridge(place)) => &place.gateway.to_string(),
+                ("host-gateway", _) => "127.0.0.1",
+                _ => address,
+            };
             writeln!(hosts, "{address}\t{name}").expect("a string accepts every write");
         }
+    }
+    if let Network::Bridge(place) = network {
+        let names = match settings.domainname.as_str() {
+            "" => settings.hostname.clone(),
+            domain => format!("{0}.{domain} {0}", settings.hostname),
+        };
+        writeln!(hosts, "{}\t{names}", place.address).expect("a string accepts every write");
     }
     let hostname = if settings.hostname.is_empty() { host("/etc/hostname") } else { settings.hostname.clone() + "\n" };
     Ok(Files {

@@ -6,12 +6,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use wharfie_content::{Event, Observer, Warning};
-use wharfie_runtime::{Exit, Io, Size, Started};
+use wharfie_runtime::proxy::Proxy;
+use wharfie_runtime::{Exit, Io, Network, Size, Started};
 use wharfie_store::Store;
 use wharfie_store::containers::{ContainerRow, ContainerState, Status};
 
 use super::settings::Settings;
-use super::{log, settings_of, spec, start_ticks};
+use super::{log, network, settings_of, spec, start_ticks};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -39,24 +40,49 @@ pub(crate) struct Launch {
     pub(crate) size: Option<Size>,
 }
 
+/// A container that runs, and what holds on to it.
+pub(crate) struct Running {
+    /// Its process.
+    pub(crate) started: Started,
+    /// What did not go as asked.
+    pub(crate) warnings: Vec<String>,
+    /// Its ports are open as long as this lives.
+    _published: Option<Proxy>,
+}
+
 impl Engine {
     /// Starts a container and writes down that it runs. We look after it from now on.
-    pub(crate) fn launch(&self, row: &ContainerRow, settings: &Settings, io: Io, launch: Launch) -> Result<Started> {
+    pub(crate) fn launch(&self, row: &ContainerRow, settings: &Settings, io: Io, launch: Launch) -> Result<Running> {
+        let result = self.try_launch(row, settings, io, launch);
+        if let Err(why) = &result {
+            self.withdraw(row, settings);
+            let (text, code) = (why.to_string(), start_failure(why));
+            self.writer()?.change_container(&row.id, |state| {
+                state.error = text;
+                state.exit_code = code;
+            })?;
+        }
+        result
+    }
+
+    fn try_launch(&self, row: &ContainerRow, settings: &Settings, io: Io, launch: Launch) -> Result<Running> {
         let store = self.writer()?;
+        let place = network::find(store, row, settings)?;
         let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
-        let mut spec = spec::spec(store, row, settings, rootfs, launch.size)?;
+        let mut spec = spec::spec(store, row, settings, rootfs, place.network, launch.size)?;
         spec.die_with_parent = launch.die_with_us;
-        let started = match wharfie_runtime::start(&spec, mounts, io, &self.config().program) {
-            Ok(started) => started,
-            Err(why) => {
-                let text = why.to_string();
-                store.change_container(&row.id, |state| {
-                    state.error = text;
-                    state.exit_code = start_failure(&why);
-                })?;
-                return Err(why.into());
-            }
+        let started = wharfie_runtime::start(&spec, mounts, io, &self.config().program)?;
+        let address = match &spec.network {
+            Network::Bridge(bridge) => bridge.address.to_string(),
+            _ => String::new(),
         };
+        let published = match (&spec.network, place.reserved) {
+            (Network::Bridge(bridge), Some(reserved)) => Some(reserved.lead_to(bridge.address)?),
+            _ => None,
+        };
+        let ports = published.as_ref().map(network::document).transpose()?.unwrap_or_default();
+        let mut warnings: Vec<String> = started.warnings.iter().map(ToString::to_string).collect();
+        warnings.extend(place.warning);
         let target = started.target().map(|target| serde_json::to_string(&target)).transpose();
         let target = target.map_err(Error::Document)?.unwrap_or_default();
         let now = nanos(store);
@@ -67,6 +93,8 @@ impl Engine {
                 pid: Some(started.pid),
                 pid_started: started.start_time,
                 target,
+                address,
+                ports,
                 monitor: Some(us),
                 monitor_started: start_ticks(us).unwrap_or_default(),
                 started_at: Some(now),
@@ -74,14 +102,14 @@ impl Engine {
                 ..ContainerState::default()
             };
         })?;
-        Ok(started)
+        Ok(Running { started, warnings, _published: published })
     }
 
     /// Writes down how a container ended, and takes away what the runtime left.
-    pub(crate) fn ended(&self, row: &ContainerRow, started: &Started, exit: Exit) -> Result<()> {
+    pub(crate) fn ended(&self, row: &ContainerRow, settings: &Settings, started: &Started, exit: Exit) -> Result<()> {
         let store = self.writer()?;
         let oom = started.cgroup.oom_killed();
-        let _ = started.cgroup.remove();
+        self.withdraw(row, settings);
         let now = nanos(store);
         store.change_container(&row.id, |state| {
             state.status = Status::Exited;
@@ -89,9 +117,17 @@ impl Engine {
             state.finished_at = Some(now);
             state.exit_code = i32::from(exit.code());
             state.oom_killed = oom;
-            state.target = String::new();
+            (state.target, state.address, state.ports) = Default::default();
         })?;
         Ok(())
+    }
+
+    /// Takes away what a container that has ended has left on the machine: its cgroup, its cable, its address. What
+    /// cannot be taken away now is found by a check of the store.
+    pub(crate) fn withdraw(&self, row: &ContainerRow, settings: &Settings) {
+        let parent = Some(settings.cgroup_parent.as_str()).filter(|parent| !parent.is_empty());
+        let subnet = network::is_bridge(settings).then(network::subnet);
+        let _ = wharfie_runtime::cleanup(&row.id, parent, subnet.as_ref());
     }
 
     /// Runs a container in the foreground: it has our streams, gets our signals and ends when we do. Gives its exit code.
@@ -104,8 +140,8 @@ impl Engine {
         let is_logged = !settings.auto_remove && settings.log_driver != "none";
         let (io, pumps) = if is_logged { self.logged(row, streams)? } else { (direct(streams)?, Vec::new()) };
         let result = self.launch(row, &settings, io, launch);
-        let started = match result {
-            Ok(started) => started,
+        let running = match result {
+            Ok(running) => running,
             Err(why) => {
                 if settings.auto_remove {
                     self.discard(row)?;
@@ -113,10 +149,11 @@ impl Engine {
                 return Err(why);
             }
         };
-        for warning in &started.warnings {
+        let started = &running.started;
+        for warning in &running.warnings {
             observer.observe(Event::Warned(Warning::Note(format!("WARNING: {warning}"))));
         }
-        let signals = if streams.signals { forward_signals(&started) } else { None };
+        let signals = if streams.signals { forward_signals(started) } else { None };
         let writers: Vec<_> = pumps.into_iter().map(Pump::run).collect();
         let exit = started.wait().map_err(Error::from)?;
         for writer in writers {
@@ -126,10 +163,10 @@ impl Engine {
             handle.close();
         }
         if settings.auto_remove {
-            let _ = started.cgroup.remove();
+            self.withdraw(row, &settings);
             self.discard(row)?;
         } else {
-            self.ended(row, &started, exit)?;
+            self.ended(row, &settings, started, exit)?;
         }
         Ok(exit.code())
     }
@@ -165,10 +202,10 @@ impl Engine {
 }
 
 /// The exit code of a container that could not be started.
-pub fn start_failure(why: &wharfie_runtime::Error) -> i32 {
+pub fn start_failure(why: &Error) -> i32 {
     match why {
-        wharfie_runtime::Error::CommandNotFound { .. } => 127,
-        wharfie_runtime::Error::NotExecutable { .. } => 126,
+        Error::Runtime(wharfie_runtime::Error::CommandNotFound { .. }) => 127,
+        Error::Runtime(wharfie_runtime::Error::NotExecutable { .. }) => 126,
         _ => 128,
     }
 }

@@ -7,14 +7,21 @@ use crate::net::firewall;
 use crate::net::netlink::{Message, Socket};
 use crate::net::pool::Bridge;
 
-/// The host's side: makes the bridge if it is missing, and a cable from it into the network namespace of `pid`.
-pub(crate) fn connect(bridge: &Bridge, id: &str, pid: u32) -> Result<()> {
+/// Makes the bridge and the way out of it, if they are missing.
+pub(crate) fn ensure(bridge: &Bridge) -> Result<()> {
     let doing = |what: &str| format!("{what} {}", bridge.device);
-    let socket = Socket::routing().map_err(Error::system(doing("configure")))?;
     if index_of(&bridge.device).is_none() {
+        let socket = Socket::routing().map_err(Error::system(doing("configure")))?;
         make_bridge(&socket, bridge).map_err(Error::system(doing("make the bridge")))?;
     }
-    firewall::ensure(bridge)?;
+    firewall::ensure(bridge)
+}
+
+/// The host's side: a cable from the bridge into the network namespace of `pid`.
+pub(crate) fn connect(bridge: &Bridge, id: &str, pid: u32) -> Result<()> {
+    let doing = |what: &str| format!("{what} {}", bridge.device);
+    ensure(bridge)?;
+    let socket = Socket::routing().map_err(Error::system(doing("configure")))?;
     let master = index_of(&bridge.device).ok_or(io::ErrorKind::NotFound).map_err(Error::system(doing("find")))?;
     let made = match socket.ask(new_cable(bridge, id, pid, master)) {
         // Of the same container's last run: the kernel takes its time to remove what belonged to a namespace.

@@ -57,6 +57,20 @@ impl Subnet {
         Self { device: "wharfie0".to_owned(), network, prefix: 16, state: state.into() }
     }
 
+    /// Makes the bridge and the way out of it if they are missing, so that what cannot work fails before a container
+    /// starts. Idempotent.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or the program that makes the rules is missing.
+    pub fn prepare(&self) -> Result<()> {
+        bridge::ensure(&Bridge {
+            device: self.device.clone(),
+            gateway: self.gateway(),
+            prefix: self.prefix,
+            address: self.network,
+        })
+    }
+
     /// Gives `id` an address, the one it has if it has one.
     ///
     /// # Errors

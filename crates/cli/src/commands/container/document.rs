@@ -1,6 +1,9 @@
 //! The document that `inspect` shows of a container.
 
+use std::collections::BTreeMap;
+
 use wharfie_engine::container::list::status_word;
+use wharfie_engine::container::network::open_ports;
 use wharfie_engine::container::settings::{Restart, Settings};
 use wharfie_engine::container::settings_of;
 use wharfie_oci::Timestamp;
@@ -219,13 +222,20 @@ fn mounts(cx: &Context, settings: &Settings) -> Result<Value> {
 }
 
 fn network(row: &ContainerRow, settings: &Settings) -> Value {
-    let ports = Value::map(settings.ports.iter().map(|port| {
-        let address = if port.address.is_empty() { "0.0.0.0" } else { &port.address };
-        let binding =
-            Value::document(vec![Field::new("HostIp", address), Field::new("HostPort", port.host.to_string())]);
-        let is_up = matches!(row.state.status, Status::Running | Status::Paused);
-        let value = if is_up { Value::list([binding]) } else { Value::Nil };
-        (format!("{}/{}", port.container, port.protocol), value)
+    let mut ports: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    if matches!(row.state.status, Status::Running | Status::Paused) {
+        ports.extend(settings.config.exposed_ports.iter().flatten().map(|(port, _)| (port.clone(), Vec::new())));
+    }
+    for port in open_ports(row) {
+        let binding = Value::document(vec![
+            Field::new("HostIp", port.address.as_str()),
+            Field::new("HostPort", port.host.to_string()),
+        ]);
+        ports.entry(format!("{}/{}", port.container, port.protocol)).or_default().push(binding);
+    }
+    let ports = Value::map(ports.into_iter().map(|(port, bindings)| {
+        let value = if bindings.is_empty() { Value::Nil } else { Value::list(bindings) };
+        (port, value)
     }));
     let name = match settings.network.as_str() {
         "" | "default" => "bridge",

@@ -1,5 +1,7 @@
 //! `top`, `stats`, `port`.
 
+use wharfie_engine::container::network::open_ports;
+
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -117,12 +119,11 @@ fn stats(cx: &Context, matches: &Matches) -> Result {
 
 fn port(cx: &Context, matches: &Matches) -> Result {
     let row = cx.engine()?.container(&matches.args()[0])?;
-    let settings = wharfie_engine::container::settings_of(&row)?;
     let wanted = matches.arg(1).map(|text| if text.contains('/') { text.to_owned() } else { format!("{text}/tcp") });
     let mut text = String::new();
-    for port in &settings.ports {
+    for port in open_ports(&row) {
         let inside = format!("{}/{}", port.container, port.protocol);
-        let address = if port.address.is_empty() { "0.0.0.0" } else { &port.address };
+        let address = &port.address;
         match &wanted {
             None => text.push_str(&format!("{inside} -> {address}:{}\n", port.host)),
             Some(wanted) if *wanted == inside => text.push_str(&format!("{address}:{}\n", port.host)),

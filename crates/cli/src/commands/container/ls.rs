@@ -1,6 +1,8 @@
 //! `ps`: listing containers.
 
 use wharfie_engine::container::list::{ListContainers, ListedContainer, status_word};
+use wharfie_engine::container::network::open_ports;
+use wharfie_engine::container::settings::PortBinding;
 use wharfie_oci::Timestamp;
 use wharfie_store::containers::{ContainerState, Status};
 
@@ -155,16 +157,12 @@ fn ports(container: &ListedContainer) -> String {
         return String::new();
     }
     let settings = &container.settings;
-    let mut texts: Vec<String> = settings
-        .ports
-        .iter()
-        .map(|port| {
-            let address = if port.address.is_empty() { "0.0.0.0" } else { &port.address };
-            format!("{address}:{}->{}/{}", port.host, port.container, port.protocol)
-        })
-        .collect();
+    let open = open_ports(&container.row);
+    let published =
+        |port: &PortBinding| format!("{}:{}->{}/{}", port.address, port.host, port.container, port.protocol);
+    let mut texts: Vec<String> = open.iter().map(published).collect();
     for port in settings.config.exposed_ports.iter().flatten().map(|(port, _)| port) {
-        if !settings.ports.iter().any(|known| format!("{}/{}", known.container, known.protocol) == *port) {
+        if !open.iter().any(|known| format!("{}/{}", known.container, known.protocol) == *port) {
             texts.push(port.clone());
         }
     }

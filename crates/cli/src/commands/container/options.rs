@@ -166,6 +166,9 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
             return Err(invalid(format!("bad format for add-host: {host:?}")));
         }
     }
+    // What is published is exposed.
+    let published: Vec<String> =
+        settings.ports.iter().map(|port| format!("{}/{}", port.container, port.protocol)).collect();
     Ok(Create {
         image: matches.args()[0].clone(),
         name: optional("name"),
@@ -175,7 +178,7 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         labels: labels(matches)?,
         user: optional("user"),
         working_dir: optional("workdir"),
-        expose: matches.values("expose").iter().map(|port| with_protocol(port)).collect(),
+        expose: matches.values("expose").iter().map(|port| with_protocol(port)).chain(published).collect(),
         volumes,
         volumes_from: matches.values("volumes-from").to_vec(),
         stop_signal: optional("stop-signal"),

@@ -192,7 +192,7 @@ pub(crate) fn started(cx: &Context, monitor: &mut wharfie_engine::container::mon
 pub(crate) fn start_failure(why: &Error) -> Failure {
     match why {
         Error::Runtime(runtime) => {
-            failure(&compat::with_reasons(runtime), wharfie_engine::container::start::start_failure(runtime))
+            failure(&compat::with_reasons(runtime), wharfie_engine::container::start::start_failure(why))
         }
         other => Failure::with_code(compat::engine_text(other), 125),
     }
