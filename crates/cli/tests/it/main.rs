@@ -4,8 +4,18 @@ mod import;
 mod inspecting;
 mod listing;
 mod loading;
+mod logging_in;
+mod manifests;
+mod platforms;
+mod pulling;
+mod pulling_failures;
+mod pushing;
+mod pushing_failures;
 mod removing;
 mod restoring;
+mod searching;
+mod secured;
+mod terminal;
 mod words;
 
 use wharfie_testkit::{Host, Image, archive};

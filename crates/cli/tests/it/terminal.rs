@@ -1,0 +1,108 @@
+//! Progress as seen by machines, and on a real pseudo-terminal.
+
+use std::process::Command;
+
+use serde_json::Value;
+use wharfie_testkit::{Host, Image, Published, TestRegistry};
+
+use crate::{host, host_with};
+
+/// Runs a command on a pseudo-terminal of this many columns and gives everything that was written to it.
+///
+/// # Panics
+/// When the program `script` is missing.
+fn on_a_terminal(host: &Host, columns: u32, words: &[&str]) -> String {
+    let program = host.command(&[]).get_program().to_string_lossy().into_owned();
+    let line = format!("stty cols {columns}; exec {program} {}", words.join(" "));
+    let environment = host.command(&[]);
+    let mut command = Command::new("script");
+    command.args(["-qfec", &line, "/dev/null"]).env_clear().current_dir(host.path());
+    for (name, value) in environment.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    let output = command
+        .output()
+        .unwrap_or_else(|why| panic!("the program script cannot be run ({why}): install the package bsdutils"));
+    String::from_utf8(output.stdout).expect("the program writes text")
+}
+
+#[test]
+fn layers_have_lines_that_change_in_place() {
+    let (registry, host) = (TestRegistry::start(), host());
+    host.file("config.toml", b"concurrent-transfers = 1\n");
+    let published = Published::of(&Image::new().with_file("a", "1").with_file("b", "2"));
+    let reference = registry.publish("x:1", &published);
+    let (one, two) = (published.short(0), published.short(1));
+    let shown = on_a_terminal(&host, 120, &["pull", &reference]);
+    let start = format!(
+        "1: Pulling from x\r\n\r\n\u{1b}[1A\u{1b}[2K\r{one}: Pulling fs layer \r\u{1b}[1B\r\n\u{1b}[1A\u{1b}[2K\r{two}: \
+         Pulling fs layer \r\u{1b}[1B\u{1b}[2A\u{1b}[2K\r{one}: "
+    );
+    assert!(shown.starts_with(&start), "{shown:?}");
+    assert!(shown.contains(&format!("\u{1b}[2A\u{1b}[2K\r{one}: Downloading [")), "{shown:?}");
+    assert!(shown.contains(&format!("\u{1b}[2A\u{1b}[2K\r{one}: Pull complete \r\u{1b}[2B")), "{shown:?}");
+    let end = format!(
+        "\u{1b}[1A\u{1b}[2K\r{two}: Pull complete \r\u{1b}[1BDigest: {}\r\nStatus: Downloaded newer image for \
+         {reference}\r\n{reference}\r\n",
+        published.digest()
+    );
+    assert!(shown.ends_with(&end), "{shown:?}");
+}
+
+#[test]
+fn a_narrow_terminal_gets_no_bars_and_no_wrapped_lines() {
+    let (registry, host) = (TestRegistry::start(), host());
+    let reference = registry.publish("x:1", &Published::of(&Image::new().with_file("a", "1")));
+    let shown = on_a_terminal(&host, 30, &["pull", &reference]);
+    assert!(!shown.contains("[=") && !shown.contains("[>"), "{shown:?}");
+    for line in shown.split("\u{1b}[2K\r").skip(1) {
+        let line = line.split('\r').next().unwrap_or_default();
+        assert!(line.chars().count() <= 30, "{line:?}");
+    }
+}
+
+#[test]
+fn loading_on_a_terminal_shows_layers() {
+    let host = host();
+    let web = Image::new().with_file("a", &"x".repeat(100_000));
+    let path = host.file("web.tar", &wharfie_testkit::archive(&[(&web, &["web:1"])]));
+    let shown = on_a_terminal(&host, 120, &["load", "-i", &path.to_string_lossy()]);
+    assert!(shown.contains(": Loading layer "), "{shown:?}");
+    assert!(shown.ends_with("Loaded image: web:1\r\n"), "{shown:?}");
+    let shown = on_a_terminal(&host, 120, &["save", "web:1"]);
+    assert!(shown.contains("cowardly refusing to save to a terminal. Use the -o flag or redirect"), "{shown:?}");
+}
+
+#[test]
+fn machines_get_one_object_per_line() {
+    let registry = TestRegistry::start();
+    let web = Image::new().with_file("a", "1").with_file("b", "2");
+    let name = format!("{}/web:1", registry.address());
+    let host = host_with(&[(&web, &[&name])]);
+    let pushed = objects(&host.run(&["push", "--progress", "json", &name]).succeeds());
+    let begun = |object: &&Value| object["event"] == "began" && object["subject"] == "upload";
+    assert_eq!(pushed.iter().filter(begun).count(), 2);
+    let last = pushed.iter().rfind(|object| object["outcome"] == "manifest").unwrap();
+    assert_eq!(last["digest"], registry.digest("web:1").to_string());
+
+    let other = crate::host();
+    let pulled = objects(&other.run(&["pull", "--progress=json", &name]).succeeds());
+    assert_eq!(pulled[0]["event"], "began");
+    assert_eq!(pulled[0]["subject"], "resolve");
+    for (index, object) in pulled.iter().enumerate().filter(|(_, object)| object["subject"] == "fetch") {
+        assert!(object["id"].as_str().is_some_and(|id| id.len() == 12), "{index}: {object}");
+        assert!(object["progressDetail"].is_object(), "{index}: {object}");
+    }
+    // Every task begins once and ends once.
+    for task in pulled.iter().filter_map(|object| object["task"].as_u64()) {
+        let count = |event: &str| {
+            pulled.iter().filter(|object| object["task"].as_u64() == Some(task) && object["event"] == event).count()
+        };
+        assert_eq!((count("began"), count("ended")), (1, 1), "task {task}");
+    }
+    assert_eq!(pulled.last().unwrap()["status"], name);
+}
+
+fn objects(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{line}: {why}"))).collect()
+}
