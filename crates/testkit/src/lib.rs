@@ -3,6 +3,7 @@
 pub mod faulty_server;
 pub mod host;
 pub mod image;
+pub mod needs;
 pub mod published;
 pub mod registry;
 pub mod tls;

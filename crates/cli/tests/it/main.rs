@@ -6,6 +6,7 @@ mod listing;
 mod loading;
 mod logging_in;
 mod manifests;
+mod peer;
 mod platforms;
 mod pulling;
 mod pulling_failures;
