@@ -2,5 +2,9 @@
 
 mod contract;
 mod gnu_tar;
+mod model;
+mod property;
+mod scale;
 mod shown;
 mod sparse;
+mod stack;
