@@ -59,11 +59,13 @@ impl Store {
             .map_err(|why| Error::io("read", "random numbers")(why.into()))?;
         let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let path = self.root.join("leases").join(&id);
-        let lock = File::options().write(true).create_new(true).open(&path).map_err(Error::io("create", &path))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|why| Error::io("lock", &path)(why.into()))?;
-        self.write(|db| {
+        // Whoever looks for dead leases keeps writers out meanwhile, and so never sees this file before it is locked.
+        let lock = self.write(|db| {
+            let lock = File::options().write(true).create_new(true).open(&path).map_err(Error::io("create", &path))?;
+            flock(&lock, FlockOperation::NonBlockingLockExclusive)
+                .map_err(|why| Error::io("lock", &path)(why.into()))?;
             db.execute("INSERT INTO lease (id) VALUES (?1)", [&id]).map_err(self.metadata_error())?;
-            Ok(())
+            Ok(lock)
         })?;
         Ok(Lease {
             store: self,
