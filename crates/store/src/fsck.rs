@@ -98,12 +98,10 @@ impl Store {
                 Err(why) if why.kind() == std::io::ErrorKind::NotFound => Finding::MissingBlob(digest.clone()),
                 Err(why) => return Err(Error::io("read", path)(why)),
             };
-            self.write(|db| {
-                db.execute("DELETE FROM blob WHERE digest = ?1", [digest.as_str()]).map_err(self.metadata_error())?;
-                let _ = std::fs::remove_file(&path);
-                Ok(())
-            })?;
-            report.findings.push(finding);
+            let sql = "DELETE FROM blob WHERE digest = ?1";
+            if self.delete(&finding, sql, digest.as_str(), &path)? {
+                report.findings.push(finding);
+            }
         }
         Ok(())
     }
@@ -122,12 +120,10 @@ impl Store {
                 Err(why) if why.kind() == std::io::ErrorKind::NotFound => Finding::MissingLayer(diff_id.clone()),
                 Err(why) => return Err(Error::io("read", path)(why)),
             };
-            self.write(|db| {
-                db.execute("DELETE FROM layer WHERE diff_id = ?1", [diff_id.as_str()])
-                    .map_err(self.metadata_error())?;
-                let _ = std::fs::remove_file(&path);
-                Ok(())
-            })?;
+            let sql = "DELETE FROM layer WHERE diff_id = ?1";
+            if !self.delete(&finding, sql, diff_id.as_str(), &path)? {
+                continue;
+            }
             self.remove_unpacked(&diff_id);
             report.findings.push(finding);
             if self.remake(&diff_id)? {
@@ -136,6 +132,25 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Deletes the row of a faulty file and then the file. False, and nothing is done, if another process freed or
+    /// brought back what was found missing.
+    fn delete(&self, finding: &Finding, sql: &str, key: &str, path: &Path) -> Result<bool> {
+        let is_missing = matches!(finding, Finding::MissingBlob(_) | Finding::MissingLayer(_));
+        let rows = |db: &rusqlite::Transaction<'_>| {
+            if is_missing && path.exists() {
+                return Ok(0);
+            }
+            db.execute(sql, [key]).map_err(self.metadata_error())
+        };
+        self.write_durably_then(rows, |deleted| {
+            if deleted > 0 && !is_missing {
+                // One that cannot be deleted has no row any more and is swept later.
+                let _ = std::fs::remove_file(path);
+            }
+            deleted > 0
+        })
     }
 
     /// The index is a function of the tar: it is made again and compared, byte for byte.

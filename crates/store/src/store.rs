@@ -145,19 +145,39 @@ impl Store {
     /// Changes metadata in one transaction, after every earlier change of any process and before every later one.
     /// Survives a killed process; survives a power cut once a later [`Self::write_durably`] has returned.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.write_then(change, |value| value)
+    }
+
+    /// As [`Self::write`]; then, with the change made and other writers still kept out, does `then`.
+    fn write_then<T, U>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T>,
+        then: impl FnOnce(T) -> U,
+    ) -> Result<U> {
         // SQLite's own busy handler sleeps in steps and starves writers for seconds; a lock file queues them fairly.
         let _guard = self.exclusive()?;
         let mut db = self.db();
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(metadata(&self.root))?;
         let value = change(&transaction)?;
         transaction.commit().map_err(metadata(&self.root))?;
-        Ok(value)
+        drop(db);
+        Ok(then(value))
     }
 
     /// As [`Self::write`], and when it returns the change and everything before it survives a power cut.
     pub(crate) fn write_durably<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.write_durably_then(change, |value| value)
+    }
+
+    /// As [`Self::write_durably`]; then, with the change on disk and other writers still kept out, does `then`: the place
+    /// to delete files whose rows are gone.
+    pub(crate) fn write_durably_then<T, U>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T>,
+        then: impl FnOnce(T) -> U,
+    ) -> Result<U> {
         self.read(|db| db.pragma_update(None, "synchronous", "FULL"))?;
-        let result = self.write(change);
+        let result = self.write_then(change, then);
         self.read(|db| db.pragma_update(None, "synchronous", "NORMAL"))?;
         result
     }
