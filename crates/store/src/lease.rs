@@ -99,7 +99,10 @@ impl<'a> Lease<'a> {
     pub fn hold_blob(&self, digest: &Digest) -> Result<Option<u64>> {
         self.write(|db| {
             self.hold(db, &blob_key(digest))?;
-            db.query_row("SELECT size FROM blob WHERE digest = ?1", [digest.as_str()], |row| row.get(0)).optional()
+            let sql = "SELECT size FROM blob WHERE digest = ?1";
+            let size = db.query_row(sql, [digest.as_str()], |row| row.get(0)).optional()?;
+            // A power cut may leave a row whose file never got its name, and people delete files.
+            Ok(size.filter(|_| self.store.blob_path(digest).exists()))
         })
     }
 
@@ -110,7 +113,7 @@ impl<'a> Lease<'a> {
     pub fn hold_layer(&self, diff_id: &DiffId) -> Result<Option<LayerRow>> {
         self.write(|db| {
             self.hold(db, &layer_key(diff_id))?;
-            Self::layer_row(db, diff_id)
+            self.layer_row(db, diff_id)
         })
     }
 
@@ -126,11 +129,14 @@ impl<'a> Lease<'a> {
                 .optional()?;
             let Some(diff_id) = diff_id.and_then(|text| text.parse().ok()) else { return Ok(None) };
             self.hold(db, &layer_key(&diff_id))?;
-            Self::layer_row(db, &diff_id)
+            self.layer_row(db, &diff_id)
         })
     }
 
-    fn layer_row(db: &Transaction<'_>, diff_id: &DiffId) -> rusqlite::Result<Option<LayerRow>> {
+    fn layer_row(&self, db: &Transaction<'_>, diff_id: &DiffId) -> rusqlite::Result<Option<LayerRow>> {
+        if !self.store.layer_path(diff_id).exists() {
+            return Ok(None);
+        }
         let query = "SELECT tar_size, content_size, EXISTS (
                 SELECT 1 FROM image_layer JOIN image ON image.id = image_layer.image
                 WHERE image_layer.diff_id = layer.diff_id AND image.removed_at IS NULL)
@@ -205,7 +211,9 @@ impl<'a> Lease<'a> {
     /// Makes everything written so far durable, and then the change of metadata that refers to it.
     pub(crate) fn finish<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         if self.wrote_blobs.swap(false, Ordering::Relaxed) {
-            sync_directory(&self.store.root.join("blobs/sha256"))?;
+            for algorithm in ["sha256", "sha512"] {
+                sync_directory(&self.store.root.join("blobs").join(algorithm))?;
+            }
         }
         if self.wrote_layers.swap(false, Ordering::Relaxed) {
             sync_directory(&self.store.layer_directory())?;
