@@ -1,11 +1,15 @@
 //! The real binary on real input.
 
+mod crash;
+mod crowd;
+mod full_disk;
 mod import;
 mod inspecting;
 mod listing;
 mod loading;
 mod logging_in;
 mod manifests;
+mod memory;
 mod peer;
 mod platforms;
 mod pulling;
@@ -14,6 +18,7 @@ mod pushing;
 mod pushing_failures;
 mod removing;
 mod restoring;
+mod scale;
 mod searching;
 mod secured;
 mod terminal;

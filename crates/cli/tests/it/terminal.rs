@@ -1,9 +1,10 @@
 //! Progress as seen by machines, and on a real pseudo-terminal.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
 use serde_json::Value;
-use wharfie_testkit::{Host, Image, Published, TestRegistry};
+use wharfie_testkit::{Host, Image, Published, TestRegistry, needs};
 
 use crate::{host, host_with};
 
@@ -12,17 +13,14 @@ use crate::{host, host_with};
 /// # Panics
 /// When the program `script` is missing.
 fn on_a_terminal(host: &Host, columns: u32, words: &[&str]) -> String {
-    let program = host.command(&[]).get_program().to_string_lossy().into_owned();
-    let line = format!("stty cols {columns}; exec {program} {}", words.join(" "));
-    let environment = host.command(&[]);
+    let plain = host.command(words);
+    let line: Vec<_> =
+        std::iter::once(plain.get_program()).chain(plain.get_args()).map(OsStr::to_string_lossy).collect();
+    let line = format!("stty cols {columns}; exec {}", line.join(" "));
     let mut command = Command::new("script");
     command.args(["-qfec", &line, "/dev/null"]).env_clear().current_dir(host.path());
-    for (name, value) in environment.get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
-    let output = command
-        .output()
-        .unwrap_or_else(|why| panic!("the program script cannot be run ({why}): install the package bsdutils"));
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = needs::output(&mut command, "bsdutils");
     String::from_utf8(output.stdout).expect("the program writes text")
 }
 
