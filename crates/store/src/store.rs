@@ -67,25 +67,31 @@ impl Store {
     /// When the metadata cannot be read, or a newer wharfie made it.
     pub fn open_read_only(root: &Path, options: Options) -> Result<Self> {
         let path = root.join(DATABASE);
-        let of = |db| Self { root: root.into(), options: options.clone(), db: Mutex::new(db), is_writable: false };
-        match std::fs::metadata(&path) {
+        let version = |db: &Connection| -> Result<i64> {
+            db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(metadata(root))
+        };
+        let found = match std::fs::metadata(&path) {
             Ok(found) if found.len() > 0 => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let store = of(Connection::open_with_flags(&path, flags).map_err(metadata(root))?);
-                let version: i64 = store.read(|db| db.pragma_query_value(None, "user_version", |row| row.get(0)))?;
-                store.refuse_newer(version)?;
-                // 0: whoever made the store is not done yet, or was killed before it was.
-                if version > 0 {
-                    return Ok(store);
-                }
+                Some(Connection::open_with_flags(&path, flags).map_err(metadata(root))?)
             }
             Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("read", &path)(why)),
-            _ => {}
-        }
-        let db = Connection::open_in_memory().map_err(metadata(root))?;
-        db.execute_batch(schema::CREATE).map_err(metadata(root))?;
-        db.pragma_update(None, "user_version", schema::VERSION).map_err(metadata(root))?;
-        Ok(of(db))
+            _ => None,
+        };
+        let db = match found {
+            // 0: whoever made the store is not done yet, or was killed before it was.
+            Some(db) if version(&db)? > 0 => db,
+            _ => {
+                let db = Connection::open_in_memory().map_err(metadata(root))?;
+                db.execute_batch(schema::CREATE).map_err(metadata(root))?;
+                db.pragma_update(None, "user_version", schema::VERSION).map_err(metadata(root))?;
+                db
+            }
+        };
+        let found = version(&db)?;
+        let store = Self { root: root.into(), options, db: Mutex::new(db), is_writable: false };
+        store.refuse_newer(found)?;
+        Ok(store)
     }
 
     fn prepare(&self) -> Result<()> {
