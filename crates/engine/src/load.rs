@@ -48,35 +48,33 @@ impl Engine {
             check_platform(shown, &image.parsed, load.platform.as_ref())?;
             checked.push((image, names));
         }
-        checked.into_iter().map(|(image, names)| record(&lease, &image, names, observer)).collect()
+        let mut records = Vec::with_capacity(checked.len());
+        for (image, references) in checked {
+            records.push((store_documents(&lease, &image)?, references));
+        }
+        let borrowed: Vec<_> = records.iter().map(|(image, references)| (image, references.as_slice())).collect();
+        for (name, old) in lease.record_all(&borrowed)?.into_iter().flat_map(|recorded| recorded.moved) {
+            let reference = name.parse::<Reference>().map_or(name, |reference| reference.familiar());
+            observer.observe(Event::Warned(Warning::Renamed { reference, old: old.to_string() }));
+        }
+        Ok(records.into_iter().map(|(image, references)| Loaded { id: image.id, references }).collect())
     }
 }
 
-fn record(
-    lease: &Lease<'_>,
-    image: &ArchivedImage,
-    references: Vec<Reference>,
-    observer: &dyn Observer,
-) -> Result<Loaded> {
+/// Stores an image's configuration and manifest; its layers are there already.
+fn store_documents(lease: &Lease<'_>, image: &ArchivedImage) -> Result<NewImage> {
     let id = ImageId::new(lease.put_blob(&image.config)?);
     let mut manifests = Vec::new();
     if let Some((media_type, bytes)) = &image.manifest {
         manifests.push((media_type.clone(), lease.put_blob(bytes)?));
     }
-    let parent = image.parent.clone().map(ImageId::new);
-    let new = NewImage {
-        id: id.clone(),
+    Ok(NewImage {
+        id,
         created: created(image.parsed.created.as_deref()),
         layers: image.parsed.rootfs.diff_ids.clone(),
-        parent,
+        parent: image.parent.clone().map(ImageId::new),
         manifests,
-    };
-    let recorded = lease.record(&new, &references)?;
-    for (name, old) in recorded.moved {
-        let reference = name.parse::<Reference>().map_or(name, |reference| reference.familiar());
-        observer.observe(Event::Warned(Warning::Renamed { reference, old: old.to_string() }));
-    }
-    Ok(Loaded { id, references })
+    })
 }
 
 /// When an image was made; docker's zero time counts as unknown.

@@ -78,6 +78,14 @@ pub enum Error {
     /// Nothing of ours is mounted there.
     #[error("nothing is mounted on {0} by this store")]
     NotMounted(PathBuf),
+    /// Another container has the name.
+    #[error("the name {name} is taken by container {id}")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Whole id of the container that has it.
+        id: String,
+    },
     /// More layers than the kernel stacks.
     #[error("the image has {0} layers; the kernel stacks at most 500")]
     TooManyLayers(usize),
@@ -114,6 +122,7 @@ impl Fault for Error {
                 Kind::Corrupt
             }
             Self::NotMounted(_) => Kind::NotFound,
+            Self::NameTaken { .. } => Kind::Exists,
             Self::Source(_) => Kind::Unavailable,
             Self::Metadata { source, .. } => match source.sqlite_error_code() {
                 Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::DatabaseBusy) => Kind::Unavailable,

@@ -184,6 +184,7 @@ fn unreachable_layers(db: &Transaction<'_>) -> rusqlite::Result<Vec<String>> {
         "SELECT diff_id FROM layer
          WHERE NOT EXISTS (SELECT 1 FROM image_layer WHERE image_layer.diff_id = layer.diff_id)
            AND ('layer ' || diff_id) NOT IN (SELECT key FROM lease_item)
+           AND diff_id NOT IN (SELECT diff_id FROM container_layer)
            AND diff_id NOT IN (
                SELECT diff_id FROM mount JOIN image_layer ON image_layer.image = mount.image)",
     )?

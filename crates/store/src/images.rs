@@ -108,10 +108,11 @@ impl Store {
     /// When the metadata cannot be read.
     pub fn images(&self) -> Result<Vec<ImageRow>> {
         self.read(|db| {
-            let sql = format!(
-                "SELECT {IMAGE_COLUMNS} FROM image WHERE removed_at IS NULL ORDER BY coalesce(created, -1e18) DESC, id"
-            );
-            db.prepare(&sql)?.query_map([], image_row)?.collect()
+            let sql = format!("SELECT {IMAGE_COLUMNS} FROM image WHERE removed_at IS NULL");
+            let mut images: Vec<ImageRow> = db.prepare(&sql)?.query_map([], image_row)?.collect::<Result<_, _>>()?;
+            // Rows come in the order of ids, and a stable sort keeps that among equals.
+            images.sort_by_key(|image| std::cmp::Reverse(image.created));
+            Ok(images)
         })
     }
 
@@ -311,22 +312,33 @@ impl Lease<'_> {
     /// # Errors
     /// When a layer is not here, or the metadata cannot be changed.
     pub fn record(&self, image: &NewImage, references: &[Reference]) -> Result<Recorded> {
-        let store = self.store();
-        self.finish(|db| {
-            let mut recorded = Recorded { is_new: insert(store, db, image)?, ..Recorded::default() };
-            for reference in references {
-                match store.point(db, reference, &image.id)? {
-                    Some(old) if old == image.id => {}
-                    Some(old) => {
-                        recorded.is_changed = true;
-                        recorded.moved.push((reference.canonical(), old));
-                    }
-                    None => recorded.is_changed = true,
-                }
-            }
-            Ok(recorded)
-        })
+        let mut recorded = self.record_all(&[(image, references)])?;
+        Ok(recorded.pop().unwrap_or_default())
     }
+
+    /// As [`Self::record`], for several images: all of them become visible at once, or none.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn record_all(&self, images: &[(&NewImage, &[Reference])]) -> Result<Vec<Recorded>> {
+        let store = self.store();
+        self.finish(|db| images.iter().map(|(image, references)| record_one(store, db, image, references)).collect())
+    }
+}
+
+fn record_one(store: &Store, db: &Transaction<'_>, image: &NewImage, references: &[Reference]) -> Result<Recorded> {
+    let mut recorded = Recorded { is_new: insert(store, db, image)?, ..Recorded::default() };
+    for reference in references {
+        match store.point(db, reference, &image.id)? {
+            Some(old) if old == image.id => {}
+            Some(old) => {
+                recorded.is_changed = true;
+                recorded.moved.push((reference.canonical(), old));
+            }
+            None => recorded.is_changed = true,
+        }
+    }
+    Ok(recorded)
 }
 
 impl Lease<'_> {

@@ -4,6 +4,7 @@
 //! leaves a store that opens clean: files appear whole or not at all, and rows follow files, never the other way round.
 //! Knows nothing of networks, archives or terminals.
 
+pub mod containers;
 pub mod error;
 pub mod fsck;
 pub mod gc;

@@ -63,5 +63,31 @@ CREATE TABLE trash (
 ) WITHOUT ROWID;
 CREATE TABLE lease (id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE lease_item (lease TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (lease, key)) WITHOUT ROWID;
+CREATE TABLE container (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    image TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    settings TEXT NOT NULL,
+    state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX container_of_image ON container (image);
+CREATE TABLE container_layer (
+    container TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    diff_id TEXT NOT NULL,
+    PRIMARY KEY (container, position)
+) WITHOUT ROWID;
+CREATE TABLE volume (
+    name TEXT PRIMARY KEY,
+    created INTEGER NOT NULL,
+    labels TEXT NOT NULL,
+    is_anonymous INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE container_volume (
+    container TEXT NOT NULL,
+    volume TEXT NOT NULL,
+    PRIMARY KEY (container, volume)
+) WITHOUT ROWID;
 CREATE TABLE mount (target TEXT PRIMARY KEY, image TEXT NOT NULL) WITHOUT ROWID;
 ";

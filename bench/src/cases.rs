@@ -1,0 +1,180 @@
+//! What is measured, in which order.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Result;
+use crate::cpu::Meter;
+use crate::docker::{Docker, Registry};
+use crate::floor;
+use crate::inputs::Inputs;
+use crate::place::{Place, run as program};
+use crate::report::{Report, say};
+
+struct Bench {
+    wharfie: PathBuf,
+    meter: Meter,
+    docker_meter: Meter,
+    floor_meter: Meter,
+    inputs: Inputs,
+    report: Report,
+}
+
+/// Runs everything `rounds` times.
+pub(crate) fn run(rounds: usize) -> Result<Report> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no folder")?.join("target");
+    let wharfie = folder.join("release/wharfie");
+    let inputs = Inputs::make(&folder.join("bench-inputs"), &wharfie)?;
+    let mut bench = Bench {
+        wharfie,
+        meter: Meter::new("wharfie")?,
+        docker_meter: Meter::new("docker")?,
+        floor_meter: Meter::new("floor")?,
+        inputs,
+        report: Report::default(),
+    };
+    for round in 1..=rounds {
+        say(&format!("round {round} of {rounds}: archives"));
+        bench.archives()?;
+        say(&format!("round {round} of {rounds}: registry"));
+        bench.registry()?;
+    }
+    say("1,000 images");
+    bench.listing(rounds)?;
+    Ok(bench.report)
+}
+
+impl Bench {
+    fn wharfie(&self, place: &Path, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.wharfie);
+        command.arg("--root").arg(place.join("store")).args(words).env("DOCKER_CONFIG", place.join("config"));
+        command
+    }
+
+    /// One case: both engines, one after the other. Gives the peer's seconds.
+    fn case(&mut self, name: &'static str, bar: f64, place: &Path, docker: &Docker, words: &[&str]) -> Result<f64> {
+        self.both(name, bar, place, docker, words, words)
+    }
+
+    fn both(
+        &mut self,
+        name: &'static str,
+        bar: f64,
+        place: &Path,
+        docker: &Docker,
+        ours: &[&str],
+        theirs: &[&str],
+    ) -> Result<f64> {
+        self.report.case(name, bar);
+        let mine = self.meter.measure(&mut self.wharfie(place, ours))?;
+        let other = self.docker_meter.measure(&mut docker.command(theirs))?;
+        self.report.add(name, "wharfie", mine);
+        self.report.add(name, "docker", other);
+        Ok(other)
+    }
+
+    fn floor(&mut self, name: &'static str, work: impl FnOnce(&Inputs) -> Result) -> Result {
+        let seconds = self.floor_meter.measure_here(|| work(&self.inputs))?;
+        self.report.add(name, "floor", seconds);
+        Ok(())
+    }
+
+    fn archives(&mut self) -> Result {
+        let place = Place::new("a")?;
+        let other = Place::new("b")?;
+        let docker = Docker::start(other.path(), &self.docker_meter)?;
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        let (debian, many, big) = (path(&self.inputs.debian), path(&self.inputs.many), path(&self.inputs.big));
+        let scratch = place.path().join("floor");
+        let at = place.path();
+        self.case("load Debian, 170 MB", 0.12, at, &docker, &["load", "-q", "-i", &debian])?;
+        self.floor("load Debian, 170 MB", |inputs| floor::load(&inputs.debian, &scratch))?;
+        self.case("load 20,000 small files", 0.05, at, &docker, &["load", "-q", "-i", &many])?;
+        self.floor("load 20,000 small files", |inputs| floor::load(&inputs.many, &scratch))?;
+        self.case("load a 1 GiB layer", 0.25, at, &docker, &["load", "-q", "-i", &big])?;
+        self.floor("load a 1 GiB layer", |inputs| floor::load(&inputs.big, &scratch))?;
+        let (ours, theirs) = (path(&at.join("saved.tar")), path(&other.path().join("saved.tar")));
+        let name = "bench/debian:1";
+        self.both("save Debian", 0.05, at, &docker, &["save", "-o", &ours, name], &["save", "-o", &theirs, name])?;
+        std::fs::remove_file(&scratch).map_err(|why| why.to_string())?;
+        self.floor("save Debian", |inputs| floor::copy(&inputs.debian, &scratch))?;
+        self.case("inspect", 0.15, at, &docker, &["inspect", name])?;
+        self.case("history", 0.15, at, &docker, &["history", name])?;
+        for case in ["inspect", "history"] {
+            let seconds = self.floor_meter.measure(&mut Command::new("/bin/true"))?;
+            self.report.add(case, "floor", seconds);
+        }
+        let mut theirs = self.case("rmi Debian", 0.05, at, &docker, &["rmi", name])?;
+        self.floor("rmi Debian", |_| floor::unlink(&scratch))?;
+        theirs += self.case("rmi 20,000 small files", 0.02, at, &docker, &["rmi", "bench/many:1"])?;
+        // Removal above keeps the layers for the grace time; this is what freeing them costs.
+        self.report.case("rmi Debian + 20,000 files, freed at once", 0.05);
+        self.report.add("rmi Debian + 20,000 files, freed at once", "docker", theirs);
+        program(&self.wharfie.to_string_lossy(), &["--root", &path(&at.join("store")), "image", "prune", "-f"])?;
+        let mut wharfie = self.wharfie(at, &["load", "-q", "-i", &debian]);
+        wharfie.output().map_err(|why| why.to_string())?;
+        let mut wharfie = self.wharfie(at, &["load", "-q", "-i", &many]);
+        wharfie.output().map_err(|why| why.to_string())?;
+        let settings = at.join("no-grace.toml");
+        std::fs::write(&settings, "grace = \"0\"\n").map_err(|why| why.to_string())?;
+        let mut wharfie = self.wharfie(at, &["rmi", name, "bench/many:1"]);
+        let seconds = self.meter.measure(wharfie.env("WHARFIE_CONFIG", &settings))?;
+        self.report.add("rmi Debian + 20,000 files, freed at once", "wharfie", seconds);
+        Ok(())
+    }
+
+    fn registry(&mut self) -> Result {
+        let place = Place::new("a")?;
+        let other = Place::new("b")?;
+        let docker = Docker::start(other.path(), &self.docker_meter)?;
+        let registry = Registry::start(place.path())?;
+        let name = format!("{}/bench/debian:1", registry.address);
+        // The image comes to the registry from a store that is thrown away.
+        let maker = place.path().join("maker");
+        let gzip = self.inputs.gzip.to_string_lossy().into_owned();
+        for words in [vec!["import", &gzip, &name], vec!["push", "-q", &name]] {
+            let output = self.wharfie(&maker, &words).output().map_err(|why| why.to_string())?;
+            if !output.status.success() {
+                return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+            }
+        }
+        let at = place.path();
+        self.case("pull Debian, gzip, runnable", 0.20, at, &docker, &["pull", "-q", &name])?;
+        let scratch = at.join("floor");
+        self.floor("pull Debian, gzip, runnable", |inputs| floor::pull(&inputs.gzip, &scratch))?;
+        self.case("pull, all present", 0.15, at, &docker, &["pull", "-q", &name])?;
+        let seconds = self.floor_meter.measure(&mut Command::new("/bin/true"))?;
+        self.report.add("pull, all present", "floor", seconds);
+        let empty = Registry::start(place.path())?;
+        let target = format!("{}/bench/debian:1", empty.address);
+        let also = Registry::start(other.path())?;
+        let theirs = format!("{}/bench/debian:1", also.address);
+        self.wharfie(at, &["tag", &name, &target]).output().map_err(|why| why.to_string())?;
+        docker.command(&["tag", &name, &theirs]).output().map_err(|why| why.to_string())?;
+        let case = "push to an empty registry after a pull";
+        self.both(case, 0.01, at, &docker, &["push", "-q", &target], &["push", "-q", &theirs])?;
+        self.floor(case, |inputs| floor::copy(&inputs.gzip, &scratch))
+    }
+
+    fn listing(&mut self, rounds: usize) -> Result {
+        let place = Place::new("a")?;
+        let other = Place::new("b")?;
+        let docker = Docker::start(other.path(), &self.docker_meter)?;
+        let archive = self.inputs.thousand.to_string_lossy().into_owned();
+        for mut command in [
+            self.wharfie(place.path(), &["load", "-q", "-i", &archive]),
+            docker.command(&["load", "-q", "-i", &archive]),
+        ] {
+            let output = command.output().map_err(|why| why.to_string())?;
+            if !output.status.success() {
+                return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+            }
+        }
+        for _ in 0..rounds {
+            self.case("images, 1,000 of them", 0.05, place.path(), &docker, &["images"])?;
+            let seconds = self.floor_meter.measure(&mut Command::new("/bin/true"))?;
+            self.report.add("images, 1,000 of them", "floor", seconds);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! CPU time by control group: everything that a command starts is counted, also what outlives it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Result;
+
+/// A control group whose processes are counted.
+pub(crate) struct Meter {
+    group: PathBuf,
+    parent: PathBuf,
+    usage: Usage,
+}
+
+/// Where the kernel tells how much was used.
+enum Usage {
+    /// Version 1: nanoseconds.
+    V1,
+    /// Version 2: microseconds in a line of `cpu.stat`.
+    V2,
+}
+
+impl Meter {
+    /// A new group of this name.
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        let (parent, usage) = match Path::new("/sys/fs/cgroup/cpuacct").is_dir() {
+            true => (PathBuf::from("/sys/fs/cgroup/cpuacct"), Usage::V1),
+            false => (PathBuf::from("/sys/fs/cgroup"), Usage::V2),
+        };
+        let group = parent.join(format!("wharfie-bench-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&group).map_err(|why| format!("cannot make {}: {why}", group.display()))?;
+        Ok(Self { group, parent, usage })
+    }
+
+    fn seconds(&self) -> Result<f64> {
+        let read = |name: &str| {
+            let path = self.group.join(name);
+            std::fs::read_to_string(&path).map_err(|why| format!("cannot read {}: {why}", path.display()))
+        };
+        let number = |text: &str| text.trim().parse::<f64>().map_err(|why| format!("{text:?} is no number: {why}"));
+        match self.usage {
+            Usage::V1 => Ok(number(&read("cpuacct.usage")?)? / 1e9),
+            Usage::V2 => {
+                let stat = read("cpu.stat")?;
+                let line = stat.lines().find_map(|line| line.strip_prefix("usage_usec "));
+                Ok(number(line.ok_or("cpu.stat has no usage_usec")?)? / 1e6)
+            }
+        }
+    }
+
+    fn enter(group: &Path) -> Result {
+        let path = group.join("cgroup.procs");
+        std::fs::write(&path, "0").map_err(|why| format!("cannot enter {}: {why}", path.display()))
+    }
+
+    /// Starts a command inside the group; it is not waited for.
+    pub(crate) fn spawn(&self, command: &mut Command) -> Result<std::process::Child> {
+        // The child is born where its parent is; what the parent itself uses in between is a fork.
+        Self::enter(&self.group)?;
+        let child = command.spawn();
+        Self::enter(&self.parent)?;
+        child.map_err(|why| format!("cannot start {command:?}: {why}"))
+    }
+
+    /// Runs a command and gives the CPU seconds that it and the group's daemons used meanwhile. A short rest lets
+    /// daemons finish what they began.
+    pub(crate) fn measure(&self, command: &mut Command) -> Result<f64> {
+        let before = self.seconds()?;
+        let output = self
+            .spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?
+            .wait_with_output()
+            .map_err(|why| format!("cannot wait for {command:?}: {why}"))?;
+        if !output.status.success() {
+            return Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+        std::thread::sleep(REST);
+        Ok(self.seconds()? - before)
+    }
+
+    /// Measures work of this process.
+    pub(crate) fn measure_here(&self, work: impl FnOnce() -> Result) -> Result<f64> {
+        Self::enter(&self.group)?;
+        let before = self.seconds()?;
+        let result = work();
+        let after = self.seconds()?;
+        Self::enter(&self.parent)?;
+        result.map(|()| after - before)
+    }
+}
+
+/// 50 ms.
+const REST: std::time::Duration = std::time::Duration::from_millis(50);
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        // A group with processes in it stays; the next boot sweeps it.
+        let _ = std::fs::remove_dir(&self.group);
+    }
+}

@@ -1,0 +1,34 @@
+//! Whole-process measurements against dockerd, interleaved in one run: CPU seconds (user + system) of everything a
+//! command causes, daemons included, with the physical floor beside it. Wall time is not reported: on shared machines it
+//! is noise. Run it as root with `cargo xtask bench [ROUNDS]`; the results go to stdout as the table that
+//! `docs/benchmarks.md` shows.
+
+mod cases;
+mod cpu;
+mod docker;
+mod floor;
+mod inputs;
+mod place;
+mod report;
+
+use std::process::ExitCode;
+
+/// Anything may fail; the text says what.
+type Result<T = ()> = std::result::Result<T, String>;
+
+/// Rounds when nothing is said: the fewest whose median means something.
+const ROUNDS: usize = 5;
+
+fn main() -> ExitCode {
+    let rounds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
+    match cases::run(rounds) {
+        Ok(report) => {
+            report::print(&report);
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            report::say(&why);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What can go wrong between a root file system and a running process.
+//!
+//! Most of it happens in the init, another process: errors travel back as data, so they can be written and read.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use wharfie_oci::{Fault, Kind};
+
+/// Results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a container could not be started or handled.
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Error {
+    /// The command is not in the container. Docker's words; exit code 127.
+    #[error("exec: \"{command}\": {reason}")]
+    CommandNotFound {
+        /// As it was given.
+        command: String,
+        /// `executable file not found in $PATH`, `stat /x: no such file or directory`.
+        reason: String,
+    },
+    /// The command is there and cannot be executed. Docker's words; exit code 126.
+    #[error("exec: \"{command}\": {reason}")]
+    NotExecutable {
+        /// As it was given.
+        command: String,
+        /// `permission denied`, `exec format error`, `is a directory`.
+        reason: String,
+    },
+    /// There is nothing to run.
+    #[error("no command specified")]
+    NoCommand,
+    /// The user is not in the container's `/etc/passwd`. Docker's words.
+    #[error("unable to find user {0}: no matching entries in passwd file")]
+    UnknownUser(String),
+    /// The group is not in the container's `/etc/group`. Docker's words.
+    #[error("unable to find group {0}: no matching entries in group file")]
+    UnknownGroup(String),
+    /// No such capability.
+    #[error("invalid capability: \"{0}\"")]
+    UnknownCapability(String),
+    /// What should be bound into the container does not exist on the host. Docker's words.
+    #[error("invalid mount config for type \"bind\": bind source path does not exist: {0}")]
+    BindSource(PathBuf),
+    /// A mount could not be made.
+    #[error("cannot mount {what} on {target}")]
+    Mount {
+        /// `overlay`, `proc`, a host path.
+        what: String,
+        /// Where in the container.
+        target: PathBuf,
+        /// Why.
+        #[source]
+        #[serde(with = "errno")]
+        source: io::Error,
+    },
+    /// The image has something else than a directory where the kernel's file systems go.
+    #[error("{0} of the image is not a plain directory")]
+    HostileTarget(PathBuf),
+    /// A limit that was asked for cannot be set.
+    #[error("cannot set {limit} to {value}: {reason}")]
+    Limit {
+        /// `memory`, `cpus`, `pids`…
+        limit: String,
+        /// What was asked for.
+        value: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A sysctl that would change the whole machine.
+    #[error("sysctl \"{0}\" is not in a separate kernel namespace")]
+    Sysctl(String),
+    /// A profile, device, limit or address that makes no sense.
+    #[error("invalid {what} \"{value}\": {reason}")]
+    Invalid {
+        /// What it should be.
+        what: String,
+        /// What it is.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A program that is needed is not installed.
+    #[error("{program} is not installed")]
+    MissingProgram {
+        /// `nft`, `newuidmap`…
+        program: String,
+        /// The package that has it.
+        package: String,
+    },
+    /// A program that is needed failed.
+    #[error("{program} failed: {output}")]
+    Program {
+        /// Which.
+        program: String,
+        /// What it said.
+        output: String,
+    },
+    /// The container is not running (any more).
+    #[error("the container is not running")]
+    NotRunning,
+    /// The kernel refused.
+    #[error("cannot {doing}")]
+    System {
+        /// `create the namespaces`, `read /etc/passwd`…
+        doing: String,
+        /// Why.
+        #[source]
+        #[serde(with = "errno")]
+        source: io::Error,
+    },
+    /// The init ended without a word.
+    #[error("the container's init ended before it could start the command")]
+    InitDied,
+}
+
+impl Error {
+    /// For `map_err`: what was being done when the kernel refused.
+    pub(crate) fn system<E: Into<io::Error>>(doing: impl Into<String>) -> impl FnOnce(E) -> Self {
+        move |why| Self::System { doing: doing.into(), source: why.into() }
+    }
+
+    pub(crate) fn invalid(what: &str, value: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid { what: what.to_owned(), value: value.into(), reason: reason.into() }
+    }
+
+    /// What `run` and `exec` exit with: 127 not found, 126 not executable, 125 everything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::CommandNotFound { .. } => 127,
+            Self::NotExecutable { .. } => 126,
+            _ => 125,
+        }
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::CommandNotFound { .. } | Self::BindSource(_) => Kind::NotFound,
+            Self::NotExecutable { .. } => Kind::Denied,
+            Self::NoCommand
+            | Self::UnknownUser(_)
+            | Self::UnknownGroup(_)
+            | Self::UnknownCapability(_)
+            | Self::HostileTarget(_)
+            | Self::Sysctl(_)
+            | Self::Invalid { .. } => Kind::Invalid,
+            Self::Limit { .. } | Self::MissingProgram { .. } => Kind::Unsupported,
+            Self::NotRunning => Kind::Unavailable,
+            Self::Mount { source, .. } | Self::System { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Kind::Denied,
+                io::ErrorKind::NotFound => Kind::NotFound,
+                io::ErrorKind::Unsupported => Kind::Unsupported,
+                _ => Kind::Unavailable,
+            },
+            Self::Program { .. } | Self::InitDied => Kind::Internal,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::MissingProgram { package, .. } => Some(format!("install the package `{package}`")),
+            Self::UnknownUser(_) | Self::UnknownGroup(_) => {
+                Some("give a number, or a name that the image has".to_owned())
+            }
+            Self::Limit { .. } => Some("run without the limit, or where the controller is available".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// An error of the kernel as its number, the one form that survives the way between processes.
+mod errno {
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(error: &io::Error, s: S) -> std::result::Result<S::Ok, S::Error> {
+        s.serialize_i32(error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> std::result::Result<io::Error, D::Error> {
+        i32::deserialize(d).map(io::Error::from_raw_os_error)
+    }
+}

@@ -1,0 +1,177 @@
+//! The last steps: from a process that may everything to the command that may what it should.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{FileType, Gid, Mode, OFlags, Uid};
+use rustix::process::Signal;
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use crate::accounts::{self, Identity};
+use crate::capability::{Capabilities, bits};
+use crate::error::{Error, Result};
+use crate::init::find;
+use crate::seccomp;
+use crate::spec::{Process, Seccomp, Security};
+use crate::sys::{self, Instruction};
+use crate::warning::Warning;
+
+/// What surrounds the process besides its own rights.
+pub(super) struct Walls<'a> {
+    pub(super) security: &'a Security,
+    pub(super) die_with_parent: bool,
+    pub(super) has_user_namespace: bool,
+}
+
+/// Makes the given files standard input, output and error; `/dev/null` stands in for one that is not given.
+pub(super) fn use_streams(stdio: [Option<OwnedFd>; 3]) -> Result<()> {
+    let doing = "use the standard streams";
+    let null = |given: Option<OwnedFd>| match given {
+        Some(fd) => Ok(fd),
+        None => {
+            rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(Error::system(doing))
+        }
+    };
+    let [stdin, stdout, stderr] = stdio;
+    rustix::stdio::dup2_stdin(null(stdin)?).map_err(Error::system(doing))?;
+    rustix::stdio::dup2_stdout(null(stdout)?).map_err(Error::system(doing))?;
+    rustix::stdio::dup2_stderr(null(stderr)?).map_err(Error::system(doing))
+}
+
+/// Becomes the command of `process`, in the container that is already around this process.
+pub(super) fn become_command(
+    process: &Process,
+    walls: &Walls<'_>,
+    warn: &mut dyn FnMut(Warning),
+) -> Result<Infallible> {
+    let identity = accounts::look_up(&process.user, &process.groups)?;
+    let filter = match walls.security.privileged && walls.security.seccomp == Seccomp::Default {
+        true => None,
+        false => seccomp::compile(&walls.security.seccomp, process.capabilities)?,
+    };
+    let may_raise = capabilities_now()?.effective.contains(CapabilitySet::SYS_RESOURCE) && !walls.has_user_namespace;
+    for limit in &process.rlimits {
+        limit.apply(may_raise, warn)?;
+    }
+    let environment = environment(process, &identity)?;
+    enter_directory(&process.cwd)?;
+    own_streams(&identity);
+    sys::reset_signals();
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    let filter = filter.as_deref();
+    let may_filter_late = process.no_new_privileges;
+    drop_rights(process.capabilities, &identity, walls, if may_filter_late { None } else { filter })?;
+    if walls.die_with_parent {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(Error::system("tie to the starter"))?;
+    }
+    if process.no_new_privileges {
+        rustix::thread::set_no_new_privs(true).map_err(Error::system("forbid new privileges"))?;
+        install(filter)?;
+    }
+    // Nothing of ours is to stay open in the command, whatever we forgot.
+    sys::close_on_exec(3).map_err(Error::system("close what is open"))?;
+    find::execute(&process.args, &process.env, &environment)
+}
+
+fn environment(process: &Process, identity: &Identity) -> Result<Vec<CString>> {
+    let is_set = |name: &str| process.env.iter().any(|one| one.split_once('=').is_some_and(|(key, _)| key == name));
+    let home = (!is_set("HOME")).then(|| format!("HOME={}", identity.home));
+    let all = process.env.iter().cloned().chain(home);
+    all.map(|one| c_string(&one, "environment")).collect()
+}
+
+pub(super) fn c_string(text: &str, what: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::invalid(what, text.replace('\0', "\\0"), "it holds a zero byte"))
+}
+
+/// Goes to the working directory, which is made if it is missing.
+fn enter_directory(path: &str) -> Result<()> {
+    let path = if path.is_empty() { "/" } else { path };
+    let doing = || format!("use the working directory {path}");
+    if !path.starts_with('/') {
+        return Err(Error::invalid("working directory", path, "not an absolute path"));
+    }
+    if rustix::process::chdir(path).is_err() {
+        std::fs::create_dir_all(path).map_err(Error::system(doing()))?;
+        rustix::process::chdir(path).map_err(Error::system(doing()))?;
+    }
+    // A link to a descriptor of ours could have led out of the container (CVE-2024-21626).
+    let here = rustix::process::getcwd(Vec::new()).map_err(Error::system(doing()))?;
+    if !here.to_bytes().starts_with(b"/") {
+        return Err(Error::invalid("working directory", path, "it is outside of the container"));
+    }
+    Ok(())
+}
+
+/// Pipes and the terminal become the user's, so that `/dev/stdout` can be opened again by who is not root. Files and
+/// terminals of the host stay what they are.
+fn own_streams(identity: &Identity) {
+    if identity.uid == 0 {
+        return;
+    }
+    let streams = [
+        std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned(),
+        std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned(),
+        std::os::fd::AsFd::as_fd(&std::io::stderr()).try_clone_to_owned(),
+    ];
+    for fd in streams.into_iter().flatten() {
+        let Ok(stat) = rustix::fs::fstat(&fd) else { continue };
+        let is_pipe = FileType::from_raw_mode(stat.st_mode) == FileType::Fifo;
+        let is_own_terminal = rustix::termios::ttyname(&fd, Vec::new()).is_ok();
+        if is_pipe || is_own_terminal {
+            let _ = rustix::fs::fchown(&fd, Some(Uid::from_raw(identity.uid)), None);
+        }
+    }
+}
+
+/// From here on the process has the user's ids and the given capabilities. A filter goes in while that is allowed.
+fn drop_rights(
+    wanted: Capabilities,
+    identity: &Identity,
+    walls: &Walls<'_>,
+    filter: Option<&[Instruction]>,
+) -> Result<()> {
+    let doing = "drop privileges";
+    let held = capabilities_now()?;
+    for number in 0..64 {
+        let bit = CapabilitySet::from_bits_retain(1 << number);
+        if wanted.mask() & bit.bits() == 0 {
+            match rustix::thread::remove_capability_from_bounding_set(bit) {
+                // The kernel knows no more.
+                Err(rustix::io::Errno::INVAL) => break,
+                other => other.map_err(Error::system(doing))?,
+            }
+        }
+    }
+    let groups: Vec<Gid> = identity.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+    match rustix::thread::set_thread_groups(&groups) {
+        // One mapped id, and the kernel forbids to drop groups that may deny something.
+        Err(rustix::io::Errno::PERM | rustix::io::Errno::INVAL) if walls.has_user_namespace => {}
+        other => other.map_err(Error::system("set the groups"))?,
+    }
+    install(filter)?;
+    let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
+    rustix::thread::set_keep_capabilities(true).map_err(Error::system(doing))?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(Error::system("become the group"))?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(Error::system("become the user"))?;
+    rustix::thread::set_keep_capabilities(false).map_err(Error::system(doing))?;
+    // What this process does not hold it cannot keep.
+    let kept = CapabilitySet::from_bits_retain(wanted.mask()) & held.permitted;
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+    rustix::thread::set_capabilities(None, sets).map_err(Error::system(doing))
+}
+
+fn install(filter: Option<&[Instruction]>) -> Result<()> {
+    match filter {
+        Some(filter) => sys::install_filter(filter).map_err(Error::system("filter system calls")),
+        None => Ok(()),
+    }
+}
+
+fn capabilities_now() -> Result<CapabilitySets> {
+    rustix::thread::capabilities(None).map_err(Error::system("read the capabilities"))
+}
+
+const _: () = assert!(bits::CHECKPOINT_RESTORE.trailing_zeros() < 64);

@@ -1,0 +1,127 @@
+//! The init's second half, inside: process 1 of the new namespaces, which makes the walls and becomes the command.
+
+use std::os::fd::OwnedFd;
+
+use rustix::mount::{MountPropagationFlags, mount_change};
+
+use crate::channel::{Channel, Report};
+use crate::error::{Error, Result};
+use crate::init::become_command::{self, Walls};
+use crate::init::maker::Go;
+use crate::init::rootfs::Root;
+use crate::init::{Inherited, devices, masks, mounts, reaper, rootfs, terminal, warner};
+use crate::spec::{Network, Share, Spec};
+
+/// What the maker knows of the outside.
+pub(super) struct Context {
+    /// A cgroup tells good from bad device nodes.
+    pub(super) filters_devices: bool,
+}
+
+/// Becomes the command; returns why it could not.
+pub(super) fn run(spec: &Spec, inherited: Inherited<'_>, maker: &Channel, context: &Context) -> Error {
+    match try_run(spec, inherited, maker, context) {
+        Err(why) => why,
+        Ok(never) => match never {},
+    }
+}
+
+fn try_run(
+    spec: &Spec,
+    inherited: Inherited<'_>,
+    maker: &Channel,
+    context: &Context,
+) -> Result<std::convert::Infallible> {
+    let Inherited { channel, lowers, stdio } = inherited;
+    let mut warn = warner(channel);
+    let has_user_namespace = spec.user_namespace.is_some();
+    if has_user_namespace {
+        // Ids mean nothing before they are mapped.
+        wait_for(maker)?;
+        become_root()?;
+    }
+    rustix::process::setsid().map_err(Error::system("start a session"))?;
+    rustix::process::umask(rustix::fs::Mode::empty());
+    if let Some(score) = spec.process.oom_score_adj {
+        std::fs::write("/proc/self/oom_score_adj", score.to_string()).map_err(Error::system("set the OOM score"))?;
+    }
+
+    let terminal = build(spec, lowers, context, channel)?;
+    if spec.network == Network::None {
+        crate::net::loopback_up()?;
+    }
+    if !has_user_namespace {
+        wait_for(maker)?;
+    }
+    match terminal {
+        Some(slave) => terminal::take(&slave)?,
+        None => become_command::use_streams(stdio)?,
+    }
+    if spec.init {
+        reaper::stay_as_init(spec.die_with_parent)?;
+    }
+    let walls =
+        Walls { security: &spec.security, die_with_parent: spec.die_with_parent && !spec.init, has_user_namespace };
+    become_command::become_command(&spec.process, &walls, &mut warn)
+}
+
+/// Everything that needs the host's tree: afterwards the container's is all there is, and no descriptor of the
+/// host's is left.
+fn build(spec: &Spec, lowers: Vec<OwnedFd>, context: &Context, channel: &Channel) -> Result<Option<OwnedFd>> {
+    // Before the tree is made ours, so that shared mounts stay shared with the host.
+    let binds = mounts::open_binds(spec)?;
+    let host_devices = devices::open_host(spec)?;
+    mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
+        .map_err(Error::system("separate the mounts"))?;
+    let root = Root::mount(&spec.rootfs, &lowers, spec.user_namespace.is_some(), context.filters_devices)?;
+    drop(lowers);
+    mounts::mount_kernel(&root, spec)?;
+    devices::mount(&root, spec, host_devices)?;
+    mounts::mount_all(&root, spec, binds)?;
+    let terminal = match spec.process.terminal {
+        Some(size) => {
+            let (master, slave) = terminal::open(&root, size)?;
+            channel.send(&Report::Terminal, &[std::os::fd::AsFd::as_fd(&master)])?;
+            Some(slave)
+        }
+        None => None,
+    };
+    root.enter()?;
+    if spec.sharing.uts == Share::Private {
+        name(spec)?;
+    }
+    mounts::set_sysctls(spec)?;
+    if !spec.security.privileged && spec.security.mask_paths {
+        masks::apply(&root)?;
+    }
+    if spec.readonly_root {
+        rootfs::make_read_only(&root)?;
+    }
+    Ok(terminal)
+}
+
+fn name(spec: &Spec) -> Result<()> {
+    if !spec.hostname.is_empty() {
+        rustix::system::sethostname(spec.hostname.as_bytes()).map_err(Error::system("set the host name"))?;
+    }
+    if !spec.domainname.is_empty() {
+        rustix::system::setdomainname(spec.domainname.as_bytes()).map_err(Error::system("set the domain name"))?;
+    }
+    Ok(())
+}
+
+fn wait_for(maker: &Channel) -> Result<()> {
+    match maker.receive::<Go>()? {
+        Some(_) => Ok(()),
+        // The maker has said why.
+        None => Err(Error::InitDied),
+    }
+}
+
+/// The root of a new user namespace; until now the process was whoever asked.
+pub(super) fn become_root() -> Result<()> {
+    use rustix::fs::{Gid, Uid};
+    let failed = "become root of the user namespace";
+    rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT).map_err(Error::system(failed))?;
+    rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT).map_err(Error::system(failed))
+}

@@ -1,0 +1,73 @@
+//! `exec`: one more process in a container that runs.
+
+use std::os::fd::AsFd;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+
+use crate::channel::Report;
+use crate::error::{Error, Result};
+use crate::init::become_command::{self, Walls};
+use crate::init::{Inherited, terminal, warner};
+use crate::spec::Process;
+use crate::sys::{self, Cloned};
+use crate::target::Target;
+
+/// Joins the container and becomes the command there.
+pub(super) fn join(target: &Target, process: &Process, inherited: Inherited<'_>) -> Result<()> {
+    let channel = inherited.channel;
+    let pidfd = target.open()?;
+    // While the host's tree is still there: the container does not see its own directories.
+    target.cgroup.join()?;
+    let mut namespaces = ThreadNameSpaceType::MOUNT
+        | ThreadNameSpaceType::CONTROL_GROUP
+        | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
+        | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
+        | ThreadNameSpaceType::NETWORK
+        | ThreadNameSpaceType::PROCESS_ID;
+    if target.has_user_namespace {
+        namespaces |= ThreadNameSpaceType::USER;
+    }
+    move_into_thread_name_spaces(pidfd.as_fd(), namespaces).map_err(|why| match why {
+        rustix::io::Errno::SRCH => Error::NotRunning,
+        why => Error::system("join the container's namespaces")(why),
+    })?;
+    drop(pidfd);
+    match sys::clone_process(0, true, None).map_err(Error::system("start a process in the container"))? {
+        Cloned::Child => {
+            let why = match run(target, process, inherited) {
+                Err(why) => why,
+                Ok(never) => match never {},
+            };
+            let _ = channel.send(&Report::Failed(why), &[]);
+            sys::leave(1)
+        }
+        Cloned::Parent(pid, pidfd) => {
+            channel.send(&Report::Started { pid, cgroup: target.cgroup.clone() }, &[pidfd.as_fd()])
+        }
+    }
+}
+
+fn run(target: &Target, process: &Process, inherited: Inherited<'_>) -> Result<std::convert::Infallible> {
+    let Inherited { channel, stdio, .. } = inherited;
+    let mut warn = warner(channel);
+    // Others in there must not look into this process before it is one of them.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    if target.has_user_namespace {
+        super::container::become_root()?;
+    }
+    rustix::process::setsid().map_err(Error::system("start a session"))?;
+    match process.terminal {
+        Some(size) => {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let pts = rustix::fs::open("/dev/pts", flags, Mode::empty()).map_err(Error::system("open /dev/pts"))?;
+            let (master, slave) = terminal::open_in(&pts, size)?;
+            channel.send(&Report::Terminal, &[master.as_fd()])?;
+            terminal::take(&slave)?;
+        }
+        None => become_command::use_streams(stdio)?,
+    }
+    let walls =
+        Walls { security: &target.security, die_with_parent: false, has_user_namespace: target.has_user_namespace };
+    become_command::become_command(process, &walls, &mut warn)
+}

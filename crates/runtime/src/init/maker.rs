@@ -1,0 +1,86 @@
+//! The init's first half, outside: cgroups, namespaces, and the copy of itself that becomes the container.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rustix::thread::LinkNameSpaceType;
+
+use crate::cgroup::Cgroup;
+use crate::channel::{Channel, Report};
+use crate::error::{Error, Result};
+use crate::init::{Inherited, container, devices, warner};
+use crate::spec::{Network, Share, Spec};
+use crate::sys::{self, Cloned};
+
+/// Makes the container. Returns in the maker once the container can go on alone.
+pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
+    let channel = inherited.channel;
+    let mut warn = warner(channel);
+    let cgroup = Cgroup::create(spec, &mut warn)?;
+    cgroup.join()?;
+    let device_rules = devices::rules(&spec.devices)?;
+    let filters_devices = spec.security.privileged || cgroup.allow_devices(&device_rules)?;
+    let namespaces = namespaces(spec)?;
+    let (ours, theirs) = Channel::pair()?;
+    let context = container::Context { filters_devices };
+    match sys::clone_process(namespaces, true, None).map_err(Error::system("create the namespaces"))? {
+        Cloned::Child => {
+            drop(ours);
+            match container::run(spec, inherited, &theirs, &context) {
+                // The maker has failed, and has said why.
+                Error::InitDied => {}
+                why => drop(channel.send(&Report::Failed(why), &[])),
+            }
+            sys::leave(1)
+        }
+        Cloned::Parent(pid, pidfd) => {
+            drop(theirs);
+            // Said first: from now on the starter buries the child, whatever happens.
+            channel.send(&Report::Started { pid, cgroup: cgroup.clone() }, &[pidfd.as_fd()])?;
+            cgroup.limit(&spec.resources)?;
+            if !filters_devices && spec.user_namespace.is_none() {
+                warn(crate::Warning::NoDeviceFilter);
+            }
+            ours.send(&Go, &[])
+        }
+    }
+}
+
+/// The maker's word to the container that the outside is done.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Go;
+
+/// Enters the namespaces that are another's and says which ones are to be new.
+fn namespaces(spec: &Spec) -> Result<u64> {
+    let mut new = libc::CLONE_NEWNS;
+    let shares = [
+        (&spec.sharing.ipc, libc::CLONE_NEWIPC, LinkNameSpaceType::InterProcessCommunication),
+        (&spec.sharing.uts, libc::CLONE_NEWUTS, LinkNameSpaceType::HostNameAndNISDomainName),
+        (&spec.sharing.cgroup, libc::CLONE_NEWCGROUP, LinkNameSpaceType::ControlGroup),
+        (&spec.sharing.pid, libc::CLONE_NEWPID, LinkNameSpaceType::ProcessID),
+    ];
+    for (share, flag, kind) in shares {
+        match share {
+            Share::Private => new |= flag,
+            Share::Host => {}
+            Share::Namespace(path) => enter(path, kind)?,
+        }
+    }
+    match &spec.network {
+        Network::Host => {}
+        Network::None => new |= libc::CLONE_NEWNET,
+        Network::Namespace(path) => enter(path, LinkNameSpaceType::Network)?,
+    }
+    if spec.user_namespace.is_some() {
+        new |= libc::CLONE_NEWUSER;
+    }
+    // The flags are bits of a C int, CLONE_NEWUSER and CLONE_NEWNET among the high ones.
+    Ok(u64::from(new.cast_unsigned()))
+}
+
+fn enter(path: &Path, kind: LinkNameSpaceType) -> Result<()> {
+    let doing = || format!("join the namespace {}", path.display());
+    let link = File::open(path).map_err(Error::system(doing()))?;
+    rustix::thread::move_into_link_name_space(link.as_fd(), Some(kind)).map_err(Error::system(doing()))
+}

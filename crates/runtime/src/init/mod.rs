@@ -1,0 +1,67 @@
+//! What our program does when it runs again as an init: a process of one thread that makes a container and ends.
+
+mod become_command;
+mod container;
+mod devices;
+mod find;
+mod join;
+mod maker;
+mod masks;
+mod mounts;
+mod reaper;
+mod rootfs;
+mod terminal;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+
+use crate::channel::{Channel, Handover, Report};
+use crate::error::{Error, Result};
+use crate::launch::Job;
+use crate::warning::Warning;
+
+/// What `wharfie __runtime-init NAME` does. `words` are those after [`crate::INIT_WORD`]; they only name the process
+/// for whoever looks at it, everything else comes over standard input, a socket.
+pub fn init_main(_words: &[OsString]) -> ExitCode {
+    let Ok(channel) = std::io::stdin().as_fd().try_clone_to_owned().map(Channel::from_fd) else {
+        return ExitCode::FAILURE;
+    };
+    match run(&channel) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            let _ = channel.send(&Report::Failed(why), &[]);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(channel: &Channel) -> Result<()> {
+    let (handover, files) = channel.receive::<Handover>()?.ok_or(Error::InitDied)?;
+    let mut files = files.into_iter();
+    let sealed = files.next().ok_or(Error::InitDied)?;
+    let stdio = handover.stdio.map(|is_given| if is_given { files.next() } else { None });
+    let mut text = Vec::new();
+    File::from(sealed).read_to_end(&mut text).map_err(Error::system("read the spec"))?;
+    let job: Job =
+        serde_json::from_slice(&text).map_err(std::io::Error::from).map_err(Error::system("understand the spec"))?;
+    let lowers = channel.receive_files(handover.lowers)?;
+    match job {
+        Job::Start(spec) => maker::make(&spec, Inherited { channel, lowers, stdio }),
+        Job::Exec(target, process) => join::join(&target, &process, Inherited { channel, lowers, stdio }),
+    }
+}
+
+/// What came with the job.
+struct Inherited<'a> {
+    channel: &'a Channel,
+    lowers: Vec<OwnedFd>,
+    stdio: [Option<OwnedFd>; 3],
+}
+
+/// Reports warnings; a starter that does not listen any more will find out otherwise.
+fn warner(channel: &Channel) -> impl FnMut(Warning) {
+    move |warning| drop(channel.send(&Report::Warned(warning), &[]))
+}

@@ -1,0 +1,97 @@
+//! The container's root: one overlay over the layers, and the change of roots.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree, unmount,
+};
+
+use crate::error::{Error, Result};
+use crate::spec::{Lower, Rootfs};
+use crate::sys::{self, Reach};
+
+/// The mounted root of the container.
+pub(super) struct Root(OwnedFd);
+
+impl Root {
+    /// Mounts it over the directory that takes the changes, which nobody needs to see in this mount namespace.
+    pub(super) fn mount(
+        rootfs: &Rootfs,
+        lowers: &[OwnedFd],
+        has_user_namespace: bool,
+        filters_devices: bool,
+    ) -> Result<Self> {
+        let failed = |why: Errno| Error::Mount { what: "overlay".to_owned(), target: "/".into(), source: why.into() };
+        let place = rustix::fs::open(&rootfs.upper, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(Error::system(format!("open {}", rootfs.upper.display())))?;
+        let mount = if rootfs.lowers.is_empty() {
+            let flags =
+                OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+            open_tree(&place, "", flags).map_err(failed)?
+        } else {
+            overlay(rootfs, lowers, has_user_namespace).map_err(failed)?
+        };
+        // Without a cgroup that filters, a node made inside must not open the host's disk.
+        if !filters_devices {
+            sys::set_mount_attributes(&mount, Reach::One, MountAttrFlags::MOUNT_ATTR_NODEV, 0)
+                .map_err(Error::system("forbid device nodes"))?;
+        }
+        let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        move_mount(&mount, "", &place, "", both).map_err(failed)?;
+        Ok(Self(mount))
+    }
+
+    /// Makes it `/` and lets go of everything else.
+    pub(super) fn enter(&self) -> Result<()> {
+        let failed = "change the root";
+        rustix::process::fchdir(&self.0).map_err(Error::system(failed))?;
+        // The old root ends up on top of the new one, and is the one that "." means: no directory is needed for it.
+        rustix::process::pivot_root(".", ".").map_err(Error::system(failed))?;
+        unmount(".", UnmountFlags::DETACH).map_err(Error::system("let go of the host's mounts"))?;
+        rustix::process::chdir("/").map_err(Error::system(failed))
+    }
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn overlay(rootfs: &Rootfs, lowers: &[OwnedFd], has_user_namespace: bool) -> Result<OwnedFd, Errno> {
+    let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for lower in &rootfs.lowers {
+        match lower {
+            Lower::Fd(index) => fsconfig_set_fd(&fs, "lowerdir+", lowers.get(*index).ok_or(Errno::BADF)?)?,
+            Lower::Directory(path) => fsconfig_set_string(&fs, "lowerdir+", path)?,
+        }
+    }
+    fsconfig_set_string(&fs, "upperdir", &rootfs.upper)?;
+    fsconfig_set_string(&fs, "workdir", &rootfs.work)?;
+    if rootfs.volatile {
+        fsconfig_set_flag(&fs, "volatile")?;
+    }
+    if has_user_namespace {
+        fsconfig_set_flag(&fs, "userxattr")?;
+    } else {
+        // Without it files of different layers report different devices, and `find -xdev` finds nothing.
+        fsconfig_set_string(&fs, "xino", "on")?;
+    }
+    fsconfig_create(&fs)?;
+    fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+}
+
+/// The root alone, not what is mounted on it.
+pub(super) fn make_read_only(root: &Root) -> Result<()> {
+    sys::set_mount_attributes(root, Reach::One, MountAttrFlags::MOUNT_ATTR_RDONLY, 0)
+        .map_err(Error::system("make the root read-only"))
+}
+
+/// A copy of the mount at `path`, attached nowhere yet.
+pub(super) fn copy_of_mount(path: &std::path::Path, recursive: bool) -> Result<OwnedFd, Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    open_tree(CWD, path, if recursive { flags | OpenTreeFlags::AT_RECURSIVE } else { flags })
+}

@@ -1,0 +1,42 @@
+//! The craft that turns a root file system and a configuration into a process: namespaces, mounts, cgroups, network,
+//! terminal, capabilities, exit status.
+//!
+//! It knows neither images nor the store, no terminal's look, no environment and no clock: everything a container is
+//! arrives as a [`Spec`] and, for what only descriptors can say, as open files. Calls block. Nothing here forks a
+//! process that may have threads: [`start`] runs our own program again as an init of one thread, which calls
+//! [`init_main`], makes the container around itself and becomes the command.
+
+mod accounts;
+mod beneath;
+mod capability;
+mod cgroup;
+mod channel;
+mod error;
+mod exit;
+mod init;
+mod launch;
+mod net;
+mod process_table;
+mod rlimit;
+mod seccomp;
+mod spec;
+mod sys;
+mod target;
+mod warning;
+
+pub use capability::{Capabilities, bits as capability_bits};
+pub use cgroup::{Cgroup, Stats};
+pub use error::{Error, Result};
+pub use exit::Exit;
+pub use init::init_main;
+pub use launch::{Io, Started, exec, start};
+pub use rlimit::Rlimit;
+pub use spec::{
+    Bind, Device, Files, IdMap, Lower, Mount, MountKind, Network, Process, Propagation, Resources, Rootfs, Seccomp,
+    Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,
+};
+pub use target::{Target, kill};
+pub use warning::Warning;
+
+/// The word after our own program's name that makes it an init. The command line looks for it before anything else.
+pub const INIT_WORD: &str = "__runtime-init";

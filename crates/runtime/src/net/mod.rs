@@ -1,0 +1,5 @@
+//! What a container's network is made of.
+
+mod netlink;
+
+pub(crate) use netlink::loopback_up;

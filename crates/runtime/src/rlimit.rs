@@ -1,0 +1,104 @@
+//! Limits of a process by name, as after `--ulimit`.
+
+use rustix::process::Resource;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::warning::Warning;
+
+/// One limit of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rlimit {
+    /// `nofile`, `nproc`, …
+    pub name: String,
+    /// What holds; `u64::MAX` is no limit.
+    pub soft: u64,
+    /// What it can be raised to.
+    pub hard: u64,
+}
+
+impl Rlimit {
+    /// Reads `NAME=SOFT[:HARD]`; -1 is no limit.
+    ///
+    /// # Errors
+    /// In docker's words, when it is not of that form.
+    pub fn parse(text: &str) -> Result<Self> {
+        let invalid = |reason: &str| Error::invalid("ulimit argument", text, reason);
+        let (name, values) = text.split_once('=').ok_or_else(|| invalid("expected NAME=SOFT[:HARD]"))?;
+        resource(name).ok_or_else(|| invalid("no such limit"))?;
+        let number = |text: &str| match text {
+            "-1" => Some(u64::MAX),
+            _ => text.parse().ok(),
+        };
+        let (soft, hard) = values.split_once(':').unwrap_or((values, values));
+        let soft = number(soft).ok_or_else(|| invalid("not a number"))?;
+        let hard = number(hard).ok_or_else(|| invalid("not a number"))?;
+        if soft > hard {
+            return Err(invalid("the soft limit must not be above the hard one"));
+        }
+        Ok(Self { name: name.to_owned(), soft, hard })
+    }
+
+    /// Sets it for the calling process. Without the right to raise a hard limit it becomes what it can be.
+    pub(crate) fn apply(&self, may_raise: bool, warn: &mut dyn FnMut(Warning)) -> Result<()> {
+        let resource = resource(&self.name).ok_or_else(|| Error::invalid("ulimit", &self.name, "no such limit"))?;
+        let ceiling = match may_raise {
+            true => u64::MAX,
+            false => rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX),
+        };
+        let (soft, hard) = (self.soft.min(ceiling), self.hard.min(ceiling));
+        if hard < self.hard {
+            warn(Warning::RlimitClamped { name: self.name.clone(), asked: self.hard, actual: hard });
+        }
+        let limit = |value: u64| (value != u64::MAX).then_some(value);
+        let new = rustix::process::Rlimit { current: limit(soft), maximum: limit(hard) };
+        rustix::process::setrlimit(resource, new).map_err(|why| Error::Limit {
+            limit: format!("ulimit {}", self.name),
+            value: format!("{}:{}", self.soft, self.hard),
+            reason: std::io::Error::from(why).to_string(),
+        })
+    }
+}
+
+fn resource(name: &str) -> Option<Resource> {
+    Some(match name {
+        "core" => Resource::Core,
+        "cpu" => Resource::Cpu,
+        "data" => Resource::Data,
+        "fsize" => Resource::Fsize,
+        "locks" => Resource::Locks,
+        "memlock" => Resource::Memlock,
+        "msgqueue" => Resource::Msgqueue,
+        "nice" => Resource::Nice,
+        "nofile" => Resource::Nofile,
+        "nproc" => Resource::Nproc,
+        "rss" => Resource::Rss,
+        "rtprio" => Resource::Rtprio,
+        "rttime" => Resource::Rttime,
+        "sigpending" => Resource::Sigpending,
+        "stack" => Resource::Stack,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<(u64, u64)>) {
+        assert_eq!(Rlimit::parse(text).ok().map(|limit| (limit.soft, limit.hard)), expected, "{text}");
+    }
+
+    #[test]
+    fn ulimits_are_read_as_docker_reads_them() {
+        check("nofile=1024", Some((1024, 1024)));
+        check("nofile=1024:2048", Some((1024, 2048)));
+        check("core=-1", Some((u64::MAX, u64::MAX)));
+        check("nproc=5:-1", Some((5, u64::MAX)));
+        check("nofile=2048:1024", None);
+        check("nofile", None);
+        check("nofile=x", None);
+        check("fun=1", None);
+    }
+}

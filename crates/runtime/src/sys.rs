@@ -1,0 +1,207 @@
+//! The few calls of the kernel that no safe crate offers. The only file of the product that may say `unsafe`.
+//!
+//! Each function here is safe to call: what the kernel call needs for that is checked or made true inside.
+
+#![expect(unsafe_code, reason = "raw system calls; every block says why it is sound")]
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use libc::c_long;
+use rustix::mount::MountAttrFlags;
+
+/// Which side of [`clone_process`] this is.
+pub(crate) enum Cloned {
+    /// The new process.
+    Child,
+    /// The old one: the new one's id, as seen from here, and its descriptor.
+    Parent(u32, OwnedFd),
+}
+
+/// `clone3(2)` of the whole process with new namespaces. The child is a copy that goes on from here; with
+/// `as_sibling` its parent is this process's own parent. `cgroup` is the version 2 cgroup it starts in.
+///
+/// # Errors
+/// The kernel's, and `EINVAL` when this process has other threads: the copy would have their locks but not them.
+pub(crate) fn clone_process(namespaces: u64, as_sibling: bool, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
+    // SAFETY: asking to unshare the thread group changes nothing; it only fails when there is another thread.
+    check(unsafe { libc::syscall(libc::SYS_unshare, libc::CLONE_THREAD) })?;
+    let mut pidfd: RawFd = -1;
+    let mut flags = namespaces | libc::CLONE_PIDFD as u64;
+    if as_sibling {
+        flags |= libc::CLONE_PARENT as u64;
+    }
+    if cgroup.is_some() {
+        flags |= CLONE_INTO_CGROUP;
+    }
+    let arguments = libc::clone_args {
+        flags,
+        pidfd: std::ptr::from_mut(&mut pidfd) as u64,
+        child_tid: 0,
+        parent_tid: 0,
+        // A sibling inherits the signal of its parent's parent, and the kernel refuses another one.
+        exit_signal: if as_sibling { 0 } else { libc::SIGCHLD as u64 },
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: cgroup.map_or(0, |fd| fd.as_raw_fd() as u64),
+    };
+    // SAFETY: `arguments` is a whole `clone_args`, and `pidfd` outlives the call. Memory and stack are not shared
+    // (no CLONE_VM), so the child is what `fork` makes; there is one thread, so no lock is held by a missing one.
+    let result = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) };
+    match check(result)? {
+        0 => Ok(Cloned::Child),
+        pid => {
+            // SAFETY: the kernel has just opened it for us, and nobody else knows it.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Cloned::Parent(u32::try_from(pid).unwrap_or(0), pidfd))
+        }
+    }
+}
+
+/// Which mounts [`set_mount_attributes`] changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// This one.
+    One,
+    /// And all beneath it.
+    Tree,
+}
+
+/// `mount_setattr(2)` on an open mount: sets `set`, and the propagation if it is not 0 (`MS_PRIVATE`, …).
+pub(crate) fn set_mount_attributes(
+    mount: impl AsFd,
+    reach: Reach,
+    set: MountAttrFlags,
+    propagation: u64,
+) -> io::Result<()> {
+    let attributes = libc::mount_attr { attr_set: set.bits().into(), attr_clr: 0, propagation, userns_fd: 0 };
+    let flags = libc::AT_EMPTY_PATH | if reach == Reach::Tree { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the descriptor is open, the path is an empty C string, `attributes` is a whole `mount_attr`.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    check(result).map(drop)
+}
+
+/// One instruction of classic BPF, as `sock_filter` is laid out.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Instruction {
+    pub(crate) code: u16,
+    pub(crate) if_true: u8,
+    pub(crate) if_false: u8,
+    pub(crate) value: u32,
+}
+
+/// Puts a system call filter on this thread, for good.
+///
+/// # Errors
+/// The kernel's: a malformed program, or neither CAP_SYS_ADMIN nor no-new-privileges.
+pub(crate) fn install_filter(program: &[Instruction]) -> io::Result<()> {
+    let length = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast::<libc::sock_filter>().cast_mut() };
+    // SAFETY: `Instruction` has the layout of `sock_filter`, the slice is `length` long and outlives the call, and
+    // the kernel copies and verifies it without writing to it.
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+    check(result).map(drop)
+}
+
+/// Gives every signal its default action and blocks none, which `execve` would pass on.
+pub(crate) fn reset_signals() {
+    for signal in 1..=64 {
+        // SAFETY: SIG_DFL is no handler, so nothing of ours can be called. Signals without an action are refused.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: an empty set is made before it is used.
+    unsafe {
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
+/// Blocks every signal and waits for the next one, which it takes. For the init that only passes them on.
+pub(crate) fn next_signal() -> i32 {
+    let mut signal = 0;
+    // SAFETY: the set is filled before it is used; `sigwait` writes to `signal` only.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+        libc::sigwait(&raw const all, &raw mut signal);
+    }
+    signal
+}
+
+/// Blocks every signal, so that none is lost before [`next_signal`].
+pub(crate) fn block_signals() {
+    // SAFETY: the set is filled before it is used.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+    }
+}
+
+/// Sends a signal by number, real-time ones included, to the process behind a descriptor.
+pub(crate) fn send_signal(process: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    // SAFETY: an open descriptor and two numbers; no information block is passed.
+    let result = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0)
+    };
+    check(result).map(drop)
+}
+
+/// Sends a signal by number to a process by id. For ids that cannot go away meanwhile: one's own children.
+pub(crate) fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: two numbers.
+    check(c_long::from(unsafe { libc::kill(pid, signal) })).map(drop)
+}
+
+/// Closes all descriptors from `first` on when a program is executed.
+pub(crate) fn close_on_exec(first: u32) -> io::Result<()> {
+    // SAFETY: marking closes nothing now, so nobody's descriptor becomes another's.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
+}
+
+/// Closes all descriptors from `first` on. For a process that goes on without anything it had open.
+pub(crate) fn close_all(first: u32) -> io::Result<()> {
+    // SAFETY: who calls this owns no descriptor that it uses or closes afterwards: it never returns to other code.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) }).map(drop)
+}
+
+/// Becomes another program. Returns only when that fails.
+pub(crate) fn execute(path: &CString, arguments: &[CString], environment: &[CString]) -> io::Error {
+    let pointers = |strings: &[CString]| {
+        let ends = std::iter::once(std::ptr::null());
+        strings.iter().map(|string| string.as_ptr()).chain(ends).collect::<Vec<_>>()
+    };
+    let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: both lists hold pointers to living C strings and end with null.
+    unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// Leaves this process at once: no destructors, no buffers. For copies of a process that must not finish its work.
+pub(crate) fn leave(code: i32) -> ! {
+    // SAFETY: never returns, and touches no memory of ours.
+    unsafe { libc::_exit(code) }
+}
+
+fn check(result: c_long) -> io::Result<c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// From the kernel's `sched.h`; too wide for the type that `libc` gives it.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
