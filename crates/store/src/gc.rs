@@ -41,10 +41,10 @@ impl Store {
                 let images = self.expire(db, kept)?;
                 self.bury_dead_leases(db)?;
                 let layers = unreachable_layers(db)?;
-                let blobs = unreachable_blobs(db)?;
                 for layer in &layers {
                     db.execute("DELETE FROM layer WHERE diff_id = ?1", [layer])?;
                 }
+                let blobs = unreachable_blobs(db)?;
                 for blob in &blobs {
                     db.execute("DELETE FROM blob WHERE digest = ?1", [blob])?;
                 }
