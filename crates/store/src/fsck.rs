@@ -5,10 +5,13 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rusqlite::OptionalExtension;
-use wharfie_layer::erofs::TAR_OFFSET;
+use wharfie_layer::entry::Entry;
+use wharfie_layer::erofs::{LayerIndex, TAR_OFFSET};
+use wharfie_layer::tar::Indexer;
 use wharfie_oci::{DiffId, Digest, Digester, ImageId};
 
 use crate::error::{Error, Result};
@@ -110,7 +113,10 @@ impl Store {
         for diff_id in self.texts::<DiffId>("SELECT diff_id FROM layer ORDER BY diff_id")? {
             let path = self.layer_path(&diff_id);
             let sql = "SELECT tar_size FROM layer WHERE diff_id = ?1";
-            let tar_size: u64 = self.read(|db| db.query_row(sql, [diff_id.as_str()], |row| row.get(0)))?;
+            let tar_size: Option<u64> =
+                self.read(|db| db.query_row(sql, [diff_id.as_str()], |row| row.get(0)).optional())?;
+            // Freed by somebody meanwhile.
+            let Some(tar_size) = tar_size else { continue };
             let finding = match hash(&path, TAR_OFFSET, Some(tar_size), Digester::default(), read, progress) {
                 Ok(actual) if actual == *diff_id.digest() && self.is_index_intact(&path, tar_size)? => {
                     report.layers += 1;
@@ -153,16 +159,37 @@ impl Store {
         })
     }
 
-    /// The index is a function of the tar: it is made again and compared, byte for byte.
+    /// The index is a function of the tar: it is made again and compared, byte for byte. The copy has a hole where the tar
+    /// would lie, unless there are sparse files, whose pieces are taken from there: a full disk is no reason not to check.
     fn is_index_intact(&self, path: &Path, tar_size: u64) -> Result<bool> {
         let layer = File::open(path).map_err(Error::io("read", path))?;
         let again = crate::temp::TempFile::create(&self.layer_directory(), &self.staging())?;
-        let mut tar = (&layer).take(tar_size);
-        (&layer).seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("read", path))?;
-        let index = crate::ingest::write_layer(again.file(), &mut tar);
-        if index.is_err() {
+        let mut index = LayerIndex::new();
+        let mut has_holes = false;
+        let mut indexer = Indexer::new(|entry: &Entry| {
+            has_holes |= entry.sparse.is_some();
+            index.add(entry)
+        });
+        let mut buffer = vec![0; BUFFER];
+        let mut at = 0;
+        while at < tar_size {
+            let len = usize::try_from(tar_size - at).unwrap_or(BUFFER).min(BUFFER);
+            layer.read_exact_at(&mut buffer[..len], TAR_OFFSET + at).map_err(Error::io("read", path))?;
+            if indexer.push(&buffer[..len]).is_err() {
+                return Ok(false);
+            }
+            at += len as u64;
+        }
+        if indexer.finish().is_err() {
             return Ok(false);
         }
+        if has_holes {
+            let mut tar = (&layer).take(tar_size);
+            (&layer).seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("read", path))?;
+            (again.file()).seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("write", path))?;
+            std::io::copy(&mut tar, &mut again.file()).map_err(Error::io("copy", path))?;
+        }
+        index.write(again.file(), tar_size).map_err(Error::Layer)?;
         same_outside_tar(&layer, again.file(), tar_size).map_err(Error::io("read", path))
     }
 
@@ -261,7 +288,6 @@ impl Store {
 }
 
 fn same_outside_tar(a: &File, b: &File, tar_size: u64) -> std::io::Result<bool> {
-    use std::os::unix::fs::FileExt;
     let size = a.metadata()?.len();
     if size != b.metadata()?.len() {
         return Ok(false);
