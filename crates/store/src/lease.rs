@@ -179,13 +179,16 @@ impl<'a> Lease<'a> {
 
     /// Gives a written blob its name. The caller has proven the digest.
     pub(crate) fn place_blob(&self, file: TempFile, digest: &Digest, size: u64) -> Result<()> {
-        file.place(digest.hex())?;
+        file.settle()?;
         self.wrote_blobs.store(true, Ordering::Relaxed);
-        self.write(|db| {
-            self.hold(db, &blob_key(digest))?;
-            db.execute("INSERT OR IGNORE INTO blob (digest, size) VALUES (?1, ?2)", params![digest.as_str(), size])
-        })?;
-        Ok(())
+        self.store.write(|db| {
+            file.place(digest.hex())?;
+            let sql = "INSERT OR IGNORE INTO blob (digest, size) VALUES (?1, ?2)";
+            self.hold(db, &blob_key(digest))
+                .and_then(|()| db.execute(sql, params![digest.as_str(), size]))
+                .map_err(self.store.metadata_error())?;
+            Ok(())
+        })
     }
 
     /// A file that will become a layer.
@@ -196,16 +199,18 @@ impl<'a> Lease<'a> {
     /// Gives a written layer its name. The caller has proven the diff id.
     pub(crate) fn place_layer(&self, file: TempFile, layer: &LayerRow) -> Result<()> {
         let file_size = file.file().metadata().map_err(Error::io("read", self.store.layer_directory()))?.len();
-        file.place(layer.diff_id.digest().hex())?;
+        file.settle()?;
         self.wrote_layers.store(true, Ordering::Relaxed);
-        self.write(|db| {
-            self.hold(db, &layer_key(&layer.diff_id))?;
-            db.execute(
-                "INSERT OR IGNORE INTO layer (diff_id, tar_size, content_size, file_size) VALUES (?1, ?2, ?3, ?4)",
-                params![layer.diff_id.as_str(), layer.tar_size, layer.content_size, file_size],
-            )
-        })?;
-        Ok(())
+        let row = params![layer.diff_id.as_str(), layer.tar_size, layer.content_size, file_size];
+        self.store.write(|db| {
+            file.place(layer.diff_id.digest().hex())?;
+            let sql =
+                "INSERT OR IGNORE INTO layer (diff_id, tar_size, content_size, file_size) VALUES (?1, ?2, ?3, ?4)";
+            self.hold(db, &layer_key(&layer.diff_id))
+                .and_then(|()| db.execute(sql, row))
+                .map_err(self.store.metadata_error())?;
+            Ok(())
+        })
     }
 
     /// Makes everything written so far durable, and then the change of metadata that refers to it.
