@@ -52,7 +52,7 @@ impl Store {
             };
             change().map_err(self.metadata_error())
         };
-        self.write_durably_then(rows, |(images, layers, blobs)| {
+        let collected = self.write_durably_then(rows, |(images, layers, blobs)| {
             let mut collected = Collected { images, bytes: 0 };
             for layer in layers.iter().filter_map(|text| text.parse::<DiffId>().ok()) {
                 collected.bytes += remove_file(&self.layer_path(&layer));
@@ -62,7 +62,9 @@ impl Store {
                 collected.bytes += remove_file(&self.blob_path(&blob));
             }
             collected
-        })
+        })?;
+        self.keep_reserve();
+        Ok(collected)
     }
 
     /// Frees removed images whose time is over or that are too many; does nothing, quickly, when there are none.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use wharfie_oci::{DiffId, Digest, Timestamp};
 
 use crate::error::{Error, Result};
@@ -44,7 +44,38 @@ const CACHE_PAGES: i64 = 256;
 /// Pages of 4 KiB that the write-ahead log may grow to: the first process after a pause reads all of it.
 const LOG_PAGES: i64 = 64;
 
+/// A file that only takes room, so that there is some when the disk is full: freeing writes before it frees.
+const RESERVE: &str = "reserve";
+/// 1 MiB: what the removal of a large image adds to the write-ahead log, several times.
+const RESERVE_BYTES: u64 = 1 << 20;
+/// 64 MiB: a disk with less than this free is not asked for a reserve.
+const PLENTY_BYTES: u64 = 64 << 20;
+
 impl Store {
+    /// As [`Self::open`], to free space: when there is next to none, the room kept for this is given up first.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_to_free(root: &Path, options: Options) -> Result<Self> {
+        if free_bytes(root).is_some_and(|free| free < RESERVE_BYTES) {
+            // If there is no reserve, or it stays, whatever comes next says what is wrong.
+            let _ = std::fs::remove_file(root.join(RESERVE));
+        }
+        Self::open(root, options)
+    }
+
+    /// Sets room aside for [`Self::open_to_free`], where that is easily had.
+    pub(crate) fn keep_reserve(&self) {
+        let path = self.root.join(RESERVE);
+        if path.exists() || free_bytes(&self.root).is_none_or(|free| free < PLENTY_BYTES) {
+            return;
+        }
+        let Ok(file) = File::options().create_new(true).write(true).open(&path) else { return };
+        if fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES).is_err() {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+
     /// Opens the store in `root`, making it first if need be.
     ///
     /// # Errors
@@ -126,7 +157,9 @@ impl Store {
             transaction.commit()?;
             // The file itself says what it is, also without its log.
             db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        })
+        })?;
+        self.keep_reserve();
+        Ok(())
     }
 
     fn refuse_newer(&self, found: i64) -> Result<()> {
@@ -257,6 +290,11 @@ struct Exclusive {
 fn metadata(root: &Path) -> impl Fn(rusqlite::Error) -> Error + use<> {
     let path = root.join(DATABASE);
     move |source| Error::Metadata { path: path.clone(), source }
+}
+
+fn free_bytes(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn make_private(path: &Path) -> std::io::Result<()> {
