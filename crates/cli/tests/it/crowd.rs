@@ -29,7 +29,7 @@ fn live(host: &Host, registry: &str, n: usize, rounds: usize) {
     let bytes = archive(&[(&image, &[&format!("own/{n}:1")])]);
     let (own, other, pulled) = (format!("own/{n}:1"), format!("own/{n}:2"), format!("{registry}/all/{n}:1"));
     for round in 0..rounds {
-        let name = if (round + n) % 2 == 0 {
+        let name = if (round + n).is_multiple_of(2) {
             let loaded = host.run_with(&["load"], &bytes).succeeds();
             assert!(loaded.ends_with(&format!("Loaded image: {own}\n")), "{loaded}");
             &own

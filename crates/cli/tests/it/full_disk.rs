@@ -120,7 +120,7 @@ fn a_pull_and_a_push_that_do_not_fit() {
 #[test]
 fn a_disk_that_is_full_to_the_last_byte_can_still_be_freed() {
     let host = host();
-    let Some(disk) = SmallDisk::on(&host, "12M") else { return };
+    let Some(disk) = SmallDisk::on(&host, "80M") else { return };
     let big = Image::new().with_file("b", &noise(4 << 20, 3));
     let root = disk.store();
     let run = |words: &[&str], input: &[u8]| host.run_with(&[&["--root", &root], words].concat(), input);
