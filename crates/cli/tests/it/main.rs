@@ -3,6 +3,7 @@
 mod crash;
 mod crowd;
 mod full_disk;
+mod hostile;
 mod import;
 mod inspecting;
 mod listing;
