@@ -11,6 +11,7 @@ mod loading;
 mod logging_in;
 mod manifests;
 mod memory;
+mod mounting;
 mod peer;
 mod platforms;
 mod pulling;
