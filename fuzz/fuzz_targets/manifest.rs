@@ -1,13 +1,7 @@
 //! Manifests and indexes: no bytes make parsing panic, whatever they were announced as.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use wharfie_oci::MediaType;
-use wharfie_oci::manifest::AnyManifest;
+#[path = "../bodies/manifest.rs"]
+mod body;
 
-fuzz_target!(|bytes: &[u8]| {
-    let _ = AnyManifest::parse(bytes, &MediaType::default());
-    if let Some((announced, body)) = std::str::from_utf8(bytes).ok().and_then(|text| text.split_once('\n')) {
-        let _ = AnyManifest::parse(body.as_bytes(), &MediaType::new(announced));
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| body::run(bytes));

@@ -30,6 +30,9 @@ pub(crate) const TESTS: &[Package] = &[
     ("dockerd", "docker.io"),
     ("setfattr", "attr"),
     ("setcap", "libcap2-bin"),
+    ("strace", "strace"),
+    ("time", "time"),
+    ("script", "bsdutils"),
     ("newuidmap", "uidmap"),
 ];
 

@@ -107,7 +107,7 @@ impl Context {
             let docker = DockerConfig::load(&directory.join("config.json"));
             if let Some(warning) = docker.warning() {
                 // A closed stderr leaves nobody to warn.
-                let _ = writeln!(io::stderr().lock(), "WARNING: {warning}");
+                let _ = writeln!(io::stderr().lock(), "{warning}");
             }
             let config = crate::network::config(insecure.clone(), mirrors.clone(), jobs, &directory, &docker);
             let mut keychain = Keychain::new(docker);

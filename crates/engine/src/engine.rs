@@ -74,4 +74,16 @@ impl Engine {
         let store = Store::open(&self.config.root, self.config.store.clone())?;
         Ok(self.writer.get_or_init(|| store))
     }
+
+    /// As [`Self::writer`], for verbs that free space: they work on a full disk as well.
+    ///
+    /// # Errors
+    /// As [`Self::writer`].
+    pub(crate) fn freeing_writer(&self) -> Result<&Store> {
+        if let Some(store) = self.writer.get() {
+            return Ok(store);
+        }
+        let store = Store::open_to_free(&self.config.root, self.config.store.clone())?;
+        Ok(self.writer.get_or_init(|| store))
+    }
 }

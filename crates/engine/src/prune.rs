@@ -26,7 +26,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be written. Images that something still needs are passed over.
     pub fn prune(&self, prune: &Prune) -> Result<Vec<Removed>> {
-        let store = self.writer()?;
+        let store = self.freeing_writer()?;
         let mut remover = Remover { store, fate: Fate::Freed, removed: Vec::new() };
         for (id, references) in self.candidates(prune)? {
             let names = match references.as_slice() {

@@ -244,7 +244,7 @@ impl Uploads<'_> {
     }
 
     fn layer(&self, id: TaskId, diff_id: &DiffId, blob: &Descriptor) -> Result<Outcome> {
-        if self.is_known || self.client.has_blob(&blob.digest)? {
+        if self.is_known || self.has(&blob.digest)? {
             return Ok(Outcome::Exists);
         }
         let store = self.lease.store();
@@ -263,5 +263,14 @@ impl Uploads<'_> {
         };
         self.client.upload(blob, &open, Watch { observer: self.observer, task: id })?;
         Ok(Outcome::Done)
+    }
+
+    /// True if the registry has the blob. An answer to `HEAD` has no body to give a reason in: when it refuses, the upload
+    /// that follows is refused as well, and hears why.
+    fn has(&self, digest: &Digest) -> Result<bool> {
+        match self.client.has_blob(digest) {
+            Err(why) if why.status().is_some_and(|status| (400..500).contains(&status)) => Ok(false),
+            answer => Ok(answer?),
+        }
     }
 }

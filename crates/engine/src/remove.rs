@@ -44,7 +44,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be written. Failures of single arguments are in the outcomes, one for each.
     pub fn remove(&self, remove: &Remove) -> Result<Vec<Outcome>> {
-        let store = self.writer()?;
+        let store = self.freeing_writer()?;
         let outcomes = remove
             .images
             .iter()
@@ -63,7 +63,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be written.
     pub fn collect(&self, kept: Kept) -> Result<wharfie_store::gc::Collected> {
-        Ok(self.writer()?.collect(kept)?)
+        Ok(self.freeing_writer()?.collect(kept)?)
     }
 }
 

@@ -38,7 +38,7 @@ impl RepositoryClient {
             failures += 1;
             match retry.wait(failures, &why) {
                 // A registry that is not there is reported at once; only broken or refused transfers are waited for.
-                Some(seconds) if self.is_worth_waiting(&why) && !is_crowded(&why) => retry.count_down(seconds, watch),
+                Some(seconds) if self.is_worth_waiting(&why) => retry.count_down(seconds, watch),
                 _ => return Err(why),
             }
         }
@@ -300,11 +300,6 @@ fn range_start(response: &Response) -> Option<u64> {
 
 fn blob_path(path: &str, digest: &Digest) -> String {
     format!("{path}/blobs/{digest}")
-}
-
-/// A registry that limits us without saying for how long: docker reports it at once.
-fn is_crowded(why: &Error) -> bool {
-    why.status() == Some(429) && why.retry_after().is_none()
 }
 
 /// 1 MiB: a connection that brought this much has been worth the trouble, and failures are counted anew.

@@ -100,9 +100,21 @@ fn tls_error(why: &rustls::Error) -> ConnectionError {
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
             ConnectionError::Tls("http: server gave HTTP response to HTTPS client".to_owned())
         }
-        rustls::Error::AlertReceived(alert) => ConnectionError::Tls(format!("remote error: tls: {alert:?}")),
+        rustls::Error::AlertReceived(alert) => ConnectionError::Tls(format!("remote error: tls: {}", spoken(*alert))),
         other => ConnectionError::Tls(format!("tls: {other}")),
     }
+}
+
+/// An alert as Go writes it: `bad certificate`.
+fn spoken(alert: rustls::AlertDescription) -> String {
+    let mut text = String::new();
+    for letter in format!("{alert:?}").chars() {
+        if letter.is_ascii_uppercase() && !text.is_empty() {
+            text.push(' ');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
 }
 
 /// What went wrong in a request, ureq's view turned into ours.
@@ -118,7 +130,11 @@ pub(crate) fn connection_error(why: ureq::Error, is_proxied: bool) -> Connection
             Err(other) => ConnectionError::Protocol(other.to_string()),
         },
         ureq::Error::Io(source) if source.kind() == io::ErrorKind::TimedOut => ConnectionError::Timeout,
-        ureq::Error::Io(source) => ConnectionError::Broken(source),
+        // With TLS 1.3 a server looks at our certificate, or misses it, only after the handshake.
+        ureq::Error::Io(source) => match source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(alert @ rustls::Error::AlertReceived(_)) => tls_error(alert),
+            _ => ConnectionError::Broken(source),
+        },
         ureq::Error::Timeout(_) => ConnectionError::Timeout,
         ureq::Error::ConnectProxyFailed(why) => ConnectionError::Proxy(why),
         other => ConnectionError::Protocol(other.to_string()),

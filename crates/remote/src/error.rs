@@ -297,6 +297,15 @@ impl Fault for Error {
                 let host = crate::url::Url::parse(url).map(|url| url.authority().to_owned()).unwrap_or_default();
                 Some(format!("put the registry's certificate authority into certs.d/{host}/ca.crt"))
             }
+            // Alerts of servers that want to know who we are, before and since TLS 1.3.
+            Self::Connection { cause: ConnectionError::Tls(why), url, .. }
+                if why.ends_with("bad certificate") || why.ends_with("certificate required") =>
+            {
+                let host = crate::url::Url::parse(url).map(|url| url.authority().to_owned()).unwrap_or_default();
+                Some(format!(
+                    "the registry wants a client certificate: put client.cert and client.key into certs.d/{host}"
+                ))
+            }
             Self::Connection { cause: ConnectionError::Tls(why), .. } if why.contains("HTTP response") => {
                 Some("the registry does not speak TLS; list it as insecure if that is intended".to_owned())
             }

@@ -36,6 +36,8 @@ mod url;
 mod warnings;
 
 pub use api_error::ApiError;
+#[doc(hidden)]
+pub use auth::challenge::read as read_challenges;
 pub use auth::{Credentials, Erased, Keychain, Secret, Stored, registry_key};
 pub use blobs::BlobReader;
 pub use config::{Config, Proxy};

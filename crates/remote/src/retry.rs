@@ -49,6 +49,8 @@ impl Retry {
         }
         match why.retry_after() {
             Some(seconds) => (seconds <= self.longest).then_some(seconds),
+            // A registry that limits us without saying for how long: docker reports it at once.
+            None if why.status() == Some(429) => None,
             None => Some(5 * u64::from(failures)),
         }
     }

@@ -109,14 +109,22 @@ impl Error {
     fn io_source(&self) -> Option<&io::Error> {
         match self {
             Self::Io { source, .. } | Self::Mount { source, .. } => Some(source),
+            Self::Layer(wharfie_layer::Error::Io { source, .. } | wharfie_layer::Error::Unpack { source, .. }) => {
+                Some(source)
+            }
             _ => None,
         }
     }
 }
 
+const FULL: &str =
+    "free some space, for instance with `wharfie image prune`, and run the command again; nothing was lost";
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
+        let full = [Some(io::ErrorKind::StorageFull), Some(io::ErrorKind::QuotaExceeded)];
         match self {
+            Self::Layer(_) if full.contains(&self.io_source().map(io::Error::kind)) => Kind::Unavailable,
             Self::TooNew { .. } | Self::TooManyLayers(_) => Kind::Unsupported,
             Self::Mismatch(_) | Self::DiffId { .. } | Self::Layer(_) | Self::MissingBlob(_) | Self::MissingLayer(_) => {
                 Kind::Corrupt
@@ -147,13 +155,12 @@ impl Fault for Error {
             Self::Metadata { .. } if self.kind() == Kind::Corrupt => {
                 "run `wharfie system fsck` to rebuild the metadata"
             }
+            Self::Metadata { source, .. } if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => FULL,
             Self::Mount { .. } if self.kind() == Kind::Denied => {
                 "mounting needs root, or a user namespace: `unshare --map-root-user --mount`"
             }
             _ => match (self.kind(), self.io_source().map(io::Error::kind)) {
-                (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => {
-                    "free some space, for instance with `wharfie image prune`, and run the command again; nothing was lost"
-                }
+                (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => FULL,
                 (Kind::Denied, _) => "run as the store's owner, or choose another store with --root DIR",
                 _ => return None,
             },

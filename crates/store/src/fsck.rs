@@ -5,10 +5,13 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rusqlite::OptionalExtension;
-use wharfie_layer::erofs::TAR_OFFSET;
+use wharfie_layer::entry::Entry;
+use wharfie_layer::erofs::{LayerIndex, TAR_OFFSET};
+use wharfie_layer::tar::Indexer;
 use wharfie_oci::{DiffId, Digest, Digester, ImageId};
 
 use crate::error::{Error, Result};
@@ -98,12 +101,10 @@ impl Store {
                 Err(why) if why.kind() == std::io::ErrorKind::NotFound => Finding::MissingBlob(digest.clone()),
                 Err(why) => return Err(Error::io("read", path)(why)),
             };
-            self.write(|db| {
-                db.execute("DELETE FROM blob WHERE digest = ?1", [digest.as_str()]).map_err(self.metadata_error())?;
-                let _ = std::fs::remove_file(&path);
-                Ok(())
-            })?;
-            report.findings.push(finding);
+            let sql = "DELETE FROM blob WHERE digest = ?1";
+            if self.delete(&finding, sql, digest.as_str(), &path)? {
+                report.findings.push(finding);
+            }
         }
         Ok(())
     }
@@ -112,7 +113,10 @@ impl Store {
         for diff_id in self.texts::<DiffId>("SELECT diff_id FROM layer ORDER BY diff_id")? {
             let path = self.layer_path(&diff_id);
             let sql = "SELECT tar_size FROM layer WHERE diff_id = ?1";
-            let tar_size: u64 = self.read(|db| db.query_row(sql, [diff_id.as_str()], |row| row.get(0)))?;
+            let tar_size: Option<u64> =
+                self.read(|db| db.query_row(sql, [diff_id.as_str()], |row| row.get(0)).optional())?;
+            // Freed by somebody meanwhile.
+            let Some(tar_size) = tar_size else { continue };
             let finding = match hash(&path, TAR_OFFSET, Some(tar_size), Digester::default(), read, progress) {
                 Ok(actual) if actual == *diff_id.digest() && self.is_index_intact(&path, tar_size)? => {
                     report.layers += 1;
@@ -122,12 +126,10 @@ impl Store {
                 Err(why) if why.kind() == std::io::ErrorKind::NotFound => Finding::MissingLayer(diff_id.clone()),
                 Err(why) => return Err(Error::io("read", path)(why)),
             };
-            self.write(|db| {
-                db.execute("DELETE FROM layer WHERE diff_id = ?1", [diff_id.as_str()])
-                    .map_err(self.metadata_error())?;
-                let _ = std::fs::remove_file(&path);
-                Ok(())
-            })?;
+            let sql = "DELETE FROM layer WHERE diff_id = ?1";
+            if !self.delete(&finding, sql, diff_id.as_str(), &path)? {
+                continue;
+            }
             self.remove_unpacked(&diff_id);
             report.findings.push(finding);
             if self.remake(&diff_id)? {
@@ -138,16 +140,56 @@ impl Store {
         Ok(())
     }
 
-    /// The index is a function of the tar: it is made again and compared, byte for byte.
+    /// Deletes the row of a faulty file and then the file. False, and nothing is done, if another process freed or
+    /// brought back what was found missing.
+    fn delete(&self, finding: &Finding, sql: &str, key: &str, path: &Path) -> Result<bool> {
+        let is_missing = matches!(finding, Finding::MissingBlob(_) | Finding::MissingLayer(_));
+        let rows = |db: &rusqlite::Transaction<'_>| {
+            if is_missing && path.exists() {
+                return Ok(0);
+            }
+            db.execute(sql, [key]).map_err(self.metadata_error())
+        };
+        self.write_durably_then(rows, |deleted| {
+            if deleted > 0 && !is_missing {
+                // One that cannot be deleted has no row any more and is swept later.
+                let _ = std::fs::remove_file(path);
+            }
+            deleted > 0
+        })
+    }
+
+    /// The index is a function of the tar: it is made again and compared, byte for byte. The copy has a hole where the tar
+    /// would lie, unless there are sparse files, whose pieces are taken from there: a full disk is no reason not to check.
     fn is_index_intact(&self, path: &Path, tar_size: u64) -> Result<bool> {
         let layer = File::open(path).map_err(Error::io("read", path))?;
         let again = crate::temp::TempFile::create(&self.layer_directory(), &self.staging())?;
-        let mut tar = (&layer).take(tar_size);
-        (&layer).seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("read", path))?;
-        let index = crate::ingest::write_layer(again.file(), &mut tar);
-        if index.is_err() {
+        let mut index = LayerIndex::new();
+        let mut has_holes = false;
+        let mut indexer = Indexer::new(|entry: &Entry| {
+            has_holes |= entry.sparse.is_some();
+            index.add(entry)
+        });
+        let mut buffer = vec![0; BUFFER];
+        let mut at = 0;
+        while at < tar_size {
+            let len = usize::try_from(tar_size - at).unwrap_or(BUFFER).min(BUFFER);
+            layer.read_exact_at(&mut buffer[..len], TAR_OFFSET + at).map_err(Error::io("read", path))?;
+            if indexer.push(&buffer[..len]).is_err() {
+                return Ok(false);
+            }
+            at += len as u64;
+        }
+        if indexer.finish().is_err() {
             return Ok(false);
         }
+        if has_holes {
+            let mut tar = (&layer).take(tar_size);
+            (&layer).seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("read", path))?;
+            (again.file()).seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("write", path))?;
+            std::io::copy(&mut tar, &mut again.file()).map_err(Error::io("copy", path))?;
+        }
+        index.write(again.file(), tar_size).map_err(Error::Layer)?;
         same_outside_tar(&layer, again.file(), tar_size).map_err(Error::io("read", path))
     }
 
@@ -246,7 +288,6 @@ impl Store {
 }
 
 fn same_outside_tar(a: &File, b: &File, tar_size: u64) -> std::io::Result<bool> {
-    use std::os::unix::fs::FileExt;
     let size = a.metadata()?.len();
     if size != b.metadata()?.len() {
         return Ok(false);

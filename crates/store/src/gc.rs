@@ -1,6 +1,7 @@
 //! Collection: freeing what no image, kept image, mount or living lease reaches.
 //!
-//! Rows go first, in one transaction that no other writer can overlap; files go while the same lock is held. A process
+//! Rows go first, in one transaction that no other writer can overlap; once that is on disk the files go, while the same
+//! lock is held. A process
 //! that is about to use something holds it first (`Lease::hold_*`), under the same lock, so it either finds it protected
 //! or finds it gone and fetches it again. Killed in between, files without rows remain, which `fsck` sweeps.
 
@@ -35,23 +36,24 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be changed. Files that cannot be deleted are left for `fsck`.
     pub fn collect(&self, kept: Kept) -> Result<Collected> {
-        let mut collected = Collected::default();
-        self.write(|db| {
+        let rows = |db: &Transaction<'_>| {
             let change = || -> rusqlite::Result<(u64, Vec<String>, Vec<String>)> {
                 let images = self.expire(db, kept)?;
                 self.bury_dead_leases(db)?;
                 let layers = unreachable_layers(db)?;
-                let blobs = unreachable_blobs(db)?;
                 for layer in &layers {
                     db.execute("DELETE FROM layer WHERE diff_id = ?1", [layer])?;
                 }
+                let blobs = unreachable_blobs(db)?;
                 for blob in &blobs {
                     db.execute("DELETE FROM blob WHERE digest = ?1", [blob])?;
                 }
                 Ok((images, layers, blobs))
             };
-            let (images, layers, blobs) = change().map_err(self.metadata_error())?;
-            collected.images = images;
+            change().map_err(self.metadata_error())
+        };
+        let collected = self.write_durably_then(rows, |(images, layers, blobs)| {
+            let mut collected = Collected { images, bytes: 0 };
             for layer in layers.iter().filter_map(|text| text.parse::<DiffId>().ok()) {
                 collected.bytes += remove_file(&self.layer_path(&layer));
                 self.remove_unpacked(&layer);
@@ -59,8 +61,9 @@ impl Store {
             for blob in blobs.iter().filter_map(|text| text.parse::<Digest>().ok()) {
                 collected.bytes += remove_file(&self.blob_path(&blob));
             }
-            Ok(())
+            collected
         })?;
+        self.keep_reserve();
         Ok(collected)
     }
 

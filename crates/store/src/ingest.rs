@@ -166,8 +166,13 @@ impl Lease<'_> {
     /// When writing fails, or `produce` does.
     pub fn put_stream(&self, produce: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(Digest, u64)> {
         let file = self.blob_file(&Digest::of(b""))?;
-        let mut sink = HashingFile { file: file.file(), digester: Digester::default(), size: 0 };
-        produce(&mut sink).map_err(Error::of_source)?;
+        let mut sink = HashingFile { file: file.file(), digester: Digester::default(), size: 0, failure: None };
+        let produced = produce(&mut sink);
+        // Whoever writes through others hears only from them; what went wrong here is known here.
+        if let Some(why) = sink.failure {
+            return Err(Error::io("write", self.store().root.join("blobs"))(why));
+        }
+        produced.map_err(Error::of_source)?;
         let (digest, size) = (sink.digester.finish(), sink.size);
         self.place_blob(file, &digest, size)?;
         Ok((digest, size))
@@ -178,11 +183,17 @@ struct HashingFile<'a> {
     file: &'a File,
     digester: Digester,
     size: u64,
+    /// Why the file could not be written.
+    failure: Option<io::Error>,
 }
 
 impl Write for HashingFile<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_all_at(bytes, self.size)?;
+        if let Err(why) = self.file.write_all_at(bytes, self.size) {
+            let kind = why.kind();
+            self.failure = Some(why);
+            return Err(kind.into());
+        }
         self.digester.update(bytes);
         self.size += bytes.len() as u64;
         Ok(bytes.len())

@@ -59,11 +59,13 @@ impl Store {
             .map_err(|why| Error::io("read", "random numbers")(why.into()))?;
         let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let path = self.root.join("leases").join(&id);
-        let lock = File::options().write(true).create_new(true).open(&path).map_err(Error::io("create", &path))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|why| Error::io("lock", &path)(why.into()))?;
-        self.write(|db| {
+        // Whoever looks for dead leases keeps writers out meanwhile, and so never sees this file before it is locked.
+        let lock = self.write(|db| {
+            let lock = File::options().write(true).create_new(true).open(&path).map_err(Error::io("create", &path))?;
+            flock(&lock, FlockOperation::NonBlockingLockExclusive)
+                .map_err(|why| Error::io("lock", &path)(why.into()))?;
             db.execute("INSERT INTO lease (id) VALUES (?1)", [&id]).map_err(self.metadata_error())?;
-            Ok(())
+            Ok(lock)
         })?;
         Ok(Lease {
             store: self,
@@ -97,7 +99,10 @@ impl<'a> Lease<'a> {
     pub fn hold_blob(&self, digest: &Digest) -> Result<Option<u64>> {
         self.write(|db| {
             self.hold(db, &blob_key(digest))?;
-            db.query_row("SELECT size FROM blob WHERE digest = ?1", [digest.as_str()], |row| row.get(0)).optional()
+            let sql = "SELECT size FROM blob WHERE digest = ?1";
+            let size = db.query_row(sql, [digest.as_str()], |row| row.get(0)).optional()?;
+            // A power cut may leave a row whose file never got its name, and people delete files.
+            Ok(size.filter(|_| self.store.blob_path(digest).exists()))
         })
     }
 
@@ -108,7 +113,7 @@ impl<'a> Lease<'a> {
     pub fn hold_layer(&self, diff_id: &DiffId) -> Result<Option<LayerRow>> {
         self.write(|db| {
             self.hold(db, &layer_key(diff_id))?;
-            Self::layer_row(db, diff_id)
+            self.layer_row(db, diff_id)
         })
     }
 
@@ -124,11 +129,14 @@ impl<'a> Lease<'a> {
                 .optional()?;
             let Some(diff_id) = diff_id.and_then(|text| text.parse().ok()) else { return Ok(None) };
             self.hold(db, &layer_key(&diff_id))?;
-            Self::layer_row(db, &diff_id)
+            self.layer_row(db, &diff_id)
         })
     }
 
-    fn layer_row(db: &Transaction<'_>, diff_id: &DiffId) -> rusqlite::Result<Option<LayerRow>> {
+    fn layer_row(&self, db: &Transaction<'_>, diff_id: &DiffId) -> rusqlite::Result<Option<LayerRow>> {
+        if !self.store.layer_path(diff_id).exists() {
+            return Ok(None);
+        }
         let query = "SELECT tar_size, content_size, EXISTS (
                 SELECT 1 FROM image_layer JOIN image ON image.id = image_layer.image
                 WHERE image_layer.diff_id = layer.diff_id AND image.removed_at IS NULL)
@@ -171,13 +179,16 @@ impl<'a> Lease<'a> {
 
     /// Gives a written blob its name. The caller has proven the digest.
     pub(crate) fn place_blob(&self, file: TempFile, digest: &Digest, size: u64) -> Result<()> {
-        file.place(digest.hex())?;
+        file.settle()?;
         self.wrote_blobs.store(true, Ordering::Relaxed);
-        self.write(|db| {
-            self.hold(db, &blob_key(digest))?;
-            db.execute("INSERT OR IGNORE INTO blob (digest, size) VALUES (?1, ?2)", params![digest.as_str(), size])
-        })?;
-        Ok(())
+        self.store.write(|db| {
+            file.place(digest.hex())?;
+            let sql = "INSERT OR IGNORE INTO blob (digest, size) VALUES (?1, ?2)";
+            self.hold(db, &blob_key(digest))
+                .and_then(|()| db.execute(sql, params![digest.as_str(), size]))
+                .map_err(self.store.metadata_error())?;
+            Ok(())
+        })
     }
 
     /// A file that will become a layer.
@@ -188,22 +199,26 @@ impl<'a> Lease<'a> {
     /// Gives a written layer its name. The caller has proven the diff id.
     pub(crate) fn place_layer(&self, file: TempFile, layer: &LayerRow) -> Result<()> {
         let file_size = file.file().metadata().map_err(Error::io("read", self.store.layer_directory()))?.len();
-        file.place(layer.diff_id.digest().hex())?;
+        file.settle()?;
         self.wrote_layers.store(true, Ordering::Relaxed);
-        self.write(|db| {
-            self.hold(db, &layer_key(&layer.diff_id))?;
-            db.execute(
-                "INSERT OR IGNORE INTO layer (diff_id, tar_size, content_size, file_size) VALUES (?1, ?2, ?3, ?4)",
-                params![layer.diff_id.as_str(), layer.tar_size, layer.content_size, file_size],
-            )
-        })?;
-        Ok(())
+        let row = params![layer.diff_id.as_str(), layer.tar_size, layer.content_size, file_size];
+        self.store.write(|db| {
+            file.place(layer.diff_id.digest().hex())?;
+            let sql =
+                "INSERT OR IGNORE INTO layer (diff_id, tar_size, content_size, file_size) VALUES (?1, ?2, ?3, ?4)";
+            self.hold(db, &layer_key(&layer.diff_id))
+                .and_then(|()| db.execute(sql, row))
+                .map_err(self.store.metadata_error())?;
+            Ok(())
+        })
     }
 
     /// Makes everything written so far durable, and then the change of metadata that refers to it.
     pub(crate) fn finish<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         if self.wrote_blobs.swap(false, Ordering::Relaxed) {
-            sync_directory(&self.store.root.join("blobs/sha256"))?;
+            for algorithm in ["sha256", "sha512"] {
+                sync_directory(&self.store.root.join("blobs").join(algorithm))?;
+            }
         }
         if self.wrote_layers.swap(false, Ordering::Relaxed) {
             sync_directory(&self.store.layer_directory())?;

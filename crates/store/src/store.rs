@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use wharfie_oci::{DiffId, Digest, Timestamp};
 
 use crate::error::{Error, Result};
@@ -44,7 +44,38 @@ const CACHE_PAGES: i64 = 256;
 /// Pages of 4 KiB that the write-ahead log may grow to: the first process after a pause reads all of it.
 const LOG_PAGES: i64 = 64;
 
+/// A file that only takes room, so that there is some when the disk is full: freeing writes before it frees.
+const RESERVE: &str = "reserve";
+/// 1 MiB: what the removal of a large image adds to the write-ahead log, several times.
+const RESERVE_BYTES: u64 = 1 << 20;
+/// 64 MiB: a disk with less than this free is not asked for a reserve.
+const PLENTY_BYTES: u64 = 64 << 20;
+
 impl Store {
+    /// As [`Self::open`], to free space: when there is next to none, the room kept for this is given up first.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_to_free(root: &Path, options: Options) -> Result<Self> {
+        if free_bytes(root).is_some_and(|free| free < RESERVE_BYTES) {
+            // If there is no reserve, or it stays, whatever comes next says what is wrong.
+            let _ = std::fs::remove_file(root.join(RESERVE));
+        }
+        Self::open(root, options)
+    }
+
+    /// Sets room aside for [`Self::open_to_free`], where that is easily had.
+    pub(crate) fn keep_reserve(&self) {
+        let path = self.root.join(RESERVE);
+        if path.exists() || free_bytes(&self.root).is_none_or(|free| free < PLENTY_BYTES) {
+            return;
+        }
+        let Ok(file) = File::options().create_new(true).write(true).open(&path) else { return };
+        if fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES).is_err() {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+
     /// Opens the store in `root`, making it first if need be.
     ///
     /// # Errors
@@ -72,12 +103,20 @@ impl Store {
     /// When the metadata cannot be read, or a newer wharfie made it.
     pub fn open_read_only(root: &Path, options: Options) -> Result<Self> {
         let path = root.join(DATABASE);
-        let db = match std::fs::metadata(&path) {
+        let version = |db: &Connection| -> Result<i64> {
+            db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(metadata(root))
+        };
+        let found = match std::fs::metadata(&path) {
             Ok(found) if found.len() > 0 => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                Connection::open_with_flags(&path, flags).map_err(metadata(root))?
+                Some(Connection::open_with_flags(&path, flags).map_err(metadata(root))?)
             }
             Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("read", &path)(why)),
+            _ => None,
+        };
+        let db = match found {
+            // 0: whoever made the store is not done yet, or was killed before it was.
+            Some(db) if version(&db)? > 0 => db,
             _ => {
                 let db = Connection::open_in_memory().map_err(metadata(root))?;
                 db.execute_batch(schema::CREATE).map_err(metadata(root))?;
@@ -85,9 +124,9 @@ impl Store {
                 db
             }
         };
+        let found = version(&db)?;
         let store = Self { root: root.into(), options, db: Mutex::new(db), is_writable: false };
-        let version = store.read(|db| db.pragma_query_value(None, "user_version", |row| row.get(0)))?;
-        store.refuse_newer(version)?;
+        store.refuse_newer(found)?;
         Ok(store)
     }
 
@@ -118,7 +157,9 @@ impl Store {
             transaction.commit()?;
             // The file itself says what it is, also without its log.
             db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        })
+        })?;
+        self.keep_reserve();
+        Ok(())
     }
 
     fn refuse_newer(&self, found: i64) -> Result<()> {
@@ -151,19 +192,39 @@ impl Store {
     /// Changes metadata in one transaction, after every earlier change of any process and before every later one.
     /// Survives a killed process; survives a power cut once a later [`Self::write_durably`] has returned.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.write_then(change, |value| value)
+    }
+
+    /// As [`Self::write`]; then, with the change made and other writers still kept out, does `then`.
+    fn write_then<T, U>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T>,
+        then: impl FnOnce(T) -> U,
+    ) -> Result<U> {
         // SQLite's own busy handler sleeps in steps and starves writers for seconds; a lock file queues them fairly.
         let _guard = self.exclusive()?;
         let mut db = self.db();
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(metadata(&self.root))?;
         let value = change(&transaction)?;
         transaction.commit().map_err(metadata(&self.root))?;
-        Ok(value)
+        drop(db);
+        Ok(then(value))
     }
 
     /// As [`Self::write`], and when it returns the change and everything before it survives a power cut.
     pub(crate) fn write_durably<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.write_durably_then(change, |value| value)
+    }
+
+    /// As [`Self::write_durably`]; then, with the change on disk and other writers still kept out, does `then`: the place
+    /// to delete files whose rows are gone.
+    pub(crate) fn write_durably_then<T, U>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T>,
+        then: impl FnOnce(T) -> U,
+    ) -> Result<U> {
         self.read(|db| db.pragma_update(None, "synchronous", "FULL"))?;
-        let result = self.write(change);
+        let result = self.write_then(change, then);
         self.read(|db| db.pragma_update(None, "synchronous", "NORMAL"))?;
         result
     }
@@ -229,6 +290,11 @@ struct Exclusive {
 fn metadata(root: &Path) -> impl Fn(rusqlite::Error) -> Error + use<> {
     let path = root.join(DATABASE);
     move |source| Error::Metadata { path: path.clone(), source }
+}
+
+fn free_bytes(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn make_private(path: &Path) -> std::io::Result<()> {

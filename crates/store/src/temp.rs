@@ -42,12 +42,17 @@ impl TempFile {
         &self.file
     }
 
-    /// Makes the content durable and gives it its name. Somebody else's file of that name is as good as ours, because
-    /// names are digests. The directory itself is synced later, once per command.
+    /// Makes the content durable. This takes its time: do it before other writers are kept out.
+    pub(crate) fn settle(&self) -> Result<()> {
+        rustix::fs::fdatasync(self.file.as_fd()).map_err(|why| Error::io("write", &self.directory)(why.into()))
+    }
+
+    /// Gives a settled file its name. Somebody else's file of that name is as good as ours, because names are digests. To
+    /// be done while other writers are kept out, together with the file's row: a collection in between could take the
+    /// other one's file away. The directory itself is synced later, once per command.
     pub(crate) fn place(mut self, name: &str) -> Result<()> {
         let path = self.directory.join(name);
         let write = |why: rustix::io::Errno| Error::io("write", &path)(why.into());
-        rustix::fs::fdatasync(self.file.as_fd()).map_err(write)?;
         let result = match self.named.take() {
             None => {
                 let source = format!("/proc/self/fd/{}", self.file.as_raw_fd());

@@ -74,7 +74,19 @@ impl Host {
 
     /// A command line, not yet started: the environment is set, nothing is inherited but the path.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        self.command_under(&[], words)
+    }
+
+    /// As [`Self::command`], started by another program, given with the words that come before ours.
+    pub fn command_under(&self, wrapper: &[&str], words: &[&str]) -> Command {
+        let mut command = match wrapper {
+            [] => Command::new(&self.program),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&self.program);
+                command
+            }
+        };
         command
             .args(words)
             .current_dir(self.place.path())

@@ -3,11 +3,14 @@
 pub mod faulty_server;
 pub mod host;
 pub mod image;
+pub mod needs;
+pub mod published;
 pub mod registry;
 pub mod tls;
 
 pub use faulty_server::{FaultyServer, Heard};
 pub use host::{Host, Outcome};
 pub use image::{Image, archive, file};
+pub use published::{Packing, Published};
 pub use registry::TestRegistry;
 pub use tls::Authority;

@@ -56,7 +56,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 
 /// Combinations of flags that make no sense.
 fn check(cx: &Context, matches: &Matches) -> Result {
-    let is_empty = |name: &str| matches.is_set(name) && matches.value(name).is_none();
+    let is_empty = |name: &str| matches.is_set(name) && matches.value(name).is_none_or(str::is_empty);
     if matches.is_set("password") {
         cx.warn("WARNING! Using --password via the CLI is insecure. Use --password-stdin.");
         if matches.flag("password-stdin") {

@@ -1,11 +1,29 @@
 //! The real binary on real input.
 
+mod crash;
+mod crowd;
+mod full_disk;
+mod hostile;
 mod import;
 mod inspecting;
 mod listing;
 mod loading;
+mod logging_in;
+mod manifests;
+mod memory;
+mod mounting;
+mod peer;
+mod platforms;
+mod pulling;
+mod pulling_failures;
+mod pushing;
+mod pushing_failures;
 mod removing;
 mod restoring;
+mod scale;
+mod searching;
+mod secured;
+mod terminal;
 mod words;
 
 use wharfie_testkit::{Host, Image, archive};

@@ -127,6 +127,21 @@ fn prune_asks_and_frees() {
 }
 
 #[test]
+fn prune_frees_the_compressed_layers_as_well() {
+    let registry = wharfie_testkit::TestRegistry::start();
+    let web = Image::new().with_file("a", "1");
+    let name = format!("{}/web:1", registry.address());
+    let host = host_with(&[(&web, &[&name])]);
+    host.run(&["push", "-q", &name]).succeeds();
+    host.run(&["image", "prune", "-af"]).succeeds();
+    assert_eq!(std::fs::read_dir(host.store().join("blobs/sha256")).unwrap().count(), 0);
+    host.run(&["pull", "-q", &name]).succeeds();
+    host.run(&["image", "prune", "-af"]).succeeds();
+    assert_eq!(std::fs::read_dir(host.store().join("blobs/sha256")).unwrap().count(), 0);
+    host.run(&["system", "fsck"]).prints("Checked 0 blobs, 0 layers and 0 images: no faults\n");
+}
+
+#[test]
 fn prune_filters_choose() {
     let old = Image::new().with_file("a", "1").made("2001-01-01T00:00:00Z");
     let marked = Image::new().with_file("b", "1").with_config("Labels", serde_json::json!({"keep": "1"}));

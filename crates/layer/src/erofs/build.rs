@@ -82,7 +82,9 @@ impl LayerIndex {
         file.set_len(file_len).map_err(Error::io(WRITE))?;
         let inodes = layout.order.len() as u64;
         let meta_block = (metadata_offset / BLOCK) as u32;
-        let root = (FIRST_INODE / SLOT) as u16;
+        // First of all inodes, but not always in the first block: names that lie behind it must not cross into the next one.
+        let root =
+            u16::try_from(self.tree.nodes[ROOT as usize].mark).expect("the root is in one of the first two blocks");
         let superblock = Superblock { root, inodes, blocks, meta_block };
         file.write_all_at(&superblock.encode(), 0).map_err(Error::io(WRITE))?;
         Ok(Summary { inodes, metadata_offset, metadata_len: file_len - metadata_offset, file_len })

@@ -119,6 +119,10 @@ fn header(entry: &Entry, size: u64, records: &mut Vec<u8>) -> Result<[u8; BLOCK]
         octal(&mut block[136..148], 0);
     }
     for (name, value) in &entry.xattrs {
+        // A PAX key ends at the first one.
+        if name.contains(&b'=') {
+            return Err("has an extended attribute whose name tar cannot hold");
+        }
         record(records, &[b"SCHILY.xattr.", name.as_slice()].concat(), value);
     }
     block[156] = match entry.kind {

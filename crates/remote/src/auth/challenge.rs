@@ -28,6 +28,11 @@ pub(crate) fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
         .collect()
 }
 
+/// Schemes and parameters of one header; for the fuzz target, which feeds it anything.
+pub fn read(text: &str) -> Vec<(String, Vec<(String, String)>)> {
+    parse(text).into_iter().map(|challenge| (challenge.scheme, challenge.parameters)).collect()
+}
+
 /// The challenges of one header: several may stand in it, told apart from parameters by having no `=`.
 fn parse(text: &str) -> Vec<Challenge> {
     let mut found: Vec<Challenge> = Vec::new();

@@ -164,7 +164,8 @@ impl State {
             return;
         };
         match words::ended(what, outcome) {
-            Some(words) if matches!(what, Subject::Resolve { .. }) => self.scroll(&words),
+            // A digest is the image's: it scrolls.
+            Some(words) if matches!(what, Subject::Resolve { .. } | Subject::Tag(_)) => self.scroll(&words),
             Some(words) => self.say(task, &words, "", width),
             None => {}
         }

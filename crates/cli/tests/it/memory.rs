@@ -1,0 +1,79 @@
+//! Peak memory stays under 32 MiB, whatever the size of the image.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use wharfie_testkit::{Host, TestRegistry, needs};
+
+use crate::host;
+
+/// The promise, in KiB.
+const PROMISED: u64 = 32 << 10;
+
+/// Runs a command under time(1) and insists on success and on the promise.
+#[track_caller]
+fn frugally(host: &Host, words: &[&str], input: Option<&Path>, output: Option<&Path>) {
+    let report = host.path().join("peak");
+    let report_name = report.to_string_lossy().into_owned();
+    let mut command = host.command_under(&["time", "-q", "-f", "%M", "-o", &report_name], words);
+    command.stdin(input.map_or_else(Stdio::null, |path| File::open(path).expect("it was written").into()));
+    if let Some(path) = output {
+        command.stdout(File::create(path).expect("the host's own folder takes files"));
+    }
+    let done = needs::output(&mut command, "time");
+    assert!(done.status.success(), "`{}`: {}", words.join(" "), String::from_utf8_lossy(&done.stderr));
+    let peak = std::fs::read_to_string(&report).expect("time writes its report");
+    let peak: u64 = peak.trim().parse().expect("which is a number");
+    assert!(peak < PROMISED, "`{}` took {peak} KiB, more than {PROMISED}", words.join(" "));
+}
+
+/// A tar of one file of this many MiB that compresses by about half.
+fn tar(host: &Host, megabytes: u64) -> PathBuf {
+    let folder = host.path().join("root");
+    std::fs::create_dir_all(&folder).expect("the host's own folder takes folders");
+    let mut file = BufWriter::new(File::create(folder.join("big")).expect("the host's own folder takes files"));
+    let mut state = 1_u64;
+    for _ in 0..megabytes << 16 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let word = state.to_le_bytes();
+        file.write_all(&word).and_then(|()| file.write_all(&[0; 8])).expect("the disk has room");
+    }
+    file.into_inner().expect("the disk has room");
+    let tar = host.path().join("big.tar");
+    needs::succeeds(Command::new("tar").arg("-cf").arg(&tar).arg("-C").arg(&folder).arg("."), "tar");
+    std::fs::remove_dir_all(&folder).expect("it is ours");
+    tar
+}
+
+/// The life of an image with one layer of this many MiB.
+fn life(megabytes: u64) {
+    let (registry, host) = (TestRegistry::start(), host());
+    let tar = tar(&host, megabytes);
+    let name = format!("{}/big:1", registry.address());
+    frugally(&host, &["import", "-", &name], Some(&tar), None);
+    std::fs::remove_file(&tar).expect("it is ours");
+    frugally(&host, &["push", "-q", &name], None, None);
+    let saved = host.path().join("saved.tar");
+    frugally(&host, &["save", &name], None, Some(&saved));
+    frugally(&host, &["system", "fsck"], None, None);
+    frugally(&host, &["image", "prune", "-af"], None, None);
+    frugally(&host, &["load", "-q"], Some(&saved), None);
+    frugally(&host, &["image", "prune", "-af"], None, None);
+    std::fs::remove_file(&saved).expect("it is ours");
+    frugally(&host, &["pull", "-q", &name], None, None);
+    let id = host.run(&["inspect", "-f", "{{.Id}}", &name]).succeeds();
+    assert!(id.starts_with("sha256:"), "{id}");
+}
+
+#[test]
+fn a_large_layer_is_moved_in_little_memory() {
+    life(200);
+}
+
+#[test]
+#[ignore = "slow: a layer of 1 GiB"]
+fn a_layer_of_a_gibibyte_is_moved_in_little_memory() {
+    life(1024);
+}

@@ -1,0 +1,124 @@
+//! Which image of a list a pull takes.
+
+use wharfie_testkit::{FaultyServer, Image, Published, TestRegistry};
+
+use crate::host;
+
+/// A list with an image for each of these platforms, and the images' ids.
+fn list(platforms: &[&str]) -> (Published, Vec<String>) {
+    let images: Vec<Image> = platforms
+        .iter()
+        .map(|platform| {
+            let parts: Vec<&str> = platform.split('/').collect();
+            Image::new().with_file("for", platform).on(parts[0], parts[1])
+        })
+        .collect();
+    let published: Vec<Published> = images.iter().map(Published::of).collect();
+    let members: Vec<(&str, &Published)> = platforms.iter().copied().zip(&published).collect();
+    (Published::index(&members), images.iter().map(Image::id).collect())
+}
+
+#[test]
+fn a_platform_is_chosen_from_a_list() {
+    let registry = TestRegistry::start();
+    let platforms = ["unknown/unknown", "linux/s390x", "linux/arm64", "linux/arm/v6", "linux/arm/v7", "linux/386"];
+    let (list, ids) = list(&platforms);
+    let reference = registry.publish("web:1", &list);
+    let check = |wanted: &str, expected: usize| {
+        let host = host();
+        host.run(&["pull", "-q", "--platform", wanted, &reference]).prints(&format!("{reference}\n"));
+        host.run(&["inspect", "-f", "{{.Id}}", &reference]).prints(&format!("{}\n", ids[expected]));
+        let by_environment = crate::host().with("DOCKER_DEFAULT_PLATFORM", wanted);
+        by_environment.run(&["pull", "-q", &reference]).succeeds();
+        by_environment.run(&["inspect", "-f", "{{.Id}}", &reference]).prints(&format!("{}\n", ids[expected]));
+    };
+    check("linux/s390x", 1);
+    check("linux/arm64", 2);
+    check("linux/arm64/v8", 2);
+    check("arm", 4);
+    check("linux/arm/v6", 3);
+    check("linux/386", 5);
+}
+
+#[test]
+fn the_digest_of_a_list_is_the_lists() {
+    let (registry, host) = (TestRegistry::start(), host());
+    let (list, _) = list(&["linux/amd64", "linux/arm64"]);
+    let reference = registry.publish("web:1", &list);
+    let pulled = host.run(&["pull", "--platform", "linux/arm64", &reference]).succeeds();
+    assert!(pulled.contains(&format!("\nDigest: {}\n", list.digest())), "{pulled}");
+    let name = reference.trim_end_matches(":1");
+    host.run(&["images", "--digests", "--format", "{{.Digest}}"]).prints(&format!("{}\n", list.digest()));
+    host.run(&["inspect", "-f", "{{.Architecture}} {{.RepoDigests}}", &reference])
+        .prints(&format!("arm64 [{name}@{}]\n", list.digest()));
+}
+
+#[test]
+fn another_platform_of_a_list_replaces_the_first() {
+    let (registry, host) = (TestRegistry::start(), host());
+    let (list, ids) = list(&["linux/amd64", "linux/arm64"]);
+    let reference = registry.publish("web:1", &list);
+    for (platform, id) in [("linux/arm64", &ids[1]), ("linux/amd64", &ids[0]), ("linux/arm64", &ids[1])] {
+        host.run(&["pull", "-q", "--platform", platform, &reference]).succeeds();
+        host.run(&["inspect", "-f", "{{.Id}}", &reference]).prints(&format!("{id}\n"));
+    }
+    host.run(&["system", "fsck"]).succeeds();
+}
+
+#[test]
+fn a_list_without_the_platform_is_said_to_have_none() {
+    let (registry, host) = (TestRegistry::start(), host());
+    let (list, _) = list(&["linux/amd64", "unknown/unknown"]);
+    let reference = registry.publish("web:1", &list);
+    let outcome = host.run(&["pull", "--platform", "linux/s390x", &reference]);
+    assert_eq!(
+        (outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()),
+        (1, "1: Pulling from web\n", "no matching manifest for linux/s390x in the manifest list entries\n")
+    );
+    host.run(&["images", "-aq"]).prints("");
+}
+
+#[test]
+fn a_single_image_for_another_platform_is_taken_with_a_word() {
+    let (registry, host) = (TestRegistry::start(), host());
+    let web = Image::new().with_file("a", "1");
+    let reference = registry.publish("web:1", &Published::of(&web));
+    let outcome = host.run(&["pull", "-q", "--platform", "linux/arm64", &reference]);
+    assert_eq!((outcome.code, outcome.stdout), (0, format!("{reference}\n")));
+    assert_eq!(
+        outcome.stderr,
+        format!(
+            "WARNING: image with reference {reference} was found but its platform (linux/amd64) does not match the \
+             specified platform (linux/arm64)\n"
+        )
+    );
+}
+
+#[test]
+fn platforms_that_are_none() {
+    let host = host();
+    host.run(&["pull", "--platform", "foo", "127.0.0.1:1/web"])
+        .fails(1, "\"foo\": unknown operating system or architecture: invalid argument");
+    host.run(&["pull", "--platform", "foo/bar/baz/x", "127.0.0.1:1/web"])
+        .fails(1, "\"foo/bar/baz/x\": cannot parse platform specifier: invalid argument");
+}
+
+#[test]
+fn a_list_of_lists_is_followed_but_not_for_ever() {
+    let web = Image::new().with_file("a", "1");
+    let mut list = Published::index(&[("linux/amd64", &Published::of(&web))]);
+    list = Published::index(&[("linux/amd64", &list)]);
+    let registry = TestRegistry::start();
+    let reference = registry.publish("web:1", &list);
+    let host = host();
+    host.run(&["pull", "-q", "--platform", "linux/amd64", &reference]).succeeds();
+    // A list that names itself by a digest it does not have.
+    let server = FaultyServer::start(move |heard| {
+        let mut own = list.clone();
+        own.members.clear();
+        own.answer_any(heard)
+    });
+    let outcome = host.run(&["pull", &format!("{}/web:1", server.address())]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stderr);
+    assert!(server.heard().len() < 10, "{:?}", server.lines());
+}

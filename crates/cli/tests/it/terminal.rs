@@ -1,0 +1,174 @@
+//! Progress as seen by machines, and on a real pseudo-terminal.
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use wharfie_testkit::{Host, Image, Published, TestRegistry, needs};
+
+use crate::{host, host_with};
+
+/// Runs a command on a pseudo-terminal of this many columns and gives everything that was written to it.
+fn on_a_terminal(host: &Host, columns: u32, words: &[&str]) -> String {
+    let output = needs::output(&mut terminal(host, columns, words), "bsdutils");
+    String::from_utf8(output.stdout).expect("the program writes text")
+}
+
+/// A command that will run on a pseudo-terminal of this many columns.
+fn terminal(host: &Host, columns: u32, words: &[&str]) -> Command {
+    let plain = host.command(words);
+    let line: Vec<_> =
+        std::iter::once(plain.get_program()).chain(plain.get_args()).map(OsStr::to_string_lossy).collect();
+    let line = format!("stty cols {columns}; exec {}", line.join(" "));
+    let mut command = Command::new("script");
+    command.args(["-qfec", &line, "/dev/null"]).env_clear().current_dir(host.path());
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
+}
+
+/// Runs a command on a pseudo-terminal and types each answer once its question has been asked.
+fn asked(host: &Host, words: &[&str], answers: &[(&str, &str)]) -> String {
+    let mut command = terminal(host, 100, words);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bsdutils is installed");
+    let (mut keys, mut screen) = (child.stdin.take().expect("asked for"), child.stdout.take().expect("asked for"));
+    let (mut shown, mut seen) = (Vec::new(), 0);
+    let mut answers = answers.iter();
+    let mut next = answers.next();
+    let mut byte = [0];
+    while screen.read(&mut byte).is_ok_and(|n| n > 0) {
+        shown.push(byte[0]);
+        if let Some((question, answer)) = next
+            && shown[seen..].ends_with(question.as_bytes())
+        {
+            seen = shown.len();
+            // The question comes just before the echo is turned off; a quick typist could be shown what they type.
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            keys.write_all(answer.as_bytes()).expect("the terminal takes keys");
+            next = answers.next();
+        }
+    }
+    child.wait().expect("a started program ends");
+    String::from_utf8(shown).expect("the program writes text")
+}
+
+#[test]
+fn a_login_asks_and_does_not_echo_the_password() {
+    let registry = TestRegistry::builder().with_auth("alice", "s3:cret").start();
+    let (address, host) = (registry.address(), host());
+    let shown = asked(&host, &["login", address], &[("Username: ", "alice\n"), ("Password: ", "s3:cret\n")]);
+    assert!(shown.starts_with("Username: alice\r\nPassword: \r\n"), "{shown:?}");
+    assert!(shown.ends_with("Login Succeeded\r\n") && !shown.contains("s3:cret"), "{shown:?}");
+    // A stored name is offered; what is stored no longer works.
+    host.file(
+        "home/.docker/config.json",
+        format!(r#"{{"auths":{{"{address}":{{"auth":"YWxpY2U6d3Jvbmc="}}}}}}"#).as_bytes(),
+    );
+    let shown = asked(&host, &["login", address], &[("Username (alice): ", "\n"), ("Password: ", "s3:cret\n")]);
+    assert!(shown.contains("Login did not succeed, error: "), "{shown:?}");
+    assert!(shown.ends_with("Login Succeeded\r\n"), "{shown:?}");
+    let shown = asked(&host, &["login", "-u", "alice", address], &[("Password: ", "\n")]);
+    assert!(shown.ends_with("error: password is required\r\n"), "{shown:?}");
+}
+
+#[test]
+fn pushing_on_a_terminal_shows_layers() {
+    let registry = TestRegistry::start();
+    let web = Image::new().with_file("a", &"x".repeat(100_000)).with_file("b", "2");
+    let name = format!("{}/web:1", registry.address());
+    let host = host_with(&[(&web, &[&name])]);
+    host.file("config.toml", b"concurrent-transfers = 1\n");
+    let shown = on_a_terminal(&host, 120, &["push", &name]);
+    let start = format!("The push refers to repository [{}]\r\n\r\n", name.trim_end_matches(":1"));
+    assert!(shown.starts_with(&start), "{shown:?}");
+    assert_eq!(shown.matches(": Preparing \r").count(), 2, "{shown:?}");
+    assert_eq!(shown.matches(": Pushed \r").count(), 2, "{shown:?}");
+    assert!(shown.contains(&format!("\u{1b}[1B1: digest: {} size: ", registry.digest("web:1"))), "{shown:?}");
+}
+
+#[test]
+fn a_load_from_a_keyboard_is_refused() {
+    let shown = on_a_terminal(&host(), 80, &["load"]);
+    assert_eq!(shown, "requested load from stdin, but stdin is empty\r\n");
+}
+
+#[test]
+fn layers_have_lines_that_change_in_place() {
+    let (registry, host) = (TestRegistry::start(), host());
+    host.file("config.toml", b"concurrent-transfers = 1\n");
+    let published = Published::of(&Image::new().with_file("a", "1").with_file("b", "2"));
+    let reference = registry.publish("x:1", &published);
+    let (one, two) = (published.short(0), published.short(1));
+    let shown = on_a_terminal(&host, 120, &["pull", &reference]);
+    let start = format!(
+        "1: Pulling from x\r\n\r\n\u{1b}[1A\u{1b}[2K\r{one}: Pulling fs layer \r\u{1b}[1B\r\n\u{1b}[1A\u{1b}[2K\r{two}: \
+         Pulling fs layer \r\u{1b}[1B\u{1b}[2A\u{1b}[2K\r{one}: "
+    );
+    assert!(shown.starts_with(&start), "{shown:?}");
+    assert!(shown.contains(&format!("\u{1b}[2A\u{1b}[2K\r{one}: Downloading [")), "{shown:?}");
+    assert!(shown.contains(&format!("\u{1b}[2A\u{1b}[2K\r{one}: Pull complete \r\u{1b}[2B")), "{shown:?}");
+    let end = format!(
+        "\u{1b}[1A\u{1b}[2K\r{two}: Pull complete \r\u{1b}[1BDigest: {}\r\nStatus: Downloaded newer image for \
+         {reference}\r\n{reference}\r\n",
+        published.digest()
+    );
+    assert!(shown.ends_with(&end), "{shown:?}");
+}
+
+#[test]
+fn a_narrow_terminal_gets_no_bars_and_no_wrapped_lines() {
+    let (registry, host) = (TestRegistry::start(), host());
+    let reference = registry.publish("x:1", &Published::of(&Image::new().with_file("a", "1")));
+    let shown = on_a_terminal(&host, 30, &["pull", &reference]);
+    assert!(!shown.contains("[=") && !shown.contains("[>"), "{shown:?}");
+    for line in shown.split("\u{1b}[2K\r").skip(1) {
+        let line = line.split('\r').next().unwrap_or_default();
+        assert!(line.chars().count() <= 30, "{line:?}");
+    }
+}
+
+#[test]
+fn loading_on_a_terminal_shows_layers() {
+    let host = host();
+    let web = Image::new().with_file("a", &"x".repeat(100_000));
+    let path = host.file("web.tar", &wharfie_testkit::archive(&[(&web, &["web:1"])]));
+    let shown = on_a_terminal(&host, 120, &["load", "-i", &path.to_string_lossy()]);
+    assert!(shown.contains(": Loading layer "), "{shown:?}");
+    assert!(shown.ends_with("Loaded image: web:1\r\n"), "{shown:?}");
+    let shown = on_a_terminal(&host, 120, &["save", "web:1"]);
+    assert!(shown.contains("cowardly refusing to save to a terminal. Use the -o flag or redirect"), "{shown:?}");
+}
+
+#[test]
+fn machines_get_one_object_per_line() {
+    let registry = TestRegistry::start();
+    let web = Image::new().with_file("a", "1").with_file("b", "2");
+    let name = format!("{}/web:1", registry.address());
+    let host = host_with(&[(&web, &[&name])]);
+    let pushed = objects(&host.run(&["push", "--progress", "json", &name]).succeeds());
+    let begun = |object: &&Value| object["event"] == "began" && object["subject"] == "upload";
+    assert_eq!(pushed.iter().filter(begun).count(), 2);
+    let last = pushed.iter().rfind(|object| object["outcome"] == "manifest").unwrap();
+    assert_eq!(last["digest"], registry.digest("web:1").to_string());
+
+    let other = crate::host();
+    let pulled = objects(&other.run(&["pull", "--progress=json", &name]).succeeds());
+    assert_eq!(pulled[0]["event"], "began");
+    assert_eq!(pulled[0]["subject"], "resolve");
+    for (index, object) in pulled.iter().enumerate().filter(|(_, object)| object["subject"] == "fetch") {
+        assert!(object["id"].as_str().is_some_and(|id| id.len() == 12), "{index}: {object}");
+        assert!(object["progressDetail"].is_object(), "{index}: {object}");
+    }
+    // Every task begins once and ends once.
+    for task in pulled.iter().filter_map(|object| object["task"].as_u64()) {
+        let count = |event: &str| {
+            pulled.iter().filter(|object| object["task"].as_u64() == Some(task) && object["event"] == event).count()
+        };
+        assert_eq!((count("began"), count("ended")), (1, 1), "task {task}");
+    }
+    assert_eq!(pulled.last().unwrap()["status"], name);
+}
+
+fn objects(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{line}: {why}"))).collect()
+}

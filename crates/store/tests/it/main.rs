@@ -1,0 +1,10 @@
+//! Layers as they are seen: the same tree from both snapshot kinds, and the tree that the tar describes.
+
+mod contract;
+mod gnu_tar;
+mod model;
+mod property;
+mod scale;
+mod shown;
+mod sparse;
+mod stack;
