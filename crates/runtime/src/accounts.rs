@@ -81,6 +81,10 @@ fn look_up_in<P: BufRead, G: BufRead>(
     for gid in wanted {
         identity.groups.push(gid?);
     }
+    // The group itself is among the groups: what is kept from its members must be kept from this process too.
+    let first = identity.gid;
+    identity.groups.retain(|gid| *gid != first);
+    identity.groups.insert(0, first);
     Ok(identity)
 }
 
@@ -143,18 +147,18 @@ mod tests {
     #[test]
     fn users_are_found_by_name_and_by_number() {
         check("", &[], 0, 0, &[0, 10], "/root");
-        check("app", &[], 1000, 1001, &[10, 29], "/home/app");
-        check("1000", &[], 1000, 1001, &[10, 29], "/home/app");
-        check("4242", &[], 4242, 0, &[], "/");
-        check("1234", &[], 77, 78, &[], "/odd");
-        check("last", &[], 1001, 1001, &[], "/");
+        check("app", &[], 1000, 1001, &[1001, 10, 29], "/home/app");
+        check("1000", &[], 1000, 1001, &[1001, 10, 29], "/home/app");
+        check("4242", &[], 4242, 0, &[0], "/");
+        check("1234", &[], 77, 78, &[78], "/odd");
+        check("last", &[], 1001, 1001, &[1001], "/");
     }
 
     #[test]
     fn groups_are_found_by_name_and_by_number() {
-        check("app:wheel", &[], 1000, 10, &[], "/home/app");
-        check("app:5", &["audio", "7"], 1000, 5, &[29, 7], "/home/app");
-        check("9:9", &[], 9, 9, &[], "/");
+        check("app:wheel", &[], 1000, 10, &[10], "/home/app");
+        check("app:5", &["audio", "7"], 1000, 5, &[5, 29, 7], "/home/app");
+        check("9:9", &[], 9, 9, &[9], "/");
     }
 
     #[test]

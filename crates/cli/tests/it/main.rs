@@ -1,5 +1,6 @@
 //! The real binary on real input.
 
+mod container;
 mod crash;
 mod crowd;
 mod full_disk;

@@ -16,7 +16,7 @@ fn on_a_terminal(host: &Host, columns: u32, words: &[&str]) -> String {
 }
 
 /// A command that will run on a pseudo-terminal of this many columns.
-fn terminal(host: &Host, columns: u32, words: &[&str]) -> Command {
+pub(crate) fn terminal(host: &Host, columns: u32, words: &[&str]) -> Command {
     let plain = host.command(words);
     let line: Vec<_> =
         std::iter::once(plain.get_program()).chain(plain.get_args()).map(OsStr::to_string_lossy).collect();
