@@ -59,6 +59,11 @@ impl Capabilities {
         self.0 & bits != 0
     }
 
+    /// What is left of it for somebody who holds `mask`.
+    pub(crate) fn held_by(self, mask: u64) -> Self {
+        Self(self.0 & mask)
+    }
+
     /// The bare mask.
     pub fn mask(self) -> u64 {
         self.0

@@ -2,14 +2,14 @@
 
 use std::convert::Infallible;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{FileType, Gid, Mode, OFlags, Uid};
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::accounts::{self, Identity};
-use crate::capability::{Capabilities, bits};
+use crate::capability::Capabilities;
 use crate::error::{Error, Result};
 use crate::init::find;
 use crate::seccomp;
@@ -45,7 +45,9 @@ pub(super) fn become_command(
     walls: &Walls<'_>,
     warn: &mut dyn FnMut(Warning),
 ) -> Result<Infallible> {
-    let identity = accounts::look_up(&process.user, &process.groups)?;
+    let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(Error::system("open /"))?;
+    let identity = accounts::look_up(root.as_fd(), &process.user, &process.groups)?;
+    drop(root);
     let filter = match walls.security.privileged && walls.security.seccomp == Seccomp::Default {
         true => None,
         false => seccomp::compile(&walls.security.seccomp, process.capabilities)?,
@@ -112,9 +114,9 @@ fn own_streams(identity: &Identity) {
         return;
     }
     let streams = [
-        std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned(),
-        std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned(),
-        std::os::fd::AsFd::as_fd(&std::io::stderr()).try_clone_to_owned(),
+        std::io::stdin().as_fd().try_clone_to_owned(),
+        std::io::stdout().as_fd().try_clone_to_owned(),
+        std::io::stderr().as_fd().try_clone_to_owned(),
     ];
     for fd in streams.into_iter().flatten() {
         let Ok(stat) = rustix::fs::fstat(&fd) else { continue };
@@ -173,5 +175,3 @@ fn install(filter: Option<&[Instruction]>) -> Result<()> {
 fn capabilities_now() -> Result<CapabilitySets> {
     rustix::thread::capabilities(None).map_err(Error::system("read the capabilities"))
 }
-
-const _: () = assert!(bits::CHECKPOINT_RESTORE.trailing_zeros() < 64);

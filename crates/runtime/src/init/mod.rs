@@ -2,14 +2,14 @@
 
 mod become_command;
 mod container;
-mod devices;
+pub(crate) mod devices;
 mod find;
 mod join;
 mod maker;
-mod masks;
-mod mounts;
+pub(crate) mod masks;
+pub(crate) mod mounts;
 mod reaper;
-mod rootfs;
+pub(crate) mod rootfs;
 mod terminal;
 
 use std::ffi::OsString;

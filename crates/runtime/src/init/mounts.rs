@@ -29,7 +29,7 @@ pub(super) fn open_binds(spec: &Spec) -> Result<Vec<Source>> {
 }
 
 /// The user's mounts, shallow targets first, with the files that are mounts too.
-fn all_mounts(spec: &Spec) -> Vec<Mount> {
+pub(crate) fn all_mounts(spec: &Spec) -> Vec<Mount> {
     let files = [
         ("/etc/resolv.conf", &spec.files.resolv_conf),
         ("/etc/hostname", &spec.files.hostname),
