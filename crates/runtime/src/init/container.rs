@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::process::DumpableBehavior;
 
 use crate::channel::{Channel, Report};
 use crate::error::{Error, Result};
@@ -12,6 +13,7 @@ use crate::init::rootfs::Root;
 use crate::init::{Inherited, devices, masks, mounts, reaper, rootfs, terminal, warner};
 use crate::net;
 use crate::spec::{Network, Share, Spec};
+use crate::sys;
 
 /// What the maker knows of the outside.
 pub(super) struct Context {
@@ -41,7 +43,12 @@ fn try_run(
         wait_for(maker)?;
         become_root()?;
     }
+    if matches!(spec.sharing.pid, Share::Namespace(_)) {
+        // Its other processes must not look into this one while it holds files of the host.
+        let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
     rustix::process::setsid().map_err(Error::system("start a session"))?;
+    sys::new_session_keyring();
     rustix::process::umask(rustix::fs::Mode::empty());
     if let Some(score) = spec.process.oom_score_adj {
         std::fs::write("/proc/self/oom_score_adj", score.to_string()).map_err(Error::system("set the OOM score"))?;

@@ -84,6 +84,12 @@ fn overlay(rootfs: &Rootfs, lowers: &[OwnedFd], has_user_namespace: bool) -> Res
     fsconfig_set_string(&fs, "upperdir", &rootfs.upper)?;
     fsconfig_set_string(&fs, "workdir", &rootfs.work)?;
     if rootfs.volatile {
+        // The mark of an earlier run, by which overlayfs wants to be told that the changes may be damaged: whoever
+        // asks for this throws them away after a crash.
+        let mark = rootfs.work.join("work/incompat/volatile");
+        if std::fs::remove_file(mark.join("dirty")).is_ok() {
+            let _ = std::fs::remove_dir(mark);
+        }
         fsconfig_set_flag(&fs, "volatile")?;
     }
     if has_user_namespace {

@@ -1,6 +1,6 @@
 //! From the command to its end.
 
-use wharfie_runtime::{Error, Exit, Process, Size, exec, kill};
+use wharfie_runtime::{Error, Exit, Process, Share, Size, exec, kill};
 
 use crate::harness::{Container, init, pipe, read};
 
@@ -135,6 +135,34 @@ fn our_init_passes_signals_on_and_buries_orphans() {
     assert_eq!(running.started.wait().unwrap(), Exit::Code(9));
     let error = Container::new(&["nope"]).with(|spec| spec.init = true).try_run().unwrap_err();
     assert_eq!(error.exit_code(), 127);
+}
+
+#[test]
+fn a_shared_process_namespace_does_not_save_anybody() {
+    let script = "setsid sh -c 'trap \"\" TERM HUP INT; echo $$; sleep 1000' & sleep 0.2; exit 0";
+    let mut running = Container::shell(script).with(|spec| spec.sharing.pid = Share::Host).spawn();
+    let orphan: u32 = running.line().parse().expect("it says its id");
+    assert_eq!(running.started.wait().unwrap(), Exit::Code(0));
+    assert!(running.started.cgroup.processes().contains(&orphan));
+    running.started.target().expect("it is a container").kill_all();
+    running.started.cgroup.remove().unwrap();
+    assert!(running.started.cgroup.processes().is_empty());
+}
+
+#[test]
+fn what_was_volatile_can_start_again() {
+    let container = Container::shell("cat /x || echo x > /x").with(|spec| spec.rootfs.volatile = true);
+    container.says("");
+    container.says("x");
+}
+
+#[test]
+fn it_can_be_tied_to_the_life_of_its_starter() {
+    let container = Container::shell("echo up; sleep 1000").with(|spec| spec.die_with_parent = true);
+    // The starter is the thread that asked, and this one ends.
+    let mut running = std::thread::scope(|scope| scope.spawn(|| container.spawn()).join().unwrap());
+    assert_eq!(running.started.wait().unwrap(), Exit::Signal(9));
+    assert!(["up", ""].contains(&running.line().as_str()));
 }
 
 #[test]
