@@ -61,6 +61,8 @@ pub(super) fn become_command(
     own_streams(&identity);
     sys::reset_signals();
     rustix::process::umask(Mode::from_raw_mode(0o022));
+    // Nothing of ours is to stay open in the command, whatever we forgot. Before the filter, which need not allow it.
+    sys::close_on_exec(3).map_err(Error::system("close what is open"))?;
     let filter = filter.as_deref();
     let may_filter_late = process.no_new_privileges;
     drop_rights(process.capabilities, &identity, walls, if may_filter_late { None } else { filter })?;
@@ -72,8 +74,6 @@ pub(super) fn become_command(
         rustix::thread::set_no_new_privs(true).map_err(Error::system("forbid new privileges"))?;
         install(filter)?;
     }
-    // Nothing of ours is to stay open in the command, whatever we forgot.
-    sys::close_on_exec(3).map_err(Error::system("close what is open"))?;
     find::execute(&process.args, &process.env, &environment)
 }
 
@@ -88,17 +88,14 @@ pub(super) fn c_string(text: &str, what: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Error::invalid(what, text.replace('\0', "\\0"), "it holds a zero byte"))
 }
 
-/// Goes to the working directory, which is made if it is missing.
+/// Goes to the working directory.
 fn enter_directory(path: &str) -> Result<()> {
     let path = if path.is_empty() { "/" } else { path };
     let doing = || format!("use the working directory {path}");
     if !path.starts_with('/') {
         return Err(Error::invalid("working directory", path, "not an absolute path"));
     }
-    if rustix::process::chdir(path).is_err() {
-        std::fs::create_dir_all(path).map_err(Error::system(doing()))?;
-        rustix::process::chdir(path).map_err(Error::system(doing()))?;
-    }
+    rustix::process::chdir(path).map_err(Error::system(doing()))?;
     // A link to a descriptor of ours could have led out of the container (CVE-2024-21626).
     let here = rustix::process::getcwd(Vec::new()).map_err(Error::system(doing()))?;
     if !here.to_bytes().starts_with(b"/") {

@@ -1,10 +1,12 @@
 //! The init's second half, inside: process 1 of the new namespaces, which makes the walls and becomes the command.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::process::DumpableBehavior;
 
+use crate::beneath::{self, Missing};
 use crate::channel::{Channel, Report};
 use crate::error::{Error, Result};
 use crate::init::become_command::{self, Walls};
@@ -92,11 +94,17 @@ fn build(spec: &Spec, lowers: Vec<OwnedFd>, context: &Context, channel: &Channel
     let terminal = match spec.process.terminal {
         Some(size) => {
             let (master, slave) = terminal::open(&root, size)?;
-            channel.send(&Report::Terminal, &[std::os::fd::AsFd::as_fd(&master)])?;
+            channel.send(&Report::Terminal, &[master.as_fd()])?;
             Some(slave)
         }
         None => None,
     };
+    let cwd = &spec.process.cwd;
+    if cwd.starts_with('/') {
+        // While the root can be written.
+        let made = beneath::open_or_create(root.as_fd(), Path::new(cwd), Missing::Directory);
+        made.map_err(Error::system(format!("make the working directory {cwd}")))?;
+    }
     root.enter()?;
     if spec.sharing.uts == Share::Private {
         name(spec)?;

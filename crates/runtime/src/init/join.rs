@@ -42,7 +42,7 @@ pub(super) fn join(target: &Target, process: &Process, inherited: Inherited<'_>)
                 Err(why) => why,
                 Ok(never) => match never {},
             };
-            let _ = channel.send(&Report::Failed(why), &[]);
+            super::report(channel, why);
             sys::leave(1)
         }
         Cloned::Parent(pid, pidfd) => {

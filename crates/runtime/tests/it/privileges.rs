@@ -54,6 +54,16 @@ fn a_passwd_that_is_no_file_is_no_passwd() {
 }
 
 #[test]
+fn a_huge_passwd_is_not_read_to_its_end() {
+    let container = Container::new(&["true"]).with(|spec| spec.process.user = "last".to_owned()).image(|root| {
+        std::fs::create_dir_all(root.join("etc")).unwrap();
+        let line = format!("{}:x:1:1::/:\n", "y".repeat(1000));
+        std::fs::write(root.join("etc/passwd"), line.repeat(20_000) + "last:x:5:5::/:\n").unwrap();
+    });
+    assert!(matches!(container.try_run(), Err(wharfie_runtime::Error::UnknownUser(_))));
+}
+
+#[test]
 fn the_default_filter_refuses_what_reaches_the_host() {
     status(&reader(), "Seccomp", "2");
     status(&reader(), "NoNewPrivs", "0");
