@@ -133,7 +133,6 @@ fn drop_rights(
     filter: Option<&[Instruction]>,
 ) -> Result<()> {
     let doing = "drop privileges";
-    let held = capabilities_now()?;
     for number in 0..64 {
         let bit = CapabilitySet::from_bits_retain(1 << number);
         if wanted.mask() & bit.bits() == 0 {
@@ -156,10 +155,14 @@ fn drop_rights(
     rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(Error::system("become the group"))?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(Error::system("become the user"))?;
     rustix::thread::set_keep_capabilities(false).map_err(Error::system(doing))?;
-    // What this process does not hold it cannot keep.
-    let kept = CapabilitySet::from_bits_retain(wanted.mask()) & held.permitted;
+    keep_capabilities(wanted)
+}
+
+/// Gives up all capabilities but these; those that this process does not hold it does not get.
+pub(super) fn keep_capabilities(wanted: Capabilities) -> Result<()> {
+    let kept = CapabilitySet::from_bits_retain(wanted.held_by(capabilities_now()?.permitted.bits()).mask());
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
-    rustix::thread::set_capabilities(None, sets).map_err(Error::system(doing))
+    rustix::thread::set_capabilities(None, sets).map_err(Error::system("drop privileges"))
 }
 
 fn install(filter: Option<&[Instruction]>) -> Result<()> {

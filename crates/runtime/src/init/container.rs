@@ -71,7 +71,7 @@ fn try_run(
         None => become_command::use_streams(stdio)?,
     }
     if spec.init {
-        reaper::stay_as_init(spec.die_with_parent)?;
+        reaper::stay_as_init(spec.die_with_parent, spec.process.capabilities)?;
     }
     let walls =
         Walls { security: &spec.security, die_with_parent: spec.die_with_parent && !spec.init, has_user_namespace };
