@@ -1,9 +1,11 @@
 //! Users and groups as the container's own files name them. Those files are an image's: anything may stand in them.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-
+use crate::beneath;
 use crate::error::{Error, Result};
 
 /// Who a process is.
@@ -15,9 +17,9 @@ pub(crate) struct Identity {
     pub(crate) home: String,
 }
 
-/// Looks up `user` (`name|uid[:group|gid]`, empty is root) and `extra` groups in the files beneath the current root.
-pub(crate) fn look_up(user: &str, extra: &[String]) -> Result<Identity> {
-    look_up_in(user, extra, || open("/etc/passwd"), || open("/etc/group"))
+/// Looks up `user` (`name|uid[:group|gid]`, empty is root) and `extra` groups in the files beneath `root`.
+pub(crate) fn look_up(root: BorrowedFd<'_>, user: &str, extra: &[String]) -> Result<Identity> {
+    look_up_in(user, extra, || open(root, "/etc/passwd"), || open(root, "/etc/group"))
 }
 
 fn look_up_in<P: BufRead, G: BufRead>(
@@ -111,9 +113,8 @@ fn each_line<R: BufRead>(file: Option<R>, mut visit: impl FnMut(&[&str]) -> bool
 }
 
 /// Opens one of the files, never waits for it (it may be a pipe), and reads only so much of it.
-fn open(path: &str) -> Option<BufReader<std::io::Take<std::fs::File>>> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file: std::fs::File = rustix::fs::open(path, flags, Mode::empty()).ok()?.into();
+fn open(root: BorrowedFd<'_>, path: &str) -> Option<BufReader<std::io::Take<File>>> {
+    let file = File::from(beneath::open_to_read(root, Path::new(path)).ok()?);
     let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
     is_file.then(|| BufReader::new(file.take(MAX_FILE_BYTES)))
 }
