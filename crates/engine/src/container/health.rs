@@ -20,6 +20,12 @@ pub(crate) struct Watch {
     _stop: Sender<()>,
 }
 
+/// How a container is that has just been started: nothing is known yet, if anything will be.
+pub(crate) fn at_first(settings: &Settings) -> &'static str {
+    let check = settings.config.healthcheck.as_ref().and_then(|check| command(check, settings));
+    if check.is_some() { "starting" } else { "" }
+}
+
 /// Begins the checks of a started container, if its image or user has any.
 pub(crate) fn watch(engine: &Engine, row: &ContainerRow, settings: &Settings, started: &Started) -> Option<Watch> {
     let check = settings.config.healthcheck.clone()?;
@@ -40,7 +46,6 @@ pub(crate) fn watch(engine: &Engine, row: &ContainerRow, settings: &Settings, st
         let set = |health: &str| {
             let _ = store.change_container(&id, |state| health.clone_into(&mut state.health));
         };
-        set("starting");
         let interval = duration(check.interval, INTERVAL);
         let retries = if check.retries > 0 { check.retries } else { RETRIES };
         let mut grace = duration(check.start_period, Duration::ZERO);

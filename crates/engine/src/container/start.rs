@@ -99,6 +99,7 @@ impl Engine {
                 monitor_started: start_ticks(us).unwrap_or_default(),
                 started_at: Some(now),
                 restarts: state.restarts,
+                health: super::health::at_first(settings).to_owned(),
                 ..ContainerState::default()
             };
         })?;
