@@ -158,7 +158,9 @@ impl Engine {
         }
         let signals = heard.and_then(|heard| forward(heard, started));
         let writers: Vec<_> = pumps.into_iter().map(Pump::run).collect();
+        let health = super::health::watch(self, row, &settings, started);
         let exit = started.wait().map_err(Error::from)?;
+        drop(health);
         for writer in writers {
             let _ = writer.join();
         }
