@@ -38,6 +38,8 @@ pub(crate) fn run(rounds: usize) -> Result<Report> {
         bench.archives()?;
         say(&format!("round {round} of {rounds}: registry"));
         bench.registry()?;
+        say(&format!("round {round} of {rounds}: containers"));
+        bench.containers()?;
     }
     say("1,000 images");
     bench.listing(rounds)?;
@@ -111,10 +113,8 @@ impl Bench {
         self.report.case("rmi Debian + 20,000 files, freed at once", 0.05);
         self.report.add("rmi Debian + 20,000 files, freed at once", "docker", theirs);
         program(&self.wharfie.to_string_lossy(), &["--root", &path(&at.join("store")), "image", "prune", "-f"])?;
-        let mut wharfie = self.wharfie(at, &["load", "-q", "-i", &debian]);
-        wharfie.output().map_err(|why| why.to_string())?;
-        let mut wharfie = self.wharfie(at, &["load", "-q", "-i", &many]);
-        wharfie.output().map_err(|why| why.to_string())?;
+        succeed(&mut self.wharfie(at, &["load", "-q", "-i", &debian]))?;
+        succeed(&mut self.wharfie(at, &["load", "-q", "-i", &many]))?;
         let settings = at.join("no-grace.toml");
         std::fs::write(&settings, "grace = \"0\"\n").map_err(|why| why.to_string())?;
         let mut wharfie = self.wharfie(at, &["rmi", name, "bench/many:1"]);
@@ -133,10 +133,7 @@ impl Bench {
         let maker = place.path().join("maker");
         let gzip = self.inputs.gzip.to_string_lossy().into_owned();
         for words in [vec!["import", &gzip, &name], vec!["push", "-q", &name]] {
-            let output = self.wharfie(&maker, &words).output().map_err(|why| why.to_string())?;
-            if !output.status.success() {
-                return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-            }
+            succeed(&mut self.wharfie(&maker, &words))?;
         }
         let at = place.path();
         self.case("pull Debian, gzip, runnable", 0.20, at, &docker, &["pull", "-q", &name])?;
@@ -149,11 +146,45 @@ impl Bench {
         let target = format!("{}/bench/debian:1", empty.address);
         let also = Registry::start(other.path())?;
         let theirs = format!("{}/bench/debian:1", also.address);
-        self.wharfie(at, &["tag", &name, &target]).output().map_err(|why| why.to_string())?;
-        docker.command(&["tag", &name, &theirs]).output().map_err(|why| why.to_string())?;
+        succeed(&mut self.wharfie(at, &["tag", &name, &target]))?;
+        succeed(&mut docker.command(&["tag", &name, &theirs]))?;
         let case = "push to an empty registry after a pull";
         self.both(case, 0.01, at, &docker, &["push", "-q", &target], &["push", "-q", &theirs])?;
         self.floor(case, |inputs| floor::copy(&inputs.gzip, &scratch))
+    }
+
+    fn containers(&mut self) -> Result {
+        let place = Place::new("a")?;
+        let other = Place::new("b")?;
+        let docker = Docker::start(other.path(), &self.docker_meter)?;
+        let at = place.path();
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        let registry = Registry::start(at)?;
+        let name = format!("{}/bench/debian:1", registry.address);
+        let (maker, gzip) = (at.join("maker"), path(&self.inputs.gzip));
+        let mut prepare =
+            [self.wharfie(&maker, &["import", &gzip, &name]), self.wharfie(&maker, &["push", "-q", &name])];
+        prepare.iter_mut().try_for_each(succeed)?;
+        let groups = [self.meter.cgroup_parent(), self.docker_meter.cgroup_parent()];
+        let [ours, theirs] =
+            groups.each_ref().map(|group| ["run", "--rm", "--network", "none", group, &name, "/bin/true"]);
+        self.both("pull + first run", 0.20, at, &docker, &ours, &theirs)?;
+        self.both("run --rm /bin/true", 0.05, at, &docker, &ours, &theirs)?;
+        let bare = ["--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--mount-proc", "/bin/true"];
+        let seconds = self.floor_meter.measure(Command::new("unshare").args(bare))?;
+        self.report.add("run --rm /bin/true", "floor", seconds);
+        let script = "head -c 1000000 /dev/urandom > /etc/new";
+        let change = ["run", "--network", "none", "--name", "changed", &name, "sh", "-c", script];
+        succeed(&mut self.wharfie(at, &change))?;
+        succeed(&mut docker.command(&change))?;
+        self.case("commit with 1 MB changed", 0.15, at, &docker, &["commit", "changed", "bench/new:1"])?;
+        let (ours, theirs) = (path(&at.join("export.tar")), path(&other.path().join("export.tar")));
+        let words = |to| ["export", "-o", to, "changed"];
+        self.both("export of the Debian container", 0.15, at, &docker, &words(&ours), &words(&theirs))?;
+        let scratch = at.join("floor");
+        self.floor("export of the Debian container", |_| floor::copy(Path::new(&ours), &scratch))?;
+        self.case("import of that tar", 0.12, at, &docker, &["import", &ours, "bench/flat:1"])?;
+        self.floor("import of that tar", |_| floor::load(Path::new(&ours), &scratch))
     }
 
     fn listing(&mut self, rounds: usize) -> Result {
@@ -165,10 +196,7 @@ impl Bench {
             self.wharfie(place.path(), &["load", "-q", "-i", &archive]),
             docker.command(&["load", "-q", "-i", &archive]),
         ] {
-            let output = command.output().map_err(|why| why.to_string())?;
-            if !output.status.success() {
-                return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-            }
+            succeed(&mut command)?;
         }
         for _ in 0..rounds {
             self.case("images, 1,000 of them", 0.05, place.path(), &docker, &["images"])?;
@@ -176,5 +204,14 @@ impl Bench {
             self.report.add("images, 1,000 of them", "floor", seconds);
         }
         Ok(())
+    }
+}
+
+/// Runs a command that only prepares what is measured.
+fn succeed(command: &mut Command) -> Result {
+    let output = command.output().map_err(|why| why.to_string())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
     }
 }

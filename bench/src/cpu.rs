@@ -32,6 +32,12 @@ impl Meter {
         Ok(Self { group, parent, usage })
     }
 
+    /// The option of `run` that keeps a container's own group inside this one.
+    pub(crate) fn cgroup_parent(&self) -> String {
+        let name = self.group.file_name().unwrap_or_default();
+        format!("--cgroup-parent=/{}", name.to_string_lossy())
+    }
+
     fn seconds(&self) -> Result<f64> {
         let read = |name: &str| {
             let path = self.group.join(name);
