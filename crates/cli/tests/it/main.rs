@@ -20,6 +20,7 @@ mod pushing;
 mod pushing_failures;
 mod removing;
 mod restoring;
+mod rootless;
 mod scale;
 mod searching;
 mod secured;
