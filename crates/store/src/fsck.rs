@@ -235,10 +235,12 @@ impl Store {
                     remove(report, &self.layer_directory().join(name));
                 }
             }
-            for name in names(&self.root.join("unpacked")) {
-                let is_wanted = is_known("SELECT 1 FROM layer WHERE diff_id = ?1", &format!("sha256:{name}"));
-                if !is_wanted.map_err(self.metadata_error())? {
-                    remove(report, &self.root.join("unpacked").join(name));
+            for folder in crate::snapshots::UNPACKED.map(|kind| self.root.join(kind.as_str())) {
+                for name in names(&folder) {
+                    let is_wanted = is_known("SELECT 1 FROM layer WHERE diff_id = ?1", &format!("sha256:{name}"));
+                    if !is_wanted.map_err(self.metadata_error())? {
+                        remove(report, &folder.join(name));
+                    }
                 }
             }
             if !has_leases {
