@@ -27,6 +27,16 @@ pub fn engine_text(error: &Error) -> String {
         Error::Reference(_) | Error::Platform(_) | Error::DigestTarget | Error::Output(_) | Error::File { .. } => {
             error.to_string()
         }
+        Error::NoSuchContainer(_)
+        | Error::BadContainerName(_)
+        | Error::ContainerName { .. }
+        | Error::NoCommand
+        | Error::NotRunning(_)
+        | Error::Running(_)
+        | Error::NoSuchPath { .. }
+        | Error::Container(_)
+        | Error::NoSuchVolume(_) => format!("{DAEMON}{error}"),
+        Error::Runtime(why) => format!("{DAEMON}{}", with_reasons(why)),
         Error::Pull { reference, source } => format!("{DAEMON}{}", pull_text(reference, source)),
         _ => with_reasons(error),
     }

@@ -77,6 +77,7 @@ impl Context {
             store: self.settings.options(env::now).map_err(Failure::new)?,
             platform: Platform::host(),
             jobs: self.settings.transfers(),
+            program: PathBuf::from("/proc/self/exe").canonicalize().unwrap_or_else(|_| PathBuf::from("/proc/self/exe")),
         };
         let connect = self.connector(None);
         Ok(self.engine.get_or_init(|| Engine::new(config, connect)))
@@ -183,6 +184,14 @@ impl Context {
         let width = || rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col.into());
         let clock = Box::new(move || start.elapsed());
         progress::renderer(style, Box::new(io::stdout()), Box::new(io::stderr()), clock, Box::new(width))
+    }
+
+    /// As [`Self::progress`], with everything on stderr: of the pull that `run` implies.
+    pub fn progress_on_stderr(&self, style: Style) -> Box<dyn Progress> {
+        let start = std::time::Instant::now();
+        let width = || rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col.into());
+        let clock = Box::new(move || start.elapsed());
+        progress::renderer(style, Box::new(io::stderr()), Box::new(io::stderr()), clock, Box::new(width))
     }
 
     /// Docker's configuration directory.

@@ -3,5 +3,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    wharfie::program::run(std::env::args_os().collect())
+    let words: Vec<_> = std::env::args_os().collect();
+    // Before anything else: a container's init is a process of one thread with nothing of ours in it.
+    if words.get(1).is_some_and(|word| word == wharfie_runtime::INIT_WORD) {
+        return wharfie_runtime::init_main(&words[2..]);
+    }
+    wharfie::program::run(words)
 }

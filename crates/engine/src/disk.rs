@@ -19,6 +19,26 @@ pub struct ImagesUsage {
     pub reclaimable: u64,
 }
 
+/// What containers take.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContainersUsage {
+    /// How many there are.
+    pub count: usize,
+    /// How many run.
+    pub running: usize,
+    /// Bytes of their changes.
+    pub size: u64,
+    /// Bytes of the changes of those that do not run.
+    pub reclaimable: u64,
+}
+
+/// What volumes take.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VolumesUsage {
+    /// Each volume: its name, how many containers use it, bytes of its files.
+    pub volumes: Vec<(String, usize, u64)>,
+}
+
 /// What one image takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageUsage {
@@ -26,6 +46,8 @@ pub struct ImageUsage {
     pub listed: Listed,
     /// Bytes in layers that another image has too.
     pub shared: u64,
+    /// Containers that were made from it.
+    pub containers: usize,
 }
 
 impl Engine {
@@ -36,14 +58,52 @@ impl Engine {
     pub fn images_usage(&self) -> Result<ImagesUsage> {
         let store = self.reader()?;
         let uses: BTreeMap<DiffId, (u64, u64)> = store.layer_uses()?;
+        let containers = store.containers()?;
         let mut images = Vec::new();
         for listed in self.list(&List::default())? {
             let shared = self.shared_bytes(&listed.image.id, &uses)?;
-            images.push(ImageUsage { listed, shared });
+            let count = containers.iter().filter(|row| row.image == listed.image.id).count();
+            images.push(ImageUsage { listed, shared, containers: count });
         }
         let visible: u64 = uses.values().map(|(size, _)| size).sum();
         let size = visible + store.kept_content_bytes()?;
-        Ok(ImagesUsage { images, size, reclaimable: size })
+        // Docker's rule: what containers use alone is not reclaimable; what they share counts as if it were.
+        let in_use = images.iter().filter(|image| image.containers > 0);
+        let used: u64 = in_use.map(|image| image.listed.image.size.saturating_sub(image.shared)).sum();
+        Ok(ImagesUsage { images, size, reclaimable: size.saturating_sub(used) })
+    }
+
+    /// Adds up what containers take.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn containers_usage(&self) -> Result<ContainersUsage> {
+        let mut usage = ContainersUsage::default();
+        for row in self.containers()? {
+            let (own, _) = self.container_sizes(&row)?;
+            usage.count += 1;
+            usage.size += own;
+            if crate::container::is_alive(&row) {
+                usage.running += 1;
+            } else {
+                usage.reclaimable += own;
+            }
+        }
+        Ok(usage)
+    }
+
+    /// Adds up what volumes take.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn volumes_usage(&self) -> Result<VolumesUsage> {
+        let store = self.reader()?;
+        let mut usage = VolumesUsage::default();
+        for volume in store.volumes()? {
+            let bytes = crate::container::volumes::tree_bytes(&store.volume_directory(&volume.name));
+            usage.volumes.push((volume.name.clone(), store.users_of_volume(&volume.name)?.len(), bytes));
+        }
+        Ok(usage)
     }
 
     /// Bytes that an image's layers take to move: compressed where a compressed form is kept, else their tars.

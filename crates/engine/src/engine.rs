@@ -20,6 +20,8 @@ pub struct Config {
     pub platform: Platform,
     /// Layers that are moved at once.
     pub jobs: usize,
+    /// Our own program, which containers' inits and monitors run.
+    pub program: PathBuf,
 }
 
 /// All verbs start here. Making one costs nothing: the store is opened by the first verb that needs it, for reading

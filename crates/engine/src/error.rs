@@ -93,6 +93,48 @@ pub enum Error {
     /// `scratch` is the empty image that cannot be pulled.
     #[error("'scratch' is a reserved name")]
     Scratch,
+    /// No container of that name.
+    #[error("No such container: {0}")]
+    NoSuchContainer(String),
+    /// A name that containers cannot have.
+    #[error("Invalid container name ({0}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")]
+    BadContainerName(String),
+    /// Another container has the name.
+    #[error(
+        "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". You have to remove (or rename) that container to be able to reuse that name."
+    )]
+    ContainerName {
+        /// The name.
+        name: String,
+        /// Whole id of the one that has it.
+        id: String,
+    },
+    /// Neither image nor user says what to run.
+    #[error("No command specified")]
+    NoCommand,
+    /// It must run for that.
+    #[error("Container {0} is not running")]
+    NotRunning(String),
+    /// It must not run for that.
+    #[error("You cannot remove a running container {0}. Stop the container before attempting removal or force remove")]
+    Running(String),
+    /// The container could not be started.
+    #[error(transparent)]
+    Runtime(#[from] wharfie_runtime::Error),
+    /// A path that is not in the container.
+    #[error("Could not find the file {path} in container {container}")]
+    NoSuchPath {
+        /// As it was given.
+        path: String,
+        /// As it was given.
+        container: String,
+    },
+    /// Anything else about a container, worded.
+    #[error("{0}")]
+    Container(String),
+    /// No volume of that name.
+    #[error("get {0}: no such volume")]
+    NoSuchVolume(String),
     /// Something keeps an image from being removed.
     #[error("conflict: {0}")]
     Conflict(Conflict),
@@ -167,6 +209,34 @@ pub enum Conflict {
     /// It has names in several repositories, or several tags.
     #[error("unable to delete {0} (must be forced) - image is referenced in multiple repositories")]
     References(String),
+    /// A container was made from it under this name.
+    #[error(
+        "unable to remove repository reference \"{name}\" (must force) - container {container} is using its referenced image {image}"
+    )]
+    Reference {
+        /// As it was typed.
+        name: String,
+        /// Which container.
+        container: String,
+        /// Which image.
+        image: String,
+    },
+    /// A running container uses it.
+    #[error("unable to delete {image} (cannot be forced) - image is being used by running container {container}")]
+    RunningContainer {
+        /// Which.
+        image: String,
+        /// By which.
+        container: String,
+    },
+    /// A stopped container uses it.
+    #[error("unable to delete {image} (must be forced) - image is being used by stopped container {container}")]
+    StoppedContainer {
+        /// Which.
+        image: String,
+        /// By which.
+        container: String,
+    },
     /// It is mounted for looking at.
     #[error("unable to delete {image} (cannot be forced) - image is mounted on {target}")]
     Mounted {
@@ -189,7 +259,10 @@ impl Fault for Error {
             | Self::NoSuchReference
             | Self::NotKept(_)
             | Self::OtherPlatform { .. } => Kind::NotFound,
-            Self::Conflict(_) => Kind::InUse,
+            Self::Conflict(_) | Self::Running(_) => Kind::InUse,
+            Self::NoSuchContainer(_) | Self::NoSuchVolume(_) | Self::NoSuchPath { .. } => Kind::NotFound,
+            Self::ContainerName { .. } => Kind::Exists,
+            Self::Runtime(why) => why.kind(),
             Self::Config { .. } | Self::Verification { .. } | Self::LayerCount { .. } => Kind::Corrupt,
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Kind::NotFound,
@@ -205,6 +278,7 @@ impl Fault for Error {
         match self {
             Self::Store(why) => why.help(),
             Self::Archive(why) => why.help(),
+            Self::Runtime(why) => why.help(),
             Self::Remote(why) | Self::Pull { source: why, .. } => why.help(),
             Self::NotKept(_) => {
                 Some("`wharfie image restore` without a name lists what can be brought back".to_owned())

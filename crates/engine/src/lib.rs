@@ -4,6 +4,7 @@
 //! decides what docker's users expect of names, removals and filters. It prints nothing and reads no environment.
 
 pub mod change;
+pub mod container;
 pub mod disk;
 pub mod engine;
 pub mod error;

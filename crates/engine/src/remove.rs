@@ -3,9 +3,11 @@
 
 use wharfie_oci::{ChainId, ImageId, Reference};
 use wharfie_store::Store;
+use wharfie_store::containers::ContainerRow;
 use wharfie_store::gc::Kept;
 use wharfie_store::trash::Fate;
 
+use crate::container::{is_alive, truth};
 use crate::engine::Engine;
 use crate::error::{Conflict, Error, Result};
 use crate::names;
@@ -79,11 +81,25 @@ impl Remover<'_> {
         let references = names::references_of(self.store, &found.id)?;
         let Some(reference) = found.reference else {
             if is_single(&references) {
-                self.check_hard(&found.id)?;
+                let conflict = match self.hard_conflict(&found.id)? {
+                    None if !force => self.stopped_container(&found.id)?,
+                    hard => hard,
+                };
+                conflict.map_or(Ok(()), |conflict| Err(Error::Conflict(conflict)))?;
                 self.untag(references)?;
             }
             return self.delete(&found.id, force, prune, Conflicts::Reported);
         };
+        if !force
+            && is_single(&references)
+            && let Some(container) = self.containers_of(&found.id)?.first()
+        {
+            return Err(Error::Conflict(Conflict::Reference {
+                name: name.to_owned(),
+                container: container.id[..12].to_owned(),
+                image: found.id.short().to_owned(),
+            }));
+        }
         self.untag([reference.clone()])?;
         let mut left = names::references_of(self.store, &found.id)?;
         let has_tag = |r: &Reference| r.tag().is_some() && r.repository() == reference.repository();
@@ -100,6 +116,7 @@ impl Remover<'_> {
         let references = names::references_of(self.store, id)?;
         let conflict = match self.hard_conflict(id)? {
             None if !references.is_empty() && !force => Some(Conflict::References(id.short().to_owned())),
+            None if !force => self.stopped_container(id)?,
             hard => hard,
         };
         if let Some(conflict) = conflict {
@@ -128,8 +145,14 @@ impl Remover<'_> {
         Ok(())
     }
 
-    fn check_hard(&self, id: &ImageId) -> Result<()> {
-        self.hard_conflict(id)?.map_or(Ok(()), |conflict| Err(Error::Conflict(conflict)))
+    fn containers_of(&self, id: &ImageId) -> Result<Vec<ContainerRow>> {
+        Ok(self.store.containers()?.into_iter().filter(|row| row.image == *id).map(truth).collect())
+    }
+
+    fn stopped_container(&self, id: &ImageId) -> Result<Option<Conflict>> {
+        let image = id.short().to_owned();
+        let found = self.containers_of(id)?.into_iter().find(|row| !is_alive(row));
+        Ok(found.map(|row| Conflict::StoppedContainer { image, container: row.id[..12].to_owned() }))
     }
 
     /// What keeps the image even from being forced out.
@@ -137,6 +160,9 @@ impl Remover<'_> {
         let image = id.short().to_owned();
         if !self.store.children(id)?.is_empty() {
             return Ok(Some(Conflict::Children(image)));
+        }
+        if let Some(row) = self.containers_of(id)?.into_iter().find(is_alive) {
+            return Ok(Some(Conflict::RunningContainer { image, container: row.id[..12].to_owned() }));
         }
         let mount = self.store.mounts()?.into_iter().find(|mount| mount.image == *id);
         Ok(mount.map(|mount| Conflict::Mounted { image, target: mount.target.display().to_string() }))

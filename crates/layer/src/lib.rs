@@ -7,12 +7,15 @@
 //! Nothing here hashes, counts or reports progress: callers do.
 
 pub mod apply;
+pub mod changes;
 pub mod compression;
 pub mod entry;
 pub mod erofs;
 mod error;
+pub mod pack;
 pub mod tar;
 mod tree;
+pub mod unpack;
 pub mod whiteout;
 
 pub use error::{Error, Result};

@@ -11,8 +11,10 @@ mod beneath;
 mod capability;
 mod cgroup;
 mod channel;
+mod cleanup;
 mod error;
 mod exit;
+mod idmap;
 mod init;
 mod launch;
 mod net;
@@ -26,10 +28,12 @@ mod warning;
 
 pub use capability::{Capabilities, bits as capability_bits};
 pub use cgroup::{Cgroup, Stats};
+pub use cleanup::cleanup;
 pub use error::{Error, Result};
 pub use exit::Exit;
 pub use init::init_main;
 pub use launch::{Io, Started, exec, start};
+pub use net::{Bridge, Subnet, proxy};
 pub use rlimit::Rlimit;
 pub use spec::{
     Bind, Device, Files, IdMap, Lower, Mount, MountKind, Network, Process, Propagation, Resources, Rootfs, Seccomp,

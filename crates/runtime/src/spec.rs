@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::Capabilities;
+use crate::net::Bridge;
 use crate::rlimit::Rlimit;
 
 /// One container. `Spec::default()` is a container of docker's defaults without a root file system or a command.
@@ -241,6 +242,8 @@ pub enum Network {
     Host,
     /// Nothing but `lo`.
     None,
+    /// A cable to a bridge, [`crate::Subnet::allocate`] gives the place. Root only.
+    Bridge(Bridge),
     /// A network namespace that exists: `/proc/PID/ns/net`.
     Namespace(PathBuf),
 }

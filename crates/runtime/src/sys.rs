@@ -117,6 +117,52 @@ pub(crate) fn install_filter(program: &[Instruction]) -> io::Result<()> {
     check(result).map(drop)
 }
 
+/// Loads an eBPF program for a cgroup's devices and attaches it to the directory behind `cgroup`, beside those that
+/// are there. It lives as long as the cgroup.
+pub(crate) fn attach_device_program(program: &[u64], cgroup: BorrowedFd<'_>) -> io::Result<()> {
+    #[repr(C)]
+    struct Load {
+        kind: u32,
+        count: u32,
+        program: u64,
+        license: u64,
+        log: [u64; 2],
+        rest: [u64; 12],
+    }
+    #[repr(C)]
+    struct Attach {
+        target: i32,
+        program: i32,
+        kind: u32,
+        flags: u32,
+        rest: [u64; 2],
+    }
+    let load = Load {
+        kind: BPF_PROG_TYPE_CGROUP_DEVICE,
+        count: u32::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?,
+        program: program.as_ptr() as u64,
+        license: c"MIT".as_ptr() as u64,
+        log: [0; 2],
+        rest: [0; 12],
+    };
+    // SAFETY: the attributes are of the layout and size that the command wants, unused ones zero; the program is
+    // `count` instructions of 8 bytes, the licence a C string, and both outlive the call, which copies them.
+    let loaded = check(unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const load, size_of::<Load>()) })?;
+    let loaded = RawFd::try_from(loaded).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+    // SAFETY: the kernel has just opened it for us, and nobody else knows it.
+    let loaded = unsafe { OwnedFd::from_raw_fd(loaded) };
+    let attach = Attach {
+        target: cgroup.as_raw_fd(),
+        program: loaded.as_raw_fd(),
+        kind: BPF_CGROUP_DEVICE,
+        flags: BPF_F_ALLOW_MULTI,
+        rest: [0; 2],
+    };
+    // SAFETY: two open descriptors in attributes of the layout and size that the command wants.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_ATTACH, &raw const attach, size_of::<Attach>()) };
+    check(result).map(drop)
+}
+
 /// Gives every signal its default action and blocks none, which `execve` would pass on.
 pub(crate) fn reset_signals() {
     for signal in 1..=64 {
@@ -205,3 +251,9 @@ fn check(result: c_long) -> io::Result<c_long> {
 
 /// From the kernel's `sched.h`; too wide for the type that `libc` gives it.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+// From the kernel's `bpf.h`.
+const BPF_PROG_LOAD: u32 = 5;
+const BPF_PROG_ATTACH: u32 = 8;
+const BPF_PROG_TYPE_CGROUP_DEVICE: u32 = 15;
+const BPF_CGROUP_DEVICE: u32 = 6;
+const BPF_F_ALLOW_MULTI: u32 = 2;

@@ -57,8 +57,16 @@ pub struct ContainerState {
     pub pid: Option<u32>,
     /// When the kernel started that process, in ticks since boot: tells it from a later one of the same number.
     pub pid_started: u64,
+    /// What the runtime needs to handle it while it runs: a document of the runtime's.
+    pub target: String,
+    /// Its address on the bridge, while it runs there.
+    pub address: String,
+    /// Ports of the host that lead to it, while it runs: a document of the engine's.
+    pub ports: String,
     /// The process that looks after it, if one does.
     pub monitor: Option<u32>,
+    /// When that process was started, in ticks since boot.
+    pub monitor_started: u64,
     /// When it was started last.
     pub started_at: Option<i64>,
     /// When it ended last.

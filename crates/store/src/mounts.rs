@@ -26,6 +26,22 @@ pub struct MountRow {
     pub image: ImageId,
 }
 
+/// What is seen of layers.
+#[derive(Debug, Clone, Copy)]
+pub enum View<'a> {
+    /// The layers alone, read-only.
+    Image,
+    /// A container's changes over them, read-only.
+    Changes(&'a Path),
+    /// A container's changes over them, and further ones go there.
+    Writable {
+        /// The changes.
+        upper: &'a Path,
+        /// Where overlayfs works.
+        work: &'a Path,
+    },
+}
+
 impl Store {
     /// Mounts an image's root file system read-only on `target`, an existing directory, and remembers it, so that the
     /// layers stay as long as they are mounted.
@@ -41,7 +57,7 @@ impl Store {
             db.execute(sql, params![name, image.as_str()]).map_err(self.metadata_error())?;
             Ok(())
         })?;
-        let result = self.overlay(&layers).and_then(|overlay| {
+        let result = self.view(&layers, &View::Image).and_then(|overlay| {
             let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
             move_mount(overlay.as_fd(), "", rustix::fs::CWD, &target, flags).map_err(|why| mount_error(&target, why))
         });
@@ -51,8 +67,11 @@ impl Store {
         result
     }
 
-    /// The overlay over `layers`, bottom first, attached nowhere yet.
-    fn overlay(&self, layers: &[DiffId]) -> Result<OwnedFd> {
+    /// The overlay over `layers`, bottom first, attached nowhere: it lives as long as its descriptor.
+    ///
+    /// # Errors
+    /// When a layer is missing or mounting is not possible here.
+    pub fn view(&self, layers: &[DiffId], view: &View<'_>) -> Result<OwnedFd> {
         if layers.len() > MAX_LAYERS {
             return Err(Error::TooManyLayers(layers.len()));
         }
@@ -63,6 +82,9 @@ impl Store {
         std::fs::create_dir_all(&empty).map_err(Error::io("create", &empty))?;
         let configure = || -> rustix::io::Result<OwnedFd> {
             let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+            if let View::Changes(upper) = view {
+                fsconfig_set_string(&fs, "lowerdir+", *upper)?;
+            }
             for tree in trees.iter().rev() {
                 match tree {
                     Tree::Mount(mount) => fsconfig_set_fd(&fs, "lowerdir+", mount.as_fd())?,
@@ -79,8 +101,16 @@ impl Store {
                 // Without it files of different layers report different devices, and `find -xdev` finds nothing.
                 fsconfig_set_string(&fs, "xino", "on")?;
             }
+            if let View::Writable { upper, work } = view {
+                fsconfig_set_string(&fs, "upperdir", *upper)?;
+                fsconfig_set_string(&fs, "workdir", *work)?;
+            }
             fsconfig_create(&fs)?;
-            fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_RDONLY)
+            let access = match view {
+                View::Writable { .. } => MountAttrFlags::empty(),
+                View::Image | View::Changes(_) => MountAttrFlags::MOUNT_ATTR_RDONLY,
+            };
+            fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, access)
         };
         configure().map_err(|why| mount_error(&self.root, why))
     }

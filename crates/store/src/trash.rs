@@ -206,6 +206,7 @@ fn stacks_only_of(db: &Transaction<'_>, id: &ImageId) -> rusqlite::Result<Remove
             SELECT 1 FROM image_layer AS other JOIN image ON image.id = other.image
             WHERE other.diff_id = mine.diff_id AND other.chain_id = mine.chain_id AND other.image <> ?1
                 AND image.removed_at IS NULL)
+          AND mine.diff_id NOT IN (SELECT diff_id FROM container_layer)
         ORDER BY mine.position DESC";
     let mut removed = RemovedImage::default();
     let mut statement = db.prepare(sql)?;

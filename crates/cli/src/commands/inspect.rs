@@ -2,9 +2,9 @@
 
 use wharfie_engine::Error;
 
-use super::Run;
 use super::image::document::document;
 use super::image::inspect::{FORMAT, print_found};
+use super::{Run, container};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -46,12 +46,26 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             ("container", _) => Failure::new(format!("{}No such container: {name}", compat::DAEMON)),
             (kind, _) => Failure::new(format!("{}No such {kind}: {name}", compat::DAEMON)),
         };
+        if matches!(kind, "" | "container") {
+            match cx.engine()?.container(name) {
+                Ok(row) => return container::document::document(cx, &row, matches.flag("size")),
+                Err(Error::NoSuchContainer(_)) if kind.is_empty() => {}
+                Err(Error::NoSuchContainer(_)) => return Err(missing(None)),
+                Err(why) => return Err(why.into()),
+            }
+        }
+        if kind == "volume" {
+            return container::volume::document(cx, name)?.ok_or_else(|| missing(None));
+        }
         if !matches!(kind, "" | "image") {
             return Err(missing(None));
         }
         match cx.engine()?.inspect(name, None) {
             Ok(inspected) => Ok(document(&inspected)),
-            Err(why @ (Error::NoSuchImage(_) | Error::Reference(_))) => Err(missing(Some(why))),
+            Err(why @ (Error::NoSuchImage(_) | Error::Reference(_))) => match kind {
+                "" => container::volume::document(cx, name)?.ok_or_else(|| missing(Some(why))),
+                _ => Err(missing(Some(why))),
+            },
             Err(why) => Err(why.into()),
         }
     })

@@ -1,6 +1,7 @@
 //! The command tree and its aliases, nothing else.
 
 pub mod completion;
+pub mod container;
 pub mod image;
 pub mod inspect;
 pub mod login;
@@ -43,6 +44,9 @@ pub static ROOT: Command<Run> = Command {
         Flag::bool("version", "Print version information and quit").short('v'),
     ],
     subcommands: &[
+        Entry::new("run", &container::run::RUN).common(),
+        Entry::new("exec", &container::exec::EXEC).common(),
+        Entry::new("ps", &container::ls::COMMAND).common(),
         Entry::new("pull", &image::pull::COMMAND).common(),
         Entry::new("push", &image::push::COMMAND).common(),
         Entry::new("images", &image::ls::COMMAND).common(),
@@ -52,9 +56,32 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("tags", &tags::COMMAND).common(),
         Entry::new("version", &version::COMMAND).common(),
         Entry::new("info", &system::info::COMMAND).common(),
+        Entry::new("container", &container::COMMAND),
         Entry::new("image", &image::COMMAND),
         Entry::new("manifest", &manifest::COMMAND),
+        Entry::new("network", &container::volume::NETWORK),
         Entry::new("system", &system::COMMAND),
+        Entry::new("volume", &container::volume::COMMAND),
+        Entry::new("attach", &container::exec::ATTACH),
+        Entry::new("commit", &container::changes::COMMIT),
+        Entry::new("cp", &container::cp::COMMAND),
+        Entry::new("create", &container::run::CREATE),
+        Entry::new("diff", &container::changes::DIFF),
+        Entry::new("export", &container::changes::EXPORT),
+        Entry::new("kill", &container::lifecycle::KILL),
+        Entry::new("logs", &container::logs::COMMAND),
+        Entry::new("pause", &container::lifecycle::PAUSE),
+        Entry::new("port", &container::facts::PORT),
+        Entry::new("rename", &container::lifecycle::RENAME),
+        Entry::new("restart", &container::lifecycle::RESTART),
+        Entry::new("rm", &container::lifecycle::RM),
+        Entry::new("start", &container::lifecycle::START),
+        Entry::new("stats", &container::facts::STATS),
+        Entry::new("stop", &container::lifecycle::STOP),
+        Entry::new("top", &container::facts::TOP),
+        Entry::new("unpause", &container::lifecycle::UNPAUSE),
+        Entry::new("wait", &container::lifecycle::WAIT),
+        Entry::new(wharfie_engine::container::monitor::MONITOR_WORD, &container::monitor::COMMAND).hidden(),
         Entry::new("completion", &completion::COMMAND),
         Entry::new("history", &image::history::COMMAND),
         Entry::new("import", &image::import::COMMAND),

@@ -73,7 +73,8 @@ impl Cgroup {
                 Hierarchy::Version2(_) => made.version2 = Some(path),
             }
         }
-        if made == Self::default() {
+        // An ordinary user mostly has none, and knows it.
+        if made == Self::default() && spec.user_namespace.is_none() {
             let reason = refused.map_or("no cgroups are mounted".to_owned(), |why| why.to_string());
             warn(Warning::NoController { name: "memory, cpu, pids".to_owned(), reason });
         }

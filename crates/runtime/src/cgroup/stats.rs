@@ -28,6 +28,15 @@ pub struct Stats {
 }
 
 impl Cgroup {
+    /// True if the kernel killed a process of it for want of memory.
+    pub fn oom_killed(&self) -> bool {
+        match self.directory_of("memory") {
+            Some((path, Version::One)) => field(path, "memory.oom_control", "oom_kill") > 0,
+            Some((path, Version::Two)) => field(path, "memory.events", "oom_kill") > 0,
+            None => false,
+        }
+    }
+
     /// What it has used. `pid`, its first process, is asked for the network's figures.
     pub fn stats(&self, pid: u32) -> Stats {
         let mut stats = Stats::default();

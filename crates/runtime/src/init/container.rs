@@ -10,6 +10,7 @@ use crate::init::become_command::{self, Walls};
 use crate::init::maker::Go;
 use crate::init::rootfs::Root;
 use crate::init::{Inherited, devices, masks, mounts, reaper, rootfs, terminal, warner};
+use crate::net;
 use crate::spec::{Network, Share, Spec};
 
 /// What the maker knows of the outside.
@@ -47,11 +48,14 @@ fn try_run(
     }
 
     let terminal = build(spec, lowers, context, channel)?;
-    if spec.network == Network::None {
-        crate::net::loopback_up()?;
+    if matches!(spec.network, Network::None | Network::Bridge(_)) {
+        net::loopback_up()?;
     }
     if !has_user_namespace {
         wait_for(maker)?;
+    }
+    if let Network::Bridge(bridge) = &spec.network {
+        net::configure(bridge)?;
     }
     match terminal {
         Some(slave) => terminal::take(&slave)?,

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::init::{Inherited, container, devices, warner};
 use crate::spec::{Network, Share, Spec};
 use crate::sys::{self, Cloned};
+use crate::{idmap, net};
 
 /// Makes the container. Returns in the maker once the container can go on alone.
 pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
@@ -38,7 +39,13 @@ pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
             drop(theirs);
             // Said first: from now on the starter buries the child, whatever happens.
             channel.send(&Report::Started { pid, cgroup: cgroup.clone() }, &[pidfd.as_fd()])?;
+            if let Some(namespace) = &spec.user_namespace {
+                idmap::apply(pid, namespace)?;
+            }
             cgroup.limit(&spec.resources)?;
+            if let Network::Bridge(bridge) = &spec.network {
+                net::connect(bridge, &spec.id, pid)?;
+            }
             if !filters_devices && spec.user_namespace.is_none() {
                 warn(crate::Warning::NoDeviceFilter);
             }
@@ -69,7 +76,7 @@ fn namespaces(spec: &Spec) -> Result<u64> {
     }
     match &spec.network {
         Network::Host => {}
-        Network::None => new |= libc::CLONE_NEWNET,
+        Network::None | Network::Bridge(_) => new |= libc::CLONE_NEWNET,
         Network::Namespace(path) => enter(path, LinkNameSpaceType::Network)?,
     }
     if spec.user_namespace.is_some() {

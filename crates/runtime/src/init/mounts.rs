@@ -210,7 +210,7 @@ fn mount_tmpfs(tmpfs: &Tmpfs, read_only: bool, place: &OwnedFd) -> Result<Result
 pub(super) fn set_sysctls(spec: &Spec) -> Result<()> {
     for (name, value) in &spec.sysctls {
         let is_own = match name.as_str() {
-            name if name.starts_with("net.") => matches!(spec.network, Network::None),
+            name if name.starts_with("net.") => matches!(spec.network, Network::None | Network::Bridge(_)),
             "kernel.domainname" | "kernel.hostname" => spec.sharing.uts == Share::Private,
             "kernel.msgmax"
             | "kernel.msgmnb"

@@ -1,5 +1,11 @@
-//! What a container's network is made of.
+//! What a container's network is made of: a bridge of our own, addresses on it, the way out, and the way in.
 
+mod bridge;
+mod firewall;
 mod netlink;
+mod pool;
+pub mod proxy;
 
+pub(crate) use bridge::{configure, connect, disconnect};
 pub(crate) use netlink::loopback_up;
+pub use pool::{Bridge, Subnet};

@@ -154,7 +154,7 @@ pub(crate) fn init() -> &'static Path {
 }
 
 /// A root file system of busybox, made once and shared as a layer.
-fn busybox() -> &'static Path {
+pub(crate) fn busybox() -> &'static Path {
     static ROOT: OnceLock<TempDir> = OnceLock::new();
     let root = ROOT.get_or_init(|| {
         let root = tempfile::tempdir().expect("a temporary directory can be made");

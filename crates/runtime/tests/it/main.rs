@@ -8,4 +8,6 @@ mod harness;
 mod lifecycle;
 mod limits;
 mod mounts;
+mod network;
 mod privileges;
+mod rootless;

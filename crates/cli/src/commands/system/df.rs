@@ -1,17 +1,20 @@
 //! `system df`: what takes how much space.
 
-use wharfie_engine::disk::ImagesUsage;
+use wharfie_engine::container::list::ListContainers;
+use wharfie_engine::disk::{ContainersUsage, ImagesUsage, VolumesUsage};
 
+use crate::commands::container::ls::status;
 use crate::commands::image::ls::{NONE, created_since, rows};
 use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::context::Context;
+use crate::context::{Context, moment};
 use crate::failure::Result;
 use crate::flags::{Command, Example, Flag, Matches};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::json::{self, Html};
+use crate::render::quote::quote;
 use crate::render::template::{Mode, Template};
 use crate::render::value::{Field, Value};
-use crate::render::{size, table};
+use crate::render::{age, ellipsis, size, table};
 
 /// `PROG system df`.
 pub static COMMAND: Command<Run> = Command {
@@ -43,7 +46,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if matches.flag("verbose") {
         return verbose(cx, &usage, &format);
     }
-    let rows = summary(&usage);
+    let rows = summary(&usage, &cx.engine()?.containers_usage()?, &cx.engine()?.volumes_usage()?);
     let text = if format.kind() == ListKind::Default {
         let rows: Vec<_> = rows.into_iter().map(Box::new).collect();
         table::rows(["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"], &rows)
@@ -70,17 +73,24 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// The four rows; what does not exist here takes nothing.
-fn summary(usage: &ImagesUsage) -> [[String; 5]; 4] {
-    let reclaimable = match usage.size {
-        0 => "0B".to_owned(),
-        size => format!("{} ({}%)", size::long(usage.reclaimable), usage.reclaimable * 100 / size),
+fn summary(images: &ImagesUsage, containers: &ContainersUsage, volumes: &VolumesUsage) -> [[String; 5]; 4] {
+    let row = |kind: &str, total: usize, active: usize, bytes: u64, free: u64| {
+        let reclaimable = match bytes {
+            0 => "0B".to_owned(),
+            bytes => format!("{} ({}%)", size::long(free), free * 100 / bytes),
+        };
+        [kind.to_owned(), total.to_string(), active.to_string(), size::long(bytes), reclaimable]
     };
-    let empty = |kind: &str| [kind, "0", "0", "0B", "0B"].map(str::to_owned);
+    let active = images.images.iter().filter(|image| image.containers > 0).count();
+    let bytes = |used: bool| -> u64 {
+        volumes.volumes.iter().filter(|(_, users, _)| (*users > 0) == used).map(|(_, _, bytes)| bytes).sum()
+    };
+    let used_volumes = volumes.volumes.iter().filter(|(_, users, _)| *users > 0).count();
     [
-        ["Images".to_owned(), usage.images.len().to_string(), "0".to_owned(), size::long(usage.size), reclaimable],
-        empty("Containers"),
-        empty("Local Volumes"),
-        empty("Build Cache"),
+        row("Images", images.images.len(), active, images.size, images.reclaimable),
+        row("Containers", containers.count, containers.running, containers.size, containers.reclaimable),
+        row("Local Volumes", volumes.volumes.len(), used_volumes, bytes(true) + bytes(false), bytes(false)),
+        ["Build Cache", "0", "0", "0B", "0B"].map(str::to_owned),
     ]
 }
 
@@ -100,7 +110,7 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
                 size::short(image_row.size),
                 size::long(image.shared),
                 size::long(image_row.size.saturating_sub(image.shared)),
-                "0".to_owned(),
+                image.containers.to_string(),
             ]
         })
         .collect();
@@ -112,18 +122,12 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
             &lines,
         ));
         text.push_str("\nContainers space usage:\n\n");
-        text.push_str(&header([
-            "CONTAINER ID",
-            "IMAGE",
-            "COMMAND",
-            "LOCAL VOLUMES",
-            "SIZE",
-            "CREATED",
-            "STATUS",
-            "NAMES",
-        ]));
+        text.push_str(&container_rows(cx)?);
         text.push_str("\nLocal Volumes space usage:\n\n");
-        text.push_str(&header(["VOLUME NAME", "LINKS", "SIZE"]));
+        let volumes = cx.engine()?.volumes_usage()?.volumes;
+        let volumes =
+            volumes.into_iter().map(|(name, users, bytes)| Box::new([name, users.to_string(), size::short(bytes)]));
+        text.push_str(&table::rows(["VOLUME NAME", "LINKS", "SIZE"], &volumes.collect::<Vec<_>>()));
         text.push_str("\nBuild cache usage: 0B\n\n");
         text.push_str(&header(["CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED"]));
         return cx.print(&text);
@@ -158,6 +162,27 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
     }
     let template = Template::parse(format.source()).map_err(template_failure)?;
     cx.print(&template.execute(&whole, Mode::Data).map_err(|why| template_failure(why.text))?)
+}
+
+/// The containers' part of the verbose view.
+fn container_rows(cx: &Context) -> Result<String> {
+    let engine = cx.engine()?;
+    let mut rows = Vec::new();
+    for container in engine.list_containers(&ListContainers { all: true, ..ListContainers::default() })? {
+        let row = &container.row;
+        let volumes = container.settings.mounts.iter().filter(|mount| mount.kind.as_str() == "volume").count();
+        rows.push(Box::new([
+            row.id[..12].to_owned(),
+            container.image.clone(),
+            quote(&ellipsis::fit(&container.settings.command().join(" "), 20)),
+            volumes.to_string(),
+            size::short(engine.container_sizes(row)?.0),
+            age::ago(moment(row.created), cx.jiff_now()),
+            status(cx, &row.state),
+            row.name.clone(),
+        ]));
+    }
+    Ok(table::rows(["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"], &rows))
 }
 
 fn header<const N: usize>(titles: [&str; N]) -> String {

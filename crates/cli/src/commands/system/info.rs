@@ -9,6 +9,7 @@ use crate::flags::{Command, Example, Matches};
 use crate::render::format::InspectFormat;
 use crate::render::size;
 use crate::render::value::{Field, Value};
+use wharfie_store::containers::Status;
 
 /// `PROG info`.
 pub static COMMAND: Command<Run> = Command {
@@ -24,6 +25,7 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 struct Facts {
+    containers: [usize; 4],
     images: usize,
     snapshots: &'static str,
     kernel: String,
@@ -59,7 +61,11 @@ fn facts(cx: &Context) -> Result<Facts> {
     let machine_id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let mut insecure = vec!["::1/128".to_owned(), "127.0.0.0/8".to_owned()];
     insecure.extend(cx.insecure_registries());
+    let containers = engine.containers()?;
+    let count = |status: Status| containers.iter().filter(|row| row.state.status == status).count();
+    let (running, paused) = (count(Status::Running), count(Status::Paused));
     Ok(Facts {
+        containers: [containers.len(), running, paused, containers.len() - running - paused],
         images: store.images().map_err(wharfie_engine::Error::from)?.len(),
         snapshots: store
             .known_snapshot_kind()
@@ -83,7 +89,8 @@ fn operating_system() -> String {
     name.map_or_else(|| "Linux".to_owned(), |name| name.trim_matches('"').to_owned())
 }
 
-fn memory() -> u64 {
+/// Bytes of memory that the machine has.
+pub(crate) fn memory() -> u64 {
     let file = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = file.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).map_or(0, |kib| kib << 10)
@@ -96,10 +103,14 @@ fn architecture() -> &'static str {
 fn page(facts: &Facts) -> String {
     let mut text = format!(
         "Client:\n Version:    {VERSION}\n Context:    default\n Debug Mode: false\n\n\
-         Server:\n Containers: 0\n  Running: 0\n  Paused: 0\n  Stopped: 0\n Images: {}\n Server Version: {VERSION}\n \
+         Server:\n Containers: {}\n  Running: {}\n  Paused: {}\n  Stopped: {}\n Images: {}\n Server Version: {VERSION}\n \
          Storage Driver: overlay2\n  Snapshots: {}\n Logging Driver: json-file\n Kernel Version: {}\n \
          Operating System: {}\n OSType: linux\n Architecture: {}\n CPUs: {}\n Total Memory: {}\n Name: {}\n ID: {}\n \
          Docker Root Dir: {}\n Debug Mode: false\n Experimental: false\n Insecure Registries:\n",
+        facts.containers[0],
+        facts.containers[1],
+        facts.containers[2],
+        facts.containers[3],
         facts.images,
         facts.snapshots,
         facts.kernel,
@@ -134,10 +145,10 @@ fn value(facts: &Facts) -> Value {
         "*system.dockerInfo",
         vec![
             Field::new("ID", facts.id.as_str()),
-            Field::new("Containers", 0),
-            Field::new("ContainersRunning", 0),
-            Field::new("ContainersPaused", 0),
-            Field::new("ContainersStopped", 0),
+            Field::new("Containers", integer(facts.containers[0])),
+            Field::new("ContainersRunning", integer(facts.containers[1])),
+            Field::new("ContainersPaused", integer(facts.containers[2])),
+            Field::new("ContainersStopped", integer(facts.containers[3])),
             Field::new("Images", integer(facts.images)),
             Field::new("Driver", "overlay2"),
             Field::new("DriverStatus", Value::list([texts(&["Snapshots".to_owned(), facts.snapshots.to_owned()])])),

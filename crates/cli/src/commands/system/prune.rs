@@ -2,8 +2,9 @@
 
 use wharfie_engine::prune::Prune;
 
-use crate::commands::Run;
+use crate::commands::container::lifecycle::prune_containers;
 use crate::commands::image::prune::{filters, reclaimed, section};
+use crate::commands::{Run, container};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Example, Flag, Matches};
@@ -34,9 +35,14 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if !matches.flag("force") && !cx.confirm(&question(all, volumes, matches.values("filter")))? {
         return Ok(());
     }
+    let (ids, bytes) = prune_containers(cx, &given)?;
+    cx.print(&container::lifecycle::section(&ids))?;
+    let gone = if volumes { cx.engine()?.prune_volumes(false)? } else { Vec::new() };
+    cx.print(&container::volume::section(&gone))?;
     let removed = cx.engine()?.prune(&Prune { all, filters })?;
     cx.print(&section(&removed))?;
-    cx.line(&format!("Total reclaimed space: {}", size::long(reclaimed(&removed))))
+    let volume_bytes: u64 = gone.iter().map(|(_, bytes)| bytes).sum();
+    cx.line(&format!("Total reclaimed space: {}", size::long(bytes + volume_bytes + reclaimed(&removed))))
 }
 
 fn question(all: bool, volumes: bool, filters: &[String]) -> String {

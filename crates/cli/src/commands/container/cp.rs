@@ -1,0 +1,281 @@
+//! `cp`: files into and out of containers.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use wharfie_engine::container::copy::PathKind;
+use wharfie_layer::pack::{self, pack, pack_one};
+use wharfie_layer::unpack::unpack;
+
+use crate::commands::Run;
+use crate::compat;
+use crate::context::{Context, reason};
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::render::size;
+
+/// `PROG cp`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Copy files/folders between a container and the local filesystem",
+    usage: "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-",
+    arity: Arity::Exact(2),
+    flags: &[
+        Flag::bool("archive", "Archive mode (copy all uid/gid information)").short('a'),
+        Flag::bool("follow-link", "Always follow symbol link in SRC_PATH").short('L'),
+        Flag::bool("quiet", "Suppress progress output during copy. Progress output is automatically suppressed if no terminal is attached").short('q'),
+    ],
+    examples: &[
+        Example { text: "Out of a container", command: "cp web:/etc/nginx ./nginx" },
+        Example { text: "Into a container", command: "cp page.html web:/usr/share/nginx/html/" },
+    ],
+    complete: Complete::Containers,
+    run: Some(run),
+    ..Command::BASE
+};
+
+/// `CONTAINER:PATH`; `None` for a path of the host's: those begin with `/` or `.`, or have no colon.
+fn in_container(text: &str) -> Option<(&str, &str)> {
+    if text.starts_with(['/', '.']) {
+        return None;
+    }
+    text.split_once(':').filter(|(container, _)| !container.is_empty())
+}
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let (source, target) = (&matches.args()[0], &matches.args()[1]);
+    let copied = match (in_container(source), in_container(target)) {
+        (Some((container, path)), None) => out(cx, container, path, target, matches.flag("follow-link"))?,
+        (None, Some((container, path))) => into(cx, source, container, path, matches.flag("follow-link"))?,
+        (Some(_), Some(_)) => return Err(Failure::new("copying between containers is not supported")),
+        (None, None) => return Err(Failure::new("must specify at least one container source")),
+    };
+    let is_watched = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    if is_watched && !matches.flag("quiet") && source != "-" && target != "-" {
+        cx.warn(&format!("Successfully copied {} to {target}", size::short(copied)));
+    }
+    Ok(())
+}
+
+fn local(why: &std::io::Error, what: &str, path: &Path) -> Failure {
+    Failure::new(format!("{what} {}: {}", path.display(), reason(why)))
+}
+
+/// Out of a container; the bytes that were copied.
+fn out(cx: &Context, container: &str, path: &str, target: &str, follow: bool) -> Result<u64> {
+    let engine = cx.engine()?;
+    if target == "-" {
+        let mut counted = Counted { inner: std::io::stdout().lock(), bytes: 0 };
+        engine.copy_out(container, path, follow, &mut counted)?;
+        counted.inner.flush().map_err(|why| Failure::output(&why))?;
+        return Ok(counted.bytes);
+    }
+    let kind = engine.path_kind(container, path)?;
+    let is_directory = kind == Some(PathKind::Directory);
+    let (mut place, mut name) = (Path::new(target).to_path_buf(), None);
+    if !place.is_dir() {
+        if target.ends_with('/') && !is_directory {
+            return Err(Failure::new(format!("destination directory {target} must be created")));
+        }
+        // The copy gets the target's name.
+        name = place.file_name().map(|name| name.to_string_lossy().into_owned());
+        place = match place.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            _ => Path::new(".").to_path_buf(),
+        };
+        if !place.is_dir() {
+            return Err(Failure::new(format!("invalid output path: directory \"{}\" does not exist", place.display())));
+        }
+    }
+    let directory = std::fs::File::open(&place).map_err(|why| local(&why, "open", &place))?;
+    let spool = Spool::new()?;
+    let mut counted = Counted { inner: spool.file()?, bytes: 0 };
+    engine.copy_out(container, path, follow, &mut counted)?;
+    let copied = counted.bytes;
+    let contents_only = path.ends_with("/.") || path.trim_matches('/').is_empty();
+    let base = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    match name {
+        Some(name) if contents_only || is_directory => {
+            let new = place.join(&name);
+            std::fs::create_dir_all(&new).map_err(|why| local(&why, "mkdir", &new))?;
+            let directory = std::fs::File::open(&new).map_err(|why| local(&why, "open", &new))?;
+            unpack_renamed(&spool, &directory, &base, "")?;
+        }
+        Some(name) => unpack_renamed(&spool, &directory, &base, &name)?,
+        None => unpack_renamed(&spool, &directory, "", "")?,
+    }
+    Ok(copied)
+}
+
+/// Into a container; the bytes that were copied.
+fn into(cx: &Context, source: &str, container: &str, path: &str, follow: bool) -> Result<u64> {
+    let engine = cx.engine()?;
+    if source == "-" {
+        let kind = engine.path_kind(container, path)?;
+        if kind != Some(PathKind::Directory) {
+            return Err(Failure::new(format!("destination \"{container}:{path}\" must be a directory")));
+        }
+        let mut counted = CountedReader { inner: std::io::stdin().lock(), bytes: 0 };
+        engine.copy_in(container, path, &mut counted)?;
+        return Ok(counted.bytes);
+    }
+    let from = Path::new(source);
+    let found = if follow { from.metadata() } else { from.symlink_metadata() };
+    let found = found.map_err(|why| local(&why, "lstat", from))?;
+    let contents_only = source.ends_with("/.") || source == ".";
+    let kind = engine.path_kind(container, path)?;
+    // Where the entries go, and what the top one is called there.
+    let (place, name) = match kind {
+        Some(PathKind::Directory) => {
+            let name = if contents_only { String::new() } else { base_name(from)? };
+            (path.to_owned(), name)
+        }
+        Some(PathKind::Other) if found.is_dir() => {
+            return Err(Failure::new("cannot copy directory"));
+        }
+        _ => {
+            if path.ends_with('/') && !found.is_dir() {
+                return Err(Failure::new(format!(
+                    "{}Could not find the file {path} in container {container}",
+                    compat::DAEMON
+                )));
+            }
+            let whole = Path::new(path);
+            let parent = whole.parent().map_or_else(|| "/".to_owned(), |parent| parent.to_string_lossy().into_owned());
+            (if parent.is_empty() { "/".to_owned() } else { parent }, base_name(whole)?)
+        }
+    };
+    let spool = Spool::new()?;
+    pack_local(from, &name, found.is_dir(), follow, &spool)?;
+    let mut counted = CountedReader { inner: spool.file()?, bytes: 0 };
+    engine.copy_in(container, &place, &mut counted)?;
+    Ok(counted.bytes)
+}
+
+fn base_name(path: &Path) -> Result<String> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    match path.file_name() {
+        Some(name) => Ok(name.to_string_lossy().into_owned()),
+        None => Err(Failure::new(format!("{} has no name to copy under", path.display()))),
+    }
+}
+
+/// Writes what is at `from` to the spool, called `name`.
+fn pack_local(from: &Path, name: &str, is_directory: bool, follow: bool, spool: &Spool) -> Result {
+    use std::os::fd::AsFd;
+    let fail = |why: wharfie_layer::Error| Failure::new(compat::reasons(&why));
+    if is_directory {
+        let directory = std::fs::File::open(from).map_err(|why| local(&why, "open", from))?;
+        let prefix = if name.is_empty() { String::new() } else { format!("{name}/") };
+        let options = pack::Options {
+            root_name: Some(prefix.clone().into_bytes()).filter(|name| !name.is_empty()),
+            prefix: prefix.into_bytes(),
+            ..pack::Options::default()
+        };
+        pack(directory.as_fd(), &options, spool.file()?).map_err(fail)?;
+        return Ok(());
+    }
+    let from = if follow { from.canonicalize().map_err(|why| local(&why, "lstat", from))? } else { from.to_path_buf() };
+    let parent = match from.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let directory = std::fs::File::open(parent).map_err(|why| local(&why, "open", parent))?;
+    let own = from.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let aside = Spool::new()?;
+    pack_one(directory.as_fd(), own.as_bytes(), aside.file()?).map_err(fail)?;
+    rename_entries(&mut aside.file()?, &own, name, spool.file()?)
+}
+
+/// Unpacks the spool into a directory, its top name replaced; an empty one takes the name off.
+fn unpack_renamed(spool: &Spool, directory: &std::fs::File, from: &str, to: &str) -> Result {
+    use std::os::fd::AsFd;
+    let fail = |why: wharfie_layer::Error| Failure::new(compat::reasons(&why));
+    if from == to {
+        return unpack(&mut spool.file()?, directory.as_fd()).map_err(fail);
+    }
+    let renamed = Spool::new()?;
+    rename_entries(&mut spool.file()?, from, to, renamed.file()?)?;
+    unpack(&mut renamed.file()?, directory.as_fd()).map_err(fail)
+}
+
+/// Copies a tar with its top name replaced.
+fn rename_entries(tar: &mut dyn Read, from: &str, to: &str, out: impl Write) -> Result {
+    let fail = |why: wharfie_layer::Error| Failure::new(compat::reasons(&why));
+    let rename = |path: &[u8]| -> Vec<u8> {
+        let Some(rest) = path.strip_prefix(from.as_bytes()) else { return path.to_vec() };
+        if !rest.is_empty() && rest[0] != b'/' {
+            return path.to_vec();
+        }
+        match (to.is_empty(), rest.strip_prefix(b"/")) {
+            (true, rest) => [b"./", rest.unwrap_or_default()].concat(),
+            (false, _) => [to.as_bytes(), rest].concat(),
+        }
+    };
+    let mut reader = wharfie_layer::tar::Reader::new(tar);
+    let mut writer = wharfie_layer::tar::Writer::new(out);
+    while let Some(mut member) = reader.next_entry().map_err(fail)? {
+        let mut entry = member.entry().clone();
+        entry.path = rename(&entry.path);
+        if entry.kind == wharfie_layer::entry::Kind::Hardlink {
+            entry.link = rename(&entry.link);
+        }
+        writer.append(&entry, &mut member).map_err(fail)?;
+    }
+    writer.finish().map_err(fail)?;
+    Ok(())
+}
+
+/// A file without a name that is written once and read from its start.
+struct Spool {
+    file: std::fs::File,
+}
+
+impl Spool {
+    fn new() -> Result<Self> {
+        use rustix::fs::{Mode, OFlags};
+        let place = std::env::temp_dir();
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let file = rustix::fs::open(&place, flags, Mode::RUSR | Mode::WUSR)
+            .or_else(|_| rustix::fs::memfd_create("wharfie-copy", rustix::fs::MemfdFlags::CLOEXEC));
+        let file = file.map_err(|why| Failure::new(format!("cannot make a temporary file: {why}")))?;
+        Ok(Self { file: file.into() })
+    }
+
+    fn file(&self) -> Result<std::fs::File> {
+        use std::io::Seek;
+        let mut file =
+            self.file.try_clone().map_err(|why| Failure::new(format!("cannot use a temporary file: {why}")))?;
+        file.rewind().map_err(|why| Failure::new(format!("cannot use a temporary file: {why}")))?;
+        Ok(file)
+    }
+}
+
+struct Counted<W> {
+    inner: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let n = self.inner.write(bytes)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+struct CountedReader<R> {
+    inner: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for CountedReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+}

@@ -1,0 +1,139 @@
+//! `exec` and `attach`.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use wharfie_engine::container::exec::Exec;
+use wharfie_runtime::{Size, Started};
+
+use super::options::environment;
+use super::run::start_failure;
+use super::terminal;
+use crate::commands::Run;
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+
+/// `PROG exec`.
+pub static EXEC: Command<Run> = Command {
+    about: "Execute a command in a running container",
+    usage: "[OPTIONS] CONTAINER COMMAND [ARG...]",
+    arity: Arity::AtLeast(2),
+    flags: &[
+        Flag::bool("detach", "Detached mode: run command in the background").short('d'),
+        Flag::str("detach-keys", "Override the key sequence for detaching a container"),
+        Flag::list("env", "Set environment variables").short('e'),
+        Flag::list("env-file", "Read in a file of environment variables"),
+        Flag::bool("interactive", "Keep STDIN open even if not attached").short('i'),
+        Flag::bool("privileged", "Give extended privileges to the command"),
+        Flag::bool("tty", "Allocate a pseudo-TTY").short('t'),
+        Flag::str("user", "Username or UID (format: \"<name|uid>[:<group|gid>]\")").short('u'),
+        Flag::str("workdir", "Working directory inside the container").short('w'),
+    ],
+    interspersed: false,
+    examples: &[
+        Example { text: "A shell in a running container", command: "exec -it web sh" },
+        Example { text: "As another user", command: "exec -u www-data web id" },
+    ],
+    complete: Complete::Containers,
+    run: Some(exec),
+    ..Command::BASE
+};
+
+/// `PROG attach`.
+pub static ATTACH: Command<Run> = Command {
+    about: "Attach local standard input, output, and error streams to a running container",
+    usage: "[OPTIONS] CONTAINER",
+    arity: Arity::Exact(1),
+    flags: &[
+        Flag::str("detach-keys", "Override the key sequence for detaching a container"),
+        Flag::bool("no-stdin", "Do not attach STDIN"),
+        Flag::bool("sig-proxy", "Proxy all received signals to the process").default("true"),
+    ],
+    examples: &[Example { text: "Watch and type", command: "attach web" }],
+    complete: Complete::Containers,
+    run: Some(attach),
+    ..Command::BASE
+};
+
+fn exec(cx: &Context, matches: &Matches) -> Result {
+    let is_terminal = matches.flag("tty") && !matches.flag("detach");
+    if is_terminal && matches.flag("interactive") && !cx.is_in_terminal() {
+        return Err(Failure::new("the input device is not a TTY"));
+    }
+    let exec = Exec {
+        container: matches.args()[0].clone(),
+        command: matches.args()[1..].to_vec(),
+        env: environment(matches)?,
+        user: matches.value("user").map(str::to_owned),
+        working_dir: matches.value("workdir").map(str::to_owned),
+        privileged: matches.flag("privileged"),
+        terminal: matches.flag("tty").then(|| terminal::size().unwrap_or(Size { rows: 24, columns: 80 })),
+    };
+    let ours = |stream: std::os::fd::BorrowedFd<'_>| -> Result<OwnedFd> {
+        stream.try_clone_to_owned().map_err(|why| Failure::new(format!("cannot share a stream: {why}")))
+    };
+    let streams = match (matches.flag("detach"), is_terminal) {
+        (true, _) | (_, true) => [None, None, None],
+        _ => [
+            if matches.flag("interactive") { Some(ours(io::stdin().as_fd())?) } else { None },
+            Some(ours(io::stdout().as_fd())?),
+            Some(ours(io::stderr().as_fd())?),
+        ],
+    };
+    let started = cx.engine()?.exec(&exec, streams).map_err(|why| match why {
+        wharfie_engine::Error::Runtime(_) => {
+            let failure = start_failure(&why);
+            Failure { code: if failure.code == 125 { 1 } else { failure.code }, ..failure }
+        }
+        why => why.into(),
+    })?;
+    for warning in &started.warnings {
+        cx.warn(&format!("WARNING: {warning}"));
+    }
+    if matches.flag("detach") {
+        return Ok(());
+    }
+    let code = if started.terminal.is_some() {
+        in_terminal(started, matches.flag("interactive"))?
+    } else {
+        started.wait().map_err(wharfie_engine::Error::from)?.code()
+    };
+    if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
+}
+
+/// Our terminal is the process's: what it writes is copied here, what is typed goes there.
+fn in_terminal(mut started: Started, with_input: bool) -> Result<u8> {
+    let master = started.terminal.take().ok_or_else(|| Failure::new("the process has no terminal"))?;
+    let master = Arc::new(std::fs::File::from(master));
+    let raw = if with_input { Some(terminal::raw()) } else { None };
+    terminal::follow_size(Arc::clone(&master));
+    if with_input {
+        let master = Arc::clone(&master);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            let mut stdin = io::stdin().lock();
+            while let Ok(n @ 1..) = stdin.read(&mut buffer) {
+                if (&*master).write_all(&buffer[..n]).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    let mut buffer = vec![0; 16 << 10];
+    // A terminal ends in an error once nobody is on the other side.
+    while let Ok(n @ 1..) = (&*master).read(&mut buffer) {
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(&buffer[..n]).and_then(|()| out.flush());
+    }
+    drop(raw);
+    Ok(started.wait().map_err(wharfie_engine::Error::from)?.code())
+}
+
+fn attach(cx: &Context, matches: &Matches) -> Result {
+    let (stream, _) = cx.engine()?.attach(&matches.args()[0])?;
+    let code =
+        terminal::session(cx, stream, matches.value("detach-keys"), !matches.flag("no-stdin"), || Ok(Vec::new()))?;
+    if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
+}

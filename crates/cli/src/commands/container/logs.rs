@@ -1,0 +1,108 @@
+//! `logs`.
+
+use std::io::Write;
+use std::time::Duration;
+
+use wharfie_engine::container::log::{self, Record};
+use wharfie_store::containers::Status;
+
+use crate::commands::Run;
+use crate::compat;
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+
+/// `PROG logs`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Fetch the logs of a container",
+    usage: "[OPTIONS] CONTAINER",
+    arity: Arity::Exact(1),
+    flags: &[
+        Flag::bool("details", "Show extra details provided to logs"),
+        Flag::bool("follow", "Follow log output").short('f'),
+        Flag::str(
+            "since",
+            "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)",
+        ),
+        Flag::str("tail", "Number of lines to show from the end of the logs").short('n').default("all"),
+        Flag::bool("timestamps", "Show timestamps").short('t'),
+        Flag::str(
+            "until",
+            "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)",
+        ),
+    ],
+    examples: &[
+        Example { text: "The last ten lines, and what comes", command: "logs -f -n 10 web" },
+        Example { text: "The last hour", command: "logs --since 1h web" },
+    ],
+    complete: Complete::Containers,
+    run: Some(run),
+    ..Command::BASE
+};
+
+/// How often a followed log is looked at.
+const PAUSE: Duration = Duration::from_millis(100);
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let engine = cx.engine()?;
+    let row = engine.container(&matches.args()[0])?;
+    let daemon = |why: String| Failure::new(format!("{}{why}", compat::DAEMON));
+    let limit = |name: &str| -> Result<Option<String>> {
+        let Some(text) = matches.value(name) else { return Ok(None) };
+        Ok(Some(
+            cx.parse_moment(text).map_err(|why| daemon(format!("invalid value for \"{name}\": {why}")))?.to_string(),
+        ))
+    };
+    let (since, until) = (limit("since")?, limit("until")?);
+    let is_wanted = |record: &Record| {
+        since.as_ref().is_none_or(|since| later(&record.time, since))
+            && until.as_ref().is_none_or(|until| !later(&record.time, until))
+    };
+    let path = engine.log_path(&row)?;
+    let read = || log::read(&path).map_err(|why| Failure::new(format!("cannot read the log: {why}")));
+    let records = read()?;
+    let mut seen = records.len();
+    let mut shown: Vec<&Record> = records.iter().filter(|record| is_wanted(record)).collect();
+    if let Some(count) = matches.value("tail").and_then(|text| text.parse::<usize>().ok()) {
+        shown.drain(..shown.len().saturating_sub(count));
+    }
+    let with_times = matches.flag("timestamps");
+    shown.iter().try_for_each(|record| print(record, with_times))?;
+    while matches.flag("follow") {
+        let is_over = match engine.container(&row.id) {
+            Ok(now) => !matches!(now.state.status, Status::Running | Status::Paused | Status::Restarting),
+            Err(_) => true,
+        };
+        let records = read()?;
+        records[seen.min(records.len())..].iter().filter(|r| is_wanted(r)).try_for_each(|r| print(r, with_times))?;
+        seen = records.len();
+        if is_over {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// Compares two moments in UTC as text; fractions may have fewer digits.
+fn later(a: &str, b: &str) -> bool {
+    let key = |text: &str| {
+        let text = text.trim_end_matches('Z');
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        (whole.to_owned(), format!("{fraction:0<9}"))
+    };
+    key(a) >= key(b)
+}
+
+fn print(record: &Record, with_time: bool) -> Result {
+    let time = if with_time { format!("{} ", record.time) } else { String::new() };
+    let text = format!("{time}{}", record.log);
+    let written = match record.stream.as_str() {
+        "stderr" => std::io::stderr().lock().write_all(text.as_bytes()),
+        _ => {
+            let mut out = std::io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        }
+    };
+    written.map_err(|why| Failure::output(&why))
+}

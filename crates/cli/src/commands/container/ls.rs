@@ -1,0 +1,170 @@
+//! `ps`: listing containers.
+
+use wharfie_engine::container::list::{ListContainers, ListedContainer, status_word};
+use wharfie_engine::container::network::open_ports;
+use wharfie_engine::container::settings::PortBinding;
+use wharfie_oci::Timestamp;
+use wharfie_store::containers::{ContainerState, Status};
+
+use crate::commands::{FORMAT_HELP, Run, template_failure};
+use crate::context::{Context, moment};
+use crate::failure::Result;
+use crate::flags::{Command, Example, Flag, Matches};
+use crate::render::format::{ListFormat, ListKind, render_rows};
+use crate::render::quote::quote;
+use crate::render::value::{Field, Value};
+use crate::render::{age, ellipsis, size, time};
+
+/// `PROG ps`.
+pub static COMMAND: Command<Run> = Command {
+    about: "List containers",
+    usage: "[OPTIONS]",
+    flags: &[
+        Flag::bool("all", "Show all containers (default shows just running)").short('a'),
+        Flag::filter("filter", "Filter output based on conditions provided").short('f').value_name("filter"),
+        Flag::str("format", FORMAT_HELP),
+        Flag::int("last", "Show n last created containers (includes all states)").short('n').default("-1"),
+        Flag::bool("latest", "Show the latest created container (includes all states)").short('l'),
+        Flag::bool("no-trunc", "Don't truncate output"),
+        Flag::bool("quiet", "Only display container IDs").short('q'),
+        Flag::bool("size", "Display total file sizes").short('s'),
+    ],
+    examples: &[
+        Example { text: "What runs", command: "ps" },
+        Example { text: "Everything, with its size", command: "ps -as" },
+        Example { text: "Names and states, for scripts", command: "ps -a --format '{{.Names}} {{.State}}'" },
+    ],
+    run: Some(run),
+    ..Command::BASE
+};
+
+const TITLES: &[(&str, &str)] = &[
+    ("ID", "CONTAINER ID"),
+    ("Image", "IMAGE"),
+    ("Command", "COMMAND"),
+    ("CreatedAt", "CREATED AT"),
+    ("RunningFor", "CREATED"),
+    ("Ports", "PORTS"),
+    ("State", "STATE"),
+    ("Status", "STATUS"),
+    ("Size", "SIZE"),
+    ("Names", "NAMES"),
+    ("Labels", "LABELS"),
+    ("Mounts", "MOUNTS"),
+    ("LocalVolumes", "LOCAL VOLUMES"),
+    ("Networks", "NETWORKS"),
+];
+const TABLE: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate: {{.State}}\nstatus: {{.Status}}\nnames: {{.Names}}\nlabels: {{.Labels}}\nports: {{.Ports}}\n";
+/// Columns of COMMAND inside its quotes.
+const COMMAND_WIDTH: usize = 20;
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let last = match matches.int("last") {
+        _ if matches.flag("latest") => Some(1),
+        last => usize::try_from(last).ok().filter(|last| *last > 0),
+    };
+    let list = ListContainers { all: matches.flag("all"), last, filters: matches.filters("filter") };
+    let listed = cx.engine()?.list_containers(&list)?;
+    let quiet = matches.flag("quiet");
+    let given = matches.value("format").map(str::to_owned);
+    if quiet && given.is_some() {
+        cx.warn("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+    }
+    let spec =
+        if quiet { "{{.ID}}".to_owned() } else { given.or_else(|| cx.docker_setting("psFormat")).unwrap_or_default() };
+    let mut format = ListFormat::parse(&spec).or(TABLE, RAW);
+    let with_size = matches.flag("size") || format.source().contains(".Size");
+    if matches.flag("size") && matches!(format.kind(), ListKind::Default | ListKind::Table) {
+        format.add_column("{{.Size}}");
+    }
+    let mut rows = Vec::with_capacity(listed.len());
+    for container in &listed {
+        rows.push(value(cx, container, matches.flag("no-trunc"), with_size)?);
+    }
+    let text = render_rows(&format, &rows, TITLES).map_err(|why| match why.contains("executing") {
+        true => crate::failure::Failure::new(format!("failed to execute template: {why}")),
+        false => template_failure(why),
+    })?;
+    cx.print(&text)
+}
+
+fn value(cx: &Context, container: &ListedContainer, is_full: bool, with_size: bool) -> Result<Value> {
+    let ListedContainer { row, settings, image } = container;
+    let command = settings.command().join(" ");
+    let command = if is_full { command } else { ellipsis::fit(&command, COMMAND_WIDTH).into_owned() };
+    let labels = settings.labels();
+    let label_text = labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
+    let mounts: Vec<String> = settings.mounts.iter().map(|mount| mount.source.clone()).collect();
+    let mounts = mounts.iter().map(|name| if is_full { name.clone() } else { ellipsis::fit(name, 15).into_owned() });
+    let volumes = settings.mounts.iter().filter(|mount| mount.kind.as_str() == "volume").count();
+    let network = match settings.network.as_str() {
+        "" | "default" => "bridge",
+        other => other,
+    };
+    let size = if with_size {
+        let (own, whole) = cx.engine()?.container_sizes(row)?;
+        format!("{} (virtual {})", size::short(own), size::short(whole))
+    } else {
+        String::new()
+    };
+    Ok(Value::row(
+        "*formatter.ContainerContext",
+        vec![
+            Field::new("ID", if is_full { row.id.as_str() } else { &row.id[..12] }),
+            Field::new("Image", image.as_str()),
+            Field::new("Command", quote(&command)),
+            Field::new("CreatedAt", time::local(moment(Timestamp { nanos: 0, ..row.created }), cx.zone())),
+            Field::new("RunningFor", age::ago(moment(row.created), cx.jiff_now())),
+            Field::new("Ports", ports(container)),
+            Field::new("State", status_word(row.state.status)),
+            Field::new("Status", status(cx, &row.state)),
+            Field::new("Size", size),
+            Field::new("Names", row.name.as_str()),
+            Field::new("Labels", label_text),
+            Field::method("Label", move |args| {
+                let name = args.first().and_then(Value::as_str).unwrap_or_default();
+                Ok(Value::str(labels.get(name).map(String::as_str).unwrap_or_default()))
+            }),
+            Field::new("Mounts", mounts.collect::<Vec<_>>().join(",")),
+            Field::new("LocalVolumes", volumes.to_string()),
+            Field::new("Networks", network),
+            Field::new("Platform", Value::Nil),
+        ],
+    ))
+}
+
+/// `Up 3 seconds`, `Exited (137) 2 minutes ago`.
+pub(crate) fn status(cx: &Context, state: &ContainerState) -> String {
+    let since =
+        |nanos: Option<i64>| age::between(moment(Timestamp::from_nanos(nanos.unwrap_or_default())), cx.jiff_now());
+    match state.status {
+        Status::Created => "Created".to_owned(),
+        Status::Running if !state.health.is_empty() => {
+            let health = if state.health == "starting" { "health: starting" } else { &state.health };
+            format!("Up {} ({health})", since(state.started_at))
+        }
+        Status::Running => format!("Up {}", since(state.started_at)),
+        Status::Paused => format!("Up {} (Paused)", since(state.started_at)),
+        Status::Restarting => format!("Restarting ({}) {} ago", state.exit_code, since(state.finished_at)),
+        Status::Exited => format!("Exited ({}) {} ago", state.exit_code, since(state.finished_at)),
+    }
+}
+
+/// Published ports first, then exposed ones that are not.
+fn ports(container: &ListedContainer) -> String {
+    if !matches!(container.row.state.status, Status::Running | Status::Paused) {
+        return String::new();
+    }
+    let settings = &container.settings;
+    let open = open_ports(&container.row);
+    let published =
+        |port: &PortBinding| format!("{}:{}->{}/{}", port.address, port.host, port.container, port.protocol);
+    let mut texts: Vec<String> = open.iter().map(published).collect();
+    for port in settings.config.exposed_ports.iter().flatten().map(|(port, _)| port) {
+        if !open.iter().any(|known| format!("{}/{}", known.container, known.protocol) == *port) {
+            texts.push(port.clone());
+        }
+    }
+    texts.join(", ")
+}

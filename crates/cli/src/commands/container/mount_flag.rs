@@ -1,0 +1,106 @@
+//! `--mount type=…,source=…,target=…`.
+
+use wharfie_engine::container::settings::{MountKind, MountPoint};
+
+/// Reads one `--mount`.
+///
+/// # Errors
+/// Docker's texts for what is unknown or missing.
+pub(crate) fn parse(spec: &str) -> Result<MountPoint, String> {
+    let mut mount = MountPoint {
+        kind: MountKind::Volume,
+        source: String::new(),
+        target: String::new(),
+        read_only: false,
+        options: Vec::new(),
+    };
+    for field in spec.split(',') {
+        let (key, value) = field.split_once('=').map_or((field, None), |(key, value)| (key, Some(value)));
+        let need = || value.ok_or_else(|| format!("invalid field '{field}' must be a key=value pair"));
+        let truth = || match value {
+            None | Some("true" | "1") => Ok(true),
+            Some("false" | "0") => Ok(false),
+            Some(other) => Err(format!("invalid value for {key}: {other}")),
+        };
+        match key.to_ascii_lowercase().as_str() {
+            "type" => {
+                mount.kind = match need()? {
+                    "bind" => MountKind::Bind,
+                    "volume" => MountKind::Volume,
+                    "tmpfs" => MountKind::Tmpfs,
+                    other => {
+                        return Err(format!(
+                            "invalid argument \"{spec}\" for \"--mount\" flag: invalid mount type \"{other}\""
+                        ));
+                    }
+                }
+            }
+            "source" | "src" => need()?.clone_into(&mut mount.source),
+            "target" | "dst" | "destination" => need()?.clone_into(&mut mount.target),
+            "readonly" | "ro" => mount.read_only = truth()?,
+            "volume-nocopy" => {
+                if truth()? {
+                    mount.options.push("nocopy".to_owned());
+                }
+            }
+            "bind-propagation" => mount.options.push(need()?.to_owned()),
+            "tmpfs-size" => mount.options.push(format!("size={}", need()?)),
+            "tmpfs-mode" => mount.options.push(format!("mode={}", need()?)),
+            "consistency" | "bind-recursive" | "volume-label" | "volume-driver" | "volume-opt" => {
+                need()?;
+            }
+            _ => {
+                return Err(format!(
+                    "invalid argument \"{spec}\" for \"--mount\" flag: unexpected key '{key}' in '{field}'"
+                ));
+            }
+        }
+    }
+    if mount.target.is_empty() {
+        return Err(format!("invalid argument \"{spec}\" for \"--mount\" flag: target is required"));
+    }
+    match mount.kind {
+        MountKind::Bind if mount.source.is_empty() => {
+            Err("invalid mount config for type \"bind\": field Source must not be empty".to_owned())
+        }
+        MountKind::Bind if !mount.source.starts_with('/') => Err(format!(
+            "invalid mount config for type \"bind\": invalid mount path: '{}' mount path must be absolute",
+            mount.source
+        )),
+        MountKind::Bind if !std::path::Path::new(&mount.source).exists() => Err(format!(
+            "{}invalid mount config for type \"bind\": bind source path does not exist: {}",
+            crate::compat::DAEMON,
+            mount.source
+        )),
+        MountKind::Volume if mount.source.is_empty() => {
+            mount.source = anonymous()?;
+            Ok(mount)
+        }
+        _ => Ok(mount),
+    }
+}
+
+/// A name for a volume that nobody named.
+fn anonymous() -> Result<String, String> {
+    let mut bytes = [0; 32];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).map_err(|why| why.to_string())?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_understood() {
+        let mount = parse("type=bind,src=/,dst=/host,readonly").unwrap();
+        assert_eq!((mount.kind, mount.source.as_str(), mount.target.as_str()), (MountKind::Bind, "/", "/host"));
+        assert!(mount.read_only);
+        assert_eq!(parse("type=tmpfs,target=/t,tmpfs-size=1m").unwrap().options, ["size=1m"]);
+        assert_eq!(parse("source=data,target=/d").unwrap().kind, MountKind::Volume);
+        assert_eq!(parse("target=/d").unwrap().source.len(), 64);
+        for bad in ["type=bind,source=/", "type=what,target=/x", "x", "type=bind,source=/no/such/path,target=/x"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

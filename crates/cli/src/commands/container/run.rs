@@ -1,0 +1,211 @@
+//! `run` and `create`.
+
+use wharfie_engine::Error;
+use wharfie_engine::container::monitor::{Detach, Report};
+use wharfie_engine::container::start::Streams;
+use wharfie_engine::pull::Pull;
+use wharfie_oci::Reference;
+use wharfie_store::containers::ContainerRow;
+
+use super::options::{self, create_flags};
+use super::terminal;
+use crate::commands::Run;
+use crate::compat;
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::render::progress::Style;
+
+/// `PROG run`.
+pub static RUN: Command<Run> = Command {
+    about: "Create and run a new container from an image",
+    usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+    arity: Arity::AtLeast(1),
+    flags: create_flags![
+        Flag::bool("detach", "Run container in background and print container ID").short('d'),
+        Flag::str("detach-keys", "Override the key sequence for detaching a container"),
+        Flag::bool("sig-proxy", "Proxy received signals to the process").default("true"),
+    ],
+    interspersed: false,
+    examples: &[
+        Example { text: "Run a command and forget the container", command: "run --rm alpine echo hello" },
+        Example { text: "A shell", command: "run -it --rm alpine" },
+        Example { text: "In the background, with a name", command: "run -d --name web nginx" },
+    ],
+    complete: Complete::Images,
+    run: Some(run),
+    ..Command::BASE
+};
+
+/// `PROG create`.
+pub static CREATE: Command<Run> = Command {
+    about: "Create a new container",
+    usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+    arity: Arity::AtLeast(1),
+    flags: create_flags![],
+    interspersed: false,
+    examples: &[Example { text: "Make a container to start later", command: "create --name web nginx" }],
+    complete: Complete::Images,
+    run: Some(create),
+    ..Command::BASE
+};
+
+fn create(cx: &Context, matches: &Matches) -> Result {
+    let row = make(cx, matches).map_err(|why| match why.code {
+        // Only `run` decorates its failures.
+        125 => Failure::new(why.text),
+        _ => why,
+    })?;
+    cx.line(&row.id)
+}
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    if matches.flag("tty") && matches.flag("interactive") && !matches.flag("detach") && !cx.is_in_terminal() {
+        return Err(Failure::new("the input device is not a TTY"));
+    }
+    if matches.flag("detach") && !matches.values("attach").is_empty() {
+        return Err(Failure::new("conflicting options: cannot specify both --attach and --detach"));
+    }
+    let decorate = |why: Failure| match why.code {
+        125..=127 => Failure::with_code(
+            format!("{}: {}\n\nRun '{} --help' for more information", cx.program, why.text, cx.path),
+            why.code,
+        ),
+        _ => why,
+    };
+    let row = make(cx, matches).map_err(|why| decorate(Failure { code: 125, ..why }))?;
+    begin(cx, matches, &row).map_err(decorate)
+}
+
+/// Makes the container, after pulling its image if that is asked for or needed.
+fn make(cx: &Context, matches: &Matches) -> Result<ContainerRow> {
+    let pull = matches.value("pull").unwrap_or_default();
+    if !matches!(pull, "always" | "missing" | "never") {
+        return Err(Failure::with_code(
+            format!("invalid pull option: '{pull}': must be one of \"always\", \"missing\" or \"never\""),
+            125,
+        ));
+    }
+    let cidfile = matches.value("cidfile");
+    if let Some(path) = cidfile
+        && std::path::Path::new(path).exists()
+    {
+        return Err(Failure::with_code(
+            format!("container ID file found, make sure the other container isn't running or delete {path}"),
+            125,
+        ));
+    }
+    let create = options::create(cx, matches)?;
+    if pull == "always" {
+        fetch(cx, matches, &create.image)?;
+    }
+    let row = match cx.engine()?.create(&create) {
+        Err(Error::NoSuchImage(name)) if pull == "missing" => {
+            if !matches.flag("quiet") {
+                cx.warn(&format!("Unable to find image '{name}' locally"));
+            }
+            fetch(cx, matches, &create.image)?;
+            cx.engine()?.create(&create)?
+        }
+        result => result?,
+    };
+    if let Some(path) = cidfile {
+        std::fs::write(path, &row.id).map_err(|why| {
+            Failure::with_code(
+                format!("failed to write the container ID to {path}: {}", crate::context::reason(&why)),
+                125,
+            )
+        })?;
+    }
+    Ok(row)
+}
+
+/// The implied pull: everything it says goes to stderr.
+fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
+    let reference: Reference = image.parse().map_err(Error::from)?;
+    let style = match matches.flag("quiet") {
+        true => Style::Quiet,
+        false if std::io::IsTerminal::is_terminal(&std::io::stderr()) => Style::Tty,
+        false => Style::Plain,
+    };
+    let progress = cx.progress_on_stderr(style);
+    let reference = reference.or_latest();
+    let pulled =
+        cx.engine()?.pull(&Pull { reference: reference.clone(), platform: cx.platform(matches)? }, &*progress)?;
+    if !matches.flag("quiet") {
+        let status = if pulled.is_newer { "Downloaded newer image" } else { "Image is up to date" };
+        progress.line(&format!("Status: {status} for {}", reference.without_redundant_tag().familiar()));
+    }
+    Ok(())
+}
+
+fn begin(cx: &Context, matches: &Matches, row: &ContainerRow) -> Result {
+    let engine = cx.engine()?;
+    if matches.flag("detach") {
+        started(cx, &mut engine.start_detached(row, Detach::default())?)?;
+        return cx.line(&row.id);
+    }
+    let attach = matches.values("attach");
+    let wants = |name: &str| attach.is_empty() || attach.iter().any(|one| one.eq_ignore_ascii_case(name));
+    let code = if matches.flag("tty") {
+        let detach = Detach { awaits_client: true, size: terminal::size() };
+        let mut monitor = engine.start_detached(row, detach)?;
+        match monitor.report()? {
+            Report::Listening => {}
+            other => return Err(report_failure(&other)),
+        }
+        let stream = engine.connect(row)?;
+        terminal::session(cx, stream, matches.value("detach-keys"), matches.flag("interactive"), move || match monitor
+            .report()
+        {
+            Ok(Report::Started(warnings)) => Ok(warnings),
+            Ok(other) => Err(report_failure(&other)),
+            Err(why) => Err(why.into()),
+        })?
+    } else {
+        let streams = Streams {
+            stdin: matches.flag("interactive") && wants("stdin"),
+            stdout: wants("stdout"),
+            stderr: wants("stderr"),
+            signals: matches.flag("sig-proxy"),
+        };
+        let progress = cx.progress_on_stderr(Style::Quiet);
+        engine.run_foreground(row, streams, &*progress).map_err(|why| start_failure(&why))?
+    };
+    if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
+}
+
+/// Waits until a detached container runs, and prints what did not go as asked.
+pub(crate) fn started(cx: &Context, monitor: &mut wharfie_engine::container::monitor::Monitor) -> Result {
+    match monitor.report()? {
+        Report::Started(warnings) => {
+            for warning in warnings {
+                cx.warn(&format!("WARNING: {warning}"));
+            }
+            Ok(())
+        }
+        other => Err(report_failure(&other)),
+    }
+}
+
+/// A container that could not be started, as an exit code of `run`.
+pub(crate) fn start_failure(why: &Error) -> Failure {
+    match why {
+        Error::Runtime(runtime) => {
+            failure(&compat::with_reasons(runtime), wharfie_engine::container::start::start_failure(why))
+        }
+        other => Failure::with_code(compat::engine_text(other), 125),
+    }
+}
+
+pub(crate) fn report_failure(report: &Report) -> Failure {
+    match report {
+        Report::Failed(text, code) => failure(text, *code),
+        _ => Failure::with_code("the container's monitor is confused", 125),
+    }
+}
+
+fn failure(text: &str, code: i32) -> Failure {
+    let code = u8::try_from(code).ok().filter(|code| matches!(code, 126 | 127)).unwrap_or(125);
+    Failure::with_code(format!("{}{text}", compat::DAEMON), code)
+}

@@ -1,0 +1,197 @@
+//! A terminal of ours connected to a container's: raw mode, window size, detach keys.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use signal_hook::consts::SIGWINCH;
+use signal_hook::iterator::Signals;
+use wharfie_engine::container::attach::Frame;
+use wharfie_runtime::Size;
+
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+
+/// The size of the terminal on stdout, if that is one.
+pub(crate) fn size() -> Option<Size> {
+    let size = tcgetwinsize(io::stdout()).ok()?;
+    Some(Size { rows: size.ws_row, columns: size.ws_col })
+}
+
+/// Puts our terminal into raw mode.
+pub(crate) fn raw() -> Raw {
+    Raw::enter()
+}
+
+/// Gives a terminal the size of ours, now and whenever that changes.
+pub(crate) fn follow_size(master: Arc<std::fs::File>) {
+    let copy = |master: &std::fs::File| {
+        if let Ok(size) = tcgetwinsize(io::stdout()) {
+            let _ = rustix::termios::tcsetwinsize(master, size);
+        }
+    };
+    copy(&master);
+    if let Ok(mut signals) = Signals::new([SIGWINCH]) {
+        std::thread::spawn(move || signals.forever().for_each(|_| copy(&master)));
+    }
+}
+
+/// Our terminal in raw mode, until dropped.
+pub(crate) struct Raw {
+    before: Option<Termios>,
+}
+
+impl Raw {
+    fn enter() -> Self {
+        let before = tcgetattr(io::stdin()).ok();
+        if let Some(before) = &before {
+            let mut raw = before.clone();
+            raw.make_raw();
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &raw);
+        }
+        Self { before }
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
+        }
+    }
+}
+
+/// Connects our streams to a container over `stream` until it ends or the user detaches. `ready` waits until the
+/// container runs; it is asked once the connection stands. Gives the exit code.
+pub(crate) fn session(
+    cx: &Context,
+    stream: UnixStream,
+    detach_keys: Option<&str>,
+    with_input: bool,
+    ready: impl FnOnce() -> Result<Vec<String>> + Send,
+) -> Result<u8> {
+    let keys = detach_sequence(detach_keys)?;
+    let reader = stream.try_clone().map_err(|why| Failure::new(format!("cannot attach: {why}")))?;
+    let writer = Arc::new(Mutex::new(stream));
+    send_size(&writer);
+    for warning in ready()? {
+        cx.warn(&format!("WARNING: {warning}"));
+    }
+    let raw = if with_input { Some(Raw::enter()) } else { None };
+    let is_detached = Arc::new(AtomicBool::new(false));
+    if let Ok(mut signals) = Signals::new([SIGWINCH]) {
+        let writer = Arc::clone(&writer);
+        std::thread::spawn(move || {
+            for _ in signals.forever() {
+                send_size(&writer);
+            }
+        });
+    }
+    if with_input {
+        let (writer, is_detached) = (Arc::clone(&writer), Arc::clone(&is_detached));
+        // It may wait for a key for ever: nobody waits for it.
+        std::thread::spawn(move || input(&writer, &keys, &is_detached));
+    }
+    let code = output(reader);
+    drop(raw);
+    if is_detached.load(Ordering::Relaxed) {
+        cx.warn("read escape sequence");
+        return Ok(0);
+    }
+    code.ok_or_else(|| Failure::new("the connection to the container broke"))
+}
+
+/// Prints what comes; the code that the container ended with.
+fn output(mut reader: UnixStream) -> Option<u8> {
+    while let Ok(Some(frame)) = Frame::read(&mut reader) {
+        match frame {
+            Frame::Output(bytes) => {
+                let mut out = io::stdout().lock();
+                let _ = out.write_all(&bytes).and_then(|()| out.flush());
+            }
+            Frame::ErrorOutput(bytes) => {
+                let _ = io::stderr().lock().write_all(&bytes);
+            }
+            Frame::End(code) => return Some(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn input(writer: &Mutex<UnixStream>, keys: &[u8], is_detached: &AtomicBool) {
+    let mut buffer = [0; 4096];
+    let mut matched = 0;
+    let mut stdin = io::stdin().lock();
+    loop {
+        let n = match stdin.read(&mut buffer) {
+            Ok(0) | Err(_) => {
+                let _ = Frame::InputEnd.write(&mut *writer.lock().unwrap_or_else(PoisonError::into_inner));
+                return;
+            }
+            Ok(n) => n,
+        };
+        let mut bytes = Vec::with_capacity(n);
+        for byte in &buffer[..n] {
+            if keys.get(matched) == Some(byte) {
+                matched += 1;
+                if matched == keys.len() {
+                    is_detached.store(true, Ordering::Relaxed);
+                    let stream = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                    let _ = stream.shutdown(std::net::Shutdown::Both);
+                    return;
+                }
+                continue;
+            }
+            // What looked like the beginning of the sequence was none.
+            bytes.extend_from_slice(&keys[..matched]);
+            matched = usize::from(keys.first() == Some(byte));
+            if matched == 0 {
+                bytes.push(*byte);
+            }
+        }
+        if Frame::Input(bytes).write(&mut *writer.lock().unwrap_or_else(PoisonError::into_inner)).is_err() {
+            return;
+        }
+    }
+}
+
+fn send_size(writer: &Mutex<UnixStream>) {
+    if let Some(size) = size() {
+        let frame = Frame::Resize(size.rows, size.columns);
+        let _ = frame.write(&mut *writer.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// `ctrl-p,ctrl-q`, or what the user says: letters, `ctrl-` with a letter or one of `@[\]^_`.
+fn detach_sequence(keys: Option<&str>) -> Result<Vec<u8>> {
+    let text = keys.filter(|keys| !keys.is_empty()).unwrap_or("ctrl-p,ctrl-q");
+    let mut sequence = Vec::new();
+    for key in text.split(',') {
+        let byte = match (key.strip_prefix("ctrl-"), key.as_bytes()) {
+            (Some(rest), _) => match rest.as_bytes() {
+                [byte @ (b'a'..=b'z')] => Some(byte - b'a' + 1),
+                [byte @ (b'@' | b'['..=b'_')] => Some(byte - b'@'),
+                _ => None,
+            },
+            (None, [byte]) => Some(*byte),
+            _ => None,
+        };
+        sequence.push(byte.ok_or_else(|| Failure::new(format!("invalid detach keys ({text})")))?);
+    }
+    Ok(sequence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn detach_keys_are_understood() {
+        assert_eq!(detach_sequence(None).unwrap(), [16, 17]);
+        assert_eq!(detach_sequence(Some("ctrl-a,x,ctrl-_")).unwrap(), [1, b'x', 31]);
+        assert!(detach_sequence(Some("ctrl-1")).is_err());
+    }
+}

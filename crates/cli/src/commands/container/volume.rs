@@ -1,0 +1,249 @@
+//! `volume` and `network ls`.
+
+use std::collections::BTreeMap;
+
+use wharfie_store::containers::VolumeRow;
+
+use crate::commands::image::inspect::{FORMAT, print_found};
+use crate::commands::{FORMAT_HELP, Run, template_failure};
+use crate::compat;
+use crate::context::{Context, moment};
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Entry, Example, Flag, Matches};
+use crate::render::format::{ListFormat, render_rows};
+use crate::render::value::{Field, Value};
+use crate::render::{size, time};
+
+/// `PROG volume`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Manage volumes",
+    subcommands: &[
+        Entry::new("create", &CREATE),
+        Entry::new("inspect", &INSPECT),
+        Entry::new("ls", &LS).aliases(&["list"]),
+        Entry::new("prune", &PRUNE),
+        Entry::new("rm", &RM).aliases(&["remove"]),
+    ],
+    ..Command::BASE
+};
+
+static CREATE: Command<Run> = Command {
+    about: "Create a volume",
+    usage: "[OPTIONS] [VOLUME]",
+    arity: Arity::AtMost(1),
+    flags: &[
+        Flag::str("driver", "Specify volume driver name").short('d').default("local"),
+        Flag::list("label", "Set metadata for a volume"),
+        Flag::str("name", "Specify volume name").hidden(),
+    ],
+    examples: &[Example { text: "A place for data", command: "volume create data" }],
+    run: Some(create),
+    ..Command::BASE
+};
+
+static LS: Command<Run> = Command {
+    about: "List volumes",
+    usage: "[OPTIONS]",
+    flags: &[
+        Flag::filter("filter", "Provide filter values (e.g. \"dangling=true\")").short('f').value_name("filter"),
+        Flag::str("format", FORMAT_HELP),
+        Flag::bool("quiet", "Only display volume names").short('q'),
+    ],
+    examples: &[Example { text: "What no container uses", command: "volume ls -f dangling=true" }],
+    run: Some(ls),
+    ..Command::BASE
+};
+
+static RM: Command<Run> = Command {
+    about: "Remove one or more volumes",
+    usage: "[OPTIONS] VOLUME [VOLUME...]",
+    arity: Arity::AtLeast(1),
+    flags: &[Flag::bool("force", "Force the removal of one or more volumes").short('f')],
+    examples: &[Example { text: "Remove a volume with its files", command: "volume rm data" }],
+    run: Some(rm),
+    ..Command::BASE
+};
+
+static INSPECT: Command<Run> = Command {
+    about: "Display detailed information on one or more volumes",
+    usage: "[OPTIONS] VOLUME [VOLUME...]",
+    arity: Arity::AtLeast(1),
+    flags: &[FORMAT],
+    examples: &[Example { text: "Where its files are", command: "volume inspect -f '{{.Mountpoint}}' data" }],
+    run: Some(inspect),
+    ..Command::BASE
+};
+
+static PRUNE: Command<Run> = Command {
+    about: "Remove unused local volumes",
+    usage: "[OPTIONS]",
+    flags: &[
+        Flag::bool("all", "Remove all unused volumes, not just anonymous ones").short('a'),
+        Flag::filter("filter", "Provide filter values (e.g. \"label=<label>\")").value_name("filter"),
+        Flag::bool("force", "Do not prompt for confirmation").short('f'),
+    ],
+    examples: &[Example { text: "Remove what nobody named and nobody uses", command: "volume prune -f" }],
+    run: Some(prune),
+    ..Command::BASE
+};
+
+/// `PROG network`.
+pub static NETWORK: Command<Run> = Command {
+    about: "Manage networks",
+    subcommands: &[Entry::new("ls", &NETWORK_LS).aliases(&["list"])],
+    ..Command::BASE
+};
+
+static NETWORK_LS: Command<Run> = Command {
+    about: "List networks",
+    usage: "[OPTIONS]",
+    flags: &[Flag::bool("quiet", "Only display network IDs").short('q')],
+    examples: &[Example { text: "What containers can be connected to", command: "network ls" }],
+    run: Some(networks),
+    ..Command::BASE
+};
+
+const TITLES: &[(&str, &str)] = &[
+    ("Driver", "DRIVER"),
+    ("Name", "VOLUME NAME"),
+    ("Mountpoint", "MOUNTPOINT"),
+    ("Scope", "SCOPE"),
+    ("Labels", "LABELS"),
+];
+
+fn labels_of(volume: &VolumeRow) -> BTreeMap<String, String> {
+    serde_json::from_str(&volume.labels).unwrap_or_default()
+}
+
+fn create(cx: &Context, matches: &Matches) -> Result {
+    let driver = matches.value("driver").unwrap_or("local");
+    if driver != "local" {
+        return Err(Failure::new(format!(
+            "{}create: error looking up volume plugin {driver}: plugin \"{driver}\" not found",
+            compat::DAEMON
+        )));
+    }
+    let labels = matches.values("label").iter().map(|text| {
+        text.split_once('=').map_or((text.clone(), String::new()), |(key, value)| (key.to_owned(), value.to_owned()))
+    });
+    let name = matches.arg(0).or_else(|| matches.value("name"));
+    cx.line(&cx.engine()?.create_volume(name, &labels.collect())?)
+}
+
+fn ls(cx: &Context, matches: &Matches) -> Result {
+    let engine = cx.engine()?;
+    let mut rows = Vec::new();
+    for volume in engine.volumes()? {
+        let labels = labels_of(&volume);
+        let mut is_shown = true;
+        for (name, value) in matches.filters("filter") {
+            is_shown &= match name.as_str() {
+                "dangling" => engine.is_volume_used(&volume.name)? != matches!(value.as_str(), "true" | "1"),
+                "name" => volume.name.contains(&value),
+                "driver" => value == "local",
+                "label" => match value.split_once('=') {
+                    Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
+                    None => labels.contains_key(&value),
+                },
+                other => return Err(Failure::new(format!("{}invalid filter '{other}'", compat::DAEMON))),
+            };
+        }
+        if is_shown {
+            let place = engine.volume_place(&volume.name)?;
+            let text = labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
+            rows.push(Value::row(
+                "*formatter.volumeContext",
+                vec![
+                    Field::new("Driver", "local"),
+                    Field::new("Name", volume.name.as_str()),
+                    Field::new("Mountpoint", place),
+                    Field::new("Scope", "local"),
+                    Field::new("Labels", text),
+                ],
+            ));
+        }
+    }
+    let spec = if matches.flag("quiet") { "{{.Name}}" } else { matches.value("format").unwrap_or_default() };
+    let format = ListFormat::parse(spec).or("{{.Driver}}\t{{.Name}}", "name: {{.Name}}\ndriver: {{.Driver}}\n");
+    cx.print(&render_rows(&format, &rows, TITLES).map_err(template_failure)?)
+}
+
+fn rm(cx: &Context, matches: &Matches) -> Result {
+    let mut errors = Vec::new();
+    for name in matches.args() {
+        match cx.engine()?.remove_volume(name) {
+            Ok(()) => cx.line(name)?,
+            Err(wharfie_engine::Error::NoSuchVolume(_)) if matches.flag("force") => cx.line(name)?,
+            Err(why) => errors.push(compat::engine_text(&why)),
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
+}
+
+fn inspect(cx: &Context, matches: &Matches) -> Result {
+    print_found(cx, matches, |name| {
+        document(cx, name)?.ok_or_else(|| Failure::new(format!("{}get {name}: no such volume", compat::DAEMON)))
+    })
+}
+
+/// A volume as `inspect` shows it.
+pub(crate) fn document(cx: &Context, name: &str) -> Result<Option<Value>> {
+    let engine = cx.engine()?;
+    let Some(volume) = engine.volumes()?.into_iter().find(|volume| volume.name == name) else { return Ok(None) };
+    let labels = labels_of(&volume);
+    let labels = if labels.is_empty() {
+        Value::Map(None)
+    } else {
+        Value::map(labels.iter().map(|(key, value)| (key.as_str(), Value::str(value))))
+    };
+    Ok(Some(Value::document(vec![
+        Field::new("CreatedAt", time::rfc3339(moment(wharfie_oci::Timestamp { nanos: 0, ..volume.created }))),
+        Field::new("Driver", "local"),
+        Field::new("Labels", labels),
+        Field::new("Mountpoint", engine.volume_place(name)?),
+        Field::new("Name", name),
+        Field::new("Options", Value::Map(None)),
+        Field::new("Scope", "local"),
+    ])))
+}
+
+fn prune(cx: &Context, matches: &Matches) -> Result {
+    let all =
+        matches.flag("all") || matches.filters("filter").iter().any(|(name, value)| name == "all" && value != "false");
+    let kind = if all {
+        "all local volumes not used by at least one container"
+    } else {
+        "anonymous local volumes not used by at least one container"
+    };
+    let question = format!("WARNING! This will remove {kind}.\nAre you sure you want to continue?");
+    if !matches.flag("force") && !cx.confirm(&question)? {
+        return Ok(());
+    }
+    let gone = cx.engine()?.prune_volumes(all)?;
+    cx.print(&section(&gone))?;
+    let bytes: u64 = gone.iter().map(|(_, bytes)| bytes).sum();
+    cx.line(&format!("Total reclaimed space: {}", size::long(bytes)))
+}
+
+/// The list of what went; empty if nothing did.
+pub(crate) fn section(gone: &[(String, u64)]) -> String {
+    if gone.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = gone.iter().map(|(name, _)| name.as_str()).collect();
+    format!("Deleted Volumes:\n{}\n\n", names.join("\n"))
+}
+
+fn networks(cx: &Context, matches: &Matches) -> Result {
+    // Their ids never change: there is one of each, on every machine.
+    let known = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
+    let id = |name: &str| wharfie_oci::Digest::of(format!("network {name}").as_bytes()).short().to_owned();
+    if matches.flag("quiet") {
+        return cx.print(&known.map(|(name, _)| id(name) + "\n").concat());
+    }
+    let rows: Vec<_> = known
+        .iter()
+        .map(|(name, driver)| Box::new([id(name), (*name).to_owned(), (*driver).to_owned(), "local".to_owned()]))
+        .collect();
+    cx.print(&crate::render::table::rows(["NETWORK ID", "NAME", "DRIVER", "SCOPE"], &rows))
+}

@@ -1,0 +1,154 @@
+//! How clients reach a detached container: a socket beside it, and frames over that.
+//!
+//! A frame is one byte that says what it is, four bytes of length (big-endian), and the content.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+
+use wharfie_store::containers::ContainerRow;
+
+use super::lifecycle::socket_path;
+use super::{is_alive, settings_of};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// What travels between a client and a monitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// Client: for the container's standard input.
+    Input(Vec<u8>),
+    /// Client: no more input.
+    InputEnd,
+    /// Client: the terminal has this many rows and columns.
+    Resize(u16, u16),
+    /// Monitor: the container's standard output.
+    Output(Vec<u8>),
+    /// Monitor: the container's standard error.
+    ErrorOutput(Vec<u8>),
+    /// Monitor: it ended with this code.
+    End(i32),
+}
+
+/// 64 KiB: larger frames are not made, and not taken.
+const MAX_FRAME: usize = 64 << 10;
+
+impl Frame {
+    /// Writes the frame.
+    ///
+    /// # Errors
+    /// When the other side is gone.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let (kind, content): (u8, &[u8]) = match self {
+            Self::Input(bytes) => (0, bytes),
+            Self::InputEnd => (1, &[]),
+            Self::Resize(rows, columns) => {
+                let [a, b] = rows.to_be_bytes();
+                let [c, d] = columns.to_be_bytes();
+                return write(out, 2, &[a, b, c, d]);
+            }
+            Self::Output(bytes) => (3, bytes),
+            Self::ErrorOutput(bytes) => (4, bytes),
+            Self::End(code) => return write(out, 5, &code.to_be_bytes()),
+        };
+        write(out, kind, content)
+    }
+
+    /// Reads a frame; `None` when the other side has closed.
+    ///
+    /// # Errors
+    /// When the connection breaks, or what comes is no frame.
+    pub fn read(source: &mut impl Read) -> io::Result<Option<Self>> {
+        let mut head = [0; 5];
+        let mut have = 0;
+        while have < head.len() {
+            match source.read(&mut head[have..]) {
+                Ok(0) if have == 0 => return Ok(None),
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => have += n,
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                Err(why) => return Err(why),
+            }
+        }
+        let [kind, a, b, c, d] = head;
+        let len = u32::from_be_bytes([a, b, c, d]) as usize;
+        if len > MAX_FRAME {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is longer than any that is made"));
+        }
+        let mut content = vec![0; len];
+        source.read_exact(&mut content)?;
+        let frame = match (kind, content.as_slice()) {
+            (0, _) => Self::Input(content),
+            (1, _) => Self::InputEnd,
+            (2, &[a, b, c, d]) => Self::Resize(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])),
+            (3, _) => Self::Output(content),
+            (4, _) => Self::ErrorOutput(content),
+            (5, &[a, b, c, d]) => Self::End(i32::from_be_bytes([a, b, c, d])),
+            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "an unknown frame")),
+        };
+        Ok(Some(frame))
+    }
+}
+
+fn write(out: &mut impl Write, kind: u8, content: &[u8]) -> io::Result<()> {
+    let len = u32::try_from(content.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut frame = Vec::with_capacity(5 + content.len());
+    frame.push(kind);
+    frame.extend_from_slice(&len.to_be_bytes());
+    frame.extend_from_slice(content);
+    out.write_all(&frame)
+}
+
+impl Engine {
+    /// Connects to a detached container that runs. Gives the connection and whether it has a terminal.
+    ///
+    /// # Errors
+    /// When there is no such container, it does not run, or it runs in the foreground of another command.
+    pub fn attach(&self, name: &str) -> Result<(UnixStream, bool)> {
+        let row = self.container(name)?;
+        let settings = settings_of(&row)?;
+        if !is_alive(&row) {
+            return Err(Error::Container("You cannot attach to a stopped container, start it first".to_owned()));
+        }
+        Ok((self.connect(&row)?, settings.tty))
+    }
+
+    /// Connects to the monitor of a container, whether the container runs already or not.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn connect(&self, row: &ContainerRow) -> Result<UnixStream> {
+        let path = socket_path(&self.reader()?.container_directory(&row.id));
+        let stream = UnixStream::connect(&path).map_err(|_| {
+            Error::Container(format!("container {} runs in the foreground of another command", &row.id[..12]))
+        })?;
+        Ok(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_survive_the_wire() {
+        let frames = [
+            Frame::Input(b"x".to_vec()),
+            Frame::InputEnd,
+            Frame::Resize(24, 80),
+            Frame::Output(vec![7; 1000]),
+            Frame::ErrorOutput(Vec::new()),
+            Frame::End(-1),
+        ];
+        let mut wire = Vec::new();
+        for frame in &frames {
+            frame.write(&mut wire).unwrap();
+        }
+        let mut source = wire.as_slice();
+        for frame in frames {
+            assert_eq!(Frame::read(&mut source).unwrap(), Some(frame));
+        }
+        assert_eq!(Frame::read(&mut source).unwrap(), None);
+        assert!(Frame::read(&mut &[3, 255, 255, 255, 255][..]).is_err());
+        assert!(Frame::read(&mut &[3, 0][..]).is_err());
+    }
+}

@@ -1,0 +1,173 @@
+//! From container to image: what changed, the whole tree as a tar, and a new image.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+
+use wharfie_layer::changes::{Changed, changes};
+use wharfie_layer::pack::{self, pack};
+use wharfie_oci::config::{ContainerConfig, History};
+use wharfie_oci::{ImageConfig, ImageId, Reference};
+use wharfie_store::containers::Status;
+use wharfie_store::{Ingest, NewImage};
+
+use super::rootfs::{directories, mount_points};
+use super::settings_of;
+use crate::change;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// What to make of a container.
+#[derive(Debug, Clone, Default)]
+pub struct Commit {
+    /// Name or id of the container.
+    pub container: String,
+    /// `REPOSITORY[:TAG]` for the image.
+    pub reference: Option<String>,
+    /// Who made it.
+    pub author: Option<String>,
+    /// A word about it.
+    pub message: Option<String>,
+    /// Instructions for its configuration.
+    pub changes: Vec<String>,
+    /// Freeze the container meanwhile.
+    pub pause: bool,
+}
+
+impl Engine {
+    /// What a container has changed of its image, sorted by path.
+    ///
+    /// # Errors
+    /// When there is no such container, or it cannot be looked into here.
+    pub fn changes(&self, name: &str) -> Result<Vec<Changed>> {
+        let row = self.container(name)?;
+        let settings = settings_of(&row)?;
+        let (upper, _) = directories(self.writer()?, &row.id);
+        let upper = open_directory(&upper)?;
+        let image = self.image_view(&row)?;
+        let changed = changes(upper.as_fd(), image.as_fd(), &mount_points(&settings));
+        Ok(changed.map_err(wharfie_store::Error::Layer)?)
+    }
+
+    /// Writes a container's whole root file system to `out` as a tar.
+    ///
+    /// # Errors
+    /// When there is no such container, it cannot be looked into here, or `out` cannot be written.
+    pub fn export(&self, name: &str, out: impl Write) -> Result<()> {
+        let row = self.container(name)?;
+        let root = self.merged_view(&row)?;
+        pack(root.as_fd(), &pack::Options::default(), out).map_err(wharfie_store::Error::Layer)?;
+        Ok(())
+    }
+
+    /// Makes an image of a container's changes on top of the image it was made from.
+    ///
+    /// # Errors
+    /// When there is no such container, a name or change makes no sense, or the store cannot be written.
+    pub fn commit(&self, commit: &Commit) -> Result<ImageId> {
+        let reference = match &commit.reference {
+            Some(text) => {
+                let reference: Reference = text.parse()?;
+                if reference.digest().is_some() {
+                    return Err(Error::DigestTarget);
+                }
+                Some(reference.or_latest())
+            }
+            None => None,
+        };
+        let row = self.container(&commit.container)?;
+        let settings = settings_of(&row)?;
+        let store = self.writer()?;
+        let mut config = settings.config.clone();
+        config.env = config.env.map(|env| env.into_iter().filter(|pair| !pair.starts_with("HOSTNAME=")).collect());
+        change::apply(&mut config, &commit.changes)?;
+
+        let is_frozen = commit.pause && row.state.status == Status::Running && self.pause(&row.id).is_ok();
+        let layer = self.change_layer(&row, &settings);
+        if is_frozen {
+            self.unpause(&row.id)?;
+        }
+        let (lease, layer) = layer?;
+
+        let now = store.now();
+        let parent = self.config_of(store, &row.image).unwrap_or_default();
+        let mut layers = store.layers_of_container(&row.id)?;
+        layers.push(layer);
+        let mut history = parent.history.clone();
+        history.push(History {
+            created: Some(now.to_string()),
+            created_by: Some(settings.config.cmd.clone().unwrap_or_default().join(" ")),
+            author: commit.author.clone(),
+            comment: commit.message.clone(),
+            empty_layer: false,
+        });
+        let document = ImageConfig {
+            author: commit.author.clone(),
+            comment: commit.message.clone(),
+            config: Some(without_runtime_only(config)),
+            container: Some(row.id.clone()),
+            created: Some(now.to_string()),
+            history,
+            rootfs: wharfie_oci::config::RootFs { diff_ids: layers.clone(), ..Default::default() },
+            architecture: parent.architecture,
+            os: parent.os,
+            variant: parent.variant,
+            ..ImageConfig::default()
+        };
+        let bytes = serde_json::to_vec(&document).map_err(Error::Document)?;
+        let id = ImageId::new(lease.put_blob(&bytes)?);
+        let image = NewImage {
+            id: id.clone(),
+            created: Some(now.seconds),
+            layers,
+            parent: store.image(&row.image)?.map(|image| image.id),
+            manifests: Vec::new(),
+        };
+        lease.record(&image, reference.as_slice())?;
+        Ok(id)
+    }
+
+    /// Stores a container's changes as a layer, written and taken in at the same time.
+    fn change_layer(
+        &self,
+        row: &wharfie_store::containers::ContainerRow,
+        settings: &super::Settings,
+    ) -> Result<(wharfie_store::Lease<'_>, wharfie_oci::DiffId)> {
+        let store = self.writer()?;
+        let lease = store.lease()?;
+        for layer in store.layers_of_container(&row.id)? {
+            lease.hold_layer(&layer)?;
+        }
+        let (upper, _) = directories(store, &row.id);
+        let upper = open_directory(&upper)?;
+        let options = pack::Options { skip: mount_points(settings), ..pack::Options::default() };
+        let (mut reader, writer) =
+            std::io::pipe().map_err(|why| Error::Container(format!("cannot make a pipe: {why}")))?;
+        let (packed, ingested) = std::thread::scope(|scope| {
+            let packing = scope.spawn(|| {
+                let mut out = std::io::BufWriter::with_capacity(BUFFER, writer);
+                pack(upper.as_fd(), &options, &mut out)?;
+                // Dropping would hide that the last bytes did not arrive.
+                out.flush().map_err(|source| wharfie_layer::Error::Io { action: "write the tar", source })
+            });
+            let ingested = lease.ingest(&mut reader, Ingest::default(), &|| ());
+            drop(reader);
+            (packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), ingested)
+        });
+        let layer = ingested?.layer.diff_id;
+        packed.map_err(wharfie_store::Error::Layer)?;
+        Ok((lease, layer))
+    }
+}
+
+/// 64 KiB: what a pipe holds.
+const BUFFER: usize = 64 << 10;
+
+/// What belongs to a container and not to images.
+fn without_runtime_only(mut config: ContainerConfig) -> ContainerConfig {
+    config.env = config.env.filter(|env| !env.is_empty());
+    config
+}
+
+fn open_directory(path: &std::path::Path) -> Result<std::fs::File> {
+    std::fs::File::open(path).map_err(|source| Error::File { doing: "open", path: path.into(), source })
+}

@@ -1,0 +1,232 @@
+//! Create: an image and what was asked for become a container that has not run yet.
+
+use std::collections::BTreeMap;
+
+use wharfie_oci::config::{ContainerConfig, Empty, Healthcheck};
+use wharfie_oci::{ImageId, Platform};
+use wharfie_store::Store;
+use wharfie_store::containers::{ContainerRow, ContainerState, NewContainer, VolumeRow};
+
+use super::random;
+use super::settings::{MountKind, MountPoint, Settings};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::inspect::check_platform;
+use crate::names;
+
+/// What to make.
+#[derive(Debug, Clone, Default)]
+pub struct Create {
+    /// Name or id of the image.
+    pub image: String,
+    /// Name for the container; a random one if not given.
+    pub name: Option<String>,
+    /// Words instead of the image's `Cmd`.
+    pub command: Vec<String>,
+    /// One word instead of the image's `Entrypoint`; an empty one clears it.
+    pub entrypoint: Option<String>,
+    /// `NAME=value`, after the image's own.
+    pub env: Vec<String>,
+    /// Labels besides the image's.
+    pub labels: BTreeMap<String, String>,
+    /// Instead of the image's.
+    pub user: Option<String>,
+    /// Instead of the image's.
+    pub working_dir: Option<String>,
+    /// Ports besides the image's, `80/tcp`.
+    pub expose: Vec<String>,
+    /// Anonymous volumes besides the image's.
+    pub volumes: Vec<String>,
+    /// Containers whose mounts it gets too, `ID[:ro]`.
+    pub volumes_from: Vec<String>,
+    /// Instead of the image's.
+    pub stop_signal: Option<String>,
+    /// Instead of the image's.
+    pub healthcheck: Option<Healthcheck>,
+    /// What it must run on.
+    pub platform: Option<Platform>,
+    /// Everything else. `config` and `image_name` are filled in here.
+    pub settings: Settings,
+}
+
+/// Where the `PATH` of containers leads if the image says nothing.
+const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+impl Engine {
+    /// Makes a container. Gives its row.
+    ///
+    /// # Errors
+    /// When the image is not here, the name is taken or no name, there is nothing to run, or the store cannot be written.
+    pub fn create(&self, create: &Create) -> Result<ContainerRow> {
+        if let Some(name) = &create.name {
+            check_name(name)?;
+        }
+        let store = self.writer()?;
+        let found = names::find(store, &create.image)?;
+        let image = self.config_of(store, &found.id)?;
+        check_platform(&create.image, &image, create.platform.as_ref())?;
+        let mut settings = create.settings.clone();
+        settings.image_name = match &found.reference {
+            Some(reference) => reference.familiar(),
+            None => found.id.short().to_owned(),
+        };
+        settings.config = merged(&image.config.unwrap_or_default(), create);
+        if settings.command().is_empty() {
+            return Err(Error::NoCommand);
+        }
+        let id = random::id()?;
+        if settings.hostname.is_empty() && settings.uts_mode != "host" && settings.network != "host" {
+            settings.hostname = id[..12].to_owned();
+        }
+        self.inherit_mounts(store, create, &mut settings)?;
+        self.image_volumes(&mut settings)?;
+        let volumes = self.make_volumes(store, &settings, &found.id)?;
+        let directory = store.container_directory(&id);
+        for name in ["upper", "work"] {
+            let path = directory.join(name);
+            let made = std::fs::create_dir_all(&path);
+            made.map_err(|source| Error::File { doing: "mkdir", path, source })?;
+        }
+        let row = self.record(store, create, &settings, id, found.id, &volumes);
+        if row.is_err() {
+            let _ = std::fs::remove_dir_all(&directory);
+        }
+        row
+    }
+
+    fn record(
+        &self,
+        store: &Store,
+        create: &Create,
+        settings: &Settings,
+        id: String,
+        image: ImageId,
+        volumes: &[String],
+    ) -> Result<ContainerRow> {
+        let layers: Vec<_> = store.layers_of(&image)?.into_iter().map(|layer| layer.diff_id).collect();
+        let mut row = ContainerRow {
+            id,
+            name: create.name.clone().unwrap_or_default(),
+            image,
+            created: store.now(),
+            settings: serde_json::to_string(settings).map_err(Error::Document)?,
+            state: ContainerState::default(),
+        };
+        // Chosen names are tried once, random ones until one is free.
+        loop {
+            if create.name.is_none() {
+                row.name = random::name()?;
+            }
+            match store.record_container(&NewContainer { row: &row, layers: &layers, volumes }) {
+                Err(wharfie_store::Error::NameTaken { .. }) if create.name.is_none() => {}
+                Err(wharfie_store::Error::NameTaken { name, id }) => return Err(Error::ContainerName { name, id }),
+                result => return result.map(|()| row).map_err(Into::into),
+            }
+        }
+    }
+
+    fn inherit_mounts(&self, store: &Store, create: &Create, settings: &mut Settings) -> Result<()> {
+        for from in &create.volumes_from {
+            let (name, mode) = from.split_once(':').unwrap_or((from, ""));
+            let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
+            let other: Settings = super::settings_of(&row)?;
+            for mut mount in other.mounts {
+                mount.read_only |= mode == "ro";
+                if !settings.mounts.iter().any(|known| known.target == mount.target) {
+                    settings.mounts.push(mount);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the image or the user declares as a volume and nothing is mounted on gets an anonymous one.
+    fn image_volumes(&self, settings: &mut Settings) -> Result<()> {
+        for target in settings.config.volumes.clone().unwrap_or_default().into_keys() {
+            if !settings.mounts.iter().any(|mount| mount.target == target) {
+                let source = random::id()?;
+                let (kind, options) = (MountKind::Volume, Vec::new());
+                settings.mounts.push(MountPoint { kind, source, target, read_only: false, options });
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the volumes that are not there yet, filled with what the image has in their place. Gives their names.
+    fn make_volumes(&self, store: &Store, settings: &Settings, image: &ImageId) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        let known: Vec<String> = store.volumes()?.into_iter().map(|volume| volume.name).collect();
+        for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
+            names.push(mount.source.clone());
+            if known.contains(&mount.source) {
+                continue;
+            }
+            store.create_volume(&VolumeRow {
+                name: mount.source.clone(),
+                created: store.now(),
+                labels: "{}".to_owned(),
+                is_anonymous: mount.source.len() == 64,
+            })?;
+            if !mount.options.iter().any(|option| option == "nocopy") {
+                self.fill_volume(store, image, &mount.target, &mount.source)?;
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
+///
+/// # Errors
+/// Docker's text for anything else.
+pub fn check_name(name: &str) -> Result<()> {
+    let name = name.strip_prefix('/').unwrap_or(name);
+    let is_word = |c: char| c.is_ascii_alphanumeric();
+    let is_fine = name.len() >= 2
+        && name.starts_with(is_word)
+        && name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-'));
+    if is_fine { Ok(()) } else { Err(Error::BadContainerName(name.to_owned())) }
+}
+
+/// The image's configuration with what was asked for instead.
+fn merged(image: &ContainerConfig, create: &Create) -> ContainerConfig {
+    let mut config = image.clone();
+    if let Some(entrypoint) = &create.entrypoint {
+        config.entrypoint = if entrypoint.is_empty() { None } else { Some(vec![entrypoint.clone()]) };
+        config.cmd = None;
+    }
+    if !create.command.is_empty() {
+        config.cmd = Some(create.command.clone());
+    }
+    let mut env = config.env.take().unwrap_or_default();
+    if !env.iter().any(|pair| pair.starts_with("PATH=")) {
+        env.insert(0, DEFAULT_PATH.to_owned());
+    }
+    for pair in &create.env {
+        let name = pair.split('=').next().unwrap_or_default();
+        env.retain(|known| known.split('=').next() != Some(name));
+        if pair.contains('=') {
+            env.push(pair.clone());
+        }
+    }
+    config.env = Some(env);
+    if !create.labels.is_empty() {
+        config.labels.get_or_insert_default().extend(create.labels.clone());
+    }
+    if let Some(user) = &create.user {
+        config.user.clone_from(user);
+    }
+    if let Some(directory) = &create.working_dir {
+        config.working_dir.clone_from(directory);
+    }
+    for port in &create.expose {
+        config.exposed_ports.get_or_insert_default().insert(port.clone(), Empty {});
+    }
+    for volume in &create.volumes {
+        config.volumes.get_or_insert_default().insert(volume.clone(), Empty {});
+    }
+    config.stop_signal = create.stop_signal.clone().or(config.stop_signal);
+    config.healthcheck = create.healthcheck.clone().or(config.healthcheck);
+    config.on_build = None;
+    config
+}

@@ -1,0 +1,136 @@
+//! Containers: made from images, run without a daemon, and turned into images again.
+
+pub mod attach;
+pub mod changes;
+pub mod copy;
+pub mod create;
+pub mod exec;
+mod health;
+pub mod lifecycle;
+pub mod list;
+pub mod log;
+pub mod monitor;
+pub mod network;
+mod random;
+pub mod rootfs;
+pub mod settings;
+mod spec;
+pub mod start;
+pub mod volumes;
+
+pub use create::Create;
+pub use settings::Settings;
+
+use wharfie_store::containers::{ContainerRow, Status};
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// What a container was made with.
+///
+/// # Errors
+/// When the document in the store cannot be read.
+pub fn settings_of(row: &ContainerRow) -> Result<Settings> {
+    serde_json::from_str(&row.settings).map_err(Error::Document)
+}
+
+impl Engine {
+    /// Where a container's files are.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn container_place(&self, row: &ContainerRow) -> Result<std::path::PathBuf> {
+        Ok(self.reader()?.container_directory(&row.id))
+    }
+
+    /// Where a container's log is.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn log_path(&self, row: &ContainerRow) -> Result<std::path::PathBuf> {
+        Ok(spec::log_path(self.reader()?, &row.id))
+    }
+
+    /// Bytes of a container's own changes, and of its whole root file system.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn container_sizes(&self, row: &ContainerRow) -> Result<(u64, u64)> {
+        let store = self.reader()?;
+        let own = volumes::tree_bytes(&rootfs::directories(store, &row.id).0);
+        Ok((own, own + store.image(&row.image)?.map_or(0, |image| image.size)))
+    }
+
+    /// Processes of a running container, as the host numbers them.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn processes(&self, name: &str) -> Result<Vec<u32>> {
+        let (_, target) = self.running(name)?;
+        let found = target.cgroup.processes();
+        Ok(if found.is_empty() { vec![target.pid] } else { found })
+    }
+
+    /// What a running container uses.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn stats(&self, name: &str) -> Result<(ContainerRow, wharfie_runtime::Stats)> {
+        let (row, target) = self.running(name)?;
+        let stats = target.cgroup.stats(target.pid);
+        Ok((row, stats))
+    }
+
+    /// The container that `name` names: a whole id, a name, or the unique beginning of an id.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn container(&self, name: &str) -> Result<ContainerRow> {
+        let row = self.reader()?.find_container(name)?;
+        row.map(truth).ok_or_else(|| Error::NoSuchContainer(name.to_owned()))
+    }
+
+    /// Every container as it really is, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn containers(&self) -> Result<Vec<ContainerRow>> {
+        let store = self.reader()?;
+        Ok(store.containers()?.into_iter().map(truth).collect())
+    }
+}
+
+/// Exit code of a container whose end nobody saw: the machine was restarted, or its monitor was killed.
+const UNSEEN_END: i32 = 255;
+
+/// What is written down may be older than a crash: a container whose process is gone has ended, whatever its row says.
+pub(crate) fn truth(mut row: ContainerRow) -> ContainerRow {
+    let claims_life = matches!(row.state.status, Status::Running | Status::Paused | Status::Restarting);
+    // Whoever looks after it is about to write down how it ended.
+    let is_looked_after = row.state.monitor.is_some_and(|pid| start_ticks(pid) == Some(row.state.monitor_started));
+    if claims_life && !is_alive(&row) && !is_looked_after {
+        row.state.status = Status::Exited;
+        row.state.exit_code = UNSEEN_END;
+        row.state.pid = None;
+    }
+    row
+}
+
+/// True if the process that the row names still exists and is the same one.
+pub(crate) fn is_alive(row: &ContainerRow) -> bool {
+    row.state.pid.is_some_and(|pid| start_ticks(pid) == Some(row.state.pid_started))
+}
+
+/// When the kernel started a process, in ticks since boot; `None` if it is gone or only waits to be buried.
+pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name is in parentheses and may contain anything.
+    let rest = &stat[stat.rfind(')')? + 2..];
+    let mut fields = rest.split(' ');
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") {
+        return None;
+    }
+    // Field 22 of the whole line; the state was the third.
+    fields.nth(18)?.parse().ok()
+}

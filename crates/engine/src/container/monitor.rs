@@ -1,0 +1,414 @@
+//! The monitor: a small process of our own program that looks after one detached container.
+//!
+//! It holds the container's streams, writes the log, lets clients attach, records how the container ended and starts it
+//! again if its restart policy says so. The command that asked for it waits until the container runs and then leaves.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::termios::{Winsize, tcsetwinsize};
+use serde::{Deserialize, Serialize};
+use wharfie_runtime::{Exit, Io, Size, Started};
+use wharfie_store::containers::{ContainerRow, Status};
+
+use super::attach::Frame;
+use super::lifecycle::socket_path;
+use super::settings::{Restart, Settings};
+use super::start::{Launch, start_failure};
+use super::{log, settings_of, spec};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// What a monitor tells the command that started it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Report {
+    /// Clients can connect; the container starts when the first one has.
+    Listening,
+    /// The container runs; what did not go as asked.
+    Started(Vec<String>),
+    /// It could not be started: the text, and the exit code that stands for it.
+    Failed(String, i32),
+}
+
+/// How a detached container is started.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Detach {
+    /// Wait for a client before the container starts, so that it misses nothing.
+    pub awaits_client: bool,
+    /// How large its terminal is.
+    pub size: Option<Size>,
+}
+
+/// The word that makes our program a monitor.
+pub const MONITOR_WORD: &str = "__monitor";
+/// How long a monitor waits for the client it was promised.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
+/// 128 KiB: threads here only copy.
+const STACK: usize = 128 << 10;
+/// A container that ran for so long starts its restarts anew.
+const STEADY: Duration = Duration::from_secs(10);
+/// The first pause before a restart; it doubles up to a minute.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// A monitor that has been started and has reported once.
+pub struct Monitor {
+    reports: io::BufReader<std::process::ChildStdout>,
+}
+
+impl Monitor {
+    /// Its next report.
+    ///
+    /// # Errors
+    /// When it ended without a word.
+    pub fn report(&mut self) -> Result<Report> {
+        let mut line = String::new();
+        let read = io::BufRead::read_line(&mut self.reports, &mut line);
+        match read.ok().and_then(|_| serde_json::from_str(&line).ok()) {
+            Some(report) => Ok(report),
+            None => Err(Error::Container("the container's monitor ended before the container could start".to_owned())),
+        }
+    }
+}
+
+impl Engine {
+    /// Starts a monitor for a container. Without `awaits_client` it returns once the container runs.
+    ///
+    /// # Errors
+    /// When the container cannot be started.
+    pub fn start_detached(&self, row: &ContainerRow, detach: Detach) -> Result<Monitor> {
+        let size = detach.size.unwrap_or_default();
+        let mut command = Command::new(&self.config().program);
+        command
+            .arg("--root")
+            .arg(&self.config().root)
+            .args([MONITOR_WORD, &row.id, if detach.awaits_client { "client" } else { "alone" }])
+            .args([size.rows.to_string(), size.columns.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child =
+            command.spawn().map_err(|why| Error::Container(format!("cannot start the container's monitor: {why}")))?;
+        let stdout = child.stdout.take().ok_or_else(|| Error::Container("the monitor is mute".to_owned()))?;
+        Ok(Monitor { reports: io::BufReader::new(stdout) })
+    }
+
+    /// What a monitor does, from its start to the container's end.
+    ///
+    /// # Errors
+    /// When the store cannot be used; everything else is reported and recorded.
+    pub fn monitor(&self, id: &str, detach: Detach) -> Result<()> {
+        // A session of our own: the terminal we were started from is none of our business.
+        let _ = rustix::process::setsid();
+        let row = self.container(id)?;
+        let settings = settings_of(&row)?;
+        let store = self.writer()?;
+        let directory = store.container_directory(&row.id);
+        let hub = Arc::new(Hub::default());
+        let socket = socket_path(&directory);
+        let _ = std::fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket).map_err(|source| Error::File {
+            doing: "listen on",
+            path: socket.clone(),
+            source,
+        })?;
+        let acceptor = Arc::clone(&hub);
+        let stdin_open = settings.open_stdin;
+        spawn(move || accept(&listener, &acceptor, stdin_open));
+        if detach.awaits_client {
+            report(&Report::Listening);
+            hub.wait_for_client(CLIENT_PATIENCE);
+        }
+        let result = self.look_after(&row, &settings, &hub, detach);
+        let _ = std::fs::remove_file(&socket);
+        if settings.auto_remove {
+            self.discard(&row)?;
+        }
+        hub.flush();
+        result
+    }
+
+    /// Runs the container until its restart policy is satisfied.
+    fn look_after(&self, row: &ContainerRow, settings: &Settings, hub: &Arc<Hub>, detach: Detach) -> Result<()> {
+        let store = self.writer()?;
+        let log = match settings.log_driver.as_str() {
+            "none" => None,
+            _ => {
+                let path = spec::log_path(store, &row.id);
+                let writer = log::Writer::append(&path, store.options().clock);
+                Some(Arc::new(writer.map_err(|source| Error::File { doing: "open", path, source })?))
+            }
+        };
+        let mut pause = FIRST_PAUSE;
+        let mut restarts = 0;
+        let mut is_first = true;
+        loop {
+            let began = Instant::now();
+            let (io, ends) = streams(settings)?;
+            let launch = Launch { volatile: settings.auto_remove, die_with_us: false, size: detach.size };
+            let exit = match self.launch(row, settings, io, launch) {
+                Ok(running) => {
+                    let started = &running.started;
+                    if is_first {
+                        report(&Report::Started(running.warnings.clone()));
+                        silence_stdout();
+                    }
+                    let pumps = connect(hub, log.as_ref(), started, ends, settings.open_stdin);
+                    let health = super::health::watch(self, row, settings, started);
+                    let exit = started.wait()?;
+                    drop(health);
+                    for pump in pumps {
+                        let _ = pump.join();
+                    }
+                    self.ended(row, settings, started, exit)?;
+                    exit
+                }
+                Err(why) => {
+                    let code = start_failure(&why);
+                    if is_first {
+                        report(&Report::Failed(text_of(&why), code));
+                        return Ok(());
+                    }
+                    Exit::Code(u8::try_from(code).unwrap_or(u8::MAX))
+                }
+            };
+            is_first = false;
+            if began.elapsed() >= STEADY {
+                (pause, restarts) = (FIRST_PAUSE, 0);
+            }
+            let is_stopped = self.container(&row.id).map_or(true, |row| row.state.is_stopped_by_user);
+            let again = match settings.restart {
+                _ if is_stopped => false,
+                Restart::No => false,
+                Restart::Always | Restart::UnlessStopped => true,
+                Restart::OnFailure(most) => !exit.is_success() && (most == 0 || restarts < most),
+            };
+            if !again {
+                hub.broadcast(&Frame::End(i32::from(exit.code())));
+                return Ok(());
+            }
+            restarts += 1;
+            store.change_container(&row.id, |state| {
+                state.status = Status::Restarting;
+                state.restarts = restarts;
+            })?;
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            // It may have been stopped or removed while it waited.
+            if self.container(&row.id).map_or(true, |row| row.state.is_stopped_by_user) {
+                store.change_container(&row.id, |state| state.status = Status::Exited)?;
+                hub.broadcast(&Frame::End(i32::from(exit.code())));
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// One line on the pipe to whoever started us.
+fn report(report: &Report) {
+    if let Ok(line) = serde_json::to_string(report) {
+        let mut out = io::stdout().lock();
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    }
+}
+
+/// Whoever started us waits for the end of our output.
+fn silence_stdout() {
+    if let Ok(null) = File::options().write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(&null);
+    }
+}
+
+fn text_of(why: &Error) -> String {
+    let mut text = why.to_string();
+    let mut source = std::error::Error::source(why);
+    while let Some(why) = source {
+        let reason = why.to_string();
+        if !text.ends_with(&reason) {
+            text = format!("{text}: {reason}");
+        }
+        source = why.source();
+    }
+    text
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
+    Builder::new().stack_size(STACK).spawn(work).ok()
+}
+
+/// Our ends of the container's pipes; a terminal has none.
+#[derive(Default)]
+struct Ends {
+    stdin: Option<OwnedFd>,
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+}
+
+fn streams(settings: &Settings) -> Result<(Io, Ends)> {
+    if settings.tty {
+        return Ok((Io::default(), Ends::default()));
+    }
+    let pipe = || io::pipe().map_err(|why| Error::Container(format!("cannot make a pipe: {why}")));
+    let ((out, their_out), (err, their_err)) = (pipe()?, pipe()?);
+    let mut io = Io { stdin: None, stdout: Some(their_out.into()), stderr: Some(their_err.into()) };
+    let mut ends = Ends { stdin: None, stdout: Some(out.into()), stderr: Some(err.into()) };
+    if settings.open_stdin {
+        let (their_in, input) = pipe()?;
+        (io.stdin, ends.stdin) = (Some(their_in.into()), Some(input.into()));
+    }
+    Ok((io, ends))
+}
+
+/// Connects the streams of a started container to the hub and the log.
+fn connect(
+    hub: &Arc<Hub>,
+    log: Option<&Arc<log::Writer>>,
+    started: &Started,
+    ends: Ends,
+    open_stdin: bool,
+) -> Vec<JoinHandle<()>> {
+    let mut pumps = Vec::new();
+    let mut pump = |from: OwnedFd, stream: &'static str| {
+        let (hub, log) = (Arc::clone(hub), log.cloned());
+        pumps.extend(spawn(move || copy(File::from(from), stream, &hub, log.as_deref())));
+    };
+    let terminal = started.terminal.as_ref().and_then(|terminal| terminal.try_clone().ok());
+    match terminal {
+        Some(terminal) => {
+            let input = terminal.try_clone().ok().filter(|_| open_stdin);
+            hub.connect(input.map(File::from), terminal.try_clone().ok().map(File::from));
+            pump(terminal, "stdout");
+        }
+        None => {
+            hub.connect(ends.stdin.map(File::from), None);
+            for (end, stream) in [(ends.stdout, "stdout"), (ends.stderr, "stderr")] {
+                if let Some(end) = end {
+                    pump(end, stream);
+                }
+            }
+        }
+    }
+    pumps
+}
+
+/// Copies one stream to everybody who is attached and to the log. A terminal ends in an error, not in an end.
+fn copy(mut from: File, stream: &'static str, hub: &Hub, log: Option<&log::Writer>) {
+    let mut buffer = vec![0; 16 << 10];
+    let mut pending = Vec::new();
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        let bytes = buffer[..n].to_vec();
+        if let Some(log) = log {
+            pending.extend_from_slice(&bytes);
+            let _ = log.write(stream, &mut pending, false);
+        }
+        hub.broadcast(&if stream == "stdout" { Frame::Output(bytes) } else { Frame::ErrorOutput(bytes) });
+    }
+    if let Some(log) = log {
+        let _ = log.write(stream, &mut pending, true);
+    }
+}
+
+/// Who is attached, and what they write to.
+#[derive(Default)]
+struct Hub {
+    state: Mutex<HubState>,
+    changed: std::sync::Condvar,
+}
+
+#[derive(Default)]
+struct HubState {
+    clients: Vec<UnixStream>,
+    had_client: bool,
+    input: Option<File>,
+    terminal: Option<File>,
+    /// What clients said before the container ran.
+    early: Vec<Frame>,
+    is_connected: bool,
+}
+
+impl Hub {
+    fn lock(&self) -> MutexGuard<'_, HubState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for_client(&self, patience: Duration) {
+        let state = self.lock();
+        let _ = self.changed.wait_timeout_while(state, patience, |state| !state.had_client);
+    }
+
+    fn add(&self, client: UnixStream) {
+        let mut state = self.lock();
+        state.clients.push(client);
+        state.had_client = true;
+        self.changed.notify_all();
+    }
+
+    fn connect(&self, input: Option<File>, terminal: Option<File>) {
+        let mut state = self.lock();
+        (state.input, state.terminal, state.is_connected) = (input, terminal, true);
+        for frame in std::mem::take(&mut state.early) {
+            state.take(&frame);
+        }
+    }
+
+    /// Sends a frame to everybody; who does not take it is gone.
+    fn broadcast(&self, frame: &Frame) {
+        self.lock().clients.retain_mut(|client| frame.write(client).is_ok());
+    }
+
+    fn flush(&self) {
+        for client in &mut self.lock().clients {
+            let _ = client.shutdown(std::net::Shutdown::Write);
+        }
+    }
+
+    /// Does what a client asks for.
+    fn handle(&self, frame: Frame) {
+        let mut state = self.lock();
+        if state.is_connected { state.take(&frame) } else { state.early.push(frame) }
+    }
+}
+
+impl HubState {
+    fn take(&mut self, frame: &Frame) {
+        match frame {
+            Frame::Input(bytes) => {
+                if let Some(input) = &mut self.input
+                    && input.write_all(bytes).is_err()
+                {
+                    self.input = None;
+                }
+            }
+            Frame::InputEnd => self.input = None,
+            Frame::Resize(rows, columns) => {
+                if let Some(terminal) = &self.terminal {
+                    let size = Winsize { ws_row: *rows, ws_col: *columns, ws_xpixel: 0, ws_ypixel: 0 };
+                    let _ = tcsetwinsize(terminal, size);
+                }
+            }
+            Frame::Output(_) | Frame::ErrorOutput(_) | Frame::End(_) => {}
+        }
+    }
+}
+
+fn accept(listener: &UnixListener, hub: &Arc<Hub>, stdin_open: bool) {
+    for client in listener.incoming() {
+        let Ok(client) = client else { continue };
+        let Ok(mut reader) = client.try_clone() else { continue };
+        hub.add(client);
+        let hub = Arc::clone(hub);
+        spawn(move || {
+            while let Ok(Some(frame)) = Frame::read(&mut reader) {
+                if stdin_open || matches!(frame, Frame::Resize(..)) {
+                    hub.handle(frame);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,111 @@
+//! A container's root file system: what it stands on, and looking at it while the container does not run.
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use wharfie_layer::apply::{Privilege, apply};
+use wharfie_layer::erofs::TAR_OFFSET;
+use wharfie_layer::pack::{self, pack};
+use wharfie_oci::{DiffId, ImageId};
+use wharfie_runtime::{Lower, Rootfs};
+use wharfie_store::Store;
+use wharfie_store::containers::ContainerRow;
+use wharfie_store::mounts::View;
+use wharfie_store::snapshots::{Kind, Tree};
+
+use super::settings::Settings;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// What the runtime makes in every root file system to mount something on.
+const MOUNT_POINTS: &[&str] =
+    &["dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab", ".dockerenv"];
+
+impl Engine {
+    /// What a container's root is made of, with the mounts of its layers.
+    pub(crate) fn rootfs_of(&self, row: &ContainerRow, volatile: bool) -> Result<(Rootfs, Vec<OwnedFd>)> {
+        let store = self.writer()?;
+        let kind = store.snapshot_kind()?;
+        let mut lowers = Vec::new();
+        let mut mounts = Vec::new();
+        for layer in store.layers_of_container(&row.id)?.iter().rev() {
+            match store.tree(layer, kind)? {
+                Tree::Mount(mount) => {
+                    lowers.push(Lower::Fd(mounts.len()));
+                    mounts.push(mount);
+                }
+                Tree::Directory(path) => lowers.push(Lower::Directory(path)),
+            }
+        }
+        let (upper, work) = directories(store, &row.id);
+        Ok((Rootfs { lowers, upper, work, volatile }, mounts))
+    }
+
+    /// The whole root of a container, read-only, attached nowhere.
+    pub(crate) fn merged_view(&self, row: &ContainerRow) -> Result<OwnedFd> {
+        let store = self.writer()?;
+        let (upper, _) = directories(store, &row.id);
+        Ok(store.view(&store.layers_of_container(&row.id)?, &View::Changes(&upper))?)
+    }
+
+    /// What the container's image has, read-only, attached nowhere.
+    pub(crate) fn image_view(&self, row: &ContainerRow) -> Result<OwnedFd> {
+        let store = self.writer()?;
+        Ok(store.view(&store.layers_of_container(&row.id)?, &View::Image)?)
+    }
+
+    /// The root of a container that does not run, for writing, attached nowhere.
+    pub(crate) fn writable_view(&self, row: &ContainerRow) -> Result<OwnedFd> {
+        let store = self.writer()?;
+        let (upper, work) = directories(store, &row.id);
+        let view = View::Writable { upper: &upper, work: &work };
+        Ok(store.view(&store.layers_of_container(&row.id)?, &view)?)
+    }
+
+    /// Fills a new volume with what the image has where it will be mounted.
+    pub(crate) fn fill_volume(&self, store: &Store, image: &ImageId, target: &str, volume: &str) -> Result<()> {
+        let layers: Vec<DiffId> = store.layers_of(image)?.into_iter().map(|layer| layer.diff_id).collect();
+        let Ok(root) = store.view(&layers, &View::Image) else { return Ok(()) };
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        let relative = target.trim_start_matches('/');
+        let Ok(source) = openat2(&root, relative, flags, Mode::empty(), ResolveFlags::IN_ROOT) else { return Ok(()) };
+        let io = |source| Error::File { doing: "fill", path: PathBuf::from(volume), source };
+        // Through a tar, so that owners, links and attributes arrive by the one road that knows them all.
+        let file = tempfile_in(store)?;
+        use std::io::{Seek, SeekFrom};
+        (&file).seek(SeekFrom::Start(TAR_OFFSET)).map_err(io)?;
+        let options = pack::Options { root_name: Some(b"./".to_vec()), ..pack::Options::default() };
+        pack(source.as_fd(), &options, &file).map_err(wharfie_store::Error::Layer)?;
+        let len = file.metadata().map_err(io)?.len().saturating_sub(TAR_OFFSET);
+        let directory = store.volume_directory(volume);
+        let target = std::fs::File::open(&directory).map_err(io)?;
+        let privilege = match store.snapshot_kind()? {
+            Kind::UnpackedRootless => Privilege::Mapped,
+            _ => Privilege::Root,
+        };
+        apply(&file, len, target.as_fd(), privilege).map_err(wharfie_store::Error::Layer)?;
+        Ok(())
+    }
+}
+
+/// A file without a name on the store's file system.
+fn tempfile_in(store: &Store) -> Result<std::fs::File> {
+    let place = store.root().join("tmp");
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = rustix::fs::open(&place, flags, Mode::RUSR | Mode::WUSR);
+    file.map(Into::into).map_err(|why| Error::File { doing: "create", path: place, source: why.into() })
+}
+
+/// Where a container's changes are, and where overlayfs works.
+pub(crate) fn directories(store: &Store, id: &str) -> (PathBuf, PathBuf) {
+    let directory = store.container_directory(id);
+    (directory.join("upper"), directory.join("work"))
+}
+
+/// Paths, without a slash in front, that exist only because something is mounted on them.
+pub(crate) fn mount_points(settings: &Settings) -> BTreeSet<Vec<u8>> {
+    let targets = settings.mounts.iter().map(|mount| mount.target.trim_matches('/').as_bytes().to_vec());
+    MOUNT_POINTS.iter().map(|path| path.as_bytes().to_vec()).chain(targets).collect()
+}

@@ -1,0 +1,212 @@
+//! What a container was made with: a document that stays with it, and from which every start is made anew.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wharfie_oci::config::ContainerConfig;
+use wharfie_runtime::Resources;
+
+/// Everything that was decided when the container was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
+pub struct Settings {
+    /// The image as it was asked for, familiar; `ps` shows it while it means the same image.
+    pub image_name: String,
+    /// What runs and how: the image's configuration with what was asked for instead.
+    pub config: ContainerConfig,
+    /// Name of the host inside; empty is the short id.
+    pub hostname: String,
+    /// Its domain.
+    pub domainname: String,
+    /// It has a terminal.
+    pub tty: bool,
+    /// Its standard input is kept open.
+    pub open_stdin: bool,
+    /// It goes when it ends.
+    pub auto_remove: bool,
+    /// What is mounted into it.
+    pub mounts: Vec<MountPoint>,
+    /// Where its packets go: `default`, `bridge`, `host`, `none`, `container:ID`.
+    pub network: String,
+    /// Ports that are published on the host.
+    pub ports: Vec<PortBinding>,
+    /// Publish every exposed port on a free one.
+    pub publish_all: bool,
+    /// Capabilities added to the default set.
+    pub cap_add: Vec<String>,
+    /// Capabilities taken from it.
+    pub cap_drop: Vec<String>,
+    /// As if there were no container.
+    pub privileged: bool,
+    /// `seccomp=…`, `no-new-privileges`, `systempaths=unconfined`.
+    pub security_opt: Vec<String>,
+    /// Nothing but mounts can be written.
+    pub read_only: bool,
+    /// What it may use.
+    pub resources: Resources,
+    /// `NAME=SOFT[:HARD]`.
+    pub ulimits: Vec<String>,
+    /// A small init is its first process.
+    pub init: bool,
+    /// What happens when it ends.
+    pub restart: Restart,
+    /// `json-file` or `none`.
+    pub log_driver: String,
+    /// Devices of the host: `SOURCE[:TARGET[:rwm]]`.
+    pub devices: Vec<String>,
+    /// Kernel parameters.
+    pub sysctls: BTreeMap<String, String>,
+    /// Bytes of `/dev/shm`; 0 is the default.
+    pub shm_size: u64,
+    /// `host`, `container:ID` or empty.
+    pub pid_mode: String,
+    /// `host`, `container:ID` or empty.
+    pub ipc_mode: String,
+    /// `host` or empty.
+    pub uts_mode: String,
+    /// `host`, `private` or empty.
+    pub cgroupns_mode: String,
+    /// `HOST:IP`.
+    pub extra_hosts: Vec<String>,
+    /// Name servers.
+    pub dns: Vec<String>,
+    /// Domains to search.
+    pub dns_search: Vec<String>,
+    /// Options of the resolver.
+    pub dns_options: Vec<String>,
+    /// Groups besides the user's own.
+    pub group_add: Vec<String>,
+    /// Directory of its cgroup.
+    pub cgroup_parent: String,
+    /// The kernel's eagerness to kill it.
+    pub oom_score_adj: Option<i32>,
+    /// Seconds between asking it to stop and killing it.
+    pub stop_timeout: Option<i64>,
+}
+
+/// One thing mounted into a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountPoint {
+    /// What it is.
+    pub kind: MountKind,
+    /// Host path, or name of the volume; empty for memory.
+    pub source: String,
+    /// Absolute path inside.
+    pub target: String,
+    /// It cannot be written through.
+    pub read_only: bool,
+    /// Options as they were given.
+    pub options: Vec<String>,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MountKind {
+    /// A file or directory of the host.
+    Bind,
+    /// A volume.
+    Volume,
+    /// Memory.
+    Tmpfs,
+}
+
+impl MountKind {
+    /// The word that `inspect` shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bind => "bind",
+            Self::Volume => "volume",
+            Self::Tmpfs => "tmpfs",
+        }
+    }
+}
+
+/// A port of the container at a port of the host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PortBinding {
+    /// Inside.
+    pub container: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// Address on the host; empty is every one.
+    pub address: String,
+    /// On the host; 0 is a free one.
+    pub host: u16,
+}
+
+/// What happens when a container ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// Nothing.
+    #[default]
+    No,
+    /// It is started again.
+    Always,
+    /// It is started again unless the user stopped it.
+    UnlessStopped,
+    /// It is started again after a failure, so many times; 0 is always.
+    OnFailure(u32),
+}
+
+impl Restart {
+    /// Reads `no`, `always`, `unless-stopped`, `on-failure[:N]`.
+    ///
+    /// # Errors
+    /// Docker's text for anything else.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (kind, count) = text.split_once(':').map_or((text, None), |(kind, count)| (kind, Some(count)));
+        match (kind, count) {
+            ("no" | "", None) => Ok(Self::No),
+            ("always", None) => Ok(Self::Always),
+            ("unless-stopped", None) => Ok(Self::UnlessStopped),
+            ("on-failure", None) => Ok(Self::OnFailure(0)),
+            ("on-failure", Some(count)) => {
+                count.parse().map(Self::OnFailure).map_err(|_| "maximum retry count must be an integer".to_owned())
+            }
+            ("no" | "always" | "unless-stopped", Some(_)) => {
+                Err("invalid restart policy: maximum retry count can only be used with 'on-failure'".to_owned())
+            }
+            (other, _) => Err(format!(
+                "invalid restart policy: unknown policy '{other}'; use one of 'no', 'always', 'on-failure', or \
+                 'unless-stopped'"
+            )),
+        }
+    }
+
+    /// The policy's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Always => "always",
+            Self::UnlessStopped => "unless-stopped",
+            Self::OnFailure(_) => "on-failure",
+        }
+    }
+}
+
+impl Settings {
+    /// Command and arguments, as one list.
+    pub fn command(&self) -> Vec<String> {
+        let entrypoint = self.config.entrypoint.iter().flatten();
+        entrypoint.chain(self.config.cmd.iter().flatten()).cloned().collect()
+    }
+
+    /// Labels; empty if there are none.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        self.config.labels.clone().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restart_policies() {
+        assert_eq!(Restart::parse("on-failure:3"), Ok(Restart::OnFailure(3)));
+        assert_eq!(Restart::parse("always"), Ok(Restart::Always));
+        assert!(Restart::parse("always:3").is_err() && Restart::parse("sometimes").is_err());
+    }
+}

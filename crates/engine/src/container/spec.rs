@@ -1,0 +1,231 @@
+//! From settings to what the runtime starts.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use wharfie_runtime::{
+    Bind, Capabilities, Device, Files, Mount, MountKind as RuntimeMount, Network, Process, Propagation, Rlimit, Rootfs,
+    Seccomp, Security, Share, Sharing, Size, Spec, Tmpfs,
+};
+use wharfie_store::Store;
+use wharfie_store::containers::ContainerRow;
+
+use super::is_alive;
+use super::settings::{MountKind, MountPoint, Settings};
+use crate::error::{Error, Result};
+
+/// The runtime's description of a container's start.
+pub(crate) fn spec(
+    store: &Store,
+    row: &ContainerRow,
+    settings: &Settings,
+    rootfs: Rootfs,
+    network: Network,
+    size: Option<Size>,
+) -> Result<Spec> {
+    let uts = share(store, &settings.uts_mode, "uts")?;
+    let hostname = if uts == Share::Private { settings.hostname.clone() } else { String::new() };
+    Ok(Spec {
+        id: row.id.clone(),
+        domainname: settings.domainname.clone(),
+        rootfs,
+        readonly_root: settings.read_only,
+        process: process(settings, size)?,
+        mounts: mounts(store, settings)?,
+        files: files(store, row, settings, &network)?,
+        devices: settings.devices.iter().map(|text| device(text)).collect(),
+        network,
+        sharing: Sharing {
+            pid: share(store, &settings.pid_mode, "pid")?,
+            ipc: share(store, &settings.ipc_mode, "ipc")?,
+            uts,
+            cgroup: share(store, &settings.cgroupns_mode, "cgroup")?,
+        },
+        resources: settings.resources.clone(),
+        cgroup_parent: Some(settings.cgroup_parent.clone()).filter(|parent| !parent.is_empty()),
+        security: security(settings)?,
+        sysctls: settings.sysctls.clone(),
+        shm_size: if settings.shm_size > 0 { settings.shm_size } else { Spec::default().shm_size },
+        init: settings.init,
+        hostname,
+        ..Spec::default()
+    })
+}
+
+fn process(settings: &Settings, size: Option<Size>) -> Result<Process> {
+    let mut env = settings.config.env.clone().unwrap_or_default();
+    let mut add = |name: &str, value: &str| {
+        if !env.iter().any(|pair| pair.split('=').next() == Some(name)) {
+            env.push(format!("{name}={value}"));
+        }
+    };
+    if !settings.hostname.is_empty() {
+        add("HOSTNAME", &settings.hostname);
+    }
+    if settings.tty {
+        add("TERM", "xterm");
+    }
+    let capabilities = match settings.privileged {
+        true => Capabilities::ALL,
+        false => Capabilities::DEFAULT.adjust(&settings.cap_add, &settings.cap_drop)?,
+    };
+    Ok(Process {
+        args: settings.command(),
+        env,
+        cwd: settings.config.working_dir.clone(),
+        user: settings.config.user.clone(),
+        groups: settings.group_add.clone(),
+        terminal: settings.tty.then(|| size.unwrap_or_default()),
+        capabilities,
+        no_new_privileges: settings.security_opt.iter().any(|option| {
+            matches!(option.as_str(), "no-new-privileges" | "no-new-privileges=true" | "no-new-privileges:true")
+        }),
+        rlimits: settings.ulimits.iter().map(|text| Rlimit::parse(text)).collect::<Result<_, _>>()?,
+        oom_score_adj: settings.oom_score_adj,
+    })
+}
+
+fn security(settings: &Settings) -> Result<Security> {
+    let mut security = Security { privileged: settings.privileged, ..Security::default() };
+    for option in &settings.security_opt {
+        let (name, value) = option.split_once(['=', ':']).unwrap_or((option, ""));
+        match (name, value) {
+            ("seccomp", "unconfined") => security.seccomp = Seccomp::Unconfined,
+            ("seccomp", profile) => security.seccomp = Seccomp::Profile(profile.to_owned()),
+            ("systempaths", "unconfined") => security.mask_paths = false,
+            // Labels of mandatory access control are the machine's business; without it there is nothing to label.
+            ("no-new-privileges" | "apparmor" | "label", _) => {}
+            _ => return Err(Error::Container(format!("invalid --security-opt: {option:?}"))),
+        }
+    }
+    Ok(security)
+}
+
+fn mounts(store: &Store, settings: &Settings) -> Result<Vec<Mount>> {
+    let mut mounts = Vec::with_capacity(settings.mounts.len());
+    for mount in &settings.mounts {
+        let kind = match mount.kind {
+            MountKind::Tmpfs => RuntimeMount::Tmpfs(Tmpfs { options: mount.options.clone() }),
+            MountKind::Volume => RuntimeMount::Bind(Bind::new(store.volume_directory(&mount.source))),
+            MountKind::Bind => RuntimeMount::Bind(bind(mount)),
+        };
+        mounts.push(Mount { target: PathBuf::from(&mount.target), kind, read_only: mount.read_only });
+    }
+    Ok(mounts)
+}
+
+fn bind(mount: &MountPoint) -> Bind {
+    let has = |name: &str| mount.options.iter().any(|option| option == name);
+    let propagation = match () {
+        () if has("rshared") || has("shared") => Propagation::Shared,
+        () if has("rslave") || has("slave") => Propagation::Slave,
+        () => Propagation::Private,
+    };
+    Bind { propagation, ..Bind::new(&mount.source) }
+}
+
+fn device(text: &str) -> Device {
+    let mut parts = text.split(':');
+    let source = parts.next().unwrap_or_default();
+    let (mut target, mut access) = (source, "rwm");
+    for part in parts {
+        if part.starts_with('/') { target = part } else { access = part }
+    }
+    Device { source: source.into(), target: target.into(), access: access.to_owned() }
+}
+
+fn share(store: &Store, mode: &str, namespace: &str) -> Result<Share> {
+    match mode {
+        "" | "private" | "shareable" => Ok(Share::Private),
+        "host" => Ok(Share::Host),
+        other => match other.strip_prefix("container:") {
+            Some(name) => Ok(Share::Namespace(namespace_of(store, name, namespace)?)),
+            None => Err(Error::Container(format!("invalid {namespace} mode: {other}"))),
+        },
+    }
+}
+
+pub(super) fn namespace_of(store: &Store, name: &str, namespace: &str) -> Result<PathBuf> {
+    let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
+    match row.state.pid.filter(|_| is_alive(&row)) {
+        Some(pid) => Ok(PathBuf::from(format!("/proc/{pid}/ns/{namespace}"))),
+        None => Err(Error::NotRunning(row.id)),
+    }
+}
+
+/// Writes the small files that are bound over the image's.
+fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Network) -> Result<Files> {
+    let directory = store.container_directory(&row.id);
+    let write = |name: &str, text: &str| -> Result<Option<PathBuf>> {
+        let path = directory.join(name);
+        std::fs::write(&path, text).map_err(|source| Error::File { doing: "write", path: path.clone(), source })?;
+        Ok(Some(path))
+    };
+    let host = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let is_host = matches!(network, Network::Host);
+    let mut hosts = match is_host {
+        true => host("/etc/hosts"),
+        false => "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n\
+                  ff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n"
+            .to_owned(),
+    };
+    for extra in &settings.extra_hosts {
+        if let Some((name, address)) = extra.split_once([':', '=']) {
+            let address = match (address, network) {
+                ("host-gateway", Network::Bridge(place)) => &place.gateway.to_string(),
+                ("host-gateway", _) => "127.0.0.1",
+                _ => address,
+            };
+            writeln!(hosts, "{address}\t{name}").expect("a string accepts every write");
+        }
+    }
+    if let Network::Bridge(place) = network {
+        let names = match settings.domainname.as_str() {
+            "" => settings.hostname.clone(),
+            domain => format!("{0}.{domain} {0}", settings.hostname),
+        };
+        writeln!(hosts, "{}\t{names}", place.address).expect("a string accepts every write");
+    }
+    let hostname = if settings.hostname.is_empty() { host("/etc/hostname") } else { settings.hostname.clone() + "\n" };
+    Ok(Files {
+        hosts: write("hosts", &hosts)?,
+        resolv_conf: write("resolv.conf", &resolver(settings, &host("/etc/resolv.conf"), is_host))?,
+        hostname: write("hostname", &hostname)?,
+    })
+}
+
+/// The host's resolver settings with what was asked for instead. Name servers on the host's loopback cannot be reached
+/// from a network of the container's own.
+fn resolver(settings: &Settings, host: &str, is_host: bool) -> String {
+    let mut text = String::new();
+    let mut line = |key: &str, value: &str| writeln!(text, "{key} {value}").expect("a string accepts every write");
+    for server in &settings.dns {
+        line("nameserver", server);
+    }
+    if !settings.dns_search.is_empty() {
+        line("search", &settings.dns_search.join(" "));
+    }
+    if !settings.dns_options.is_empty() {
+        line("options", &settings.dns_options.join(" "));
+    }
+    for kept in host.lines() {
+        let is_replaced = match kept.split_whitespace().next() {
+            Some("nameserver") => {
+                !settings.dns.is_empty() || (!is_host && (kept.contains(" 127.") || kept.contains(" ::1")))
+            }
+            Some("search" | "domain") => !settings.dns_search.is_empty(),
+            Some("options") => !settings.dns_options.is_empty(),
+            _ => true,
+        };
+        if !is_replaced {
+            text.push_str(kept);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Where a container's small files and log are.
+pub(crate) fn log_path(store: &Store, id: &str) -> PathBuf {
+    store.container_directory(id).join(Path::new("log.json"))
+}

@@ -1,0 +1,279 @@
+//! Trees to tars: a container's changes as a layer, or a whole root file system for export.
+//!
+//! Equal trees give equal bytes: names come in byte order, only what a layer can carry is written. Overlayfs's own marks
+//! become a layer's whiteouts: a character device 0/0 is `.wh.NAME`, an opaque directory has `.wh..wh..opq` first.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, Stat, fgetxattr, flistxattr, fstat, lgetxattr, llistxattr, major, minor,
+    openat, readlinkat, statat,
+};
+use rustix::io::Errno;
+
+use crate::entry::{Entry, Kind};
+use crate::error::{Error, Result, show};
+use crate::tar::Writer;
+
+/// What is written of a tree.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Paths, without a slash in front, that are left out with everything beneath them.
+    pub skip: BTreeSet<Vec<u8>>,
+    /// Put in front of every name; ends in a slash or is empty.
+    pub prefix: Vec<u8>,
+    /// Write an entry for the root itself, of this name.
+    pub root_name: Option<Vec<u8>>,
+}
+
+/// Writes the tree in the open directory `root` to `out` as a tar, with its end.
+///
+/// # Errors
+/// When the tree cannot be read or `out` not be written.
+pub fn pack<W: Write>(root: BorrowedFd<'_>, options: &Options, out: W) -> Result<W> {
+    let mut packer = Packer { writer: Writer::new(out), options, links: HashMap::new(), path: Vec::new() };
+    let root = open_again(root).map_err(|why| packer.failed("open", why))?;
+    if let Some(name) = &options.root_name {
+        let stat = fstat(&root).map_err(|why| packer.failed("read", why))?;
+        let mut entry = packer.entry(&stat, Kind::Directory);
+        entry.path.clone_from(name);
+        entry.xattrs = xattrs_of(root.as_fd()).map_err(|why| packer.failed("read attributes of", why))?;
+        packer.writer.append(&entry, io::empty())?;
+    }
+    packer.directory(root)?;
+    packer.writer.finish()
+}
+
+/// Writes one file, link or device of the open directory `parent` to `out` as a tar, with its end.
+///
+/// # Errors
+/// When it cannot be read or `out` not be written.
+pub fn pack_one<W: Write>(parent: BorrowedFd<'_>, name: &[u8], out: W) -> Result<W> {
+    let options = Options::default();
+    let mut packer = Packer { writer: Writer::new(out), options: &options, links: HashMap::new(), path: name.to_vec() };
+    let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|why| packer.failed("read", why))?;
+    packer.leaf(parent, name, &stat)?;
+    packer.writer.finish()
+}
+
+struct Packer<'a, W: Write> {
+    writer: Writer<W>,
+    options: &'a Options,
+    /// First names of files with several.
+    links: HashMap<(u64, u64), Vec<u8>>,
+    path: Vec<u8>,
+}
+
+/// A directory being walked.
+struct Frame {
+    directory: OwnedFd,
+    names: Vec<Vec<u8>>,
+    /// Length of the path before its name was added.
+    path_len: usize,
+}
+
+impl<W: Write> Packer<'_, W> {
+    fn directory(&mut self, root: OwnedFd) -> Result<()> {
+        let mut stack = vec![self.frame(root, 0)?];
+        while let Some(frame) = stack.last_mut() {
+            let Some(name) = frame.names.pop() else {
+                self.path.truncate(frame.path_len);
+                stack.pop();
+                continue;
+            };
+            let path_len = self.path.len();
+            if !self.path.is_empty() {
+                self.path.push(b'/');
+            }
+            self.path.extend_from_slice(&name);
+            let below =
+                if self.options.skip.contains(&self.path) { None } else { self.one(frame.directory.as_fd(), &name)? };
+            match below {
+                Some(directory) => {
+                    let frame = self.frame(directory, path_len)?;
+                    stack.push(frame);
+                }
+                None => self.path.truncate(path_len),
+            }
+        }
+        Ok(())
+    }
+
+    fn frame(&self, directory: OwnedFd, path_len: usize) -> Result<Frame> {
+        let mut names = names_in(directory.as_fd()).map_err(|why| self.failed("read", why))?;
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(Frame { directory, names, path_len })
+    }
+
+    /// Writes one entry; gives the directory to go down into.
+    fn one(&mut self, parent: BorrowedFd<'_>, name: &[u8]) -> Result<Option<OwnedFd>> {
+        let stat = match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            // A running container may remove what was listed a moment ago.
+            Err(Errno::NOENT) => return Ok(None),
+            Err(why) => return Err(self.failed("read", why)),
+        };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => {
+                let directory =
+                    openat(parent, name, DIRECTORY, Mode::empty()).map_err(|why| self.failed("open", why))?;
+                let mut entry = self.entry(&stat, Kind::Directory);
+                entry.path.push(b'/');
+                entry.xattrs = xattrs_of(directory.as_fd()).map_err(|why| self.failed("read attributes of", why))?;
+                let is_opaque = is_opaque(directory.as_fd());
+                self.writer.append(&entry, io::empty())?;
+                if is_opaque {
+                    let mark = Entry { path: [&entry.path[..], b".wh..wh..opq"].concat(), ..Entry::default() };
+                    self.writer.append(&mark, io::empty())?;
+                }
+                return Ok(Some(directory));
+            }
+            FileType::CharacterDevice if stat.st_rdev == 0 => {
+                let at = self.path.len() - name.len();
+                let path = [&self.options.prefix[..], &self.path[..at], b".wh.", name].concat();
+                self.writer.append(&Entry { path, ..Entry::default() }, io::empty())?;
+                return Ok(None);
+            }
+            FileType::Socket => return Ok(None),
+            _ => {}
+        }
+        if stat.st_nlink > 1 {
+            let key = (stat.st_dev, stat.st_ino);
+            if let Some(first) = self.links.get(&key) {
+                let mut entry = self.entry(&stat, Kind::Hardlink);
+                entry.link.clone_from(first);
+                self.writer.append(&entry, io::empty())?;
+                return Ok(None);
+            }
+            self.links.insert(key, [&self.options.prefix[..], &self.path].concat());
+        }
+        self.leaf(parent, name, &stat)?;
+        Ok(None)
+    }
+
+    fn leaf(&mut self, parent: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Result<()> {
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            let file = openat(parent, name, flags, Mode::empty()).map_err(|why| self.failed("open", why))?;
+            let mut entry = self.entry(stat, Kind::File);
+            entry.size = u64::try_from(stat.st_size).unwrap_or_default();
+            entry.xattrs = xattrs_of(file.as_fd()).map_err(|why| self.failed("read attributes of", why))?;
+            // A file that shrinks while it is read is filled up, as tar does; one that grows is cut.
+            let data = io::Read::chain(File::from(file), io::repeat(0));
+            return self.writer.append(&entry, data);
+        }
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Symlink => Kind::Symlink,
+            FileType::CharacterDevice => Kind::CharDevice,
+            FileType::BlockDevice => Kind::BlockDevice,
+            FileType::Fifo => Kind::Fifo,
+            _ => return Ok(()),
+        };
+        let mut entry = self.entry(stat, kind);
+        if kind == Kind::Symlink {
+            let target = readlinkat(parent, name, Vec::new()).map_err(|why| self.failed("read", why))?;
+            entry.link = target.into_bytes();
+        }
+        if matches!(kind, Kind::CharDevice | Kind::BlockDevice) {
+            (entry.major, entry.minor) = (major(stat.st_rdev), minor(stat.st_rdev));
+        }
+        entry.xattrs = xattrs_of_link(parent, name).map_err(|why| self.failed("read attributes of", why))?;
+        self.writer.append(&entry, io::empty())
+    }
+
+    fn entry(&self, stat: &Stat, kind: Kind) -> Entry {
+        Entry {
+            path: [&self.options.prefix[..], &self.path].concat(),
+            kind,
+            mode: (stat.st_mode & 0o7777) as u16,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            mtime: stat.st_mtime,
+            mtime_nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
+            ..Entry::default()
+        }
+    }
+
+    fn failed(&self, action: &'static str, why: Errno) -> Error {
+        Error::Unpack { action, path: show(&self.path), source: why.into() }
+    }
+}
+
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
+
+/// The names in a directory, in no order.
+pub(crate) fn names_in(directory: BorrowedFd<'_>) -> rustix::io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push(name.to_vec());
+        }
+    }
+    Ok(names)
+}
+
+/// True if a directory hides everything of the same name below it.
+pub(crate) fn is_opaque(directory: BorrowedFd<'_>) -> bool {
+    let mut value = [0; 1];
+    ["trusted.overlay.opaque", "user.overlay.opaque"]
+        .iter()
+        .any(|name| fgetxattr(directory, *name, &mut value[..]).is_ok_and(|len| value[..len] == *b"y"))
+}
+
+fn open_again(directory: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
+    openat(directory, ".", OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
+}
+
+type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn xattrs_of(file: BorrowedFd<'_>) -> rustix::io::Result<Xattrs> {
+    collect(|buffer| flistxattr(file, buffer), |name, buffer| fgetxattr(file, name, buffer))
+}
+
+fn xattrs_of_link(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Xattrs> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::path::PathBuf::from(format!("/proc/self/fd/{}", parent.as_raw_fd()));
+    let path = path.join(std::ffi::OsStr::from_bytes(name));
+    collect(|buffer| llistxattr(&path, buffer), |name, buffer| lgetxattr(&path, name, buffer))
+}
+
+/// What a layer carries of extended attributes: neither overlayfs's marks nor security labels of this machine.
+fn collect(
+    list: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
+    get: impl Fn(&[u8], &mut [u8]) -> rustix::io::Result<usize>,
+) -> rustix::io::Result<Xattrs> {
+    let mut names = vec![0; 1024];
+    let len = match list(&mut names) {
+        Ok(len) => len,
+        Err(Errno::RANGE) => {
+            names.resize(MAX_XATTRS, 0);
+            list(&mut names)?
+        }
+        Err(Errno::OPNOTSUPP) => 0,
+        Err(why) => return Err(why),
+    };
+    let mut found = Vec::new();
+    for name in names[..len].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let is_kept = name.starts_with(b"user.") || name == b"security.capability";
+        if !is_kept || name.starts_with(b"user.overlay.") {
+            continue;
+        }
+        let mut value = vec![0; MAX_XATTRS];
+        match get(name, &mut value) {
+            Ok(len) => value.truncate(len),
+            Err(Errno::NODATA) => continue,
+            Err(why) => return Err(why),
+        }
+        found.push((name.to_vec(), value));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// 64 KiB: the kernel's limit for a list of names and for one value.
+const MAX_XATTRS: usize = 64 << 10;

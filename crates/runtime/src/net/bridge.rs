@@ -1,0 +1,147 @@
+//! A container on a bridge: one pair of virtual cables, one end in the container.
+
+use std::io;
+
+use crate::error::{Error, Result};
+use crate::net::firewall;
+use crate::net::netlink::{Message, Socket};
+use crate::net::pool::Bridge;
+
+/// Makes the bridge and the way out of it, if they are missing.
+pub(crate) fn ensure(bridge: &Bridge) -> Result<()> {
+    let doing = |what: &str| format!("{what} {}", bridge.device);
+    if index_of(&bridge.device).is_none() {
+        let socket = Socket::routing().map_err(Error::system(doing("configure")))?;
+        make_bridge(&socket, bridge).map_err(Error::system(doing("make the bridge")))?;
+    }
+    firewall::ensure(bridge)
+}
+
+/// The host's side: a cable from the bridge into the network namespace of `pid`.
+pub(crate) fn connect(bridge: &Bridge, id: &str, pid: u32) -> Result<()> {
+    let doing = |what: &str| format!("{what} {}", bridge.device);
+    ensure(bridge)?;
+    let socket = Socket::routing().map_err(Error::system(doing("configure")))?;
+    let master = index_of(&bridge.device).ok_or(io::ErrorKind::NotFound).map_err(Error::system(doing("find")))?;
+    let made = match socket.ask(new_cable(bridge, id, pid, master)) {
+        // Of the same container's last run: the kernel takes its time to remove what belonged to a namespace.
+        Err(why) if why.raw_os_error() == Some(libc::EEXIST) => {
+            disconnect(id)?;
+            socket.ask(new_cable(bridge, id, pid, master))
+        }
+        other => other,
+    };
+    made.map_err(Error::system(doing("connect the container to")))
+}
+
+fn new_cable(bridge: &Bridge, id: &str, pid: u32, master: u32) -> Message {
+    let mut message = Message::new(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+    message.link(0, Some(true));
+    message.text(libc::IFLA_IFNAME, &cable(id));
+    message.attribute(libc::IFLA_MASTER, &master.to_ne_bytes());
+    message.nested(libc::IFLA_LINKINFO, |info| {
+        info.text(libc::IFLA_INFO_KIND, "veth");
+        info.nested(libc::IFLA_INFO_DATA, |data| {
+            data.nested(VETH_INFO_PEER, |peer| {
+                peer.link(0, None);
+                peer.text(libc::IFLA_IFNAME, INSIDE);
+                peer.attribute(libc::IFLA_ADDRESS, &bridge.hardware_address());
+                peer.attribute(libc::IFLA_NET_NS_PID, &pid.to_ne_bytes());
+            });
+        });
+    });
+    message
+}
+
+/// The container's side, in its namespace, once the cable is there.
+pub(crate) fn configure(bridge: &Bridge) -> Result<()> {
+    let doing = "configure the container's network";
+    let socket = Socket::routing().map_err(Error::system(doing))?;
+    let index = index_of(INSIDE).ok_or(io::ErrorKind::NotFound).map_err(Error::system(doing))?;
+    let mut address = Message::new(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+    address.address(index, bridge.address, bridge.prefix);
+    socket.ask(address).map_err(Error::system(doing))?;
+    let mut up = Message::new(libc::RTM_NEWLINK, 0);
+    up.link(index, Some(true));
+    socket.ask(up).map_err(Error::system(doing))?;
+    let mut route = Message::new(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+    route.default_route(index, bridge.gateway);
+    socket.ask(route).map_err(Error::system(doing))
+}
+
+/// Removes a container's cable. It goes by itself with the last process of its namespace; this is for those that
+/// something else keeps alive. Idempotent.
+pub(crate) fn disconnect(id: &str) -> Result<()> {
+    remove_device(&cable(id))
+}
+
+/// Removes a device of the host. Idempotent.
+pub(super) fn remove_device(name: &str) -> Result<()> {
+    let doing = || format!("remove the network device {name}");
+    let Some(index) = index_of(name) else { return Ok(()) };
+    let mut message = Message::new(libc::RTM_DELLINK, 0);
+    message.link(index, None);
+    match Socket::routing().map_err(Error::system(doing()))?.ask(message) {
+        Err(why) if why.raw_os_error() == Some(libc::ENODEV) => Ok(()),
+        other => other.map_err(Error::system(doing())),
+    }
+}
+
+fn make_bridge(socket: &Socket, bridge: &Bridge) -> io::Result<()> {
+    let is_there = |result: io::Result<()>| match result {
+        // Another process was faster.
+        Err(why) if why.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+        other => other,
+    };
+    let mut message = Message::new(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+    message.link(0, None);
+    message.text(libc::IFLA_IFNAME, &bridge.device);
+    message.nested(libc::IFLA_LINKINFO, |info| info.text(libc::IFLA_INFO_KIND, "bridge"));
+    is_there(socket.ask(message))?;
+    let index = index_of(&bridge.device).ok_or(io::ErrorKind::NotFound)?;
+    let mut address = Message::new(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+    address.address(index, bridge.gateway, bridge.prefix);
+    is_there(socket.ask(address))?;
+    let mut up = Message::new(libc::RTM_NEWLINK, 0);
+    up.link(index, Some(true));
+    socket.ask(up)?;
+    // What comes from containers is to leave this machine.
+    std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")
+}
+
+fn index_of(name: &str) -> Option<u32> {
+    let socket = Socket::routing().ok()?;
+    rustix::net::netdevice::name_to_index(&socket, name).ok()
+}
+
+/// The host's end of a container's cable: 15 characters are a device name's limit, and ids are random from the start.
+/// Other ids are told apart by all of their characters.
+fn cable(id: &str) -> String {
+    let is_random = id.len() >= 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_random {
+        return format!("wh{}", &id[..12]);
+    }
+    // FNV-1a: nothing hostile chooses these.
+    let hash = id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("wh{:012x}", hash & 0xffff_ffff_ffff)
+}
+
+/// As docker calls it.
+const INSIDE: &str = "eth0";
+/// From the kernel's `veth.h`.
+const VETH_INFO_PEER: u16 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cables_have_names_that_fit_and_differ() {
+        let id = "0123456789abcdef0123456789abcdef";
+        assert_eq!(cable(id), "wh0123456789ab");
+        assert_ne!(cable("test-1"), cable("test-2"));
+        assert_eq!(cable("test-1").len(), 14);
+    }
+}

@@ -1,0 +1,220 @@
+//! The addresses of a bridge: who has which, in a directory that every process can look into.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::net::{bridge, firewall};
+
+/// A bridge and the addresses on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subnet {
+    /// Name of the bridge device, `wharfie0`: 15 characters at most.
+    pub device: String,
+    /// First address of the network; the one after it is the gateway.
+    pub network: Ipv4Addr,
+    /// How many bits are the network's.
+    pub prefix: u8,
+    /// Directory in which the addresses that are taken are remembered; made if missing.
+    pub state: PathBuf,
+}
+
+/// A container's place on a bridge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bridge {
+    /// The bridge device.
+    pub device: String,
+    /// The bridge's own address, the way out.
+    pub gateway: Ipv4Addr,
+    /// How many bits are the network's.
+    pub prefix: u8,
+    /// The container's address.
+    pub address: Ipv4Addr,
+}
+
+impl Bridge {
+    /// The container's hardware address, made of its address as docker does.
+    pub fn hardware_address(&self) -> [u8; 6] {
+        let [a, b, c, d] = self.address.octets();
+        [0x02, 0x42, a, b, c, d]
+    }
+
+    /// The network's first address.
+    pub(crate) fn network(&self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.gateway) & !u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0))
+    }
+}
+
+impl Subnet {
+    /// 172.29.0.0/16 on `wharfie0`: beside docker's own networks.
+    pub fn new(state: impl Into<PathBuf>) -> Self {
+        let network = Ipv4Addr::new(172, 29, 0, 0);
+        Self { device: "wharfie0".to_owned(), network, prefix: 16, state: state.into() }
+    }
+
+    /// Makes the bridge and the way out of it if they are missing, so that what cannot work fails before a container
+    /// starts. Idempotent.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or the program that makes the rules is missing.
+    pub fn prepare(&self) -> Result<()> {
+        bridge::ensure(&Bridge {
+            device: self.device.clone(),
+            gateway: self.gateway(),
+            prefix: self.prefix,
+            address: self.network,
+        })
+    }
+
+    /// Gives `id` an address, the one it has if it has one.
+    ///
+    /// # Errors
+    /// When all are taken or the directory cannot be used.
+    pub fn allocate(&self, id: &str) -> Result<Bridge> {
+        let _lock = self.lock()?;
+        let taken = self.taken()?;
+        let found = taken.iter().find(|(_, owner)| owner == id).map(|(address, _)| *address);
+        let address = match found {
+            Some(address) => address,
+            None => {
+                let free = self.addresses().find(|address| !taken.iter().any(|(other, _)| other == address));
+                let full = || Error::invalid("network", &self.device, "all its addresses are taken");
+                let address = free.ok_or_else(full)?;
+                self.write(address, id)?;
+                address
+            }
+        };
+        Ok(Bridge { device: self.device.clone(), gateway: self.gateway(), prefix: self.prefix, address })
+    }
+
+    /// Takes back the address of `id`. Idempotent.
+    ///
+    /// # Errors
+    /// When the directory cannot be used.
+    pub fn release(&self, id: &str) -> Result<()> {
+        if !self.directory().exists() {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        for (address, _) in self.taken()?.into_iter().filter(|(_, owner)| owner == id) {
+            let path = self.directory().join(address.to_string());
+            std::fs::remove_file(&path).map_err(Error::system(format!("remove {}", path.display())))?;
+        }
+        Ok(())
+    }
+
+    /// Ids that have an address, whether they live or not: whoever knows which do can clean up after the others.
+    ///
+    /// # Errors
+    /// When the directory cannot be used.
+    pub fn owners(&self) -> Result<Vec<String>> {
+        if !self.directory().exists() {
+            return Ok(Vec::new());
+        }
+        Ok(self.taken()?.into_iter().map(|(_, owner)| owner).collect())
+    }
+
+    /// Removes the bridge and its firewall table if nobody has an address any more. Idempotent. They cost nothing
+    /// while they are there, so this is for those who want to see nothing of us on their machine.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn remove_if_unused(&self) -> Result<bool> {
+        if self.directory().exists() {
+            let _lock = self.lock()?;
+            if !self.taken()?.is_empty() {
+                return Ok(false);
+            }
+        }
+        bridge::remove_device(&self.device)?;
+        firewall::remove(&self.device)?;
+        Ok(true)
+    }
+
+    /// The bridge's own address.
+    pub fn gateway(&self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.network) + 1)
+    }
+
+    /// All that can be given away.
+    fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        let first = u32::from(self.network);
+        let last = first | u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+        (first + 2..last).map(Ipv4Addr::from)
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.state.join(&self.device)
+    }
+
+    fn lock(&self) -> Result<File> {
+        let directory = self.directory();
+        std::fs::create_dir_all(&directory).map_err(Error::system(format!("make {}", directory.display())))?;
+        let doing = || format!("lock {}", directory.display());
+        let file = File::create(directory.join("lock")).map_err(Error::system(doing()))?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(Error::system(doing()))?;
+        Ok(file)
+    }
+
+    fn taken(&self) -> Result<Vec<(Ipv4Addr, String)>> {
+        let directory = self.directory();
+        let entries = std::fs::read_dir(&directory).map_err(Error::system(format!("read {}", directory.display())))?;
+        let parse = |entry: std::fs::DirEntry| {
+            let address = entry.file_name().to_str()?.parse().ok()?;
+            Some((address, std::fs::read_to_string(entry.path()).ok()?))
+        };
+        Ok(entries.flatten().filter_map(parse).collect())
+    }
+
+    /// Written aside and renamed: an address never has half an owner, who would keep it for ever.
+    fn write(&self, address: Ipv4Addr, id: &str) -> Result<()> {
+        let (aside, path) = (self.directory().join("new"), self.directory().join(address.to_string()));
+        let doing = || format!("write {}", path.display());
+        let mut file = File::create(&aside).map_err(Error::system(doing()))?;
+        file.write_all(id.as_bytes()).map_err(Error::system(doing()))?;
+        std::fs::rename(&aside, &path).map_err(Error::system(doing()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_given_once_and_taken_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let subnet = Subnet { network: Ipv4Addr::new(10, 9, 0, 0), prefix: 29, ..Subnet::new(directory.path()) };
+        let given: Vec<_> = (0..5).map(|id| subnet.allocate(&id.to_string()).unwrap().address.octets()[3]).collect();
+        assert_eq!(given, [2, 3, 4, 5, 6]);
+        assert!(subnet.allocate("more").is_err());
+        assert_eq!(subnet.allocate("3").unwrap().address.octets()[3], 5);
+        subnet.release("3").unwrap();
+        subnet.release("3").unwrap();
+        let again = subnet.allocate("more").unwrap();
+        assert_eq!((again.address.octets()[3], again.gateway.octets()[3]), (5, 1));
+        assert_eq!(again.hardware_address(), [2, 0x42, 10, 9, 0, 5]);
+        assert_eq!(again.network(), subnet.network);
+    }
+
+    #[test]
+    fn nobody_shares_an_address() {
+        let directory = tempfile::tempdir().unwrap();
+        let subnet = Subnet::new(directory.path());
+        let all = std::thread::scope(|scope| {
+            let each = |id: usize| {
+                scope.spawn({
+                    let subnet = &subnet;
+                    move || subnet.allocate(&id.to_string()).unwrap().address
+                })
+            };
+            let workers: Vec<_> = (0..40).map(each).collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).collect::<std::collections::BTreeSet<_>>()
+        });
+        assert_eq!(all.len(), 40);
+    }
+}
