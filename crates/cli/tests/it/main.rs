@@ -4,6 +4,7 @@ mod crash;
 mod crowd;
 mod full_disk;
 mod hostile;
+mod hostile_archives;
 mod import;
 mod inspecting;
 mod listing;
