@@ -260,12 +260,7 @@ impl Store {
 
     fn check_images(&self, report: &mut Report) -> Result<()> {
         for id in self.texts::<ImageId>("SELECT id FROM image WHERE removed_at IS NULL ORDER BY id")? {
-            let is_whole = self.read(|db| {
-                let sql = "SELECT EXISTS (SELECT 1 FROM blob WHERE digest = ?1) AND NOT EXISTS (
-                    SELECT 1 FROM image_layer WHERE image = ?1 AND diff_id NOT IN (SELECT diff_id FROM layer))";
-                db.query_row(sql, [id.as_str()], |row| row.get::<_, bool>(0))
-            })?;
-            if is_whole {
+            if self.is_whole(&id)? {
                 report.images += 1;
             } else {
                 let names = self.references_of(&id)?.into_iter().map(|reference| reference.name).collect();
