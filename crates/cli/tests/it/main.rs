@@ -1,5 +1,6 @@
 //! The real binary on real input.
 
+mod checking;
 mod crash;
 mod crowd;
 mod full_disk;
