@@ -42,8 +42,6 @@ fn asked(host: &Host, words: &[&str], answers: &[(&str, &str)]) -> String {
             && shown[seen..].ends_with(question.as_bytes())
         {
             seen = shown.len();
-            // The question comes just before the echo is turned off; a quick typist could be shown what they type.
-            std::thread::sleep(std::time::Duration::from_millis(300));
             keys.write_all(answer.as_bytes()).expect("the terminal takes keys");
             next = answers.next();
         }
