@@ -34,6 +34,7 @@ pub(crate) const TESTS: &[Package] = &[
     ("time", "time"),
     ("script", "bsdutils"),
     ("newuidmap", "uidmap"),
+    ("nft", "nftables"),
 ];
 
 /// Installs what is missing, if we are root; says the exact command if not.

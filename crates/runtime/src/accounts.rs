@@ -1,9 +1,11 @@
 //! Users and groups as the container's own files name them. Those files are an image's: anything may stand in them.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-
+use crate::beneath;
 use crate::error::{Error, Result};
 
 /// Who a process is.
@@ -15,9 +17,9 @@ pub(crate) struct Identity {
     pub(crate) home: String,
 }
 
-/// Looks up `user` (`name|uid[:group|gid]`, empty is root) and `extra` groups in the files beneath the current root.
-pub(crate) fn look_up(user: &str, extra: &[String]) -> Result<Identity> {
-    look_up_in(user, extra, || open("/etc/passwd"), || open("/etc/group"))
+/// Looks up `user` (`name|uid[:group|gid]`, empty is root) and `extra` groups in the files beneath `root`.
+pub(crate) fn look_up(root: BorrowedFd<'_>, user: &str, extra: &[String]) -> Result<Identity> {
+    look_up_in(user, extra, || open(root, "/etc/passwd"), || open(root, "/etc/group"))
 }
 
 fn look_up_in<P: BufRead, G: BufRead>(
@@ -81,6 +83,10 @@ fn look_up_in<P: BufRead, G: BufRead>(
     for gid in wanted {
         identity.groups.push(gid?);
     }
+    // The group itself is among the groups: what is kept from its members must be kept from this process too.
+    let first = identity.gid;
+    identity.groups.retain(|gid| *gid != first);
+    identity.groups.insert(0, first);
     Ok(identity)
 }
 
@@ -107,9 +113,8 @@ fn each_line<R: BufRead>(file: Option<R>, mut visit: impl FnMut(&[&str]) -> bool
 }
 
 /// Opens one of the files, never waits for it (it may be a pipe), and reads only so much of it.
-fn open(path: &str) -> Option<BufReader<std::io::Take<std::fs::File>>> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file: std::fs::File = rustix::fs::open(path, flags, Mode::empty()).ok()?.into();
+fn open(root: BorrowedFd<'_>, path: &str) -> Option<BufReader<std::io::Take<File>>> {
+    let file = File::from(beneath::open_to_read(root, Path::new(path)).ok()?);
     let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
     is_file.then(|| BufReader::new(file.take(MAX_FILE_BYTES)))
 }
@@ -143,18 +148,18 @@ mod tests {
     #[test]
     fn users_are_found_by_name_and_by_number() {
         check("", &[], 0, 0, &[0, 10], "/root");
-        check("app", &[], 1000, 1001, &[10, 29], "/home/app");
-        check("1000", &[], 1000, 1001, &[10, 29], "/home/app");
-        check("4242", &[], 4242, 0, &[], "/");
-        check("1234", &[], 77, 78, &[], "/odd");
-        check("last", &[], 1001, 1001, &[], "/");
+        check("app", &[], 1000, 1001, &[1001, 10, 29], "/home/app");
+        check("1000", &[], 1000, 1001, &[1001, 10, 29], "/home/app");
+        check("4242", &[], 4242, 0, &[0], "/");
+        check("1234", &[], 77, 78, &[78], "/odd");
+        check("last", &[], 1001, 1001, &[1001], "/");
     }
 
     #[test]
     fn groups_are_found_by_name_and_by_number() {
-        check("app:wheel", &[], 1000, 10, &[], "/home/app");
-        check("app:5", &["audio", "7"], 1000, 5, &[29, 7], "/home/app");
-        check("9:9", &[], 9, 9, &[], "/");
+        check("app:wheel", &[], 1000, 10, &[10], "/home/app");
+        check("app:5", &["audio", "7"], 1000, 5, &[5, 29, 7], "/home/app");
+        check("9:9", &[], 9, 9, &[9], "/");
     }
 
     #[test]

@@ -26,6 +26,11 @@ pub(crate) fn open(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> 
     openat2(root, path, OFlags::PATH, ResolveFlags::IN_ROOT)
 }
 
+/// Opens `path` beneath `root` for reading, without waiting for whoever may be at the other end of it.
+pub(crate) fn open_to_read(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
+    openat2(root, path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, ResolveFlags::IN_ROOT)
+}
+
 /// As [`open`], but any symbolic link on the way is an error (`ELOOP`).
 pub(crate) fn open_plain(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
     openat2(root, path, OFlags::PATH | OFlags::NOFOLLOW, ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS)

@@ -59,6 +59,16 @@ impl Capabilities {
         self.0 & bits != 0
     }
 
+    /// It and those of `mask`.
+    pub(crate) fn with(self, mask: u64) -> Self {
+        Self(self.0 | mask)
+    }
+
+    /// What is left of it for somebody who holds `mask`.
+    pub(crate) fn held_by(self, mask: u64) -> Self {
+        Self(self.0 & mask)
+    }
+
     /// The bare mask.
     pub fn mask(self) -> u64 {
         self.0

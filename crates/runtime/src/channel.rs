@@ -66,6 +66,9 @@ impl Channel {
     pub(crate) fn send<T: Serialize>(&self, message: &T, files: &[BorrowedFd<'_>]) -> Result<()> {
         let bytes =
             serde_json::to_vec(message).map_err(std::io::Error::from).map_err(Error::system("write a message"))?;
+        if bytes.len() > MAX_MESSAGE_BYTES {
+            return Err(Error::system("pass a message between processes")(rustix::io::Errno::MSGSIZE));
+        }
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !files.is_empty() {

@@ -165,9 +165,6 @@ impl Fault for Error {
     fn help(&self) -> Option<String> {
         match self {
             Self::MissingProgram { package, .. } => Some(format!("install the package `{package}`")),
-            Self::UnknownUser(_) | Self::UnknownGroup(_) => {
-                Some("give a number, or a name that the image has".to_owned())
-            }
             Self::Limit { .. } => Some("run without the limit, or where the controller is available".to_owned()),
             _ => None,
         }

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod beneath;
+pub mod bundle;
 mod capability;
 mod cgroup;
 mod channel;

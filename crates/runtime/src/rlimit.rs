@@ -39,24 +39,37 @@ impl Rlimit {
         Ok(Self { name: name.to_owned(), soft, hard })
     }
 
-    /// Sets it for the calling process. Without the right to raise a hard limit it becomes what it can be.
-    pub(crate) fn apply(&self, may_raise: bool, warn: &mut dyn FnMut(Warning)) -> Result<()> {
-        let resource = resource(&self.name).ok_or_else(|| Error::invalid("ulimit", &self.name, "no such limit"))?;
+    /// What it can be without the right to raise a hard limit, and a word if that is less.
+    pub(crate) fn clamped(&self, may_raise: bool) -> Result<(Self, Option<Warning>)> {
+        let resource = self.resource()?;
         let ceiling = match may_raise {
             true => u64::MAX,
             false => rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX),
         };
-        let (soft, hard) = (self.soft.min(ceiling), self.hard.min(ceiling));
-        if hard < self.hard {
-            warn(Warning::RlimitClamped { name: self.name.clone(), asked: self.hard, actual: hard });
-        }
+        let actual = Self { name: self.name.clone(), soft: self.soft.min(ceiling), hard: self.hard.min(ceiling) };
+        let warning = (actual.hard < self.hard).then(|| Warning::RlimitClamped {
+            name: self.name.clone(),
+            asked: self.hard,
+            actual: actual.hard,
+        });
+        Ok((actual, warning))
+    }
+
+    /// Sets it for the calling process. Without the right to raise a hard limit it becomes what it can be.
+    pub(crate) fn apply(&self, may_raise: bool, warn: &mut dyn FnMut(Warning)) -> Result<()> {
+        let (actual, warning) = self.clamped(may_raise)?;
+        warning.into_iter().for_each(warn);
         let limit = |value: u64| (value != u64::MAX).then_some(value);
-        let new = rustix::process::Rlimit { current: limit(soft), maximum: limit(hard) };
-        rustix::process::setrlimit(resource, new).map_err(|why| Error::Limit {
+        let new = rustix::process::Rlimit { current: limit(actual.soft), maximum: limit(actual.hard) };
+        rustix::process::setrlimit(self.resource()?, new).map_err(|why| Error::Limit {
             limit: format!("ulimit {}", self.name),
             value: format!("{}:{}", self.soft, self.hard),
             reason: std::io::Error::from(why).to_string(),
         })
+    }
+
+    fn resource(&self) -> Result<Resource> {
+        resource(&self.name).ok_or_else(|| Error::invalid("ulimit", &self.name, "no such limit"))
     }
 }
 

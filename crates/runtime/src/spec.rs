@@ -90,7 +90,7 @@ pub struct Rootfs {
     pub upper: PathBuf,
     /// Existing directory beside it, on the same file system, that overlayfs works in.
     pub work: PathBuf,
-    /// Nothing is synced: the changes do not outlive a crash of the machine.
+    /// Nothing is synced: the changes must not be used after a crash of the machine.
     pub volatile: bool,
 }
 

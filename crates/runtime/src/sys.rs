@@ -215,6 +215,12 @@ pub(crate) fn kill(pid: i32, signal: i32) -> io::Result<()> {
     check(c_long::from(unsafe { libc::kill(pid, signal) })).map(drop)
 }
 
+/// Leaves the caller's keys behind for an empty ring. Kernels without keys have none to leave behind.
+pub(crate) fn new_session_keyring() {
+    // SAFETY: a number and a null pointer, which asks for a ring without a name.
+    unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>()) };
+}
+
 /// Closes all descriptors from `first` on when a program is executed.
 pub(crate) fn close_on_exec(first: u32) -> io::Result<()> {
     // SAFETY: marking closes nothing now, so nobody's descriptor becomes another's.
@@ -257,3 +263,5 @@ const BPF_PROG_ATTACH: u32 = 8;
 const BPF_PROG_TYPE_CGROUP_DEVICE: u32 = 15;
 const BPF_CGROUP_DEVICE: u32 = 6;
 const BPF_F_ALLOW_MULTI: u32 = 2;
+/// From the kernel's `keyctl.h`.
+const KEYCTL_JOIN_SESSION_KEYRING: c_long = 1;

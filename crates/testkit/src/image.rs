@@ -49,7 +49,46 @@ pub fn tar(entries: &[(Entry, Vec<u8>)]) -> Vec<u8> {
     writer.finish().expect("a vector takes every byte")
 }
 
+/// A tar of one symbolic link.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn tar_of_link(path: &str, target: &str) -> Vec<u8> {
+    let (path, link) = (path.as_bytes().to_vec(), target.as_bytes().to_vec());
+    tar(&[(Entry { path, kind: Kind::Symlink, mode: 0o777, link, ..Entry::default() }, Vec::new())])
+}
+
+/// The commands that [`Image::busybox`] has.
+const COMMANDS: &[&str] = &[
+    "cat", "chmod", "echo", "env", "false", "hostname", "id", "kill", "ln", "ls", "mkdir", "nc", "ps", "pwd", "rm",
+    "sh", "sleep", "stat", "stty", "tail", "touch", "true", "tty", "wc", "wget",
+];
+
 impl Image {
+    /// A small system: one static program under the names of its commands, a user `web` and a `/tmp` for everybody.
+    /// Without a command it runs a shell.
+    ///
+    /// # Panics
+    /// When Debian's `busybox-static` is not installed.
+    pub fn busybox() -> Self {
+        let program = std::fs::read("/bin/busybox").expect("the package busybox-static is installed");
+        let directory = |path: &str, mode| {
+            (Entry { path: path.as_bytes().to_vec(), kind: Kind::Directory, mode, ..Entry::default() }, Vec::new())
+        };
+        let mut entries = vec![directory("bin/", 0o755), directory("etc/", 0o755), directory("tmp/", 0o1777)];
+        let size = program.len() as u64;
+        let path = b"bin/busybox".to_vec();
+        entries.push((Entry { path, mode: 0o755, size, ..Entry::default() }, program));
+        for command in COMMANDS {
+            let path = format!("bin/{command}").into_bytes();
+            let link = b"busybox".to_vec();
+            entries.push((Entry { path, kind: Kind::Symlink, mode: 0o777, link, ..Entry::default() }, Vec::new()));
+        }
+        entries.push(file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nweb:x:33:33:web:/srv:/bin/sh\n"));
+        entries.push(file("etc/group", "root:x:0:\nweb:x:33:\nextra:x:44:web\n"));
+        Self::new().with_layer(tar(&entries)).with_config("Cmd", json!(["sh"]))
+    }
+
     /// An image without layers, made in 2020.
     pub fn new() -> Self {
         Self {

@@ -1,6 +1,7 @@
 //! The real binary on real input.
 
 mod checking;
+mod container;
 mod crash;
 mod crowd;
 mod full_disk;

@@ -16,11 +16,11 @@ fn on_a_terminal(host: &Host, columns: u32, words: &[&str]) -> String {
 }
 
 /// A command that will run on a pseudo-terminal of this many columns.
-fn terminal(host: &Host, columns: u32, words: &[&str]) -> Command {
+pub(crate) fn terminal(host: &Host, columns: u32, words: &[&str]) -> Command {
     let plain = host.command(words);
     let line: Vec<_> =
         std::iter::once(plain.get_program()).chain(plain.get_args()).map(OsStr::to_string_lossy).collect();
-    let line = format!("stty cols {columns}; exec {}", line.join(" "));
+    let line = format!("stty rows 24 cols {columns}; exec {}", line.join(" "));
     let mut command = Command::new("script");
     command.args(["-qfec", &line, "/dev/null"]).env_clear().current_dir(host.path());
     command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));

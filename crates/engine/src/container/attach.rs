@@ -3,11 +3,13 @@
 //! A frame is one byte that says what it is, four bytes of length (big-endian), and the content.
 
 use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use wharfie_store::containers::ContainerRow;
 
-use super::lifecycle::socket_path;
 use super::{is_alive, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -117,11 +119,27 @@ impl Engine {
     /// # Errors
     /// When it has none.
     pub fn connect(&self, row: &ContainerRow) -> Result<UnixStream> {
-        let path = socket_path(&self.reader()?.container_directory(&row.id));
-        let stream = UnixStream::connect(&path).map_err(|_| {
+        let place = Socket::new(&self.reader()?.container_directory(&row.id));
+        let stream = place.and_then(|place| UnixStream::connect(place.path()));
+        stream.map_err(|_| {
             Error::Container(format!("container {} runs in the foreground of another command", &row.id[..12]))
-        })?;
-        Ok(stream)
+        })
+    }
+}
+
+/// Where a container's terminal and streams can be reached while it runs.
+pub(crate) struct Socket(OwnedFd);
+
+impl Socket {
+    /// The socket in this directory.
+    pub(crate) fn new(directory: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::open(directory, flags, Mode::empty())?))
+    }
+
+    /// Its path, short enough for the kernel wherever the store is: a socket's may have 107 bytes.
+    pub(crate) fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/attach.sock", self.0.as_raw_fd()))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Stopping, killing, pausing, waiting, renaming, removing.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -279,9 +278,4 @@ pub fn parse_signal(text: &str) -> Result<Signal> {
         "SYS" => Signal::SYS,
         _ => return Err(invalid()),
     })
-}
-
-/// Where a container's terminal and streams can be reached while it runs.
-pub(crate) fn socket_path(directory: &Path) -> std::path::PathBuf {
-    directory.join("attach.sock")
 }

@@ -17,8 +17,7 @@ use serde::{Deserialize, Serialize};
 use wharfie_runtime::{Exit, Io, Size, Started};
 use wharfie_store::containers::{ContainerRow, Status};
 
-use super::attach::Frame;
-use super::lifecycle::socket_path;
+use super::attach::{Frame, Socket};
 use super::settings::{Restart, Settings};
 use super::start::{Launch, start_failure};
 use super::{log, settings_of, spec};
@@ -111,13 +110,19 @@ impl Engine {
         let store = self.writer()?;
         let directory = store.container_directory(&row.id);
         let hub = Arc::new(Hub::default());
-        let socket = socket_path(&directory);
-        let _ = std::fs::remove_file(&socket);
-        let listener = UnixListener::bind(&socket).map_err(|source| Error::File {
-            doing: "listen on",
-            path: socket.clone(),
-            source,
-        })?;
+        let socket = Socket::new(&directory);
+        let listener = socket.and_then(|socket| {
+            let _ = std::fs::remove_file(socket.path());
+            Ok((UnixListener::bind(socket.path())?, socket))
+        });
+        let listening = listener.map_err(|source| Error::File { doing: "listen in", path: directory, source });
+        let (listener, socket) = match listening {
+            Ok(both) => both,
+            Err(why) => {
+                report(&Report::Failed(text_of(&why), start_failure(&why)));
+                return Err(why);
+            }
+        };
         let acceptor = Arc::clone(&hub);
         let stdin_open = settings.open_stdin;
         spawn(move || accept(&listener, &acceptor, stdin_open));
@@ -126,7 +131,7 @@ impl Engine {
             hub.wait_for_client(CLIENT_PATIENCE);
         }
         let result = self.look_after(&row, &settings, &hub, detach);
-        let _ = std::fs::remove_file(&socket);
+        let _ = std::fs::remove_file(socket.path());
         if settings.auto_remove {
             self.discard(&row)?;
         }

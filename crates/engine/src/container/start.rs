@@ -139,6 +139,8 @@ impl Engine {
         let launch = Launch { volatile: settings.auto_remove, die_with_us: true, size: None };
         let is_logged = !settings.auto_remove && settings.log_driver != "none";
         let (io, pumps) = if is_logged { self.logged(row, streams)? } else { (direct(streams)?, Vec::new()) };
+        // Heard from now on: a signal that comes while the container starts is passed on once it has.
+        let heard = streams.signals.then(|| Signals::new(FORWARDED).ok()).flatten();
         let result = self.launch(row, &settings, io, launch);
         let running = match result {
             Ok(running) => running,
@@ -153,7 +155,7 @@ impl Engine {
         for warning in &running.warnings {
             observer.observe(Event::Warned(Warning::Note(format!("WARNING: {warning}"))));
         }
-        let signals = if streams.signals { forward_signals(started) } else { None };
+        let signals = heard.and_then(|heard| forward(heard, started));
         let writers: Vec<_> = pumps.into_iter().map(Pump::run).collect();
         let exit = started.wait().map_err(Error::from)?;
         for writer in writers {
@@ -262,9 +264,8 @@ impl Pump {
 const FORWARDED: &[i32] = &[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT];
 
 /// Passes signals on from a thread of its own, until the handle is closed.
-fn forward_signals(started: &Started) -> Option<signal_hook::iterator::Handle> {
+fn forward(mut signals: Signals, started: &Started) -> Option<signal_hook::iterator::Handle> {
     let pidfd = started.pidfd.try_clone().ok()?;
-    let mut signals = Signals::new(FORWARDED).ok()?;
     let handle = signals.handle();
     std::thread::spawn(move || {
         for signal in signals.forever() {

@@ -2,14 +2,14 @@
 
 use std::convert::Infallible;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{FileType, Gid, Mode, OFlags, Uid};
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::accounts::{self, Identity};
-use crate::capability::{Capabilities, bits};
+use crate::capability::Capabilities;
 use crate::error::{Error, Result};
 use crate::init::find;
 use crate::seccomp;
@@ -45,7 +45,9 @@ pub(super) fn become_command(
     walls: &Walls<'_>,
     warn: &mut dyn FnMut(Warning),
 ) -> Result<Infallible> {
-    let identity = accounts::look_up(&process.user, &process.groups)?;
+    let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(Error::system("open /"))?;
+    let identity = accounts::look_up(root.as_fd(), &process.user, &process.groups)?;
+    drop(root);
     let filter = match walls.security.privileged && walls.security.seccomp == Seccomp::Default {
         true => None,
         false => seccomp::compile(&walls.security.seccomp, process.capabilities)?,
@@ -59,6 +61,8 @@ pub(super) fn become_command(
     own_streams(&identity);
     sys::reset_signals();
     rustix::process::umask(Mode::from_raw_mode(0o022));
+    // Nothing of ours is to stay open in the command, whatever we forgot. Before the filter, which need not allow it.
+    sys::close_on_exec(3).map_err(Error::system("close what is open"))?;
     let filter = filter.as_deref();
     let may_filter_late = process.no_new_privileges;
     drop_rights(process.capabilities, &identity, walls, if may_filter_late { None } else { filter })?;
@@ -70,8 +74,6 @@ pub(super) fn become_command(
         rustix::thread::set_no_new_privs(true).map_err(Error::system("forbid new privileges"))?;
         install(filter)?;
     }
-    // Nothing of ours is to stay open in the command, whatever we forgot.
-    sys::close_on_exec(3).map_err(Error::system("close what is open"))?;
     find::execute(&process.args, &process.env, &environment)
 }
 
@@ -86,17 +88,14 @@ pub(super) fn c_string(text: &str, what: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Error::invalid(what, text.replace('\0', "\\0"), "it holds a zero byte"))
 }
 
-/// Goes to the working directory, which is made if it is missing.
+/// Goes to the working directory.
 fn enter_directory(path: &str) -> Result<()> {
     let path = if path.is_empty() { "/" } else { path };
     let doing = || format!("use the working directory {path}");
     if !path.starts_with('/') {
         return Err(Error::invalid("working directory", path, "not an absolute path"));
     }
-    if rustix::process::chdir(path).is_err() {
-        std::fs::create_dir_all(path).map_err(Error::system(doing()))?;
-        rustix::process::chdir(path).map_err(Error::system(doing()))?;
-    }
+    rustix::process::chdir(path).map_err(Error::system(doing()))?;
     // A link to a descriptor of ours could have led out of the container (CVE-2024-21626).
     let here = rustix::process::getcwd(Vec::new()).map_err(Error::system(doing()))?;
     if !here.to_bytes().starts_with(b"/") {
@@ -112,9 +111,9 @@ fn own_streams(identity: &Identity) {
         return;
     }
     let streams = [
-        std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned(),
-        std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned(),
-        std::os::fd::AsFd::as_fd(&std::io::stderr()).try_clone_to_owned(),
+        std::io::stdin().as_fd().try_clone_to_owned(),
+        std::io::stdout().as_fd().try_clone_to_owned(),
+        std::io::stderr().as_fd().try_clone_to_owned(),
     ];
     for fd in streams.into_iter().flatten() {
         let Ok(stat) = rustix::fs::fstat(&fd) else { continue };
@@ -134,7 +133,6 @@ fn drop_rights(
     filter: Option<&[Instruction]>,
 ) -> Result<()> {
     let doing = "drop privileges";
-    let held = capabilities_now()?;
     for number in 0..64 {
         let bit = CapabilitySet::from_bits_retain(1 << number);
         if wanted.mask() & bit.bits() == 0 {
@@ -157,10 +155,14 @@ fn drop_rights(
     rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(Error::system("become the group"))?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(Error::system("become the user"))?;
     rustix::thread::set_keep_capabilities(false).map_err(Error::system(doing))?;
-    // What this process does not hold it cannot keep.
-    let kept = CapabilitySet::from_bits_retain(wanted.mask()) & held.permitted;
+    keep_capabilities(wanted)
+}
+
+/// Gives up all capabilities but these; those that this process does not hold it does not get.
+pub(super) fn keep_capabilities(wanted: Capabilities) -> Result<()> {
+    let kept = CapabilitySet::from_bits_retain(wanted.held_by(capabilities_now()?.permitted.bits()).mask());
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
-    rustix::thread::set_capabilities(None, sets).map_err(Error::system(doing))
+    rustix::thread::set_capabilities(None, sets).map_err(Error::system("drop privileges"))
 }
 
 fn install(filter: Option<&[Instruction]>) -> Result<()> {
@@ -173,5 +175,3 @@ fn install(filter: Option<&[Instruction]>) -> Result<()> {
 fn capabilities_now() -> Result<CapabilitySets> {
     rustix::thread::capabilities(None).map_err(Error::system("read the capabilities"))
 }
-
-const _: () = assert!(bits::CHECKPOINT_RESTORE.trailing_zeros() < 64);

@@ -1,9 +1,12 @@
 //! The init's second half, inside: process 1 of the new namespaces, which makes the walls and becomes the command.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::process::DumpableBehavior;
 
+use crate::beneath::{self, Missing};
 use crate::channel::{Channel, Report};
 use crate::error::{Error, Result};
 use crate::init::become_command::{self, Walls};
@@ -12,6 +15,7 @@ use crate::init::rootfs::Root;
 use crate::init::{Inherited, devices, masks, mounts, reaper, rootfs, terminal, warner};
 use crate::net;
 use crate::spec::{Network, Share, Spec};
+use crate::sys;
 
 /// What the maker knows of the outside.
 pub(super) struct Context {
@@ -41,7 +45,12 @@ fn try_run(
         wait_for(maker)?;
         become_root()?;
     }
+    if matches!(spec.sharing.pid, Share::Namespace(_)) {
+        // Its other processes must not look into this one while it holds files of the host.
+        let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
     rustix::process::setsid().map_err(Error::system("start a session"))?;
+    sys::new_session_keyring();
     rustix::process::umask(rustix::fs::Mode::empty());
     if let Some(score) = spec.process.oom_score_adj {
         std::fs::write("/proc/self/oom_score_adj", score.to_string()).map_err(Error::system("set the OOM score"))?;
@@ -62,7 +71,7 @@ fn try_run(
         None => become_command::use_streams(stdio)?,
     }
     if spec.init {
-        reaper::stay_as_init(spec.die_with_parent)?;
+        reaper::stay_as_init(spec.die_with_parent, spec.process.capabilities)?;
     }
     let walls =
         Walls { security: &spec.security, die_with_parent: spec.die_with_parent && !spec.init, has_user_namespace };
@@ -85,11 +94,17 @@ fn build(spec: &Spec, lowers: Vec<OwnedFd>, context: &Context, channel: &Channel
     let terminal = match spec.process.terminal {
         Some(size) => {
             let (master, slave) = terminal::open(&root, size)?;
-            channel.send(&Report::Terminal, &[std::os::fd::AsFd::as_fd(&master)])?;
+            channel.send(&Report::Terminal, &[master.as_fd()])?;
             Some(slave)
         }
         None => None,
     };
+    let cwd = &spec.process.cwd;
+    if cwd.starts_with('/') {
+        // While the root can be written.
+        let made = beneath::open_or_create(root.as_fd(), Path::new(cwd), Missing::Directory);
+        made.map_err(Error::system(format!("make the working directory {cwd}")))?;
+    }
     root.enter()?;
     if spec.sharing.uts == Share::Private {
         name(spec)?;

@@ -30,7 +30,7 @@ enum Node {
 }
 
 /// What the devices controller has to be told for the user's devices.
-pub(super) fn rules(devices: &[Device]) -> Result<Vec<DeviceRule>> {
+pub(crate) fn rules(devices: &[Device]) -> Result<Vec<DeviceRule>> {
     let mut rules = Vec::new();
     for device in devices {
         for (path, _) in expand(device)? {
@@ -135,6 +135,10 @@ pub(super) fn mount(root: &Root, spec: &Spec, host: HostDevices) -> Result<()> {
         }
     }
     for (name, target) in LINKS {
+        // A kernel may be built without it.
+        if *name == "core" && !Path::new(target).exists() {
+            continue;
+        }
         rustix::fs::symlinkat(*target, &dev, *name).map_err(doing(name))?;
     }
     for name in ["pts", "shm", "mqueue"] {

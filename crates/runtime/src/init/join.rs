@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::process::DumpableBehavior;
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use crate::channel::Report;
@@ -17,6 +18,8 @@ use crate::target::Target;
 pub(super) fn join(target: &Target, process: &Process, inherited: Inherited<'_>) -> Result<()> {
     let channel = inherited.channel;
     let pidfd = target.open()?;
+    // Its processes must not look into this one, nor into its copy, before that is one of them.
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     // While the host's tree is still there: the container does not see its own directories.
     target.cgroup.join()?;
     let mut namespaces = ThreadNameSpaceType::MOUNT
@@ -39,7 +42,7 @@ pub(super) fn join(target: &Target, process: &Process, inherited: Inherited<'_>)
                 Err(why) => why,
                 Ok(never) => match never {},
             };
-            let _ = channel.send(&Report::Failed(why), &[]);
+            super::report(channel, why);
             sys::leave(1)
         }
         Cloned::Parent(pid, pidfd) => {
@@ -51,12 +54,11 @@ pub(super) fn join(target: &Target, process: &Process, inherited: Inherited<'_>)
 fn run(target: &Target, process: &Process, inherited: Inherited<'_>) -> Result<std::convert::Infallible> {
     let Inherited { channel, stdio, .. } = inherited;
     let mut warn = warner(channel);
-    // Others in there must not look into this process before it is one of them.
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     if target.has_user_namespace {
         super::container::become_root()?;
     }
     rustix::process::setsid().map_err(Error::system("start a session"))?;
+    sys::new_session_keyring();
     match process.terminal {
         Some(size) => {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

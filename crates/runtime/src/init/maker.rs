@@ -31,7 +31,7 @@ pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
             match container::run(spec, inherited, &theirs, &context) {
                 // The maker has failed, and has said why.
                 Error::InitDied => {}
-                why => drop(channel.send(&Report::Failed(why), &[])),
+                why => super::report(channel, why),
             }
             sys::leave(1)
         }

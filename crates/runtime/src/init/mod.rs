@@ -2,14 +2,14 @@
 
 mod become_command;
 mod container;
-mod devices;
+pub(crate) mod devices;
 mod find;
 mod join;
 mod maker;
-mod masks;
-mod mounts;
+pub(crate) mod masks;
+pub(crate) mod mounts;
 mod reaper;
-mod rootfs;
+pub(crate) mod rootfs;
 mod terminal;
 
 use std::ffi::OsString;
@@ -32,7 +32,7 @@ pub fn init_main(_words: &[OsString]) -> ExitCode {
     match run(&channel) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            let _ = channel.send(&Report::Failed(why), &[]);
+            report(&channel, why);
             ExitCode::FAILURE
         }
     }
@@ -59,6 +59,21 @@ struct Inherited<'a> {
     channel: &'a Channel,
     lowers: Vec<OwnedFd>,
     stdio: [Option<OwnedFd>; 3],
+}
+
+/// Reports the end. Names of an image or an option may be too long for a message; then at least the kind is said.
+fn report(channel: &Channel, why: Error) {
+    let exit_code = why.exit_code();
+    if channel.send(&Report::Failed(why), &[]).is_err() {
+        let reason = "it has a name that is too long to repeat".to_owned();
+        let command = "…".to_owned();
+        let short = match exit_code {
+            127 => Error::CommandNotFound { command, reason },
+            126 => Error::NotExecutable { command, reason },
+            _ => Error::Invalid { what: "option".to_owned(), value: command, reason },
+        };
+        let _ = channel.send(&Report::Failed(short), &[]);
+    }
 }
 
 /// Reports warnings; a starter that does not listen any more will find out otherwise.

@@ -29,7 +29,7 @@ pub(super) fn open_binds(spec: &Spec) -> Result<Vec<Source>> {
 }
 
 /// The user's mounts, shallow targets first, with the files that are mounts too.
-fn all_mounts(spec: &Spec) -> Vec<Mount> {
+pub(crate) fn all_mounts(spec: &Spec) -> Vec<Mount> {
     let files = [
         ("/etc/resolv.conf", &spec.files.resolv_conf),
         ("/etc/hostname", &spec.files.hostname),
@@ -159,16 +159,17 @@ pub(super) fn mount_all(root: &Root, spec: &Spec, sources: Vec<Source>) -> Resul
                 attach(&source.mount, &place).map_err(|why| failed(&what, why))?;
             }
             MountKind::Tmpfs(tmpfs) => {
+                let is_new = beneath::open(root.as_fd(), &mount.target).is_err();
                 let place = beneath::open_or_create(root.as_fd(), &mount.target, Missing::Directory)
                     .map_err(|why| failed("tmpfs", why))?;
-                mount_tmpfs(tmpfs, mount.read_only, &place)?.map_err(|why| failed("tmpfs", why))?;
+                mount_tmpfs(tmpfs, mount.read_only, &place, is_new)?.map_err(|why| failed("tmpfs", why))?;
             }
         }
     }
     Ok(())
 }
 
-fn mount_tmpfs(tmpfs: &Tmpfs, read_only: bool, place: &OwnedFd) -> Result<Result<(), Errno>> {
+fn mount_tmpfs(tmpfs: &Tmpfs, read_only: bool, place: &OwnedFd, is_new: bool) -> Result<Result<(), Errno>> {
     let mut attributes =
         MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, read_only);
@@ -201,7 +202,7 @@ fn mount_tmpfs(tmpfs: &Tmpfs, read_only: bool, place: &OwnedFd) -> Result<Result
     let mode = format!("{mode:o}");
     if !values.iter().any(|(name, _)| *name == "mode") {
         // A directory of the image keeps its mode, one just made gets what a temporary one has.
-        values.push(("mode", if mode == "755" { "1777" } else { &mode }));
+        values.push(("mode", if is_new { "1777" } else { &mode }));
     }
     Ok(filesystem("tmpfs", &values, attributes).and_then(|mount| attach(&mount, place)))
 }

@@ -3,11 +3,14 @@
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, set_parent_process_death_signal, wait};
 
+use crate::capability::{Capabilities, bits};
 use crate::error::{Error, Result};
+use crate::init::become_command;
 use crate::sys::{self, Cloned};
 
-/// Splits in two: returns in the command's process, never in the init.
-pub(super) fn stay_as_init(die_with_parent: bool) -> Result<()> {
+/// Splits in two: returns in the command's process, never in the init. That keeps the container's `capabilities` and
+/// what it needs to pass signals on to whoever the command runs as.
+pub(super) fn stay_as_init(die_with_parent: bool, capabilities: Capabilities) -> Result<()> {
     // Before there is a child, so that none of its signals is missed.
     sys::block_signals();
     match sys::clone_process(0, false, None).map_err(Error::system("start the command beneath the init"))? {
@@ -23,6 +26,8 @@ pub(super) fn stay_as_init(die_with_parent: bool) -> Result<()> {
             if die_with_parent {
                 let _ = set_parent_process_death_signal(Some(Signal::KILL));
             }
+            let _ = become_command::keep_capabilities(capabilities.with(bits::KILL));
+            let _ = rustix::thread::set_no_new_privs(true);
             // The channel must close when the command executes, so this copy of it goes now.
             let _ = sys::close_all(3);
             let child = i32::try_from(child).unwrap_or(0);

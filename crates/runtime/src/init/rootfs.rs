@@ -1,6 +1,7 @@
 //! The container's root: one overlay over the layers, and the change of roots.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -14,7 +15,7 @@ use crate::spec::{Lower, Rootfs};
 use crate::sys::{self, Reach};
 
 /// The mounted root of the container.
-pub(super) struct Root(OwnedFd);
+pub(crate) struct Root(OwnedFd);
 
 impl Root {
     /// Mounts it over the directory that takes the changes, which nobody needs to see in this mount namespace.
@@ -55,6 +56,17 @@ impl Root {
     }
 }
 
+/// The root attached on `place`, for a runtime that wants to find it there. The caller unmounts it.
+pub(crate) fn mount_on(rootfs: &Rootfs, lowers: &[OwnedFd], has_user_namespace: bool, place: &Path) -> Result<OwnedFd> {
+    let failed = |why: Errno| Error::Mount { what: "overlay".to_owned(), target: place.to_owned(), source: why.into() };
+    let mount = match rootfs.lowers.is_empty() {
+        true => copy_of_mount(&rootfs.upper, false).map_err(failed)?,
+        false => overlay(rootfs, lowers, has_user_namespace).map_err(failed)?,
+    };
+    move_mount(&mount, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(failed)?;
+    Ok(mount)
+}
+
 impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
@@ -72,6 +84,12 @@ fn overlay(rootfs: &Rootfs, lowers: &[OwnedFd], has_user_namespace: bool) -> Res
     fsconfig_set_string(&fs, "upperdir", &rootfs.upper)?;
     fsconfig_set_string(&fs, "workdir", &rootfs.work)?;
     if rootfs.volatile {
+        // The mark of an earlier run, by which overlayfs wants to be told that the changes may be damaged: whoever
+        // asks for this throws them away after a crash.
+        let mark = rootfs.work.join("work/incompat/volatile");
+        if std::fs::remove_file(mark.join("dirty")).is_ok() {
+            let _ = std::fs::remove_dir(mark);
+        }
         fsconfig_set_flag(&fs, "volatile")?;
     }
     if has_user_namespace {
@@ -91,7 +109,7 @@ pub(super) fn make_read_only(root: &Root) -> Result<()> {
 }
 
 /// A copy of the mount at `path`, attached nowhere yet.
-pub(super) fn copy_of_mount(path: &std::path::Path, recursive: bool) -> Result<OwnedFd, Errno> {
+pub(super) fn copy_of_mount(path: &Path, recursive: bool) -> Result<OwnedFd, Errno> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     open_tree(CWD, path, if recursive { flags | OpenTreeFlags::AT_RECURSIVE } else { flags })
 }

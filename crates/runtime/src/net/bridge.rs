@@ -7,22 +7,20 @@ use crate::net::firewall;
 use crate::net::netlink::{Message, Socket};
 use crate::net::pool::Bridge;
 
-/// Makes the bridge and the way out of it, if they are missing.
-pub(crate) fn ensure(bridge: &Bridge) -> Result<()> {
+/// Makes the bridge and the way out of it, if they are missing. Gives the bridge's index.
+pub(crate) fn prepare(bridge: &Bridge) -> Result<u32> {
     let doing = |what: &str| format!("{what} {}", bridge.device);
-    if index_of(&bridge.device).is_none() {
-        let socket = Socket::routing().map_err(Error::system(doing("configure")))?;
-        make_bridge(&socket, bridge).map_err(Error::system(doing("make the bridge")))?;
-    }
-    firewall::ensure(bridge)
+    let socket = Socket::routing().map_err(Error::system(doing("configure")))?;
+    let index = ensure(&socket, bridge).map_err(Error::system(doing("make the bridge")))?;
+    firewall::ensure(bridge)?;
+    Ok(index)
 }
 
 /// The host's side: a cable from the bridge into the network namespace of `pid`.
 pub(crate) fn connect(bridge: &Bridge, id: &str, pid: u32) -> Result<()> {
     let doing = |what: &str| format!("{what} {}", bridge.device);
-    ensure(bridge)?;
+    let master = prepare(bridge)?;
     let socket = Socket::routing().map_err(Error::system(doing("configure")))?;
-    let master = index_of(&bridge.device).ok_or(io::ErrorKind::NotFound).map_err(Error::system(doing("find")))?;
     let made = match socket.ask(new_cable(bridge, id, pid, master)) {
         // Of the same container's last run: the kernel takes its time to remove what belonged to a namespace.
         Err(why) if why.raw_os_error() == Some(libc::EEXIST) => {
@@ -87,17 +85,20 @@ pub(super) fn remove_device(name: &str) -> Result<()> {
     }
 }
 
-fn make_bridge(socket: &Socket, bridge: &Bridge) -> io::Result<()> {
+/// Makes of the bridge what is missing, which after a crash may be any part of it. Returns its index.
+fn ensure(socket: &Socket, bridge: &Bridge) -> io::Result<u32> {
     let is_there = |result: io::Result<()>| match result {
-        // Another process was faster.
+        // It was there, or another process was faster.
         Err(why) if why.raw_os_error() == Some(libc::EEXIST) => Ok(()),
         other => other,
     };
-    let mut message = Message::new(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
-    message.link(0, None);
-    message.text(libc::IFLA_IFNAME, &bridge.device);
-    message.nested(libc::IFLA_LINKINFO, |info| info.text(libc::IFLA_INFO_KIND, "bridge"));
-    is_there(socket.ask(message))?;
+    if index_of(&bridge.device).is_none() {
+        let mut message = Message::new(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+        message.link(0, None);
+        message.text(libc::IFLA_IFNAME, &bridge.device);
+        message.nested(libc::IFLA_LINKINFO, |info| info.text(libc::IFLA_INFO_KIND, "bridge"));
+        is_there(socket.ask(message))?;
+    }
     let index = index_of(&bridge.device).ok_or(io::ErrorKind::NotFound)?;
     let mut address = Message::new(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
     address.address(index, bridge.gateway, bridge.prefix);
@@ -106,7 +107,10 @@ fn make_bridge(socket: &Socket, bridge: &Bridge) -> io::Result<()> {
     up.link(index, Some(true));
     socket.ask(up)?;
     // What comes from containers is to leave this machine.
-    std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")
+    if std::fs::read(FORWARD).is_ok_and(|state| state.starts_with(b"1")) {
+        return Ok(index);
+    }
+    std::fs::write(FORWARD, "1").map(|()| index)
 }
 
 fn index_of(name: &str) -> Option<u32> {
@@ -128,6 +132,7 @@ fn cable(id: &str) -> String {
     format!("wh{:012x}", hash & 0xffff_ffff_ffff)
 }
 
+const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 /// As docker calls it.
 const INSIDE: &str = "eth0";
 /// From the kernel's `veth.h`.

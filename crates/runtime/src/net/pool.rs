@@ -63,12 +63,9 @@ impl Subnet {
     /// # Errors
     /// When the kernel refuses, or the program that makes the rules is missing.
     pub fn prepare(&self) -> Result<()> {
-        bridge::ensure(&Bridge {
-            device: self.device.clone(),
-            gateway: self.gateway(),
-            prefix: self.prefix,
-            address: self.network,
-        })
+        let bridge =
+            Bridge { device: self.device.clone(), gateway: self.gateway(), prefix: self.prefix, address: self.network };
+        bridge::prepare(&bridge).map(|_index| ())
     }
 
     /// Gives `id` an address, the one it has if it has one.

@@ -1,6 +1,7 @@
 //! Profiles in docker's own format, as `--security-opt seccomp=FILE` takes them.
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::capability::Capabilities;
 use crate::error::{Error, Result};
@@ -32,6 +33,35 @@ pub(super) fn parse(text: &str, capabilities: Capabilities) -> Result<Filter> {
         }
     }
     Ok(Filter { default, sections })
+}
+
+/// The profile as the runtime specification has it: the groups that apply, without their conditions.
+pub(super) fn flatten(text: &str, capabilities: Capabilities) -> Result<Value> {
+    parse(text, capabilities)?;
+    let invalid = |why: serde_json::Error| Error::invalid("seccomp profile", "", why.to_string());
+    let profile: Profile = serde_json::from_str(text).map_err(invalid)?;
+    let mut whole: Value = serde_json::from_str(text).map_err(invalid)?;
+    let held: Vec<String> = capabilities.names().collect();
+    let groups = whole.get_mut("syscalls").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+    let kept = groups.into_iter().zip(&profile.syscalls).filter(|(_, group)| applies(group, &held));
+    let plain = kept.map(|(mut value, group)| {
+        let names: Vec<&String> = group.names.iter().chain(&group.name).collect();
+        let names = json!(names);
+        if let Some(object) = value.as_object_mut() {
+            object.retain(|key, value| matches!(key.as_str(), "action" | "errnoRet" | "args") && !value.is_null());
+            object.insert("names".to_owned(), names);
+        }
+        value
+    });
+    let mut result = json!({
+        "defaultAction": profile.default_action,
+        "architectures": ARCHITECTURES.iter().map(|one| one.names[1]).collect::<Vec<_>>(),
+        "syscalls": plain.collect::<Vec<_>>(),
+    });
+    if let Some(errno) = profile.default_errno_ret {
+        result["defaultErrnoRet"] = json!(errno);
+    }
+    Ok(result)
 }
 
 fn applies(group: &Group, held: &[String]) -> bool {

@@ -7,8 +7,11 @@
 
 mod bpf;
 mod json;
+mod oci;
 mod profile;
 mod table;
+
+pub(crate) use oci::describe;
 
 use crate::capability::Capabilities;
 use crate::error::Result;

@@ -134,7 +134,7 @@ pub(super) fn default(capabilities: Capabilities) -> Filter {
     Filter { default: Action::errno(EPERM), sections: ARCHITECTURES.iter().map(section).collect() }
 }
 
-fn by_arguments(name: &str, capabilities: Capabilities) -> Vec<Rule> {
+pub(super) fn by_arguments(name: &str, capabilities: Capabilities) -> Vec<Rule> {
     let first = |is| Test { argument: 0, is };
     match name {
         "clone" | "clone3" if capabilities.has_any(cap::SYS_ADMIN) => vec![allow(Vec::new())],

@@ -176,6 +176,8 @@ pub(crate) fn busybox() -> &'static Path {
         for (path, text) in files {
             std::fs::write(at(path), text).expect("the file is new");
         }
+        let temporary = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
+        std::fs::set_permissions(at("tmp"), temporary).expect("it is ours");
         // Whoever the container runs as may look at it.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(root.path(), open).expect("it is ours");

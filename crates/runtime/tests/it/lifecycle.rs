@@ -1,8 +1,9 @@
 //! From the command to its end.
 
-use wharfie_runtime::{Error, Exit, Process, Size, exec, kill};
+use rustix::mount::{OpenTreeFlags, open_tree};
+use wharfie_runtime::{Error, Exit, Lower, Process, Share, Size, exec, kill};
 
-use crate::harness::{Container, init, pipe, read};
+use crate::harness::{Container, init, pipe, read, skipped};
 
 #[test]
 fn codes_and_signals_come_back() {
@@ -60,8 +61,43 @@ fn commands_that_cannot_be_run_are_refused_in_dockers_words() {
 }
 
 #[test]
+fn absurd_values_are_refused_and_survived() {
+    let long = "x".repeat(100_000);
+    let error = Container::new(&[&long]).try_run().unwrap_err();
+    assert_eq!(error.exit_code(), 127);
+    let error = Container::new(&["true"]).with(|spec| spec.process.user.clone_from(&long)).try_run().unwrap_err();
+    assert_eq!(error.exit_code(), 125);
+    let error = Container::new(&["true"]).with(|spec| spec.process.env.push("A=\0".to_owned())).try_run().unwrap_err();
+    assert!(matches!(error, Error::Invalid { .. }));
+    let error = Container::new(&["true"]).with(|spec| "../x".clone_into(&mut spec.id)).try_run().unwrap_err();
+    assert!(matches!(error, Error::Invalid { .. }));
+}
+
+#[test]
+fn layers_can_be_mounts_that_are_nowhere() {
+    let container = Container::shell("echo $0").with(|spec| spec.process.args.push("here".to_owned()));
+    let Lower::Directory(layer) = &container.spec.rootfs.lowers[0] else { panic!("it is a directory") };
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let mount = open_tree(rustix::fs::CWD, layer, flags).unwrap();
+    let container = container.with(|spec| spec.rootfs.lowers = vec![Lower::Fd(0)]);
+    let (out, stdout) = pipe();
+    let io = wharfie_runtime::Io { stdout: Some(stdout), ..Default::default() };
+    let started = match wharfie_runtime::start(&container.spec, vec![mount], io, init()) {
+        Err(Error::Mount { source, .. }) if source.raw_os_error() == Some(22) => {
+            return skipped("this kernel takes no mounts as layers");
+        }
+        other => other.unwrap(),
+    };
+    assert_eq!(read(out), "here\n");
+    assert_eq!(started.wait().unwrap(), Exit::Code(0));
+    started.cgroup.remove().unwrap();
+}
+
+#[test]
 fn the_working_directory_is_made() {
     Container::new(&["pwd"]).with(|spec| "/a/b".clone_into(&mut spec.process.cwd)).says("/a/b");
+    let container = Container::new(&["pwd"]).with(|spec| spec.readonly_root = true);
+    container.with(|spec| "/c".clone_into(&mut spec.process.cwd)).says("/c");
     for cwd in ["/proc/self/fd/3", "/proc/self/fd/4", "/proc/self/fd/5", "/proc/self/fd/6", "/proc/self/fd/7"] {
         let outcome = Container::new(&["pwd"]).with(|spec| cwd.clone_into(&mut spec.process.cwd)).try_run();
         assert!(outcome.is_err(), "{cwd} is a descriptor of ours: {outcome:?}");
@@ -135,6 +171,34 @@ fn our_init_passes_signals_on_and_buries_orphans() {
     assert_eq!(running.started.wait().unwrap(), Exit::Code(9));
     let error = Container::new(&["nope"]).with(|spec| spec.init = true).try_run().unwrap_err();
     assert_eq!(error.exit_code(), 127);
+}
+
+#[test]
+fn a_shared_process_namespace_does_not_save_anybody() {
+    let script = "setsid sh -c 'trap \"\" TERM HUP INT; echo $$; sleep 1000' & sleep 0.2; exit 0";
+    let mut running = Container::shell(script).with(|spec| spec.sharing.pid = Share::Host).spawn();
+    let orphan: u32 = running.line().parse().expect("it says its id");
+    assert_eq!(running.started.wait().unwrap(), Exit::Code(0));
+    assert!(running.started.cgroup.processes().contains(&orphan));
+    running.started.target().expect("it is a container").kill_all();
+    running.started.cgroup.remove().unwrap();
+    assert!(running.started.cgroup.processes().is_empty());
+}
+
+#[test]
+fn what_was_volatile_can_start_again() {
+    let container = Container::shell("cat /x || echo x > /x").with(|spec| spec.rootfs.volatile = true);
+    container.says("");
+    container.says("x");
+}
+
+#[test]
+fn it_can_be_tied_to_the_life_of_its_starter() {
+    let container = Container::shell("echo up; sleep 1000").with(|spec| spec.die_with_parent = true);
+    // The starter is the thread that asked, and this one ends.
+    let mut running = std::thread::scope(|scope| scope.spawn(|| container.spawn()).join().unwrap());
+    assert_eq!(running.started.wait().unwrap(), Exit::Signal(9));
+    assert!(["up", ""].contains(&running.line().as_str()));
 }
 
 #[test]

@@ -9,5 +9,6 @@ mod lifecycle;
 mod limits;
 mod mounts;
 mod network;
+mod peer;
 mod privileges;
 mod rootless;

@@ -2,7 +2,7 @@
 
 use wharfie_runtime::{Capabilities, Exit, Seccomp};
 
-use crate::harness::Container;
+use crate::harness::{Container, init};
 
 #[track_caller]
 fn status(container: &Container, field: &str, expected: &str) {
@@ -51,6 +51,16 @@ fn a_passwd_that_is_no_file_is_no_passwd() {
         rustix::fs::mkfifoat(rustix::fs::CWD, root.join("etc/passwd"), rustix::fs::Mode::RUSR).unwrap();
     });
     container.says("");
+}
+
+#[test]
+fn a_huge_passwd_is_not_read_to_its_end() {
+    let container = Container::new(&["true"]).with(|spec| spec.process.user = "last".to_owned()).image(|root| {
+        std::fs::create_dir_all(root.join("etc")).unwrap();
+        let line = format!("{}:x:1:1::/:\n", "y".repeat(1000));
+        std::fs::write(root.join("etc/passwd"), line.repeat(20_000) + "last:x:5:5::/:\n").unwrap();
+    });
+    assert!(matches!(container.try_run(), Err(wharfie_runtime::Error::UnknownUser(_))));
 }
 
 #[test]
@@ -120,14 +130,25 @@ fn privileged_containers_have_everything() {
 
 #[test]
 fn our_own_program_cannot_be_overwritten_from_inside() {
-    // The command is a script whose interpreter is whatever runs it: our init.
-    let container = Container::new(&["/trap"]).image(|root| {
+    let before = std::fs::metadata(init()).unwrap();
+    // With our init as process 1 it stands in the container's `/proc`; privileged, nothing but its mount protects it.
+    let script = "(: > /proc/1/exe) && echo written; (: >> /proc/1/exe) && echo written; echo tried";
+    Container::shell(script).with(|spec| spec.init = true).says("tried");
+    let privileged = Container::shell(script).with(|spec| {
+        spec.init = true;
+        spec.security.privileged = true;
+        spec.process.capabilities = Capabilities::ALL;
+    });
+    let outcome = privileged.run();
+    assert_eq!(outcome.stdout, "tried\n");
+    assert!(outcome.stderr.contains("Read-only file system"), "{}", outcome.stderr);
+    // A script whose interpreter is whatever runs it: our init, which says that it was not asked properly.
+    let trap = Container::new(&["/trap"]).image(|root| {
         std::fs::write(root.join("trap"), "#!/proc/self/exe\n").unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(root.join("trap"), mode).unwrap();
     });
-    // What was executed is our program without our word for it; that it ran is bad enough to be sure it is harmless.
-    let _ = container.try_run();
-    let mut running = Container::shell("echo up; sleep 1000").spawn();
-    assert_eq!(running.line(), "up");
+    let _ = trap.try_run();
+    let after = std::fs::metadata(init()).unwrap();
+    assert_eq!((before.len(), before.modified().unwrap()), (after.len(), after.modified().unwrap()));
 }

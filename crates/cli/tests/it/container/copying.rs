@@ -1,0 +1,65 @@
+//! `cp`: files in and out, with and without a running container.
+
+use std::fs;
+
+use super::box_host;
+
+#[test]
+fn files_go_in_and_out() {
+    let Some(host) = box_host() else { return };
+    host.run(&["create", "--name", "c1", "box:1"]).succeeds();
+    fs::create_dir_all(host.path().join("site/deep")).unwrap();
+    fs::write(host.path().join("site/deep/page"), "hello").unwrap();
+    host.run(&["cp", "site", "c1:/srv"]).prints("");
+    host.run(&["cp", "site/.", "c1:/tmp"]).prints("");
+    host.run(&["cp", "c1:/srv/deep/page", "out"]).prints("");
+    assert_eq!(fs::read_to_string(host.path().join("out")).unwrap(), "hello");
+    host.run(&["cp", "c1:/tmp/.", "all"]).prints("");
+    assert_eq!(fs::read_to_string(host.path().join("all/deep/page")).unwrap(), "hello");
+    let tar = host.run(&["cp", "c1:/srv/deep", "-"]).succeeds();
+    assert!(tar.contains("deep/page") && !tar.contains("srv/deep"), "names start at the base name");
+    assert_eq!(
+        host.run(&["cp", "c1:/nope", "."]).stderr,
+        "Error response from daemon: Could not find the file /nope in container c1\n"
+    );
+    host.run(&["cp", "a", "b"]).fails(1, "must specify at least one container source");
+    host.run(&["cp", "c1:/a", "c1:/b"]).fails(1, "copying between containers is not supported");
+}
+
+#[test]
+fn links_of_a_container_do_not_lead_out_of_it() {
+    let Some(host) = box_host() else { return };
+    let outside = host.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("secret"), "secret").unwrap();
+    let place = outside.to_string_lossy().into_owned();
+    let script = format!("ln -s {place} /evil; ln -s ../../../../../..{place}/secret /tmp/steal");
+    host.run(&["run", "--name", "c1", "box:1", "sh", "-c", &script]).succeeds();
+    let stolen = host.run(&["cp", "-L", "c1:/tmp/steal", "stolen"]);
+    assert!(stolen.code == 1 && !host.path().join("stolen").exists(), "{stolen:?}");
+    fs::write(host.path().join("new"), "x").unwrap();
+    host.run(&["cp", "new", "c1:/evil/new"]);
+    assert!(!outside.join("new").exists(), "a link of the container was followed on the host");
+}
+
+#[test]
+fn a_running_containers_mounts_are_seen() {
+    let Some(host) = box_host() else { return };
+    host.run(&[
+        "run",
+        "-d",
+        "--name",
+        "web",
+        "--tmpfs",
+        "/mem",
+        "box:1",
+        "sh",
+        "-c",
+        "echo 1 > /mem/x; exec sleep 1000",
+    ])
+    .succeeds();
+    while host.run(&["exec", "web", "cat", "/mem/x"]).code != 0 {}
+    host.run(&["cp", "web:/mem/x", "x"]).prints("");
+    assert_eq!(fs::read_to_string(host.path().join("x")).unwrap(), "1\n");
+    host.run(&["rm", "-f", "web"]).succeeds();
+}

@@ -1,0 +1,38 @@
+//! Many containers at once leave nothing behind.
+
+use super::{box_host, leftovers};
+
+#[test]
+fn two_hundred_containers_leave_nothing() {
+    let Some(host) = box_host() else { return };
+    let ids: Vec<String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut ids = Vec::new();
+                    for round in 0..25 {
+                        // Most in the foreground, some detached and removed by force.
+                        if round % 5 == 0 {
+                            let id = super::id(&host.run(&["run", "-d", "box:1", "sleep", "1000"]).succeeds());
+                            host.run(&["rm", "-f", &id]).succeeds();
+                            ids.push(id);
+                        } else {
+                            let script = "busybox hostname; echo 1 > /new";
+                            let short = host.run(&["run", "--rm", "box:1", "sh", "-c", script]).succeeds();
+                            ids.push(short.trim_end().to_owned());
+                        }
+                    }
+                    ids
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert_eq!(ids.len(), 200);
+    host.run(&["ps", "-aq"]).prints("");
+    let left: Vec<_> = std::fs::read_dir(host.store().join("containers")).into_iter().flatten().flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(leftovers(&host, &ids), Vec::<String>::new());
+    let report = host.run(&["system", "fsck"]);
+    assert_eq!(report.code, 0, "{report:?}");
+}

@@ -1,0 +1,54 @@
+//! Containers: the real binary, a real image, the real kernel.
+
+mod changes;
+mod copying;
+mod crowds;
+mod hostile;
+mod lifecycle;
+mod networks;
+mod running;
+mod terminals;
+mod volumes;
+
+use wharfie_testkit::{Host, Image, needs};
+
+use crate::host_with;
+
+/// A host with busybox as `box:1`; nothing where containers cannot run, which is said.
+fn box_host() -> Option<Host> {
+    needs::root("running a container").then(|| host_with(&[(&Image::busybox(), &["box:1"])]))
+}
+
+/// What is left on the machine of containers of this host: mounts, cgroups and addresses.
+fn leftovers(host: &Host, ids: &[String]) -> Vec<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("proc is mounted");
+    let place = host.path().to_string_lossy().into_owned();
+    let mut found: Vec<String> = mounts.lines().filter(|line| line.contains(&place)).map(str::to_owned).collect();
+    for directory in ["/sys/fs/cgroup", "/run/wharfie/wharfie0"] {
+        collect(directory.as_ref(), 4, ids, &mut found);
+    }
+    found
+}
+
+/// Files and directories whose names or contents are about one of these containers.
+fn collect(directory: &std::path::Path, depth: u32, ids: &[String], found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let is_address = directory.starts_with("/run") && !is_directory;
+        let owner = if is_address { std::fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
+        if ids.iter().any(|id| name.contains(id.as_str()) || owner == *id) {
+            found.push(path.display().to_string());
+        } else if is_directory && depth > 0 {
+            collect(&path, depth - 1, ids, found);
+        }
+    }
+}
+
+/// The id that a detached container printed.
+fn id(text: &str) -> String {
+    let id = text.trim_end().to_owned();
+    assert!(id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "no id: {text}");
+    id
+}
