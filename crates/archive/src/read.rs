@@ -64,6 +64,8 @@ enum Member {
 
 /// 24 MiB: documents of some thousand images; an archive with more is not an image archive.
 const MAX_DOCUMENTS: u64 = 24 << 20;
+/// 128 bytes: what remembering a member takes beside its name and content.
+const MEMBER: u64 = 128;
 /// Symbolic links that are followed before a loop is suspected.
 const MAX_LINKS: usize = 16;
 
@@ -92,6 +94,10 @@ impl Members {
         while let Some(mut member) = archive.next_entry().map_err(Error::Tar)? {
             let entry = member.entry();
             let name = normalise("", &String::from_utf8_lossy(&entry.path));
+            documents += MEMBER + name.len() as u64 + entry.link.len() as u64;
+            if documents > MAX_DOCUMENTS {
+                return Err(Error::TooLarge { limit: MAX_DOCUMENTS });
+            }
             let found = match entry.kind {
                 Kind::Symlink => Member::Link(beside(&name, &String::from_utf8_lossy(&entry.link))),
                 Kind::Hardlink => Member::Link(normalise("", &String::from_utf8_lossy(&entry.link))),

@@ -14,6 +14,7 @@ use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::Matches;
 use crate::render::progress::{self, Progress, Style};
+use crate::render::sanitise::{Layout, sanitise};
 use crate::settings::Settings;
 
 /// A command's surroundings.
@@ -241,11 +242,14 @@ impl Context {
         Ok(text.as_deref().map(str::parse).transpose()?)
     }
 
-    /// Writes to stdout.
+    /// Writes to stdout: as it is for programs, made safe for a terminal, since templates show what images bring.
     ///
     /// # Errors
     /// When nobody reads it any more.
     pub fn print(&self, text: &str) -> Result {
+        if self.is_out_terminal() {
+            return self.print_bytes(sanitise(text, Layout::Lines).as_bytes());
+        }
         self.print_bytes(text.as_bytes())
     }
 
@@ -268,7 +272,7 @@ impl Context {
 
     /// Writes a line to stderr. If that is closed there is nobody to tell.
     pub fn warn(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = writeln!(io::stderr().lock(), "{}", sanitise(text, Layout::Lines));
     }
 
     /// Asks on stdout and reads one line from stdin; true only for `y` and `Y`.

@@ -9,6 +9,7 @@ use crate::commands;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{self, Parsed, Stream};
+use crate::render::sanitise::{Layout, sanitise};
 
 /// Runs the program with its arguments, its own name first.
 pub fn run(args: Vec<OsString>) -> ExitCode {
@@ -18,7 +19,8 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Err(failure) => {
             if !failure.text.is_empty() {
                 // A closed stderr leaves the exit code to tell.
-                let _ = writeln!(std::io::stderr().lock(), "{}", failure.text);
+                // Errors quote images and registries.
+                let _ = writeln!(std::io::stderr().lock(), "{}", sanitise(&failure.text, Layout::Lines));
             }
             ExitCode::from(failure.code)
         }

@@ -57,6 +57,9 @@ pub enum Error {
     /// Nothing of that name to push; the familiar repository name.
     #[error("An image does not exist locally with the tag: {0}")]
     NothingToPush(String),
+    /// A name in an archive that is no tag.
+    #[error("invalid tag {0:?}")]
+    InvalidTag(String),
     /// Pushing names a tag, never content.
     #[error("cannot push a digest reference")]
     PushDigest,

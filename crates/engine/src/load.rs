@@ -42,8 +42,7 @@ impl Engine {
         let images = wharfie_archive::read(source, &mut intake, wanted)?;
         let mut checked = Vec::with_capacity(images.len());
         for image in images {
-            let names = image.names.iter().map(|name| name.parse::<Reference>().map(Reference::or_latest));
-            let names = names.collect::<Result<Vec<_>, _>>()?;
+            let names = image.names.iter().map(|name| tag(name)).collect::<Result<Vec<_>>>()?;
             let shown = image.names.first().map_or("archive", String::as_str);
             check_platform(shown, &image.parsed, load.platform.as_ref())?;
             checked.push((image, names));
@@ -59,6 +58,15 @@ impl Engine {
         }
         Ok(records.into_iter().map(|(image, references)| Loaded { id: image.id, references }).collect())
     }
+}
+
+/// A name that an archive gives. It may not contain a digest: whoever asks for content must not get what somebody called so.
+fn tag(name: &str) -> Result<Reference> {
+    let reference = name.parse::<Reference>()?;
+    if reference.digest().is_some() {
+        return Err(Error::InvalidTag(name.to_owned()));
+    }
+    Ok(reference.or_latest())
 }
 
 /// Stores an image's configuration and manifest; its layers are there already.

@@ -77,7 +77,8 @@ impl Engine {
         let store = self.reader()?;
         let by_digest = Reference::digested(reference.repository().clone(), digest.clone());
         let Some(id) = store.resolve(&by_digest.canonical())? else { return Ok(None) };
-        if store.resolve(&reference.canonical())?.as_ref() != Some(&id) {
+        // A damaged image is brought back by pulling it, so it cannot count as up to date.
+        if store.resolve(&reference.canonical())?.as_ref() != Some(&id) || !store.is_whole(&id)? {
             return Ok(None);
         }
         if let Some(wanted) = &pull.platform {

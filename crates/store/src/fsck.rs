@@ -235,10 +235,12 @@ impl Store {
                     remove(report, &self.layer_directory().join(name));
                 }
             }
-            for name in names(&self.root.join("unpacked")) {
-                let is_wanted = is_known("SELECT 1 FROM layer WHERE diff_id = ?1", &format!("sha256:{name}"));
-                if !is_wanted.map_err(self.metadata_error())? {
-                    remove(report, &self.root.join("unpacked").join(name));
+            for folder in crate::snapshots::UNPACKED.map(|kind| self.root.join(kind.as_str())) {
+                for name in names(&folder) {
+                    let is_wanted = is_known("SELECT 1 FROM layer WHERE diff_id = ?1", &format!("sha256:{name}"));
+                    if !is_wanted.map_err(self.metadata_error())? {
+                        remove(report, &folder.join(name));
+                    }
                 }
             }
             if !has_leases {
@@ -258,12 +260,7 @@ impl Store {
 
     fn check_images(&self, report: &mut Report) -> Result<()> {
         for id in self.texts::<ImageId>("SELECT id FROM image WHERE removed_at IS NULL ORDER BY id")? {
-            let is_whole = self.read(|db| {
-                let sql = "SELECT EXISTS (SELECT 1 FROM blob WHERE digest = ?1) AND NOT EXISTS (
-                    SELECT 1 FROM image_layer WHERE image = ?1 AND diff_id NOT IN (SELECT diff_id FROM layer))";
-                db.query_row(sql, [id.as_str()], |row| row.get::<_, bool>(0))
-            })?;
-            if is_whole {
+            if self.is_whole(&id)? {
                 report.images += 1;
             } else {
                 let names = self.references_of(&id)?.into_iter().map(|reference| reference.name).collect();

@@ -227,6 +227,22 @@ impl Store {
         })
     }
 
+    /// True if everything is here that running or saving an image needs. Nothing is read: damage is for
+    /// [`Self::fsck`] to find.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn is_whole(&self, id: &ImageId) -> Result<bool> {
+        let is_recorded = self.read(|db| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM blob WHERE digest = ?1) AND NOT EXISTS (
+                SELECT 1 FROM image_layer WHERE image = ?1 AND diff_id NOT IN (SELECT diff_id FROM layer))";
+            db.query_row(sql, [id.as_str()], |row| row.get::<_, bool>(0))
+        })?;
+        Ok(is_recorded
+            && self.blob_path(id.digest()).exists()
+            && self.layers_of(id)?.iter().all(|layer| self.layer_path(&layer.diff_id).exists()))
+    }
+
     /// The compressed forms of a layer that are here.
     ///
     /// # Errors

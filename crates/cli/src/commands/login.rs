@@ -135,8 +135,11 @@ fn prompts(cx: &Context, key: &str, username: Option<String>, password: Option<S
     let password = match password {
         Some(password) => password,
         None => {
-            cx.print("Password: ")?;
-            let typed = without_echo(line);
+            // Whoever reads the question may type already.
+            let typed = without_echo(|| {
+                cx.print("Password: ")?;
+                line()
+            });
             cx.line("")?;
             typed?
         }

@@ -1,10 +1,12 @@
 //! The real binary on real input.
 
+mod checking;
 mod container;
 mod crash;
 mod crowd;
 mod full_disk;
 mod hostile;
+mod hostile_archives;
 mod import;
 mod inspecting;
 mod listing;
@@ -21,6 +23,7 @@ mod pushing;
 mod pushing_failures;
 mod removing;
 mod restoring;
+mod rootless;
 mod scale;
 mod searching;
 mod secured;

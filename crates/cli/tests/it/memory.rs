@@ -5,7 +5,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use wharfie_testkit::{Host, TestRegistry, needs};
+use wharfie_layer::tar::Writer;
+use wharfie_testkit::{Host, TestRegistry, file, needs};
 
 use crate::host;
 
@@ -70,6 +71,21 @@ fn life(megabytes: u64) {
 #[test]
 fn a_large_layer_is_moved_in_little_memory() {
     life(200);
+}
+
+#[test]
+fn a_layer_of_many_files_is_indexed_in_little_memory() {
+    let host = host();
+    let path = host.path().join("many.tar");
+    let mut tar = Writer::new(BufWriter::new(File::create(&path).unwrap()));
+    for n in 0..100_000 {
+        let (entry, content) = file(&format!("usr/lib/modules/package-{}/lib/file-number-{n}.js", n / 40), "content");
+        tar.append(&entry, content.as_slice()).unwrap();
+    }
+    tar.finish().unwrap().into_inner().unwrap();
+    frugally(&host, &["import", "-", "many:1"], Some(&path), None);
+    frugally(&host, &["system", "fsck"], None, None);
+    host.run(&["images", "--format", "{{.Size}}"]).prints("700kB\n");
 }
 
 #[test]

@@ -1,11 +1,22 @@
 //! `image mount` and `image unmount`.
 
 use std::fs;
+use std::path::PathBuf;
 
+use rustix::mount::{UnmountFlags, unmount};
 use wharfie_testkit::image::tar;
 use wharfie_testkit::{Image, file, needs};
 
 use crate::host_with;
+
+/// Unmounts when it goes: nothing may stay mounted after a test that failed half way.
+struct Place(PathBuf);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _unmounted = unmount(&self.0, UnmountFlags::DETACH);
+    }
+}
 
 #[test]
 fn a_mounted_image_can_be_read_and_not_be_removed() {
@@ -21,6 +32,7 @@ fn a_mounted_image_can_be_read_and_not_be_removed() {
         let target = host.path().join("target");
         fs::create_dir(&target).unwrap();
         let place = target.to_string_lossy().into_owned();
+        let _guard = Place(target.clone());
         host.run(&["image", "mount", "web:1", &place]).succeeds();
         assert_eq!(fs::read_to_string(target.join("etc/b")).unwrap(), "2", "{config}");
         assert!(!target.join("etc/a").exists(), "{config}");

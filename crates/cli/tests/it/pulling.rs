@@ -232,3 +232,27 @@ fn digests_are_listed_for_tags_and_lists() {
     host.run(&["inspect", "-f", "{{.RepoDigests}}", &single])
         .prints(&format!("[{name}@{} {name}@{}]\n", digests[0], digests[1]));
 }
+
+#[test]
+fn a_mirror_is_asked_for_docker_hubs_images() {
+    let host = host();
+    host.file("config.toml", b"concurrent-transfers = 1\n");
+    let web = web();
+    let published = Published::of(&web);
+    let mirror = published.served();
+    let flag = format!("--registry-mirror=http://{}", mirror.address());
+    host.run(&[&flag, "pull", "web"]).prints(&format!(
+        "Using default tag: latest\nlatest: Pulling from library/web\n{}Digest: {}\nStatus: Downloaded newer image for \
+         web:latest\ndocker.io/library/web:latest\n",
+        fetched(&published),
+        published.digest()
+    ));
+    assert_eq!(mirror.lines().first().map(String::as_str), Some("HEAD /v2/library/web/manifests/latest"));
+    host.file("config.toml", format!("registry-mirrors = [\"http://{}\"]\n", mirror.address()).as_bytes());
+    host.run(&["pull", "library/web"]).prints(&format!(
+        "Using default tag: latest\nlatest: Pulling from library/web\nDigest: {}\nStatus: Image is up to date for \
+         web:latest\ndocker.io/library/web:latest\n",
+        published.digest()
+    ));
+    host.run(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).prints("web:latest\n");
+}

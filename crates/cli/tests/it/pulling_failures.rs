@@ -102,6 +102,12 @@ fn what_registries_say_is_told_in_dockers_words() {
 }
 
 #[test]
+fn what_registries_say_moves_no_cursor() {
+    let (_, _, outcome) = refused(|heard| refusal(heard, 403, "UNSUPPORTED", "\u{1b}[2J\u{7}boo\u{202e}"));
+    outcome.fails(1, &format!("{DAEMON}unsupported: \u{fffd}[2J\u{fffd}boo\u{fffd}"));
+}
+
+#[test]
 fn nobody_there() {
     let address = FaultyServer::start(|_| Vec::new()).address().to_owned();
     let outcome = host().run(&["pull", &format!("{address}/web:1")]);

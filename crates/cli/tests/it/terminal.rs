@@ -42,8 +42,6 @@ fn asked(host: &Host, words: &[&str], answers: &[(&str, &str)]) -> String {
             && shown[seen..].ends_with(question.as_bytes())
         {
             seen = shown.len();
-            // The question comes just before the echo is turned off; a quick typist could be shown what they type.
-            std::thread::sleep(std::time::Duration::from_millis(300));
             keys.write_all(answer.as_bytes()).expect("the terminal takes keys");
             next = answers.next();
         }
@@ -171,4 +169,15 @@ fn machines_get_one_object_per_line() {
 
 fn objects(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{line}: {why}"))).collect()
+}
+
+#[test]
+fn what_images_bring_is_raw_in_a_pipe_and_safe_on_a_terminal() {
+    let label = "\u{1b}]0;title\u{7}";
+    let image = Image::new().with_file("a", "1").with_config("Labels", serde_json::json!({ "l": label }));
+    let host = host_with(&[(&image, &["web:1"])]);
+    let words = ["inspect", "-f", "{{.Config.Labels.l}}", "web:1"];
+    host.run(&words).prints(&format!("{label}\n"));
+    let shown = on_a_terminal(&host, 80, &["inspect", "-f", "'{{.Config.Labels.l}}'", "web:1"]);
+    assert_eq!(shown, "\u{fffd}]0;title\u{fffd}\r\n");
 }

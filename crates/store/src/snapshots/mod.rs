@@ -54,6 +54,9 @@ pub enum Tree {
     Directory(PathBuf),
 }
 
+/// The kinds that keep trees, each in the folder that is called like it.
+pub(crate) const UNPACKED: [Kind; 2] = [Kind::Unpacked, Kind::UnpackedRootless];
+
 const SETTING: &str = "snapshots";
 
 impl Store {

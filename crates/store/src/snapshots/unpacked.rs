@@ -1,4 +1,5 @@
-//! The unpacked kind: a layer's entries as real files under `unpacked/`, made on first need.
+//! The unpacked kinds: a layer's entries as real files under `unpacked/` or `unpacked-rootless/`, made on first need. The two
+//! mark opaque directories differently, so they never use each other's trees.
 //!
 //! A tree is made aside and renamed into place, so it is there whole or not at all.
 
@@ -11,13 +12,13 @@ use rustix::fs::{Mode, OFlags, XattrFlags};
 use wharfie_layer::apply::{Privilege, apply};
 use wharfie_oci::DiffId;
 
-use super::{Kind, Tree};
+use super::{Kind, Tree, UNPACKED};
 use crate::error::{Error, Result};
 use crate::store::Store;
 
 /// The layer's directory, unpacked now if it was not before.
 pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> {
-    let place = place(store, diff_id);
+    let place = place(store, diff_id, kind);
     if place.is_dir() {
         return Ok(Tree::Directory(place));
     }
@@ -61,8 +62,10 @@ fn unpack(directory: &Path, layer: &File, tar_size: u64, kind: Kind) -> Result<(
 /// Deletes an unpacked tree, if there is one. It is moved aside first, so that nobody sees half of it.
 pub(super) fn remove(store: &Store, diff_id: &DiffId) {
     let aside = store.staging().join(format!("{}-removed-{}", std::process::id(), diff_id.digest().hex()));
-    if std::fs::rename(place(store, diff_id), &aside).is_ok() {
-        let _ = std::fs::remove_dir_all(&aside);
+    for kind in UNPACKED {
+        if std::fs::rename(place(store, diff_id, kind), &aside).is_ok() {
+            let _ = std::fs::remove_dir_all(&aside);
+        }
     }
 }
 
@@ -77,6 +80,6 @@ pub(super) fn can_set_trusted_attributes(store: &Store) -> bool {
     can
 }
 
-fn place(store: &Store, diff_id: &DiffId) -> PathBuf {
-    store.root.join("unpacked").join(diff_id.digest().hex())
+fn place(store: &Store, diff_id: &DiffId, kind: Kind) -> PathBuf {
+    store.root.join(kind.as_str()).join(diff_id.digest().hex())
 }

@@ -46,12 +46,12 @@ impl Place {
             return Vec::new();
         }
         match self.store.snapshot_kind().expect("the store can be written") {
-            Kind::Erofs => vec![Kind::Erofs, Kind::Unpacked],
+            Kind::Erofs => vec![Kind::Erofs, Kind::Unpacked, Kind::UnpackedRootless],
             _ => {
                 needs::skipped(
                     "EROFS cannot be mounted from a file here (Linux 6.12 or newer): only the unpacked kind",
                 );
-                vec![Kind::Unpacked]
+                vec![Kind::Unpacked, Kind::UnpackedRootless]
             }
         }
     }
@@ -210,6 +210,8 @@ fn xattrs(path: &Path) -> Vec<(String, String)> {
         .map(|name| {
             let mut value = vec![0; 1 << 16];
             let len = rustix::fs::lgetxattr(path, name, &mut value).expect("attributes can be read");
+            // What stands for an opaque directory depends on who may set it.
+            let name = if name == b"user.overlay.opaque" { b"trusted.overlay.opaque" } else { name };
             (name.escape_ascii().to_string(), value[..len].escape_ascii().to_string())
         })
         .collect();

@@ -8,6 +8,7 @@ use crate::context::{Context, moment};
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
 use crate::render::format::{ListFormat, ListKind, render_rows};
+use crate::render::sanitise::{Layout, sanitise};
 use crate::render::value::{Field, Value};
 use crate::render::{age, ellipsis, size, table, time};
 
@@ -58,6 +59,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let rows: Vec<_> = rows
             .into_iter()
             .map(|[id, since, _, by, size, comment]| {
+                let [by, comment] = [by, comment].map(|text| sanitise(&text, Layout::Lines).into_owned());
                 Box::new([id, if since.is_empty() { "N/A".to_owned() } else { since }, by, size, comment])
             })
             .collect();

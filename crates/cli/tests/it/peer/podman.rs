@@ -24,7 +24,7 @@ impl Podman {
         command.arg("--root").arg(self.folder.join("root")).arg("--runroot").arg(self.folder.join("run"));
         // Plain directories: nothing of this stays mounted when the folder goes.
         command.args(["--storage-driver", "vfs"]);
-        command.env("HOME", &self.folder).env("TMPDIR", std::env::temp_dir());
+        command.env("HOME", &self.folder);
         if program == "podman" {
             command.args(["--cgroup-manager", "cgroupfs", "--events-backend", "file"]);
         }

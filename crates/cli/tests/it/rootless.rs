@@ -1,0 +1,137 @@
+//! An ordinary user: everything but mounting, and mounting in a namespace of one's own.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use wharfie_testkit::image::tar;
+use wharfie_testkit::{Host, Image, Outcome, Published, TestRegistry, archive, file, needs};
+
+/// `nobody` on Debian.
+const NOBODY: u32 = 65534;
+
+/// A host whose commands are run by nobody, if we are root and can become somebody else.
+struct Nobody {
+    host: Host,
+}
+
+impl Nobody {
+    fn get() -> Option<Self> {
+        if !needs::root("becoming an ordinary user") {
+            return None;
+        }
+        // Wherever this was built need not be open to everybody.
+        let host = Host::new(env!("CARGO_BIN_EXE_wharfie"));
+        let own = host.path().join("wharfie");
+        fs::copy(env!("CARGO_BIN_EXE_wharfie"), &own).expect("the program can be copied");
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&own, mode).expect("it is ours");
+        let mut change = Command::new("chown");
+        needs::succeeds(change.arg("-R").arg(format!("{NOBODY}:{NOBODY}")).arg(host.path()), "coreutils");
+        Some(Self { host })
+    }
+
+    fn command(&self, wrapper: &[&str], words: &[&str]) -> Command {
+        let ids = format!("--reuid={NOBODY}");
+        let group = format!("--regid={NOBODY}");
+        let program = self.host.path().join("wharfie");
+        let plain = self.host.command(words);
+        let mut command = Command::new("setpriv");
+        command.args([&ids, &group, "--clear-groups"]).args(wrapper).arg(program).args(words);
+        command.current_dir(self.host.path()).env_clear();
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Outcome {
+        Outcome::of(words, &needs::output(&mut self.command(&[], words), "util-linux"))
+    }
+
+    fn load(&self, bytes: &[u8]) {
+        let path = self.host.file("image.tar", bytes);
+        let mut command = self.command(&[], &["load", "-q"]);
+        let child = command.stdin(Stdio::from(fs::File::open(path).expect("it was written")));
+        let output = needs::output(child, "util-linux");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.host.path().join(name);
+        fs::create_dir(&folder).expect("the folder is new");
+        std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY)).expect("root gives folders away");
+        folder
+    }
+}
+
+fn web() -> Image {
+    let mut owned = file("etc/owned", "1");
+    (owned.0.uid, owned.0.gid) = (33, 33);
+    Image::new().with_layer(tar(&[file("etc/gone", "1"), owned, file("opt/below", "1")])).with_layer(tar(&[
+        file("etc/.wh.gone", ""),
+        file("opt/.wh..wh..opq", ""),
+        file("opt/above", "2"),
+    ]))
+}
+
+#[test]
+fn the_whole_life_of_an_image_needs_no_privileges() {
+    let Some(nobody) = Nobody::get() else { return };
+    let registry = TestRegistry::start();
+    let web = web();
+    let name = format!("{}/web:1", registry.address());
+    nobody.load(&archive(&[(&web, &[&name])]));
+    nobody.run(&["images", "-q", "--no-trunc"]).prints(&format!("{}\n", web.id()));
+    nobody.run(&["push", "-q", &name]).prints(&format!("{name}\n"));
+    nobody.run(&["rmi", &name]).succeeds();
+    nobody.run(&["image", "restore", &name]).succeeds();
+    nobody.run(&["image", "prune", "-af"]).succeeds();
+    nobody.run(&["pull", "-q", &name]).prints(&format!("{name}\n"));
+    let saved = needs::output(&mut nobody.command(&[], &["save", &name]), "util-linux");
+    assert!(saved.status.success() && saved.stdout.len() > 10_000);
+    nobody.run(&["system", "fsck"]).succeeds();
+    nobody.run(&["system", "df"]).succeeds();
+    nobody.run(&["info"]).succeeds();
+    for entry in fs::read_dir(nobody.host.store()).unwrap() {
+        use std::os::unix::fs::MetadataExt;
+        assert_eq!(entry.unwrap().metadata().unwrap().uid(), NOBODY);
+    }
+}
+
+#[test]
+fn mounting_needs_a_namespace_and_says_so() {
+    let Some(nobody) = Nobody::get() else { return };
+    nobody.load(&archive(&[(&web(), &["web:1"])]));
+    let target = nobody.folder("target");
+    let place = target.to_string_lossy().into_owned();
+    let refused = nobody.run(&["image", "mount", "web:1", &place]);
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stderr.contains("unshare --map-root-user --mount"), "{}", refused.stderr);
+
+    let look = format!("\"$0\" image mount web:1 {place} && cd {place} && ls etc opt && cat opt/above");
+    let mut command = nobody.command(&["unshare", "--map-root-user", "--mount", "sh", "-c", &look], &[]);
+    let output = needs::output(&mut command, "util-linux");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if stderr.starts_with("unshare: ") {
+        needs::skipped(&format!("no user namespaces here: {stderr}"));
+        return;
+    }
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "etc:\nowned\n\nopt:\nabove\n2", "{stderr}");
+}
+
+#[test]
+fn somebody_elses_store_is_refused_with_advice() {
+    let Some(nobody) = Nobody::get() else { return };
+    let store = nobody.host.path().join("roots");
+    let root = store.to_string_lossy().into_owned();
+    let published = Published::of(&web());
+    let server = published.served();
+    let name = format!("{}/web:1", server.address());
+    crate::host().run(&["--root", &root, "pull", "-q", &name]).succeeds();
+    for words in [&["--root", &root, "images"][..], &["--root", &root, "pull", &name]] {
+        let refused = nobody.run(words);
+        assert_eq!(refused.code, 1, "{}", refused.stdout);
+        assert!(refused.stderr.to_lowercase().contains("permission denied"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("\n help: "), "{}", refused.stderr);
+    }
+}
