@@ -21,9 +21,8 @@ struct Bench {
 }
 
 /// Runs everything `rounds` times.
-pub(crate) fn run(rounds: usize) -> Result<Report> {
+pub(crate) fn run(wharfie: PathBuf, rounds: usize) -> Result<Report> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no folder")?.join("target");
-    let wharfie = folder.join("release/wharfie");
     let inputs = Inputs::make(&folder.join("bench-inputs"), &wharfie)?;
     let mut bench = Bench {
         wharfie,

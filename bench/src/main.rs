@@ -20,8 +20,13 @@ type Result<T = ()> = std::result::Result<T, String>;
 const ROUNDS: usize = 5;
 
 fn main() -> ExitCode {
-    let rounds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
-    match cases::run(rounds) {
+    let mut words = std::env::args().skip(1);
+    let Some(wharfie) = words.next() else {
+        report::say("usage: wharfie-bench PROGRAM [ROUNDS]");
+        return ExitCode::FAILURE;
+    };
+    let rounds = words.next().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
+    match cases::run(wharfie.into(), rounds) {
         Ok(report) => {
             report::print(&report);
             ExitCode::SUCCESS
