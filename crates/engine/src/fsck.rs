@@ -1,17 +1,20 @@
 //! Checking the store.
 
-use wharfie_store::fsck::Report;
+use wharfie_store::fsck::{Finding, Report};
 
 use crate::engine::Engine;
 use crate::error::Result;
 
 impl Engine {
-    /// Proves every digest of the store and mends what can be mended; `progress` is told how many bytes were read.
+    /// Proves every digest of the store and mends what can be mended, and takes away what containers that were killed have
+    /// left on the machine; `progress` is told how many bytes were read.
     ///
     /// # Errors
     /// When the store cannot be read or written at all.
     pub fn fsck(&self, progress: &dyn Fn(u64)) -> Result<Report> {
-        Ok(self.writer()?.fsck(progress)?)
+        let mut report = self.writer()?.fsck(progress)?;
+        report.findings.extend(self.withdraw_leftovers()?.into_iter().map(Finding::Leftover));
+        Ok(report)
     }
 
     /// Makes the metadata anew from layers and blobs, for when the database is damaged.

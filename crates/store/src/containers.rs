@@ -278,9 +278,6 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be changed. Files that cannot be deleted are left for `fsck`.
     pub fn remove_container(&self, id: &str) -> Result<()> {
-        // Moved aside first: nobody shall find half of it under its name.
-        let aside = self.staging().join(format!("removed-{id}"));
-        let _ = std::fs::rename(self.container_directory(id), &aside);
         self.write(|db| {
             for sql in [
                 "DELETE FROM container_layer WHERE container = ?1",
@@ -291,7 +288,8 @@ impl Store {
             }
             Ok(())
         })?;
-        let _ = std::fs::remove_dir_all(&aside);
+        // A directory without a row is a leftover, which a check of the store removes.
+        let _ = std::fs::remove_dir_all(self.container_directory(id));
         Ok(())
     }
 

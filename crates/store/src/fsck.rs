@@ -85,8 +85,19 @@ impl Store {
         self.check_blobs(&mut report, &mut read, progress)?;
         self.check_layers(&mut report, &mut read, progress)?;
         self.sweep(&mut report)?;
+        self.sweep_containers(&mut report)?;
         self.check_images(&mut report)?;
         Ok(report)
+    }
+
+    /// A container has its row before its directory and its directory for longer than its row.
+    fn sweep_containers(&self, report: &mut Report) -> Result<()> {
+        for id in names(&self.root().join("containers")) {
+            if self.find_container(&id)?.is_none() {
+                remove(report, &self.container_directory(&id));
+            }
+        }
+        Ok(())
     }
 
     fn check_blobs(&self, report: &mut Report, read: &mut u64, progress: &dyn Fn(u64)) -> Result<()> {

@@ -81,17 +81,16 @@ impl Engine {
         self.inherit_mounts(store, create, &mut settings)?;
         self.image_volumes(&mut settings)?;
         let volumes = self.make_volumes(store, &settings, &found.id)?;
-        let directory = store.container_directory(&id);
+        let row = self.record(store, create, &settings, id, found.id, &volumes)?;
+        let directory = store.container_directory(&row.id);
         for name in ["upper", "work"] {
             let path = directory.join(name);
-            let made = std::fs::create_dir_all(&path);
-            made.map_err(|source| Error::File { doing: "mkdir", path, source })?;
+            if let Err(source) = std::fs::create_dir_all(&path) {
+                store.remove_container(&row.id)?;
+                return Err(Error::File { doing: "mkdir", path, source });
+            }
         }
-        let row = self.record(store, create, &settings, id, found.id, &volumes);
-        if row.is_err() {
-            let _ = std::fs::remove_dir_all(&directory);
-        }
-        row
+        Ok(row)
     }
 
     fn record(

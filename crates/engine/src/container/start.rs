@@ -3,16 +3,17 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use wharfie_content::{Event, Observer, Warning};
 use wharfie_runtime::proxy::Proxy;
-use wharfie_runtime::{Exit, Io, Network, Size, Started};
+use wharfie_runtime::{Cgroup, Exit, Io, Network, Size, Started};
 use wharfie_store::Store;
 use wharfie_store::containers::{ContainerRow, ContainerState, Status};
 
 use super::settings::Settings;
-use super::{log, network, settings_of, spec, start_ticks};
+use super::{is_alive, log, network, settings_of, spec, start_ticks};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -67,6 +68,10 @@ impl Engine {
 
     fn try_launch(&self, row: &ContainerRow, settings: &Settings, io: Io, launch: Launch) -> Result<Running> {
         let store = self.writer()?;
+        let _turn = turn(store, &row.id, FlockOperation::LockExclusive)?;
+        if self.container(&row.id).is_ok_and(|now| is_alive(&now)) {
+            return Err(Error::Container(format!("container {} is already running", row.id)));
+        }
         let place = network::find(store, row, settings)?;
         let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
         let mut spec = spec::spec(store, row, settings, rootfs, place.network, launch.size)?;
@@ -123,10 +128,37 @@ impl Engine {
         Ok(())
     }
 
+    /// What containers that have ended have left on the machine, because whoever looked after them was killed. It is
+    /// taken away.
+    pub(crate) fn withdraw_leftovers(&self) -> Result<Vec<String>> {
+        let with_address = network::subnet().owners().unwrap_or_default();
+        let mut found = Vec::new();
+        for row in self.containers()? {
+            // One that is being started has a cgroup and an address already, and its row does not say so yet.
+            let Ok(_turn) = turn(self.writer()?, &row.id, FlockOperation::NonBlockingLockExclusive) else { continue };
+            let Ok(row) = self.container(&row.id) else { continue };
+            if !matches!(row.state.status, Status::Created | Status::Exited) {
+                continue;
+            }
+            let settings = settings_of(&row)?;
+            let has_group = Cgroup::find(parent(&settings), &row.id).exists();
+            let has_address = with_address.contains(&row.id);
+            if has_group || has_address {
+                self.withdraw(&row, &settings);
+            }
+            for (has, what) in [(has_group, "cgroup"), (has_address, "address")] {
+                if has {
+                    found.push(format!("{what} of container {}", row.name));
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Takes away what a container that has ended has left on the machine: its cgroup, its cable, its address. What
     /// cannot be taken away now is found by a check of the store.
     pub(crate) fn withdraw(&self, row: &ContainerRow, settings: &Settings) {
-        let parent = Some(settings.cgroup_parent.as_str()).filter(|parent| !parent.is_empty());
+        let parent = parent(settings);
         let subnet = network::is_bridge(settings).then(network::subnet);
         let _ = wharfie_runtime::cleanup(&row.id, parent, subnet.as_ref());
     }
@@ -204,6 +236,21 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The right to start or clean up a container, until it is dropped.
+fn turn(store: &Store, id: &str, how: FlockOperation) -> Result<OwnedFd> {
+    let path = store.container_directory(id);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let locked = rustix::fs::open(&path, flags, Mode::empty()).and_then(|directory| {
+        rustix::fs::flock(&directory, how)?;
+        Ok(directory)
+    });
+    locked.map_err(|why| Error::File { doing: "lock", path, source: why.into() })
+}
+
+fn parent(settings: &Settings) -> Option<&str> {
+    Some(settings.cgroup_parent.as_str()).filter(|parent| !parent.is_empty())
 }
 
 /// The exit code of a container that could not be started.

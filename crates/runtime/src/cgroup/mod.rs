@@ -50,6 +50,11 @@ impl Cgroup {
         found
     }
 
+    /// True if there is any.
+    pub fn exists(&self) -> bool {
+        self.paths().next().is_some()
+    }
+
     /// Makes the directories for `spec`.
     pub(crate) fn create(spec: &Spec, warn: &mut dyn FnMut(Warning)) -> Result<Self> {
         let name = name(spec.cgroup_parent.as_deref(), &spec.id)?;

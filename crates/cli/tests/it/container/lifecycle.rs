@@ -122,6 +122,12 @@ fn the_truth_is_told_about_a_container_whose_monitor_was_killed() {
         rustix::process::kill_process(victim, rustix::process::Signal::KILL).unwrap();
     }
     until("it is seen", || state(&host, "web", "{{.State.Status}}") == "exited");
+    // Nobody was there to clean up behind it; a check of the store does.
+    let checked = host.run(&["system", "fsck"]).succeeds();
+    assert!(
+        checked.starts_with("Deleted leftover cgroup of container web\nDeleted leftover address of container web\n")
+    );
+    assert_eq!(leftovers(&host, std::slice::from_ref(&id)), Vec::<String>::new());
     host.run(&["start", "web"]).prints("web\n");
     host.run(&["rm", "-f", "web"]).prints("web\n");
     assert_eq!(leftovers(&host, &[id]), Vec::<String>::new());
