@@ -187,6 +187,7 @@ fn subject(what: &Subject) -> &'static str {
         Subject::Fetch(_) => "fetch",
         Subject::Upload { .. } => "upload",
         Subject::Push { .. } => "push",
+        Subject::Tag(_) => "tag",
         Subject::Load { .. } => "load",
         Subject::Save(_) => "save",
         Subject::Import { .. } => "import",
