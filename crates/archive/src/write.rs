@@ -67,7 +67,7 @@ pub fn write(output: &File, images: &[SavedImage], layers: &dyn Layers) -> Resul
                 let (mut file, offset, len) = layers.open(&DiffId::new(digest)).map_err(Error::Intake)?;
                 file.seek(SeekFrom::Start(offset)).map_err(Error::Read)?;
                 // From file to file or pipe the standard library lets the kernel copy: no byte passes through here.
-                tar.append(&entry(&name, Kind::File, 0o644, len), &mut file).map_err(Error::Write)?;
+                tar.append_aligned(&entry(&name, Kind::File, 0o644, len), &mut file).map_err(Error::Write)?;
             }
         }
     }
