@@ -14,6 +14,7 @@ use wharfie_layer::erofs::{LayerIndex, TAR_OFFSET};
 use wharfie_layer::tar::Indexer;
 use wharfie_oci::{DiffId, Digest, Digester, ImageId};
 
+use crate::containers::remove_tree;
 use crate::error::{Error, Result};
 use crate::store::Store;
 
@@ -346,8 +347,8 @@ pub(crate) fn names(directory: &Path) -> Vec<String> {
 }
 
 fn remove(report: &mut Report, path: &Path) {
-    let is_gone = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-    if is_gone.is_ok() {
+    let is_gone = if path.is_dir() { remove_tree(path) } else { std::fs::remove_file(path).is_ok() };
+    if is_gone {
         report.findings.push(Finding::Leftover(path.display().to_string()));
     }
 }

@@ -135,3 +135,24 @@ fn somebody_elses_store_is_refused_with_advice() {
         assert!(refused.stderr.contains("\n help: "), "{}", refused.stderr);
     }
 }
+
+#[test]
+fn containers_run_in_a_namespace_of_the_users_own() {
+    let Some(nobody) = Nobody::get() else { return };
+    nobody.load(&archive(&[(&Image::busybox(), &["box:1"])]));
+    let script = "id -u; touch /new && echo made; exit 3";
+    let ended = nobody.run(&["run", "--name", "c1", "--network", "none", "box:1", "sh", "-c", script]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (3, ""), "{}", ended.stdout);
+    assert_eq!(ended.stdout, "0\nmade\n");
+    nobody.run(&["logs", "c1"]).prints(&ended.stdout);
+    nobody.run(&["run", "-d", "--name", "web", "--network", "none", "box:1", "sleep", "1000"]).succeeds();
+    nobody.run(&["exec", "web", "id", "-u"]).prints("0\n");
+    nobody.run(&["stop", "-t", "0", "web"]).prints("web\n");
+    nobody.run(&["rm", "web", "c1"]).prints("web\nc1\n");
+    assert_eq!(fs::read_dir(nobody.host.store().join("containers")).unwrap().count(), 0, "files are left");
+    // What ordinary users cannot have is said, and not passed over.
+    let warned = nobody.run(&["run", "--rm", "box:1", "true"]);
+    assert!(warned.code == 0 && warned.stderr.contains("only root can make a bridge"), "{warned:?}");
+    let limited = nobody.run(&["run", "--rm", "--network", "none", "-m", "64m", "box:1", "true"]);
+    assert!(limited.code == 125 && limited.stderr.contains("cannot set memory"), "{limited:?}");
+}

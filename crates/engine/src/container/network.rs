@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use wharfie_runtime::proxy::{Protocol, Proxy, Publish, Reserved, reserve};
-use wharfie_runtime::{Network, Subnet};
+use wharfie_runtime::{Bridge, Network, Subnet};
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
@@ -44,28 +44,35 @@ pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings) -> Re
     match settings.network.as_str() {
         "host" => Ok(plain(Network::Host)),
         "none" => Ok(plain(Network::None)),
-        "" | "default" | "bridge" => {
-            let subnet = subnet();
-            let bridge = subnet.prepare().and_then(|()| subnet.allocate(&row.id));
-            match bridge {
-                Ok(bridge) => {
-                    let ports = wanted(settings)?;
-                    let reserved = (!ports.is_empty()).then(|| reserve(&ports)).transpose();
-                    let reserved = reserved.map_err(|why| in_use(row, why))?;
-                    Ok(Place { network: Network::Bridge(bridge), reserved, warning: None })
-                }
-                Err(why) if settings.network == "bridge" || !wanted(settings)?.is_empty() => Err(why.into()),
-                Err(why) => {
-                    let warning = format!("the container has no network but its own loopback: {why}");
-                    Ok(Place { network: Network::None, reserved: None, warning: Some(warning) })
-                }
+        "" | "default" | "bridge" => match bridge(row) {
+            Ok(bridge) => {
+                let ports = wanted(settings)?;
+                let reserved = (!ports.is_empty()).then(|| reserve(&ports)).transpose();
+                let reserved = reserved.map_err(|why| in_use(row, why))?;
+                Ok(Place { network: Network::Bridge(bridge), reserved, warning: None })
             }
-        }
+            Err(why) if settings.network == "bridge" || !wanted(settings)?.is_empty() => Err(why),
+            Err(why) => {
+                let warning = format!("the container has no network but its own loopback: {why}");
+                Ok(Place { network: Network::None, reserved: None, warning: Some(warning) })
+            }
+        },
         other => match other.strip_prefix("container:") {
             Some(name) => Ok(plain(Network::Namespace(namespace_of(store, name, "net")?))),
             None => Err(Error::Container(format!("network {other} not found"))),
         },
     }
+}
+
+/// A place on the bridge, which is made if it is missing.
+fn bridge(row: &ContainerRow) -> Result<Bridge> {
+    if !rustix::process::geteuid().is_root() {
+        let text = "only root can make a bridge; --network host shares the machine's network";
+        return Err(Error::Container(text.to_owned()));
+    }
+    let subnet = subnet();
+    subnet.prepare()?;
+    Ok(subnet.allocate(&row.id)?)
 }
 
 /// Docker's words for a port that somebody else has.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use wharfie_runtime::{
-    Bind, Capabilities, Device, Files, Mount, MountKind as RuntimeMount, Network, Process, Propagation, Rlimit, Rootfs,
-    Seccomp, Security, Share, Sharing, Size, Spec, Tmpfs,
+    Bind, Capabilities, Device, Files, IdMap, Mount, MountKind as RuntimeMount, Network, Process, Propagation, Rlimit,
+    Rootfs, Seccomp, Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,
 };
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
@@ -27,6 +27,7 @@ pub(crate) fn spec(
     let hostname = if uts == Share::Private { settings.hostname.clone() } else { String::new() };
     Ok(Spec {
         id: row.id.clone(),
+        user_namespace: user_namespace(),
         domainname: settings.domainname.clone(),
         rootfs,
         readonly_root: settings.read_only,
@@ -50,6 +51,14 @@ pub(crate) fn spec(
         hostname,
         ..Spec::default()
     })
+}
+
+/// An ordinary user is root inside, and nobody else: the layers of ordinary users belong to them as a whole, and files of
+/// other ids could only be removed from inside a namespace.
+fn user_namespace() -> Option<UserNamespace> {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    let own = |outside| vec![IdMap { inside: 0, outside, count: 1 }];
+    (!uid.is_root()).then(|| UserNamespace { uids: own(uid.as_raw()), gids: own(gid.as_raw()) })
 }
 
 fn process(settings: &Settings, size: Option<Size>) -> Result<Process> {
