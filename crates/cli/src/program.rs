@@ -40,6 +40,10 @@ fn start(program: String, words: &[String]) -> Result {
     match parsed {
         Parsed::Run(invocation) => {
             let context = Context::new(program, invocation.path, invocation.globals)?;
+            // Monitors have no user, only the command that started them.
+            if !context.path.ends_with(wharfie_engine::container::monitor::MONITOR_WORD) {
+                context.check_docker_config();
+            }
             (invocation.run)(&context, &invocation.matches)
         }
         Parsed::Help { text, stream, note } => {

@@ -59,7 +59,7 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("container", &container::COMMAND),
         Entry::new("image", &image::COMMAND),
         Entry::new("manifest", &manifest::COMMAND),
-        Entry::new("network", &container::volume::NETWORK),
+        Entry::new("network", &container::network::COMMAND),
         Entry::new("system", &system::COMMAND),
         Entry::new("volume", &container::volume::COMMAND),
         Entry::new("attach", &container::exec::ATTACH),

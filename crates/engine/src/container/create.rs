@@ -61,6 +61,9 @@ impl Engine {
         if let Some(name) = &create.name {
             check_name(name)?;
         }
+        if let Some(signal) = &create.stop_signal {
+            super::lifecycle::parse_signal(signal)?;
+        }
         let store = self.writer()?;
         let found = names::find(store, &create.image)?;
         let image = self.config_of(store, &found.id)?;

@@ -96,9 +96,13 @@ impl Engine {
 /// # Errors
 /// Docker's text for anything else.
 pub fn check_name(name: &str) -> Result<()> {
+    if name.len() == 1 {
+        return Err(Error::Container(
+            "create: volume name is too short, names should be at least two alphanumeric characters".to_owned(),
+        ));
+    }
     let is_word = |c: char| c.is_ascii_alphanumeric();
-    if name.len() >= 2 && name.starts_with(is_word) && name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-'))
-    {
+    if name.starts_with(is_word) && name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-')) {
         return Ok(());
     }
     Err(Error::Container(format!(

@@ -1,4 +1,4 @@
-//! `volume` and `network ls`.
+//! `volume`.
 
 use std::collections::BTreeMap;
 
@@ -84,22 +84,6 @@ static PRUNE: Command<Run> = Command {
     ],
     examples: &[Example { text: "Remove what nobody named and nobody uses", command: "volume prune -f" }],
     run: Some(prune),
-    ..Command::BASE
-};
-
-/// `PROG network`.
-pub static NETWORK: Command<Run> = Command {
-    about: "Manage networks",
-    subcommands: &[Entry::new("ls", &NETWORK_LS).aliases(&["list"])],
-    ..Command::BASE
-};
-
-static NETWORK_LS: Command<Run> = Command {
-    about: "List networks",
-    usage: "[OPTIONS]",
-    flags: &[Flag::bool("quiet", "Only display network IDs").short('q')],
-    examples: &[Example { text: "What containers can be connected to", command: "network ls" }],
-    run: Some(networks),
     ..Command::BASE
 };
 
@@ -232,18 +216,4 @@ pub(crate) fn section(gone: &[(String, u64)]) -> String {
     }
     let names: Vec<&str> = gone.iter().map(|(name, _)| name.as_str()).collect();
     format!("Deleted Volumes:\n{}\n\n", names.join("\n"))
-}
-
-fn networks(cx: &Context, matches: &Matches) -> Result {
-    // Their ids never change: there is one of each, on every machine.
-    let known = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
-    let id = |name: &str| wharfie_oci::Digest::of(format!("network {name}").as_bytes()).short().to_owned();
-    if matches.flag("quiet") {
-        return cx.print(&known.map(|(name, _)| id(name) + "\n").concat());
-    }
-    let rows: Vec<_> = known
-        .iter()
-        .map(|(name, driver)| Box::new([id(name), (*name).to_owned(), (*driver).to_owned(), "local".to_owned()]))
-        .collect();
-    cx.print(&crate::render::table::rows(["NETWORK ID", "NAME", "DRIVER", "SCOPE"], &rows))
 }
