@@ -32,7 +32,7 @@ macro_rules! create_flags {
             Flag::str("cpuset-mems", "MEMs in which to allow execution (0-3, 0,1)"),
             Flag::list("device", "Add a host device to the container"),
             Flag::bool("disable-content-trust", "Skip image verification").default("true"),
-            Flag::list("dns", "Set custom DNS servers"),
+            Flag::list("dns", "Set custom DNS servers").check(options::check_address),
             Flag::list("dns-option", "Set DNS options"),
             Flag::list("dns-search", "Set custom DNS search domains"),
             Flag::str("domainname", "Container NIS domain name"),
@@ -79,10 +79,10 @@ macro_rules! create_flags {
             Flag::str("shm-size", "Size of /dev/shm").value_name("bytes").check(options::check_bytes),
             Flag::str("stop-signal", "Signal to stop the container"),
             Flag::int("stop-timeout", "Timeout (in seconds) to stop a container"),
-            Flag::list("sysctl", "Sysctl options"),
+            Flag::list("sysctl", "Sysctl options").check(options::check_sysctl),
             Flag::list("tmpfs", "Mount a tmpfs directory"),
             Flag::bool("tty", "Allocate a pseudo-TTY").short('t'),
-            Flag::list("ulimit", "Ulimit options"),
+            Flag::list("ulimit", "Ulimit options").check(options::check_ulimit),
             Flag::str("user", "Username or UID (format: <name|uid>[:<group|gid>])").short('u'),
             Flag::str("userns", "User namespace to use"),
             Flag::str("uts", "UTS namespace to use"),
@@ -268,6 +268,25 @@ pub(crate) fn check_host(text: &str) -> Result<(), String> {
     if text.contains([':', '=']) { Ok(()) } else { Err(format!("bad format for add-host: {text:?}")) }
 }
 
+/// The value of `--ulimit`; the numbers are judged later.
+pub(crate) fn check_ulimit(text: &str) -> Result<(), String> {
+    if text.contains('=') { Ok(()) } else { Err(format!("invalid ulimit argument: {text}")) }
+}
+
+/// The value of `--dns`.
+pub(crate) fn check_address(text: &str) -> Result<(), String> {
+    let parsed = text.trim().parse::<std::net::IpAddr>();
+    parsed.map(drop).map_err(|_| format!("IP address is not correctly formatted: {text}"))
+}
+
+/// The value of `--sysctl`.
+pub(crate) fn check_sysctl(text: &str) -> Result<(), String> {
+    match text.split_once('=') {
+        Some((name, _)) if !name.is_empty() => Ok(()),
+        _ => Err(format!("sysctl '{text}' is not allowed")),
+    }
+}
+
 /// The value of `--env`.
 pub(crate) fn check_env(text: &str) -> Result<(), String> {
     match text.is_empty() || text.starts_with('=') {
@@ -293,6 +312,9 @@ fn with_protocol(port: &str) -> String {
 fn security_options(matches: &Matches) -> Result<Vec<String>> {
     let mut options = Vec::new();
     for option in matches.values("security-opt") {
+        if !option.contains(['=', ':']) && option != "no-new-privileges" {
+            return Err(Failure::with_code(format!("invalid --security-opt: {option:?}"), 125));
+        }
         // A profile is a file of the caller's: its text travels, not its name.
         match option.strip_prefix("seccomp=") {
             Some(path) if path != "unconfined" => {
@@ -480,9 +502,10 @@ fn volume(cx: &Context, spec: &str) -> Result<Option<MountPoint>> {
     let parts: Vec<&str> = spec.split(':').collect();
     let (source, target, options) = match parts.as_slice() {
         [target] if target.starts_with('/') => return Ok(None),
+        [""] => return Err(invalid("invalid empty volume spec".to_owned())),
         [source, target] => (*source, *target, ""),
         [source, target, options] => (*source, *target, *options),
-        _ => return Err(invalid(format!("invalid volume specification: '{spec}'"))),
+        _ => return Err(invalid(format!("invalid spec: {spec}: too many colons"))),
     };
     if !target.starts_with('/') {
         return Err(invalid(format!(

@@ -20,6 +20,9 @@ fn run_and_create_refuse_what_makes_no_sense() {
         ("x", "--add-host", "bad format for add-host: \"x\""),
         ("", "-e, --env", "invalid environment variable: "),
         ("1", "--health-timeout", "time: invalid duration \"1\""),
+        ("x", "--ulimit", "invalid ulimit argument: x"),
+        ("x", "--dns", "IP address is not correctly formatted: x"),
+        ("x", "--sysctl", "sysctl 'x' is not allowed"),
         ("type=what,target=/x", "--mount", "invalid mount type \"what\""),
     ];
     for (value, name, why) in cases {
@@ -32,6 +35,8 @@ fn run_and_create_refuse_what_makes_no_sense() {
         let tail = format!("\n\nRun 'wharfie {command} --help' for more information");
         host.run(&[command, "--pull", "foo", "box:1"]).fails(125, &format!("wharfie: {pull}{tail}"));
     }
+    let option = "wharfie: invalid --security-opt: \"x\"\n\nRun 'wharfie run --help' for more information";
+    host.run(&["run", "--security-opt", "x", "box:1"]).fails(125, option);
     let name = format!(
         "{DAEMON}create rel/path: \"rel/path\" includes invalid characters for a local volume name, only \
          \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
@@ -49,6 +54,15 @@ fn options_that_change_nothing_are_said() {
         (outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()),
         (0, "hello\n", "WARNING: --blkio-weight is not supported and changes nothing\n")
     );
+}
+
+#[test]
+fn details_of_logs_are_none_but_their_blank() {
+    let Some(host) = box_host() else { return };
+    host.run(&["run", "--name", "one", "box:1", "echo", "hello"]).prints("hello\n");
+    host.run(&["logs", "--details", "one"]).prints(" hello\n");
+    host.run(&["logs", "--until", "1h", "one"]).prints("");
+    host.run(&["-l", "loud", "logs", "one"]).fails(1, "Unable to parse logging level: loud");
 }
 
 #[test]
