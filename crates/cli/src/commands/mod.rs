@@ -1,5 +1,6 @@
 //! The command tree and its aliases, nothing else.
 
+pub mod builder;
 pub mod completion;
 pub mod container;
 pub mod image;
@@ -56,6 +57,7 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("tags", &tags::COMMAND).common(),
         Entry::new("version", &version::COMMAND).common(),
         Entry::new("info", &system::info::COMMAND).common(),
+        Entry::new("builder", &builder::COMMAND),
         Entry::new("container", &container::COMMAND),
         Entry::new("image", &image::COMMAND),
         Entry::new("manifest", &manifest::COMMAND),

@@ -71,15 +71,15 @@ impl Engine {
         Err(Error::Container(format!("remove {name}: volume is in use - [{}]", users.join(", "))))
     }
 
-    /// Removes the volumes that no container uses: anonymous ones, with `all` every one. Gives names and bytes.
+    /// Removes the volumes that no container uses and that fit: anonymous ones, with `all` every one. Gives names and bytes.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn prune_volumes(&self, all: bool) -> Result<Vec<(String, u64)>> {
+    pub fn prune_volumes(&self, all: bool, fits: &dyn Fn(&VolumeRow) -> bool) -> Result<Vec<(String, u64)>> {
         let store = self.writer()?;
         let mut gone = Vec::new();
         for volume in store.volumes()? {
-            if !(all || volume.is_anonymous) || !store.users_of_volume(&volume.name)?.is_empty() {
+            if !(all || volume.is_anonymous) || !fits(&volume) || !store.users_of_volume(&volume.name)?.is_empty() {
                 continue;
             }
             let bytes = tree_bytes(&store.volume_directory(&volume.name));
@@ -91,7 +91,7 @@ impl Engine {
     }
 }
 
-/// `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
+/// `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
 ///
 /// # Errors
 /// Docker's text for anything else.

@@ -289,7 +289,8 @@ fn rename(cx: &Context, matches: &Matches) -> Result {
 
 fn prune(cx: &Context, matches: &Matches) -> Result {
     let question = "WARNING! This will remove all stopped containers.\nAre you sure you want to continue?";
-    let filters = matches.filters("filter");
+    let mut filters = matches.filters("filter");
+    filters.extend(cx.prune_filters(&filters));
     if !matches.flag("force") && !cx.confirm(question)? {
         return Ok(());
     }

@@ -192,6 +192,9 @@ pub(crate) fn document(cx: &Context, name: &str) -> Result<Option<Value>> {
 }
 
 fn prune(cx: &Context, matches: &Matches) -> Result {
+    let mut filters = matches.filters("filter");
+    check_filters(&filters)?;
+    filters.extend(cx.prune_filters(&filters));
     let all =
         matches.flag("all") || matches.filters("filter").iter().any(|(name, value)| name == "all" && value != "false");
     let kind = if all {
@@ -203,10 +206,32 @@ fn prune(cx: &Context, matches: &Matches) -> Result {
     if !matches.flag("force") && !cx.confirm(&question)? {
         return Ok(());
     }
-    let gone = cx.engine()?.prune_volumes(all)?;
+    let gone = cx.engine()?.prune_volumes(all, &|volume| fits(volume, &filters))?;
     cx.print(&section(&gone))?;
     let bytes: u64 = gone.iter().map(|(_, bytes)| bytes).sum();
     cx.line(&format!("Total reclaimed space: {}", size::long(bytes)))
+}
+
+/// Refuses conditions that volumes cannot be pruned by.
+fn check_filters(filters: &[(String, String)]) -> Result {
+    match filters.iter().find(|(name, _)| !matches!(name.as_str(), "all" | "label" | "label!")) {
+        Some((name, _)) => Err(Failure::new(format!("{}invalid filter '{name}'", compat::DAEMON))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a volume has the labels that it must have, and none that it must not.
+pub(crate) fn fits(volume: &VolumeRow, filters: &[(String, String)]) -> bool {
+    let labels = labels_of(volume);
+    let has = |text: &str| match text.split_once('=') {
+        Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
+        None => labels.contains_key(text),
+    };
+    filters.iter().all(|(name, value)| match name.as_str() {
+        "label" => has(value),
+        "label!" => !has(value),
+        _ => true,
+    })
 }
 
 /// The list of what went; empty if nothing did.

@@ -88,6 +88,28 @@ fn the_disk_usage_of_containers_and_volumes_reaches_templates() {
 }
 
 #[test]
+fn pruning_keeps_volumes_with_other_labels() {
+    let Some(host) = box_host() else { return };
+    host.run(&["volume", "create", "--label", "keep=no", "aa"]).succeeds();
+    host.run(&["volume", "create", "bb"]).succeeds();
+    let anonymous = host.run(&["volume", "create"]).succeeds();
+    host.run(&["volume", "prune", "-f", "--filter", "x=y"]).fails(1, &format!("{DAEMON}invalid filter 'x'"));
+    host.run(&["system", "prune", "-f", "--volumes", "--filter", "label=keep"]).prints("Total reclaimed space: 0B\n");
+    host.run(&["volume", "prune", "-af", "--filter", "label=keep=no"])
+        .prints("Deleted Volumes:\naa\n\nTotal reclaimed space: 0B\n");
+    host.run(&["volume", "prune", "-f"]).prints(&format!("Deleted Volumes:\n{anonymous}\nTotal reclaimed space: 0B\n"));
+    host.run(&["volume", "ls", "-q"]).prints("bb\n");
+}
+
+#[test]
+fn there_is_no_build_cache_to_prune() {
+    let Some(host) = box_host() else { return };
+    host.run(&["builder", "prune", "-af"]).prints("Total reclaimed space: 0B\n");
+    host.run(&["builder", "prune", "-a"])
+        .prints("WARNING! This will remove all build cache. Are you sure you want to continue? [y/N] ");
+}
+
+#[test]
 fn networks_are_listed_and_inspected() {
     let Some(host) = box_host() else { return };
     host.run(&["network", "ls", "--format", "{{.Name}} {{.Driver}}"]).prints("bridge bridge\nhost host\nnone null\n");
