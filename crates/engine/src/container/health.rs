@@ -40,7 +40,6 @@ pub(crate) fn watch(engine: &Engine, row: &ContainerRow, settings: &Settings, st
         let set = |health: &str| {
             let _ = store.change_container(&id, |state| health.clone_into(&mut state.health));
         };
-        set("starting");
         let interval = duration(check.interval, INTERVAL);
         let retries = if check.retries > 0 { check.retries } else { RETRIES };
         let mut grace = duration(check.start_period, Duration::ZERO);
@@ -64,6 +63,12 @@ pub(crate) fn watch(engine: &Engine, row: &ContainerRow, settings: &Settings, st
     };
     std::thread::Builder::new().stack_size(256 << 10).spawn(work).ok()?;
     Some(Watch { _stop: stop })
+}
+
+/// The health of a container that has just started: none if nothing checks it.
+pub(crate) fn first(settings: &Settings) -> &'static str {
+    let check = settings.config.healthcheck.as_ref();
+    if check.is_some_and(|check| command(check, settings).is_some()) { "starting" } else { "" }
 }
 
 fn command(check: &Healthcheck, settings: &Settings) -> Option<Vec<String>> {

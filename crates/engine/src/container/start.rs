@@ -99,6 +99,7 @@ impl Engine {
                 monitor_started: start_ticks(us).unwrap_or_default(),
                 started_at: Some(now),
                 restarts: state.restarts,
+                health: super::health::first(settings).to_owned(),
                 ..ContainerState::default()
             };
         })?;
@@ -157,7 +158,9 @@ impl Engine {
         }
         let signals = heard.and_then(|heard| forward(heard, started));
         let writers: Vec<_> = pumps.into_iter().map(Pump::run).collect();
+        let health = super::health::watch(self, row, &settings, started);
         let exit = started.wait().map_err(Error::from)?;
+        drop(health);
         for writer in writers {
             let _ = writer.join();
         }
