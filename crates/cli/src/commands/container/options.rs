@@ -139,6 +139,7 @@ const UNSUPPORTED: &[&str] = &[
     "kernel-memory",
     "link",
     "link-local-ip",
+    "log-opt",
     "mac-address",
     "memory-swappiness",
     "network-alias",
@@ -200,6 +201,7 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         stop_timeout: matches.is_set("stop-timeout").then(|| matches.int("stop-timeout")),
         ..Settings::default()
     };
+    check_modes(matches).map_err(invalid)?;
     if settings.auto_remove && settings.restart != Restart::No {
         return Err(invalid("conflicting options: cannot specify both --restart and --rm".to_owned()));
     }
@@ -243,6 +245,24 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         platform: cx.platform(matches)?,
         settings,
     })
+}
+
+/// Refuses namespaces that are none. There are no user namespaces of our own, which is what `host` asks for.
+fn check_modes(matches: &Matches) -> Result<(), String> {
+    let cases: [(&str, &str, &[&str]); 4] = [
+        ("pid", "PID", &["", "host"]),
+        ("uts", "UTS", &["", "host"]),
+        ("userns", "USER", &["", "host"]),
+        ("cgroupns", "CGROUP", &["", "host", "private"]),
+    ];
+    for (flag, word, known) in cases {
+        let mode = matches.value(flag).unwrap_or_default();
+        let is_shared = flag == "pid" && mode.starts_with("container:");
+        if !known.contains(&mode) && !is_shared {
+            return Err(format!("--{flag}: invalid {word} mode"));
+        }
+    }
+    Ok(())
 }
 
 /// The value of a flag that is a size.

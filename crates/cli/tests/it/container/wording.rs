@@ -35,6 +35,8 @@ fn run_and_create_refuse_what_makes_no_sense() {
         let tail = format!("\n\nRun 'wharfie {command} --help' for more information");
         host.run(&[command, "--pull", "foo", "box:1"]).fails(125, &format!("wharfie: {pull}{tail}"));
     }
+    let mode = "wharfie: --pid: invalid PID mode\n\nRun 'wharfie create --help' for more information";
+    host.run(&["create", "--pid", "x", "box:1"]).fails(125, mode);
     let option = "wharfie: invalid --security-opt: \"x\"\n\nRun 'wharfie run --help' for more information";
     host.run(&["run", "--security-opt", "x", "box:1"]).fails(125, option);
     let name = format!(
