@@ -73,6 +73,8 @@ fn names_are_given_once_and_long_enough() {
     host.run(&["create", "--name", "one", "box:1"]).succeeds();
     host.run(&["rename", "one", "one"])
         .fails(1, &format!("{DAEMON}Renaming a container with the same name as its current name"));
+    host.run(&["rm", "--link", "one"])
+        .fails(1, &format!("{DAEMON}Conflict, cannot remove the default link name of the container"));
     host.run(&["exec", "-it", "nope", "sh"]).fails(1, &format!("{DAEMON}No such container: nope"));
     host.run(&["volume", "create", "x"]).fails(
         1,
