@@ -52,6 +52,10 @@ fn pull_text(reference: &str, why: &wharfie_remote::Error) -> String {
         Some(401 | 403) if why.has_code("DENIED") => format!(
             "pull access denied for {repository}, repository does not exist or may require 'docker login': {DENIED}"
         ),
+        // Scripts compare these whole.
+        _ if why.status() == Some(429) || matches!(why, wharfie_remote::Error::NoBasicCredentials { .. }) => {
+            reasons(why)
+        }
         _ => with_reasons(why),
     }
 }

@@ -106,10 +106,6 @@ impl Context {
         let jobs = self.settings.transfers();
         move || {
             let docker = DockerConfig::load(&directory.join("config.json"));
-            if let Some(warning) = docker.warning() {
-                // A closed stderr leaves nobody to warn.
-                let _ = writeln!(io::stderr().lock(), "{warning}");
-            }
             let config = crate::network::config(insecure.clone(), mirrors.clone(), jobs, &directory, &docker);
             let mut keychain = Keychain::new(docker);
             if let Some(path) = env::nonempty("PATH") {
@@ -137,6 +133,13 @@ impl Context {
     pub fn registry_mirrors(&self) -> Vec<String> {
         let given = self.globals.values("registry-mirror");
         given.iter().chain(&self.settings.registry_mirrors).cloned().collect()
+    }
+
+    /// Says so if docker's configuration file cannot be used; then everything in it is as if it were not there.
+    pub fn check_docker_config(&self) {
+        if let Some(warning) = DockerConfig::load(&self.docker_config().join("config.json")).warning() {
+            self.warn(&warning.to_string());
+        }
     }
 
     /// A text from docker's configuration file.

@@ -27,6 +27,15 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     }
 }
 
+/// Nothing here logs by level, but a level that is none is a mistake, as with docker.
+fn check_log_level(context: &Context) -> Result {
+    let level = context.globals().value("log-level").unwrap_or_default();
+    match level.to_ascii_lowercase().as_str() {
+        "" | "trace" | "debug" | "info" | "warn" | "warning" | "error" | "fatal" | "panic" => Ok(()),
+        _ => Err(Failure::new(format!("Unable to parse logging level: {level}"))),
+    }
+}
+
 fn words(args: Vec<OsString>) -> Result<(String, Vec<String>)> {
     let mut args = args.into_iter();
     let called = args.next().unwrap_or_default();
@@ -42,6 +51,11 @@ fn start(program: String, words: &[String]) -> Result {
     match parsed {
         Parsed::Run(invocation) => {
             let context = Context::new(program, invocation.path, invocation.globals)?;
+            check_log_level(&context)?;
+            // Monitors have no user, only the command that started them.
+            if !context.path.ends_with(wharfie_engine::container::monitor::MONITOR_WORD) {
+                context.check_docker_config();
+            }
             (invocation.run)(&context, &invocation.matches)
         }
         Parsed::Help { text, stream, note } => {

@@ -366,7 +366,7 @@ impl Store {
             Ok(db.execute(sql, [name]).map_err(self.metadata_error())? > 0)
         })?;
         if is_gone {
-            let _ = std::fs::remove_dir_all(self.root.join("volumes").join(name));
+            remove_tree(&self.root.join("volumes").join(name));
         }
         Ok(is_gone)
     }

@@ -44,6 +44,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             ("image", Some(why)) => Failure::new(compat::engine_text(&why)),
             ("", _) => Failure::new(format!("Error: No such object: {name}")),
             ("container", _) => Failure::new(format!("{}No such container: {name}", compat::DAEMON)),
+            ("network", _) => Failure::new(container::network::not_found(name)),
+            ("volume", _) => Failure::new(format!("{}get {name}: no such volume", compat::DAEMON)),
             (kind, _) => Failure::new(format!("{}No such {kind}: {name}", compat::DAEMON)),
         };
         if matches!(kind, "" | "container") {
@@ -54,6 +56,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
                 Err(why) => return Err(why.into()),
             }
         }
+        if kind == "network" {
+            return container::network::document(name).ok_or_else(|| missing(None));
+        }
         if kind == "volume" {
             return container::volume::document(cx, name)?.ok_or_else(|| missing(None));
         }
@@ -63,7 +68,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         match cx.engine()?.inspect(name, None) {
             Ok(inspected) => Ok(document(&inspected)),
             Err(why @ (Error::NoSuchImage(_) | Error::Reference(_))) => match kind {
-                "" => container::volume::document(cx, name)?.ok_or_else(|| missing(Some(why))),
+                "" => match container::network::document(name) {
+                    Some(network) => Ok(network),
+                    None => container::volume::document(cx, name)?.ok_or_else(|| missing(Some(why))),
+                },
                 _ => Err(missing(Some(why))),
             },
             Err(why) => Err(why.into()),

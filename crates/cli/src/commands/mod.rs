@@ -1,5 +1,6 @@
 //! The command tree and its aliases, nothing else.
 
+pub mod builder;
 pub mod completion;
 pub mod container;
 pub mod image;
@@ -56,10 +57,11 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("tags", &tags::COMMAND).common(),
         Entry::new("version", &version::COMMAND).common(),
         Entry::new("info", &system::info::COMMAND).common(),
+        Entry::new("builder", &builder::COMMAND),
         Entry::new("container", &container::COMMAND),
         Entry::new("image", &image::COMMAND),
         Entry::new("manifest", &manifest::COMMAND),
-        Entry::new("network", &container::volume::NETWORK),
+        Entry::new("network", &container::network::COMMAND),
         Entry::new("system", &system::COMMAND),
         Entry::new("volume", &container::volume::COMMAND),
         Entry::new("attach", &container::exec::ATTACH),

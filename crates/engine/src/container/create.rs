@@ -49,9 +49,6 @@ pub struct Create {
     pub settings: Settings,
 }
 
-/// Where the `PATH` of containers leads if the image says nothing.
-const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 impl Engine {
     /// Makes a container. Gives its row.
     ///
@@ -60,6 +57,9 @@ impl Engine {
     pub fn create(&self, create: &Create) -> Result<ContainerRow> {
         if let Some(name) = &create.name {
             check_name(name)?;
+        }
+        if let Some(signal) = &create.stop_signal {
+            super::lifecycle::parse_signal(signal)?;
         }
         let store = self.writer()?;
         let found = names::find(store, &create.image)?;
@@ -198,9 +198,6 @@ fn merged(image: &ContainerConfig, create: &Create) -> ContainerConfig {
         config.cmd = Some(create.command.clone());
     }
     let mut env = config.env.take().unwrap_or_default();
-    if !env.iter().any(|pair| pair.starts_with("PATH=")) {
-        env.insert(0, DEFAULT_PATH.to_owned());
-    }
     for pair in &create.env {
         let name = pair.split('=').next().unwrap_or_default();
         env.retain(|known| known.split('=').next() != Some(name));
@@ -208,7 +205,7 @@ fn merged(image: &ContainerConfig, create: &Create) -> ContainerConfig {
             env.push(pair.clone());
         }
     }
-    config.env = Some(env);
+    config.env = Some(env).filter(|env| !env.is_empty());
     if !create.labels.is_empty() {
         config.labels.get_or_insert_default().extend(create.labels.clone());
     }

@@ -39,7 +39,7 @@ impl Engine {
             return Err(Error::Container(format!("Container {} is paused, unpause the container before exec", row.id)));
         }
         let settings = settings_of(&row)?;
-        let mut env = settings.config.env.clone().unwrap_or_default();
+        let mut env = settings.environment();
         let mut add = |pair: &String| {
             let name = pair.split('=').next().unwrap_or_default().to_owned();
             env.retain(|known| known.split('=').next() != Some(name.as_str()));

@@ -33,7 +33,7 @@ pub(crate) fn watch(engine: &Engine, row: &ContainerRow, settings: &Settings, st
     let target = started.target()?;
     let process = Process {
         args,
-        env: settings.config.env.clone().unwrap_or_default(),
+        env: settings.environment(),
         cwd: settings.config.working_dir.clone(),
         user: settings.config.user.clone(),
         ..Process::default()

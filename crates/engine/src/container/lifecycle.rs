@@ -132,6 +132,9 @@ impl Engine {
         }
         super::create::check_name(new)?;
         let new = new.strip_prefix('/').unwrap_or(new);
+        if row.name == new {
+            return Err(Error::Container("Renaming a container with the same name as its current name".to_owned()));
+        }
         self.writer()?.rename_container(&row.id, new).map_err(|why| match why {
             wharfie_store::Error::NameTaken { name, id } => Error::ContainerName { name, id },
             why => why.into(),

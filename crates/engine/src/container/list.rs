@@ -153,7 +153,10 @@ impl Filters {
             None => labels.contains_key(label),
         };
         let status = status_word(row.state.status).to_owned();
-        let network = if settings.network.is_empty() { "bridge" } else { &settings.network };
+        let network = match settings.network.as_str() {
+            "" | "default" => "bridge",
+            other => other,
+        };
         let has_port = |wanted: &String| {
             let wanted = if wanted.contains('/') { wanted.clone() } else { format!("{wanted}/tcp") };
             settings.config.exposed_ports.iter().flatten().any(|(port, _)| *port == wanted)

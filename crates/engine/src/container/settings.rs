@@ -186,7 +186,19 @@ impl Restart {
     }
 }
 
+/// Where the `PATH` of containers leads if nobody says.
+const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 impl Settings {
+    /// The environment of its processes. A default `PATH` is no part of the configuration: commits do not keep it.
+    pub fn environment(&self) -> Vec<String> {
+        let mut env = self.config.env.clone().unwrap_or_default();
+        if !env.iter().any(|pair| pair.starts_with("PATH=")) {
+            env.insert(0, DEFAULT_PATH.to_owned());
+        }
+        env
+    }
+
     /// Command and arguments, as one list.
     pub fn command(&self) -> Vec<String> {
         let entrypoint = self.config.entrypoint.iter().flatten();

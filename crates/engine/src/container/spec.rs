@@ -62,7 +62,7 @@ fn user_namespace() -> Option<UserNamespace> {
 }
 
 fn process(settings: &Settings, size: Option<Size>) -> Result<Process> {
-    let mut env = settings.config.env.clone().unwrap_or_default();
+    let mut env = settings.environment();
     let mut add = |name: &str, value: &str| {
         if !env.iter().any(|pair| pair.split('=').next() == Some(name)) {
             env.push(format!("{name}={value}"));

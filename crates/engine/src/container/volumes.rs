@@ -71,15 +71,15 @@ impl Engine {
         Err(Error::Container(format!("remove {name}: volume is in use - [{}]", users.join(", "))))
     }
 
-    /// Removes the volumes that no container uses: anonymous ones, with `all` every one. Gives names and bytes.
+    /// Removes the volumes that no container uses and that fit: anonymous ones, with `all` every one. Gives names and bytes.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn prune_volumes(&self, all: bool) -> Result<Vec<(String, u64)>> {
+    pub fn prune_volumes(&self, all: bool, fits: &dyn Fn(&VolumeRow) -> bool) -> Result<Vec<(String, u64)>> {
         let store = self.writer()?;
         let mut gone = Vec::new();
         for volume in store.volumes()? {
-            if !(all || volume.is_anonymous) || !store.users_of_volume(&volume.name)?.is_empty() {
+            if !(all || volume.is_anonymous) || !fits(&volume) || !store.users_of_volume(&volume.name)?.is_empty() {
                 continue;
             }
             let bytes = tree_bytes(&store.volume_directory(&volume.name));
@@ -91,14 +91,18 @@ impl Engine {
     }
 }
 
-/// `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
+/// `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
 ///
 /// # Errors
 /// Docker's text for anything else.
 pub fn check_name(name: &str) -> Result<()> {
+    if name.len() == 1 {
+        return Err(Error::Container(
+            "create: volume name is too short, names should be at least two alphanumeric characters".to_owned(),
+        ));
+    }
     let is_word = |c: char| c.is_ascii_alphanumeric();
-    if name.len() >= 2 && name.starts_with(is_word) && name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-'))
-    {
+    if name.starts_with(is_word) && name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-')) {
         return Ok(());
     }
     Err(Error::Container(format!(

@@ -74,7 +74,7 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, follow: bool) ->
     let (mut place, mut name) = (Path::new(target).to_path_buf(), None);
     if !place.is_dir() {
         if target.ends_with('/') && !is_directory {
-            return Err(Failure::new(format!("destination directory {target} must be created")));
+            return Err(Failure::new("no such directory"));
         }
         // The copy gets the target's name.
         name = place.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -134,14 +134,11 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, follow: bool) -
         }
         _ => {
             if path.ends_with('/') && !found.is_dir() {
-                return Err(Failure::new(format!(
-                    "{}Could not find the file {path} in container {container}",
-                    compat::DAEMON
-                )));
+                return Err(Failure::new("no such directory"));
             }
             let whole = Path::new(path);
             let parent = whole.parent().map_or_else(|| "/".to_owned(), |parent| parent.to_string_lossy().into_owned());
-            (if parent.is_empty() { "/".to_owned() } else { parent }, base_name(whole)?)
+            (if parent.is_empty() { "/".to_owned() } else { parent }, name_of(whole)?)
         }
     };
     let spool = Spool::new()?;
@@ -151,8 +148,16 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, follow: bool) -
     Ok(counted.bytes)
 }
 
+/// The name of one of our own files, also of `.` and `..`. A link keeps its own name.
 fn base_name(path: &Path) -> Result<String> {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    match (path.file_name(), path.canonicalize()) {
+        (None, Ok(whole)) => name_of(&whole),
+        _ => name_of(path),
+    }
+}
+
+/// The last part of a path, without a look at any file: the path may be a container's.
+fn name_of(path: &Path) -> Result<String> {
     match path.file_name() {
         Some(name) => Ok(name.to_string_lossy().into_owned()),
         None => Err(Failure::new(format!("{} has no name to copy under", path.display()))),

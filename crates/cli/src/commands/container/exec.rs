@@ -7,7 +7,7 @@ use std::sync::Arc;
 use wharfie_engine::container::exec::Exec;
 use wharfie_runtime::{Size, Started};
 
-use super::options::environment;
+use super::options::{check_env, environment};
 use super::run::start_failure;
 use super::terminal;
 use crate::commands::Run;
@@ -23,7 +23,7 @@ pub static EXEC: Command<Run> = Command {
     flags: &[
         Flag::bool("detach", "Detached mode: run command in the background").short('d'),
         Flag::str("detach-keys", "Override the key sequence for detaching a container"),
-        Flag::list("env", "Set environment variables").short('e'),
+        Flag::list("env", "Set environment variables").short('e').check(check_env),
         Flag::list("env-file", "Read in a file of environment variables"),
         Flag::bool("interactive", "Keep STDIN open even if not attached").short('i'),
         Flag::bool("privileged", "Give extended privileges to the command"),
@@ -58,6 +58,8 @@ pub static ATTACH: Command<Run> = Command {
 };
 
 fn exec(cx: &Context, matches: &Matches) -> Result {
+    // Whether there is such a container matters more than our terminal.
+    cx.engine()?.container(&matches.args()[0])?;
     let is_terminal = matches.flag("tty") && !matches.flag("detach");
     if is_terminal && matches.flag("interactive") && !cx.is_in_terminal() {
         return Err(Failure::new("the input device is not a TTY"));

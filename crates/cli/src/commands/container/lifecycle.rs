@@ -270,6 +270,11 @@ fn wait(cx: &Context, matches: &Matches) -> Result {
 
 fn rm(cx: &Context, matches: &Matches) -> Result {
     let force = matches.flag("force");
+    // There are no links; the container itself must not go instead of one.
+    if matches.flag("link") {
+        let why = "Conflict, cannot remove the default link name of the container";
+        return Err(Failure::new(format!("{}{why}", compat::DAEMON)));
+    }
     let errors = each(cx, matches, |name| match cx.engine()?.remove_container(name, force, matches.flag("volumes")) {
         Ok(_) => Ok(Some(name.to_owned())),
         Err(why @ wharfie_engine::Error::NoSuchContainer(_)) if force => {
@@ -289,7 +294,8 @@ fn rename(cx: &Context, matches: &Matches) -> Result {
 
 fn prune(cx: &Context, matches: &Matches) -> Result {
     let question = "WARNING! This will remove all stopped containers.\nAre you sure you want to continue?";
-    let filters = matches.filters("filter");
+    let mut filters = matches.filters("filter");
+    filters.extend(cx.prune_filters(&filters));
     if !matches.flag("force") && !cx.confirm(question)? {
         return Ok(());
     }

@@ -66,15 +66,16 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if let Some(count) = matches.value("tail").and_then(|text| text.parse::<usize>().ok()) {
         shown.drain(..shown.len().saturating_sub(count));
     }
-    let with_times = matches.flag("timestamps");
-    shown.iter().try_for_each(|record| print(record, with_times))?;
+    let (with_times, with_details) = (matches.flag("timestamps"), matches.flag("details"));
+    let print = |record: &Record| print(record, with_times, with_details);
+    shown.iter().try_for_each(|record| print(record))?;
     while matches.flag("follow") {
         let is_over = match engine.container(&row.id) {
             Ok(now) => !matches!(now.state.status, Status::Running | Status::Paused | Status::Restarting),
             Err(_) => true,
         };
         let records = read()?;
-        records[seen.min(records.len())..].iter().filter(|r| is_wanted(r)).try_for_each(|r| print(r, with_times))?;
+        records[seen.min(records.len())..].iter().filter(|r| is_wanted(r)).try_for_each(print)?;
         seen = records.len();
         if is_over {
             break;
@@ -94,9 +95,11 @@ fn later(a: &str, b: &str) -> bool {
     key(a) >= key(b)
 }
 
-fn print(record: &Record, with_time: bool) -> Result {
+fn print(record: &Record, with_time: bool, with_details: bool) -> Result {
     let time = if with_time { format!("{} ", record.time) } else { String::new() };
-    let text = format!("{time}{}", record.log);
+    // Our logs keep no details; docker then still prints the blank that follows them.
+    let details = if with_details { " " } else { "" };
+    let text = format!("{time}{details}{}", record.log);
     let written = match record.stream.as_str() {
         "stderr" => std::io::stderr().lock().write_all(text.as_bytes()),
         _ => {

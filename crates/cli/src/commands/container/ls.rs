@@ -80,7 +80,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let mut rows = Vec::with_capacity(listed.len());
     for container in &listed {
-        rows.push(value(cx, container, matches.flag("no-trunc"), with_size)?);
+        let size = if with_size { full_size(cx, container)? } else { String::new() };
+        rows.push(value(cx, container, matches.flag("no-trunc"), size));
     }
     let text = render_rows(&format, &rows, TITLES).map_err(|why| match why.contains("executing") {
         true => crate::failure::Failure::new(format!("failed to execute template: {why}")),
@@ -89,7 +90,14 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     cx.print(&text)
 }
 
-fn value(cx: &Context, container: &ListedContainer, is_full: bool, with_size: bool) -> Result<Value> {
+/// What the container wrote, and what it sees.
+fn full_size(cx: &Context, container: &ListedContainer) -> Result<String> {
+    let (own, whole) = cx.engine()?.container_sizes(&container.row)?;
+    Ok(format!("{} (virtual {})", size::short(own), size::short(whole)))
+}
+
+/// A container as a row of its table; with `is_full` nothing is shortened.
+pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, size: String) -> Value {
     let ListedContainer { row, settings, image } = container;
     let command = settings.command().join(" ");
     let command = if is_full { command } else { ellipsis::fit(&command, COMMAND_WIDTH).into_owned() };
@@ -102,13 +110,7 @@ fn value(cx: &Context, container: &ListedContainer, is_full: bool, with_size: bo
         "" | "default" => "bridge",
         other => other,
     };
-    let size = if with_size {
-        let (own, whole) = cx.engine()?.container_sizes(row)?;
-        format!("{} (virtual {})", size::short(own), size::short(whole))
-    } else {
-        String::new()
-    };
-    Ok(Value::row(
+    Value::row(
         "*formatter.ContainerContext",
         vec![
             Field::new("ID", if is_full { row.id.as_str() } else { &row.id[..12] }),
@@ -131,7 +133,7 @@ fn value(cx: &Context, container: &ListedContainer, is_full: bool, with_size: bo
             Field::new("Networks", network),
             Field::new("Platform", Value::Nil),
         ],
-    ))
+    )
 }
 
 /// `Up 3 seconds`, `Exited (137) 2 minutes ago`.

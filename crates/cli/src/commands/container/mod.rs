@@ -10,6 +10,7 @@ pub mod logs;
 pub mod ls;
 pub mod monitor;
 mod mount_flag;
+pub mod network;
 pub mod options;
 pub mod run;
 mod terminal;

@@ -6,7 +6,7 @@ use wharfie_engine::container::settings::{MountKind, MountPoint};
 ///
 /// # Errors
 /// Docker's texts for what is unknown or missing.
-pub(crate) fn parse(spec: &str) -> Result<MountPoint, String> {
+pub(crate) fn fields(spec: &str) -> Result<MountPoint, String> {
     let mut mount = MountPoint {
         kind: MountKind::Volume,
         source: String::new(),
@@ -29,9 +29,7 @@ pub(crate) fn parse(spec: &str) -> Result<MountPoint, String> {
                     "volume" => MountKind::Volume,
                     "tmpfs" => MountKind::Tmpfs,
                     other => {
-                        return Err(format!(
-                            "invalid argument \"{spec}\" for \"--mount\" flag: invalid mount type \"{other}\""
-                        ));
+                        return Err(format!("invalid mount type \"{other}\""));
                     }
                 }
             }
@@ -49,16 +47,21 @@ pub(crate) fn parse(spec: &str) -> Result<MountPoint, String> {
             "consistency" | "bind-recursive" | "volume-label" | "volume-driver" | "volume-opt" => {
                 need()?;
             }
-            _ => {
-                return Err(format!(
-                    "invalid argument \"{spec}\" for \"--mount\" flag: unexpected key '{key}' in '{field}'"
-                ));
-            }
+            _ => return Err(format!("unexpected key '{key}' in '{field}'")),
         }
     }
     if mount.target.is_empty() {
-        return Err(format!("invalid argument \"{spec}\" for \"--mount\" flag: target is required"));
+        return Err("target is required".to_owned());
     }
+    Ok(mount)
+}
+
+/// Reads one `--mount` and judges it by what is on this machine.
+///
+/// # Errors
+/// As [`fields`]; and docker's texts for a source that cannot be mounted.
+pub(crate) fn parse(spec: &str) -> Result<MountPoint, String> {
+    let mut mount = fields(spec)?;
     match mount.kind {
         MountKind::Bind if mount.source.is_empty() => {
             Err("invalid mount config for type \"bind\": field Source must not be empty".to_owned())

@@ -17,34 +17,36 @@ use crate::flags::Matches;
 macro_rules! create_flags {
     ($($more:expr),* $(,)?) => {
         &[
-            Flag::list("add-host", "Add a custom host-to-IP mapping (host:ip)"),
-            Flag::list("attach", "Attach to STDIN, STDOUT or STDERR").short('a'),
+            Flag::list("add-host", "Add a custom host-to-IP mapping (host:ip)").check(options::check_host),
+            Flag::list("attach", "Attach to STDIN, STDOUT or STDERR").short('a').check(options::check_stream),
             Flag::list("cap-add", "Add Linux capabilities"),
             Flag::list("cap-drop", "Drop Linux capabilities"),
             Flag::str("cgroup-parent", "Optional parent cgroup for the container"),
             Flag::str("cgroupns", "Cgroup namespace to use (host|private)"),
             Flag::str("cidfile", "Write the container ID to the file"),
+            Flag::int("cpu-period", "Limit CPU CFS (Completely Fair Scheduler) period"),
+            Flag::int("cpu-quota", "Limit CPU CFS (Completely Fair Scheduler) quota"),
             Flag::int("cpu-shares", "CPU shares (relative weight)").short('c'),
-            Flag::str("cpus", "Number of CPUs").value_name("decimal"),
+            Flag::str("cpus", "Number of CPUs").value_name("decimal").check(options::check_cpus),
             Flag::str("cpuset-cpus", "CPUs in which to allow execution (0-3, 0,1)"),
             Flag::str("cpuset-mems", "MEMs in which to allow execution (0-3, 0,1)"),
             Flag::list("device", "Add a host device to the container"),
             Flag::bool("disable-content-trust", "Skip image verification").default("true"),
-            Flag::list("dns", "Set custom DNS servers"),
+            Flag::list("dns", "Set custom DNS servers").check(options::check_address),
             Flag::list("dns-option", "Set DNS options"),
             Flag::list("dns-search", "Set custom DNS search domains"),
             Flag::str("domainname", "Container NIS domain name"),
             Flag::str("entrypoint", "Overwrite the default ENTRYPOINT of the image"),
-            Flag::list("env", "Set environment variables").short('e'),
+            Flag::list("env", "Set environment variables").short('e').check(options::check_env),
             Flag::list("env-file", "Read in a file of environment variables"),
             Flag::list("expose", "Expose a port or a range of ports"),
             Flag::list("group-add", "Add additional groups to join"),
             Flag::str("health-cmd", "Command to run to check health"),
-            Flag::str("health-interval", "Time between running the check (ms|s|m|h)").value_name("duration"),
+            Flag::str("health-interval", "Time between running the check (ms|s|m|h)").value_name("duration").check(options::check_duration),
             Flag::int("health-retries", "Consecutive failures needed to report unhealthy"),
-            Flag::str("health-start-interval", "Time between running the check during the start period (ms|s|m|h)").value_name("duration"),
-            Flag::str("health-start-period", "Start period for the container to initialize before starting health-retries countdown (ms|s|m|h)").value_name("duration"),
-            Flag::str("health-timeout", "Maximum time to allow one check to run (ms|s|m|h)").value_name("duration"),
+            Flag::str("health-start-interval", "Time between running the check during the start period (ms|s|m|h)").value_name("duration").check(options::check_duration),
+            Flag::str("health-start-period", "Start period for the container to initialize before starting health-retries countdown (ms|s|m|h)").value_name("duration").check(options::check_duration),
+            Flag::str("health-timeout", "Maximum time to allow one check to run (ms|s|m|h)").value_name("duration").check(options::check_duration),
             Flag::str("hostname", "Container host name").short('h'),
             Flag::bool("init", "Run an init inside the container that forwards signals and reaps processes"),
             Flag::bool("interactive", "Keep STDIN open even if not attached").short('i'),
@@ -53,10 +55,10 @@ macro_rules! create_flags {
             Flag::list("label-file", "Read in a line delimited file of labels"),
             Flag::str("log-driver", "Logging driver for the container (json-file, none)"),
             Flag::list("log-opt", "Log driver options"),
-            Flag::str("memory", "Memory limit").short('m').value_name("bytes"),
-            Flag::str("memory-reservation", "Memory soft limit").value_name("bytes"),
-            Flag::str("memory-swap", "Swap limit equal to memory plus swap: '-1' to enable unlimited swap").value_name("bytes"),
-            Flag::list("mount", "Attach a filesystem mount to the container"),
+            Flag::str("memory", "Memory limit").short('m').value_name("bytes").check(options::check_bytes),
+            Flag::str("memory-reservation", "Memory soft limit").value_name("bytes").check(options::check_bytes),
+            Flag::str("memory-swap", "Swap limit equal to memory plus swap: '-1' to enable unlimited swap").value_name("bytes").check(options::check_bytes),
+            Flag::list("mount", "Attach a filesystem mount to the container").check(options::check_mount),
             Flag::str("name", "Assign a name to the container"),
             Flag::str("network", "Connect a container to a network").value_name("network"),
             Flag::str("net", "Connect a container to a network").hidden().alias_of("network"),
@@ -74,24 +76,85 @@ macro_rules! create_flags {
             Flag::str("restart", "Restart policy to apply when a container exits").default("no"),
             Flag::bool("rm", "Automatically remove the container when it exits"),
             Flag::list("security-opt", "Security Options"),
-            Flag::str("shm-size", "Size of /dev/shm").value_name("bytes"),
+            Flag::str("shm-size", "Size of /dev/shm").value_name("bytes").check(options::check_bytes),
             Flag::str("stop-signal", "Signal to stop the container"),
             Flag::int("stop-timeout", "Timeout (in seconds) to stop a container"),
-            Flag::list("sysctl", "Sysctl options"),
+            Flag::list("sysctl", "Sysctl options").check(options::check_sysctl),
             Flag::list("tmpfs", "Mount a tmpfs directory"),
             Flag::bool("tty", "Allocate a pseudo-TTY").short('t'),
-            Flag::list("ulimit", "Ulimit options"),
+            Flag::list("ulimit", "Ulimit options").check(options::check_ulimit),
             Flag::str("user", "Username or UID (format: <name|uid>[:<group|gid>])").short('u'),
             Flag::str("userns", "User namespace to use"),
             Flag::str("uts", "UTS namespace to use"),
             Flag::list("volume", "Bind mount a volume").short('v'),
             Flag::list("volumes-from", "Mount volumes from the specified container(s)"),
             Flag::str("workdir", "Working directory inside the container").short('w'),
+            // What docker has and we have not: accepted with a warning, so that scripts go on.
+            Flag::list("annotation", "Not supported").hidden(),
+            Flag::int("blkio-weight", "Not supported").hidden(),
+            Flag::list("blkio-weight-device", "Not supported").hidden(),
+            Flag::int("cpu-rt-period", "Not supported").hidden(),
+            Flag::int("cpu-rt-runtime", "Not supported").hidden(),
+            Flag::list("device-cgroup-rule", "Not supported").hidden(),
+            Flag::list("device-read-bps", "Not supported").hidden(),
+            Flag::list("device-read-iops", "Not supported").hidden(),
+            Flag::list("device-write-bps", "Not supported").hidden(),
+            Flag::list("device-write-iops", "Not supported").hidden(),
+            Flag::str("gpus", "Not supported").hidden(),
+            Flag::str("ip", "Not supported").hidden(),
+            Flag::str("ip6", "Not supported").hidden(),
+            Flag::str("isolation", "Not supported").hidden(),
+            Flag::str("kernel-memory", "Not supported").hidden(),
+            Flag::list("link", "Not supported").hidden(),
+            Flag::list("link-local-ip", "Not supported").hidden(),
+            Flag::str("mac-address", "Not supported").hidden(),
+            Flag::int("memory-swappiness", "Not supported").hidden(),
+            Flag::list("network-alias", "Not supported").hidden(),
+            Flag::bool("oom-kill-disable", "Not supported").hidden(),
+            Flag::str("runtime", "Not supported").hidden(),
+            Flag::list("storage-opt", "Not supported").hidden(),
+            Flag::str("volume-driver", "Not supported").hidden(),
             $($more),*
         ]
     };
 }
 pub(crate) use create_flags;
+
+/// Flags of docker that change nothing here.
+const UNSUPPORTED: &[&str] = &[
+    "annotation",
+    "blkio-weight",
+    "blkio-weight-device",
+    "cpu-rt-period",
+    "cpu-rt-runtime",
+    "device-cgroup-rule",
+    "device-read-bps",
+    "device-read-iops",
+    "device-write-bps",
+    "device-write-iops",
+    "gpus",
+    "ip",
+    "ip6",
+    "isolation",
+    "kernel-memory",
+    "link",
+    "link-local-ip",
+    "log-opt",
+    "mac-address",
+    "memory-swappiness",
+    "network-alias",
+    "oom-kill-disable",
+    "runtime",
+    "storage-opt",
+    "volume-driver",
+];
+
+/// Says which of the given flags change nothing.
+pub(crate) fn warn_of_unsupported(cx: &Context, matches: &Matches) {
+    for name in UNSUPPORTED.iter().filter(|name| matches.is_set(name)) {
+        cx.warn(&format!("WARNING: --{name} is not supported and changes nothing"));
+    }
+}
 
 /// Reads everything that the flags and words of `run` and `create` ask for.
 pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
@@ -138,6 +201,7 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         stop_timeout: matches.is_set("stop-timeout").then(|| matches.int("stop-timeout")),
         ..Settings::default()
     };
+    check_modes(matches).map_err(invalid)?;
     if settings.auto_remove && settings.restart != Restart::No {
         return Err(invalid("conflicting options: cannot specify both --restart and --rm".to_owned()));
     }
@@ -161,11 +225,6 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
     for spec in matches.values("mount") {
         settings.mounts.push(mount_flag::parse(spec).map_err(invalid)?);
     }
-    for host in &settings.extra_hosts {
-        if !host.contains([':', '=']) {
-            return Err(invalid(format!("bad format for add-host: {host:?}")));
-        }
-    }
     // What is published is exposed.
     let published: Vec<String> =
         settings.ports.iter().map(|port| format!("{}/{}", port.container, port.protocol)).collect();
@@ -188,6 +247,84 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
     })
 }
 
+/// Refuses namespaces that are none. There are no user namespaces of our own, which is what `host` asks for.
+fn check_modes(matches: &Matches) -> Result<(), String> {
+    let cases: [(&str, &str, &[&str]); 4] = [
+        ("pid", "PID", &["", "host"]),
+        ("uts", "UTS", &["", "host"]),
+        ("userns", "USER", &["", "host"]),
+        ("cgroupns", "CGROUP", &["", "host", "private"]),
+    ];
+    for (flag, word, known) in cases {
+        let mode = matches.value(flag).unwrap_or_default();
+        let is_shared = flag == "pid" && mode.starts_with("container:");
+        if !known.contains(&mode) && !is_shared {
+            return Err(format!("--{flag}: invalid {word} mode"));
+        }
+    }
+    Ok(())
+}
+
+/// The value of a flag that is a size.
+pub(crate) fn check_bytes(text: &str) -> Result<(), String> {
+    if text == "-1" || bytes(text).is_some() { Ok(()) } else { Err(format!("invalid size: '{text}'")) }
+}
+
+/// The value of `--cpus`.
+pub(crate) fn check_cpus(text: &str) -> Result<(), String> {
+    text.parse::<f64>().map(drop).map_err(|_| format!("failed to parse {text} as a rational number"))
+}
+
+/// The value of `--attach`.
+pub(crate) fn check_stream(text: &str) -> Result<(), String> {
+    match text.to_ascii_lowercase().as_str() {
+        "stdin" | "stdout" | "stderr" => Ok(()),
+        _ => Err("valid streams are STDIN, STDOUT and STDERR".to_owned()),
+    }
+}
+
+/// The value of `--add-host`.
+pub(crate) fn check_host(text: &str) -> Result<(), String> {
+    if text.contains([':', '=']) { Ok(()) } else { Err(format!("bad format for add-host: {text:?}")) }
+}
+
+/// The value of `--ulimit`; the numbers are judged later.
+pub(crate) fn check_ulimit(text: &str) -> Result<(), String> {
+    if text.contains('=') { Ok(()) } else { Err(format!("invalid ulimit argument: {text}")) }
+}
+
+/// The value of `--dns`.
+pub(crate) fn check_address(text: &str) -> Result<(), String> {
+    let parsed = text.trim().parse::<std::net::IpAddr>();
+    parsed.map(drop).map_err(|_| format!("IP address is not correctly formatted: {text}"))
+}
+
+/// The value of `--sysctl`.
+pub(crate) fn check_sysctl(text: &str) -> Result<(), String> {
+    match text.split_once('=') {
+        Some((name, _)) if !name.is_empty() => Ok(()),
+        _ => Err(format!("sysctl '{text}' is not allowed")),
+    }
+}
+
+/// The value of `--env`.
+pub(crate) fn check_env(text: &str) -> Result<(), String> {
+    match text.is_empty() || text.starts_with('=') {
+        true => Err(format!("invalid environment variable: {text}")),
+        false => Ok(()),
+    }
+}
+
+/// The value of a flag that is a duration.
+pub(crate) fn check_duration(text: &str) -> Result<(), String> {
+    duration::parse(text).map(drop).ok_or_else(|| format!("time: invalid duration \"{text}\""))
+}
+
+/// The value of `--mount`. Whether its source exists is for later, as with docker.
+pub(crate) fn check_mount(text: &str) -> Result<(), String> {
+    mount_flag::fields(text).map(drop)
+}
+
 fn with_protocol(port: &str) -> String {
     if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") }
 }
@@ -195,6 +332,9 @@ fn with_protocol(port: &str) -> String {
 fn security_options(matches: &Matches) -> Result<Vec<String>> {
     let mut options = Vec::new();
     for option in matches.values("security-opt") {
+        if !option.contains(['=', ':']) && option != "no-new-privileges" {
+            return Err(Failure::with_code(format!("invalid --security-opt: {option:?}"), 125));
+        }
         // A profile is a file of the caller's: its text travels, not its name.
         match option.strip_prefix("seccomp=") {
             Some(path) if path != "unconfined" => {
@@ -235,9 +375,6 @@ pub(crate) fn environment(matches: &Matches) -> Result<Vec<String>> {
         }
     }
     for text in matches.values("env") {
-        if text.is_empty() || text.starts_with('=') {
-            return Err(Failure::with_code(format!("invalid environment variable: {text}"), 125));
-        }
         add(text);
     }
     Ok(found)
@@ -274,6 +411,13 @@ fn healthcheck(matches: &Matches) -> Result<Option<Healthcheck>, String> {
     Ok((check != Healthcheck::default()).then_some(check))
 }
 
+/// Thousandths of a CPU, by `--cpu-quota` in each `--cpu-period`, both in microseconds.
+fn share_of_cpus(matches: &Matches) -> Option<u64> {
+    let quota = u64::try_from(matches.int("cpu-quota")).ok().filter(|quota| *quota > 0)?;
+    let period = u64::try_from(matches.int("cpu-period")).ok().filter(|period| *period > 0).unwrap_or(100_000);
+    Some((quota.saturating_mul(1000) / period).max(1))
+}
+
 fn resources(matches: &Matches) -> Result<wharfie_runtime::Resources, String> {
     let size = |name: &str| match matches.value(name) {
         Some("-1") => Ok(Some(u64::MAX)),
@@ -285,7 +429,7 @@ fn resources(matches: &Matches) -> Result<wharfie_runtime::Resources, String> {
             let cpus: f64 = text.parse().map_err(|_| format!("failed to parse {text} as a rational number"))?;
             Some((cpus * 1000.0) as u64).filter(|milli| *milli > 0)
         }
-        None => None,
+        None => share_of_cpus(matches),
     };
     let positive = |name: &str| u64::try_from(matches.int(name)).ok().filter(|value| *value > 0);
     Ok(wharfie_runtime::Resources {
@@ -378,9 +522,10 @@ fn volume(cx: &Context, spec: &str) -> Result<Option<MountPoint>> {
     let parts: Vec<&str> = spec.split(':').collect();
     let (source, target, options) = match parts.as_slice() {
         [target] if target.starts_with('/') => return Ok(None),
+        [""] => return Err(invalid("invalid empty volume spec".to_owned())),
         [source, target] => (*source, *target, ""),
         [source, target, options] => (*source, *target, *options),
-        _ => return Err(invalid(format!("invalid volume specification: '{spec}'"))),
+        _ => return Err(invalid(format!("invalid spec: {spec}: too many colons"))),
     };
     if !target.starts_with('/') {
         return Err(invalid(format!(

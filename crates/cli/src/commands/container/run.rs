@@ -1,6 +1,7 @@
 //! `run` and `create`.
 
 use wharfie_engine::Error;
+use wharfie_engine::container::Create;
 use wharfie_engine::container::monitor::{Detach, Report};
 use wharfie_engine::container::start::Streams;
 use wharfie_engine::pull::Pull;
@@ -51,34 +52,41 @@ pub static CREATE: Command<Run> = Command {
 };
 
 fn create(cx: &Context, matches: &Matches) -> Result {
-    let row = make(cx, matches).map_err(|why| match why.code {
-        // Only `run` decorates its failures.
-        125 => Failure::new(why.text),
-        _ => why,
+    let asked = asked(cx, matches).map_err(|why| match why.code {
+        // What docker's client finds is decorated, what its daemon finds is not.
+        125 if !why.text.starts_with(compat::DAEMON) => decorate(cx, why),
+        _ => Failure::new(why.text),
     })?;
+    let row = make(cx, matches, &asked).map_err(|why| Failure::new(why.text))?;
     cx.line(&row.id)
 }
 
 fn run(cx: &Context, matches: &Matches) -> Result {
+    let refused = |why: Failure| decorate(cx, Failure { code: 125, ..why });
+    let asked = asked(cx, matches).map_err(refused)?;
     if matches.flag("tty") && matches.flag("interactive") && !matches.flag("detach") && !cx.is_in_terminal() {
         return Err(Failure::new("the input device is not a TTY"));
     }
     if matches.flag("detach") && !matches.values("attach").is_empty() {
         return Err(Failure::new("conflicting options: cannot specify both --attach and --detach"));
     }
-    let decorate = |why: Failure| match why.code {
+    let row = make(cx, matches, &asked).map_err(refused)?;
+    begin(cx, matches, &row).map_err(|why| decorate(cx, why))
+}
+
+/// A failure before the process runs, as `run` shows it.
+fn decorate(cx: &Context, why: Failure) -> Failure {
+    match why.code {
         125..=127 => Failure::with_code(
             format!("{}: {}\n\nRun '{} --help' for more information", cx.program, why.text, cx.path),
             why.code,
         ),
         _ => why,
-    };
-    let row = make(cx, matches).map_err(|why| decorate(Failure { code: 125, ..why }))?;
-    begin(cx, matches, &row).map_err(decorate)
+    }
 }
 
-/// Makes the container, after pulling its image if that is asked for or needed.
-fn make(cx: &Context, matches: &Matches) -> Result<ContainerRow> {
+/// What the flags and words ask for.
+fn asked(cx: &Context, matches: &Matches) -> Result<Create> {
     let pull = matches.value("pull").unwrap_or_default();
     if !matches!(pull, "always" | "missing" | "never") {
         return Err(Failure::with_code(
@@ -86,35 +94,37 @@ fn make(cx: &Context, matches: &Matches) -> Result<ContainerRow> {
             125,
         ));
     }
+    options::warn_of_unsupported(cx, matches);
+    options::create(cx, matches)
+}
+
+/// Makes the container, after pulling its image if that is asked for or needed.
+fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<ContainerRow> {
+    let pull = matches.value("pull").unwrap_or_default();
     let cidfile = matches.value("cidfile");
     if let Some(path) = cidfile
         && std::path::Path::new(path).exists()
     {
-        return Err(Failure::with_code(
-            format!("container ID file found, make sure the other container isn't running or delete {path}"),
-            125,
-        ));
+        return Err(Failure::new(format!(
+            "container ID file found, make sure the other container isn't running or delete {path}"
+        )));
     }
-    let create = options::create(cx, matches)?;
     if pull == "always" {
         fetch(cx, matches, &create.image)?;
     }
-    let row = match cx.engine()?.create(&create) {
+    let row = match cx.engine()?.create(create) {
         Err(Error::NoSuchImage(name)) if pull == "missing" => {
             if !matches.flag("quiet") {
                 cx.warn(&format!("Unable to find image '{name}' locally"));
             }
             fetch(cx, matches, &create.image)?;
-            cx.engine()?.create(&create)?
+            cx.engine()?.create(create)?
         }
         result => result?,
     };
     if let Some(path) = cidfile {
         std::fs::write(path, &row.id).map_err(|why| {
-            Failure::with_code(
-                format!("failed to write the container ID to {path}: {}", crate::context::reason(&why)),
-                125,
-            )
+            Failure::new(format!("failed to write the container ID to {path}: {}", crate::context::reason(&why)))
         })?;
     }
     Ok(row)

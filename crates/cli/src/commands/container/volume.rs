@@ -1,4 +1,4 @@
-//! `volume` and `network ls`.
+//! `volume`.
 
 use std::collections::BTreeMap;
 
@@ -84,22 +84,6 @@ static PRUNE: Command<Run> = Command {
     ],
     examples: &[Example { text: "Remove what nobody named and nobody uses", command: "volume prune -f" }],
     run: Some(prune),
-    ..Command::BASE
-};
-
-/// `PROG network`.
-pub static NETWORK: Command<Run> = Command {
-    about: "Manage networks",
-    subcommands: &[Entry::new("ls", &NETWORK_LS).aliases(&["list"])],
-    ..Command::BASE
-};
-
-static NETWORK_LS: Command<Run> = Command {
-    about: "List networks",
-    usage: "[OPTIONS]",
-    flags: &[Flag::bool("quiet", "Only display network IDs").short('q')],
-    examples: &[Example { text: "What containers can be connected to", command: "network ls" }],
-    run: Some(networks),
     ..Command::BASE
 };
 
@@ -208,6 +192,9 @@ pub(crate) fn document(cx: &Context, name: &str) -> Result<Option<Value>> {
 }
 
 fn prune(cx: &Context, matches: &Matches) -> Result {
+    let mut filters = matches.filters("filter");
+    check_filters(&filters)?;
+    filters.extend(cx.prune_filters(&filters));
     let all =
         matches.flag("all") || matches.filters("filter").iter().any(|(name, value)| name == "all" && value != "false");
     let kind = if all {
@@ -219,10 +206,32 @@ fn prune(cx: &Context, matches: &Matches) -> Result {
     if !matches.flag("force") && !cx.confirm(&question)? {
         return Ok(());
     }
-    let gone = cx.engine()?.prune_volumes(all)?;
+    let gone = cx.engine()?.prune_volumes(all, &|volume| fits(volume, &filters))?;
     cx.print(&section(&gone))?;
     let bytes: u64 = gone.iter().map(|(_, bytes)| bytes).sum();
     cx.line(&format!("Total reclaimed space: {}", size::long(bytes)))
+}
+
+/// Refuses conditions that volumes cannot be pruned by.
+fn check_filters(filters: &[(String, String)]) -> Result {
+    match filters.iter().find(|(name, _)| !matches!(name.as_str(), "all" | "label" | "label!")) {
+        Some((name, _)) => Err(Failure::new(format!("{}invalid filter '{name}'", compat::DAEMON))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a volume has the labels that it must have, and none that it must not.
+pub(crate) fn fits(volume: &VolumeRow, filters: &[(String, String)]) -> bool {
+    let labels = labels_of(volume);
+    let has = |text: &str| match text.split_once('=') {
+        Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
+        None => labels.contains_key(text),
+    };
+    filters.iter().all(|(name, value)| match name.as_str() {
+        "label" => has(value),
+        "label!" => !has(value),
+        _ => true,
+    })
 }
 
 /// The list of what went; empty if nothing did.
@@ -232,18 +241,4 @@ pub(crate) fn section(gone: &[(String, u64)]) -> String {
     }
     let names: Vec<&str> = gone.iter().map(|(name, _)| name.as_str()).collect();
     format!("Deleted Volumes:\n{}\n\n", names.join("\n"))
-}
-
-fn networks(cx: &Context, matches: &Matches) -> Result {
-    // Their ids never change: there is one of each, on every machine.
-    let known = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
-    let id = |name: &str| wharfie_oci::Digest::of(format!("network {name}").as_bytes()).short().to_owned();
-    if matches.flag("quiet") {
-        return cx.print(&known.map(|(name, _)| id(name) + "\n").concat());
-    }
-    let rows: Vec<_> = known
-        .iter()
-        .map(|(name, driver)| Box::new([id(name), (*name).to_owned(), (*driver).to_owned(), "local".to_owned()]))
-        .collect();
-    cx.print(&crate::render::table::rows(["NETWORK ID", "NAME", "DRIVER", "SCOPE"], &rows))
 }

@@ -3,7 +3,7 @@
 use wharfie_engine::container::list::ListContainers;
 use wharfie_engine::disk::{ContainersUsage, ImagesUsage, VolumesUsage};
 
-use crate::commands::container::ls::status;
+use crate::commands::container::ls::{self, status};
 use crate::commands::image::ls::{NONE, created_since, rows};
 use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::context::{Context, moment};
@@ -152,8 +152,8 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
         "*formatter.diskUsageContext",
         vec![
             Field::new("Images", Value::list(images)),
-            Field::new("Containers", Value::list([])),
-            Field::new("Volumes", Value::list([])),
+            Field::new("Containers", Value::list(container_values(cx)?)),
+            Field::new("Volumes", Value::list(volume_values(cx)?)),
             Field::new("BuildCache", Value::list([])),
         ],
     );
@@ -162,6 +162,35 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
     }
     let template = Template::parse(format.source()).map_err(template_failure)?;
     cx.print(&template.execute(&whole, Mode::Data).map_err(|why| template_failure(why.text))?)
+}
+
+/// The containers as templates see them.
+fn container_values(cx: &Context) -> Result<Vec<Value>> {
+    let engine = cx.engine()?;
+    let all = engine.list_containers(&ListContainers { all: true, ..ListContainers::default() })?;
+    let sizes = all.iter().map(|container| Ok(size::short(engine.container_sizes(&container.row)?.0)));
+    let sizes: Vec<String> = sizes.collect::<Result<_>>()?;
+    Ok(all.iter().zip(sizes).map(|(container, size)| ls::value(cx, container, true, size)).collect())
+}
+
+/// The volumes as templates see them.
+fn volume_values(cx: &Context) -> Result<Vec<Value>> {
+    let engine = cx.engine()?;
+    let mut values = Vec::new();
+    for (name, users, bytes) in engine.volumes_usage()?.volumes {
+        values.push(Value::row(
+            "*formatter.volumeContext",
+            vec![
+                Field::new("Driver", "local"),
+                Field::new("Links", users.to_string()),
+                Field::new("Mountpoint", engine.volume_place(&name)?),
+                Field::new("Name", name),
+                Field::new("Scope", "local"),
+                Field::new("Size", size::short(bytes)),
+            ],
+        ));
+    }
+    Ok(values)
 }
 
 /// The containers' part of the verbose view.

@@ -27,17 +27,21 @@ pub static COMMAND: Command<Run> = Command {
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let (all, volumes) = (matches.flag("all"), matches.flag("volumes"));
-    let given = matches.filters("filter");
+    let mut given = matches.filters("filter");
     if volumes && given.iter().any(|(name, _)| name == "until") {
         return Err(Failure::new("ERROR: The \"until\" filter is not supported with \"--volumes\""));
     }
     let filters = filters(cx, matches)?;
+    given.extend(cx.prune_filters(&given));
     if !matches.flag("force") && !cx.confirm(&question(all, volumes, matches.values("filter")))? {
         return Ok(());
     }
     let (ids, bytes) = prune_containers(cx, &given)?;
     cx.print(&container::lifecycle::section(&ids))?;
-    let gone = if volumes { cx.engine()?.prune_volumes(false)? } else { Vec::new() };
+    let gone = match volumes {
+        true => cx.engine()?.prune_volumes(false, &|volume| container::volume::fits(volume, &given))?,
+        false => Vec::new(),
+    };
     cx.print(&container::volume::section(&gone))?;
     let removed = cx.engine()?.prune(&Prune { all, filters })?;
     cx.print(&section(&removed))?;

@@ -57,3 +57,13 @@ fn a_running_container_can_be_committed() {
     host.run(&["inspect", "-f", "{{.State.Status}}", "web"]).prints("running\n");
     host.run(&["rm", "-f", "web"]).succeeds();
 }
+
+#[test]
+fn a_path_that_nobody_asked_for_is_not_committed() {
+    let Some(host) = box_host() else { return };
+    host.run(&["create", "--name", "c1", "-e", "Q=1", "box:1"]).succeeds();
+    host.run(&["commit", "-c", "ENV Q=2 P=$Q", "c1", "box:2"]).succeeds();
+    host.run(&["inspect", "-f", "{{.Config.Env}}", "box:2"]).prints("[Q=2 P=1]\n");
+    host.run(&["run", "--rm", "box:2", "sh", "-c", "echo $PATH"])
+        .prints("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
+}

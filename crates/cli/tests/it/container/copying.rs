@@ -27,6 +27,22 @@ fn files_go_in_and_out() {
 }
 
 #[test]
+fn names_in_a_container_have_nothing_to_do_with_the_hosts() {
+    let Some(host) = box_host() else { return };
+    let place = host.path().to_string_lossy().into_owned();
+    fs::write(host.path().join("new"), "x").unwrap();
+    std::os::unix::fs::symlink("new", host.path().join("link")).unwrap();
+    host.run(&["run", "--name", "c1", "box:1", "mkdir", "-p", &place]).succeeds();
+    host.run(&["cp", "new", &format!("c1:{place}/link")]).prints("");
+    host.run(&["cp", "link", "c1:/tmp"]).prints("");
+    let diff = host.run(&["diff", "c1"]).succeeds();
+    assert!(diff.contains(&format!("A {place}/link\n")) && !diff.contains(&format!("{place}/new")), "{diff}");
+    assert!(diff.contains("A /tmp/link\n"), "{diff}");
+    host.run(&["cp", "new", "c1:/nope/"]).fails(1, "no such directory");
+    host.run(&["cp", "c1:/tmp/link", "nope/"]).fails(1, "no such directory");
+}
+
+#[test]
 fn links_of_a_container_do_not_lead_out_of_it() {
     let Some(host) = box_host() else { return };
     let outside = host.path().join("outside");

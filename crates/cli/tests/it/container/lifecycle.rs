@@ -138,9 +138,22 @@ fn a_healthy_container_says_so() {
     let Some(host) = box_host() else { return };
     let health = ["--health-cmd", "true", "--health-interval", "100ms"];
     host.run(&[&["run", "-d", "--name", "web"], &health[..], &["box:1", "sleep", "1000"]].concat()).succeeds();
+    // From the first moment on there is a health to look at.
+    assert_ne!(state(&host, "web", "{{.State.Health.Status}}"), "");
     until("it is healthy", || state(&host, "web", "{{.State.Health.Status}}") == "healthy");
     assert!(host.run(&["ps"]).succeeds().contains("(healthy)"));
     host.run(&["rm", "-f", "web"]).succeeds();
+}
+
+#[test]
+fn health_is_checked_in_the_foreground_too() {
+    let Some(host) = box_host() else { return };
+    let health = ["--health-cmd", "true", "--health-interval", "100ms"];
+    let words = [&["run", "--name", "web"], &health[..], &["box:1", "sleep", "1000"]].concat();
+    let mut child = host.command(&words).stdout(std::process::Stdio::null()).spawn().unwrap();
+    until("it is healthy", || host.run(&["ps"]).succeeds().contains("(healthy)"));
+    host.run(&["kill", "web"]).prints("web\n");
+    assert_eq!(child.wait().unwrap().code(), Some(137));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod networks;
 mod running;
 mod terminals;
 mod volumes;
+mod wording;
 
 use wharfie_testkit::{Host, Image, needs};
 

@@ -1,0 +1,140 @@
+//! What docker says, word for word.
+
+use super::box_host;
+
+const DAEMON: &str = "Error response from daemon: ";
+
+#[test]
+fn run_and_create_refuse_what_makes_no_sense() {
+    let Some(host) = box_host() else { return };
+    let flag = |command: &str, value: &str, name: &str, why: &str| {
+        format!(
+            "invalid argument \"{value}\" for \"{name}\" flag: {why}\n\nUsage:  wharfie {command} [OPTIONS] IMAGE \
+             [COMMAND] [ARG...]\n\nRun 'wharfie {command} --help' for more information"
+        )
+    };
+    let cases = [
+        ("zz", "-m, --memory", "invalid size: 'zz'"),
+        ("x", "--cpus", "failed to parse x as a rational number"),
+        ("x", "-a, --attach", "valid streams are STDIN, STDOUT and STDERR"),
+        ("x", "--add-host", "bad format for add-host: \"x\""),
+        ("", "-e, --env", "invalid environment variable: "),
+        ("1", "--health-timeout", "time: invalid duration \"1\""),
+        ("x", "--ulimit", "invalid ulimit argument: x"),
+        ("x", "--dns", "IP address is not correctly formatted: x"),
+        ("x", "--sysctl", "sysctl 'x' is not allowed"),
+        ("type=what,target=/x", "--mount", "invalid mount type \"what\""),
+    ];
+    for (value, name, why) in cases {
+        let word = format!("{}={value}", name.split(' ').next_back().unwrap());
+        host.run(&["run", &word, "box:1"]).fails(125, &flag("run", value, name, why));
+        host.run(&["create", &word, "box:1"]).fails(125, &flag("create", value, name, why));
+    }
+    let pull = "invalid pull option: 'foo': must be one of \"always\", \"missing\" or \"never\"";
+    for command in ["run", "create"] {
+        let tail = format!("\n\nRun 'wharfie {command} --help' for more information");
+        host.run(&[command, "--pull", "foo", "box:1"]).fails(125, &format!("wharfie: {pull}{tail}"));
+    }
+    let mode = "wharfie: --pid: invalid PID mode\n\nRun 'wharfie create --help' for more information";
+    host.run(&["create", "--pid", "x", "box:1"]).fails(125, mode);
+    let option = "wharfie: invalid --security-opt: \"x\"\n\nRun 'wharfie run --help' for more information";
+    host.run(&["run", "--security-opt", "x", "box:1"]).fails(125, option);
+    let name = format!(
+        "{DAEMON}create rel/path: \"rel/path\" includes invalid characters for a local volume name, only \
+         \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
+    );
+    host.run(&["create", "-v", "rel/path:/x", "box:1"]).fails(1, &name);
+    host.run(&["create", "--stop-signal", "FOO", "box:1"]).fails(1, &format!("{DAEMON}Invalid signal: FOO"));
+    host.run(&["ps", "-aq"]).prints("");
+}
+
+#[test]
+fn options_that_change_nothing_are_said() {
+    let Some(host) = box_host() else { return };
+    let outcome = host.run(&["run", "--rm", "--blkio-weight", "10", "box:1", "echo", "hello"]);
+    assert_eq!(
+        (outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()),
+        (0, "hello\n", "WARNING: --blkio-weight is not supported and changes nothing\n")
+    );
+}
+
+#[test]
+fn details_of_logs_are_none_but_their_blank() {
+    let Some(host) = box_host() else { return };
+    host.run(&["run", "--name", "one", "box:1", "echo", "hello"]).prints("hello\n");
+    host.run(&["logs", "--details", "one"]).prints(" hello\n");
+    host.run(&["logs", "--until", "1h", "one"]).prints("");
+    host.run(&["-l", "loud", "logs", "one"]).fails(1, "Unable to parse logging level: loud");
+}
+
+#[test]
+fn names_are_given_once_and_long_enough() {
+    let Some(host) = box_host() else { return };
+    host.run(&["create", "--name", "one", "box:1"]).succeeds();
+    host.run(&["rename", "one", "one"])
+        .fails(1, &format!("{DAEMON}Renaming a container with the same name as its current name"));
+    host.run(&["rm", "--link", "one"])
+        .fails(1, &format!("{DAEMON}Conflict, cannot remove the default link name of the container"));
+    host.run(&["exec", "-it", "nope", "sh"]).fails(1, &format!("{DAEMON}No such container: nope"));
+    host.run(&["volume", "create", "x"]).fails(
+        1,
+        &format!("{DAEMON}create: volume name is too short, names should be at least two alphanumeric characters"),
+    );
+}
+
+#[test]
+fn the_disk_usage_of_containers_and_volumes_reaches_templates() {
+    let Some(host) = box_host() else { return };
+    let id = super::id(&host.run(&["create", "--name", "one", "-v", "data:/x", "box:1"]).succeeds());
+    let template = "{{range .Containers}}{{.ID}} {{.Names}} {{.Size}}{{end}} {{range .Volumes}}{{.Name}} {{.Links}} \
+                    {{.Size}}{{end}} {{len .BuildCache}}";
+    host.run(&["system", "df", "-v", "--format", template]).prints(&format!("{id} one 0B data 1 0B 0"));
+}
+
+#[test]
+fn pruning_keeps_volumes_with_other_labels() {
+    let Some(host) = box_host() else { return };
+    host.run(&["volume", "create", "--label", "keep=no", "aa"]).succeeds();
+    host.run(&["volume", "create", "bb"]).succeeds();
+    let anonymous = host.run(&["volume", "create"]).succeeds();
+    host.run(&["volume", "prune", "-f", "--filter", "x=y"]).fails(1, &format!("{DAEMON}invalid filter 'x'"));
+    host.run(&["system", "prune", "-f", "--volumes", "--filter", "label=keep"]).prints("Total reclaimed space: 0B\n");
+    host.run(&["volume", "prune", "-af", "--filter", "label=keep=no"])
+        .prints("Deleted Volumes:\naa\n\nTotal reclaimed space: 0B\n");
+    host.run(&["volume", "prune", "-f"]).prints(&format!("Deleted Volumes:\n{anonymous}\nTotal reclaimed space: 0B\n"));
+    host.run(&["volume", "ls", "-q"]).prints("bb\n");
+}
+
+#[test]
+fn there_is_no_build_cache_to_prune() {
+    let Some(host) = box_host() else { return };
+    host.run(&["builder", "prune", "-af"]).prints("Total reclaimed space: 0B\n");
+    host.run(&["builder", "prune", "-a"])
+        .prints("WARNING! This will remove all build cache. Are you sure you want to continue? [y/N] ");
+}
+
+#[test]
+fn networks_are_listed_and_inspected() {
+    let Some(host) = box_host() else { return };
+    host.run(&["network", "ls", "--format", "{{.Name}} {{.Driver}}"]).prints("bridge bridge\nhost host\nnone null\n");
+    host.run(&["network", "ls", "-f", "name=os", "--format", "{{.Name}}"]).prints("host\n");
+    host.run(&["network", "ls", "-f", "x=y"]).fails(1, &format!("{DAEMON}invalid filter 'x'"));
+    host.run(&["network", "inspect", "-f", "{{.Driver}}", "none"]).prints("null\n");
+    host.run(&["inspect", "-f", "{{.Name}}", "host"]).prints("host\n");
+    let missing = host.run(&["inspect", "--type", "network", "nope"]);
+    assert_eq!((missing.code, missing.stdout.as_str()), (1, "[]\n"));
+    assert_eq!(missing.stderr, format!("{DAEMON}network nope not found\n"));
+    let id = super::id(&host.run(&["create", "box:1"]).succeeds());
+    host.run(&["ps", "-aq", "--no-trunc", "-f", "network=bridge"]).prints(&format!("{id}\n"));
+    host.run(&["network", "prune", "-f"]).prints("");
+}
+
+#[test]
+fn a_broken_configuration_is_said_by_every_command() {
+    let Some(host) = box_host() else { return };
+    host.file("home/.docker/config.json", b"{");
+    let outcome = host.run(&["images", "-q", "nope"]);
+    let place = host.path().join("home/.docker/config.json");
+    let warning = format!("WARNING: Error parsing config file ({}): unexpected EOF\n", place.display());
+    assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr), (0, "", warning));
+}
