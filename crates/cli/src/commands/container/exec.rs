@@ -7,7 +7,8 @@ use std::sync::Arc;
 use wharfie_engine::container::exec::Exec;
 use wharfie_runtime::{Size, Started};
 
-use super::options::{check_env, environment};
+use super::checks;
+use super::options::environment;
 use super::run::start_failure;
 use super::terminal;
 use crate::commands::Run;
@@ -23,7 +24,7 @@ pub static EXEC: Command<Run> = Command {
     flags: &[
         Flag::bool("detach", "Detached mode: run command in the background").short('d'),
         Flag::str("detach-keys", "Override the key sequence for detaching a container"),
-        Flag::list("env", "Set environment variables").short('e').check(check_env),
+        Flag::list("env", "Set environment variables").short('e').check(checks::env),
         Flag::list("env-file", "Read in a file of environment variables"),
         Flag::bool("interactive", "Keep STDIN open even if not attached").short('i'),
         Flag::bool("privileged", "Give extended privileges to the command"),

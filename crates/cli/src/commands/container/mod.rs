@@ -1,6 +1,7 @@
 //! Commands about containers.
 
 pub mod changes;
+mod checks;
 pub mod cp;
 pub mod document;
 pub mod exec;

@@ -17,8 +17,8 @@ use crate::flags::Matches;
 macro_rules! create_flags {
     ($($more:expr),* $(,)?) => {
         &[
-            Flag::list("add-host", "Add a custom host-to-IP mapping (host:ip)").check(options::check_host),
-            Flag::list("attach", "Attach to STDIN, STDOUT or STDERR").short('a').check(options::check_stream),
+            Flag::list("add-host", "Add a custom host-to-IP mapping (host:ip)").check(checks::host),
+            Flag::list("attach", "Attach to STDIN, STDOUT or STDERR").short('a').check(checks::stream),
             Flag::list("cap-add", "Add Linux capabilities"),
             Flag::list("cap-drop", "Drop Linux capabilities"),
             Flag::str("cgroup-parent", "Optional parent cgroup for the container"),
@@ -27,26 +27,26 @@ macro_rules! create_flags {
             Flag::int("cpu-period", "Limit CPU CFS (Completely Fair Scheduler) period"),
             Flag::int("cpu-quota", "Limit CPU CFS (Completely Fair Scheduler) quota"),
             Flag::int("cpu-shares", "CPU shares (relative weight)").short('c'),
-            Flag::str("cpus", "Number of CPUs").value_name("decimal").check(options::check_cpus),
+            Flag::str("cpus", "Number of CPUs").value_name("decimal").check(checks::cpus),
             Flag::str("cpuset-cpus", "CPUs in which to allow execution (0-3, 0,1)"),
             Flag::str("cpuset-mems", "MEMs in which to allow execution (0-3, 0,1)"),
             Flag::list("device", "Add a host device to the container"),
             Flag::bool("disable-content-trust", "Skip image verification").default("true"),
-            Flag::list("dns", "Set custom DNS servers").check(options::check_address),
+            Flag::list("dns", "Set custom DNS servers").check(checks::address),
             Flag::list("dns-option", "Set DNS options"),
             Flag::list("dns-search", "Set custom DNS search domains"),
             Flag::str("domainname", "Container NIS domain name"),
             Flag::str("entrypoint", "Overwrite the default ENTRYPOINT of the image"),
-            Flag::list("env", "Set environment variables").short('e').check(options::check_env),
+            Flag::list("env", "Set environment variables").short('e').check(checks::env),
             Flag::list("env-file", "Read in a file of environment variables"),
             Flag::list("expose", "Expose a port or a range of ports"),
             Flag::list("group-add", "Add additional groups to join"),
             Flag::str("health-cmd", "Command to run to check health"),
-            Flag::str("health-interval", "Time between running the check (ms|s|m|h)").value_name("duration").check(options::check_duration),
+            Flag::str("health-interval", "Time between running the check (ms|s|m|h)").value_name("duration").check(checks::duration),
             Flag::int("health-retries", "Consecutive failures needed to report unhealthy"),
-            Flag::str("health-start-interval", "Time between running the check during the start period (ms|s|m|h)").value_name("duration").check(options::check_duration),
-            Flag::str("health-start-period", "Start period for the container to initialize before starting health-retries countdown (ms|s|m|h)").value_name("duration").check(options::check_duration),
-            Flag::str("health-timeout", "Maximum time to allow one check to run (ms|s|m|h)").value_name("duration").check(options::check_duration),
+            Flag::str("health-start-interval", "Time between running the check during the start period (ms|s|m|h)").value_name("duration").check(checks::duration),
+            Flag::str("health-start-period", "Start period for the container to initialize before starting health-retries countdown (ms|s|m|h)").value_name("duration").check(checks::duration),
+            Flag::str("health-timeout", "Maximum time to allow one check to run (ms|s|m|h)").value_name("duration").check(checks::duration),
             Flag::str("hostname", "Container host name").short('h'),
             Flag::bool("init", "Run an init inside the container that forwards signals and reaps processes"),
             Flag::bool("interactive", "Keep STDIN open even if not attached").short('i'),
@@ -55,10 +55,10 @@ macro_rules! create_flags {
             Flag::list("label-file", "Read in a line delimited file of labels"),
             Flag::str("log-driver", "Logging driver for the container (json-file, none)"),
             Flag::list("log-opt", "Log driver options"),
-            Flag::str("memory", "Memory limit").short('m').value_name("bytes").check(options::check_bytes),
-            Flag::str("memory-reservation", "Memory soft limit").value_name("bytes").check(options::check_bytes),
-            Flag::str("memory-swap", "Swap limit equal to memory plus swap: '-1' to enable unlimited swap").value_name("bytes").check(options::check_bytes),
-            Flag::list("mount", "Attach a filesystem mount to the container").check(options::check_mount),
+            Flag::str("memory", "Memory limit").short('m').value_name("bytes").check(checks::bytes),
+            Flag::str("memory-reservation", "Memory soft limit").value_name("bytes").check(checks::bytes),
+            Flag::str("memory-swap", "Swap limit equal to memory plus swap: '-1' to enable unlimited swap").value_name("bytes").check(checks::bytes),
+            Flag::list("mount", "Attach a filesystem mount to the container").check(checks::mount),
             Flag::str("name", "Assign a name to the container"),
             Flag::str("network", "Connect a container to a network").value_name("network"),
             Flag::str("net", "Connect a container to a network").hidden().alias_of("network"),
@@ -76,13 +76,13 @@ macro_rules! create_flags {
             Flag::str("restart", "Restart policy to apply when a container exits").default("no"),
             Flag::bool("rm", "Automatically remove the container when it exits"),
             Flag::list("security-opt", "Security Options"),
-            Flag::str("shm-size", "Size of /dev/shm").value_name("bytes").check(options::check_bytes),
+            Flag::str("shm-size", "Size of /dev/shm").value_name("bytes").check(checks::bytes),
             Flag::str("stop-signal", "Signal to stop the container"),
             Flag::int("stop-timeout", "Timeout (in seconds) to stop a container"),
-            Flag::list("sysctl", "Sysctl options").check(options::check_sysctl),
+            Flag::list("sysctl", "Sysctl options").check(checks::sysctl),
             Flag::list("tmpfs", "Mount a tmpfs directory"),
             Flag::bool("tty", "Allocate a pseudo-TTY").short('t'),
-            Flag::list("ulimit", "Ulimit options").check(options::check_ulimit),
+            Flag::list("ulimit", "Ulimit options").check(checks::ulimit),
             Flag::str("user", "Username or UID (format: <name|uid>[:<group|gid>])").short('u'),
             Flag::str("userns", "User namespace to use"),
             Flag::str("uts", "UTS namespace to use"),
@@ -263,66 +263,6 @@ fn check_modes(matches: &Matches) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The value of a flag that is a size.
-pub(crate) fn check_bytes(text: &str) -> Result<(), String> {
-    if text == "-1" || bytes(text).is_some() { Ok(()) } else { Err(format!("invalid size: '{text}'")) }
-}
-
-/// The value of `--cpus`.
-pub(crate) fn check_cpus(text: &str) -> Result<(), String> {
-    text.parse::<f64>().map(drop).map_err(|_| format!("failed to parse {text} as a rational number"))
-}
-
-/// The value of `--attach`.
-pub(crate) fn check_stream(text: &str) -> Result<(), String> {
-    match text.to_ascii_lowercase().as_str() {
-        "stdin" | "stdout" | "stderr" => Ok(()),
-        _ => Err("valid streams are STDIN, STDOUT and STDERR".to_owned()),
-    }
-}
-
-/// The value of `--add-host`.
-pub(crate) fn check_host(text: &str) -> Result<(), String> {
-    if text.contains([':', '=']) { Ok(()) } else { Err(format!("bad format for add-host: {text:?}")) }
-}
-
-/// The value of `--ulimit`; the numbers are judged later.
-pub(crate) fn check_ulimit(text: &str) -> Result<(), String> {
-    if text.contains('=') { Ok(()) } else { Err(format!("invalid ulimit argument: {text}")) }
-}
-
-/// The value of `--dns`.
-pub(crate) fn check_address(text: &str) -> Result<(), String> {
-    let parsed = text.trim().parse::<std::net::IpAddr>();
-    parsed.map(drop).map_err(|_| format!("IP address is not correctly formatted: {text}"))
-}
-
-/// The value of `--sysctl`.
-pub(crate) fn check_sysctl(text: &str) -> Result<(), String> {
-    match text.split_once('=') {
-        Some((name, _)) if !name.is_empty() => Ok(()),
-        _ => Err(format!("sysctl '{text}' is not allowed")),
-    }
-}
-
-/// The value of `--env`.
-pub(crate) fn check_env(text: &str) -> Result<(), String> {
-    match text.is_empty() || text.starts_with('=') {
-        true => Err(format!("invalid environment variable: {text}")),
-        false => Ok(()),
-    }
-}
-
-/// The value of a flag that is a duration.
-pub(crate) fn check_duration(text: &str) -> Result<(), String> {
-    duration::parse(text).map(drop).ok_or_else(|| format!("time: invalid duration \"{text}\""))
-}
-
-/// The value of `--mount`. Whether its source exists is for later, as with docker.
-pub(crate) fn check_mount(text: &str) -> Result<(), String> {
-    mount_flag::fields(text).map(drop)
 }
 
 fn with_protocol(port: &str) -> String {

@@ -8,6 +8,7 @@ use wharfie_engine::pull::Pull;
 use wharfie_oci::Reference;
 use wharfie_store::containers::ContainerRow;
 
+use super::checks;
 use super::options::{self, create_flags};
 use super::terminal;
 use crate::commands::Run;
