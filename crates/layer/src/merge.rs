@@ -137,11 +137,7 @@ impl<W: Write> Merger<'_, W> {
         match part {
             Part::Changes(parent) => self.changed(parent.as_fd(), name),
             Part::Layer(layer, parent) => {
-                let node = self.layers[*layer].node(number)?;
-                // Directories are written before what is in them. A damaged index must not lead round in a circle.
-                if node.kind == Kind::Directory && node.number <= parent.number {
-                    return Err(Error::Index("a directory is inside of itself"));
-                }
+                let node = self.layers[*layer].child(parent, number)?;
                 if node.is_whiteout() {
                     return Ok(Version::Hidden);
                 }
@@ -180,10 +176,7 @@ impl<W: Write> Merger<'_, W> {
     fn is_opaque(&mut self, part: &Part) -> Result<bool> {
         match part {
             Part::Changes(directory) => Ok(is_opaque(directory.as_fd())),
-            Part::Layer(layer, node) => {
-                let xattrs = self.layers[*layer].xattrs(node)?;
-                Ok(xattrs.iter().any(|(name, value)| name == b"trusted.overlay.opaque" && value == b"y"))
-            }
+            Part::Layer(layer, node) => self.layers[*layer].is_opaque(node),
         }
     }
 

@@ -176,7 +176,7 @@ impl Store {
     fn is_index_intact(&self, path: &Path, tar_size: u64) -> Result<bool> {
         let layer = File::open(path).map_err(Error::io("read", path))?;
         let again = crate::temp::TempFile::create(&self.layer_directory(), &self.staging())?;
-        let mut index = LayerIndex::new();
+        let mut index = LayerIndex::new(&self.staging()).map_err(Error::Layer)?;
         let mut has_holes = false;
         let mut indexer = Indexer::new(|entry: &Entry| {
             has_holes |= entry.sparse.is_some();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use wharfie_layer::apply::{Privilege, apply};
-use wharfie_layer::erofs::TAR_OFFSET;
+use wharfie_layer::erofs::{Inodes, TAR_OFFSET};
 use wharfie_layer::pack::{self, pack};
 use wharfie_oci::{DiffId, ImageId};
 use wharfie_runtime::{Lower, Rootfs};
@@ -78,7 +78,8 @@ impl Engine {
             Kind::UnpackedRootless => Privilege::Mapped,
             _ => Privilege::Root,
         };
-        apply(&file, len, target.as_fd(), privilege).map_err(wharfie_store::Error::Layer)?;
+        let layer = Inodes::of_tar(file, len, &store.root().join("tmp"));
+        layer.and_then(|layer| apply(layer, target.as_fd(), privilege)).map_err(wharfie_store::Error::Layer)?;
         Ok(())
     }
 }

@@ -1,12 +1,16 @@
 //! Reading an index in user space: what a mount would show, without one. Data is then read from the layer's file itself.
 
 use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use super::format::{BLOCK, DIRENT, Data, INODE, Inode, SLOT, SUPERBLOCK_OFFSET, Superblock, XATTR_HEADER};
 use super::format::{device_numbers, u16_at, u64_at};
+use super::{LayerIndex, TAR_OFFSET};
 use crate::entry::Kind;
 use crate::error::{Error, Result};
+use crate::tar::Reader;
 use crate::tree::decode_xattrs;
 
 /// Where an inode is in its layer.
@@ -56,6 +60,9 @@ pub struct Inodes {
     pages: Vec<(u64, Vec<u8>)>,
 }
 
+/// How overlayfs marks an opaque directory.
+pub const OPAQUE_MARK: &[u8] = b"trusted.overlay.opaque";
+
 /// 16 KiB, read at once.
 const PAGE: u64 = 16 << 10;
 /// Pages kept: half a megabyte for each layer.
@@ -74,6 +81,22 @@ impl Inodes {
         let superblock = Superblock::decode(&block).ok_or(Error::Index("it has no valid superblock"))?;
         let start = u64::from(superblock.meta_block) * BLOCK;
         Ok(Self { file, start, root: superblock.root.into(), pages: Vec::new() })
+    }
+
+    /// Makes the index of a plain tar of `tar_len` bytes that lies in `file` at [`TAR_OFFSET`], and opens it.
+    ///
+    /// # Errors
+    /// When the bytes are no tar, or reading or writing fails.
+    pub fn of_tar(file: File, tar_len: u64, directory: &Path) -> Result<Self> {
+        let mut index = LayerIndex::new(directory)?;
+        let mut at = &file;
+        at.seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io(READ))?;
+        let mut tar = Reader::new(BufReader::with_capacity(PAGE as usize, at.take(tar_len)));
+        while let Some(member) = tar.next_entry()? {
+            index.add(member.entry())?;
+        }
+        index.write(&file, tar_len)?;
+        Self::open(file)
     }
 
     /// The layer's file; [`Node::data_offset`] counts from its start.
@@ -126,6 +149,27 @@ impl Inodes {
             data_offset,
             xattrs: (at + INODE, inode.xattr_len),
         })
+    }
+
+    /// The file of this number, as found in `parent`. Directories are written before what is in them, so a damaged index
+    /// leads nobody round in a circle.
+    ///
+    /// # Errors
+    /// As for [`Self::node`].
+    pub fn child(&mut self, parent: &Node, number: NodeNumber) -> Result<Node> {
+        let node = self.node(number)?;
+        if node.kind == Kind::Directory && node.number <= parent.number {
+            return Err(Error::Index("a directory is inside of itself"));
+        }
+        Ok(node)
+    }
+
+    /// True for a directory that hides everything of its name in the layers below.
+    ///
+    /// # Errors
+    /// When its attributes cannot be read.
+    pub fn is_opaque(&mut self, directory: &Node) -> Result<bool> {
+        Ok(self.xattrs(directory)?.iter().any(|(name, value)| name == OPAQUE_MARK && value == b"y"))
     }
 
     /// Calls `take` for each name in a directory, in byte order, with the number of its file.

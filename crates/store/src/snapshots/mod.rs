@@ -93,7 +93,7 @@ impl Store {
     fn probe(&self) -> Result<Kind> {
         use std::os::fd::AsFd;
         let file = TempFile::create(&self.layer_directory(), &self.staging())?;
-        LayerIndex::new().write(file.file(), 0).map_err(Error::Layer)?;
+        LayerIndex::new(&self.staging()).and_then(|index| index.write(file.file(), 0)).map_err(Error::Layer)?;
         if mount_detached(file.file().as_fd()).is_ok() {
             return Ok(Kind::Erofs);
         }

@@ -7,9 +7,9 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use rusqlite::OptionalExtension;
 use rustix::fs::{Mode, OFlags, XattrFlags};
 use wharfie_layer::apply::{Privilege, apply};
+use wharfie_layer::erofs::Inodes;
 use wharfie_oci::DiffId;
 
 use super::{Kind, Tree, UNPACKED};
@@ -22,18 +22,14 @@ pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> 
     if place.is_dir() {
         return Ok(Tree::Directory(place));
     }
-    let tar_size: Option<u64> = store.read(|db| {
-        db.query_row("SELECT tar_size FROM layer WHERE diff_id = ?1", [diff_id.as_str()], |row| row.get(0)).optional()
-    })?;
-    let tar_size = tar_size.ok_or_else(|| Error::MissingLayer(diff_id.clone()))?;
-    let file = store.open_layer(diff_id)?;
+    let layer = store.open_inodes(diff_id)?;
 
     let parent = place.parent().expect("it is a name beneath the root");
     std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let aside = store.staging().join(format!("{}-{}", std::process::id(), diff_id.digest().hex()));
     let _ = std::fs::remove_dir_all(&aside);
     std::fs::create_dir(&aside).map_err(Error::io("create", &aside))?;
-    let result = unpack(&aside, &file, tar_size, kind).and_then(|()| {
+    let result = unpack(&aside, layer, kind).and_then(|()| {
         // Directories have many files to sync: one sync of the file system is cheaper than all of theirs.
         let sync = || rustix::fs::syncfs(File::open(&aside)?).map_err(std::io::Error::from);
         sync().map_err(Error::io("sync", &aside))?;
@@ -48,7 +44,7 @@ pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> 
     result.map(|()| Tree::Directory(place))
 }
 
-fn unpack(directory: &Path, layer: &File, tar_size: u64, kind: Kind) -> Result<()> {
+fn unpack(directory: &Path, layer: Inodes, kind: Kind) -> Result<()> {
     let root = rustix::fs::open(directory, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|why| Error::io("open", directory)(why.into()))?;
     let privilege = match kind {
@@ -56,7 +52,7 @@ fn unpack(directory: &Path, layer: &File, tar_size: u64, kind: Kind) -> Result<(
         Kind::UnpackedRootless => Privilege::User,
         _ => Privilege::Root,
     };
-    apply(layer, tar_size, root.as_fd(), privilege).map_err(Error::Layer)
+    apply(layer, root.as_fd(), privilege).map_err(Error::Layer)
 }
 
 /// Deletes an unpacked tree, if there is one. It is moved aside first, so that nobody sees half of it.
