@@ -10,6 +10,7 @@ use crate::cgroup::Cgroup;
 use crate::channel::{Channel, Report};
 use crate::error::{Error, Result};
 use crate::init::{Inherited, container, devices, warner};
+use crate::net::outlet::Guard;
 use crate::spec::{Network, Share, Spec};
 use crate::sys::{self, Cloned};
 use crate::{idmap, net};
@@ -18,6 +19,10 @@ use crate::{idmap, net};
 pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
     let channel = inherited.channel;
     let mut warn = warner(channel);
+    let guard = match &spec.network {
+        Network::Outlet(outlet) => Some(Guard::start(outlet)?),
+        _ => None,
+    };
     let cgroup = Cgroup::create(spec, &mut warn)?;
     cgroup.join()?;
     let device_rules = devices::rules(&spec.devices)?;
@@ -45,6 +50,9 @@ pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
             cgroup.limit(&spec.resources)?;
             if let Network::Bridge(bridge) = &spec.network {
                 net::connect(bridge, &spec.id, pid)?;
+            }
+            if let Some(guard) = guard {
+                guard.connect(pid, &pidfd)?;
             }
             if !filters_devices && spec.user_namespace.is_none() {
                 warn(crate::Warning::NoDeviceFilter);
@@ -75,9 +83,9 @@ fn namespaces(spec: &Spec) -> Result<u64> {
         }
     }
     match &spec.network {
-        Network::Host => {}
-        Network::None | Network::Bridge(_) => new |= libc::CLONE_NEWNET,
         Network::Namespace(path) => enter(path, LinkNameSpaceType::Network)?,
+        network if network.is_own() => new |= libc::CLONE_NEWNET,
+        _ => {}
     }
     if spec.user_namespace.is_some() {
         new |= libc::CLONE_NEWUSER;

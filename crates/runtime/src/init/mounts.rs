@@ -14,7 +14,7 @@ use rustix::mount::{
 use crate::beneath::{self, Missing};
 use crate::error::{Error, Result};
 use crate::init::rootfs::{Root, copy_of_mount};
-use crate::spec::{Bind, Mount, MountKind, Network, Propagation, Share, Spec, Tmpfs};
+use crate::spec::{Bind, Mount, MountKind, Propagation, Share, Spec, Tmpfs};
 use crate::sys::{self, Reach};
 
 /// A mount of the host's, copied before the container's tree was made its own.
@@ -211,7 +211,7 @@ fn mount_tmpfs(tmpfs: &Tmpfs, read_only: bool, place: &OwnedFd, is_new: bool) ->
 pub(super) fn set_sysctls(spec: &Spec) -> Result<()> {
     for (name, value) in &spec.sysctls {
         let is_own = match name.as_str() {
-            name if name.starts_with("net.") => matches!(spec.network, Network::None | Network::Bridge(_)),
+            name if name.starts_with("net.") => spec.network.is_own(),
             "kernel.domainname" | "kernel.hostname" => spec.sharing.uts == Share::Private,
             "kernel.msgmax"
             | "kernel.msgmnb"
