@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use wharfie_runtime::{
-    Bind, Capabilities, Device, Files, IdMap, Mount, MountKind as RuntimeMount, Network, Process, Propagation, Rlimit,
-    Rootfs, Seccomp, Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,
+    Bind, Capabilities, Device, Files, Mount, MountKind as RuntimeMount, Network, Outlet, Process, Propagation, Rlimit,
+    Rootfs, Seccomp, Security, Share, Sharing, Size, Spec, Tmpfs,
 };
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
@@ -27,7 +27,6 @@ pub(crate) fn spec(
     let hostname = if uts == Share::Private { settings.hostname.clone() } else { String::new() };
     Ok(Spec {
         id: row.id.clone(),
-        user_namespace: user_namespace(),
         domainname: settings.domainname.clone(),
         rootfs,
         readonly_root: settings.read_only,
@@ -51,14 +50,6 @@ pub(crate) fn spec(
         hostname,
         ..Spec::default()
     })
-}
-
-/// An ordinary user is root inside, and nobody else: the layers of ordinary users belong to them as a whole, and files of
-/// other ids could only be removed from inside a namespace.
-fn user_namespace() -> Option<UserNamespace> {
-    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-    let own = |outside| vec![IdMap { inside: 0, outside, count: 1 }];
-    (!uid.is_root()).then(|| UserNamespace { uids: own(uid.as_raw()), gids: own(gid.as_raw()) })
 }
 
 fn process(settings: &Settings, size: Option<Size>) -> Result<Process> {
@@ -182,33 +173,39 @@ fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Netwo
         if let Some((name, address)) = extra.split_once([':', '=']) {
             let address = match (address, network) {
                 ("host-gateway", Network::Bridge(place)) => &place.gateway.to_string(),
+                ("host-gateway", Network::Outlet(_)) => &super::network::host_address().to_string(),
                 ("host-gateway", _) => "127.0.0.1",
                 _ => address,
             };
             writeln!(hosts, "{address}\t{name}").expect("a string accepts every write");
         }
     }
-    if let Network::Bridge(place) = network {
+    if let Some(address) = super::network::address(network) {
         let names = match settings.domainname.as_str() {
             "" => settings.hostname.clone(),
             domain => format!("{0}.{domain} {0}", settings.hostname),
         };
-        writeln!(hosts, "{}\t{names}", place.address).expect("a string accepts every write");
+        writeln!(hosts, "{address}\t{names}").expect("a string accepts every write");
     }
     let hostname = if settings.hostname.is_empty() { host("/etc/hostname") } else { settings.hostname.clone() + "\n" };
     Ok(Files {
         hosts: write("hosts", &hosts)?,
-        resolv_conf: write("resolv.conf", &resolver(settings, &host("/etc/resolv.conf"), is_host))?,
+        resolv_conf: write("resolv.conf", &resolver(settings, &host("/etc/resolv.conf"), network))?,
         hostname: write("hostname", &hostname)?,
     })
 }
 
 /// The host's resolver settings with what was asked for instead. Name servers on the host's loopback cannot be reached
-/// from a network of the container's own.
-fn resolver(settings: &Settings, host: &str, is_host: bool) -> String {
+/// from a network of the container's own, unless its way out answers for them.
+fn resolver(settings: &Settings, host: &str, network: &Network) -> String {
+    let is_host = matches!(network, Network::Host);
+    let mut servers = settings.dns.clone();
+    if servers.is_empty() && matches!(network, Network::Outlet(_)) {
+        servers.push(Outlet::NAME_SERVER.to_string());
+    }
     let mut text = String::new();
     let mut line = |key: &str, value: &str| writeln!(text, "{key} {value}").expect("a string accepts every write");
-    for server in &settings.dns {
+    for server in &servers {
         line("nameserver", server);
     }
     if !settings.dns_search.is_empty() {
@@ -220,7 +217,7 @@ fn resolver(settings: &Settings, host: &str, is_host: bool) -> String {
     for kept in host.lines() {
         let is_replaced = match kept.split_whitespace().next() {
             Some("nameserver") => {
-                !settings.dns.is_empty() || (!is_host && (kept.contains(" 127.") || kept.contains(" ::1")))
+                !servers.is_empty() || (!is_host && (kept.contains(" 127.") || kept.contains(" ::1")))
             }
             Some("search" | "domain") => !settings.dns_search.is_empty(),
             Some("options") => !settings.dns_options.is_empty(),

@@ -1,7 +1,8 @@
-//! The unpacked kinds: a layer's entries as real files under `unpacked/` or `unpacked-rootless/`, made on first need. The two
-//! mark opaque directories differently, so they never use each other's trees.
+//! The unpacked kinds: a layer's entries as real files under `unpacked/`, `unpacked-rootless/` or `unpacked-mapped/`, made
+//! on first need. They mark opaque directories differently or have other owners, so they never use each other's trees.
 //!
-//! A tree is made aside and renamed into place, so it is there whole or not at all.
+//! A tree is made aside and renamed into place, so it is there whole or not at all. A directory that may belong to
+//! somebody else cannot be renamed by the store's owner, so it gets one around it that can.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -20,7 +21,7 @@ use crate::store::Store;
 pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> {
     let place = place(store, diff_id, kind);
     if place.is_dir() {
-        return Ok(Tree::Directory(place));
+        return Ok(Tree::Directory(within(&place, kind)));
     }
     let tar_size: Option<u64> = store.read(|db| {
         db.query_row("SELECT tar_size FROM layer WHERE diff_id = ?1", [diff_id.as_str()], |row| row.get(0)).optional()
@@ -31,9 +32,10 @@ pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> 
     let parent = place.parent().expect("it is a name beneath the root");
     std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let aside = store.staging().join(format!("{}-{}", std::process::id(), diff_id.digest().hex()));
-    let _ = std::fs::remove_dir_all(&aside);
-    std::fs::create_dir(&aside).map_err(Error::io("create", &aside))?;
-    let result = unpack(&aside, &file, tar_size, kind).and_then(|()| {
+    store.remove_tree(&aside);
+    let tree = within(&aside, kind);
+    std::fs::create_dir_all(&tree).map_err(Error::io("create", &tree))?;
+    let result = unpack(&tree, &file, tar_size, kind).and_then(|()| {
         // Directories have many files to sync: one sync of the file system is cheaper than all of theirs.
         let sync = || rustix::fs::syncfs(File::open(&aside)?).map_err(std::io::Error::from);
         sync().map_err(Error::io("sync", &aside))?;
@@ -44,8 +46,8 @@ pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> 
             Err(why) => Err(Error::io("create", &place)(why)),
         }
     });
-    let _ = std::fs::remove_dir_all(&aside);
-    result.map(|()| Tree::Directory(place))
+    store.remove_tree(&aside);
+    result.map(|()| Tree::Directory(within(&place, kind)))
 }
 
 fn unpack(directory: &Path, layer: &File, tar_size: u64, kind: Kind) -> Result<()> {
@@ -54,6 +56,7 @@ fn unpack(directory: &Path, layer: &File, tar_size: u64, kind: Kind) -> Result<(
     let privilege = match kind {
         Kind::UnpackedRootless if rustix::process::geteuid().is_root() => Privilege::Mapped,
         Kind::UnpackedRootless => Privilege::User,
+        Kind::UnpackedMapped => Privilege::Mapped,
         _ => Privilege::Root,
     };
     apply(layer, tar_size, root.as_fd(), privilege).map_err(Error::Layer)
@@ -64,7 +67,7 @@ pub(super) fn remove(store: &Store, diff_id: &DiffId) {
     let aside = store.staging().join(format!("{}-removed-{}", std::process::id(), diff_id.digest().hex()));
     for kind in UNPACKED {
         if std::fs::rename(place(store, diff_id, kind), &aside).is_ok() {
-            let _ = std::fs::remove_dir_all(&aside);
+            store.remove_tree(&aside);
         }
     }
 }
@@ -82,4 +85,9 @@ pub(super) fn can_set_trusted_attributes(store: &Store) -> bool {
 
 fn place(store: &Store, diff_id: &DiffId, kind: Kind) -> PathBuf {
     store.root.join(kind.as_str()).join(diff_id.digest().hex())
+}
+
+/// Where in `place` the tree itself is.
+fn within(place: &Path, kind: Kind) -> PathBuf {
+    if kind == Kind::UnpackedMapped { place.join("tree") } else { place.to_owned() }
 }
