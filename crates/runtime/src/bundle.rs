@@ -199,7 +199,9 @@ fn linux(spec: &Spec) -> Result<Value> {
         "resources": resources(spec)?,
         "sysctl": spec.sysctls,
     });
-    if let Some(ids) = &spec.user_namespace {
+    if let Some(path) = &spec.sharing.user {
+        namespaces.push(json!({ "type": "user", "path": path }));
+    } else if let Some(ids) = &spec.user_namespace {
         namespaces.push(json!({ "type": "user" }));
         let maps = |maps: &[crate::IdMap]| {
             let one =

@@ -280,6 +280,9 @@ pub struct Sharing {
     pub uts: Share,
     /// The view of the cgroups.
     pub cgroup: Share,
+    /// Ids: a namespace that exists, `/proc/PID/ns/user`, and has the mapping that `user_namespace` says. Namespaces of a
+    /// container with mapped ids can be used to the full only from there.
+    pub user: Option<PathBuf>,
 }
 
 /// How ids inside become ids outside.

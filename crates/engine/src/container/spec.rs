@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wharfie_runtime::{
     Bind, Capabilities, Device, Files, Mount, MountKind as RuntimeMount, Network, Outlet, Process, Propagation, Rlimit,
-    Rootfs, Seccomp, Security, Share, Sharing, Size, Spec, Tmpfs,
+    Rootfs, Seccomp, Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,
 };
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
@@ -40,6 +40,7 @@ pub(crate) fn spec(
             ipc: share(store, &settings.ipc_mode, "ipc")?,
             uts,
             cgroup: share(store, &settings.cgroupns_mode, "cgroup")?,
+            user: None,
         },
         resources: settings.resources.clone(),
         cgroup_parent: Some(settings.cgroup_parent.clone()).filter(|parent| !parent.is_empty()),
@@ -50,6 +51,20 @@ pub(crate) fn spec(
         hostname,
         ..Spec::default()
     })
+}
+
+/// The ids of an ordinary user's container. With namespaces of another container's it gets that one's ids, which are the
+/// same.
+pub(super) fn map_ids(spec: &mut Spec) -> Result<()> {
+    spec.user_namespace = Some(UserNamespace::for_container()?);
+    let Sharing { pid, ipc, uts, cgroup, .. } = &spec.sharing;
+    let shared = [pid, ipc, uts, cgroup].into_iter().find_map(|share| match share {
+        Share::Namespace(path) => Some(path),
+        Share::Private | Share::Host => None,
+    });
+    let network = if let Network::Namespace(path) = &spec.network { Some(path) } else { None };
+    spec.sharing.user = shared.or(network).map(|path| path.with_file_name("user"));
+    Ok(())
 }
 
 fn process(settings: &Settings, size: Option<Size>) -> Result<Process> {

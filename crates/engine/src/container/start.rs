@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SI
 use signal_hook::iterator::Signals;
 use wharfie_content::{Event, Observer, Warning};
 use wharfie_runtime::proxy::Proxy;
-use wharfie_runtime::{Cgroup, Exit, Io, Size, Started, UserNamespace};
+use wharfie_runtime::{Cgroup, Exit, Io, Size, Started};
 use wharfie_store::Store;
 use wharfie_store::containers::{ContainerRow, ContainerState, Status};
 
@@ -77,7 +77,9 @@ impl Engine {
         let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
         let mut spec = spec::spec(store, row, settings, rootfs, place.network, launch.size)?;
         spec.die_with_parent = launch.die_with_us;
-        spec.user_namespace = is_rootless.then(UserNamespace::for_container).transpose()?;
+        if is_rootless {
+            spec::map_ids(&mut spec)?;
+        }
         let started = wharfie_runtime::start(&spec, mounts, io, &self.config().program)?;
         let address = network::address(&spec.network).map(|address| address.to_string()).unwrap_or_default();
         let published = network::lead(&spec.network, place.reserved, started.pid)?;

@@ -44,7 +44,9 @@ pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
             drop(theirs);
             // Said first: from now on the starter buries the child, whatever happens.
             channel.send(&Report::Started { pid, cgroup: cgroup.clone() }, &[pidfd.as_fd()])?;
-            if let Some(namespace) = &spec.user_namespace {
+            if let Some(namespace) = &spec.user_namespace
+                && spec.sharing.user.is_none()
+            {
                 idmap::apply(pid, namespace)?;
             }
             cgroup.limit(&spec.resources)?;
@@ -69,6 +71,12 @@ pub(super) struct Go;
 /// Enters the namespaces that are another's and says which ones are to be new.
 fn namespaces(spec: &Spec) -> Result<u64> {
     let mut new = libc::CLONE_NEWNS;
+    match &spec.sharing.user {
+        // First: the others are its.
+        Some(path) => enter(path, LinkNameSpaceType::User)?,
+        None if spec.user_namespace.is_some() => new |= libc::CLONE_NEWUSER,
+        None => {}
+    }
     let shares = [
         (&spec.sharing.ipc, libc::CLONE_NEWIPC, LinkNameSpaceType::InterProcessCommunication),
         (&spec.sharing.uts, libc::CLONE_NEWUTS, LinkNameSpaceType::HostNameAndNISDomainName),
@@ -86,9 +94,6 @@ fn namespaces(spec: &Spec) -> Result<u64> {
         Network::Namespace(path) => enter(path, LinkNameSpaceType::Network)?,
         network if network.is_own() => new |= libc::CLONE_NEWNET,
         _ => {}
-    }
-    if spec.user_namespace.is_some() {
-        new |= libc::CLONE_NEWUSER;
     }
     // The flags are bits of a C int, CLONE_NEWUSER and CLONE_NEWNET among the high ones.
     Ok(u64::from(new.cast_unsigned()))

@@ -73,7 +73,11 @@ pub(super) fn mount_kernel(root: &Root, spec: &Spec) -> Result<()> {
     let is_taken = |target: &str| spec.mounts.iter().any(|mount| mount.target == Path::new(target));
     let safe = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     if !is_taken("/proc") {
-        let proc = filesystem("proc", &[], safe);
+        // The processes of the host can be shown by who owns their namespace; who does not shows what the host has.
+        let proc = match filesystem("proc", &[], safe) {
+            Err(Errno::PERM) if spec.sharing.pid == Share::Host => copy_of_mount(Path::new("/proc"), true),
+            other => other,
+        };
         attach_plain(root, &proc.map_err(failed("proc", "/proc"))?, "/proc")?;
     }
     if is_taken("/sys") {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::{Command, Stdio};
 
 use wharfie_layer::entry::{Entry, Kind};
 use wharfie_layer::tar::Reader;
@@ -166,6 +168,59 @@ fn namespaces_of_a_container_can_be_shared() {
     let own = nobody.run(&["exec", "c1", "ls", "-l", "/proc/self/ns/net"]).succeeds();
     let namespace = |line: &str| line.rsplit(' ').next().map(str::to_owned);
     assert_eq!(namespace(&shared), namespace(&own));
+    // Processes of another namespace can be shown only by who owns it.
+    let pid = ["run", "--rm", "--network", "none", "--pid", "container:c1", "box:1", "ps", "-o", "user,args"];
+    assert!(nobody.run(&pid).succeeds().lines().any(|line| line.starts_with("web") && line.ends_with("sleep 1000")));
+    let host = ["run", "--rm", "--network", "host", "--pid", "host", "box:1", "ps"];
+    assert!(nobody.run(&host).succeeds().contains("sleep 1000"));
     nobody.run(&["rm", "-f", "c1"]).succeeds();
     assert!(eventually(|| processes_with(&nobody.host.store().to_string_lossy()).is_empty()), "a monitor is left");
+}
+
+#[test]
+fn a_command_that_enters_stays_the_process_it_was() {
+    let Some(nobody) = user() else { return };
+    let script = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.1; done";
+    let mut command =
+        nobody.command(&[], &["run", "--rm", "--network", "none", "-u", "web", "box:1", "sh", "-c", script]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    needs::succeeds(Command::new("kill").args(["-TERM", &child.id().to_string()]), "procps");
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+    // Standard input, and a terminal.
+    let mut owned = file("tmp/streamed", "1");
+    (owned.0.uid, owned.0.gid) = (33, 44);
+    let stream = nobody.host.file("stream.tar", &tar(&[owned]));
+    nobody.run(&["create", "--name", "c1", "--network", "none", "box:1", "true"]).succeeds();
+    let mut command = nobody.command(&[], &["cp", "-", "c1:/"]);
+    let copied = needs::output(command.stdin(fs::File::open(stream).unwrap()), "util-linux");
+    assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+    let exported = needs::output(&mut nobody.command(&[], &["export", "c1"]), "util-linux");
+    assert_eq!(owners(&exported.stdout)["tmp/streamed"], (33, 44));
+    let program = nobody.host.path().join("wharfie").to_string_lossy().into_owned();
+    let line = format!("{program} run --rm -it --network none -u web box:1 sh -c 'tty; stty size; exit 5'");
+    let mut command = nobody.command(&["sh", "-c", &format!("script -qec \"{line}\" /dev/null")], &[]);
+    let shown = needs::output(command.stdin(Stdio::null()), "bsdutils");
+    assert_eq!(shown.status.code(), Some(5), "{}", String::from_utf8_lossy(&shown.stdout));
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("/dev/pts/0"));
+}
+
+#[test]
+fn one_id_is_enough_to_look_at_and_keep_a_container() {
+    let Some(nobody) = Nobody::get() else { return };
+    nobody.load(&archive(&[(&shared(), &["box:1"])]));
+    let script = "mkdir -m 700 /tmp/closed && echo 1 > /tmp/closed/deep";
+    nobody.run(&["run", "--name", "c1", "--network", "none", "box:1", "sh", "-c", script]).succeeds();
+    assert_eq!(nobody.run(&["diff", "c1"]).succeeds(), "C /tmp\nA /tmp/closed\nA /tmp/closed/deep\n");
+    let out = nobody.folder("out").to_string_lossy().into_owned();
+    nobody.run(&["cp", "c1:/tmp/closed/deep", &out]).succeeds();
+    nobody.run(&["cp", &format!("{out}/deep"), "c1:/tmp/again"]).succeeds();
+    let exported = needs::output(&mut nobody.command(&[], &["export", "c1"]), "util-linux");
+    assert_eq!(owners(&exported.stdout)["tmp/again"], (0, 0));
+    nobody.run(&["commit", "c1", "made:1"]).succeeds();
+    nobody.run(&["run", "--rm", "--network", "none", "made:1", "cat", "/tmp/again"]).prints("1\n");
+    nobody.run(&["rm", "c1"]).succeeds();
+    assert_eq!(nobody.left_in(&["containers", "tmp"]), Vec::<String>::new());
 }

@@ -47,7 +47,7 @@ impl Nobody {
         let own = host.path().join("wharfie");
         fs::copy(env!("CARGO_BIN_EXE_wharfie"), &own).expect("the program can be copied");
         let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(&own, mode.clone()).expect("it is ours");
+        fs::set_permissions(&own, mode).expect("it is ours");
         let ranges = if given == Given::Everything { format!("{NOBODY}:{FIRST}:65536\n") } else { String::new() };
         host.file("etc/subuid", ranges.as_bytes());
         host.file("etc/subgid", ranges.as_bytes());

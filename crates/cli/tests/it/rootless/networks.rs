@@ -50,18 +50,18 @@ fn helpers_of(helper: &str, pid: &str) -> Vec<u32> {
 
 /// Sends datagrams back that come to a port inside of a container.
 fn echo_datagrams_in(pid: &str, port: u16) {
-    let namespace = std::fs::File::open(format!("/proc/{pid}/ns/net")).unwrap();
+    let namespace = std::fs::File::open(format!("/proc/{pid}/ns/net")).expect("the container runs");
     let (ready, is_ready) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
-        let socket = UdpSocket::bind(("0.0.0.0", port)).unwrap();
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("root joins it");
+        let socket = UdpSocket::bind(("0.0.0.0", port)).expect("nobody else is in there");
         drop(namespace);
-        ready.send(()).unwrap();
+        ready.send(()).expect("the test waits");
         let mut buffer = [0; 64];
-        let (length, from) = socket.recv_from(&mut buffer).unwrap();
-        socket.send_to(&buffer[..length], from).unwrap();
+        let (length, from) = socket.recv_from(&mut buffer).expect("a datagram comes");
+        socket.send_to(&buffer[..length], from).expect("it goes back");
     });
-    is_ready.recv().unwrap();
+    is_ready.recv().expect("the thread says so");
 }
 
 fn ports_lead_into_the_container(helper: &str, package: &str) {
@@ -87,11 +87,11 @@ fn ports_lead_into_the_container(helper: &str, package: &str) {
     assert_eq!(answer.as_deref(), Some("hello\n"));
     let pid = pid_of(&nobody, "web");
     echo_datagrams_in(&pid, 5353);
-    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    client.send_to(b"ping", published(&nobody, "5353/udp")).unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    client.set_read_timeout(Some(Duration::from_secs(10))).expect("it is a duration");
+    client.send_to(b"ping", published(&nobody, "5353/udp")).expect("the port is open");
     let mut buffer = [0; 64];
-    assert_eq!(client.recv(&mut buffer).unwrap(), 4);
+    assert_eq!(client.recv(&mut buffer).expect("an answer comes"), 4);
     // A port in use fails before anything starts, as with root's containers.
     let taken = nobody.run(&["run", "--rm", "--network", helper, "-p", &format!("{tcp}:80"), "box:1", "true"]);
     assert!(taken.code == 125 && taken.stderr.contains("port is already allocated"), "{taken:?}");
@@ -166,15 +166,15 @@ fn whoever_is_killed_nothing_is_left(helper: &str, package: &str) {
     nobody.run(&["run", "-d", "--name", "c2", "--network", helper, "box:1", "sleep", "1000"]).succeeds();
     let pid = pid_of(&nobody, "c2");
     let found = helpers_of(helper, &pid)[0];
-    let status = std::fs::read_to_string(format!("/proc/{found}/status")).unwrap();
-    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
-    kill(parent);
+    let status = std::fs::read_to_string(format!("/proc/{found}/status")).expect("it lives");
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
+    kill(parent.expect("every process has a parent"));
     assert!(eventually(|| helpers_of(helper, &pid).is_empty()), "{helper} outlives its guard");
     nobody.run(&["rm", "-f", "c2"]).succeeds();
     // The command in the foreground.
     let mut command =
         nobody.command(&[], &["run", "--rm", "--name", "c3", "--network", helper, "box:1", "sleep", "1000"]);
-    let mut child = command.spawn().unwrap();
+    let mut child = command.spawn().expect("it was run before");
     assert!(eventually(|| nobody.run(&["exec", "c3", "true"]).code == 0));
     let pid = pid_of(&nobody, "c3");
     kill(child.id());
@@ -182,7 +182,7 @@ fn whoever_is_killed_nothing_is_left(helper: &str, package: &str) {
     assert!(eventually(|| helpers_of(helper, &pid).is_empty()), "{helper} outlives the command");
     nobody.run(&["rm", "-f", "c3"]).succeeds();
     nobody.run(&["system", "fsck"]).succeeds();
-    assert_eq!(std::fs::read_dir(nobody.host.store().join("containers")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(nobody.host.store().join("containers")).expect("it is there").count(), 0);
 }
 
 #[test]
