@@ -11,7 +11,7 @@ use wharfie_runtime::{UserNamespace, rootless};
 use crate::compat;
 use crate::context::Context;
 use crate::env;
-use crate::failure::{Failure, Result};
+use crate::failure::{FAILED, Failure, Result};
 use crate::flags::Matches;
 
 /// The hidden command that deletes what a command outside may not.
@@ -54,11 +54,19 @@ pub(crate) fn prepare(cx: &Context, matches: &Matches) -> Result {
     // A store that cannot be read says so when the command itself reads it.
     let beside = cx.engine()?.living(&names(matches)).unwrap_or_default();
     match rootless::enter(&wanted, &beside) {
-        Ok(_) => Ok(()),
+        Ok(warning) => {
+            // Only of ranges that are there and cannot be had.
+            if let Some(warning) = warning {
+                cx.warn(&format!("WARNING: {warning}"));
+            }
+            Ok(())
+        }
         Err(_) if need == Need::Helpful => Ok(()),
         Err(why) => {
             let help = why.help().unwrap_or_else(|| HELP.to_owned());
-            Err(Failure::new(format!("{}\n help: {help}", compat::reasons(&why))))
+            // Docker's code for a container that could not be made.
+            let code = if cx.path.ends_with(" run") { 125 } else { FAILED };
+            Err(Failure::with_code(format!("{}\n help: {help}", compat::reasons(&why)), code))
         }
     }
 }
