@@ -1,5 +1,6 @@
 //! From settings to what the runtime starts.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,7 @@ pub(crate) fn spec(
         mounts: mounts(store, settings)?,
         files: files(store, row, settings, &network)?,
         devices: settings.devices.iter().map(|text| device(text)).collect(),
+        sysctls: sysctls(settings, &network),
         network,
         sharing: Sharing {
             pid: share(store, &settings.pid_mode, "pid")?,
@@ -45,7 +47,6 @@ pub(crate) fn spec(
         resources: settings.resources.clone(),
         cgroup_parent: Some(settings.cgroup_parent.clone()).filter(|parent| !parent.is_empty()),
         security: security(settings)?,
-        sysctls: settings.sysctls.clone(),
         shm_size: if settings.shm_size > 0 { settings.shm_size } else { Spec::default().shm_size },
         init: settings.init,
         hostname,
@@ -55,8 +56,12 @@ pub(crate) fn spec(
 
 /// The ids of an ordinary user's container. With namespaces of another container's it gets that one's ids, which are the
 /// same.
-pub(super) fn map_ids(spec: &mut Spec) -> Result<()> {
+pub(super) fn map_ids(spec: &mut Spec, settings: &Settings) -> Result<()> {
     spec.user_namespace = Some(UserNamespace::for_container()?);
+    if !settings.sysctls.contains_key(PING_GROUPS) {
+        // Most of the range is not mapped.
+        spec.sysctls.remove(PING_GROUPS);
+    }
     let Sharing { pid, ipc, uts, cgroup, .. } = &spec.sharing;
     let shared = [pid, ipc, uts, cgroup].into_iter().find_map(|share| match share {
         Share::Namespace(path) => Some(path),
@@ -66,6 +71,20 @@ pub(super) fn map_ids(spec: &mut Spec) -> Result<()> {
     spec.sharing.user = shared.or(network).map(|path| path.with_file_name("user"));
     Ok(())
 }
+
+/// What was asked for, on top of docker's: in a network of its own every user may open low ports and send pings.
+fn sysctls(settings: &Settings, network: &Network) -> BTreeMap<String, String> {
+    let mut all = settings.sysctls.clone();
+    for (name, value) in [(LOW_PORTS, "0"), (PING_GROUPS, "0 2147483647")] {
+        if network.is_own() && Path::new("/proc/sys").join(name.replace('.', "/")).exists() {
+            all.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
+    all
+}
+
+const LOW_PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
+const PING_GROUPS: &str = "net.ipv4.ping_group_range";
 
 fn process(settings: &Settings, size: Option<Size>) -> Result<Process> {
     let mut env = settings.environment();

@@ -78,7 +78,7 @@ impl Engine {
         let mut spec = spec::spec(store, row, settings, rootfs, place.network, launch.size)?;
         spec.die_with_parent = launch.die_with_us;
         if is_rootless {
-            spec::map_ids(&mut spec)?;
+            spec::map_ids(&mut spec, settings)?;
         }
         let started = wharfie_runtime::start(&spec, mounts, io, &self.config().program)?;
         let address = network::address(&spec.network).map(|address| address.to_string()).unwrap_or_default();

@@ -64,6 +64,9 @@ pub fn reserve(ports: &[Publish]) -> Result<Reserved> {
         let failed = |why: io::Error| {
             let reason = match why.kind() {
                 io::ErrorKind::AddrInUse => "port is already allocated".to_owned(),
+                io::ErrorKind::PermissionDenied => {
+                    format!("{why}: ports below the sysctl net.ipv4.ip_unprivileged_port_start are for root alone")
+                }
                 _ => why.to_string(),
             };
             Error::invalid("published port", at.to_string(), reason)

@@ -111,7 +111,7 @@ fn what_users_of_a_container_do_is_seen_and_kept_with_their_ids() {
 
 #[test]
 fn nothing_is_left_of_what_other_ids_have_written() {
-    let Some(nobody) = user() else { return };
+    let Some(mut nobody) = user() else { return };
     let script = "mkdir -m 700 /tmp/closed /data/closed; touch /tmp/closed/deep /data/closed/deep";
     let write = |name: &str, more: &[&str]| {
         let mut words = vec!["run", "--name", name, "--network", "none", "-u", "web", "-v", "data:/data"];
@@ -137,8 +137,14 @@ fn nothing_is_left_of_what_other_ids_have_written() {
         fs::set_permissions(place, fs::Permissions::from_mode(0o700)).unwrap();
     }
     std::os::unix::fs::chown(nobody.host.store().join("containers/0123"), Some(NOBODY), Some(NOBODY)).unwrap();
+    // Without the ids it stays, and that is said.
+    nobody.given = Given::Nothing;
+    fs::write(nobody.host.path().join("etc/subuid"), "").unwrap();
+    let stuck = nobody.run(&["system", "fsck"]);
+    assert!(stuck.stdout.contains("Cannot delete leftover") && stuck.stdout.contains("containers/0123"), "{stuck:?}");
+    fs::write(nobody.host.path().join("etc/subuid"), format!("{NOBODY}:{FIRST}:65536\n")).unwrap();
     let found = nobody.run(&["system", "fsck"]);
-    assert!(found.stdout.contains("containers/0123"), "{found:?}");
+    assert!(found.stdout.contains("Deleted leftover") && found.stdout.contains("containers/0123"), "{found:?}");
     nobody.run(&["image", "prune", "-af"]).succeeds();
     let folders = ["containers", "volumes", "tmp", "unpacked-mapped", "unpacked-rootless", "layers"];
     assert_eq!(nobody.left_in(&folders), Vec::<String>::new());

@@ -66,11 +66,11 @@ fn echo_datagrams_in(pid: &str, port: u16) {
 
 fn ports_lead_into_the_container(helper: &str, package: &str) {
     let Some(nobody) = user_of(helper, package) else { return };
-    let serve = "while true; do echo hello | nc -l -p 8080; done";
-    let ports = ["-p", "127.0.0.1::8080", "-p", "127.0.0.1::5353/udp"];
+    let serve = "while true; do echo hello | nc -l -p 80; done";
+    let ports = ["-p", "127.0.0.1::80", "-p", "127.0.0.1::5353/udp"];
     let start = ["run", "-d", "--name", "web", "--network", helper];
     nobody.run(&[&start[..], &ports[..], &["-u", "web", "box:1", "sh", "-c", serve]].concat()).succeeds();
-    let tcp = published(&nobody, "8080");
+    let tcp = published(&nobody, "80");
     assert!(tcp.starts_with("127.0.0.1:"), "{tcp}");
     let ask = || -> Option<String> {
         let mut stream = TcpStream::connect(&tcp).ok()?;
