@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use wharfie_layer::entry::{Entry, Kind};
 use wharfie_layer::tar::Reader;
 use wharfie_testkit::image::tar;
-use wharfie_testkit::{Image, archive, file, needs};
+use wharfie_testkit::{Image, Published, archive, file, needs};
 
 use super::{FIRST, Given, NOBODY, Nobody, eventually, processes_with};
 
@@ -211,6 +211,21 @@ fn a_command_that_enters_stays_the_process_it_was() {
     let shown = needs::output(command.stdin(Stdio::null()), "bsdutils");
     assert_eq!(shown.status.code(), Some(5), "{}", String::from_utf8_lossy(&shown.stdout));
     assert!(String::from_utf8_lossy(&shown.stdout).contains("/dev/pts/0"));
+}
+
+#[test]
+fn what_run_pulls_is_as_if_it_were_pulled_before() {
+    let Some(nobody) = Nobody::with(Given::Everything) else { return };
+    let published = Published::of(&shared());
+    let server = published.served();
+    let name = format!("{}/web:1", server.address());
+    let run = nobody.run(&["run", "--rm", "--network", "none", "-q", "-u", "web", &name, "cat", "/srv/page"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "hello"), "{run:?}");
+    nobody.run(&["images", "-q", "--no-trunc"]).prints(&format!("{}\n", shared().id()));
+    nobody.run(&["pull", "-q", &name]).prints(&format!("{name}\n"));
+    nobody.run(&["image", "prune", "-af"]).succeeds();
+    let folders = ["blobs/sha256", "containers", "tmp", "unpacked-mapped", "layers"];
+    assert_eq!(nobody.left_in(&folders), Vec::<String>::new());
 }
 
 #[test]

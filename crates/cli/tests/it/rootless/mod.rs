@@ -58,7 +58,14 @@ impl Nobody {
         needs::succeeds(Command::new("chown").arg("-R").arg("0:0").arg(host.path().join("etc")), "coreutils");
         let tun = host.path().join("tun");
         needs::succeeds(Command::new("mknod").args(["-m", "666"]).arg(&tun).args(["c", "10", "200"]), "coreutils");
-        Some(Self { host, given })
+        let nobody = Self { host, given };
+        let probe = needs::output(&mut nobody.command(&["true"], &[]), "util-linux");
+        if !probe.status.success() {
+            let why = String::from_utf8_lossy(&probe.stderr).trim().to_owned();
+            needs::skipped(&format!("a mount namespace with an overlay on /etc cannot be had here: {why}"));
+            return None;
+        }
+        Some(nobody)
     }
 
     fn command(&self, wrapper: &[&str], words: &[&str]) -> Command {
