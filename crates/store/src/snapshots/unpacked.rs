@@ -1,8 +1,9 @@
 //! The unpacked kinds: a layer's entries as real files under `unpacked/`, `unpacked-rootless/` or `unpacked-mapped/`, made
 //! on first need. They mark opaque directories differently or have other owners, so they never use each other's trees.
 //!
-//! A tree is made aside and renamed into place, so it is there whole or not at all. A directory that may belong to
-//! somebody else cannot be renamed by the store's owner, so it gets one around it that can.
+//! A tree is made aside and renamed into place, so it is there whole or not at all. One with mapped owners has a directory
+//! around it: its own top may belong to somebody else, and only the other can be renamed by the store's owner. It is
+//! called after the mapping, since with another one its files would have other owners.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::OptionalExtension;
 use rustix::fs::{Mode, OFlags, XattrFlags};
 use wharfie_layer::apply::{Privilege, apply};
-use wharfie_oci::DiffId;
+use wharfie_oci::{DiffId, Digest};
 
 use super::{Kind, Tree, UNPACKED};
 use crate::error::{Error, Result};
@@ -19,9 +20,9 @@ use crate::store::Store;
 
 /// The layer's directory, unpacked now if it was not before.
 pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> {
-    let place = place(store, diff_id, kind);
+    let place = within(place(store, diff_id, kind), kind)?;
     if place.is_dir() {
-        return Ok(Tree::Directory(within(&place, kind)));
+        return Ok(Tree::Directory(place));
     }
     let tar_size: Option<u64> = store.read(|db| {
         db.query_row("SELECT tar_size FROM layer WHERE diff_id = ?1", [diff_id.as_str()], |row| row.get(0)).optional()
@@ -33,9 +34,8 @@ pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> 
     std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let aside = store.staging().join(format!("{}-{}", std::process::id(), diff_id.digest().hex()));
     store.remove_tree(&aside);
-    let tree = within(&aside, kind);
-    std::fs::create_dir_all(&tree).map_err(Error::io("create", &tree))?;
-    let result = unpack(&tree, &file, tar_size, kind).and_then(|()| {
+    std::fs::create_dir(&aside).map_err(Error::io("create", &aside))?;
+    let result = unpack(&aside, &file, tar_size, kind).and_then(|()| {
         // Directories have many files to sync: one sync of the file system is cheaper than all of theirs.
         let sync = || rustix::fs::syncfs(File::open(&aside)?).map_err(std::io::Error::from);
         sync().map_err(Error::io("sync", &aside))?;
@@ -47,7 +47,7 @@ pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> 
         }
     });
     store.remove_tree(&aside);
-    result.map(|()| Tree::Directory(within(&place, kind)))
+    result.map(|()| Tree::Directory(place))
 }
 
 fn unpack(directory: &Path, layer: &File, tar_size: u64, kind: Kind) -> Result<()> {
@@ -88,6 +88,13 @@ fn place(store: &Store, diff_id: &DiffId, kind: Kind) -> PathBuf {
 }
 
 /// Where in `place` the tree itself is.
-fn within(place: &Path, kind: Kind) -> PathBuf {
-    if kind == Kind::UnpackedMapped { place.join("tree") } else { place.to_owned() }
+fn within(place: PathBuf, kind: Kind) -> Result<PathBuf> {
+    if kind != Kind::UnpackedMapped {
+        return Ok(place);
+    }
+    let mut mapping = Vec::new();
+    for file in ["/proc/self/uid_map", "/proc/self/gid_map"] {
+        mapping.extend(std::fs::read(file).map_err(Error::io("read", file))?);
+    }
+    Ok(place.join(Digest::of(&mapping).short()))
 }
