@@ -90,7 +90,7 @@ impl Outlet {
                 .args(["--tcp-ports", "none", "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none"])
                 .arg(pid.to_string()),
             Helper::Slirp4netns => command
-                .args(["--configure", "--mtu=65520", "--disable-host-loopback", "--enable-seccomp"])
+                .args(["--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp"])
                 .args([&pid.to_string(), INSIDE]),
         };
         command
