@@ -50,21 +50,22 @@ pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_ro
         "host" => Ok(plain(Network::Host)),
         "none" => Ok(plain(Network::None)),
         other if is_bridge(settings) || helper.is_some() => {
+            let ports = wanted(settings)?;
+            let is_asked_for = !matches!(other, "" | "default") || !ports.is_empty();
             let network = match is_rootless {
-                true => outlet(helper).map(Network::Outlet),
+                true => outlet(helper, is_asked_for).map(Network::Outlet),
                 false if helper.is_some() => Err(Error::Container(format!(
                     "network {other} is for containers of ordinary users; root has the bridge"
                 ))),
                 false => bridge(row).map(Network::Bridge),
             };
-            let ports = wanted(settings)?;
             match network {
                 Ok(network) => {
                     let reserved = (!ports.is_empty()).then(|| reserve(&ports)).transpose();
                     let reserved = reserved.map_err(|why| in_use(row, why))?;
                     Ok(Place { network, reserved, warning: None })
                 }
-                Err(why) if !matches!(other, "" | "default") || !ports.is_empty() => Err(why),
+                Err(why) if is_asked_for => Err(why),
                 Err(why) => {
                     let warning = format!("the container has no network but its own loopback: {why}");
                     Ok(Place { network: Network::None, reserved: None, warning: Some(warning) })
@@ -79,7 +80,7 @@ pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_ro
 }
 
 /// An ordinary user's way out: only root can make a bridge.
-fn outlet(wanted: Option<Helper>) -> Result<Outlet> {
+fn outlet(wanted: Option<Helper>, is_asked_for: bool) -> Result<Outlet> {
     let outlet = Outlet::find(wanted).ok_or_else(|| {
         Error::Container(match wanted {
             Some(Helper::Pasta) => "pasta is not installed; it is in the package passt".to_owned(),
@@ -94,6 +95,10 @@ fn outlet(wanted: Option<Helper>) -> Result<Outlet> {
         let reason = std::error::Error::source(&why).map(|why| format!(": {why}")).unwrap_or_default();
         Error::Container(format!("{} cannot work here: {why}{reason}", outlet.helper.name()))
     })?;
+    if !is_asked_for && !outlet.is_likely_to_work() {
+        let text = "this machine has no way out itself, and pasta needs one; slirp4netns does not";
+        return Err(Error::Container(text.to_owned()));
+    }
     Ok(outlet)
 }
 

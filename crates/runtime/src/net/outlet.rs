@@ -70,6 +70,11 @@ impl Outlet {
         wanted.find_map(|helper| find_program(helper.name()).map(|program| Self { helper, program }))
     }
 
+    /// False for pasta on a machine without a way out of its own: many versions of it then refuse to start.
+    pub fn is_likely_to_work(&self) -> bool {
+        self.helper != Helper::Pasta || has_default_route("self")
+    }
+
     /// The device that both programs need.
     ///
     /// # Errors
@@ -181,7 +186,9 @@ fn run(outlet: &Outlet, pid: u32, container: &OwnedFd) -> Result<OwnedFd> {
             let mut file = std::fs::File::from(said);
             let mut output = String::new();
             let _ = std::io::Seek::rewind(&mut file).and_then(|()| file.take(MAX_SAID).read_to_string(&mut output));
-            return Err(failed(output.trim().replace('\n', "; ")));
+            // Of pasta's complaints that there is nobody to complain to, nobody learns anything.
+            let lines = output.lines().filter(|line| !line.ends_with("bytes to syslog") && !line.is_empty());
+            return Err(failed(lines.collect::<Vec<_>>().join("; ")));
         }
         if Instant::now() > until {
             return Err(failed("it did not configure the network in time".to_owned()));
