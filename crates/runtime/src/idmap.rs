@@ -1,7 +1,7 @@
 //! Ids of a user namespace: which ones an ordinary user may have, and how the kernel is told.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::error::{Error, Result};
 use crate::spec::{IdMap, UserNamespace};
@@ -118,8 +118,11 @@ pub(crate) fn apply(pid: u32, namespace: &UserNamespace) -> Result<()> {
         write("gid_map", &lines(&namespace.gids)).map_err(Error::system("map the group ids"))?;
         return write("uid_map", &lines(&namespace.uids)).map_err(Error::system("map the user ids"));
     }
-    helper(NEWUIDMAP, pid, &namespace.uids)?;
-    helper(NEWGIDMAP, pid, &namespace.gids)
+    // Neither waits for what the other does.
+    let (users, groups) =
+        (Helper::start(NEWUIDMAP, pid, &namespace.uids), Helper::start(NEWGIDMAP, pid, &namespace.gids));
+    let users = users.and_then(Helper::finish);
+    groups.and_then(Helper::finish).and(users)
 }
 
 /// Maps this process's own, new namespace to one id, as far as it has no mapping yet.
@@ -142,20 +145,35 @@ fn lines(maps: &[IdMap]) -> String {
 }
 
 /// The one part of it that an ordinary user is not trusted with, so a program of the system does it.
-fn helper(program: &str, pid: u32, maps: &[IdMap]) -> Result<()> {
-    let words = maps.iter().flat_map(|map| [map.inside, map.outside, map.count]);
-    let Some(path) = find_program(program) else {
-        return Err(Error::MissingProgram { program: program.to_owned(), package: "uidmap".to_owned() });
-    };
-    let output =
-        Command::new(path).arg(pid.to_string()).args(words.map(|word| word.to_string())).stdin(Stdio::null()).output();
-    match output {
-        Err(why) => Err(Error::system(format!("run {program}"))(why)),
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(Error::Program { program: program.to_owned(), output })
+struct Helper {
+    program: &'static str,
+    child: Child,
+}
+
+impl Helper {
+    fn start(program: &'static str, pid: u32, maps: &[IdMap]) -> Result<Self> {
+        let words = maps.iter().flat_map(|map| [map.inside, map.outside, map.count]);
+        let Some(path) = find_program(program) else {
+            return Err(Error::MissingProgram { program: program.to_owned(), package: "uidmap".to_owned() });
+        };
+        let child = Command::new(path)
+            .arg(pid.to_string())
+            .args(words.map(|word| word.to_string()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        Ok(Self { program, child: child.map_err(Error::system(format!("run {program}")))? })
+    }
+
+    fn finish(self) -> Result<()> {
+        let program = self.program;
+        let output = self.child.wait_with_output().map_err(Error::system(format!("wait for {program}")))?;
+        if output.status.success() {
+            return Ok(());
         }
+        let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(Error::Program { program: program.to_owned(), output })
     }
 }
 
