@@ -31,8 +31,6 @@ pub struct MountRow {
 pub enum View<'a> {
     /// The layers alone, read-only.
     Image,
-    /// A container's changes over them, read-only.
-    Changes(&'a Path),
     /// A container's changes over them, and further ones go there.
     Writable {
         /// The changes.
@@ -82,9 +80,6 @@ impl Store {
         std::fs::create_dir_all(&empty).map_err(Error::io("create", &empty))?;
         let configure = || -> rustix::io::Result<OwnedFd> {
             let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-            if let View::Changes(upper) = view {
-                fsconfig_set_string(&fs, "lowerdir+", *upper)?;
-            }
             for tree in trees.iter().rev() {
                 match tree {
                     Tree::Mount(mount) => fsconfig_set_fd(&fs, "lowerdir+", mount.as_fd())?,
@@ -108,7 +103,7 @@ impl Store {
             fsconfig_create(&fs)?;
             let access = match view {
                 View::Writable { .. } => MountAttrFlags::empty(),
-                View::Image | View::Changes(_) => MountAttrFlags::MOUNT_ATTR_RDONLY,
+                View::Image => MountAttrFlags::MOUNT_ATTR_RDONLY,
             };
             fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, access)
         };

@@ -43,13 +43,6 @@ impl Engine {
         Ok((Rootfs { lowers, upper, work, volatile }, mounts))
     }
 
-    /// The whole root of a container, read-only, attached nowhere.
-    pub(crate) fn merged_view(&self, row: &ContainerRow) -> Result<OwnedFd> {
-        let store = self.writer()?;
-        let (upper, _) = directories(store, &row.id);
-        Ok(store.view(&store.layers_of_container(&row.id)?, &View::Changes(&upper))?)
-    }
-
     /// What the container's image has, read-only, attached nowhere.
     pub(crate) fn image_view(&self, row: &ContainerRow) -> Result<OwnedFd> {
         let store = self.writer()?;

@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, params};
-use wharfie_layer::erofs::{LayerIndex, mount_detached};
+use wharfie_layer::erofs::{Inodes, LayerIndex, mount_detached};
 use wharfie_oci::DiffId;
 
 use crate::error::{Error, Result};
@@ -139,6 +139,14 @@ impl Store {
         let size = self.read(|db| db.query_row(sql, [diff_id.as_str()], |row| row.get(0)).optional())?;
         let size = size.ok_or_else(|| Error::MissingLayer(diff_id.clone()))?;
         Ok((self.open_layer(diff_id)?, wharfie_layer::erofs::TAR_OFFSET, size))
+    }
+
+    /// A layer's index, for looking into the layer without mounting it.
+    ///
+    /// # Errors
+    /// When the layer is not here or its index is damaged.
+    pub fn open_inodes(&self, diff_id: &DiffId) -> Result<Inodes> {
+        Inodes::open(self.open_layer(diff_id)?).map_err(Error::Layer)
     }
 
     /// Opens a layer's file.

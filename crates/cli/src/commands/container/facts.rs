@@ -100,7 +100,7 @@ fn stats(cx: &Context, matches: &Matches) -> Result {
         let limit = now.memory_limit.unwrap_or_else(crate::commands::system::info::memory);
         let share = if limit == 0 { 0.0 } else { now.memory as f64 / limit as f64 * 100.0 };
         let id = if matches.flag("no-trunc") { row.id.clone() } else { row.id[..12].to_owned() };
-        rows.push(Box::new([
+        rows.push([
             id,
             row.name,
             format!("{cpu:.2}%"),
@@ -109,7 +109,7 @@ fn stats(cx: &Context, matches: &Matches) -> Result {
             format!("{} / {}", size::short(now.network_received), size::short(now.network_sent)),
             format!("{} / {}", size::short(now.block_read), size::short(now.block_written)),
             now.pids.to_string(),
-        ]));
+        ]);
     }
     cx.print(&table::rows(
         ["CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "PIDS"],
