@@ -51,10 +51,14 @@ impl Bundle {
 ///
 /// # Errors
 /// When the root cannot be mounted, the user is unknown in it, or the container needs what only our own runtime does:
-/// a bridge.
+/// a bridge or a way out.
 pub fn write(spec: &Spec, lowers: &[OwnedFd], directory: &Path) -> Result<Bundle> {
     if let Network::Bridge(bridge) = &spec.network {
         return Err(Error::invalid("network", &bridge.device, "other runtimes know none, host, and existing ones"));
+    }
+    if let Network::Outlet(outlet) = &spec.network {
+        let name = outlet.helper.name();
+        return Err(Error::invalid("network", name, "other runtimes know none, host, and existing ones"));
     }
     let root = directory.join(ROOT);
     std::fs::create_dir_all(&root).map_err(Error::system(format!("make {}", root.display())))?;
@@ -185,7 +189,7 @@ fn linux(spec: &Spec) -> Result<Value> {
         }
     }
     match &spec.network {
-        Network::None | Network::Bridge(_) => namespaces.push(json!({ "type": "network" })),
+        Network::None | Network::Bridge(_) | Network::Outlet(_) => namespaces.push(json!({ "type": "network" })),
         Network::Namespace(path) => namespaces.push(json!({ "type": "network", "path": path })),
         Network::Host => {}
     }
@@ -195,7 +199,9 @@ fn linux(spec: &Spec) -> Result<Value> {
         "resources": resources(spec)?,
         "sysctl": spec.sysctls,
     });
-    if let Some(ids) = &spec.user_namespace {
+    if let Some(path) = &spec.sharing.user {
+        namespaces.push(json!({ "type": "user", "path": path }));
+    } else if let Some(ids) = &spec.user_namespace {
         namespaces.push(json!({ "type": "user" }));
         let maps = |maps: &[crate::IdMap]| {
             let one =

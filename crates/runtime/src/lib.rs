@@ -21,6 +21,7 @@ mod launch;
 mod net;
 mod process_table;
 mod rlimit;
+pub mod rootless;
 mod seccomp;
 mod spec;
 mod sys;
@@ -34,7 +35,7 @@ pub use error::{Error, Result};
 pub use exit::Exit;
 pub use init::init_main;
 pub use launch::{Io, Started, exec, start};
-pub use net::{Bridge, Subnet, proxy};
+pub use net::{Bridge, Helper, Outlet, Subnet, proxy};
 pub use rlimit::Rlimit;
 pub use spec::{
     Bind, Device, Files, IdMap, Lower, Mount, MountKind, Network, Process, Propagation, Resources, Rootfs, Seccomp,

@@ -11,7 +11,7 @@ use rustix::mount::{
 use wharfie_oci::{DiffId, ImageId};
 
 use crate::error::{Error, Result};
-use crate::snapshots::{Kind, Tree};
+use crate::snapshots::Tree;
 use crate::store::Store;
 
 /// The kernel's limit (`OVL_MAX_STACK`); one is taken by the empty directory beneath.
@@ -90,7 +90,7 @@ impl Store {
             if trees.is_empty() {
                 fsconfig_set_string(&fs, "lowerdir+", self.root.join("tmp"))?;
             }
-            if kind == Kind::UnpackedRootless {
+            if kind.has_user_marks() {
                 fsconfig_set_flag(&fs, "userxattr")?;
             } else {
                 // Without it files of different layers report different devices, and `find -xdev` finds nothing.

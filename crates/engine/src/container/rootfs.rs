@@ -13,7 +13,7 @@ use wharfie_runtime::{Lower, Rootfs};
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::mounts::View;
-use wharfie_store::snapshots::{Kind, Tree};
+use wharfie_store::snapshots::Tree;
 
 use super::settings::Settings;
 use crate::engine::Engine;
@@ -74,10 +74,7 @@ impl Engine {
         let len = file.metadata().map_err(io)?.len().saturating_sub(TAR_OFFSET);
         let directory = store.volume_directory(volume);
         let target = std::fs::File::open(&directory).map_err(io)?;
-        let privilege = match store.snapshot_kind()? {
-            Kind::UnpackedRootless => Privilege::Mapped,
-            _ => Privilege::Root,
-        };
+        let privilege = if store.snapshot_kind()?.has_user_marks() { Privilege::Mapped } else { Privilege::Root };
         let layer = Inodes::of_tar(file, len, &store.root().join("tmp"));
         layer.and_then(|layer| apply(layer, target.as_fd(), privilege)).map_err(wharfie_store::Error::Layer)?;
         Ok(())

@@ -57,7 +57,7 @@ fn try_run(
     }
 
     let terminal = build(spec, lowers, context, channel)?;
-    if matches!(spec.network, Network::None | Network::Bridge(_)) {
+    if spec.network.is_own() {
         net::loopback_up()?;
     }
     if !has_user_namespace {
@@ -138,7 +138,7 @@ fn wait_for(maker: &Channel) -> Result<()> {
 }
 
 /// The root of a new user namespace; until now the process was whoever asked.
-pub(super) fn become_root() -> Result<()> {
+pub(crate) fn become_root() -> Result<()> {
     use rustix::fs::{Gid, Uid};
     let failed = "become root of the user namespace";
     rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT).map_err(Error::system(failed))?;

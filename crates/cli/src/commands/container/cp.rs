@@ -4,12 +4,14 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use wharfie_engine::container::copy::PathKind;
+use wharfie_layer::entry::Entry;
 use wharfie_layer::pack::{self, pack, pack_one};
 use wharfie_layer::unpack::unpack;
 
 use crate::commands::Run;
 use crate::compat;
 use crate::context::{Context, reason};
+use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
 use crate::render::size;
@@ -91,6 +93,7 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, follow: bool) ->
     let mut counted = Counted { inner: spool.file()?, bytes: 0 };
     engine.copy_out(container, path, follow, &mut counted)?;
     let copied = counted.bytes;
+    let spool = spool.made_ours()?;
     let contents_only = path.ends_with("/.") || path.trim_matches('/').is_empty();
     let base = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     match name {
@@ -143,6 +146,7 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, follow: bool) -
     };
     let spool = Spool::new()?;
     pack_local(from, &name, found.is_dir(), follow, &spool)?;
+    let spool = spool.made_ours()?;
     let mut counted = CountedReader { inner: spool.file()?, bytes: 0 };
     engine.copy_in(container, &place, &mut counted)?;
     Ok(counted.bytes)
@@ -205,7 +209,6 @@ fn unpack_renamed(spool: &Spool, directory: &std::fs::File, from: &str, to: &str
 
 /// Copies a tar with its top name replaced.
 fn rename_entries(tar: &mut dyn Read, from: &str, to: &str, out: impl Write) -> Result {
-    let fail = |why: wharfie_layer::Error| Failure::new(compat::reasons(&why));
     let rename = |path: &[u8]| -> Vec<u8> {
         let Some(rest) = path.strip_prefix(from.as_bytes()) else { return path.to_vec() };
         if !rest.is_empty() && rest[0] != b'/' {
@@ -216,14 +219,21 @@ fn rename_entries(tar: &mut dyn Read, from: &str, to: &str, out: impl Write) -> 
             (false, _) => [to.as_bytes(), rest].concat(),
         }
     };
-    let mut reader = wharfie_layer::tar::Reader::new(tar);
-    let mut writer = wharfie_layer::tar::Writer::new(out);
-    while let Some(mut member) = reader.next_entry().map_err(fail)? {
-        let mut entry = member.entry().clone();
+    change_entries(tar, out, |entry| {
         entry.path = rename(&entry.path);
         if entry.kind == wharfie_layer::entry::Kind::Hardlink {
             entry.link = rename(&entry.link);
         }
+    })
+}
+
+fn change_entries(tar: &mut dyn Read, out: impl Write, change: impl Fn(&mut Entry)) -> Result {
+    let fail = |why: wharfie_layer::Error| Failure::new(compat::reasons(&why));
+    let mut reader = wharfie_layer::tar::Reader::new(tar);
+    let mut writer = wharfie_layer::tar::Writer::new(out);
+    while let Some(mut member) = reader.next_entry().map_err(fail)? {
+        let mut entry = member.entry().clone();
+        change(&mut entry);
         writer.append(&entry, &mut member).map_err(fail)?;
     }
     writer.finish().map_err(fail)?;
@@ -244,6 +254,17 @@ impl Spool {
             .or_else(|_| rustix::fs::memfd_create("wharfie-copy", rustix::fs::MemfdFlags::CLOEXEC));
         let file = file.map_err(|why| Failure::new(format!("cannot make a temporary file: {why}")))?;
         Ok(Self { file: file.into() })
+    }
+
+    /// Of an ordinary user: everything belongs to that user, who is root in the namespace where this runs. A copy on the
+    /// host would else belong to ids that the user is nowhere else, and one in the container to whoever the host has.
+    fn made_ours(self) -> Result<Self> {
+        if env::is_root() {
+            return Ok(self);
+        }
+        let ours = Self::new()?;
+        change_entries(&mut self.file()?, ours.file()?, |entry| (entry.uid, entry.gid) = (0, 0))?;
+        Ok(ours)
     }
 
     fn file(&self) -> Result<std::fs::File> {
