@@ -46,6 +46,9 @@ pub enum Error {
         /// In the configuration.
         diff_ids: usize,
     },
+    /// Indexes within indexes, deeper than anybody means.
+    #[error("the manifest list contains lists within lists, deeper than wharfie follows")]
+    Nested,
     /// A document that is larger than any honest one.
     #[error("the {what} of {size} bytes is larger than wharfie reads into memory")]
     TooLarge {

@@ -5,6 +5,7 @@
 
 pub mod change;
 pub mod container;
+pub mod copy;
 pub mod disk;
 pub mod engine;
 pub mod error;

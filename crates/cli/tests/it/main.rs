@@ -12,6 +12,7 @@ mod inspecting;
 mod listing;
 mod loading;
 mod logging_in;
+mod manifest_lists;
 mod manifests;
 mod memory;
 mod mounting;

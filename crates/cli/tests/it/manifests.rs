@@ -56,7 +56,7 @@ fn a_list_is_indented_with_blanks_and_explained_with_v() {
 fn what_is_not_there() {
     let (registry, host) = (TestRegistry::start(), host());
     let name = format!("{}/nope", registry.address());
-    host.run(&["manifest", "inspect", &name]).fails(1, &format!("no such manifest: {name}"));
+    host.run(&["manifest", "inspect", &name]).fails(1, &format!("no such manifest: {name}:latest"));
     host.run(&["tags", &name]).fails(
         1,
         &format!("Error response from daemon: repository {name} not found: name unknown: repository name not known to registry"),

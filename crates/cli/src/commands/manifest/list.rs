@@ -1,0 +1,63 @@
+//! A manifest list made of drafts: its document.
+
+use serde::Serialize;
+use wharfie_oci::{Descriptor, Digest, MediaType, Platform, Reference};
+
+use super::draft::Draft;
+use crate::failure::{Failure, Result};
+
+/// Type and text of the list of `members`, to be known as `target`.
+pub(super) fn document(target: &Reference, members: &[Draft]) -> Result<(MediaType, Vec<u8>)> {
+    for member in members {
+        let known = member.reference.parse::<Reference>();
+        let host = known.as_ref().map_or("", |reference| reference.repository().host());
+        if host != target.repository().host() {
+            return Err(Failure::new(format!(
+                "cannot use source images from a different registry than the target image: {host} != {}",
+                target.repository().host()
+            )));
+        }
+        if member.descriptor.platform.as_ref().is_none_or(|p| p.os.is_empty() || p.architecture.is_empty()) {
+            return Err(Failure::new(format!(
+                "manifest {} must have an OS and Architecture to be pushed to a registry",
+                member.reference
+            )));
+        }
+    }
+    let descriptors: Vec<&Descriptor> = members.iter().map(|member| &member.descriptor).collect();
+    let is_oci = descriptors.first().is_some_and(|first| !first.media_type.is_docker());
+    let media_type = if is_oci { MediaType::OCI_INDEX } else { MediaType::DOCKER_LIST };
+    let bytes = written(&media_type, &descriptors)?;
+    Ok((media_type, bytes))
+}
+
+/// The document with its members in docker's order and indentation, so that the same list has the same digest everywhere.
+fn written(media_type: &MediaType, members: &[&Descriptor]) -> Result<Vec<u8>> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct List<'a> {
+        schema_version: u32,
+        media_type: &'a MediaType,
+        manifests: Vec<Member<'a>>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Member<'a> {
+        media_type: &'a MediaType,
+        size: u64,
+        digest: &'a Digest,
+        platform: Option<&'a Platform>,
+    }
+    let manifests = members.iter().map(|member| Member {
+        media_type: &member.media_type,
+        size: member.size,
+        digest: &member.digest,
+        platform: member.platform.as_ref(),
+    });
+    let list = List { schema_version: 2, media_type, manifests: manifests.collect() };
+    let mut bytes = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"   ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
+    list.serialize(&mut serializer).map_err(|why| Failure::new(format!("cannot write the manifest list: {why}")))?;
+    Ok(bytes)
+}
