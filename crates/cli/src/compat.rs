@@ -12,6 +12,7 @@ pub const DAEMON: &str = "Error response from daemon: ";
 pub fn engine_text(error: &Error) -> String {
     match error {
         Error::NoSuchImage(_)
+        | Error::BadName(_)
         | Error::OtherPlatform { .. }
         | Error::AlgorithmTarget
         | Error::ImportDigest

@@ -69,6 +69,10 @@ pub enum Error {
     /// A text is no reference.
     #[error(transparent)]
     Reference(#[from] ParseReferenceError),
+    /// What should name a local image could name nothing at all. Apart from [`Self::Reference`], since docker's daemon finds
+    /// this out and not its client.
+    #[error(transparent)]
+    BadName(ParseReferenceError),
     /// A text is no platform.
     #[error(transparent)]
     Platform(#[from] ParsePlatformError),

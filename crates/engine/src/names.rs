@@ -18,7 +18,7 @@ pub struct Found {
 /// Finds the image that `text` names: a whole id, a reference, or the unique beginning of an id, in this order.
 ///
 /// # Errors
-/// [`Error::NoSuchImage`] if there is none or the beginning fits several; [`Error::Reference`] if `text` could name
+/// [`Error::NoSuchImage`] if there is none or the beginning fits several; [`Error::BadName`] if `text` could name
 /// nothing at all.
 pub fn find(store: &Store, text: &str) -> Result<Found> {
     let bare = text.strip_prefix("sha256:").unwrap_or(text);
@@ -29,7 +29,7 @@ pub fn find(store: &Store, text: &str) -> Result<Found> {
             None => Err(Error::NoSuchImage(id.to_string())),
         };
     }
-    let reference = text.parse::<Reference>()?.without_redundant_tag().or_latest();
+    let reference = text.parse::<Reference>().map_err(Error::BadName)?.without_redundant_tag().or_latest();
     if let Some(id) = store.resolve(&reference.canonical())? {
         return Ok(Found { id, reference: Some(reference) });
     }

@@ -41,6 +41,9 @@ impl Engine {
     /// # Errors
     /// When an image is missing (then nothing is written), a layer is damaged, or the output cannot be written.
     pub fn save(&self, save: &Save, output: Output) -> Result<()> {
+        if let Output::Path(path) = &output {
+            check_output(path)?;
+        }
         let store = self.reader()?;
         let images = self.images_to_save(store, save)?;
         let layers = StoreLayers { store };
@@ -117,7 +120,7 @@ fn named(store: &Store, name: &str) -> Result<Vec<(ImageId, Option<Reference>)>>
     if is_image_id(bare) {
         return Ok(vec![(names::find(store, name).map_err(|_| missing())?.id, None)]);
     }
-    let reference: Reference = name.parse()?;
+    let reference: Reference = name.parse().map_err(Error::BadName)?;
     if let Some(digest) = reference.digest() {
         let reference = Reference::digested(reference.repository().clone(), digest.clone());
         let id = store.resolve(&reference.canonical())?.ok_or(Error::NoSuchReference)?;
@@ -149,16 +152,20 @@ fn named(store: &Store, name: &str) -> Result<Vec<(ImageId, Option<Reference>)>>
     Err(missing())
 }
 
-/// Opens a file beside `path` that only its owner can read. The checks and their texts are docker's.
+/// Where a file beside `path` goes.
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Says whether an archive may be put at `path`, which is asked before anything else. The checks and their texts are docker's.
 ///
 /// # Errors
 /// When `path` is something that an archive must not replace, or its directory is missing.
-pub fn create_aside(path: &Path) -> Result<(File, PathBuf)> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+pub fn check_output(path: &Path) -> Result<()> {
+    let directory = directory_of(path);
     if let Err(why) = directory.metadata() {
         let why = match why.kind() {
             std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
@@ -178,6 +185,16 @@ pub fn create_aside(path: &Path) -> Result<(File, PathBuf)> {
             return Err(Error::Output("invalid output path: got a device".to_owned()));
         }
     }
+    Ok(())
+}
+
+/// Opens a file beside `path` that only its owner can read.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_aside(path: &Path) -> Result<(File, PathBuf)> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let directory = directory_of(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let aside = directory.join(format!(".{name}.{}.tmp", std::process::id()));
     let mut options = File::options();

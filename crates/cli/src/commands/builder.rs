@@ -14,12 +14,27 @@ static PRUNE: Command<Run> = Command {
     usage: "[OPTIONS]",
     flags: &[
         Flag::bool("all", "Remove all unused build cache, not just dangling ones").short('a'),
+        Flag::filter("filter", "Provide filter values (e.g. \"until=24h\")").value_name("filter").check(filter),
         Flag::bool("force", "Do not prompt for confirmation").short('f'),
+        Flag::str("keep-storage", "Amount of disk space to keep for cache").value_name("bytes").check(bytes),
     ],
     examples: &[Example { text: "Without being asked", command: "builder prune -f" }],
     run: Some(prune),
     ..Command::BASE
 };
+
+/// What docker's builder can be asked to choose by.
+fn filter(text: &str) -> std::result::Result<(), String> {
+    let name = text.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match name.as_str() {
+        "until" | "id" | "parent" | "type" | "description" | "inuse" | "shared" | "private" => Ok(()),
+        _ => Err(format!("invalid filter '{name}'")),
+    }
+}
+
+fn bytes(text: &str) -> std::result::Result<(), String> {
+    super::container::options::bytes(text).map(|_| ()).ok_or_else(|| format!("invalid size: '{text}'"))
+}
 
 fn prune(cx: &Context, matches: &Matches) -> Result {
     let what = if matches.flag("all") { "all build cache" } else { "all dangling build cache" };

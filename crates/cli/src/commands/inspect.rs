@@ -67,7 +67,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
         match cx.engine()?.inspect(name, None) {
             Ok(inspected) => Ok(document(&inspected)),
-            Err(why @ (Error::NoSuchImage(_) | Error::Reference(_))) => match kind {
+            Err(why @ (Error::NoSuchImage(_) | Error::BadName(_))) => match kind {
                 "" => match container::network::document(name) {
                     Some(network) => Ok(network),
                     None => container::volume::document(cx, name)?.ok_or_else(|| missing(Some(why))),

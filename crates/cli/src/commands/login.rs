@@ -37,9 +37,11 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let key = wharfie_remote::registry_key(server);
     let username = matches.value("username").map(str::to_owned);
     let mut password = matches.value("password").map(str::to_owned);
-    check(cx, matches)?;
-    if matches.flag("password-stdin") {
+    check(matches)?;
+    if matches.flag("password-stdin") || password.as_deref() == Some("-") {
         password = Some(from_stdin()?);
+    } else if password.is_some() {
+        cx.warn("WARNING! Using --password via the CLI is insecure. Use --password-stdin.");
     }
     if cx.remote_keychain_is_overridden() {
         cx.warn("WARNING: DOCKER_AUTH_CONFIG is set and takes precedence over the credentials stored by login");
@@ -55,12 +57,14 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// Combinations of flags that make no sense.
-fn check(cx: &Context, matches: &Matches) -> Result {
+fn check(matches: &Matches) -> Result {
     let is_empty = |name: &str| matches.is_set(name) && matches.value(name).is_none_or(str::is_empty);
-    if matches.is_set("password") {
-        cx.warn("WARNING! Using --password via the CLI is insecure. Use --password-stdin.");
-        if matches.flag("password-stdin") {
+    if matches.flag("password-stdin") {
+        if matches.is_set("password") {
             return Err(Failure::new("conflicting options: cannot specify both --password and --password-stdin"));
+        }
+        if !matches.is_set("username") {
+            return Err(Failure::new("the --password-stdin option requires --username to be set"));
         }
     }
     if is_empty("username") {
@@ -68,9 +72,6 @@ fn check(cx: &Context, matches: &Matches) -> Result {
     }
     if is_empty("password") {
         return Err(Failure::new("password is empty"));
-    }
-    if matches.flag("password-stdin") && !matches.is_set("username") {
-        return Err(Failure::new("the --password-stdin option requires --username to be set"));
     }
     Ok(())
 }

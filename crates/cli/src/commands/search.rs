@@ -52,7 +52,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let found = found.map_err(|why| daemon(compat::with_reasons(&why)))?;
     let is_full = matches.flag("no-trunc");
     let rows: Vec<_> = found.into_iter().filter(|result| wanted.takes(result)).map(|r| cells(&r, is_full)).collect();
-    let format = ListFormat::parse(matches.value("format").unwrap_or_default());
+    let format = ListFormat::parse(matches.value("format").unwrap_or_default()).or("", "raw");
     let text = if format.kind() == ListKind::Default {
         let rows: Vec<_> = rows
             .into_iter()

@@ -88,7 +88,33 @@ fn lookups_follow_one_rule() {
     host.run(&["inspect", "-f", "{{.Id}}", &b.id()["sha256:".len()..]]).prints(&format!("{}\n", b.id()));
     host.run(&["inspect", "-f", "{{.Id}}", &format!("sha256:{}", &a.short()[..6])]).prints(&format!("{}\n", a.id()));
     let outcome = host.run(&["history", "ABCDEF012345"]);
-    assert_eq!(outcome.stderr, "invalid reference format: repository name (library/ABCDEF012345) must be lowercase\n");
+    let bad = "invalid reference format: repository name (library/ABCDEF012345) must be lowercase";
+    assert_eq!(outcome.stderr, format!("Error response from daemon: {bad}\n"));
+}
+
+#[test]
+fn names_that_are_none_are_refused_by_who_reads_them() {
+    let host = host_with(&[(&web(), &["web"])]);
+    let bad = |word: &str| format!("invalid reference format: repository name (library/{word}) must be lowercase");
+    // Docker's daemon looks these up, ...
+    let by_daemon = format!("Error response from daemon: {}", bad("UP"));
+    host.run(&["rmi", "UP"]).fails(1, &by_daemon);
+    host.run(&["history", "UP"]).fails(1, &by_daemon);
+    host.run(&["save", "UP"]).fails(1, &by_daemon);
+    host.run(&["tag", "UP", "x"]).fails(1, &by_daemon);
+    host.run(&["images", "-f", "since=UP"]).fails(1, &by_daemon);
+    assert_eq!(host.run(&["image", "inspect", "UP"]).stderr, format!("{by_daemon}\n"));
+    assert_eq!(host.run(&["inspect", "UP"]).stderr, "Error: No such object: UP\n");
+    // ... and its client reads these.
+    host.run(&["create", "UP"]).fails(1, &bad("UP"));
+    host.run(&["push", "UP"]).fails(1, &bad("UP"));
+    let target = format!("Error parsing reference: \"UP\" is not a valid repository/tag: {}", bad("UP"));
+    host.run(&["tag", "web", "UP"]).fails(1, &target);
+    host.run(&["history", "--format", "raw", "web"]).succeeds().lines().for_each(|line| assert_eq!(line, "raw"));
+    // Where the archive would go is asked first.
+    let nowhere = "invalid output path: stat /nowhere: no such file or directory";
+    host.run(&["save", "-o", "/nowhere/x", "nope"]).fails(1, &format!("failed to save image: {nowhere}"));
+    host.run(&["export", "-o", "/nowhere/x", "nope"]).fails(1, &format!("failed to export container: {nowhere}"));
 }
 
 #[test]

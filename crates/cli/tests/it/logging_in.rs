@@ -144,9 +144,9 @@ fn combinations_that_make_no_sense() {
     let host = host();
     host.run(&["login", "--password-stdin", "h"]).fails(1, "the --password-stdin option requires --username to be set");
     host.run(&["login", "-u", "a", "-p", "b", "--password-stdin", "h"])
-        .fails(1, &format!("{INSECURE}conflicting options: cannot specify both --password and --password-stdin"));
+        .fails(1, "conflicting options: cannot specify both --password and --password-stdin");
     host.run(&["login", "-u", "", "h"]).fails(1, "username is empty");
-    host.run(&["login", "-u", "a", "-p", "", "h"]).fails(1, &format!("{INSECURE}password is empty"));
+    host.run(&["login", "-u", "a", "-p", "", "h"]).fails(1, "password is empty");
     for words in [&["login", "h"][..], &["login", "-u", "a", "h"]] {
         host.run(words).fails(1, "Error: Cannot perform an interactive login from a non TTY device");
     }

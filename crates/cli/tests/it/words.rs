@@ -98,6 +98,8 @@ fn the_store_is_where_it_is_told_to_be() {
     let elsewhere = crate::host();
     elsewhere.run(&["--root", &store, "images", "-q"]).prints(&format!("{}\n", web.short()));
     elsewhere.run(&["images", "-q"]).prints("");
+    host.run(&["info", "-f", "{{.CgroupDriver}} {{.Swarm.LocalNodeState}} {{index .SecurityOptions 0}}"])
+        .prints("cgroupfs inactive name=seccomp,profile=builtin\n");
     host.run(&["info", "-f", "{{.DockerRootDir}} {{.Images}} {{.OSType}}"]).prints(&format!("{store} 1 linux\n"));
 }
 

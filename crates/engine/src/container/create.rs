@@ -62,7 +62,11 @@ impl Engine {
             super::lifecycle::parse_signal(signal)?;
         }
         let store = self.writer()?;
-        let found = names::find(store, &create.image)?;
+        let found = names::find(store, &create.image).map_err(|why| match why {
+            // Docker's client reads the image's name of this one, not its daemon.
+            Error::BadName(why) => Error::Reference(why),
+            why => why,
+        })?;
         let image = self.config_of(store, &found.id)?;
         check_platform(&create.image, &image, create.platform.as_ref())?;
         let mut settings = create.settings.clone();

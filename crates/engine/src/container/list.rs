@@ -59,7 +59,7 @@ impl Engine {
     fn image_shown(&self, row: &ContainerRow, settings: &Settings) -> Result<String> {
         let is_same = match names::find(self.reader()?, &settings.image_name) {
             Ok(found) => found.id == row.image && found.reference.is_some(),
-            Err(Error::NoSuchImage(_) | Error::Reference(_)) => false,
+            Err(Error::NoSuchImage(_) | Error::BadName(_)) => false,
             Err(why) => return Err(why),
         };
         Ok(if is_same { settings.image_name.clone() } else { row.image.short().to_owned() })
@@ -128,7 +128,7 @@ impl Filters {
                     filters.has_ancestor = true;
                     match names::find(engine.reader()?, value) {
                         Ok(found) => filters.ancestors.push(found.id),
-                        Err(Error::NoSuchImage(_)) => {}
+                        Err(Error::NoSuchImage(_) | Error::BadName(_)) => {}
                         Err(why) => return Err(why),
                     }
                 }

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use wharfie_engine::container::changes::Commit;
-use wharfie_engine::save::create_aside;
+use wharfie_engine::save::{check_output, create_aside};
 use wharfie_layer::changes::Change;
 
 use crate::commands::Run;
@@ -84,11 +84,12 @@ fn export(cx: &Context, matches: &Matches) -> Result {
             .export(name, std::io::BufWriter::with_capacity(BUFFER, std::fs::File::from(stdout)))?);
     };
     let path = Path::new(path);
-    cx.engine()?.container(name)?;
-    let (file, aside) = create_aside(path).map_err(|why| match why {
+    check_output(path).map_err(|why| match why {
         wharfie_engine::Error::Output(text) => Failure::new(format!("failed to export container: {text}")),
         why => why.into(),
     })?;
+    cx.engine()?.container(name)?;
+    let (file, aside) = create_aside(path)?;
     let exported = cx.engine()?.export(name, std::io::BufWriter::with_capacity(BUFFER, file)).map_err(Failure::from);
     let placed = exported.and_then(|()| {
         std::fs::rename(&aside, path).map_err(|why| Failure::new(format!("failed to export container: {why}")))

@@ -2,7 +2,6 @@
 
 use wharfie_engine::container::list::{ListContainers, ListedContainer, status_word};
 use wharfie_engine::container::network::open_ports;
-use wharfie_engine::container::settings::PortBinding;
 use wharfie_oci::Timestamp;
 use wharfie_store::containers::{ContainerState, Status};
 
@@ -55,7 +54,7 @@ const TITLES: &[(&str, &str)] = &[
     ("Networks", "NETWORKS"),
 ];
 const TABLE: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
-const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate: {{.State}}\nstatus: {{.Status}}\nnames: {{.Names}}\nlabels: {{.Labels}}\nports: {{.Ports}}\n";
+const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate:{{pad .State 1 0}}\nstatus:{{pad .Status 1 0}}\nnames: {{.Names}}\nlabels:{{pad .Labels 1 0}}\nports:{{pad .Ports 1 0}}\n";
 /// Columns of COMMAND inside its quotes.
 const COMMAND_WIDTH: usize = 20;
 
@@ -80,7 +79,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let mut rows = Vec::with_capacity(listed.len());
     for container in &listed {
-        let size = if with_size { full_size(cx, container)? } else { String::new() };
+        // Not asked for, it is not looked for: docker shows nothing but what it has, which is then none.
+        let size = if with_size { full_size(cx, container)? } else { "0B".to_owned() };
         rows.push(value(cx, container, matches.flag("no-trunc"), size));
     }
     let text = render_rows(&format, &rows, TITLES).map_err(|why| match why.contains("executing") {
@@ -153,20 +153,11 @@ pub(crate) fn status(cx: &Context, state: &ContainerState) -> String {
     }
 }
 
-/// Published ports first, then exposed ones that are not.
+/// Ports of a container that runs; others have none.
 fn ports(container: &ListedContainer) -> String {
     if !matches!(container.row.state.status, Status::Running | Status::Paused) {
         return String::new();
     }
-    let settings = &container.settings;
-    let open = open_ports(&container.row);
-    let published =
-        |port: &PortBinding| format!("{}:{}->{}/{}", port.address, port.host, port.container, port.protocol);
-    let mut texts: Vec<String> = open.iter().map(published).collect();
-    for port in settings.config.exposed_ports.iter().flatten().map(|(port, _)| port) {
-        if !open.iter().any(|known| format!("{}/{}", known.container, known.protocol) == *port) {
-            texts.push(port.clone());
-        }
-    }
-    texts.join(", ")
+    let exposed = container.settings.config.exposed_ports.iter().flatten().map(|(port, _)| port.as_str());
+    super::ports::line(&open_ports(&container.row), exposed)
 }

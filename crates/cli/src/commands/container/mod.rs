@@ -13,6 +13,7 @@ pub mod monitor;
 mod mount_flag;
 pub mod network;
 pub mod options;
+mod ports;
 pub mod run;
 mod terminal;
 pub mod volume;

@@ -93,10 +93,20 @@ const TITLES: &[(&str, &str)] = &[
     ("Mountpoint", "MOUNTPOINT"),
     ("Scope", "SCOPE"),
     ("Labels", "LABELS"),
+    ("Links", "LINKS"),
+    ("Size", "SIZE"),
+    ("Availability", "AVAILABILITY"),
+    ("Group", "GROUP"),
+    ("Status", "STATUS"),
 ];
 
 fn labels_of(volume: &VolumeRow) -> BTreeMap<String, String> {
     serde_json::from_str(&volume.labels).unwrap_or_default()
+}
+
+/// Labels as rows of tables have them.
+pub(crate) fn label_text(volume: &VolumeRow) -> String {
+    labels_of(volume).iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 fn create(cx: &Context, matches: &Matches) -> Result {
@@ -116,33 +126,42 @@ fn create(cx: &Context, matches: &Matches) -> Result {
 
 fn ls(cx: &Context, matches: &Matches) -> Result {
     let engine = cx.engine()?;
+    let filters = matches.filters("filter");
+    let is_known = |name: &str| matches!(name, "dangling" | "name" | "driver" | "label");
+    if let Some((name, _)) = filters.iter().find(|(name, _)| !is_known(name)) {
+        return Err(Failure::new(format!("{}invalid filter '{name}'", compat::DAEMON)));
+    }
     let mut rows = Vec::new();
     for volume in engine.volumes()? {
         let labels = labels_of(&volume);
         let mut is_shown = true;
-        for (name, value) in matches.filters("filter") {
+        for (name, value) in &filters {
             is_shown &= match name.as_str() {
                 "dangling" => engine.is_volume_used(&volume.name)? != matches!(value.as_str(), "true" | "1"),
-                "name" => volume.name.contains(&value),
+                "name" => volume.name.contains(value),
                 "driver" => value == "local",
-                "label" => match value.split_once('=') {
+                // Nothing else got past the check above.
+                _ => match value.split_once('=') {
                     Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
-                    None => labels.contains_key(&value),
+                    None => labels.contains_key(value),
                 },
-                other => return Err(Failure::new(format!("{}invalid filter '{other}'", compat::DAEMON))),
             };
         }
         if is_shown {
             let place = engine.volume_place(&volume.name)?;
-            let text = labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
             rows.push(Value::row(
                 "*formatter.volumeContext",
                 vec![
+                    Field::new("Availability", "N/A"),
                     Field::new("Driver", "local"),
-                    Field::new("Name", volume.name.as_str()),
+                    Field::new("Group", "N/A"),
+                    Field::new("Labels", label_text(&volume)),
+                    Field::new("Links", "N/A"),
                     Field::new("Mountpoint", place),
+                    Field::new("Name", volume.name.as_str()),
                     Field::new("Scope", "local"),
-                    Field::new("Labels", text),
+                    Field::new("Size", "N/A"),
+                    Field::new("Status", "N/A"),
                 ],
             ));
         }

@@ -51,7 +51,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let steps = cx.engine()?.history(&matches.args()[0], platform.as_ref())?;
     let human = matches.flag("human");
     let is_full = matches.flag("no-trunc");
-    let format = ListFormat::parse(matches.value("format").unwrap_or_default());
+    let format = ListFormat::parse(matches.value("format").unwrap_or_default()).or("", "raw");
     let rows: Vec<[String; 6]> = steps.iter().map(|step| cells(cx, step, human, is_full)).collect();
     let text = if format.kind() == ListKind::Default && matches.flag("quiet") {
         rows.into_iter().map(|[id, ..]| id + "\n").collect()

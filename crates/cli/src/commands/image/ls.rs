@@ -172,7 +172,8 @@ pub(crate) fn created_since(cx: &Context, image: &ImageRow) -> String {
     }
 }
 
-fn created_at(cx: &Context, image: &ImageRow) -> String {
+/// When an image was made, in the user's zone.
+pub(crate) fn created_at(cx: &Context, image: &ImageRow) -> String {
     let seconds = image.created.unwrap_or(Timestamp::ZERO.seconds);
     time::local(moment(Timestamp { seconds, nanos: 0 }), cx.zone())
 }

@@ -4,7 +4,8 @@ use wharfie_engine::container::list::ListContainers;
 use wharfie_engine::disk::{ContainersUsage, ImagesUsage, VolumesUsage};
 
 use crate::commands::container::ls::{self, status};
-use crate::commands::image::ls::{NONE, created_since, rows};
+use crate::commands::container::volume::label_text;
+use crate::commands::image::ls::{NONE, created_at, created_since, rows};
 use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::context::{Context, moment};
 use crate::failure::Result;
@@ -138,7 +139,10 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
                 Field::new("Repository", repository),
                 Field::new("Tag", tag),
                 Field::new("ID", image.listed.image.id.as_str()),
+                Field::new("CreatedAt", created_at(cx, &image.listed.image)),
                 Field::new("CreatedSince", created),
+                Field::new("Digest", ""),
+                Field::new("VirtualSize", size::long(image.listed.image.size)),
                 Field::new("Size", size),
                 Field::new("SharedSize", shared),
                 Field::new("UniqueSize", unique),
@@ -175,16 +179,22 @@ fn container_values(cx: &Context) -> Result<Vec<Value>> {
 fn volume_values(cx: &Context) -> Result<Vec<Value>> {
     let engine = cx.engine()?;
     let mut values = Vec::new();
+    let known = engine.volumes()?;
     for (name, users, bytes) in engine.volumes_usage()?.volumes {
+        let labels = known.iter().find(|volume| volume.name == name).map(label_text).unwrap_or_default();
         values.push(Value::row(
             "*formatter.volumeContext",
             vec![
+                Field::new("Availability", "N/A"),
                 Field::new("Driver", "local"),
+                Field::new("Group", "N/A"),
+                Field::new("Labels", labels),
                 Field::new("Links", users.to_string()),
                 Field::new("Mountpoint", engine.volume_place(&name)?),
                 Field::new("Name", name),
                 Field::new("Scope", "local"),
                 Field::new("Size", size::short(bytes)),
+                Field::new("Status", "N/A"),
             ],
         ));
     }

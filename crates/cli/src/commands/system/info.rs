@@ -37,6 +37,8 @@ struct Facts {
     root: String,
     insecure: Vec<String>,
     mirrors: Vec<String>,
+    cgroups: &'static str,
+    security: Vec<String>,
 }
 
 fn run(cx: &Context, matches: &Matches) -> Result {
@@ -80,6 +82,11 @@ fn facts(cx: &Context) -> Result<Facts> {
         root: cx.root().display().to_string(),
         insecure,
         mirrors: cx.registry_mirrors(),
+        cgroups: if std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { "2" } else { "1" },
+        security: std::iter::once("name=seccomp,profile=builtin")
+            .chain(engine.config().is_rootless.then_some("name=rootless"))
+            .map(str::to_owned)
+            .collect(),
     })
 }
 
@@ -104,7 +111,8 @@ fn page(facts: &Facts) -> String {
     let mut text = format!(
         "Client:\n Version:    {VERSION}\n Context:    default\n Debug Mode: false\n\n\
          Server:\n Containers: {}\n  Running: {}\n  Paused: {}\n  Stopped: {}\n Images: {}\n Server Version: {VERSION}\n \
-         Storage Driver: overlay2\n  Snapshots: {}\n Logging Driver: json-file\n Kernel Version: {}\n \
+         Storage Driver: overlay2\n  Snapshots: {}\n Logging Driver: json-file\n \
+         Cgroup Driver: cgroupfs\n Cgroup Version: {}\n Security Options:\n{} Kernel Version: {}\n \
          Operating System: {}\n OSType: linux\n Architecture: {}\n CPUs: {}\n Total Memory: {}\n Name: {}\n ID: {}\n \
          Docker Root Dir: {}\n Debug Mode: false\n Experimental: false\n Insecure Registries:\n",
         facts.containers[0],
@@ -113,6 +121,8 @@ fn page(facts: &Facts) -> String {
         facts.containers[3],
         facts.images,
         facts.snapshots,
+        facts.cgroups,
+        facts.security.iter().map(|option| security(option)).collect::<String>(),
         facts.kernel,
         facts.system,
         architecture(),
@@ -134,6 +144,19 @@ fn page(facts: &Facts) -> String {
     text + " Live Restore Enabled: false\n\n"
 }
 
+/// `name=seccomp,profile=builtin` as lines of the page.
+fn security(option: &str) -> String {
+    let mut text = String::new();
+    for part in option.split(',') {
+        match part.split_once('=') {
+            Some(("name", name)) => text.push_str(&format!("  {name}\n")),
+            Some((key, value)) => text.push_str(&format!("   {}: {value}\n", key[..1].to_uppercase() + &key[1..])),
+            None => text.push_str(&format!("   {part}\n")),
+        }
+    }
+    text
+}
+
 fn value(facts: &Facts) -> Value {
     let texts = |list: &[String]| Value::list(list.iter().map(Value::str));
     let integer = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
@@ -141,6 +164,8 @@ fn value(facts: &Facts) -> Value {
         "registry.ServiceConfig",
         vec![Field::new("InsecureRegistryCIDRs", texts(&facts.insecure)), Field::new("Mirrors", texts(&facts.mirrors))],
     );
+    // Scripts ask whether there is one before they do something else.
+    let swarm = Value::object("swarm.Info", vec![Field::new("LocalNodeState", "inactive")]);
     Value::object(
         "*system.dockerInfo",
         vec![
@@ -153,6 +178,8 @@ fn value(facts: &Facts) -> Value {
             Field::new("Driver", "overlay2"),
             Field::new("DriverStatus", Value::list([texts(&["Snapshots".to_owned(), facts.snapshots.to_owned()])])),
             Field::new("LoggingDriver", "json-file"),
+            Field::new("CgroupDriver", "cgroupfs"),
+            Field::new("CgroupVersion", facts.cgroups),
             Field::new("KernelVersion", facts.kernel.as_str()),
             Field::new("OperatingSystem", facts.system.as_str()),
             Field::new("OSType", "linux"),
@@ -163,7 +190,12 @@ fn value(facts: &Facts) -> Value {
             Field::new("DockerRootDir", facts.root.as_str()),
             Field::new("RegistryConfig", registry),
             Field::new("IndexServerAddress", "https://index.docker.io/v1/"),
+            Field::new("Labels", Value::list([])),
+            Field::new("ExperimentalBuild", Value::Bool(false)),
             Field::new("ServerVersion", VERSION),
+            Field::new("Swarm", swarm),
+            Field::new("LiveRestoreEnabled", Value::Bool(false)),
+            Field::new("SecurityOptions", texts(&facts.security)),
             Field::new("Warnings", Value::List(None)),
         ],
     )

@@ -109,8 +109,32 @@ fn pruning_keeps_volumes_with_other_labels() {
 fn there_is_no_build_cache_to_prune() {
     let Some(host) = box_host() else { return };
     host.run(&["builder", "prune", "-af"]).prints("Total reclaimed space: 0B\n");
+    host.run(&["builder", "prune", "-f", "--keep-storage", "1GB", "--filter", "until=1h"])
+        .prints("Total reclaimed space: 0B\n");
+    assert_eq!(host.run(&["builder", "prune", "-f", "--filter", "foo=x"]).code, 125);
     host.run(&["builder", "prune", "-a"])
         .prints("WARNING! This will remove all build cache. Are you sure you want to continue? [y/N] ");
+}
+
+#[test]
+fn lists_have_every_field_and_refuse_unknown_filters() {
+    let Some(host) = box_host() else { return };
+    host.run(&["create", "--name", "one", "box:1", "true"]).succeeds();
+    let raw = host.run(&["ps", "-a", "--format", "raw"]).succeeds();
+    assert!(raw.ends_with("names: one\nlabels:\nports:\n\n"), "{raw}");
+    assert!(host.run(&["ps", "-a", "--format", "json"]).succeeds().contains(",\"Size\":\"0B\","));
+    host.run(&["ps", "-aq", "-f", "ancestor=UP"]).prints("");
+    host.run(&["volume", "ls", "-f", "foo=x"]).fails(1, &format!("{DAEMON}invalid filter 'foo'"));
+    host.run(&["volume", "create", "--label", "a=b", "data"]).succeeds();
+    let place = host.run(&["volume", "inspect", "-f", "{{.Mountpoint}}", "data"]).succeeds();
+    host.run(&["volume", "ls", "--format", "json"]).prints(&format!(
+        "{{\"Availability\":\"N/A\",\"Driver\":\"local\",\"Group\":\"N/A\",\"Labels\":\"a=b\",\"Links\":\"N/A\",\"Mountpoint\":\"{}\",\"Name\":\"data\",\"Scope\":\"local\",\"Size\":\"N/A\",\"Status\":\"N/A\"}}\n",
+        place.trim_end()
+    ));
+    let usage = host.run(&["system", "df", "-v", "--format", "json"]).succeeds();
+    for field in ["CreatedAt", "Digest", "VirtualSize", "Availability"] {
+        assert!(usage.contains(&format!("\"{field}\":")), "{usage}");
+    }
 }
 
 #[test]
