@@ -9,4 +9,5 @@ pub mod flags;
 mod network;
 pub mod program;
 pub mod render;
+mod runtimes;
 pub mod settings;

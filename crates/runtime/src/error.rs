@@ -100,6 +100,14 @@ pub enum Error {
         /// What it said.
         output: String,
     },
+    /// Another runtime refused. Docker's words.
+    #[error("OCI runtime {doing} failed: {output}")]
+    Foreign {
+        /// `create`, `start`, `exec`…
+        doing: String,
+        /// What it said.
+        output: String,
+    },
     /// The container is not running (any more).
     #[error("the container is not running")]
     NotRunning,
@@ -158,7 +166,7 @@ impl Fault for Error {
                 io::ErrorKind::Unsupported => Kind::Unsupported,
                 _ => Kind::Unavailable,
             },
-            Self::Program { .. } | Self::InitDied => Kind::Internal,
+            Self::Program { .. } | Self::Foreign { .. } | Self::InitDied => Kind::Internal,
         }
     }
 

@@ -61,6 +61,12 @@ impl Engine {
         if let Some(signal) = &create.stop_signal {
             super::lifecycle::parse_signal(signal)?;
         }
+        if create.settings.init && create.settings.runtime.is_some() {
+            return Err(Error::Container("--init is a part of wharfie's own runtime: leave out --runtime".to_owned()));
+        }
+        if create.settings.runtime.is_some() && !rustix::process::geteuid().is_root() {
+            return Err(Error::Container("only root can use another runtime than wharfie's own".to_owned()));
+        }
         let store = self.writer()?;
         let found = names::find(store, &create.image)?;
         let image = self.config_of(store, &found.id)?;

@@ -77,7 +77,7 @@ impl Engine {
         if row.state.status == Status::Paused {
             return Err(Error::Container(format!("Container {} is already paused", row.id)));
         }
-        target.cgroup.pause()?;
+        target.pause()?;
         self.writer()?.change_container(&row.id, |state| state.status = Status::Paused)?;
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Engine {
         if row.state.status != Status::Paused {
             return Err(Error::Container(format!("Container {} is not paused", row.id)));
         }
-        target.cgroup.unpause()?;
+        target.unpause()?;
         self.writer()?.change_container(&row.id, |state| state.status = Status::Running)?;
         Ok(())
     }
@@ -193,6 +193,14 @@ impl Engine {
         // The number may have come to another process between reading and opening it.
         if !is_alive(row) {
             return Ok(());
+        }
+        if let Some(target) = target_of(row).filter(Target::is_foreign) {
+            let number = u8::try_from(signal.as_raw()).unwrap_or_default();
+            return match wharfie_runtime::kill(&target, number) {
+                // It ended while the runtime looked.
+                Err(_) if !is_alive(row) => Ok(()),
+                result => Ok(result?),
+            };
         }
         match rustix::process::pidfd_send_signal(&process, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),

@@ -15,8 +15,8 @@ use super::settings::{PortBinding, Settings};
 use super::spec::namespace_of;
 use crate::error::{Error, Result};
 
-/// Where the machine remembers which address is whose.
-const STATE: &str = "/run/wharfie";
+/// Where the machine remembers which address is whose, and other runtimes their containers.
+pub(super) const STATE: &str = "/run/wharfie";
 
 /// Where a container's packets go.
 pub(super) struct Place {

@@ -1,6 +1,7 @@
 //! What a container was made with: a document that stays with it, and from which every start is made anew.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use wharfie_oci::config::ContainerConfig;
@@ -82,7 +83,24 @@ pub struct Settings {
     pub oom_score_adj: Option<i32>,
     /// Seconds between asking it to stop and killing it.
     pub stop_timeout: Option<i64>,
+    /// Who runs it instead of us.
+    pub runtime: Option<OtherRuntime>,
 }
+
+/// A runtime that is a program of its own: runc, crun, youki.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherRuntime {
+    /// As it was asked for.
+    pub name: String,
+    /// Where it is.
+    pub program: PathBuf,
+    /// Words before every other one.
+    #[serde(default)]
+    pub args: Vec<String>,
+}
+
+/// What our own runtime is called.
+pub const OWN_RUNTIME: &str = "wharfie";
 
 /// One thing mounted into a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

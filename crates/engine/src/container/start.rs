@@ -2,13 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use wharfie_content::{Event, Observer, Warning};
 use wharfie_runtime::proxy::Proxy;
-use wharfie_runtime::{Cgroup, Exit, Io, Network, Size, Started};
+use wharfie_runtime::{Cgroup, Exit, Foreign, Io, Network, Size, Started};
 use wharfie_store::Store;
 use wharfie_store::containers::{ContainerRow, ContainerState, Status};
 
@@ -76,7 +78,10 @@ impl Engine {
         let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
         let mut spec = spec::spec(store, row, settings, rootfs, place.network, launch.size)?;
         spec.die_with_parent = launch.die_with_us;
-        let started = wharfie_runtime::start(&spec, mounts, io, &self.config().program)?;
+        let started = match foreign(settings) {
+            Some(runtime) => runtime.start(&spec, &mounts, io)?,
+            None => wharfie_runtime::start(&spec, mounts, io, &self.config().program)?,
+        };
         let address = match &spec.network {
             Network::Bridge(bridge) => bridge.address.to_string(),
             _ => String::new(),
@@ -143,10 +148,11 @@ impl Engine {
             let settings = settings_of(&row)?;
             let has_group = Cgroup::find(parent(&settings), &row.id).exists();
             let has_address = with_address.contains(&row.id);
-            if has_group || has_address {
+            let is_known = foreign(&settings).is_some_and(|runtime| runtime.knows(&row.id));
+            if has_group || has_address || is_known {
                 self.withdraw(&row, &settings);
             }
-            for (has, what) in [(has_group, "cgroup"), (has_address, "address")] {
+            for (has, what) in [(has_group, "cgroup"), (has_address, "address"), (is_known, "runtime's state")] {
                 if has {
                     found.push(format!("{what} of container {}", row.name));
                 }
@@ -158,6 +164,9 @@ impl Engine {
     /// Takes away what a container that has ended has left on the machine: its cgroup, its cable, its address. What
     /// cannot be taken away now is found by a check of the store.
     pub(crate) fn withdraw(&self, row: &ContainerRow, settings: &Settings) {
+        if let Some(runtime) = foreign(settings) {
+            let _ = runtime.remove(&row.id);
+        }
         let parent = parent(settings);
         let subnet = network::is_bridge(settings).then(network::subnet);
         let _ = wharfie_runtime::cleanup(&row.id, parent, subnet.as_ref());
@@ -171,7 +180,9 @@ impl Engine {
         let settings = settings_of(row)?;
         let launch = Launch { volatile: settings.auto_remove, die_with_us: true, size: None };
         let is_logged = !settings.auto_remove && settings.log_driver != "none";
-        let (io, pumps) = if is_logged { self.logged(row, streams)? } else { (direct(streams)?, Vec::new()) };
+        // Another runtime complains on the container's own streams before it gives up: we say it, and once.
+        let is_piped = is_logged || settings.runtime.is_some();
+        let (io, pumps) = if is_piped { self.piped(row, streams, is_logged)? } else { (direct(streams)?, Vec::new()) };
         // Heard from now on: a signal that comes while the container starts is passed on once it has.
         let heard = streams.signals.then(|| Signals::new(FORWARDED).ok()).flatten();
         let result = self.launch(row, &settings, io, launch);
@@ -208,16 +219,16 @@ impl Engine {
         Ok(exit.code())
     }
 
-    /// Pipes whose other ends are copied to us and into the log.
-    fn logged(&self, row: &ContainerRow, streams: Streams) -> Result<(Io, Vec<Pump>)> {
+    /// Pipes whose other ends are copied to us and, if wanted, into the log.
+    fn piped(&self, row: &ContainerRow, streams: Streams, is_logged: bool) -> Result<(Io, Vec<Pump>)> {
         let store = self.writer()?;
         let path = spec::log_path(store, &row.id);
-        let writer = log::Writer::append(&path, store.options().clock);
-        let writer = std::sync::Arc::new(writer.map_err(|source| Error::File { doing: "open", path, source })?);
+        let writer = is_logged.then(|| log::Writer::append(&path, store.options().clock)).transpose();
+        let writer = writer.map_err(|source| Error::File { doing: "open", path, source })?.map(Arc::new);
         let mut pumps = Vec::new();
         let mut pipe = |stream: &'static str, to: Option<OwnedFd>| -> Result<OwnedFd> {
             let (from, theirs) = io::pipe().map_err(|why| Error::Container(format!("cannot make a pipe: {why}")))?;
-            pumps.push(Pump { from: from.into(), to, stream, log: std::sync::Arc::clone(&writer) });
+            pumps.push(Pump { from: from.into(), to, stream, log: writer.clone() });
             Ok(theirs.into())
         };
         let stdout = pipe("stdout", streams.stdout.then(|| ours(io::stdout().as_fd())).transpose()?)?;
@@ -247,6 +258,12 @@ fn turn(store: &Store, id: &str, how: FlockOperation) -> Result<OwnedFd> {
         Ok(directory)
     });
     locked.map_err(|why| Error::File { doing: "lock", path, source: why.into() })
+}
+
+/// Who runs the container, if it is not us.
+pub(super) fn foreign(settings: &Settings) -> Option<Foreign> {
+    let runtime = settings.runtime.as_ref()?;
+    Some(Foreign::new(&runtime.name, &runtime.program, &runtime.args, Path::new(network::STATE)))
 }
 
 fn parent(settings: &Settings) -> Option<&str> {
@@ -285,7 +302,7 @@ struct Pump {
     from: OwnedFd,
     to: Option<OwnedFd>,
     stream: &'static str,
-    log: std::sync::Arc<log::Writer>,
+    log: Option<Arc<log::Writer>>,
 }
 
 impl Pump {
@@ -302,10 +319,14 @@ impl Pump {
                     // Nobody listens any more; the log still does.
                     to = None;
                 }
-                pending.extend_from_slice(&buffer[..n]);
-                let _ = self.log.write(self.stream, &mut pending, false);
+                if let Some(log) = &self.log {
+                    pending.extend_from_slice(&buffer[..n]);
+                    let _ = log.write(self.stream, &mut pending, false);
+                }
             }
-            let _ = self.log.write(self.stream, &mut pending, true);
+            if let Some(log) = &self.log {
+                let _ = log.write(self.stream, &mut pending, true);
+            }
         })
     }
 }

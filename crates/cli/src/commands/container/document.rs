@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wharfie_engine::container::list::status_word;
 use wharfie_engine::container::network::open_ports;
-use wharfie_engine::container::settings::{Restart, Settings};
+use wharfie_engine::container::settings::{OWN_RUNTIME, Restart, Settings};
 use wharfie_engine::container::settings_of;
 use wharfie_oci::Timestamp;
 use wharfie_store::containers::{ContainerRow, Status};
@@ -186,7 +186,7 @@ fn host_config(settings: &Settings) -> Value {
         Field::new("SecurityOpt", texts(&settings.security_opt)),
         Field::new("UTSMode", settings.uts_mode.as_str()),
         Field::new("ShmSize", integer(if settings.shm_size > 0 { settings.shm_size } else { 64 << 20 })),
-        Field::new("Runtime", "wharfie"),
+        Field::new("Runtime", settings.runtime.as_ref().map_or(OWN_RUNTIME, |runtime| &runtime.name)),
         Field::new("Memory", integer(resources.memory.unwrap_or_default())),
         Field::new("MemoryReservation", integer(resources.memory_reservation.unwrap_or_default())),
         Field::new("MemorySwap", integer(resources.memory_swap.unwrap_or_default())),

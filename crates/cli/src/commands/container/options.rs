@@ -75,6 +75,7 @@ macro_rules! create_flags {
             Flag::bool("read-only", "Mount the container's root filesystem as read only"),
             Flag::str("restart", "Restart policy to apply when a container exits").default("no"),
             Flag::bool("rm", "Automatically remove the container when it exits"),
+            Flag::str("runtime", "Runtime to use for this container (wharfie, runc, crun, youki)"),
             Flag::list("security-opt", "Security Options"),
             Flag::str("shm-size", "Size of /dev/shm").value_name("bytes").check(checks::bytes),
             Flag::str("stop-signal", "Signal to stop the container"),
@@ -111,7 +112,6 @@ macro_rules! create_flags {
             Flag::int("memory-swappiness", "Not supported").hidden(),
             Flag::list("network-alias", "Not supported").hidden(),
             Flag::bool("oom-kill-disable", "Not supported").hidden(),
-            Flag::str("runtime", "Not supported").hidden(),
             Flag::list("storage-opt", "Not supported").hidden(),
             Flag::str("volume-driver", "Not supported").hidden(),
             $($more),*
@@ -144,7 +144,6 @@ const UNSUPPORTED: &[&str] = &[
     "memory-swappiness",
     "network-alias",
     "oom-kill-disable",
-    "runtime",
     "storage-opt",
     "volume-driver",
 ];
@@ -199,6 +198,7 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         cgroup_parent: text("cgroup-parent"),
         oom_score_adj: matches.is_set("oom-score-adj").then(|| matches.int("oom-score-adj") as i32),
         stop_timeout: matches.is_set("stop-timeout").then(|| matches.int("stop-timeout")),
+        runtime: cx.runtime(matches.value("runtime")).map_err(invalid)?,
         ..Settings::default()
     };
     check_modes(matches).map_err(invalid)?;
