@@ -53,11 +53,11 @@ const CHANGES: &str = "\
 /// Everything that can be seen of it, whoever runs the image.
 const SHOW: &str = "\
     pwd; echo $X $Y; id -u; ls -AF /data /dir /file; cat /dir/new /data/changed; readlink /link; \
-    stat -c '%n %a %u %g %h' /data/keep /data/changed /sticky /dir; /opt/busybox grep CapEff /proc/self/status";
+    stat -c '%n %a %u %g %h' /data/keep /data/changed; stat -c '%n %a %u %g' /sticky /dir; /opt/busybox grep CapEff /proc/self/status";
 
 const SEEN: &str = "\
 /data\none two\n33\n/data:\nchanged\nhard\nkeep\npipe|\n\n/dir:\nnew\n\n/file:\nnew\nchanged\n/dir/new\n\
-/data/keep 644 0 0 1\n/data/changed 640 33 33 2\n/sticky 1777 0 0 2\n/dir 755 0 0 2\nCapEff:\t0000000000000400\n";
+/data/keep 644 0 0 1\n/data/changed 640 33 33 2\n/sticky 1777 0 0\n/dir 755 0 0\nCapEff:\t0000000000000400\n";
 
 const BASE: &str = "example.org/base:1";
 const NAME: &str = "example.org/committed:1";
