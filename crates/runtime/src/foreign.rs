@@ -25,9 +25,9 @@ use crate::bundle::{self, Bundle};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::launch::{Io, Kind, Started};
-use crate::spec::{Network, Process, Size, Spec};
+use crate::spec::{Process, Size, Spec};
 use crate::target::Target;
-use crate::{Bridge, accounts, net, process_table, sys};
+use crate::{accounts, net, process_table, sys};
 
 /// A runtime that is a program of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,9 +83,9 @@ impl Foreign {
         command.arg("--log").arg(errand.log()).arg("create").arg("--bundle").arg(&directory);
         let (pid, pidfd, terminal) = self.send(command, &errand, &[&spec.id], io, &spec.process)?;
         let begun = (|| {
-            if let Network::Bridge(bridge) = &spec.network {
-                net::connect(bridge, &spec.id, pid)?;
-                self.configure(bridge, pid)?;
+            spec.bridges().try_for_each(|bridge| net::connect(bridge, &spec.id, pid))?;
+            if spec.bridges().next().is_some() {
+                net::configure_in(pid, &spec.bridges().cloned().collect::<Vec<_>>())?;
             }
             self.tell("start", &spec.id, &[])
         })();
@@ -105,21 +105,6 @@ impl Foreign {
             foreign: Some((self.clone(), spec.id.clone())),
         };
         Ok(Started { pid, pidfd, terminal, start_time, cgroup, warnings, kind: Kind::Container(Box::new(target)) })
-    }
-
-    /// The container's end of its cable, from a thread that is in its network for that long.
-    fn configure(&self, bridge: &Bridge, pid: u32) -> Result<()> {
-        let path = format!("/proc/{pid}/ns/net");
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let namespace = rustix::fs::open(&path, flags, Mode::empty()).map_err(Error::system(format!("open {path}")))?;
-        let enter = || {
-            let network = Some(rustix::thread::LinkNameSpaceType::Network);
-            rustix::thread::move_into_link_name_space(namespace.as_fd(), network)
-                .map_err(Error::system("enter the container's network"))?;
-            net::loopback_up()?;
-            net::configure(bridge)
-        };
-        std::thread::scope(|scope| scope.spawn(enter).join()).unwrap_or(Err(Error::InitDied))
     }
 
     /// As [`crate::exec`].

@@ -36,7 +36,7 @@ pub use exit::Exit;
 pub use foreign::Foreign;
 pub use init::init_main;
 pub use launch::{Io, Started, exec, start};
-pub use net::{Bridge, Subnet, proxy};
+pub use net::{Bridge, MAX_DEVICE_NUMBER, Subnet, plug, proxy, unplug};
 pub use rlimit::Rlimit;
 pub use spec::{
     Bind, Device, Files, IdMap, Lower, Mount, MountKind, Network, Process, Propagation, Resources, Rootfs, Seccomp,

@@ -67,6 +67,7 @@ impl Engine {
         if create.settings.runtime.is_some() && !rustix::process::geteuid().is_root() {
             return Err(Error::Container("only root can use another runtime than wharfie's own".to_owned()));
         }
+        super::connect::check(&create.settings.network, &create.settings.aliases, create.settings.address)?;
         let store = self.writer()?;
         let found = names::find(store, &create.image)?;
         let image = self.config_of(store, &found.id)?;

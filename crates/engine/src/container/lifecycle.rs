@@ -137,8 +137,9 @@ impl Engine {
         }
         self.writer()?.rename_container(&row.id, new).map_err(|why| match why {
             wharfie_store::Error::NameTaken { name, id } => Error::ContainerName { name, id },
-            why => why.into(),
-        })
+            why => Error::from(why),
+        })?;
+        self.tell_names(&row.state.addresses.into_keys().collect::<Vec<_>>())
     }
 
     /// Removes a container; a running one only by force. With `volumes` its anonymous volumes go too.

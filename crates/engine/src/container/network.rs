@@ -3,24 +3,30 @@
 //! Addresses belong to the machine, not to a store: every store's containers share one bridge, and the record of who has
 //! which address goes with the machine's last shutdown, as the bridge does.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use wharfie_runtime::proxy::{Protocol, Proxy, Publish, Reserved, reserve};
-use wharfie_runtime::{Bridge, Network, Subnet};
+use wharfie_runtime::{Bridge, MAX_DEVICE_NUMBER, Network, Subnet};
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
 use super::is_alive;
-use super::settings::{PortBinding, Settings};
+use super::settings::{Attachment, PortBinding, Settings};
 use super::spec::namespace_of;
 use crate::error::{Error, Result};
+use crate::networks;
 
 /// Where the machine remembers which address is whose, and other runtimes their containers.
-pub(super) const STATE: &str = "/run/wharfie";
+pub(crate) const STATE: &str = "/run/wharfie";
 
 /// Where a container's packets go.
 pub(super) struct Place {
     pub(super) network: Network,
+    /// Bridges besides the first.
+    pub(super) more: Vec<Bridge>,
+    /// Its addresses by the networks' names, and which of its devices has each.
+    pub(super) addresses: BTreeMap<String, (String, u8)>,
     /// Ports that are taken and lead nowhere yet.
     pub(super) reserved: Option<Reserved>,
     /// Why it is not what one would expect.
@@ -32,47 +38,95 @@ pub(crate) fn subnet() -> Subnet {
     Subnet::new(STATE)
 }
 
-/// True if the container is to be on the bridge.
-pub(crate) fn is_bridge(settings: &Settings) -> bool {
-    matches!(settings.network.as_str(), "" | "default" | "bridge")
-}
-
 /// Finds a place for a container that is about to start. Ports in use are an error; a bridge that cannot be made is
 /// one only for who asked for it, and a warning for who did not.
 pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings) -> Result<Place> {
-    let plain = |network| Place { network, reserved: None, warning: None };
-    match settings.network.as_str() {
-        "host" => Ok(plain(Network::Host)),
-        "none" => Ok(plain(Network::None)),
-        "" | "default" | "bridge" => match bridge(row) {
-            Ok(bridge) => {
-                let ports = wanted(settings)?;
-                let reserved = (!ports.is_empty()).then(|| reserve(&ports)).transpose();
-                let reserved = reserved.map_err(|why| in_use(row, why))?;
-                Ok(Place { network: Network::Bridge(bridge), reserved, warning: None })
+    let plain =
+        |network| Place { network, more: Vec::new(), addresses: BTreeMap::new(), reserved: None, warning: None };
+    let attachments = settings.attachments();
+    if attachments.is_empty() {
+        return match settings.network.as_str() {
+            "host" => Ok(plain(Network::Host)),
+            "none" => Ok(plain(Network::None)),
+            other => {
+                let name = other.strip_prefix("container:").unwrap_or(other);
+                Ok(plain(Network::Namespace(namespace_of(store, name, "net")?)))
             }
-            Err(why) if settings.network == "bridge" || !wanted(settings)?.is_empty() => Err(why),
-            Err(why) => {
-                let warning = format!("the container has no network but its own loopback: {why}");
-                Ok(Place { network: Network::None, reserved: None, warning: Some(warning) })
-            }
-        },
-        other => match other.strip_prefix("container:") {
-            Some(name) => Ok(plain(Network::Namespace(namespace_of(store, name, "net")?))),
-            None => Err(Error::Container(format!("network {other} not found"))),
-        },
+        };
+    }
+    match bridges(store, row, &attachments) {
+        Ok(mut bridges) => {
+            let addresses = attachments.iter().zip(&bridges);
+            let addresses = addresses
+                .map(|(one, bridge)| (one.network.clone(), (bridge.address.to_string(), bridge.device_number)));
+            let addresses = addresses.collect();
+            let ports = wanted(settings)?;
+            let reserved = (!ports.is_empty()).then(|| reserve(&ports)).transpose();
+            let reserved = reserved.map_err(|why| in_use(row, why))?;
+            let more = bridges.split_off(1);
+            let network = bridges.pop().map_or(Network::None, Network::Bridge);
+            Ok(Place { network, more, addresses, reserved, warning: None })
+        }
+        Err(why) if !matches!(settings.network.as_str(), "" | "default") || attachments.len() > 1 => Err(why),
+        Err(why) if !wanted(settings)?.is_empty() => Err(why),
+        Err(why) => {
+            let warning = format!("the container has no network but its own loopback: {why}");
+            Ok(Place { warning: Some(warning), ..plain(Network::None) })
+        }
     }
 }
 
-/// A place on the bridge, which is made if it is missing.
-fn bridge(row: &ContainerRow) -> Result<Bridge> {
+/// A place on each network. The way out is through the first that has one.
+fn bridges(store: &Store, row: &ContainerRow, attachments: &[Attachment]) -> Result<Vec<Bridge>> {
+    let mut bridges: Vec<Bridge> = Vec::with_capacity(attachments.len());
+    for (attachment, number) in attachments.iter().zip(0..MAX_DEVICE_NUMBER) {
+        let mut bridge = bridge_of(store, row, attachment)?;
+        bridge.device_number = number;
+        bridge.is_way_out &= !bridges.iter().any(|other| other.is_way_out);
+        bridges.push(bridge);
+    }
+    Ok(bridges)
+}
+
+/// A place on a network, whose bridge is made if it is missing.
+pub(super) fn bridge_of(store: &Store, row: &ContainerRow, attachment: &Attachment) -> Result<Bridge> {
     if !rustix::process::geteuid().is_root() {
         let text = "only root can make a bridge; --network host shares the machine's network";
         return Err(Error::Container(text.to_owned()));
     }
-    let subnet = subnet();
+    if attachment.network == "bridge" {
+        let subnet = subnet();
+        subnet.prepare()?;
+        return Ok(subnet.allocate(&row.id)?);
+    }
+    let subnet = networks::of_store(store, &attachment.network)?.subnet();
+    let place = subnet.allocate_at(&row.id, attachment.address).map_err(|why| match why {
+        wharfie_runtime::Error::Invalid { what, value, reason } if what == "address" => {
+            Error::Container(if reason == "already in use" {
+                "Address already in use".to_owned()
+            } else {
+                format!("invalid address {value}: {reason}")
+            })
+        }
+        why => why.into(),
+    })?;
+    // From here on the network cannot be removed; it may have been a moment ago.
+    if let Err(why) = networks::of_store(store, &attachment.network) {
+        subnet.release(&row.id)?;
+        subnet.forget_if_unused()?;
+        return Err(why);
+    }
     subnet.prepare()?;
-    Ok(subnet.allocate(&row.id)?)
+    Ok(place)
+}
+
+/// Takes back a container's address on a network. What cannot be taken back now is found by a check of the store.
+pub(super) fn release(store: &Store, row: &ContainerRow, network: &str) {
+    let subnet = match network {
+        "bridge" => Some(subnet()),
+        name => networks::of_store(store, name).ok().map(|network| network.subnet()),
+    };
+    let _ = subnet.map(|subnet| subnet.release(&row.id));
 }
 
 /// Docker's words for a port that somebody else has.

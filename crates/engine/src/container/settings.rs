@@ -1,6 +1,7 @@
 //! What a container was made with: a document that stays with it, and from which every start is made anew.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,14 @@ pub struct Settings {
     pub auto_remove: bool,
     /// What is mounted into it.
     pub mounts: Vec<MountPoint>,
-    /// Where its packets go: `default`, `bridge`, `host`, `none`, `container:ID`.
+    /// Where its packets go: `default`, `bridge`, `host`, `none`, `container:ID`, or a network of the user's own.
     pub network: String,
+    /// What it is called on that network besides its name.
+    pub aliases: Vec<String>,
+    /// The address that it must have there.
+    pub address: Option<Ipv4Addr>,
+    /// Networks besides that one.
+    pub more_networks: Vec<Attachment>,
     /// Ports that are published on the host.
     pub ports: Vec<PortBinding>,
     /// Publish every exposed port on a free one.
@@ -101,6 +108,17 @@ pub struct OtherRuntime {
 
 /// What our own runtime is called.
 pub const OWN_RUNTIME: &str = "wharfie";
+
+/// A network that a container is on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its name.
+    pub network: String,
+    /// What the container is called there besides its name.
+    pub aliases: Vec<String>,
+    /// The address that it must have there.
+    pub address: Option<Ipv4Addr>,
+}
 
 /// One thing mounted into a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,6 +233,18 @@ impl Settings {
             env.insert(0, DEFAULT_PATH.to_owned());
         }
         env
+    }
+
+    /// The networks that it is on, the first one first; none for who shares the host's or another's, or has none.
+    pub fn attachments(&self) -> Vec<Attachment> {
+        let network = match self.network.as_str() {
+            "" | "default" | "bridge" => "bridge".to_owned(),
+            "host" | "none" => return Vec::new(),
+            other if other.starts_with("container:") => return Vec::new(),
+            other => other.to_owned(),
+        };
+        let first = Attachment { network, aliases: self.aliases.clone(), address: self.address };
+        std::iter::once(first).chain(self.more_networks.iter().cloned()).collect()
     }
 
     /// Command and arguments, as one list.

@@ -18,6 +18,7 @@ use super::settings::Settings;
 use super::{is_alive, log, network, settings_of, spec, start_ticks};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::networks;
 
 /// What of a foreground container is connected to us.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +79,8 @@ impl Engine {
         let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
         let mut spec = spec::spec(store, row, settings, rootfs, place.network, launch.size)?;
         spec.die_with_parent = launch.die_with_us;
+        spec.more_bridges = place.more;
+        self.tell_names_to(row, settings, &place.addresses)?;
         let started = match foreign(settings) {
             Some(runtime) => runtime.start(&spec, &mounts, io)?,
             None => wharfie_runtime::start(&spec, mounts, io, &self.config().program)?,
@@ -104,6 +107,7 @@ impl Engine {
                 pid_started: started.start_time,
                 target,
                 address,
+                addresses: place.addresses.clone(),
                 ports,
                 monitor: Some(us),
                 monitor_started: start_ticks(us).unwrap_or_default(),
@@ -113,6 +117,10 @@ impl Engine {
                 ..ContainerState::default()
             };
         })?;
+        let networks: Vec<String> = place.addresses.into_keys().collect();
+        if let Err(why) = self.tell_names(&networks) {
+            warnings.push(format!("its neighbours do not know its name: {why}"));
+        }
         Ok(Running { started, warnings, _published: published })
     }
 
@@ -128,15 +136,18 @@ impl Engine {
             state.finished_at = Some(now);
             state.exit_code = i32::from(exit.code());
             state.oom_killed = oom;
-            (state.target, state.address, state.ports) = Default::default();
+            (state.target, state.address, state.addresses, state.ports) = Default::default();
         })?;
-        Ok(())
+        self.tell_names(&networks_of(settings))
     }
 
     /// What containers that have ended have left on the machine, because whoever looked after them was killed. It is
     /// taken away.
     pub(crate) fn withdraw_leftovers(&self) -> Result<Vec<String>> {
-        let with_address = network::subnet().owners().unwrap_or_default();
+        let mut with_address = network::subnet().owners().unwrap_or_default();
+        for network in self.networks()? {
+            with_address.extend(network.subnet().owners().unwrap_or_default());
+        }
         let mut found = Vec::new();
         for row in self.containers()? {
             // One that is being started has a cgroup and an address already, and its row does not say so yet.
@@ -168,8 +179,8 @@ impl Engine {
             let _ = runtime.remove(&row.id);
         }
         let parent = parent(settings);
-        let subnet = network::is_bridge(settings).then(network::subnet);
-        let _ = wharfie_runtime::cleanup(&row.id, parent, subnet.as_ref());
+        let subnets = self.reader().map(|store| networks::subnets(store, settings)).unwrap_or_default();
+        let _ = wharfie_runtime::cleanup(&row.id, parent, &subnets);
     }
 
     /// Runs a container in the foreground: it has our streams, gets our signals and ends when we do. Gives its exit code.
@@ -213,6 +224,7 @@ impl Engine {
         if settings.auto_remove {
             self.withdraw(row, &settings);
             self.discard(row)?;
+            self.tell_names(&networks_of(&settings))?;
         } else {
             self.ended(row, &settings, started, exit)?;
         }
@@ -258,6 +270,11 @@ fn turn(store: &Store, id: &str, how: FlockOperation) -> Result<OwnedFd> {
         Ok(directory)
     });
     locked.map_err(|why| Error::File { doing: "lock", path, source: why.into() })
+}
+
+/// Names of the networks that a container is on.
+fn networks_of(settings: &Settings) -> Vec<String> {
+    settings.attachments().into_iter().map(|one| one.network).collect()
 }
 
 /// Who runs the container, if it is not us.

@@ -63,9 +63,7 @@ fn try_run(
     if !has_user_namespace {
         wait_for(maker)?;
     }
-    if let Network::Bridge(bridge) = &spec.network {
-        net::configure(bridge)?;
-    }
+    spec.bridges().try_for_each(net::configure)?;
     match terminal {
         Some(slave) => terminal::take(&slave)?,
         None => become_command::use_streams(stdio)?,

@@ -43,9 +43,7 @@ pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
                 idmap::apply(pid, namespace)?;
             }
             cgroup.limit(&spec.resources)?;
-            if let Network::Bridge(bridge) = &spec.network {
-                net::connect(bridge, &spec.id, pid)?;
-            }
+            spec.bridges().try_for_each(|bridge| net::connect(bridge, &spec.id, pid))?;
             if !filters_devices && spec.user_namespace.is_none() {
                 warn(crate::Warning::NoDeviceFilter);
             }

@@ -3,9 +3,13 @@
 mod bridge;
 mod firewall;
 mod netlink;
+mod plug;
 mod pool;
 pub mod proxy;
 
+pub use bridge::MAX_DEVICE_NUMBER;
 pub(crate) use bridge::{configure, connect, disconnect};
 pub(crate) use netlink::loopback_up;
+pub(crate) use plug::configure_in;
+pub use plug::{plug, unplug};
 pub use pool::{Bridge, Subnet};

@@ -87,7 +87,7 @@ pub(crate) fn document(cx: &Context, row: &ContainerRow, with_size: bool) -> Res
     }
     fields.push(Field::new("Mounts", mounts(cx, &settings)?));
     fields.push(Field::new("Config", config(&settings)));
-    fields.push(Field::new("NetworkSettings", network(row, &settings)));
+    fields.push(Field::new("NetworkSettings", network(cx, row, &settings)));
     Ok(Value::document(fields))
 }
 
@@ -221,7 +221,7 @@ fn mounts(cx: &Context, settings: &Settings) -> Result<Value> {
     Ok(Value::list(list))
 }
 
-fn network(row: &ContainerRow, settings: &Settings) -> Value {
+fn network(cx: &Context, row: &ContainerRow, settings: &Settings) -> Value {
     let mut ports: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     if matches!(row.state.status, Status::Running | Status::Paused) {
         ports.extend(settings.config.exposed_ports.iter().flatten().map(|(port, _)| (port.clone(), Vec::new())));
@@ -237,14 +237,30 @@ fn network(row: &ContainerRow, settings: &Settings) -> Value {
         let value = if bindings.is_empty() { Value::Nil } else { Value::list(bindings) };
         (port, value)
     }));
-    let name = match settings.network.as_str() {
-        "" | "default" => "bridge",
-        other => other,
-    };
-    let endpoint = Value::document(vec![Field::new("IPAddress", row.state.address.as_str())]);
+    let mut endpoints: Vec<(String, Value)> = Vec::new();
+    for one in settings.attachments() {
+        let address = row.state.addresses.get(&one.network).map(|(address, _)| address.as_str()).unwrap_or_default();
+        let network = super::network::facts(cx, &one.network);
+        let is_connected = !address.is_empty();
+        let (gateway, prefix) = network
+            .as_ref()
+            .filter(|_| is_connected)
+            .map_or((String::new(), 0), |network| (network.gateway.to_string(), i64::from(network.prefix)));
+        let document = Value::document(vec![
+            Field::new("Aliases", texts(&one.aliases)),
+            Field::new("NetworkID", network.map(|network| network.id).unwrap_or_default()),
+            Field::new("Gateway", gateway),
+            Field::new("IPAddress", address),
+            Field::new("IPPrefixLen", prefix),
+        ]);
+        endpoints.push((one.network, document));
+    }
+    if endpoints.is_empty() && !settings.network.starts_with("container:") {
+        endpoints.push((settings.network.clone(), Value::document(vec![Field::new("IPAddress", "")])));
+    }
     Value::document(vec![
         Field::new("Ports", ports),
         Field::new("IPAddress", row.state.address.as_str()),
-        Field::new("Networks", Value::map([(name, endpoint)])),
+        Field::new("Networks", Value::map(endpoints)),
     ])
 }

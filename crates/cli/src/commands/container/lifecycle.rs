@@ -153,7 +153,7 @@ pub(crate) fn each(
     Ok(errors)
 }
 
-fn done(errors: &[String]) -> Result {
+pub(crate) fn done(errors: &[String]) -> Result {
     if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
 }
 

@@ -12,6 +12,7 @@ pub mod ls;
 pub mod monitor;
 mod mount_flag;
 pub mod network;
+mod network_change;
 pub mod options;
 pub mod run;
 mod terminal;

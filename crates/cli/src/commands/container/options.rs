@@ -50,6 +50,7 @@ macro_rules! create_flags {
             Flag::str("hostname", "Container host name").short('h'),
             Flag::bool("init", "Run an init inside the container that forwards signals and reaps processes"),
             Flag::bool("interactive", "Keep STDIN open even if not attached").short('i'),
+            Flag::str("ip", "IPv4 address (e.g., 172.30.100.104)").value_name("ip").check(checks::address),
             Flag::str("ipc", "IPC mode to use"),
             Flag::list("label", "Set meta data on a container").short('l'),
             Flag::list("label-file", "Read in a line delimited file of labels"),
@@ -61,6 +62,8 @@ macro_rules! create_flags {
             Flag::list("mount", "Attach a filesystem mount to the container").check(checks::mount),
             Flag::str("name", "Assign a name to the container"),
             Flag::str("network", "Connect a container to a network").value_name("network"),
+            Flag::list("network-alias", "Add network-scoped alias for the container"),
+            Flag::list("net-alias", "Add network-scoped alias for the container").hidden().alias_of("network-alias"),
             Flag::str("net", "Connect a container to a network").hidden().alias_of("network"),
             Flag::bool("no-healthcheck", "Disable any container-specified HEALTHCHECK"),
             Flag::int("oom-score-adj", "Tune host's OOM preferences (-1000 to 1000)"),
@@ -102,7 +105,6 @@ macro_rules! create_flags {
             Flag::list("device-write-bps", "Not supported").hidden(),
             Flag::list("device-write-iops", "Not supported").hidden(),
             Flag::str("gpus", "Not supported").hidden(),
-            Flag::str("ip", "Not supported").hidden(),
             Flag::str("ip6", "Not supported").hidden(),
             Flag::str("isolation", "Not supported").hidden(),
             Flag::str("kernel-memory", "Not supported").hidden(),
@@ -110,7 +112,6 @@ macro_rules! create_flags {
             Flag::list("link-local-ip", "Not supported").hidden(),
             Flag::str("mac-address", "Not supported").hidden(),
             Flag::int("memory-swappiness", "Not supported").hidden(),
-            Flag::list("network-alias", "Not supported").hidden(),
             Flag::bool("oom-kill-disable", "Not supported").hidden(),
             Flag::list("storage-opt", "Not supported").hidden(),
             Flag::str("volume-driver", "Not supported").hidden(),
@@ -133,7 +134,6 @@ const UNSUPPORTED: &[&str] = &[
     "device-write-bps",
     "device-write-iops",
     "gpus",
-    "ip",
     "ip6",
     "isolation",
     "kernel-memory",
@@ -142,7 +142,6 @@ const UNSUPPORTED: &[&str] = &[
     "log-opt",
     "mac-address",
     "memory-swappiness",
-    "network-alias",
     "oom-kill-disable",
     "storage-opt",
     "volume-driver",
@@ -170,6 +169,8 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
             "" => "default".to_owned(),
             other => other.to_owned(),
         },
+        aliases: matches.values("network-alias").to_vec(),
+        address: optional("ip").and_then(|text| text.trim().parse().ok()),
         publish_all: matches.flag("publish-all"),
         cap_add: matches.values("cap-add").to_vec(),
         cap_drop: matches.values("cap-drop").to_vec(),
@@ -292,7 +293,7 @@ fn security_options(matches: &Matches) -> Result<Vec<String>> {
     Ok(options)
 }
 
-fn pairs(values: &[String]) -> Vec<(String, String)> {
+pub(crate) fn pairs(values: &[String]) -> Vec<(String, String)> {
     values
         .iter()
         .map(|text| text.split_once('=').map_or((text.clone(), String::new()), |(k, v)| (k.to_owned(), v.to_owned())))

@@ -7,6 +7,7 @@ mod hostile;
 mod lifecycle;
 mod networks;
 mod other_runtimes;
+mod own_networks;
 mod running;
 mod terminals;
 mod volumes;
