@@ -316,6 +316,9 @@ fn refusal(doing: &str, said: &str, process: &Process) -> Error {
     let lower = said.to_ascii_lowercase();
     let has = |text: &str| lower.contains(text);
     let is_about_command = !has("chdir") && !has("mount") && (said.contains(&command) || has("executable"));
+    if has("chdir") && has("no such file or directory") {
+        return Error::WorkingDirectory { path: process.cwd.clone(), reason: "no such file or directory".to_owned() };
+    }
     let reason = match () {
         () if has("not found in $path") && !command.contains('/') => "executable file not found in $PATH".to_owned(),
         () if is_about_command && (has("no such file or directory") || has("not found in $path")) => {
@@ -356,8 +359,8 @@ mod tests {
         check("executable file `/nope` not found in $PATH: No such file or directory", "/nope", stat);
         check("open executable: Operation not permitted", "/etc", "exec: \"/etc\": permission denied");
         check("exec: \"/etc\": permission denied", "/etc", "exec: \"/etc\": permission denied");
-        let cwd = "chdir to cwd (\"/x\") set in config.json failed: no such file or directory";
-        check(cwd, "sh", &format!("OCI runtime create failed: {cwd}"));
+        let other = "mount nope to rootfs: no such file or directory";
+        check(other, "nope", &format!("OCI runtime create failed: {other}"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod foreign;
 mod idmap;
 mod init;
 mod launch;
+mod memory;
 mod net;
 mod process_table;
 mod rlimit;
@@ -28,6 +29,7 @@ mod sys;
 mod target;
 mod warning;
 
+pub use accounts::ids_of as look_up;
 pub use capability::{Capabilities, bits as capability_bits};
 pub use cgroup::{Cgroup, Stats};
 pub use cleanup::cleanup;
@@ -36,6 +38,7 @@ pub use exit::Exit;
 pub use foreign::Foreign;
 pub use init::init_main;
 pub use launch::{Io, Started, exec, start};
+pub use memory::{give_memory_back, keep_small};
 pub use net::{Bridge, MAX_DEVICE_NUMBER, Subnet, plug, proxy, unplug};
 pub use rlimit::Rlimit;
 pub use spec::{

@@ -54,6 +54,9 @@ impl Engine {
     /// When there is no such container, it cannot be looked into here, or `out` cannot be written.
     pub fn export(&self, name: &str, out: impl Write) -> Result<()> {
         let row = self.container(name)?;
+        if row.state.started_at.is_none() {
+            self.make_mount_points(&row)?;
+        }
         let root = self.merged_view(&row)?;
         pack(root.as_fd(), &pack::Options::default(), out).map_err(wharfie_store::Error::Layer)?;
         Ok(())

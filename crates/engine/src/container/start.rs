@@ -291,7 +291,9 @@ fn parent(settings: &Settings) -> Option<&str> {
 pub fn start_failure(why: &Error) -> i32 {
     match why {
         Error::Runtime(wharfie_runtime::Error::CommandNotFound { .. }) => 127,
-        Error::Runtime(wharfie_runtime::Error::NotExecutable { .. }) => 126,
+        Error::Runtime(
+            wharfie_runtime::Error::NotExecutable { .. } | wharfie_runtime::Error::WorkingDirectory { .. },
+        ) => 126,
         _ => 128,
     }
 }

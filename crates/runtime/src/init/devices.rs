@@ -47,8 +47,9 @@ pub(crate) fn rules(devices: &[Device]) -> Result<Vec<DeviceRule>> {
 /// A device and where it goes; a directory stands for all devices in it.
 fn expand(device: &Device) -> Result<Vec<(PathBuf, PathBuf)>> {
     let Device { source, target, .. } = device;
-    let invalid = || Error::invalid("device", source.display().to_string(), "not a device node");
-    let metadata = std::fs::metadata(source).map_err(Error::system(format!("look at {}", source.display())))?;
+    let refused = |reason: String| Error::Device { path: source.display().to_string(), reason };
+    let invalid = || refused("not a device node".to_owned());
+    let metadata = std::fs::metadata(source).map_err(|why| refused(crate::error::reason_of(&why)))?;
     if !metadata.is_dir() {
         let kind = metadata.file_type();
         let is_device = kind.is_char_device() || kind.is_block_device();

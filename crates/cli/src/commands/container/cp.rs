@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use wharfie_engine::container::copy::PathKind;
+use wharfie_layer::entry::Entry;
 use wharfie_layer::pack::{self, pack, pack_one};
 use wharfie_layer::unpack::unpack;
 
@@ -17,7 +18,7 @@ use crate::render::size;
 /// `PROG cp`.
 pub static COMMAND: Command<Run> = Command {
     about: "Copy files/folders between a container and the local filesystem",
-    usage: "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-",
+    usage: "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n\tPROG cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
     arity: Arity::Exact(2),
     flags: &[
         Flag::bool("archive", "Archive mode (copy all uid/gid information)").short('a'),
@@ -45,7 +46,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let (source, target) = (&matches.args()[0], &matches.args()[1]);
     let copied = match (in_container(source), in_container(target)) {
         (Some((container, path)), None) => out(cx, container, path, target, matches.flag("follow-link"))?,
-        (None, Some((container, path))) => into(cx, source, container, path, matches.flag("follow-link"))?,
+        (None, Some((container, path))) => into(cx, source, container, path, matches)?,
         (Some(_), Some(_)) => return Err(Failure::new("copying between containers is not supported")),
         (None, None) => return Err(Failure::new("must specify at least one container source")),
     };
@@ -107,15 +108,18 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, follow: bool) ->
 }
 
 /// Into a container; the bytes that were copied.
-fn into(cx: &Context, source: &str, container: &str, path: &str, follow: bool) -> Result<u64> {
+fn into(cx: &Context, source: &str, container: &str, path: &str, matches: &Matches) -> Result<u64> {
     let engine = cx.engine()?;
+    let follow = matches.flag("follow-link");
+    // As docker's daemon: what is archived belongs to the container's user, if it has one.
+    let owner = if matches.flag("archive") { engine.owner_of(container)? } else { None };
     if source == "-" {
         let kind = engine.path_kind(container, path)?;
         if kind != Some(PathKind::Directory) {
             return Err(Failure::new(format!("destination \"{container}:{path}\" must be a directory")));
         }
         let mut counted = CountedReader { inner: std::io::stdin().lock(), bytes: 0 };
-        engine.copy_in(container, path, &mut counted)?;
+        copy_in(cx, container, path, owner, &mut counted)?;
         return Ok(counted.bytes);
     }
     let from = Path::new(source);
@@ -144,8 +148,17 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, follow: bool) -
     let spool = Spool::new()?;
     pack_local(from, &name, found.is_dir(), follow, &spool)?;
     let mut counted = CountedReader { inner: spool.file()?, bytes: 0 };
-    engine.copy_in(container, &place, &mut counted)?;
+    copy_in(cx, container, &place, owner, &mut counted)?;
     Ok(counted.bytes)
+}
+
+/// Unpacks a tar in a container. With an owner everything in it becomes that one's.
+fn copy_in(cx: &Context, container: &str, path: &str, owner: Option<(u32, u32)>, tar: &mut dyn Read) -> Result {
+    let engine = cx.engine()?;
+    let Some((uid, gid)) = owner else { return Ok(engine.copy_in(container, path, tar)?) };
+    let spool = Spool::new()?;
+    copy_entries(tar, spool.file()?, |entry| (entry.uid, entry.gid) = (uid, gid))?;
+    Ok(engine.copy_in(container, path, &mut spool.file()?)?)
 }
 
 /// The name of one of our own files, also of `.` and `..`. A link keeps its own name.
@@ -205,7 +218,6 @@ fn unpack_renamed(spool: &Spool, directory: &std::fs::File, from: &str, to: &str
 
 /// Copies a tar with its top name replaced.
 fn rename_entries(tar: &mut dyn Read, from: &str, to: &str, out: impl Write) -> Result {
-    let fail = |why: wharfie_layer::Error| Failure::new(compat::reasons(&why));
     let rename = |path: &[u8]| -> Vec<u8> {
         let Some(rest) = path.strip_prefix(from.as_bytes()) else { return path.to_vec() };
         if !rest.is_empty() && rest[0] != b'/' {
@@ -216,14 +228,22 @@ fn rename_entries(tar: &mut dyn Read, from: &str, to: &str, out: impl Write) -> 
             (false, _) => [to.as_bytes(), rest].concat(),
         }
     };
-    let mut reader = wharfie_layer::tar::Reader::new(tar);
-    let mut writer = wharfie_layer::tar::Writer::new(out);
-    while let Some(mut member) = reader.next_entry().map_err(fail)? {
-        let mut entry = member.entry().clone();
+    copy_entries(tar, out, |entry| {
         entry.path = rename(&entry.path);
         if entry.kind == wharfie_layer::entry::Kind::Hardlink {
             entry.link = rename(&entry.link);
         }
+    })
+}
+
+/// Copies a tar with its entries changed.
+fn copy_entries(tar: &mut dyn Read, out: impl Write, change: impl Fn(&mut Entry)) -> Result {
+    let fail = |why: wharfie_layer::Error| Failure::new(compat::reasons(&why));
+    let mut reader = wharfie_layer::tar::Reader::new(tar);
+    let mut writer = wharfie_layer::tar::Writer::new(out);
+    while let Some(mut member) = reader.next_entry().map_err(fail)? {
+        let mut entry = member.entry().clone();
+        change(&mut entry);
         writer.append(&entry, &mut member).map_err(fail)?;
     }
     writer.finish().map_err(fail)?;

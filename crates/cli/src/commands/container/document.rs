@@ -193,7 +193,10 @@ fn host_config(settings: &Settings) -> Value {
         Field::new("NanoCpus", integer(resources.milli_cpus.unwrap_or_default() * 1_000_000)),
         Field::new("CpuShares", integer(resources.cpu_shares.unwrap_or_default())),
         Field::new("CpusetCpus", resources.cpuset_cpus.as_deref().unwrap_or_default()),
-        Field::new("PidsLimit", resources.pids.map_or(Value::Nil, integer)),
+        Field::new(
+            "PidsLimit",
+            resources.pids.map_or(Value::Nil, |pids| Value::Int(i64::try_from(pids).unwrap_or(-1))),
+        ),
         Field::new("Ulimits", texts(&settings.ulimits)),
         Field::new("Init", settings.init),
     ])

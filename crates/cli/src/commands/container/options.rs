@@ -149,6 +149,7 @@ const UNSUPPORTED: &[&str] = &[
 
 /// Says which of the given flags change nothing.
 pub(crate) fn warn_of_unsupported(cx: &Context, matches: &Matches) {
+    cx.warn_of_trust(matches);
     for name in UNSUPPORTED.iter().filter(|name| matches.is_set(name)) {
         cx.warn(&format!("WARNING: --{name} is not supported and changes nothing"));
     }
@@ -359,7 +360,8 @@ fn share_of_cpus(matches: &Matches) -> Option<u64> {
     Some((quota.saturating_mul(1000) / period).max(1))
 }
 
-fn resources(matches: &Matches) -> Result<wharfie_runtime::Resources, String> {
+/// What a container may use; `None` for what was not said.
+pub(crate) fn resources(matches: &Matches) -> Result<wharfie_runtime::Resources, String> {
     let size = |name: &str| match matches.value(name) {
         Some("-1") => Ok(Some(u64::MAX)),
         Some(text) => bytes(text).map(Some).ok_or_else(|| format!("invalid size: '{text}'")),

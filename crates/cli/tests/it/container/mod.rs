@@ -10,6 +10,7 @@ mod other_runtimes;
 mod own_networks;
 mod running;
 mod terminals;
+mod updating;
 mod volumes;
 mod wording;
 
