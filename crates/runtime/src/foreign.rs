@@ -7,6 +7,7 @@
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -77,6 +78,9 @@ impl Foreign {
 
     fn try_start(&self, spec: &Spec, lowers: &[OwnedFd], io: Io) -> Result<Started> {
         let directory = self.bundle(&spec.id);
+        // Environments hold secrets.
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(self.state.join("bundles"));
+        made.map_err(Error::system(format!("make {}", self.state.join("bundles").display())))?;
         let warnings = bundle::write(spec, lowers, &directory)?.warnings;
         let errand = Errand { directory: &directory, name: CREATE.to_owned(), size: spec.process.terminal };
         let mut command = self.command();
