@@ -193,14 +193,16 @@ impl Restart {
     /// Docker's text for anything else.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (kind, count) = text.split_once(':').map_or((text, None), |(kind, count)| (kind, Some(count)));
+        let is_number = count.is_none_or(|count| count.parse::<u32>().is_ok());
+        if !is_number {
+            return Err("invalid restart policy format: maximum retry count must be an integer".to_owned());
+        }
         match (kind, count) {
             ("no" | "", None) => Ok(Self::No),
             ("always", None) => Ok(Self::Always),
             ("unless-stopped", None) => Ok(Self::UnlessStopped),
             ("on-failure", None) => Ok(Self::OnFailure(0)),
-            ("on-failure", Some(count)) => {
-                count.parse().map(Self::OnFailure).map_err(|_| "maximum retry count must be an integer".to_owned())
-            }
+            ("on-failure", Some(count)) => Ok(Self::OnFailure(count.parse().unwrap_or_default())),
             ("no" | "always" | "unless-stopped", Some(_)) => {
                 Err("invalid restart policy: maximum retry count can only be used with 'on-failure'".to_owned())
             }

@@ -7,7 +7,7 @@ use wharfie_engine::container::settings::{MountKind, MountPoint, PortBinding, Re
 use wharfie_oci::config::Healthcheck;
 use wharfie_oci::duration;
 
-use super::mount_flag;
+use super::{checks, mount_flag};
 use crate::context::Context;
 use crate::env;
 use crate::failure::{Failure, Result};
@@ -211,10 +211,16 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         return Err(invalid(format!("logger: no log driver named '{}' is registered", settings.log_driver)));
     }
     settings.resources = resources(matches).map_err(invalid)?;
+    checks::limits(&settings.resources).map_err(invalid)?;
     for spec in matches.values("publish") {
         settings.ports.extend(ports(spec).map_err(invalid)?);
     }
     for spec in matches.values("tmpfs") {
+        let target = spec.split(':').next().unwrap_or_default();
+        if !target.starts_with('/') {
+            let text = format!("invalid mount path: '{target}' mount path must be absolute");
+            return Err(invalid(format!("{}{text}", crate::compat::DAEMON)));
+        }
         settings.mounts.push(tmpfs(spec));
     }
     let mut volumes = Vec::new();
@@ -335,6 +341,12 @@ fn labels(matches: &Matches) -> Result<BTreeMap<String, String>> {
 }
 
 fn healthcheck(matches: &Matches) -> Result<Option<Healthcheck>, String> {
+    let has_check = ["cmd", "interval", "timeout", "start-period", "start-interval", "retries"]
+        .iter()
+        .any(|name| matches.is_set(&format!("health-{name}")));
+    if matches.flag("no-healthcheck") && has_check {
+        return Err("--no-healthcheck conflicts with --health-* options".to_owned());
+    }
     if matches.flag("no-healthcheck") {
         return Ok(Some(Healthcheck { test: Some(vec!["NONE".to_owned()]), ..Healthcheck::default() }));
     }
@@ -468,7 +480,7 @@ fn volume(cx: &Context, spec: &str) -> Result<Option<MountPoint>> {
         [""] => return Err(invalid("invalid empty volume spec".to_owned())),
         [source, target] => (*source, *target, ""),
         [source, target, options] => (*source, *target, *options),
-        _ => return Err(invalid(format!("invalid spec: {spec}: too many colons"))),
+        _ => return Err(invalid(format!("{}invalid volume specification: '{spec}'", crate::compat::DAEMON))),
     };
     if !target.starts_with('/') {
         return Err(invalid(format!(

@@ -30,6 +30,25 @@ fn run_and_create_refuse_what_makes_no_sense() {
         host.run(&["run", &word, "box:1"]).fails(125, &flag("run", value, name, why));
         host.run(&["create", &word, "box:1"]).fails(125, &flag("create", value, name, why));
     }
+    for (words, text) in [
+        (&["--restart", "foo:x"][..], "invalid restart policy format: maximum retry count must be an integer"),
+        (&["--no-healthcheck", "--health-cmd", "x"], "--no-healthcheck conflicts with --health-* options"),
+    ] {
+        let text = format!("wharfie: {text}\n\nRun 'wharfie create --help' for more information");
+        host.run(&[&["create"], words, &["box:1"]].concat()).fails(125, &text);
+    }
+    for (words, text) in [
+        (&["-m", "1m"][..], "Minimum memory limit allowed is 6MB"),
+        (&["--memory-swap", "9m"], "You should always set the Memory limit when using Memoryswap limit, see usage"),
+        (
+            &["-m", "9m", "--memory-swap", "8m"],
+            "Minimum memoryswap limit should be larger than memory limit, see usage",
+        ),
+        (&["--tmpfs", "x"], "invalid mount path: 'x' mount path must be absolute"),
+        (&["-v", "a:b:c:d"], "invalid volume specification: 'a:b:c:d'"),
+    ] {
+        host.run(&[&["create"], words, &["box:1"]].concat()).fails(1, &format!("{DAEMON}{text}"));
+    }
     let pull = "invalid pull option: 'foo': must be one of \"always\", \"missing\" or \"never\"";
     for command in ["run", "create"] {
         let tail = format!("\n\nRun 'wharfie {command} --help' for more information");
