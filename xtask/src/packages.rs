@@ -35,6 +35,8 @@ pub(crate) const TESTS: &[Package] = &[
     ("time", "time"),
     ("script", "bsdutils"),
     ("newuidmap", "uidmap"),
+    ("pasta", "passt"),
+    ("slirp4netns", "slirp4netns"),
     ("nft", "nftables"),
 ];
 

@@ -86,6 +86,7 @@ impl Context {
             platform: Platform::host(),
             jobs: self.settings.transfers(),
             program: PathBuf::from("/proc/self/exe").canonicalize().unwrap_or_else(|_| PathBuf::from("/proc/self/exe")),
+            is_rootless: !env::is_root(),
         };
         let connect = self.connector(None);
         Ok(self.engine.get_or_init(|| Engine::new(config, connect)))

@@ -1,6 +1,9 @@
 //! The environment: the only place of the product that reads it.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use wharfie_engine::container::monitor::ROOTLESS_VARIABLE;
 
 /// The value of a variable, if it is set to text.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
@@ -18,9 +21,22 @@ pub fn home() -> PathBuf {
     nonempty("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from)
 }
 
-/// True if the program runs as root.
+/// True if the program acts for root, and not for an ordinary user who is root of a namespace only: what it was when it
+/// was asked first, before it can have entered one.
 pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| rustix::process::geteuid().is_root() && nonempty(ROOTLESS_VARIABLE).is_none())
+}
+
+/// The name of the user with this id, as files of the system and the environment know it.
+pub fn user_name(uid: u32) -> String {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    named.or_else(|| nonempty("USER")).unwrap_or_else(|| uid.to_string())
 }
 
 /// The time.

@@ -9,5 +9,6 @@ pub mod flags;
 mod network;
 pub mod program;
 pub mod render;
+mod rootless;
 mod runtimes;
 pub mod settings;

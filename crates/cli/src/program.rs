@@ -56,6 +56,8 @@ fn start(program: String, words: &[String]) -> Result {
             if !context.path.ends_with(wharfie_engine::container::monitor::MONITOR_WORD) {
                 context.check_docker_config();
             }
+            // While there is one thread.
+            crate::rootless::prepare(&context, &invocation.matches)?;
             (invocation.run)(&context, &invocation.matches)
         }
         Parsed::Help { text, stream, note } => {

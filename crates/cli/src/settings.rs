@@ -109,6 +109,7 @@ impl Settings {
             keep_limit: size(&self.grace_limit, GRACE_LIMIT)?,
             keep_free: size(&self.grace_free, GRACE_FREE)?,
             snapshots,
+            remove: crate::rootless::remove,
         })
     }
 

@@ -22,6 +22,8 @@ pub struct Config {
     pub jobs: usize,
     /// Our own program, which containers' inits and monitors run.
     pub program: PathBuf,
+    /// It acts for an ordinary user, whoever it is where it runs.
+    pub is_rootless: bool,
 }
 
 /// All verbs start here. Making one costs nothing: the store is opened by the first verb that needs it, for reading

@@ -1,6 +1,6 @@
 //! Listing images.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use wharfie_oci::{ImageId, Reference};
 use wharfie_store::{ImageRow, Store};
@@ -44,10 +44,10 @@ impl Engine {
         let since = filters.since.iter().map(created).collect::<Result<Vec<_>>>()?;
 
         let images = store.images()?;
-        let parents: BTreeSet<&ImageId> = images.iter().filter_map(|image| image.parent.as_ref()).collect();
+        let parents: BTreeSet<ImageId> = images.iter().filter_map(|image| image.parent.clone()).collect();
         let mut references = references_by_image(store)?;
         let mut listed = Vec::with_capacity(images.len());
-        for image in &images {
+        for image in images {
             let references = references.remove(&image.id).unwrap_or_default();
             let is_parent = parents.contains(&image.id);
             if references.is_empty() && is_parent && !list.all {
@@ -74,7 +74,7 @@ impl Engine {
             if filters.needs_labels() && !filters.accepts_labels(&self.config_of(store, &image.id)?) {
                 continue;
             }
-            listed.push(Listed { image: image.clone(), references });
+            listed.push(Listed { image, references });
         }
         listed.sort_by(|a, b| {
             let name = |listed: &Listed| listed.references.first().map(Reference::canonical);
@@ -89,8 +89,8 @@ impl Engine {
     }
 }
 
-pub(crate) fn references_by_image(store: &Store) -> Result<BTreeMap<ImageId, Vec<Reference>>> {
-    let mut map: BTreeMap<ImageId, Vec<Reference>> = BTreeMap::new();
+pub(crate) fn references_by_image(store: &Store) -> Result<HashMap<ImageId, Vec<Reference>>> {
+    let mut map: HashMap<ImageId, Vec<Reference>> = HashMap::new();
     for row in store.references()? {
         let reference = names::reference(&row)?;
         map.entry(row.image).or_default().push(reference);

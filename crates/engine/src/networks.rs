@@ -122,7 +122,7 @@ impl Engine {
                 "{name:?} includes invalid characters for a network name, {allowed}"
             )));
         }
-        if !rustix::process::geteuid().is_root() {
+        if self.config().is_rootless || !rustix::process::geteuid().is_root() {
             return Err(Error::Container("only root can make networks".to_owned()));
         }
         let asked = create.subnet.as_deref().map(Range::parse).transpose()?;

@@ -1,8 +1,11 @@
 //! Save: images from the store into an archive.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 use wharfie_archive::write::{Layers, SavedImage, SavedLayer};
 use wharfie_content::BoxError;
 use wharfie_oci::reference::is_image_id;
@@ -45,7 +48,8 @@ impl Engine {
             Output::Open(file) => wharfie_archive::write::write(&file, &images, &layers)?,
             Output::Path(path) => {
                 let (file, aside) = create_aside(&path)?;
-                let written = wharfie_archive::write::write(&file, &images, &layers).map_err(Error::from);
+                let written = reserve(&file, &path, least_size(&images))
+                    .and_then(|()| Ok(wharfie_archive::write::write(&file, &images, &layers)?));
                 let placed = written.and_then(|()| {
                     let placed = std::fs::rename(&aside, &path);
                     placed.map_err(|source| Error::File { doing: "rename", path: path.clone(), source })
@@ -86,6 +90,23 @@ impl Engine {
             images.push(SavedImage { config, references, layers, parent });
         }
         Ok(images)
+    }
+}
+
+/// Bytes that an archive of these images has at least: each layer once.
+fn least_size(images: &[SavedImage]) -> u64 {
+    let layers: BTreeMap<&DiffId, u64> =
+        images.iter().flat_map(|image| &image.layers).map(|layer| (&layer.diff_id, layer.size)).collect();
+    layers.values().sum()
+}
+
+/// Has the file system set aside `len` bytes for what is about to be written. A disk that is too small is known before
+/// an hour of copying, and blocks that are known in advance cost less than blocks found page by page.
+fn reserve(file: &File, path: &Path, len: u64) -> Result<()> {
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len.max(1)) {
+        Err(why @ Errno::NOSPC) => Err(Error::File { doing: "write", path: path.into(), source: why.into() }),
+        // Not every file system can, and it is not needed.
+        _ => Ok(()),
     }
 }
 

@@ -1,8 +1,7 @@
 //! Unpacks a layer file into a directory: for machines and users that cannot mount it.
 //!
-//! The tree that the index shows is the tree that is made, because both come from [`crate::tree`]: first all entries are
-//! read, then what remains of them is created, top down. Nothing outside the directory can be reached: names are single
-//! components, and every directory was made here a moment ago.
+//! What is made is what a mount would show, because it is read from the same index, top down. Nothing outside the
+//! directory can be reached: names are single components, and every directory was made here a moment ago.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,17 +10,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
+use rustix::fs::SeekFrom as SeekHere;
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags, fchmod, fsetxattr, ftruncate,
-    linkat, lsetxattr, makedev, mkdirat, mknodat, openat, symlinkat, utimensat,
+    linkat, lsetxattr, makedev, mkdirat, mknodat, openat, seek, symlinkat, utimensat,
 };
 use rustix::io::Errno;
 
-use crate::entry::Entry;
-use crate::erofs::TAR_OFFSET;
+use crate::entry::Kind;
+use crate::erofs::{Inodes, Node, NodeNumber, OPAQUE_MARK};
 use crate::error::{Error, Result, show};
-use crate::tar::Reader;
-use crate::tree::{NodeId, NodeKind, ROOT, SlotId, Tree, decode_xattrs};
 
 /// Who may own unpacked files, and what stands for an opaque directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,190 +33,156 @@ pub enum Privilege {
     User,
 }
 
-/// Unpacks the layer whose plain tar of `tar_len` bytes lies in `file` at [`TAR_OFFSET`] beneath `root`, an open, empty
-/// directory. Whiteouts become character devices 0/0, as overlayfs wants them.
+/// Unpacks a layer beneath `root`, an open, empty directory. Whiteouts become character devices 0/0, as overlayfs wants
+/// them.
 ///
 /// # Errors
-/// If the tar says something no extraction could do, or the kernel refuses to make a file.
-pub fn apply(mut file: &File, tar_len: u64, root: BorrowedFd<'_>, privilege: Privilege) -> Result<()> {
-    let mut tree = Tree::new();
-    file.seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io(READ))?;
-    let mut tar = Reader::seekable(Window { file, end: TAR_OFFSET + tar_len });
-    while let Some(member) = tar.next_entry()? {
-        let entry: &Entry = member.entry();
-        tree.add(entry)?;
-    }
+/// If the layer cannot be read, or the kernel refuses to make a file.
+pub fn apply(layer: Inodes, root: BorrowedFd<'_>, privilege: Privilege) -> Result<()> {
     let root = root.try_clone_to_owned().map_err(Error::io("open the directory"))?;
-    let mut unpacker = Unpacker { file, tree, privilege, path: PathBuf::new(), first_names: HashMap::new() };
-    unpacker.settle_all();
-    unpacker.walk(root)
+    Unpacker { layer, privilege, path: PathBuf::new(), first_names: HashMap::new() }.walk(root)
 }
 
-struct Unpacker<'a> {
-    file: &'a File,
-    tree: Tree,
+struct Unpacker {
+    layer: Inodes,
     privilege: Privilege,
     /// Where the walk is, beneath the root; for messages and for hard links.
     path: PathBuf,
     /// The first names of files that have several.
-    first_names: HashMap<NodeId, PathBuf>,
+    first_names: HashMap<NodeNumber, PathBuf>,
 }
 
 /// A directory that the walk is in.
 struct Frame {
     directory: OwnedFd,
-    node: NodeId,
+    node: Node,
     /// Names still to be made, last first.
-    names: Vec<SlotId>,
+    names: Vec<(Vec<u8>, NodeNumber)>,
 }
 
-impl Unpacker<'_> {
-    fn settle_all(&mut self) {
-        let (mut met, mut scratch, mut next) = (vec![ROOT], Vec::new(), 0);
-        while let Some(&id) = met.get(next) {
-            next += 1;
-            if self.tree.is_directory(id) {
-                self.tree.settle(id, &mut met, &mut scratch);
-            }
-        }
-    }
-
+impl Unpacker {
     fn walk(&mut self, root: OwnedFd) -> Result<()> {
         let top = root.try_clone().map_err(Error::io("open the directory"))?;
-        let mut stack = vec![self.frame(root, ROOT)];
+        let node = self.layer.root()?;
+        let mut stack = vec![self.frame(root, node)?];
         while let Some(frame) = stack.last_mut() {
-            let Some(slot) = frame.names.pop() else {
-                self.finish_directory(frame.directory.as_fd(), frame.node)?;
+            let Some((name, number)) = frame.names.pop() else {
+                self.finish_directory(frame.directory.as_fd(), &frame.node)?;
                 self.path.pop();
                 stack.pop();
                 continue;
             };
-            let (name, node) = (self.tree.slots.name(slot).to_vec(), self.tree.slots.node(slot));
             self.path.push(as_path(&name));
-            if self.tree.is_directory(node) {
+            let node = self.layer.child(&frame.node, number)?;
+            if node.kind == Kind::Directory {
                 let made = make_directory(frame.directory.as_fd(), &name).map_err(|why| self.failed("create", why))?;
-                let frame = self.frame(made, node);
+                let frame = self.frame(made, node)?;
                 stack.push(frame);
             } else {
-                self.make(top.as_fd(), frame.directory.as_fd(), &name, node)?;
+                self.make(top.as_fd(), frame.directory.as_fd(), &name, &node)?;
                 self.path.pop();
             }
         }
         Ok(())
     }
 
-    fn frame(&self, directory: OwnedFd, node: NodeId) -> Frame {
-        let mut names: Vec<SlotId> = self.tree.names(node).collect();
+    fn frame(&mut self, directory: OwnedFd, node: Node) -> Result<Frame> {
+        let mut names = Vec::new();
+        self.layer.names(&node, |name, number| names.push((name.to_vec(), number)))?;
         names.reverse();
-        Frame { directory, node, names }
+        Ok(Frame { directory, node, names })
     }
 
     /// Makes everything but a directory.
-    fn make(&mut self, root: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &[u8], id: NodeId) -> Result<()> {
-        let node = self.tree.nodes[id as usize].clone();
+    fn make(&mut self, root: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &[u8], node: &Node) -> Result<()> {
         if node.links > 1 {
-            if let Some(first) = self.first_names.get(&id) {
+            if let Some(first) = self.first_names.get(&node.number) {
                 return linkat(root, first, directory, name, AtFlags::empty()).map_err(|why| self.failed("link", why));
             }
-            self.first_names.insert(id, self.path.clone());
+            self.first_names.insert(node.number, self.path.clone());
         }
         let kind = match node.kind {
-            NodeKind::Symlink => {
-                symlinkat(self.tree.target(id), directory, name).map_err(|why| self.failed("create", why))?;
-                return self.describe_link(directory, name, id);
+            Kind::Symlink => {
+                let target = self.layer.target(node)?;
+                symlinkat(target, directory, name).map_err(|why| self.failed("create", why))?;
+                return self.describe_link(directory, name, node);
             }
-            NodeKind::File => {
-                let file = self.make_file(directory, name, id)?;
-                return self.describe(file.as_fd(), id);
+            Kind::File => {
+                let file = self.make_file(directory, name, node)?;
+                return self.describe(file.as_fd(), node);
             }
-            NodeKind::CharDevice => FileType::CharacterDevice,
-            NodeKind::BlockDevice => FileType::BlockDevice,
-            NodeKind::Fifo => FileType::Fifo,
-            NodeKind::Directory => unreachable!("the walk makes directories"),
+            Kind::CharDevice => FileType::CharacterDevice,
+            Kind::BlockDevice => FileType::BlockDevice,
+            Kind::Fifo => FileType::Fifo,
+            Kind::Directory | Kind::Hardlink => unreachable!("the walk makes directories, and inodes are no links"),
         };
+        let (major, minor) = node.device;
         let (device, is_device) = match node.kind {
-            NodeKind::Fifo => (0, false),
-            _ => (makedev(node.first, node.second), node.first != 0 || node.second != 0),
+            Kind::Fifo => (0, false),
+            _ => (makedev(major, minor), major != 0 || minor != 0),
         };
         match mknodat(directory, name, kind, Mode::from_raw_mode(u32::from(node.mode)), device) {
             // Only the machine's root makes devices. A whiteout is none and must be there.
             Err(Errno::PERM) if is_device && self.privilege != Privilege::Root => return Ok(()),
             result => result.map_err(|why| self.failed("create", why))?,
         }
-        self.describe_link(directory, name, id)
+        self.describe_link(directory, name, node)
     }
 
-    fn make_file(&self, directory: BorrowedFd<'_>, name: &[u8], id: NodeId) -> Result<File> {
+    fn make_file(&self, directory: BorrowedFd<'_>, name: &[u8], node: &Node) -> Result<File> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = openat(directory, name, flags, Mode::RUSR | Mode::WUSR).map_err(|why| self.failed("create", why))?;
         let mut file = File::from(file);
-        let node = &self.tree.nodes[id as usize];
-        let result = match self.tree.sparse.get(node.first as usize) {
-            Some(sparse) => {
-                let mut from = TAR_OFFSET + sparse.data_offset;
-                let mut fill = || -> io::Result<()> {
-                    ftruncate(&file, node.size)?;
-                    for extent in &sparse.extents {
-                        (&file).seek(SeekFrom::Start(extent.offset))?;
-                        copy(self.file, from, extent.len, &mut file)?;
-                        from += extent.len;
-                    }
-                    Ok(())
-                };
-                fill()
-            }
-            None => copy(self.file, TAR_OFFSET + u64::from(node.second) * BLOCK, node.size, &mut file),
-        };
-        result.map_err(|source| self.unpack_error("write", source))?;
+        let filled = fill(self.layer.file(), node.data_offset, node.size, &mut file);
+        filled.map_err(|source| self.unpack_error("write", source))?;
         Ok(file)
     }
 
-    fn finish_directory(&self, directory: BorrowedFd<'_>, id: NodeId) -> Result<()> {
-        if self.tree.nodes[id as usize].opaque {
+    fn finish_directory(&mut self, directory: BorrowedFd<'_>, node: &Node) -> Result<()> {
+        if self.layer.is_opaque(node)? {
             let name = if self.privilege == Privilege::Root { "trusted.overlay.opaque" } else { "user.overlay.opaque" };
             fsetxattr(directory, name, b"y", XattrFlags::empty()).map_err(|why| self.failed("mark", why))?;
         }
-        self.describe(directory, id)
+        self.describe(directory, node)
     }
 
     /// Gives an open file or directory its owner, attributes, mode and time: in this order, since a change of owner
     /// takes set-id bits and capabilities away.
-    fn describe(&self, file: BorrowedFd<'_>, id: NodeId) -> Result<()> {
-        let node = &self.tree.nodes[id as usize];
+    fn describe(&mut self, file: BorrowedFd<'_>, node: &Node) -> Result<()> {
         if self.privilege != Privilege::User {
             let (uid, gid) = owner(node.uid, node.gid);
             let result = rustix::fs::fchown(file, uid, gid);
             self.permitted(result).map_err(|why| self.failed("change the owner of", why))?;
         }
-        for (name, value) in decode_xattrs(self.tree.xattrs(id)) {
+        for (name, value) in self.layer.xattrs(node)?.iter().filter(|(name, _)| !is_mark(name)) {
             let result = fsetxattr(file, name.as_slice(), value, XattrFlags::empty());
             self.permitted(result).map_err(|why| self.failed("set attributes of", why))?;
         }
         fchmod(file, Mode::from_raw_mode(u32::from(node.mode)))
             .map_err(|why| self.failed("change the mode of", why))?;
-        rustix::fs::futimens(file, &times(node.mtime, node.nanos)).map_err(|why| self.failed("set the time of", why))
+        rustix::fs::futimens(file, &times(node.mtime, node.mtime_nanos))
+            .map_err(|why| self.failed("set the time of", why))
     }
 
     /// As [`Self::describe`], for what cannot be opened: links, devices, pipes.
-    fn describe_link(&self, directory: BorrowedFd<'_>, name: &[u8], id: NodeId) -> Result<()> {
-        let node = &self.tree.nodes[id as usize];
+    fn describe_link(&mut self, directory: BorrowedFd<'_>, name: &[u8], node: &Node) -> Result<()> {
         if self.privilege != Privilege::User {
             let (uid, gid) = owner(node.uid, node.gid);
             let result = rustix::fs::chownat(directory, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW);
             self.permitted(result).map_err(|why| self.failed("change the owner of", why))?;
         }
-        for (key, value) in decode_xattrs(self.tree.xattrs(id)) {
+        for (key, value) in self.layer.xattrs(node)?.iter().filter(|(name, _)| !is_mark(name)) {
             let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&directory));
             let path = PathBuf::from(path).join(as_path(name));
             let result = lsetxattr(&path, key.as_slice(), value, XattrFlags::empty());
             self.permitted(result).map_err(|why| self.failed("set attributes of", why))?;
         }
-        if node.kind != NodeKind::Symlink {
+        if node.kind != Kind::Symlink {
             let mode = Mode::from_raw_mode(u32::from(node.mode));
             rustix::fs::chmodat(directory, name, mode, AtFlags::empty())
                 .map_err(|why| self.failed("change the mode of", why))?;
         }
-        utimensat(directory, name, &times(node.mtime, node.nanos), AtFlags::SYMLINK_NOFOLLOW)
+        utimensat(directory, name, &times(node.mtime, node.mtime_nanos), AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|why| self.failed("set the time of", why))
     }
 
@@ -240,27 +204,9 @@ impl Unpacker<'_> {
     }
 }
 
-/// A part of a file, from its position to `end`.
-struct Window<'a> {
-    file: &'a File,
-    end: u64,
-}
-
-impl Read for Window<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let left = self.end.saturating_sub(self.file.stream_position()?);
-        let len = usize::try_from(left).unwrap_or(usize::MAX).min(out.len());
-        self.file.read(&mut out[..len])
-    }
-}
-
-impl Seek for Window<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        match to {
-            SeekFrom::End(by) => self.file.seek(SeekFrom::Start(self.end.saturating_add_signed(by))),
-            to => self.file.seek(to),
-        }
-    }
+/// Overlayfs's own attribute, which is written in the form that fits the privilege.
+fn is_mark(name: &[u8]) -> bool {
+    name == OPAQUE_MARK
 }
 
 fn make_directory(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<OwnedFd> {
@@ -268,14 +214,34 @@ fn make_directory(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Own
     openat(parent, name, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
 }
 
-/// Copies bytes of `from` to where `to` is; the kernel does it where it can.
-fn copy(mut from: &File, offset: u64, len: u64, to: &mut File) -> io::Result<()> {
+/// Fills the empty file `to` with `len` bytes of `from`; holes stay holes.
+fn fill(from: &File, offset: u64, len: u64, to: &mut File) -> io::Result<()> {
     if len <= SMALL {
         let mut buffer = [0; SMALL as usize];
         let buffer = &mut buffer[..len as usize];
         from.read_exact_at(buffer, offset)?;
         return io::Write::write_all(to, buffer);
     }
+    ftruncate(&*to, len)?;
+    let end = offset + len;
+    let mut at = offset;
+    while at < end {
+        let data = match seek(from, SeekHere::Data(at)) {
+            Ok(data) => data.min(end),
+            // Nothing but a hole is left.
+            Err(Errno::NXIO) => break,
+            Err(why) => return Err(why.into()),
+        };
+        let hole = if data < end { seek(from, SeekHere::Hole(data))?.min(end) } else { end };
+        to.seek(SeekFrom::Start(data - offset))?;
+        copy(from, data, hole - data, to)?;
+        at = hole;
+    }
+    Ok(())
+}
+
+/// Copies bytes of `from` to where `to` is; the kernel does it where it can.
+fn copy(mut from: &File, offset: u64, len: u64, to: &mut File) -> io::Result<()> {
     from.seek(SeekFrom::Start(offset))?;
     let copied = io::copy(&mut from.take(len), to)?;
     if copied < len { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
@@ -295,7 +261,5 @@ fn as_path(name: &[u8]) -> &std::path::Path {
     std::path::Path::new(std::ffi::OsStr::from_bytes(name))
 }
 
-const READ: &str = "read the layer file";
-const BLOCK: u64 = 512;
 /// 16 KiB: less is cheaper to copy here than to ask the kernel for.
 const SMALL: u64 = 16 << 10;

@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 /// A piece of a sparse file that has bytes; everything between extents is zeros.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Extent {
     /// Where the piece lies in the file.
     pub offset: u64,

@@ -54,6 +54,9 @@ pub enum Error {
         /// The most there can be.
         limit: u64,
     },
+    /// What was written behind a layer's tar does not read as it was written.
+    #[error("the index of a layer is damaged: {0}; `wharfie system fsck` finds out what is left of it")]
+    Index(&'static str),
     /// Compressed bytes could not be read back.
     #[error("cannot decompress {format}")]
     Decompress {

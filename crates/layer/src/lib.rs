@@ -12,6 +12,7 @@ pub mod compression;
 pub mod entry;
 pub mod erofs;
 mod error;
+pub mod merge;
 pub mod pack;
 pub mod tar;
 mod tree;

@@ -34,7 +34,7 @@ pub struct Options {
 /// # Errors
 /// When the tree cannot be read or `out` not be written.
 pub fn pack<W: Write>(root: BorrowedFd<'_>, options: &Options, out: W) -> Result<W> {
-    let mut packer = Packer { writer: Writer::new(out), options, links: HashMap::new(), path: Vec::new() };
+    let mut packer = Packer::new(options, out);
     let root = open_again(root).map_err(|why| packer.failed("open", why))?;
     if let Some(name) = &options.root_name {
         let stat = fstat(&root).map_err(|why| packer.failed("read", why))?;
@@ -53,18 +53,19 @@ pub fn pack<W: Write>(root: BorrowedFd<'_>, options: &Options, out: W) -> Result
 /// When it cannot be read or `out` not be written.
 pub fn pack_one<W: Write>(parent: BorrowedFd<'_>, name: &[u8], out: W) -> Result<W> {
     let options = Options::default();
-    let mut packer = Packer { writer: Writer::new(out), options: &options, links: HashMap::new(), path: name.to_vec() };
+    let mut packer = Packer::new(&options, out);
+    packer.path.extend_from_slice(name);
     let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|why| packer.failed("read", why))?;
     packer.leaf(parent, name, &stat)?;
     packer.writer.finish()
 }
 
-struct Packer<'a, W: Write> {
-    writer: Writer<W>,
+pub(crate) struct Packer<'a, W: Write> {
+    pub(crate) writer: Writer<W>,
     options: &'a Options,
-    /// First names of files with several.
+    /// First names of files with several: by file system, or what stands for one, and number there.
     links: HashMap<(u64, u64), Vec<u8>>,
-    path: Vec<u8>,
+    pub(crate) path: Vec<u8>,
 }
 
 /// A directory being walked.
@@ -75,7 +76,11 @@ struct Frame {
     path_len: usize,
 }
 
-impl<W: Write> Packer<'_, W> {
+impl<'a, W: Write> Packer<'a, W> {
+    pub(crate) fn new(options: &'a Options, out: W) -> Self {
+        Self { writer: Writer::new(out), options, links: HashMap::new(), path: Vec::new() }
+    }
+
     fn directory(&mut self, root: OwnedFd) -> Result<()> {
         let mut stack = vec![self.frame(root, 0)?];
         while let Some(frame) = stack.last_mut() {
@@ -118,11 +123,8 @@ impl<W: Write> Packer<'_, W> {
         };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                let directory =
-                    openat(parent, name, DIRECTORY, Mode::empty()).map_err(|why| self.failed("open", why))?;
-                let mut entry = self.entry(&stat, Kind::Directory);
-                entry.path.push(b'/');
-                entry.xattrs = xattrs_of(directory.as_fd()).map_err(|why| self.failed("read attributes of", why))?;
+                let directory = self.open_directory(parent, name)?;
+                let entry = self.directory_entry(directory.as_fd(), &stat)?;
                 let is_opaque = is_opaque(directory.as_fd());
                 self.writer.append(&entry, io::empty())?;
                 if is_opaque {
@@ -140,18 +142,46 @@ impl<W: Write> Packer<'_, W> {
             FileType::Socket => return Ok(None),
             _ => {}
         }
-        if stat.st_nlink > 1 {
-            let key = (stat.st_dev, stat.st_ino);
-            if let Some(first) = self.links.get(&key) {
-                let mut entry = self.entry(&stat, Kind::Hardlink);
-                entry.link.clone_from(first);
-                self.writer.append(&entry, io::empty())?;
-                return Ok(None);
-            }
-            self.links.insert(key, [&self.options.prefix[..], &self.path].concat());
-        }
-        self.leaf(parent, name, &stat)?;
+        self.file(parent, name, &stat)?;
         Ok(None)
+    }
+
+    pub(crate) fn open_directory(&self, parent: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd> {
+        openat(parent, name, DIRECTORY, Mode::empty()).map_err(|why| self.failed("open", why))
+    }
+
+    /// The entry of an open directory at the current path.
+    pub(crate) fn directory_entry(&self, directory: BorrowedFd<'_>, stat: &Stat) -> Result<Entry> {
+        let mut entry = self.entry(stat, Kind::Directory);
+        entry.path.push(b'/');
+        entry.xattrs = xattrs_of(directory).map_err(|why| self.failed("read attributes of", why))?;
+        Ok(entry)
+    }
+
+    /// Writes anything but a directory, or another name for what was written before.
+    pub(crate) fn file(&mut self, parent: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Result<()> {
+        let key = (stat.st_dev, stat.st_ino);
+        if stat.st_nlink > 1
+            && let Some(link) = self.known_as(key)
+        {
+            let entry = Entry { link, ..self.entry(stat, Kind::Hardlink) };
+            return self.writer.append(&entry, io::empty());
+        }
+        self.leaf(parent, name, stat)
+    }
+
+    /// What a file with several names was called when it was met first; the current path is remembered if that is now.
+    pub(crate) fn known_as(&mut self, key: (u64, u64)) -> Option<Vec<u8>> {
+        if let Some(first) = self.links.get(&key) {
+            return Some(first.clone());
+        }
+        self.links.insert(key, self.full_path());
+        None
+    }
+
+    /// The name of the current path in the tar.
+    pub(crate) fn full_path(&self) -> Vec<u8> {
+        [&self.options.prefix[..], &self.path].concat()
     }
 
     fn leaf(&mut self, parent: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Result<()> {
@@ -186,7 +216,7 @@ impl<W: Write> Packer<'_, W> {
 
     fn entry(&self, stat: &Stat, kind: Kind) -> Entry {
         Entry {
-            path: [&self.options.prefix[..], &self.path].concat(),
+            path: self.full_path(),
             kind,
             mode: (stat.st_mode & 0o7777) as u16,
             uid: stat.st_uid,
@@ -197,7 +227,7 @@ impl<W: Write> Packer<'_, W> {
         }
     }
 
-    fn failed(&self, action: &'static str, why: Errno) -> Error {
+    pub(crate) fn failed(&self, action: &'static str, why: Errno) -> Error {
         Error::Unpack { action, path: show(&self.path), source: why.into() }
     }
 }
@@ -225,7 +255,7 @@ pub(crate) fn is_opaque(directory: BorrowedFd<'_>) -> bool {
         .any(|name| fgetxattr(directory, *name, &mut value[..]).is_ok_and(|len| value[..len] == *b"y"))
 }
 
-fn open_again(directory: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
+pub(crate) fn open_again(directory: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
     openat(directory, ".", OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
 }
 
@@ -242,7 +272,7 @@ fn xattrs_of_link(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Xat
     collect(|buffer| llistxattr(&path, buffer), |name, buffer| lgetxattr(&path, name, buffer))
 }
 
-/// What a layer carries of extended attributes: neither overlayfs's marks nor security labels of this machine.
+/// What a layer carries of extended attributes: neither overlayfs's marks nor security labels of this machine. Sorted.
 fn collect(
     list: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
     get: impl Fn(&[u8], &mut [u8]) -> rustix::io::Result<usize>,
@@ -259,8 +289,7 @@ fn collect(
     };
     let mut found = Vec::new();
     for name in names[..len].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        let is_kept = name.starts_with(b"user.") || name == b"security.capability";
-        if !is_kept || name.starts_with(b"user.overlay.") {
+        if !is_carried(name) {
             continue;
         }
         let mut value = vec![0; MAX_XATTRS];
@@ -273,6 +302,11 @@ fn collect(
     }
     found.sort();
     Ok(found)
+}
+
+/// True for an extended attribute that is written.
+pub(crate) fn is_carried(name: &[u8]) -> bool {
+    (name.starts_with(b"user.") || name == b"security.capability") && !name.starts_with(b"user.overlay.")
 }
 
 /// 64 KiB: the kernel's limit for a list of names and for one value.

@@ -57,8 +57,13 @@ pub(crate) fn unmount(directory: &Path) -> Result<()> {
 /// network of its own with nothing but `lo`: the cable is laid once there is one.
 ///
 /// # Errors
-/// When the root cannot be mounted, or the user is unknown in it.
+/// When the root cannot be mounted, the user is unknown in it, or the container needs what only our own runtime does:
+/// an ordinary user's way out.
 pub fn write(spec: &Spec, lowers: &[OwnedFd], directory: &Path) -> Result<Bundle> {
+    if let Network::Outlet(outlet) = &spec.network {
+        let name = outlet.helper.name();
+        return Err(Error::invalid("network", name, "other runtimes know none, host, and existing ones"));
+    }
     let root = directory.join(ROOT);
     std::fs::create_dir_all(&root).map_err(Error::system(format!("make {}", root.display())))?;
     let mount = rootfs::mount_on(&spec.rootfs, lowers, spec.user_namespace.is_some(), &root)?;
@@ -195,7 +200,7 @@ fn linux(spec: &Spec) -> Result<Value> {
         }
     }
     match &spec.network {
-        Network::None | Network::Bridge(_) => namespaces.push(json!({ "type": "network" })),
+        Network::None | Network::Bridge(_) | Network::Outlet(_) => namespaces.push(json!({ "type": "network" })),
         Network::Namespace(path) => namespaces.push(json!({ "type": "network", "path": path })),
         Network::Host => {}
     }
@@ -218,7 +223,9 @@ fn linux(spec: &Spec) -> Result<Value> {
         "sysctl": sysctls,
         "devices": nodes.collect::<Vec<_>>(),
     });
-    if let Some(ids) = &spec.user_namespace {
+    if let Some(path) = &spec.sharing.user {
+        namespaces.push(json!({ "type": "user", "path": path }));
+    } else if let Some(ids) = &spec.user_namespace {
         namespaces.push(json!({ "type": "user" }));
         let maps = |maps: &[crate::IdMap]| {
             let one =

@@ -58,6 +58,14 @@ pub enum Error {
     /// The group is not in the container's `/etc/group`. Docker's words.
     #[error("unable to find group {0}: no matching entries in group file")]
     UnknownGroup(String),
+    /// The id exists nowhere in the container's user namespace.
+    #[error("cannot become {kind} {id}: the user namespace of the container has no such id")]
+    NoSuchId {
+        /// `user` or `group`.
+        kind: String,
+        /// Which.
+        id: u32,
+    },
     /// No such capability.
     #[error("invalid capability: \"{0}\"")]
     UnknownCapability(String),
@@ -182,6 +190,7 @@ impl Fault for Error {
             Self::NoCommand
             | Self::UnknownUser(_)
             | Self::UnknownGroup(_)
+            | Self::NoSuchId { .. }
             | Self::UnknownCapability(_)
             | Self::HostileTarget(_)
             | Self::Sysctl(_)
@@ -202,6 +211,12 @@ impl Fault for Error {
     fn help(&self) -> Option<String> {
         match self {
             Self::MissingProgram { package, .. } => Some(format!("install the package `{package}`")),
+            Self::NoSuchId { .. } => Some(
+                "containers of an ordinary user have further ids when /etc/subuid and /etc/subgid give the user some \
+                 (`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`) and the package `uidmap` is \
+                 installed"
+                    .to_owned(),
+            ),
             Self::Limit { .. } => Some("run without the limit, or where the controller is available".to_owned()),
             _ => None,
         }

@@ -23,6 +23,7 @@ mod memory;
 mod net;
 mod process_table;
 mod rlimit;
+pub mod rootless;
 mod seccomp;
 mod spec;
 mod sys;
@@ -39,7 +40,7 @@ pub use foreign::Foreign;
 pub use init::init_main;
 pub use launch::{Io, Started, exec, start};
 pub use memory::{give_memory_back, keep_small};
-pub use net::{Bridge, MAX_DEVICE_NUMBER, Subnet, plug, proxy, unplug};
+pub use net::{Bridge, Helper, MAX_DEVICE_NUMBER, Outlet, Subnet, plug, proxy, unplug};
 pub use rlimit::Rlimit;
 pub use spec::{
     Bind, Device, Files, IdMap, Lower, Mount, MountKind, Network, Process, Propagation, Resources, Rootfs, Seccomp,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::Capabilities;
-use crate::net::Bridge;
+use crate::net::{Bridge, Outlet};
 use crate::rlimit::Rlimit;
 
 /// One container. `Spec::default()` is a container of docker's defaults without a root file system or a command.
@@ -258,8 +258,17 @@ pub enum Network {
     None,
     /// A cable to a bridge, [`crate::Subnet::allocate`] gives the place. Root only.
     Bridge(Bridge),
+    /// One of its own with a way out through a program that needs no privileges.
+    Outlet(Outlet),
     /// A network namespace that exists: `/proc/PID/ns/net`.
     Namespace(PathBuf),
+}
+
+impl Network {
+    /// True if the container has a network namespace of its own.
+    pub fn is_own(&self) -> bool {
+        matches!(self, Self::None | Self::Bridge(_) | Self::Outlet(_))
+    }
 }
 
 /// A namespace: whose?
@@ -285,6 +294,9 @@ pub struct Sharing {
     pub uts: Share,
     /// The view of the cgroups.
     pub cgroup: Share,
+    /// Ids: a namespace that exists, `/proc/PID/ns/user`, and has the mapping that `user_namespace` says. Namespaces of a
+    /// container with mapped ids can be used to the full only from there.
+    pub user: Option<PathBuf>,
 }
 
 /// How ids inside become ids outside.

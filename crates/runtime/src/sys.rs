@@ -62,6 +62,40 @@ pub(crate) fn clone_process(namespaces: u64, as_sibling: bool, cgroup: Option<Bo
     }
 }
 
+/// Moves this process into new namespaces; with `user` among them it may do everything there.
+///
+/// # Errors
+/// The kernel's, and `EINVAL` for a user namespace when this process has other threads.
+pub(crate) fn unshare(namespaces: Unshared) -> io::Result<()> {
+    let flags = match namespaces {
+        Unshared::UserAndMounts => libc::CLONE_NEWUSER | libc::CLONE_NEWNS,
+        Unshared::Mounts => libc::CLONE_NEWNS,
+    };
+    // SAFETY: flags only, none of which takes memory, descriptors or signal handlers from anybody.
+    check(unsafe { libc::syscall(libc::SYS_unshare, flags) }).map(drop)
+}
+
+/// What [`unshare`] makes new.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unshared {
+    /// Ids and capabilities, and the mounts with them.
+    UserAndMounts,
+    /// The mounts alone.
+    Mounts,
+}
+
+/// The user namespace that the one behind `namespace` was made in.
+///
+/// # Errors
+/// The kernel's: `EPERM` when that is not beneath the caller's.
+pub(crate) fn parent_of_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: the request takes no argument, and the kernel refuses it for anything but a namespace.
+    let fd = check(unsafe { libc::syscall(libc::SYS_ioctl, namespace.as_raw_fd(), NS_GET_PARENT) })?;
+    let fd = RawFd::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+    // SAFETY: the kernel has just opened it for us, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// Which mounts [`set_mount_attributes`] changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -265,6 +299,8 @@ const BPF_CGROUP_DEVICE: u32 = 6;
 const BPF_F_ALLOW_MULTI: u32 = 2;
 /// From the kernel's `keyctl.h`.
 const KEYCTL_JOIN_SESSION_KEYRING: c_long = 1;
+/// `_IO(0xb7, 0x2)`, from the kernel's `nsfs.h`.
+const NS_GET_PARENT: c_long = 0xb702;
 
 /// One heap for all threads instead of one for each: for processes that only copy and wait.
 pub(crate) fn share_one_heap() {

@@ -4,9 +4,7 @@
 //! `volumes/<name>/_data`. A container holds its layers by itself, so an image may be removed by force under it.
 
 use std::collections::BTreeMap;
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -294,7 +292,7 @@ impl Store {
             Ok(())
         })?;
         // A directory without a row is a leftover, which a check of the store removes.
-        remove_tree(&self.container_directory(id));
+        self.remove_tree(&self.container_directory(id));
         Ok(())
     }
 
@@ -369,27 +367,8 @@ impl Store {
             Ok(db.execute(sql, [name]).map_err(self.metadata_error())? > 0)
         })?;
         if is_gone {
-            remove_tree(&self.root.join("volumes").join(name));
+            self.remove_tree(&self.root.join("volumes").join(name));
         }
         Ok(is_gone)
-    }
-}
-
-/// Removes a container's directory as far as possible. An ordinary user may not enter all of it as it is: overlayfs
-/// closes its own directory, and the container may have closed some of its.
-pub(crate) fn remove_tree(directory: &Path) -> bool {
-    std::fs::remove_dir_all(directory).is_ok() || {
-        open_up(directory);
-        std::fs::remove_dir_all(directory).is_ok()
-    }
-}
-
-fn open_up(directory: &Path) {
-    let _ = std::fs::set_permissions(directory, Permissions::from_mode(0o700));
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        // What `file_type` says is of the entry itself: links are not followed out of the tree.
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
-        }
     }
 }

@@ -157,7 +157,7 @@ impl Fault for Error {
             }
             Self::Metadata { source, .. } if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => FULL,
             Self::Mount { .. } if self.kind() == Kind::Denied => {
-                "mounting needs root, or a user namespace: `unshare --map-root-user --mount`"
+                "mounting needs root, or the namespaces of an ordinary user's containers: `wharfie unshare`"
             }
             _ => match (self.kind(), self.io_source().map(io::Error::kind)) {
                 (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => FULL,

@@ -14,7 +14,6 @@ use wharfie_layer::erofs::{LayerIndex, TAR_OFFSET};
 use wharfie_layer::tar::Indexer;
 use wharfie_oci::{DiffId, Digest, Digester, ImageId};
 
-use crate::containers::remove_tree;
 use crate::error::{Error, Result};
 use crate::store::Store;
 
@@ -37,6 +36,8 @@ pub enum Finding {
     MissingLayer(DiffId),
     /// A file that nothing records: left by a process that was killed. Deleted.
     Leftover(String),
+    /// As [`Self::Leftover`], but it could not be deleted: not all of it belongs to the user, or to ids that are the user's.
+    Stuck(String),
     /// A layer whose file was gone or damaged was made again from its compressed blob.
     RestoredLayer(DiffId),
     /// An image lacks parts and cannot run or be saved until it is pulled or loaded again.
@@ -95,7 +96,7 @@ impl Store {
     fn sweep_containers(&self, report: &mut Report) -> Result<()> {
         for id in names(&self.root().join("containers")) {
             if self.find_container(&id)?.is_none() {
-                remove(report, &self.container_directory(&id));
+                remove(self, report, &self.container_directory(&id));
             }
         }
         Ok(())
@@ -176,7 +177,7 @@ impl Store {
     fn is_index_intact(&self, path: &Path, tar_size: u64) -> Result<bool> {
         let layer = File::open(path).map_err(Error::io("read", path))?;
         let again = crate::temp::TempFile::create(&self.layer_directory(), &self.staging())?;
-        let mut index = LayerIndex::new();
+        let mut index = LayerIndex::new(&self.staging()).map_err(Error::Layer)?;
         let mut has_holes = false;
         let mut indexer = Indexer::new(|entry: &Entry| {
             has_holes |= entry.sparse.is_some();
@@ -237,33 +238,33 @@ impl Store {
                     let is_wanted = is_known("SELECT 1 FROM blob WHERE digest = ?1", &digest)
                         .and_then(|known| Ok(known || is_leased(format!("blob {digest}"))?));
                     if !is_wanted.map_err(self.metadata_error())? && !has_leases {
-                        remove(report, &self.root.join("blobs").join(algorithm).join(name));
+                        remove(self, report, &self.root.join("blobs").join(algorithm).join(name));
                     }
                 }
             }
             for name in names(&self.layer_directory()) {
                 let is_wanted = is_known("SELECT 1 FROM layer WHERE diff_id = ?1", &format!("sha256:{name}"));
                 if !is_wanted.map_err(self.metadata_error())? && !has_leases {
-                    remove(report, &self.layer_directory().join(name));
+                    remove(self, report, &self.layer_directory().join(name));
                 }
             }
             for folder in crate::snapshots::UNPACKED.map(|kind| self.root.join(kind.as_str())) {
                 for name in names(&folder) {
                     let is_wanted = is_known("SELECT 1 FROM layer WHERE diff_id = ?1", &format!("sha256:{name}"));
                     if !is_wanted.map_err(self.metadata_error())? {
-                        remove(report, &folder.join(name));
+                        remove(self, report, &folder.join(name));
                     }
                 }
             }
             if !has_leases {
                 for name in names(&self.staging()) {
-                    remove(report, &self.staging().join(name));
+                    remove(self, report, &self.staging().join(name));
                 }
             }
             for name in names(&self.root.join("leases")) {
                 let is_known = is_known("SELECT 1 FROM lease WHERE id = ?1", &name).map_err(self.metadata_error())?;
                 if !is_known && self.is_dead_lease(&name) {
-                    remove(report, &self.root.join("leases").join(name));
+                    remove(self, report, &self.root.join("leases").join(name));
                 }
             }
             Ok(())
@@ -346,9 +347,8 @@ pub(crate) fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-fn remove(report: &mut Report, path: &Path) {
-    let is_gone = if path.is_dir() { remove_tree(path) } else { std::fs::remove_file(path).is_ok() };
-    if is_gone {
-        report.findings.push(Finding::Leftover(path.display().to_string()));
-    }
+fn remove(store: &Store, report: &mut Report, path: &Path) {
+    let is_gone = if path.is_dir() { store.remove_tree(path) } else { std::fs::remove_file(path).is_ok() };
+    let path = path.display().to_string();
+    report.findings.push(if is_gone { Finding::Leftover(path) } else { Finding::Stuck(path) });
 }

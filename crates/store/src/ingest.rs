@@ -10,6 +10,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
@@ -78,7 +79,7 @@ impl Lease<'_> {
 
     fn ingest_plain(&self, source: &mut dyn Read, ingest: Ingest<'_>, arrived: &dyn Fn()) -> Result<Ingested> {
         let file = self.layer_file()?;
-        let layer = write_layer(file.file(), source)?;
+        let layer = write_layer(file.file(), source, &self.store().staging())?;
         if let Some(blob) = ingest.blob {
             prove(blob, layer.diff_id.digest().clone(), layer.tar_size)?;
         }
@@ -104,12 +105,12 @@ impl Lease<'_> {
         let algorithm = ingest.blob.map_or(wharfie_oci::digest::Algorithm::Sha256, |blob| blob.digest.algorithm());
         let layer_file = self.layer_file()?;
         let blob_file = self.blob_file(&Digest::of(b""))?;
-        let layer = layer_file.file();
+        let (layer, spill) = (layer_file.file(), self.store().staging());
         let (compressed, mut reader) = ChunkReader::pipe();
         let (received, unpacked) = thread::scope(|scope| {
             let unpacking = scope.spawn(move || -> Result<LayerRow> {
                 let mut decoder = Decoder::new(compression, &mut reader).map_err(Error::Layer)?;
-                let layer = write_layer(layer, &mut decoder)?;
+                let layer = write_layer(layer, &mut decoder, &spill)?;
                 drop(decoder);
                 // What follows the compressed data is part of the blob all the same.
                 reader.for_each(|_| ());
@@ -241,8 +242,9 @@ fn receive(
     }
 }
 
-/// Last stages: writes a layer file from the plain tar that `source` yields.
-pub(crate) fn write_layer(file: &File, source: &mut dyn Read) -> Result<LayerRow> {
+/// Last stages: writes a layer file from the plain tar that `source` yields. What a big index does not keep in memory goes
+/// to nameless files in `spill`.
+pub(crate) fn write_layer(file: &File, source: &mut dyn Read, spill: &Path) -> Result<LayerRow> {
     let (hashing, reader) = ChunkReader::pipe();
     thread::scope(|scope| {
         let digest = scope.spawn(move || {
@@ -250,7 +252,7 @@ pub(crate) fn write_layer(file: &File, source: &mut dyn Read) -> Result<LayerRow
             reader.for_each(|bytes| digester.update(bytes));
             digester.finish()
         });
-        let mut indexer = Indexer::new(LayerIndex::new());
+        let mut indexer = Indexer::new(LayerIndex::new(spill).map_err(Error::Layer)?);
         let mut offset = 0;
         while let Some(mut chunk) = hashing.empty() {
             chunk.len = fill(source, &mut chunk.bytes).map_err(Error::of_source)?;

@@ -11,7 +11,7 @@ use rustix::mount::{
 use wharfie_oci::{DiffId, ImageId};
 
 use crate::error::{Error, Result};
-use crate::snapshots::{Kind, Tree};
+use crate::snapshots::Tree;
 use crate::store::Store;
 
 /// The kernel's limit (`OVL_MAX_STACK`); one is taken by the empty directory beneath.
@@ -31,8 +31,6 @@ pub struct MountRow {
 pub enum View<'a> {
     /// The layers alone, read-only.
     Image,
-    /// A container's changes over them, read-only.
-    Changes(&'a Path),
     /// A container's changes over them, and further ones go there.
     Writable {
         /// The changes.
@@ -82,9 +80,6 @@ impl Store {
         std::fs::create_dir_all(&empty).map_err(Error::io("create", &empty))?;
         let configure = || -> rustix::io::Result<OwnedFd> {
             let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-            if let View::Changes(upper) = view {
-                fsconfig_set_string(&fs, "lowerdir+", *upper)?;
-            }
             for tree in trees.iter().rev() {
                 match tree {
                     Tree::Mount(mount) => fsconfig_set_fd(&fs, "lowerdir+", mount.as_fd())?,
@@ -95,7 +90,7 @@ impl Store {
             if trees.is_empty() {
                 fsconfig_set_string(&fs, "lowerdir+", self.root.join("tmp"))?;
             }
-            if kind == Kind::UnpackedRootless {
+            if kind.has_user_marks() {
                 fsconfig_set_flag(&fs, "userxattr")?;
             } else {
                 // Without it files of different layers report different devices, and `find -xdev` finds nothing.
@@ -108,7 +103,7 @@ impl Store {
             fsconfig_create(&fs)?;
             let access = match view {
                 View::Writable { .. } => MountAttrFlags::empty(),
-                View::Image | View::Changes(_) => MountAttrFlags::MOUNT_ATTR_RDONLY,
+                View::Image => MountAttrFlags::MOUNT_ATTR_RDONLY,
             };
             fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, access)
         };

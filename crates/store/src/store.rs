@@ -26,6 +26,8 @@ pub struct Options {
     pub keep_free: u64,
     /// Which snapshot kind to use; `None` asks the machine once and remembers.
     pub snapshots: Option<SnapshotKind>,
+    /// Deletes a tree in which files belong to ids that are the user's only in a user namespace; true if it is gone.
+    pub remove: fn(&Path) -> bool,
 }
 
 /// One store, open. Cheap to open; share it between threads by reference.

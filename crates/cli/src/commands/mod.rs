@@ -12,6 +12,7 @@ pub mod manpage;
 pub mod search;
 pub mod system;
 pub mod tags;
+pub mod unshare;
 pub mod version;
 
 use crate::context::Context;
@@ -94,6 +95,8 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("rmi", &image::rm::COMMAND),
         Entry::new("save", &image::save::COMMAND),
         Entry::new("tag", &image::tag::COMMAND),
+        Entry::new("unshare", &unshare::COMMAND),
+        Entry::new(crate::rootless::REMOVE_WORD, &unshare::REMOVE).hidden(),
         Entry::new("__complete", &completion::WORDS).hidden(),
     ],
     interspersed: false,

@@ -57,7 +57,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let rows: Vec<_> = rows
             .into_iter()
             .map(|[name, description, stars, official]| {
-                Box::new([name, description, stars, if official == "true" { "[OK]".to_owned() } else { String::new() }])
+                [name, description, stars, if official == "true" { "[OK]".to_owned() } else { String::new() }]
             })
             .collect();
         table::rows(["NAME", "DESCRIPTION", "STARS", "OFFICIAL"], &rows)

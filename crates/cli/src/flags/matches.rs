@@ -18,6 +18,11 @@ impl Matches {
         Matches { flags, values: vec![None; flags.len()], args: Vec::new(), dash: None }
     }
 
+    /// Whether the command has a flag of this name at all.
+    pub fn knows(&self, name: &str) -> bool {
+        self.flags.iter().any(|flag| flag.long == name)
+    }
+
     /// Whether the flag was given, whatever its value.
     pub fn is_set(&self, name: &str) -> bool {
         self.values[self.index(name)].is_some()

@@ -11,11 +11,11 @@ const MIN_WIDTH: usize = 10;
 /// Lays out lines of cells; every line is given the same number of cells as `header`. The header comes first.
 ///
 /// This is the direct way for tables whose columns are known; [`align`] does the same for text with tabs.
-pub fn rows<const N: usize, R: AsRef<[String; N]>>(header: [&str; N], rows: &[R]) -> String {
+pub fn rows<const N: usize, S: AsRef<str>>(header: [&str; N], rows: &[[S; N]]) -> String {
     let mut widths = header.map(columns);
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
-            *width = (*width).max(columns(cell));
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(columns(cell.as_ref()));
         }
     }
     let widths = widths.map(|width| (width + PADDING).max(MIN_WIDTH));
@@ -23,7 +23,7 @@ pub fn rows<const N: usize, R: AsRef<[String; N]>>(header: [&str; N], rows: &[R]
     let mut out = String::with_capacity(line * (rows.len() + 1));
     write_line(&mut out, &widths, header.iter().copied());
     for row in rows {
-        write_line(&mut out, &widths, row.as_ref().iter().map(String::as_str));
+        write_line(&mut out, &widths, row.iter().map(AsRef::as_ref));
     }
     out
 }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn header_alone() {
         check("REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\n", "REPOSITORY   TAG       IMAGE ID   CREATED   SIZE\n");
-        let none: [Box<[String; 5]>; 0] = [];
+        let none: [[String; 5]; 0] = [];
         assert_eq!(
             rows(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"], &none),
             "REPOSITORY   TAG       IMAGE ID   CREATED   SIZE\n"
@@ -127,8 +127,7 @@ mod tests {
 
     #[test]
     fn both_ways_agree() {
-        let row = |cells: [&str; 3]| Box::new(cells.map(str::to_owned));
-        let lines = [row(["web", "1", "1.98MB"]), row(["team/a-long-name", "latest", ""]), row(["漢", "<none>", "0B"])];
+        let lines = [["web", "1", "1.98MB"], ["team/a-long-name", "latest", ""], ["漢", "<none>", "0B"]];
         let mut text = "REPOSITORY\tTAG\tSIZE\n".to_owned();
         for line in &lines {
             text += &(line.join("\t") + "\n");

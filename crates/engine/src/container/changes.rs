@@ -4,6 +4,7 @@ use std::io::Write;
 use std::os::fd::AsFd;
 
 use wharfie_layer::changes::{Changed, changes};
+use wharfie_layer::merge::pack_merged;
 use wharfie_layer::pack::{self, pack};
 use wharfie_oci::config::{ContainerConfig, History};
 use wharfie_oci::{ImageConfig, ImageId, Reference};
@@ -57,9 +58,17 @@ impl Engine {
         if row.state.started_at.is_none() {
             self.make_mount_points(&row)?;
         }
-        let root = self.merged_view(&row)?;
-        pack(root.as_fd(), &pack::Options::default(), out).map_err(wharfie_store::Error::Layer)?;
-        Ok(())
+        let store = self.writer()?;
+        let (upper, _) = directories(store, &row.id);
+        let upper = open_directory(&upper)?;
+        let mut layers = store.layers_of_container(&row.id)?;
+        layers.reverse();
+        let layers = layers.iter().map(|layer| store.open_inodes(layer)).collect::<Result<Vec<_>, _>>()?;
+        let written = pack_merged(upper.as_fd(), layers, out).and_then(|mut out| {
+            // Dropping would hide that the last bytes did not arrive.
+            out.flush().map_err(|source| wharfie_layer::Error::Io { action: "write the tar", source })
+        });
+        Ok(written.map_err(wharfie_store::Error::Layer)?)
     }
 
     /// Makes an image of a container's changes on top of the image it was made from.

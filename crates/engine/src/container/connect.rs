@@ -116,6 +116,9 @@ impl Engine {
 
     /// The full name of a network that a container with these settings can be put on or taken off.
     fn network_to_change(&self, name: &str, settings: &Settings) -> Result<String> {
+        if self.config().is_rootless {
+            return Err(Error::Container("only root can connect containers to networks".to_owned()));
+        }
         let is_shared = settings.network.starts_with("container:");
         if is_shared {
             let text = "container sharing network namespace with another container or host cannot be connected to any other network";
@@ -145,7 +148,8 @@ fn host() -> Error {
 
 /// Refuses what only networks of the user's own have, in docker's words.
 pub(super) fn check(network: &str, aliases: &[String], address: Option<Ipv4Addr>) -> Result<()> {
-    let is_own = !matches!(network, "" | "default" | "bridge" | "host" | "none") && !network.starts_with("container:");
+    let is_own = !matches!(network, "" | "default" | "bridge" | "host" | "none" | "pasta" | "slirp4netns")
+        && !network.starts_with("container:");
     if !is_own && !aliases.is_empty() {
         let text = "network-scoped alias is supported only for containers in user defined networks";
         return Err(Error::Container(text.to_owned()));

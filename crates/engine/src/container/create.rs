@@ -65,7 +65,8 @@ impl Engine {
         if create.settings.init && create.settings.runtime.is_some() {
             return Err(Error::Container("--init is a part of wharfie's own runtime: leave out --runtime".to_owned()));
         }
-        if create.settings.runtime.is_some() && !rustix::process::geteuid().is_root() {
+        let is_root = !self.config().is_rootless && rustix::process::geteuid().is_root();
+        if create.settings.runtime.is_some() && !is_root {
             return Err(Error::Container("only root can use another runtime than wharfie's own".to_owned()));
         }
         check_modes(&create.settings)?;

@@ -93,6 +93,21 @@ impl Engine {
         row.map(truth).ok_or_else(|| Error::NoSuchContainer(name.to_owned()))
     }
 
+    /// First processes of the containers that run, those that `names` name first: whose namespaces a command of an
+    /// ordinary user had best be in.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn living(&self, names: &[String]) -> Result<Vec<u32>> {
+        let mut living = self.containers()?;
+        living.retain(is_alive);
+        let is_named = |row: &ContainerRow| {
+            names.iter().any(|name| *name == row.name || (name.len() > 2 && row.id.starts_with(name.as_str())))
+        };
+        living.sort_by_key(|row| !is_named(row));
+        Ok(living.iter().filter_map(|row| row.state.pid).collect())
+    }
+
     /// Every container as it really is, newest first.
     ///
     /// # Errors

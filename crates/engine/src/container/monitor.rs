@@ -46,6 +46,8 @@ pub struct Detach {
 
 /// The word that makes our program a monitor.
 pub const MONITOR_WORD: &str = "__monitor";
+/// Set for monitors of an ordinary user's containers: in their namespace that user is root.
+pub const ROOTLESS_VARIABLE: &str = "_WHARFIE_ROOTLESS";
 /// How long a monitor waits for the client it was promised.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
 /// 128 KiB: threads here only copy.
@@ -92,6 +94,10 @@ impl Engine {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
+        if self.config().is_rootless {
+            // It runs where we are root, and acts for the same user all the same.
+            command.env(ROOTLESS_VARIABLE, "1");
+        }
         let mut child =
             command.spawn().map_err(|why| Error::Container(format!("cannot start the container's monitor: {why}")))?;
         let stdout = child.stdout.take().ok_or_else(|| Error::Container("the monitor is mute".to_owned()))?;

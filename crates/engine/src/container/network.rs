@@ -4,10 +4,11 @@
 //! which address goes with the machine's last shutdown, as the bridge does.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::path::PathBuf;
 
 use wharfie_runtime::proxy::{Protocol, Proxy, Publish, Reserved, reserve};
-use wharfie_runtime::{Bridge, MAX_DEVICE_NUMBER, Network, Subnet};
+use wharfie_runtime::{Bridge, Helper, MAX_DEVICE_NUMBER, Network, Outlet, Subnet};
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
@@ -38,14 +39,23 @@ pub(crate) fn subnet() -> Subnet {
     Subnet::new(STATE)
 }
 
-/// Finds a place for a container that is about to start. Ports in use are an error; a bridge that cannot be made is
-/// one only for who asked for it, and a warning for who did not.
-pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings) -> Result<Place> {
+/// True if the container is to be on the bridge.
+fn is_bridge(settings: &Settings) -> bool {
+    matches!(settings.network.as_str(), "" | "default" | "bridge")
+}
+
+/// The programs that networks of ordinary users may be called after.
+const HELPERS: [Helper; 2] = [Helper::Pasta, Helper::Slirp4netns];
+
+/// Finds a place for a container that is about to start. Ports in use are an error; a bridge that cannot be made, or a
+/// way out that ordinary users do not have here, is one only for who asked for it, and a warning for who did not.
+pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_rootless: bool) -> Result<Place> {
     let plain =
         |network| Place { network, more: Vec::new(), addresses: BTreeMap::new(), reserved: None, warning: None };
     let attachments = settings.attachments();
+    let other = settings.network.as_str();
     if attachments.is_empty() {
-        return match settings.network.as_str() {
+        return match other {
             "host" => Ok(plain(Network::Host)),
             "none" => Ok(plain(Network::None)),
             other => {
@@ -54,26 +64,95 @@ pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings) -> Re
             }
         };
     }
-    match bridges(store, row, &attachments) {
-        Ok(mut bridges) => {
+    let helper = HELPERS.into_iter().find(|helper| helper.name() == other);
+    let ports = wanted(settings)?;
+    let is_asked_for = !matches!(other, "" | "default") || !ports.is_empty() || attachments.len() > 1;
+    let found = match is_rootless {
+        true if helper.is_some() || is_bridge(settings) => {
+            outlet(helper, is_asked_for).map(|outlet| plain(Network::Outlet(outlet)))
+        }
+        true => Err(Error::Container(format!("network {other} not found"))),
+        false if helper.is_some() => {
+            Err(Error::Container(format!("network {other} is for containers of ordinary users; root has the bridge")))
+        }
+        false => bridges(store, row, &attachments).map(|mut bridges| {
             let addresses = attachments.iter().zip(&bridges);
             let addresses = addresses
                 .map(|(one, bridge)| (one.network.clone(), (bridge.address.to_string(), bridge.device_number)));
             let addresses = addresses.collect();
-            let ports = wanted(settings)?;
-            let reserved = (!ports.is_empty()).then(|| reserve(&ports)).transpose();
-            let reserved = reserved.map_err(|why| in_use(row, why))?;
             let more = bridges.split_off(1);
             let network = bridges.pop().map_or(Network::None, Network::Bridge);
-            Ok(Place { network, more, addresses, reserved, warning: None })
+            Place { more, addresses, ..plain(network) }
+        }),
+    };
+    match found {
+        Ok(place) => {
+            let reserved = (!ports.is_empty()).then(|| reserve(&ports)).transpose();
+            let reserved = reserved.map_err(|why| in_use(row, why))?;
+            Ok(Place { reserved, ..place })
         }
-        Err(why) if !matches!(settings.network.as_str(), "" | "default") || attachments.len() > 1 => Err(why),
-        Err(why) if !wanted(settings)?.is_empty() => Err(why),
+        Err(why) if is_asked_for => Err(why),
         Err(why) => {
             let warning = format!("the container has no network but its own loopback: {why}");
             Ok(Place { warning: Some(warning), ..plain(Network::None) })
         }
     }
+}
+
+/// An ordinary user's way out: only root can make a bridge.
+fn outlet(wanted: Option<Helper>, is_asked_for: bool) -> Result<Outlet> {
+    let outlet = Outlet::find(wanted).ok_or_else(|| {
+        Error::Container(match wanted {
+            Some(Helper::Pasta) => "pasta is not installed; it is in the package passt".to_owned(),
+            Some(Helper::Slirp4netns) => "slirp4netns is not installed; its package is called like it".to_owned(),
+            None => "only root can make a bridge, and ordinary users need one of the packages passt and slirp4netns; \
+                     --network host shares the machine's network"
+                .to_owned(),
+        })
+    })?;
+    // Where it is forbidden, the program would say so in words of its own, and later.
+    Outlet::check_device().map_err(|why| {
+        let reason = std::error::Error::source(&why).map(|why| format!(": {why}")).unwrap_or_default();
+        Error::Container(format!("{} cannot work here: {why}{reason}", outlet.helper.name()))
+    })?;
+    if !is_asked_for && !outlet.is_likely_to_work() {
+        let text = "this machine has no way out itself, and pasta needs one; slirp4netns does not";
+        return Err(Error::Container(text.to_owned()));
+    }
+    Ok(outlet)
+}
+
+/// The address by which the machine is known to others, and so to containers of ordinary users too: their packets leave
+/// it as its own.
+pub(super) fn host_address() -> IpAddr {
+    // Connecting a datagram socket sends nothing; it only asks the kernel which way it would go. The address is one of
+    // those that are nobody's.
+    let asked = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        socket.local_addr()
+    });
+    asked.map_or(Ipv4Addr::LOCALHOST.into(), |address| address.ip())
+}
+
+/// Where the container's own address is, once it runs.
+pub(super) fn address(network: &Network) -> Option<Ipv4Addr> {
+    match network {
+        Network::Bridge(bridge) => Some(bridge.address),
+        Network::Outlet(_) => Some(Outlet::ADDRESS),
+        Network::Host | Network::None | Network::Namespace(_) => None,
+    }
+}
+
+/// Leads the ports that were taken to the container, which runs now as process `pid`.
+pub(super) fn lead(network: &Network, reserved: Option<Reserved>, pid: u32) -> Result<Option<Proxy>> {
+    let (Some(reserved), Some(address)) = (reserved, address(network)) else { return Ok(None) };
+    if !matches!(network, Network::Outlet(_)) {
+        return Ok(Some(reserved.lead_to(address)?));
+    }
+    // The address means this container only inside.
+    let path = PathBuf::from(format!("/proc/{pid}/ns/net"));
+    let namespace = std::fs::File::open(&path).map_err(|source| Error::File { doing: "open", path, source })?;
+    Ok(Some(reserved.lead_into(namespace.into(), address)?))
 }
 
 /// A place on each network. The way out is through the first that has one.
@@ -90,10 +169,6 @@ fn bridges(store: &Store, row: &ContainerRow, attachments: &[Attachment]) -> Res
 
 /// A place on a network, whose bridge is made if it is missing.
 pub(super) fn bridge_of(store: &Store, row: &ContainerRow, attachment: &Attachment) -> Result<Bridge> {
-    if !rustix::process::geteuid().is_root() {
-        let text = "only root can make a bridge; --network host shares the machine's network";
-        return Err(Error::Container(text.to_owned()));
-    }
     if attachment.network == "bridge" {
         let subnet = subnet();
         subnet.prepare()?;

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
 use wharfie_layer::apply::{Privilege, apply};
-use wharfie_layer::erofs::TAR_OFFSET;
+use wharfie_layer::erofs::{Inodes, TAR_OFFSET};
 use wharfie_layer::pack::{self, pack};
 use wharfie_oci::{DiffId, ImageId};
 use wharfie_runtime::{Lower, Rootfs};
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::mounts::View;
-use wharfie_store::snapshots::{Kind, Tree};
+use wharfie_store::snapshots::Tree;
 
 use super::settings::Settings;
 use crate::engine::Engine;
@@ -53,13 +53,6 @@ impl Engine {
         }
         let (upper, work) = directories(store, &row.id);
         Ok((Rootfs { lowers, upper, work, volatile }, mounts))
-    }
-
-    /// The whole root of a container, read-only, attached nowhere.
-    pub(crate) fn merged_view(&self, row: &ContainerRow) -> Result<OwnedFd> {
-        let store = self.writer()?;
-        let (upper, _) = directories(store, &row.id);
-        Ok(store.view(&store.layers_of_container(&row.id)?, &View::Changes(&upper))?)
     }
 
     /// What the container's image has, read-only, attached nowhere.
@@ -125,11 +118,9 @@ impl Engine {
         let len = file.metadata().map_err(io)?.len().saturating_sub(TAR_OFFSET);
         let directory = store.volume_directory(volume);
         let target = std::fs::File::open(&directory).map_err(io)?;
-        let privilege = match store.snapshot_kind()? {
-            Kind::UnpackedRootless => Privilege::Mapped,
-            _ => Privilege::Root,
-        };
-        apply(&file, len, target.as_fd(), privilege).map_err(wharfie_store::Error::Layer)?;
+        let privilege = if store.snapshot_kind()?.has_user_marks() { Privilege::Mapped } else { Privilege::Root };
+        let layer = Inodes::of_tar(file, len, &store.root().join("tmp"));
+        layer.and_then(|layer| apply(layer, target.as_fd(), privilege)).map_err(wharfie_store::Error::Layer)?;
         Ok(())
     }
 }

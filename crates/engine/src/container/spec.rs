@@ -1,10 +1,11 @@
 //! From settings to what the runtime starts.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use wharfie_runtime::{
-    Bind, Capabilities, Device, Files, IdMap, Mount, MountKind as RuntimeMount, Network, Process, Propagation, Rlimit,
+    Bind, Capabilities, Device, Files, Mount, MountKind as RuntimeMount, Network, Outlet, Process, Propagation, Rlimit,
     Rootfs, Seccomp, Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,
 };
 use wharfie_store::Store;
@@ -27,7 +28,6 @@ pub(crate) fn spec(
     let hostname = if uts == Share::Private { settings.hostname.clone() } else { String::new() };
     Ok(Spec {
         id: row.id.clone(),
-        user_namespace: user_namespace(),
         domainname: settings.domainname.clone(),
         rootfs,
         readonly_root: settings.read_only,
@@ -35,17 +35,18 @@ pub(crate) fn spec(
         mounts: mounts(store, settings)?,
         files: files(store, row, settings, &network)?,
         devices: settings.devices.iter().map(|text| device(text)).collect(),
+        sysctls: sysctls(settings, &network),
         network,
         sharing: Sharing {
             pid: share(store, &settings.pid_mode, "pid")?,
             ipc: share(store, &settings.ipc_mode, "ipc")?,
             uts,
             cgroup: share(store, &settings.cgroupns_mode, "cgroup")?,
+            user: None,
         },
         resources: settings.resources.clone(),
         cgroup_parent: Some(settings.cgroup_parent.clone()).filter(|parent| !parent.is_empty()),
         security: security(settings)?,
-        sysctls: settings.sysctls.clone(),
         shm_size: if settings.shm_size > 0 { settings.shm_size } else { Spec::default().shm_size },
         init: settings.init,
         hostname,
@@ -53,13 +54,37 @@ pub(crate) fn spec(
     })
 }
 
-/// An ordinary user is root inside, and nobody else: the layers of ordinary users belong to them as a whole, and files of
-/// other ids could only be removed from inside a namespace.
-fn user_namespace() -> Option<UserNamespace> {
-    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-    let own = |outside| vec![IdMap { inside: 0, outside, count: 1 }];
-    (!uid.is_root()).then(|| UserNamespace { uids: own(uid.as_raw()), gids: own(gid.as_raw()) })
+/// The ids of an ordinary user's container. With namespaces of another container's it gets that one's ids, which are the
+/// same.
+pub(super) fn map_ids(spec: &mut Spec, settings: &Settings) -> Result<()> {
+    spec.user_namespace = Some(UserNamespace::for_container()?);
+    if !settings.sysctls.contains_key(PING_GROUPS) {
+        // Most of the range is not mapped.
+        spec.sysctls.remove(PING_GROUPS);
+    }
+    let Sharing { pid, ipc, uts, cgroup, .. } = &spec.sharing;
+    let shared = [pid, ipc, uts, cgroup].into_iter().find_map(|share| match share {
+        Share::Namespace(path) => Some(path),
+        Share::Private | Share::Host => None,
+    });
+    let network = if let Network::Namespace(path) = &spec.network { Some(path) } else { None };
+    spec.sharing.user = shared.or(network).map(|path| path.with_file_name("user"));
+    Ok(())
 }
+
+/// What was asked for, on top of docker's: in a network of its own every user may open low ports and send pings.
+fn sysctls(settings: &Settings, network: &Network) -> BTreeMap<String, String> {
+    let mut all = settings.sysctls.clone();
+    for (name, value) in [(LOW_PORTS, "0"), (PING_GROUPS, "0 2147483647")] {
+        if network.is_own() && Path::new("/proc/sys").join(name.replace('.', "/")).exists() {
+            all.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
+    all
+}
+
+const LOW_PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
+const PING_GROUPS: &str = "net.ipv4.ping_group_range";
 
 fn process(settings: &Settings, size: Option<Size>) -> Result<Process> {
     let mut env = settings.environment();
@@ -182,33 +207,39 @@ fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Netwo
         if let Some((name, address)) = extra.split_once([':', '=']) {
             let address = match (address, network) {
                 ("host-gateway", Network::Bridge(place)) => &place.gateway.to_string(),
+                ("host-gateway", Network::Outlet(_)) => &super::network::host_address().to_string(),
                 ("host-gateway", _) => "127.0.0.1",
                 _ => address,
             };
             writeln!(hosts, "{address}\t{name}").expect("a string accepts every write");
         }
     }
-    if let Network::Bridge(place) = network {
+    if let Some(address) = super::network::address(network) {
         let names = match settings.domainname.as_str() {
             "" => settings.hostname.clone(),
             domain => format!("{0}.{domain} {0}", settings.hostname),
         };
-        writeln!(hosts, "{}\t{names}", place.address).expect("a string accepts every write");
+        writeln!(hosts, "{address}\t{names}").expect("a string accepts every write");
     }
     let hostname = if settings.hostname.is_empty() { host("/etc/hostname") } else { settings.hostname.clone() + "\n" };
     Ok(Files {
         hosts: write("hosts", &hosts)?,
-        resolv_conf: write("resolv.conf", &resolver(settings, &host("/etc/resolv.conf"), is_host))?,
+        resolv_conf: write("resolv.conf", &resolver(settings, &host("/etc/resolv.conf"), network))?,
         hostname: write("hostname", &hostname)?,
     })
 }
 
 /// The host's resolver settings with what was asked for instead. Name servers on the host's loopback cannot be reached
-/// from a network of the container's own.
-fn resolver(settings: &Settings, host: &str, is_host: bool) -> String {
+/// from a network of the container's own, unless its way out answers for them.
+fn resolver(settings: &Settings, host: &str, network: &Network) -> String {
+    let is_host = matches!(network, Network::Host);
+    let mut servers = settings.dns.clone();
+    if servers.is_empty() && matches!(network, Network::Outlet(_)) {
+        servers.push(Outlet::NAME_SERVER.to_string());
+    }
     let mut text = String::new();
     let mut line = |key: &str, value: &str| writeln!(text, "{key} {value}").expect("a string accepts every write");
-    for server in &settings.dns {
+    for server in &servers {
         line("nameserver", server);
     }
     if !settings.dns_search.is_empty() {
@@ -220,7 +251,7 @@ fn resolver(settings: &Settings, host: &str, is_host: bool) -> String {
     for kept in host.lines() {
         let is_replaced = match kept.split_whitespace().next() {
             Some("nameserver") => {
-                !settings.dns.is_empty() || (!is_host && (kept.contains(" 127.") || kept.contains(" ::1")))
+                !servers.is_empty() || (!is_host && (kept.contains(" 127.") || kept.contains(" ::1")))
             }
             Some("search" | "domain") => !settings.dns_search.is_empty(),
             Some("options") => !settings.dns_options.is_empty(),

@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SI
 use signal_hook::iterator::Signals;
 use wharfie_content::{Event, Observer, Warning};
 use wharfie_runtime::proxy::Proxy;
-use wharfie_runtime::{Cgroup, Exit, Foreign, Io, Network, Size, Started};
+use wharfie_runtime::{Cgroup, Exit, Foreign, Io, Size, Started};
 use wharfie_store::Store;
 use wharfie_store::containers::{ContainerRow, ContainerState, Status};
 
@@ -75,24 +75,22 @@ impl Engine {
         if self.container(&row.id).is_ok_and(|now| is_alive(&now)) {
             return Err(Error::Container(format!("container {} is already running", row.id)));
         }
-        let place = network::find(store, row, settings)?;
+        let is_rootless = self.config().is_rootless;
+        let place = network::find(store, row, settings, is_rootless)?;
         let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
         let mut spec = spec::spec(store, row, settings, rootfs, place.network, launch.size)?;
         spec.die_with_parent = launch.die_with_us;
         spec.more_bridges = place.more;
         self.tell_names_to(row, settings, &place.addresses)?;
+        if is_rootless {
+            spec::map_ids(&mut spec, settings)?;
+        }
         let started = match foreign(settings) {
             Some(runtime) => runtime.start(&spec, &mounts, io)?,
             None => wharfie_runtime::start(&spec, mounts, io, &self.config().program)?,
         };
-        let address = match &spec.network {
-            Network::Bridge(bridge) => bridge.address.to_string(),
-            _ => String::new(),
-        };
-        let published = match (&spec.network, place.reserved) {
-            (Network::Bridge(bridge), Some(reserved)) => Some(reserved.lead_to(bridge.address)?),
-            _ => None,
-        };
+        let address = network::address(&spec.network).map(|address| address.to_string()).unwrap_or_default();
+        let published = network::lead(&spec.network, place.reserved, started.pid)?;
         let ports = published.as_ref().map(network::document).transpose()?.unwrap_or_default();
         let mut warnings: Vec<String> = started.warnings.iter().map(ToString::to_string).collect();
         warnings.extend(place.warning);

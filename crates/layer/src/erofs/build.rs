@@ -3,20 +3,22 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use super::TAR_OFFSET;
 use super::format::{BLOCK, DIRENT, Data, INODE, Inode, OPAQUE, SLOT, Superblock, XATTR_HEADER, device};
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::tar::EntrySink;
-use crate::tree::{NodeId, NodeKind, ROOT, SlotId, Tree};
+use crate::tree::{Node, NodeId, NodeKind, Paged, ROOT, Tree};
 
 /// The first two slots stay empty, because the number of an inode must not be 0: `readdir` skips such files.
 const FIRST_INODE: u64 = 64;
 /// 64 KiB written at once.
 const BUFFER: usize = 64 << 10;
 
-/// Collects the entries of a layer, then writes its index. It takes about 100 bytes of memory for each entry.
+/// Collects the entries of a layer, then writes its index. Memory is bounded; what does not fit is in temporary files,
+/// about 130 bytes for each entry.
 #[derive(Debug)]
 pub struct LayerIndex {
     tree: Tree,
@@ -35,12 +37,6 @@ pub struct Summary {
     pub file_len: u64,
 }
 
-impl Default for LayerIndex {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl EntrySink for LayerIndex {
     fn entry(&mut self, entry: &Entry) -> Result<()> {
         self.add(entry)
@@ -48,9 +44,12 @@ impl EntrySink for LayerIndex {
 }
 
 impl LayerIndex {
-    /// An index of nothing but a root directory.
-    pub fn new() -> Self {
-        Self { tree: Tree::new() }
+    /// An index of nothing but a root directory. Temporary files go to `directory`, and have no names there.
+    ///
+    /// # Errors
+    /// If such a file was needed already and cannot be made.
+    pub fn new(directory: &Path) -> Result<Self> {
+        Ok(Self { tree: Tree::new(directory.into())? })
     }
 
     /// Takes one entry, in the order of the archive. The rules are those of extraction beneath a root.
@@ -68,9 +67,9 @@ impl LayerIndex {
     /// If the layer is too large for the format, or reading or writing fails.
     pub fn write(mut self, file: &File, tar_len: u64) -> Result<Summary> {
         let end = TAR_OFFSET.checked_add(tar_len).ok_or_else(too_large)?;
-        let end = expand_sparse(&mut self.tree, file, end)?;
+        let end = expand_sparse(&self.tree, file, end)?;
         let metadata_offset = end.next_multiple_of(BLOCK);
-        let layout = Layout::new(&mut self.tree);
+        let layout = Layout::new(&mut self.tree)?;
         let data_offset = metadata_offset + layout.inodes_len;
         let file_len = data_offset + layout.blocks * BLOCK;
         let blocks = u32::try_from(file_len / BLOCK).map_err(|_| too_large())?;
@@ -83,8 +82,7 @@ impl LayerIndex {
         let inodes = layout.order.len() as u64;
         let meta_block = (metadata_offset / BLOCK) as u32;
         // First of all inodes, but not always in the first block: names that lie behind it must not cross into the next one.
-        let root =
-            u16::try_from(self.tree.nodes[ROOT as usize].mark).expect("the root is in one of the first two blocks");
+        let root = u16::try_from(self.tree.node(ROOT)?.mark).expect("the root is in one of the first two blocks");
         let superblock = Superblock { root, inodes, blocks, meta_block };
         file.write_all_at(&superblock.encode(), 0).map_err(Error::io(WRITE))?;
         Ok(Summary { inodes, metadata_offset, metadata_len: file_len - metadata_offset, file_len })
@@ -93,21 +91,23 @@ impl LayerIndex {
 
 /// Gives every sparse file a region of its own behind the tar, with holes where it has none; flat inodes cannot do it.
 /// Returns where the file ends now.
-fn expand_sparse(tree: &mut Tree, file: &File, mut end: u64) -> Result<u64> {
+fn expand_sparse(tree: &Tree, file: &File, mut end: u64) -> Result<u64> {
     let mut buffer = Vec::new();
-    for sparse in &tree.sparse {
-        let node = &mut tree.nodes[sparse.node as usize];
+    for index in 0..tree.sparse.len() {
+        let sparse = tree.sparse.get(index)?;
         let start = end.checked_next_multiple_of(TAR_OFFSET).ok_or_else(too_large)?;
-        end = start.checked_add(node.size).ok_or_else(too_large)?;
+        end = start.checked_add(tree.node(sparse.node)?.size).ok_or_else(too_large)?;
         // Block numbers in the image count from its start, those in the tree from the start of the tar.
-        node.second = u32::try_from((start - TAR_OFFSET) / BLOCK).map_err(|_| too_large())?;
+        let block = u32::try_from((start - TAR_OFFSET) / BLOCK).map_err(|_| too_large())?;
+        tree.update(sparse.node, |node| node.second = block)?;
         if end / BLOCK > u64::from(u32::MAX) {
             return Err(too_large());
         }
         buffer.resize(BUFFER, 0);
         let mut from = TAR_OFFSET + sparse.data_offset;
-        for extent in &sparse.extents {
-            let (mut to, mut left) = (start + extent.offset, extent.len);
+        for piece in sparse.first..sparse.first + sparse.count {
+            let piece = tree.pieces.get(piece as usize)?;
+            let (mut to, mut left) = (start + piece.offset, piece.len);
             while left > 0 {
                 let len = left.min(BUFFER as u64) as usize;
                 file.read_exact_at(&mut buffer[..len], from).map_err(Error::io("read the tar in the layer file"))?;
@@ -124,46 +124,49 @@ fn expand_sparse(tree: &mut Tree, file: &File, mut end: u64) -> Result<u64> {
 /// Where everything goes. The inodes' places are in the nodes' marks.
 struct Layout {
     /// Inodes in the order in which they are written: a directory's children lie together.
-    order: Vec<NodeId>,
+    order: Paged<NodeId>,
     inodes_len: u64,
     /// Blocks behind the inodes.
     blocks: u64,
 }
 
 impl Layout {
-    fn new(tree: &mut Tree) -> Self {
-        let mut order = Vec::with_capacity(tree.nodes.len());
-        order.push(ROOT);
-        let mut scratch = Vec::new();
+    fn new(tree: &mut Tree) -> Result<Self> {
+        let order = tree.list();
+        order.push(ROOT)?;
         let (mut at, mut blocks) = (FIRST_INODE, 0);
         let mut next = 0;
-        while let Some(&id) = order.get(next) {
+        while next < order.len() {
+            let id = order.get(next)?;
             next += 1;
-            if tree.is_directory(id) {
-                tree.settle(id, &mut order, &mut scratch);
-                tree.nodes[id as usize].size = directory_len(tree, id);
+            if tree.is_directory(id)? {
+                tree.settle(id, &order)?;
+                let len = directory_len(tree, id)?;
+                tree.update(id, |node| node.size = len)?;
             }
-            let head = INODE + xattr_len(tree, id);
-            let inline = inline_len(tree, id);
+            let node = tree.node(id)?;
+            let head = INODE + xattr_len(tree, &node)?;
+            let inline = inline_len(&node, head);
             // What is inline must not cross into the next block.
             if inline > 0 && (at + head) / BLOCK != (at + head + inline - 1) / BLOCK {
                 at = at.next_multiple_of(BLOCK);
             }
-            tree.nodes[id as usize].mark = (at / SLOT) as u32;
+            tree.update(id, |node| node.mark = (at / SLOT) as u32)?;
             at = (at + head + inline).next_multiple_of(SLOT);
-            blocks += plain_blocks(tree, id);
+            blocks += plain_blocks(&node, head);
         }
-        Self { order, inodes_len: at.next_multiple_of(BLOCK), blocks }
+        Ok(Self { order, inodes_len: at.next_multiple_of(BLOCK), blocks })
     }
 
     /// `block` is the first block behind the inodes.
     fn write_inodes(&self, tree: &Tree, mut block: u32, out: &mut Out<'_>) -> Result<()> {
         let start = out.position();
-        for (number, &id) in (1..).zip(&self.order) {
-            let node = &tree.nodes[id as usize];
+        for index in 0..self.order.len() {
+            let id = self.order.get(index)?;
+            let node = tree.node(id)?;
             out.pad_to(start + u64::from(node.mark) * SLOT)?;
-            let inline = inline_len(tree, id) > 0;
-            let blocks = plain_blocks(tree, id);
+            let xattr_len = xattr_len(tree, &node)?;
+            let inline = inline_len(&node, INODE + xattr_len) > 0;
             let data = match node.kind {
                 NodeKind::CharDevice | NodeKind::BlockDevice => Data::Device(device(node.first, node.second)),
                 NodeKind::Fifo => Data::Device(0),
@@ -172,14 +175,13 @@ impl Layout {
                 NodeKind::File => Data::Plain(node.second + (TAR_OFFSET / BLOCK) as u32),
                 NodeKind::Directory | NodeKind::Symlink => Data::Plain(block),
             };
-            block += blocks as u32;
-            let xattr_len = xattr_len(tree, id);
+            block += plain_blocks(&node, INODE + xattr_len) as u32;
             let inode = Inode {
                 mode: node.mode | file_type(node.kind),
                 xattr_len,
                 size: node.size,
                 data,
-                number,
+                number: index as u32 + 1,
                 uid: node.uid,
                 gid: node.gid,
                 mtime: node.mtime,
@@ -189,7 +191,7 @@ impl Layout {
             out.put(&inode.encode())?;
             if xattr_len > 0 {
                 out.put(&[0; XATTR_HEADER as usize])?;
-                out.put(tree.xattrs(id))?;
+                out.put(&tree.xattrs(&node)?)?;
                 if node.opaque {
                     out.put(&OPAQUE)?;
                 }
@@ -197,7 +199,7 @@ impl Layout {
             if inline {
                 match node.kind {
                     NodeKind::Directory => write_directory(tree, id, out)?,
-                    _ => out.put(tree.target(id))?,
+                    _ => out.put(&tree.target(id)?)?,
                 }
             }
         }
@@ -205,13 +207,17 @@ impl Layout {
     }
 
     fn write_blocks(&self, tree: &Tree, out: &mut Out<'_>) -> Result<()> {
-        for &id in &self.order {
-            if plain_blocks(tree, id) == 0 {
+        for index in 0..self.order.len() {
+            let id = self.order.get(index)?;
+            let node = tree.node(id)?;
+            if !matches!(node.kind, NodeKind::Directory | NodeKind::Symlink)
+                || plain_blocks(&node, INODE + xattr_len(tree, &node)?) == 0
+            {
                 continue;
             }
-            match tree.nodes[id as usize].kind {
+            match node.kind {
                 NodeKind::Directory => write_directory(tree, id, out)?,
-                _ => out.put(tree.target(id))?,
+                _ => out.put(&tree.target(id)?)?,
             }
             out.pad_to(out.position().next_multiple_of(BLOCK))?;
         }
@@ -221,108 +227,119 @@ impl Layout {
 
 /// Each block has its entries first, then their names; no entry crosses into the next block.
 fn write_directory(tree: &Tree, id: NodeId, out: &mut Out<'_>) -> Result<()> {
-    let own = &tree.nodes[id as usize];
-    let mut block: Vec<(&[u8], u32, u8)> = Vec::new();
-    let mut used = 0;
-    for name in names(tree, id) {
-        let (text, node) = match name {
-            Name::Own => (&b"."[..], own),
-            Name::Parent => (&b".."[..], &tree.nodes[own.second as usize]),
-            Name::Child(slot) => (tree.slots.name(slot), &tree.nodes[tree.slots.node(slot) as usize]),
+    let own = tree.node(id)?;
+    let parent = tree.node(own.second)?;
+    let mut block = Dirents::default();
+    each_entry(tree, id, |name, child| {
+        let node = match child {
+            Child::Own => own,
+            Child::Parent => parent,
+            Child::Other(id) => tree.node(id)?,
         };
-        let len = DIRENT + text.len() as u64;
-        if used + len > BLOCK {
-            write_dirents(&block, out)?;
-            out.zeros(BLOCK - used)?;
-            block.clear();
-            used = 0;
+        if block.len() + DIRENT + name.len() as u64 > BLOCK {
+            let len = block.len();
+            block.write(out)?;
+            out.zeros(BLOCK - len)?;
         }
-        used += len;
-        block.push((text, node.mark, dirent_type(node.kind)));
-    }
-    write_dirents(&block, out)
+        block.entries.push((block.names.len(), node.mark, dirent_type(node.kind)));
+        block.names.extend_from_slice(name);
+        Ok(())
+    })?;
+    block.write(out)
 }
 
-enum Name {
+/// The entries of one block: where each name starts, the number of its inode, what that is.
+#[derive(Default)]
+struct Dirents {
+    entries: Vec<(usize, u32, u8)>,
+    names: Vec<u8>,
+}
+
+impl Dirents {
+    fn len(&self) -> u64 {
+        self.entries.len() as u64 * DIRENT + self.names.len() as u64
+    }
+
+    /// Writes them, and is empty again.
+    fn write(&mut self, out: &mut Out<'_>) -> Result<()> {
+        let names_at = self.entries.len() * DIRENT as usize;
+        for (start, number, kind) in self.entries.drain(..) {
+            let mut dirent = [0; DIRENT as usize];
+            dirent[..8].copy_from_slice(&u64::from(number).to_le_bytes());
+            dirent[8..10].copy_from_slice(&((names_at + start) as u16).to_le_bytes());
+            dirent[10] = kind;
+            out.put(&dirent)?;
+        }
+        out.put(&self.names)?;
+        self.names.clear();
+        Ok(())
+    }
+}
+
+enum Child {
     Own,
     Parent,
-    Child(SlotId),
+    Other(NodeId),
 }
 
-/// The names of a sorted directory with "." and ".." in their places.
-fn names(tree: &Tree, id: NodeId) -> impl Iterator<Item = Name> + '_ {
-    let mut children = tree.names(id).peekable();
-    let mut own = [(&b"."[..], Name::Own), (b"..", Name::Parent)].into_iter().peekable();
-    std::iter::from_fn(move || {
-        let dot = own.peek().map(|(text, _)| *text);
-        match (dot, children.peek()) {
-            (Some(dot), Some(&slot)) if tree.slots.name(slot) < dot => children.next().map(Name::Child),
-            (Some(_), _) => own.next().map(|(_, name)| name),
-            (None, _) => children.next().map(Name::Child),
+/// Calls `take` for each name of a settled directory, with "." and ".." in their places.
+fn each_entry(tree: &Tree, id: NodeId, mut take: impl FnMut(&[u8], Child) -> Result<()>) -> Result<()> {
+    let mut own = [(&b"."[..], Child::Own), (b"..", Child::Parent)].into_iter().peekable();
+    let mut name = Vec::new();
+    tree.each_name(id, |_, slot| {
+        name.clear();
+        tree.slots.name(&slot, &mut name)?;
+        while let Some((text, child)) = own.next_if(|(text, _)| *text < name.as_slice()) {
+            take(text, child)?;
         }
-    })
+        take(&name, Child::Other(slot.node))
+    })?;
+    own.try_for_each(|(text, child)| take(text, child))
 }
 
 /// Length of a directory's entries: whole blocks and the used part of the last one.
-fn directory_len(tree: &Tree, id: NodeId) -> u64 {
+fn directory_len(tree: &Tree, id: NodeId) -> Result<u64> {
     let (mut blocks, mut used) = (0, 0);
-    for name in names(tree, id) {
-        let len = DIRENT
-            + match name {
-                Name::Own => 1,
-                Name::Parent => 2,
-                Name::Child(slot) => tree.slots.name(slot).len() as u64,
-            };
+    each_entry(tree, id, |name, _| {
+        let len = DIRENT + name.len() as u64;
         if used + len > BLOCK {
             blocks += 1;
             used = 0;
         }
         used += len;
-    }
-    blocks * BLOCK + used
+        Ok(())
+    })?;
+    Ok(blocks * BLOCK + used)
 }
 
-fn xattr_len(tree: &Tree, id: NodeId) -> u64 {
-    let own = tree.xattrs(id).len() as u64;
-    match tree.nodes[id as usize].opaque {
+fn xattr_len(tree: &Tree, node: &Node) -> Result<u64> {
+    let own = tree.xattrs_len(node)?;
+    Ok(match node.opaque {
         true => XATTR_HEADER + own + OPAQUE.len() as u64,
         false if own > 0 => XATTR_HEADER + own,
         false => 0,
-    }
+    })
 }
 
-/// How much lies behind the inode: directories and links that fit into one block together with it.
-fn inline_len(tree: &Tree, id: NodeId) -> u64 {
-    let len = match tree.nodes[id as usize].kind {
+/// How much lies behind the inode, whose head has `head` bytes: directories and links that fit into one block with it.
+fn inline_len(node: &Node, head: u64) -> u64 {
+    let len = match node.kind {
         // One more byte, a NUL that ends the last name.
-        NodeKind::Directory => tree.nodes[id as usize].size + 1,
-        NodeKind::Symlink => tree.nodes[id as usize].size,
+        NodeKind::Directory => node.size + 1,
+        NodeKind::Symlink => node.size,
         _ => return 0,
     };
-    if INODE + xattr_len(tree, id) + len <= BLOCK { len } else { 0 }
+    if head + len <= BLOCK { len } else { 0 }
 }
 
 /// How many blocks behind the inodes a directory or link takes.
-fn plain_blocks(tree: &Tree, id: NodeId) -> u64 {
-    let len = match tree.nodes[id as usize].kind {
-        _ if inline_len(tree, id) > 0 => 0,
-        NodeKind::Directory | NodeKind::Symlink => tree.nodes[id as usize].size,
+fn plain_blocks(node: &Node, head: u64) -> u64 {
+    let len = match node.kind {
+        _ if inline_len(node, head) > 0 => 0,
+        NodeKind::Directory | NodeKind::Symlink => node.size,
         _ => 0,
     };
     len.div_ceil(BLOCK)
-}
-
-fn write_dirents(block: &[(&[u8], u32, u8)], out: &mut Out<'_>) -> Result<()> {
-    let mut name_at = block.len() as u64 * DIRENT;
-    for (text, number, kind) in block {
-        let mut dirent = [0; DIRENT as usize];
-        dirent[..8].copy_from_slice(&u64::from(*number).to_le_bytes());
-        dirent[8..10].copy_from_slice(&(name_at as u16).to_le_bytes());
-        dirent[10] = *kind;
-        out.put(&dirent)?;
-        name_at += text.len() as u64;
-    }
-    block.iter().try_for_each(|(text, ..)| out.put(text))
 }
 
 fn file_type(kind: NodeKind) -> u16 {

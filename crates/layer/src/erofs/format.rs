@@ -51,10 +51,23 @@ impl Superblock {
         put(sb, 4, &sum.to_le_bytes());
         page
     }
+
+    /// Reads the block that starts at [`SUPERBLOCK_OFFSET`]. `None` unless [`Self::encode`] has made it.
+    pub(super) fn decode(block: &[u8; BLOCK as usize]) -> Option<Self> {
+        let mut bare = *block;
+        put(&mut bare, 4, &[0; 4]);
+        let is_ours = u32_at(block, 0) == MAGIC && block[12] == BLOCK_BITS && u32_at(block, 4) == crc32c(&bare);
+        is_ours.then(|| Self {
+            root: u16_at(block, 14),
+            inodes: u64_at(block, 16),
+            blocks: u32_at(block, 36),
+            meta_block: u32_at(block, 40),
+        })
+    }
 }
 
 /// Where an inode's data is.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Data {
     /// In blocks from here on.
     Plain(u32),
@@ -64,6 +77,7 @@ pub(super) enum Data {
     Device(u32),
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Inode {
     pub(super) mode: u16,
     pub(super) xattr_len: u64,
@@ -100,11 +114,52 @@ impl Inode {
         put(&mut out, 44, &self.links.to_le_bytes());
         out
     }
+
+    /// The other way round. `None` for a kind of inode that is never written here.
+    pub(super) fn decode(bytes: &[u8; INODE as usize]) -> Option<Self> {
+        let (mode, field) = (u16_at(bytes, 4), u32_at(bytes, 16));
+        let data = match (u16_at(bytes, 0), mode & 0o170_000) {
+            (1, 0o020_000 | 0o060_000 | 0o010_000) => Data::Device(field),
+            (1, _) => Data::Plain(field),
+            (5, _) => Data::Inline,
+            _ => return None,
+        };
+        let words = u64::from(u16_at(bytes, 2));
+        Some(Self {
+            mode,
+            xattr_len: if words == 0 { 0 } else { XATTR_HEADER + (words - 1) * 4 },
+            size: u64_at(bytes, 8),
+            data,
+            number: u32_at(bytes, 20),
+            uid: u32_at(bytes, 24),
+            gid: u32_at(bytes, 28),
+            mtime: u64_at(bytes, 32) as i64,
+            nanos: u32_at(bytes, 40),
+            links: u32_at(bytes, 44),
+        })
+    }
 }
 
 /// A device number as the kernel's `new_encode_dev` makes it.
 pub(super) fn device(major: u32, minor: u32) -> u32 {
     minor & 0xff | major << 8 | (minor & !0xff) << 12
+}
+
+/// Major and minor number of what [`device`] has made.
+pub(super) fn device_numbers(device: u32) -> (u32, u32) {
+    (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xf_ff00)
+}
+
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
+}
+
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
 }
 
 fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
@@ -129,10 +184,39 @@ mod tests {
 
     fn check_device(major: u32, minor: u32, expected: u32) {
         assert_eq!(device(major, minor), expected, "{major}:{minor}");
+        assert_eq!(device_numbers(expected), (major, minor), "{expected:x}");
     }
 
     #[test]
-    fn device_numbers() {
+    fn superblocks_and_inodes_are_read_as_they_were_written() {
+        let page = Superblock { root: 7, inodes: 1 << 40, blocks: 5, meta_block: 3 }.encode();
+        let mut block = *page[SUPERBLOCK_OFFSET..].first_chunk().unwrap();
+        let read = Superblock::decode(&block).unwrap();
+        assert_eq!((read.root, read.inodes, read.blocks, read.meta_block), (7, 1 << 40, 5, 3));
+        block[40] ^= 1;
+        assert!(Superblock::decode(&block).is_none());
+
+        let inode = Inode {
+            mode: 0o100_644,
+            xattr_len: XATTR_HEADER + 8,
+            size: 1 << 33,
+            data: Data::Plain(9),
+            number: 2,
+            uid: 3,
+            gid: 4,
+            mtime: -5,
+            nanos: 6,
+            links: 7,
+        };
+        let link = Inode { mode: 0o120_777, xattr_len: 0, data: Data::Inline, ..inode };
+        let device = Inode { mode: 0o020_666, data: Data::Device(0x103), ..inode };
+        for inode in [inode, link, device] {
+            assert_eq!(Inode::decode(&inode.encode()), Some(inode));
+        }
+    }
+
+    #[test]
+    fn numbers_of_devices() {
         check_device(0, 0, 0);
         check_device(1, 3, 0x103);
         check_device(0xfff, 0xff, 0xf_ffff);

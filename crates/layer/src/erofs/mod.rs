@@ -15,9 +15,11 @@
 mod build;
 mod format;
 mod mount;
+mod read;
 
 pub use build::{LayerIndex, Summary};
 pub use mount::{MountError, mount_detached};
+pub use read::{Inodes, Node, NodeNumber, OPAQUE_MARK};
 
 /// Where the tar starts in a layer file; a 4 KiB multiple, so that file systems can share its blocks with copies.
 pub const TAR_OFFSET: u64 = 4096;

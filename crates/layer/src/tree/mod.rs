@@ -12,17 +12,24 @@
 //!   after, that becomes opaque (image-spec, layer.md, "Whiteouts").
 //! - Extended attributes that overlayfs uses for itself are dropped: an image must not redirect lookups.
 //!
-//! Memory is about 100 bytes for each file, because the tree of a big layer must fit beside everything else.
+//! Memory is bounded whatever the layer has: see [`paged`].
 
 mod names;
+mod paged;
 mod path;
+mod sort;
 mod xattr;
+
+use std::sync::Arc;
 
 use crate::entry::{Entry, Extent, Kind};
 use crate::error::{Error, Result, show};
 use crate::whiteout::{Whiteout, classify};
 
-use names::Slots;
+use names::{Slot, Slots};
+use paged::{Fields, Record, put_fields};
+pub(crate) use paged::{Paged, Spill};
+use sort::Sorter;
 pub(crate) use xattr::decode as decode_xattrs;
 
 /// Index of a file in [`Tree::nodes`].
@@ -39,13 +46,13 @@ const MAX_LINKS: u32 = 40;
 const MAX_PATH: usize = 4095;
 /// NAME_MAX.
 const MAX_NAME: usize = 255;
-/// 4 million files: 400 MB of tree; no layer has so many by honest means.
+/// 4 million files: 500 MB of temporary files; no layer has so many by honest means.
 const MAX_NODES: usize = 1 << 22;
-/// 1 million pieces of sparse files: 24 MiB.
+/// 1 million pieces of sparse files.
 const MAX_EXTENTS: usize = 1 << 20;
 
 /// One file, with whatever number of names.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Node {
     pub(crate) mtime: i64,
     /// Length of a file or of a link's target.
@@ -53,7 +60,7 @@ pub(crate) struct Node {
     pub(crate) nanos: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// File: index into `Tree::sparse` or `NONE`. Symbolic link: where its target starts in the names.
+    /// Symbolic link: where its target starts in the names.
     /// Directory: its first slot. Device: major number.
     pub(crate) first: u32,
     /// File: first 512-byte block in the tar. Directory: parent. Device: minor number.
@@ -80,41 +87,139 @@ pub(crate) enum NodeKind {
     Fifo,
 }
 
-/// A sparse file's pieces and where they are in the tar.
-#[derive(Debug)]
+impl Record for Node {
+    const LEN: usize = 52;
+    const PAGE: usize = 1 << 5;
+    const PAGES: usize = 1 << 12;
+
+    fn write(&self, out: &mut [u8]) {
+        let (kind, opaque) = (self.kind as u8, u8::from(self.opaque));
+        let numbers = [self.nanos, self.uid, self.gid, self.first, self.second, self.xattrs, self.links, self.mark];
+        put_fields(
+            out,
+            &[
+                &self.mtime.to_le_bytes(),
+                &self.size.to_le_bytes(),
+                numbers.map(u32::to_le_bytes).as_flattened(),
+                &self.mode.to_le_bytes(),
+                &[kind, opaque],
+            ],
+        );
+    }
+
+    fn read(bytes: &[u8]) -> Self {
+        let mut fields = Fields(bytes);
+        let mtime = i64::from_le_bytes(fields.next());
+        let size = fields.u64();
+        let [nanos, uid, gid, first, second, xattrs, links, mark] = std::array::from_fn(|_| fields.u32());
+        let mode = u16::from_le_bytes(fields.next());
+        let [kind, opaque] = fields.next();
+        let kind = NodeKind::ALL[usize::from(kind) % NodeKind::ALL.len()];
+        Self { mtime, size, nanos, uid, gid, first, second, xattrs, links, mark, mode, kind, opaque: opaque != 0 }
+    }
+}
+
+impl NodeKind {
+    /// In the order of their declaration.
+    const ALL: [Self; 6] =
+        [Self::File, Self::Directory, Self::Symlink, Self::CharDevice, Self::BlockDevice, Self::Fifo];
+}
+
+/// A sparse file: where its bytes are in the tar, and which of the pieces are its.
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sparse {
     pub(crate) node: NodeId,
+    pub(crate) first: u32,
+    pub(crate) count: u32,
     pub(crate) data_offset: u64,
-    pub(crate) extents: Vec<Extent>,
+}
+
+impl Record for Sparse {
+    const LEN: usize = 20;
+    const PAGE: usize = 1 << 8;
+    const PAGES: usize = 1 << 5;
+
+    fn write(&self, out: &mut [u8]) {
+        let numbers = [self.node, self.first, self.count].map(u32::to_le_bytes);
+        put_fields(out, &[numbers.as_flattened(), &self.data_offset.to_le_bytes()]);
+    }
+
+    fn read(bytes: &[u8]) -> Self {
+        let mut fields = Fields(bytes);
+        let [node, first, count] = std::array::from_fn(|_| fields.u32());
+        Self { node, first, count, data_offset: fields.u64() }
+    }
+}
+
+impl Record for Extent {
+    const LEN: usize = 16;
+    const PAGE: usize = 1 << 8;
+    const PAGES: usize = 1 << 6;
+
+    fn write(&self, out: &mut [u8]) {
+        put_fields(out, &[&self.offset.to_le_bytes(), &self.len.to_le_bytes()]);
+    }
+
+    fn read(bytes: &[u8]) -> Self {
+        let mut fields = Fields(bytes);
+        Self { offset: fields.u64(), len: fields.u64() }
+    }
 }
 
 /// The files of one layer.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    pub(crate) nodes: Vec<Node>,
+    nodes: Paged<Node>,
     pub(crate) slots: Slots,
-    pub(crate) sparse: Vec<Sparse>,
+    pub(crate) sparse: Paged<Sparse>,
+    pub(crate) pieces: Paged<Extent>,
     xattrs: xattr::Arena,
-    extents: usize,
+    sorter: Sorter,
     /// The cleaned path of the current entry.
     clean: Vec<u8>,
+    /// The encoded attributes of the current entry.
+    encoded: Vec<u8>,
     /// The last directory an entry was put in, and its path.
     last: (Vec<u8>, NodeId),
 }
 
 impl Tree {
-    pub(crate) fn new() -> Self {
-        let root =
-            Node { first: NONE, second: ROOT, mode: 0o755, kind: NodeKind::Directory, xattrs: NONE, ..Node::default() };
-        Self {
-            nodes: vec![root],
-            slots: Slots::new(),
-            sparse: Vec::new(),
-            xattrs: xattr::Arena::default(),
-            extents: 0,
+    /// A tree of nothing but the root. What does not fit into memory goes to nameless files in `directory`.
+    pub(crate) fn new(directory: Arc<std::path::Path>) -> Result<Self> {
+        let spill = Spill(directory);
+        let nodes = Paged::new(&spill);
+        nodes.push(Node {
+            first: NONE,
+            second: ROOT,
+            mode: 0o755,
+            kind: NodeKind::Directory,
+            xattrs: NONE,
+            ..Node::default()
+        })?;
+        Ok(Self {
+            nodes,
+            slots: Slots::new(&spill),
+            sparse: Paged::new(&spill),
+            pieces: Paged::new(&spill),
+            xattrs: xattr::Arena::new(&spill),
+            sorter: Sorter::new(&spill),
             clean: Vec::new(),
+            encoded: Vec::new(),
             last: (Vec::new(), ROOT),
-        }
+        })
+    }
+
+    /// An empty list that spills where the tree does.
+    pub(crate) fn list(&self) -> Paged<NodeId> {
+        Paged::new(&self.slots.spill)
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> Result<Node> {
+        self.nodes.get(id as usize)
+    }
+
+    pub(crate) fn update<T>(&self, id: NodeId, change: impl FnOnce(&mut Node) -> T) -> Result<T> {
+        self.nodes.update(id as usize, change)
     }
 
     /// Takes one entry, in the order of the archive.
@@ -145,13 +250,11 @@ impl Tree {
             Some(Whiteout::Invalid) => return Err(bad("is a whiteout of nothing")),
             Some(Whiteout::Metadata) => return Ok(()),
             Some(Whiteout::Opaque) => {
-                self.nodes[parent as usize].opaque = true;
-                return Ok(());
+                return self.update(parent, |node| node.opaque = true);
             }
             Some(Whiteout::Remove(name)) => {
                 let slot = self.slot(parent, name)?;
-                self.slots.set_whiteout(slot);
-                return Ok(());
+                return self.slots.update(slot, |slot| slot.is_whiteout = true);
             }
             None => {}
         }
@@ -159,19 +262,18 @@ impl Tree {
             return self.link(entry, parent, name);
         }
         let slot = self.slot(parent, name)?;
-        let old = self.slots.node(slot);
-        let was_directory = old != NONE && self.is_directory(old);
+        let old = self.slots.get(slot)?.node;
+        let was_directory = old != NONE && self.is_directory(old)?;
         if entry.kind == Kind::Directory {
             let node = if was_directory { old } else { self.directory(parent)? };
             self.describe(node, entry)?;
             if !was_directory {
-                self.replace(slot, node);
+                self.replace(slot, node)?;
             }
             return Ok(());
         }
         let node = self.file(entry)?;
-        self.replace(slot, node);
-        Ok(())
+        self.replace(slot, node)
     }
 
     fn link(&mut self, entry: &Entry, parent: NodeId, name: &[u8]) -> Result<()> {
@@ -181,17 +283,21 @@ impl Tree {
         path::clean(&entry.link, &mut target).map_err(|_| missing())?;
         let (directory, target) = path::split(&target);
         let mut links = MAX_LINKS;
-        let above = self.walk(ROOT, directory, &mut links, false).map_err(|_| missing())?.ok_or_else(missing)?;
-        let target = self.slots.find(above, target).ok_or_else(missing)?;
-        let node = self.slots.node(target);
+        let above = match self.walk(ROOT, directory, &mut links, false) {
+            Ok(above) => above.ok_or_else(missing)?,
+            Err(Walk::Refused(_)) => return Err(missing()),
+            Err(Walk::Failed(error)) => return Err(error),
+        };
+        let target = self.slots.find(above, target)?.ok_or_else(missing)?;
+        let node = self.slots.get(target)?.node;
         if node == NONE {
             return Err(missing());
         }
-        if self.is_directory(node) {
+        if self.is_directory(node)? {
             return Err(Error::entry(&entry.path, entry.header_offset, "is a hard link to a directory"));
         }
         let slot = self.slot(parent, name)?;
-        let old = self.slots.node(slot);
+        let old = self.slots.get(slot)?.node;
         if old == node {
             return Ok(());
         }
@@ -201,10 +307,9 @@ impl Tree {
             if up == old {
                 return Err(missing());
             }
-            up = self.nodes[up as usize].second;
+            up = self.node(up)?.second;
         }
-        self.replace(slot, node);
-        Ok(())
+        self.replace(slot, node)
     }
 
     /// The directory that `path` names, made if it is missing.
@@ -235,28 +340,32 @@ impl Tree {
             match name {
                 b"" | b"." => continue,
                 b".." => {
-                    at = self.nodes[at as usize].second;
+                    at = self.node(at)?.second;
                     continue;
                 }
                 _ if name.len() > MAX_NAME => return Err(Walk::Refused(path::TOO_LONG)),
                 _ => {}
             }
-            let found = self.slots.find(at, name).map(|slot| self.slots.node(slot)).filter(|&node| node != NONE);
-            let Some(node) = found else {
+            let found = match self.slots.find(at, name)? {
+                Some(slot) => self.slots.get(slot)?.node,
+                None => NONE,
+            };
+            if found == NONE {
                 if !make {
                     return Ok(None);
                 }
-                let slot = self.slot(at, name).map_err(Walk::Failed)?;
-                let node = self.directory(at).map_err(Walk::Failed)?;
-                self.slots.set_node(slot, node);
+                let slot = self.slot(at, name)?;
+                let node = self.directory(at)?;
+                self.slots.update(slot, |slot| slot.node = node)?;
                 at = node;
                 continue;
-            };
-            match self.nodes[node as usize].kind {
+            }
+            let node = found;
+            match self.node(node)?.kind {
                 NodeKind::Directory => at = node,
                 NodeKind::Symlink => {
                     *links = links.checked_sub(1).ok_or(Walk::Refused("lies behind too many symbolic links"))?;
-                    let target = self.target(node).to_vec();
+                    let target = self.target(node)?;
                     let from = if target.first() == Some(&b'/') { ROOT } else { at };
                     match self.walk(from, &target, links, make)? {
                         Some(node) => at = node,
@@ -273,22 +382,22 @@ impl Tree {
 
     /// The name `name` in `parent`, made without a file if it is new.
     fn slot(&mut self, parent: NodeId, name: &[u8]) -> Result<SlotId> {
-        if let Some(slot) = self.slots.find(parent, name) {
+        if let Some(slot) = self.slots.find(parent, name)? {
             return Ok(slot);
         }
-        let next = self.nodes[parent as usize].first;
+        let next = self.node(parent)?.first;
         let slot = self.slots.insert(parent, name, next)?;
-        self.nodes[parent as usize].first = slot;
+        self.update(parent, |node| node.first = slot)?;
         Ok(slot)
     }
 
-    fn replace(&mut self, slot: SlotId, node: NodeId) {
-        let old = self.slots.node(slot);
-        if old != NONE && matches!(self.nodes[old as usize].kind, NodeKind::Directory | NodeKind::Symlink) {
+    fn replace(&mut self, slot: SlotId, node: NodeId) -> Result<()> {
+        let old = self.slots.get(slot)?.node;
+        if old != NONE && matches!(self.node(old)?.kind, NodeKind::Directory | NodeKind::Symlink) {
             // The remembered path may have led through it.
             self.last = (Vec::new(), ROOT);
         }
-        self.slots.set_node(slot, node);
+        self.slots.update(slot, |slot| slot.node = node)
     }
 
     fn directory(&mut self, parent: NodeId) -> Result<NodeId> {
@@ -330,109 +439,142 @@ impl Tree {
         let id = self.push(node)?;
         self.describe(id, entry)?;
         if let Some(extents) = sparse {
-            self.extents += extents.len();
-            if self.extents > MAX_EXTENTS {
+            let first = self.pieces.len();
+            if first + extents.len() > MAX_EXTENTS {
                 return Err(Error::Limit { what: "pieces of sparse files", limit: MAX_EXTENTS as u64 });
             }
-            self.nodes[id as usize].first = self.sparse.len() as u32;
-            self.sparse.push(Sparse { node: id, data_offset: entry.data_offset, extents: extents.clone() });
+            for extent in extents {
+                self.pieces.push(*extent)?;
+            }
+            let (first, count) = (first as u32, extents.len() as u32);
+            self.sparse.push(Sparse { node: id, first, count, data_offset: entry.data_offset })?;
         }
         Ok(id)
     }
 
     fn describe(&mut self, id: NodeId, entry: &Entry) -> Result<()> {
-        let xattrs = self.xattrs.put(&entry.xattrs);
-        let xattrs = xattrs.map_err(|reason| Error::entry(&entry.path, entry.header_offset, reason))?;
-        let node = &mut self.nodes[id as usize];
-        node.mode = entry.mode;
-        (node.uid, node.gid) = (entry.uid, entry.gid);
-        (node.mtime, node.nanos) = (entry.mtime, entry.mtime_nanos);
-        node.xattrs = xattrs;
-        Ok(())
+        let bad = |reason| Error::entry(&entry.path, entry.header_offset, reason);
+        self.encoded.clear();
+        xattr::encode(&entry.xattrs, &mut self.encoded).map_err(bad)?;
+        let xattrs = self.xattrs.put(&self.encoded)?;
+        let xattrs = xattrs.ok_or_else(|| bad("brings more extended attributes than one layer can hold"))?;
+        self.update(id, |node| {
+            node.mode = entry.mode;
+            (node.uid, node.gid) = (entry.uid, entry.gid);
+            (node.mtime, node.nanos) = (entry.mtime, entry.mtime_nanos);
+            node.xattrs = xattrs;
+        })
     }
 
     fn push(&mut self, node: Node) -> Result<NodeId> {
         if self.nodes.len() == MAX_NODES {
             return Err(Error::Limit { what: "files", limit: MAX_NODES as u64 });
         }
-        self.nodes.push(node);
-        Ok(self.nodes.len() as u32 - 1)
+        Ok(self.nodes.push(node)? as u32)
     }
 
     /// Puts a directory into its final form, once no entry follows: names in byte order, names that only hide something
     /// become whiteouts, a directory that took the place of one below becomes opaque, and links are counted. Files that
     /// were not met before, and all directories in it, are appended to `met`.
-    pub(crate) fn settle(&mut self, directory: NodeId, met: &mut Vec<NodeId>, scratch: &mut Vec<SlotId>) {
-        self.sort(directory, scratch);
-        let mut directories = 0;
-        for &slot in scratch.iter() {
-            let is_whiteout = self.slots.is_whiteout(slot);
-            let child = match self.slots.node(slot) {
-                NONE => self.make_whiteout(slot),
-                child => child,
-            };
-            let node = &mut self.nodes[child as usize];
+    pub(crate) fn settle(&mut self, directory: NodeId, met: &Paged<NodeId>) -> Result<()> {
+        let mut sorter = std::mem::replace(&mut self.sorter, Sorter::new(&self.slots.spill));
+        self.each_name(directory, |id, slot| {
+            // What has neither file nor whiteout is nothing at all.
+            if slot.node == NONE && !slot.is_whiteout {
+                return Ok(());
+            }
+            sorter.push(id, |out| self.slots.name(&slot, out))
+        })?;
+        let (mut directories, mut first, mut last) = (0, NONE, NONE);
+        sorter.drain(|id| {
+            match last {
+                NONE => first = id,
+                _ => self.slots.update(last, |slot| slot.next = id)?,
+            }
+            last = id;
+            directories += u32::from(self.settle_name(id, met)?);
+            Ok(())
+        })?;
+        self.sorter = sorter;
+        if last != NONE {
+            self.slots.update(last, |slot| slot.next = NONE)?;
+        }
+        self.update(directory, |node| {
+            node.first = first;
+            node.links = 2 + directories;
+        })
+    }
+
+    /// True if the name is a directory's.
+    fn settle_name(&self, id: SlotId, met: &Paged<NodeId>) -> Result<bool> {
+        let slot = self.slots.get(id)?;
+        let child = match slot.node {
+            NONE => self.make_whiteout(id)?,
+            child => child,
+        };
+        let (is_directory, is_new) = self.update(child, |node| {
             if node.kind == NodeKind::Directory {
-                directories += 1;
                 // The name below is gone, a new directory has taken its place.
-                node.opaque |= is_whiteout;
-                met.push(child);
-                continue;
+                node.opaque |= slot.is_whiteout;
+                return (true, true);
             }
             node.links += 1;
-            if node.links == 1 {
-                met.push(child);
-            }
+            (false, node.links == 1)
+        })?;
+        if is_new {
+            met.push(child)?;
         }
-        self.nodes[directory as usize].links = 2 + directories;
+        Ok(is_directory)
     }
 
     /// Gives a name that only hides something what overlayfs takes for "removed": a character device 0/0.
-    fn make_whiteout(&mut self, slot: SlotId) -> NodeId {
-        self.nodes.push(Node { kind: NodeKind::CharDevice, xattrs: NONE, ..Node::default() });
-        let node = self.nodes.len() as u32 - 1;
-        self.slots.set_node(slot, node);
-        node
+    fn make_whiteout(&self, slot: SlotId) -> Result<NodeId> {
+        let node = self.nodes.push(Node { kind: NodeKind::CharDevice, xattrs: NONE, ..Node::default() })? as u32;
+        self.slots.update(slot, |slot| slot.node = node)?;
+        Ok(node)
     }
 
-    pub(crate) fn is_directory(&self, node: NodeId) -> bool {
-        self.nodes[node as usize].kind == NodeKind::Directory
+    pub(crate) fn is_directory(&self, node: NodeId) -> Result<bool> {
+        Ok(self.node(node)?.kind == NodeKind::Directory)
     }
 
     /// Target of a symbolic link.
-    pub(crate) fn target(&self, node: NodeId) -> &[u8] {
-        let node = &self.nodes[node as usize];
-        self.slots.text(node.first, node.size as usize)
+    pub(crate) fn target(&self, node: NodeId) -> Result<Vec<u8>> {
+        let node = self.node(node)?;
+        let mut target = Vec::with_capacity(node.size as usize);
+        self.slots.text(node.first, node.size as usize, &mut target)?;
+        Ok(target)
     }
 
     /// The encoded extended attributes of a file.
-    pub(crate) fn xattrs(&self, node: NodeId) -> &[u8] {
-        self.xattrs.at(self.nodes[node as usize].xattrs)
+    pub(crate) fn xattrs(&self, node: &Node) -> Result<Vec<u8>> {
+        self.xattrs.get(node.xattrs)
     }
 
-    /// All names in a directory, in no order; among them names without a file, which are whiteouts or nothing at all.
-    pub(crate) fn names(&self, directory: NodeId) -> impl Iterator<Item = SlotId> + '_ {
-        let first = self.nodes[directory as usize].first;
-        std::iter::successors(Some(first).filter(|&slot| slot != NONE), |&slot| self.slots.next(slot))
+    /// Their length.
+    pub(crate) fn xattrs_len(&self, node: &Node) -> Result<u64> {
+        Ok(self.xattrs.len(node.xattrs)? as u64)
     }
 
-    /// Puts the names of a directory into byte order and leaves out those that are nothing at all. `scratch` is reused.
-    fn sort(&mut self, directory: NodeId, scratch: &mut Vec<SlotId>) {
-        scratch.clear();
-        scratch.extend(
-            self.names(directory).filter(|&slot| self.slots.node(slot) != NONE || self.slots.is_whiteout(slot)),
-        );
-        scratch.sort_unstable_by(|&a, &b| self.slots.name(a).cmp(self.slots.name(b)));
-        let mut next = NONE;
-        for &slot in scratch.iter().rev() {
-            self.slots.set_next(slot, next);
-            next = slot;
+    /// Calls `take` for each name in a directory: in no order, and with names that stand for nothing, until it is settled.
+    pub(crate) fn each_name(&self, directory: NodeId, mut take: impl FnMut(SlotId, Slot) -> Result<()>) -> Result<()> {
+        let mut at = self.node(directory)?.first;
+        while at != NONE {
+            let slot = self.slots.get(at)?;
+            take(at, slot)?;
+            at = slot.next;
         }
-        self.nodes[directory as usize].first = next;
+        Ok(())
     }
 }
 
 enum Walk {
     Refused(&'static str),
     Failed(Error),
+}
+
+impl From<Error> for Walk {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
 }

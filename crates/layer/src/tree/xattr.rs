@@ -4,6 +4,8 @@
 //! prefix, length of the value, name, value, padded to 4 bytes.
 
 use super::NONE;
+use super::paged::{Fields, Paged, Spill};
+use crate::error::Result;
 
 /// Prefixes by their number on disk. A prefix that is a whole name stands alone.
 const PREFIXES: [(u8, &[u8]); 5] = [
@@ -14,59 +16,83 @@ const PREFIXES: [(u8, &[u8]); 5] = [
     (6, b"security."),
 ];
 
-/// Encoded attributes of many files, one after the other.
-#[derive(Debug, Default)]
+/// Encoded attributes of many files, one after the other, each with its length in front.
+#[derive(Debug)]
 pub(super) struct Arena {
-    bytes: Vec<u8>,
-    /// Where the last set starts: neighbours often have the same ones.
-    last: u32,
+    bytes: Paged<u8>,
+    /// The last set and where it is: neighbours often have the same ones.
+    last: (Vec<u8>, u32),
 }
 
+/// Attributes that no inode can hold; the rest of a sentence.
+pub(super) const TOO_LONG: &str = "has extended attributes that are too long";
+
 impl Arena {
-    /// Keeps a set of attributes and gives its place. Names that no Linux file system can have are dropped.
-    pub(super) fn put(&mut self, xattrs: &[(Vec<u8>, Vec<u8>)]) -> Result<u32, &'static str> {
-        const TOO_LONG: &str = "has extended attributes that are too long";
-        let start = self.bytes.len();
-        for (name, value) in xattrs {
-            let Some((prefix, suffix)) = namespace(name) else {
-                continue;
-            };
-            if self.bytes.len() == start {
-                self.bytes.extend_from_slice(&[0; 4]);
-            }
-            let len = u8::try_from(suffix.len()).map_err(|_| TOO_LONG)?;
-            let value_len = u16::try_from(value.len()).map_err(|_| TOO_LONG)?;
-            self.bytes.extend_from_slice(&[len, prefix]);
-            self.bytes.extend_from_slice(&value_len.to_le_bytes());
-            self.bytes.extend_from_slice(suffix);
-            self.bytes.extend_from_slice(value);
-            self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
-        }
-        let len = self.bytes.len() - start;
-        if len == 0 {
-            return Ok(NONE);
-        }
-        // The inode counts words in 16 bits; room is left for the header and the mark of an opaque directory.
-        if len > usize::from(u16::MAX) * 4 - 64 {
-            return Err(TOO_LONG);
-        }
-        self.bytes[start..start + 4].copy_from_slice(&(len as u32 - 4).to_le_bytes());
-        if start > 0 && self.at(self.last) == self.at(start as u32) {
-            self.bytes.truncate(start);
-            return Ok(self.last);
-        }
-        self.last = u32::try_from(start).map_err(|_| "brings more extended attributes than one layer can hold")?;
-        Ok(self.last)
+    pub(super) fn new(spill: &Spill) -> Self {
+        Self { bytes: Paged::new(spill), last: (Vec::new(), NONE) }
     }
 
-    pub(super) fn at(&self, start: u32) -> &[u8] {
-        if start == NONE {
-            return b"";
+    /// Keeps a set of encoded attributes and gives its place; `None` if there are too many.
+    pub(super) fn put(&mut self, encoded: &[u8]) -> Result<Option<u32>> {
+        if encoded.is_empty() {
+            return Ok(Some(NONE));
         }
-        let start = start as usize;
-        let len = self.bytes[start..].first_chunk().map_or(0, |len| u32::from_le_bytes(*len) as usize);
-        &self.bytes[start + 4..start + 4 + len]
+        if self.last.0 != encoded {
+            if self.bytes.len() + encoded.len() > MAX_BYTES {
+                return Ok(None);
+            }
+            let start = self.bytes.append(&(encoded.len() as u32).to_le_bytes())?;
+            self.bytes.append(encoded)?;
+            self.last.0.clear();
+            self.last.0.extend_from_slice(encoded);
+            self.last.1 = start as u32;
+        }
+        Ok(Some(self.last.1))
     }
+
+    /// Length of the set at `start`.
+    pub(super) fn len(&self, start: u32) -> Result<usize> {
+        if start == NONE {
+            return Ok(0);
+        }
+        let mut len = Vec::with_capacity(4);
+        self.bytes.copy_to(start as usize, 4, &mut len)?;
+        Ok(Fields(&len).u32() as usize)
+    }
+
+    pub(super) fn get(&self, start: u32) -> Result<Vec<u8>> {
+        let len = self.len(start)?;
+        let mut bytes = Vec::with_capacity(len);
+        if len > 0 {
+            self.bytes.copy_to(start as usize + 4, len, &mut bytes)?;
+        }
+        Ok(bytes)
+    }
+}
+
+/// 1 GiB of attributes in one layer.
+const MAX_BYTES: usize = 1 << 30;
+
+/// Appends the attributes to `out` in the form in which they are stored. Names that no Linux file system can have are
+/// dropped.
+pub(super) fn encode(xattrs: &[(Vec<u8>, Vec<u8>)], out: &mut Vec<u8>) -> Result<(), &'static str> {
+    for (name, value) in xattrs {
+        let Some((prefix, suffix)) = namespace(name) else {
+            continue;
+        };
+        let len = u8::try_from(suffix.len()).map_err(|_| TOO_LONG)?;
+        let value_len = u16::try_from(value.len()).map_err(|_| TOO_LONG)?;
+        out.extend_from_slice(&[len, prefix]);
+        out.extend_from_slice(&value_len.to_le_bytes());
+        out.extend_from_slice(suffix);
+        out.extend_from_slice(value);
+        out.resize(out.len().next_multiple_of(4), 0);
+        // The inode counts words in 16 bits; room is left for the header and the mark of an opaque directory.
+        if out.len() > usize::from(u16::MAX) * 4 - 64 {
+            return Err(TOO_LONG);
+        }
+    }
+    Ok(())
 }
 
 /// Number of the prefix and rest of the name. `None` for names that are not kept: unknown namespaces, and overlayfs's own.

@@ -155,8 +155,15 @@ fn drop_rights(
     install(filter)?;
     let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
     rustix::thread::set_keep_capabilities(true).map_err(Error::system(doing))?;
-    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(Error::system("become the group"))?;
-    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(Error::system("become the user"))?;
+    let become_ = |kind: &'static str, id: u32| {
+        move |why: rustix::io::Errno| match why {
+            // Not mapped in the user namespace.
+            rustix::io::Errno::INVAL => Error::NoSuchId { kind: kind.to_owned(), id },
+            why => Error::system(format!("become the {kind}"))(why),
+        }
+    };
+    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(become_("group", identity.gid))?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(become_("user", identity.uid))?;
     rustix::thread::set_keep_capabilities(false).map_err(Error::system(doing))?;
     keep_capabilities(wanted)
 }

@@ -14,7 +14,7 @@ use crate::init::maker::Go;
 use crate::init::rootfs::Root;
 use crate::init::{Inherited, devices, masks, mounts, reaper, rootfs, terminal, warner};
 use crate::net;
-use crate::spec::{Network, Share, Spec};
+use crate::spec::{Share, Spec};
 use crate::sys;
 
 /// What the maker knows of the outside.
@@ -57,7 +57,7 @@ fn try_run(
     }
 
     let terminal = build(spec, lowers, context, channel)?;
-    if matches!(spec.network, Network::None | Network::Bridge(_)) {
+    if spec.network.is_own() {
         net::loopback_up()?;
     }
     if !has_user_namespace {
@@ -136,7 +136,7 @@ fn wait_for(maker: &Channel) -> Result<()> {
 }
 
 /// The root of a new user namespace; until now the process was whoever asked.
-pub(super) fn become_root() -> Result<()> {
+pub(crate) fn become_root() -> Result<()> {
     use rustix::fs::{Gid, Uid};
     let failed = "become root of the user namespace";
     rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT).map_err(Error::system(failed))?;

@@ -10,6 +10,7 @@ use crate::cgroup::Cgroup;
 use crate::channel::{Channel, Report};
 use crate::error::{Error, Result};
 use crate::init::{Inherited, container, devices, warner};
+use crate::net::outlet::Guard;
 use crate::spec::{Network, Share, Spec};
 use crate::sys::{self, Cloned};
 use crate::{idmap, net};
@@ -18,6 +19,10 @@ use crate::{idmap, net};
 pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
     let channel = inherited.channel;
     let mut warn = warner(channel);
+    let guard = match &spec.network {
+        Network::Outlet(outlet) => Some(Guard::start(outlet)?),
+        _ => None,
+    };
     let cgroup = Cgroup::create(spec, &mut warn)?;
     cgroup.join()?;
     let device_rules = devices::rules(&spec.devices)?;
@@ -39,11 +44,16 @@ pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
             drop(theirs);
             // Said first: from now on the starter buries the child, whatever happens.
             channel.send(&Report::Started { pid, cgroup: cgroup.clone() }, &[pidfd.as_fd()])?;
-            if let Some(namespace) = &spec.user_namespace {
+            if let Some(namespace) = &spec.user_namespace
+                && spec.sharing.user.is_none()
+            {
                 idmap::apply(pid, namespace)?;
             }
             cgroup.limit(&spec.resources)?;
             spec.bridges().try_for_each(|bridge| net::connect(bridge, &spec.id, pid))?;
+            if let Some(guard) = guard {
+                guard.connect(pid, &pidfd)?;
+            }
             if !filters_devices && spec.user_namespace.is_none() {
                 warn(crate::Warning::NoDeviceFilter);
             }
@@ -59,6 +69,12 @@ pub(super) struct Go;
 /// Enters the namespaces that are another's and says which ones are to be new.
 fn namespaces(spec: &Spec) -> Result<u64> {
     let mut new = libc::CLONE_NEWNS;
+    match &spec.sharing.user {
+        // First: the others are its.
+        Some(path) => enter(path, LinkNameSpaceType::User)?,
+        None if spec.user_namespace.is_some() => new |= libc::CLONE_NEWUSER,
+        None => {}
+    }
     let shares = [
         (&spec.sharing.ipc, libc::CLONE_NEWIPC, LinkNameSpaceType::InterProcessCommunication),
         (&spec.sharing.uts, libc::CLONE_NEWUTS, LinkNameSpaceType::HostNameAndNISDomainName),
@@ -73,12 +89,9 @@ fn namespaces(spec: &Spec) -> Result<u64> {
         }
     }
     match &spec.network {
-        Network::Host => {}
-        Network::None | Network::Bridge(_) => new |= libc::CLONE_NEWNET,
         Network::Namespace(path) => enter(path, LinkNameSpaceType::Network)?,
-    }
-    if spec.user_namespace.is_some() {
-        new |= libc::CLONE_NEWUSER;
+        network if network.is_own() => new |= libc::CLONE_NEWNET,
+        _ => {}
     }
     // The flags are bits of a C int, CLONE_NEWUSER and CLONE_NEWNET among the high ones.
     Ok(u64::from(new.cast_unsigned()))

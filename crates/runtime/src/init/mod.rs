@@ -12,6 +12,8 @@ mod reaper;
 pub(crate) mod rootfs;
 mod terminal;
 
+pub(crate) use container::become_root;
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;

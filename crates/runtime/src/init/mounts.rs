@@ -14,7 +14,7 @@ use rustix::mount::{
 use crate::beneath::{self, Missing};
 use crate::error::{Error, Result};
 use crate::init::rootfs::{Root, copy_of_mount};
-use crate::spec::{Bind, Mount, MountKind, Network, Propagation, Share, Spec, Tmpfs};
+use crate::spec::{Bind, Mount, MountKind, Propagation, Share, Spec, Tmpfs};
 use crate::sys::{self, Reach};
 
 /// A mount of the host's, copied before the container's tree was made its own.
@@ -73,7 +73,11 @@ pub(super) fn mount_kernel(root: &Root, spec: &Spec) -> Result<()> {
     let is_taken = |target: &str| spec.mounts.iter().any(|mount| mount.target == Path::new(target));
     let safe = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     if !is_taken("/proc") {
-        let proc = filesystem("proc", &[], safe);
+        // The processes of the host can be shown by who owns their namespace; who does not shows what the host has.
+        let proc = match filesystem("proc", &[], safe) {
+            Err(Errno::PERM) if spec.sharing.pid == Share::Host => copy_of_mount(Path::new("/proc"), true),
+            other => other,
+        };
         attach_plain(root, &proc.map_err(failed("proc", "/proc"))?, "/proc")?;
     }
     if is_taken("/sys") {
@@ -211,7 +215,7 @@ fn mount_tmpfs(tmpfs: &Tmpfs, read_only: bool, place: &OwnedFd, is_new: bool) ->
 pub(super) fn set_sysctls(spec: &Spec) -> Result<()> {
     for (name, value) in &spec.sysctls {
         let is_own = match name.as_str() {
-            name if name.starts_with("net.") => matches!(spec.network, Network::None | Network::Bridge(_)),
+            name if name.starts_with("net.") => spec.network.is_own(),
             "kernel.domainname" | "kernel.hostname" => spec.sharing.uts == Share::Private,
             "kernel.msgmax"
             | "kernel.msgmnb"

@@ -97,6 +97,11 @@ fn overlay(rootfs: &Rootfs, lowers: &[OwnedFd], has_user_namespace: bool) -> Res
     } else {
         // Without it files of different layers report different devices, and `find -xdev` finds nothing.
         fsconfig_set_string(&fs, "xino", "on")?;
+        // Some kernels are built to record renames and bare attributes in the changes; then these are not the whole truth
+        // any more, and neither a layer nor an export could be made of them.
+        for feature in ["redirect_dir", "metacopy", "index"] {
+            fsconfig_set_string(&fs, feature, "off")?;
+        }
     }
     fsconfig_create(&fs)?;
     fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())

@@ -6,10 +6,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -62,6 +64,9 @@ pub fn reserve(ports: &[Publish]) -> Result<Reserved> {
         let failed = |why: io::Error| {
             let reason = match why.kind() {
                 io::ErrorKind::AddrInUse => "port is already allocated".to_owned(),
+                io::ErrorKind::PermissionDenied => {
+                    format!("{why}: ports below the sysctl net.ipv4.ip_unprivileged_port_start are for root alone")
+                }
                 _ => why.to_string(),
             };
             Error::invalid("published port", at.to_string(), reason)
@@ -94,18 +99,53 @@ impl Reserved {
     /// # Errors
     /// When there can be no more threads.
     pub fn lead_to(self, address: Ipv4Addr) -> Result<Proxy> {
+        self.lead(address, &Side::Host)
+    }
+
+    /// As [`Self::lead_to`], for an address that is the container's only inside of its network namespace, which the
+    /// process may join.
+    ///
+    /// # Errors
+    /// When there can be no more threads.
+    pub fn lead_into(self, namespace: OwnedFd, address: Ipv4Addr) -> Result<Proxy> {
+        self.lead(address, &Side::Inside(Arc::new(namespace)))
+    }
+
+    fn lead(self, address: Ipv4Addr, side: &Side) -> Result<Proxy> {
         let stop = Arc::new(AtomicBool::new(false));
         let ports = self.ports();
         for (port, open) in self.0 {
             let to = SocketAddr::new(address.into(), port.port);
-            let stop = Arc::clone(&stop);
+            let (stop, side) = (Arc::clone(&stop), side.clone());
             let run = move || match open {
-                Open::Tcp(listener) => accept(&listener, to, &stop),
-                Open::Udp(socket) => relay_datagrams(&Arc::new(socket), to, &stop),
+                Open::Tcp(listener) => accept(&listener, to, &side, &stop),
+                Open::Udp(socket) => relay_datagrams(&Arc::new(socket), to, &side, &stop),
             };
             spawn(run).map_err(Error::system("start a thread"))?;
         }
         Ok(Proxy { ports, stop })
+    }
+}
+
+/// Where the address of a container is the container's.
+#[derive(Debug, Clone)]
+enum Side {
+    Host,
+    Inside(Arc<OwnedFd>),
+}
+
+impl Side {
+    /// Opens a socket there. A socket stays where it was made, so only its making needs a thread that is inside.
+    fn open<T: Send>(&self, open: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+        let Self::Inside(namespace) = self else { return open() };
+        let inside = || {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+            open()
+        };
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, inside)?;
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 }
 
@@ -131,22 +171,25 @@ impl Drop for Proxy {
     }
 }
 
-fn accept(listener: &TcpListener, to: SocketAddr, stop: &AtomicBool) {
+fn accept(listener: &TcpListener, to: SocketAddr, side: &Side, stop: &AtomicBool) {
     loop {
         let accepted = listener.accept();
         if stop.load(Ordering::Relaxed) {
             return;
         }
         match accepted {
-            Ok((client, _)) => drop(spawn(move || drop(relay(&client, to)))),
+            Ok((client, _)) => {
+                let side = side.clone();
+                drop(spawn(move || drop(relay(&client, to, &side))));
+            }
             // Out of descriptors, most likely: the next may fare better, but not at once.
             Err(_) => std::thread::sleep(Duration::from_millis(10)),
         }
     }
 }
 
-fn relay(client: &TcpStream, to: SocketAddr) -> io::Result<()> {
-    let server = TcpStream::connect_timeout(&to, CONNECT_TIMEOUT)?;
+fn relay(client: &TcpStream, to: SocketAddr, side: &Side) -> io::Result<()> {
+    let server = side.open(|| TcpStream::connect_timeout(&to, CONNECT_TIMEOUT))?;
     for stream in [client, &server] {
         stream.set_nodelay(true)?;
     }
@@ -165,7 +208,7 @@ fn pump(from: &TcpStream, to: &TcpStream) {
 }
 
 /// Each client gets a socket of its own towards the container, so that answers find back.
-fn relay_datagrams(socket: &Arc<UdpSocket>, to: SocketAddr, stop: &AtomicBool) {
+fn relay_datagrams(socket: &Arc<UdpSocket>, to: SocketAddr, side: &Side, stop: &AtomicBool) {
     let clients: Arc<Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>> = Arc::default();
     let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
     loop {
@@ -179,7 +222,8 @@ fn relay_datagrams(socket: &Arc<UdpSocket>, to: SocketAddr, stop: &AtomicBool) {
             Some(server) => Arc::clone(server),
             None if known.len() >= MAX_CLIENTS => continue,
             None => {
-                let Ok(server) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map(Arc::new) else { continue };
+                let bound = side.open(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)));
+                let Ok(server) = bound.map(Arc::new) else { continue };
                 if server.connect(to).is_err() || server.set_read_timeout(Some(IDLE)).is_err() {
                     continue;
                 }
@@ -206,9 +250,11 @@ fn relay_datagrams(socket: &Arc<UdpSocket>, to: SocketAddr, stop: &AtomicBool) {
 }
 
 fn spawn(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    // Relays need next to no stack; a thousand connections are to cost little.
-    std::thread::Builder::new().name("port".to_owned()).stack_size(128 << 10).spawn(run).map(drop)
+    std::thread::Builder::new().name("port".to_owned()).stack_size(STACK_BYTES).spawn(run).map(drop)
 }
+
+/// 128 KiB: relays need next to no stack, and a thousand connections are to cost little.
+const STACK_BYTES: usize = 128 << 10;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest that UDP has.

@@ -34,7 +34,9 @@ impl Rootless {
         }
         spec.rootfs.lowers = vec![Lower::Directory(layer().to_owned())];
         let program = directory.path().join("init");
-        std::fs::copy(init(), &program).expect("the init can be copied");
+        // By another process: a child that another test starts meanwhile must not hold it open for writing.
+        let copied = Command::new("cp").arg(init()).arg(&program).status().expect("cp can be run");
+        assert!(copied.success(), "the init can be copied");
         own(&program);
         let one = IdMap { inside: 0, outside: USER, count: 1 };
         spec.user_namespace = Some(UserNamespace { uids: vec![one], gids: vec![one] });

@@ -1,6 +1,6 @@
 //! Snapshots: layers made visible as trees.
 //!
-//! One contract, two kinds. [`erofs`] mounts the layer file itself: nothing is unpacked. [`unpacked`] makes real files on
+//! One contract, two ways. [`erofs`] mounts the layer file itself: nothing is unpacked. [`unpacked`] makes real files on
 //! first need, for machines and users that cannot mount EROFS. Both show the same tree, with whiteouts in overlayfs's
 //! form; `tests/it/snapshots.rs` holds them to it.
 
@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, params};
-use wharfie_layer::erofs::{LayerIndex, mount_detached};
+use wharfie_layer::erofs::{Inodes, LayerIndex, mount_detached};
 use wharfie_oci::DiffId;
 
 use crate::error::{Error, Result};
@@ -27,6 +27,9 @@ pub enum Kind {
     Unpacked,
     /// Layers are unpacked without privileges; opaque directories are marked with `user.*` attributes.
     UnpackedRootless,
+    /// As [`Self::UnpackedRootless`], in a user namespace of many ids: files belong to whom the layer says. Never chosen or
+    /// remembered: it is what the other is called where it can do more.
+    UnpackedMapped,
 }
 
 impl Kind {
@@ -36,7 +39,18 @@ impl Kind {
             Self::Erofs => "erofs",
             Self::Unpacked => "unpacked",
             Self::UnpackedRootless => "unpacked-rootless",
+            Self::UnpackedMapped => "unpacked-mapped",
         }
+    }
+
+    /// True if overlayfs finds its marks in `user.*` attributes.
+    pub fn has_user_marks(self) -> bool {
+        matches!(self, Self::UnpackedRootless | Self::UnpackedMapped)
+    }
+
+    /// What it is in this process.
+    fn here(self) -> Self {
+        if self == Self::UnpackedRootless && has_many_ids() { Self::UnpackedMapped } else { self }
     }
 
     /// The kind of this name.
@@ -55,7 +69,7 @@ pub enum Tree {
 }
 
 /// The kinds that keep trees, each in the folder that is called like it.
-pub(crate) const UNPACKED: [Kind; 2] = [Kind::Unpacked, Kind::UnpackedRootless];
+pub(crate) const UNPACKED: [Kind; 3] = [Kind::Unpacked, Kind::UnpackedRootless, Kind::UnpackedMapped];
 
 const SETTING: &str = "snapshots";
 
@@ -66,13 +80,13 @@ impl Store {
     /// When the probe cannot be written or the answer not be recorded.
     pub fn snapshot_kind(&self) -> Result<Kind> {
         if let Some(kind) = self.known_snapshot_kind()? {
-            return Ok(kind);
+            return Ok(kind.here());
         }
         let kind = self.probe()?;
         self.write(|db| {
             db.execute("INSERT OR REPLACE INTO setting (key, value) VALUES (?1, ?2)", params![SETTING, kind.as_str()])
                 .map_err(self.metadata_error())?;
-            Ok(kind)
+            Ok(kind.here())
         })
     }
 
@@ -93,7 +107,7 @@ impl Store {
     fn probe(&self) -> Result<Kind> {
         use std::os::fd::AsFd;
         let file = TempFile::create(&self.layer_directory(), &self.staging())?;
-        LayerIndex::new().write(file.file(), 0).map_err(Error::Layer)?;
+        LayerIndex::new(&self.staging()).and_then(|index| index.write(file.file(), 0)).map_err(Error::Layer)?;
         if mount_detached(file.file().as_fd()).is_ok() {
             return Ok(Kind::Erofs);
         }
@@ -107,7 +121,7 @@ impl Store {
     pub fn tree(&self, diff_id: &DiffId, kind: Kind) -> Result<Tree> {
         match kind {
             Kind::Erofs => erofs::tree(self, diff_id),
-            Kind::Unpacked | Kind::UnpackedRootless => unpacked::tree(self, diff_id, kind),
+            Kind::Unpacked | Kind::UnpackedRootless | Kind::UnpackedMapped => unpacked::tree(self, diff_id, kind),
         }
     }
 
@@ -127,6 +141,14 @@ impl Store {
         Ok((self.open_layer(diff_id)?, wharfie_layer::erofs::TAR_OFFSET, size))
     }
 
+    /// A layer's index, for looking into the layer without mounting it.
+    ///
+    /// # Errors
+    /// When the layer is not here or its index is damaged.
+    pub fn open_inodes(&self, diff_id: &DiffId) -> Result<Inodes> {
+        Inodes::open(self.open_layer(diff_id)?).map_err(Error::Layer)
+    }
+
     /// Opens a layer's file.
     pub(crate) fn open_layer(&self, diff_id: &DiffId) -> Result<std::fs::File> {
         let path = self.layer_path(diff_id);
@@ -135,4 +157,12 @@ impl Store {
             _ => Error::io("read", path)(why),
         })
     }
+}
+
+/// True for the root of a user namespace in which there is somebody else.
+fn has_many_ids() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let ids = map.lines().filter_map(|line| line.split_ascii_whitespace().next_back()?.parse::<u64>().ok());
+    // All of them: no namespace at all.
+    rustix::process::geteuid().is_root() && (2..u64::from(u32::MAX)).contains(&ids.sum())
 }

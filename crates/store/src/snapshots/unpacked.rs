@@ -1,16 +1,18 @@
-//! The unpacked kinds: a layer's entries as real files under `unpacked/` or `unpacked-rootless/`, made on first need. The two
-//! mark opaque directories differently, so they never use each other's trees.
+//! The unpacked kinds: a layer's entries as real files under `unpacked/`, `unpacked-rootless/` or `unpacked-mapped/`, made
+//! on first need. They mark opaque directories differently or have other owners, so they never use each other's trees.
 //!
-//! A tree is made aside and renamed into place, so it is there whole or not at all.
+//! A tree is made aside and renamed into place, so it is there whole or not at all. One with mapped owners has a directory
+//! around it: its own top may belong to somebody else, and only the other can be renamed by the store's owner. It is
+//! called after the mapping, since with another one its files would have other owners.
 
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use rusqlite::OptionalExtension;
 use rustix::fs::{Mode, OFlags, XattrFlags};
 use wharfie_layer::apply::{Privilege, apply};
-use wharfie_oci::DiffId;
+use wharfie_layer::erofs::Inodes;
+use wharfie_oci::{DiffId, Digest};
 
 use super::{Kind, Tree, UNPACKED};
 use crate::error::{Error, Result};
@@ -18,22 +20,18 @@ use crate::store::Store;
 
 /// The layer's directory, unpacked now if it was not before.
 pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> {
-    let place = place(store, diff_id, kind);
+    let place = within(place(store, diff_id, kind), kind)?;
     if place.is_dir() {
         return Ok(Tree::Directory(place));
     }
-    let tar_size: Option<u64> = store.read(|db| {
-        db.query_row("SELECT tar_size FROM layer WHERE diff_id = ?1", [diff_id.as_str()], |row| row.get(0)).optional()
-    })?;
-    let tar_size = tar_size.ok_or_else(|| Error::MissingLayer(diff_id.clone()))?;
-    let file = store.open_layer(diff_id)?;
+    let layer = store.open_inodes(diff_id)?;
 
     let parent = place.parent().expect("it is a name beneath the root");
     std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let aside = store.staging().join(format!("{}-{}", std::process::id(), diff_id.digest().hex()));
-    let _ = std::fs::remove_dir_all(&aside);
+    store.remove_tree(&aside);
     std::fs::create_dir(&aside).map_err(Error::io("create", &aside))?;
-    let result = unpack(&aside, &file, tar_size, kind).and_then(|()| {
+    let result = unpack(&aside, layer, kind).and_then(|()| {
         // Directories have many files to sync: one sync of the file system is cheaper than all of theirs.
         let sync = || rustix::fs::syncfs(File::open(&aside)?).map_err(std::io::Error::from);
         sync().map_err(Error::io("sync", &aside))?;
@@ -44,19 +42,20 @@ pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> 
             Err(why) => Err(Error::io("create", &place)(why)),
         }
     });
-    let _ = std::fs::remove_dir_all(&aside);
+    store.remove_tree(&aside);
     result.map(|()| Tree::Directory(place))
 }
 
-fn unpack(directory: &Path, layer: &File, tar_size: u64, kind: Kind) -> Result<()> {
+fn unpack(directory: &Path, layer: Inodes, kind: Kind) -> Result<()> {
     let root = rustix::fs::open(directory, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|why| Error::io("open", directory)(why.into()))?;
     let privilege = match kind {
         Kind::UnpackedRootless if rustix::process::geteuid().is_root() => Privilege::Mapped,
         Kind::UnpackedRootless => Privilege::User,
+        Kind::UnpackedMapped => Privilege::Mapped,
         _ => Privilege::Root,
     };
-    apply(layer, tar_size, root.as_fd(), privilege).map_err(Error::Layer)
+    apply(layer, root.as_fd(), privilege).map_err(Error::Layer)
 }
 
 /// Deletes an unpacked tree, if there is one. It is moved aside first, so that nobody sees half of it.
@@ -64,7 +63,7 @@ pub(super) fn remove(store: &Store, diff_id: &DiffId) {
     let aside = store.staging().join(format!("{}-removed-{}", std::process::id(), diff_id.digest().hex()));
     for kind in UNPACKED {
         if std::fs::rename(place(store, diff_id, kind), &aside).is_ok() {
-            let _ = std::fs::remove_dir_all(&aside);
+            store.remove_tree(&aside);
         }
     }
 }
@@ -82,4 +81,16 @@ pub(super) fn can_set_trusted_attributes(store: &Store) -> bool {
 
 fn place(store: &Store, diff_id: &DiffId, kind: Kind) -> PathBuf {
     store.root.join(kind.as_str()).join(diff_id.digest().hex())
+}
+
+/// Where in `place` the tree itself is.
+fn within(place: PathBuf, kind: Kind) -> Result<PathBuf> {
+    if kind != Kind::UnpackedMapped {
+        return Ok(place);
+    }
+    let mut mapping = Vec::new();
+    for file in ["/proc/self/uid_map", "/proc/self/gid_map"] {
+        mapping.extend(std::fs::read(file).map_err(Error::io("read", file))?);
+    }
+    Ok(place.join(Digest::of(&mapping).short()))
 }

@@ -2,6 +2,7 @@
 
 mod contract;
 mod gnu_tar;
+mod merged;
 mod model;
 mod property;
 mod scale;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use wharfie_layer::entry::{Entry, Kind};
 use wharfie_layer::tar::{Reader, Writer};
+use wharfie_oci::DiffId;
 
 use crate::model::Model;
 use crate::shown::{Detail, Place, lines, same};
@@ -29,7 +30,7 @@ fn path() -> impl Strategy<Value = String> {
     ]
 }
 
-fn member() -> impl Strategy<Value = (Entry, Vec<u8>)> {
+pub(crate) fn member() -> impl Strategy<Value = (Entry, Vec<u8>)> {
     let kind = prop_oneof![
         4 => Just(Kind::File),
         4 => Just(Kind::Directory),
@@ -60,7 +61,8 @@ fn extracted(members: &[(Entry, Vec<u8>)]) -> Result<Model, usize> {
     Ok(model)
 }
 
-fn agree(place: &Place, members: &[(Entry, Vec<u8>)]) {
+/// Takes in what can be extracted of the entries; what cannot must be refused.
+pub(crate) fn ingest(place: &Place, members: &[(Entry, Vec<u8>)]) -> (DiffId, Model) {
     let mut members = members.to_vec();
     // What comes before an entry that is refused must still be shown: cut there and look again.
     let model = loop {
@@ -73,7 +75,11 @@ fn agree(place: &Place, members: &[(Entry, Vec<u8>)]) {
             }
         }
     };
-    let diff_id = place.ingest(&wharfie_testkit::image::tar(&members)).expect("the model takes it");
+    (place.ingest(&wharfie_testkit::image::tar(&members)).expect("the model takes it"), model)
+}
+
+fn agree(place: &Place, members: &[(Entry, Vec<u8>)]) {
+    let (diff_id, model) = ingest(place, members);
     for kind in place.kinds() {
         place.look(&diff_id, kind, |folder| same(&lines(folder, Detail::Full), &model.lines()));
     }

@@ -25,8 +25,14 @@ impl Place {
     /// An empty one.
     pub(crate) fn new() -> Self {
         let folder = TempDir::with_prefix("wharfie-store-").expect("temporary folders can be made");
-        let options =
-            Options { clock: || Timestamp::from_nanos(0), grace: 0, keep_limit: 0, keep_free: 0, snapshots: None };
+        let options = Options {
+            clock: || Timestamp::from_nanos(0),
+            grace: 0,
+            keep_limit: 0,
+            keep_free: 0,
+            snapshots: None,
+            remove: |_| false,
+        };
         let store = Store::open(&folder.path().join("store"), options).expect("an empty folder becomes a store");
         fs::create_dir(folder.path().join("mount")).expect("the folder is ours");
         Self { folder, store }

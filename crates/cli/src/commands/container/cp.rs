@@ -11,6 +11,7 @@ use wharfie_layer::unpack::unpack;
 use crate::commands::Run;
 use crate::compat;
 use crate::context::{Context, reason};
+use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
 use crate::render::size;
@@ -92,6 +93,7 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, follow: bool) ->
     let mut counted = Counted { inner: spool.file()?, bytes: 0 };
     engine.copy_out(container, path, follow, &mut counted)?;
     let copied = counted.bytes;
+    let spool = spool.made_ours()?;
     let contents_only = path.ends_with("/.") || path.trim_matches('/').is_empty();
     let base = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     match name {
@@ -147,6 +149,7 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, matches: &Match
     };
     let spool = Spool::new()?;
     pack_local(from, &name, found.is_dir(), follow, &spool)?;
+    let spool = spool.made_ours()?;
     let mut counted = CountedReader { inner: spool.file()?, bytes: 0 };
     copy_in(cx, container, &place, owner, &mut counted)?;
     Ok(counted.bytes)
@@ -157,7 +160,7 @@ fn copy_in(cx: &Context, container: &str, path: &str, owner: Option<(u32, u32)>,
     let engine = cx.engine()?;
     let Some((uid, gid)) = owner else { return Ok(engine.copy_in(container, path, tar)?) };
     let spool = Spool::new()?;
-    copy_entries(tar, spool.file()?, |entry| (entry.uid, entry.gid) = (uid, gid))?;
+    change_entries(tar, spool.file()?, |entry| (entry.uid, entry.gid) = (uid, gid))?;
     Ok(engine.copy_in(container, path, &mut spool.file()?)?)
 }
 
@@ -228,7 +231,7 @@ fn rename_entries(tar: &mut dyn Read, from: &str, to: &str, out: impl Write) -> 
             (false, _) => [to.as_bytes(), rest].concat(),
         }
     };
-    copy_entries(tar, out, |entry| {
+    change_entries(tar, out, |entry| {
         entry.path = rename(&entry.path);
         if entry.kind == wharfie_layer::entry::Kind::Hardlink {
             entry.link = rename(&entry.link);
@@ -236,8 +239,7 @@ fn rename_entries(tar: &mut dyn Read, from: &str, to: &str, out: impl Write) -> 
     })
 }
 
-/// Copies a tar with its entries changed.
-fn copy_entries(tar: &mut dyn Read, out: impl Write, change: impl Fn(&mut Entry)) -> Result {
+fn change_entries(tar: &mut dyn Read, out: impl Write, change: impl Fn(&mut Entry)) -> Result {
     let fail = |why: wharfie_layer::Error| Failure::new(compat::reasons(&why));
     let mut reader = wharfie_layer::tar::Reader::new(tar);
     let mut writer = wharfie_layer::tar::Writer::new(out);
@@ -264,6 +266,17 @@ impl Spool {
             .or_else(|_| rustix::fs::memfd_create("wharfie-copy", rustix::fs::MemfdFlags::CLOEXEC));
         let file = file.map_err(|why| Failure::new(format!("cannot make a temporary file: {why}")))?;
         Ok(Self { file: file.into() })
+    }
+
+    /// Of an ordinary user: everything belongs to that user, who is root in the namespace where this runs. A copy on the
+    /// host would else belong to ids that the user is nowhere else, and one in the container to whoever the host has.
+    fn made_ours(self) -> Result<Self> {
+        if env::is_root() {
+            return Ok(self);
+        }
+        let ours = Self::new()?;
+        change_entries(&mut self.file()?, ours.file()?, |entry| (entry.uid, entry.gid) = (0, 0))?;
+        Ok(ours)
     }
 
     fn file(&self) -> Result<std::fs::File> {

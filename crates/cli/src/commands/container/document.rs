@@ -242,7 +242,10 @@ fn network(cx: &Context, row: &ContainerRow, settings: &Settings) -> Value {
     }));
     let mut endpoints: Vec<(String, Value)> = Vec::new();
     for one in settings.attachments() {
-        let address = row.state.addresses.get(&one.network).map(|(address, _)| address.as_str()).unwrap_or_default();
+        // An ordinary user's container is on no bridge and has an address all the same.
+        let alone =
+            if endpoints.is_empty() && row.state.addresses.is_empty() { row.state.address.as_str() } else { "" };
+        let address = row.state.addresses.get(&one.network).map_or(alone, |(address, _)| address.as_str());
         let network = super::network::facts(cx, &one.network);
         let is_connected = !address.is_empty();
         let (gateway, prefix) = network

@@ -60,7 +60,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             .into_iter()
             .map(|[id, since, _, by, size, comment]| {
                 let [by, comment] = [by, comment].map(|text| sanitise(&text, Layout::Lines).into_owned());
-                Box::new([id, if since.is_empty() { "N/A".to_owned() } else { since }, by, size, comment])
+                [id, if since.is_empty() { "N/A".to_owned() } else { since }, by, size, comment]
             })
             .collect();
         let created = if human { "CREATED" } else { "CREATED AT" };

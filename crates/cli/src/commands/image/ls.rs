@@ -1,5 +1,7 @@
 //! `images`: listing.
 
+use std::borrow::Cow;
+
 use wharfie_engine::filter::{Command as FilterCommand, Filters};
 use wharfie_engine::list::{List, Listed};
 use wharfie_oci::{Reference, Timestamp};
@@ -74,14 +76,14 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let digests = matches.flag("digests") || format.source().contains("{{.Digest}}");
     let rows = rows(&listed, digests);
     let is_full = matches.flag("no-trunc");
-    let id = |row: &Row<'_>| if is_full { row.image.id.as_str() } else { row.image.id.short() }.to_owned();
+    let id = |row: &Row<'_>| shown_id(row.image, is_full).to_owned();
 
     let text = if matches.flag("tree") {
         super::tree::text(cx, &listed)?
     } else if format.kind() == ListKind::Default && quiet {
         rows.iter().map(|row| id(row) + "\n").collect()
     } else if format.kind() == ListKind::Default {
-        default_table(cx, &rows, matches.flag("digests"), &id)
+        default_table(cx, &rows, matches.flag("digests"), is_full)
     } else if format.kind() == ListKind::Raw {
         rows.iter().map(|row| raw(cx, row, digests, quiet, &id)).collect()
     } else {
@@ -121,19 +123,22 @@ pub(crate) const TITLES: &[(&str, &str)] = &[
 pub(crate) struct Row<'a> {
     pub(crate) image: &'a ImageRow,
     pub(crate) repository: String,
-    pub(crate) tag: String,
-    pub(crate) digest: String,
+    pub(crate) tag: &'a str,
+    pub(crate) digest: &'a str,
 }
 
 /// One row for each tag, or each tag and digest of a repository; digests alone show if the repository has no tag.
 pub(crate) fn rows(listed: &[Listed], digests: bool) -> Vec<Row<'_>> {
     let mut rows = Vec::with_capacity(listed.len());
     for Listed { image, references } in listed {
-        let mut add = |repository: String, tag: &str, digest: &str| {
-            rows.push(Row { image, repository, tag: tag.to_owned(), digest: digest.to_owned() });
-        };
-        if references.is_empty() {
-            add(NONE.to_owned(), NONE, NONE);
+        let mut add = |repository, tag, digest| rows.push(Row { image, repository, tag, digest });
+        match references.as_slice() {
+            [] => add(NONE.to_owned(), NONE, NONE),
+            [only] if let Some(tag) = only.tag() => {
+                add(only.repository().familiar(), tag, NONE);
+                continue;
+            }
+            _ => {}
         }
         let mut rest = references.as_slice();
         while let Some(first) = rest.first() {
@@ -172,24 +177,30 @@ fn created_at(cx: &Context, image: &ImageRow) -> String {
     time::local(moment(Timestamp { seconds, nanos: 0 }), cx.zone())
 }
 
-fn default_table(cx: &Context, rows: &[Row<'_>], digests: bool, id: &dyn Fn(&Row<'_>) -> String) -> String {
+fn shown_id(image: &ImageRow, is_full: bool) -> &str {
+    if is_full { image.id.as_str() } else { image.id.short() }
+}
+
+fn default_table(cx: &Context, rows: &[Row<'_>], digests: bool, is_full: bool) -> String {
     let since = |row: &Row<'_>| match created_since(cx, row.image) {
-        text if text.is_empty() => "N/A".to_owned(),
-        text => text,
+        text if text.is_empty() => Cow::Borrowed("N/A"),
+        text => text.into(),
     };
+    let size = |row: &Row<'_>| Cow::Owned(size::short(row.image.size));
+    let borrowed = |text| Cow::Borrowed(text);
     if digests {
-        let cells = |row: &Row<'_>| {
-            let (repository, tag, digest) = (row.repository.clone(), row.tag.clone(), row.digest.clone());
-            Box::new([repository, tag, digest, id(row), since(row), size::short(row.image.size)])
-        };
-        let cells: Vec<_> = rows.iter().map(cells).collect();
-        return table::rows(["REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE"], &cells);
+        let cells = rows.iter().map(|row| {
+            let names = [&row.repository, row.tag, row.digest, shown_id(row.image, is_full)].map(borrowed);
+            let [repository, tag, digest, id] = names;
+            [repository, tag, digest, id, since(row), size(row)]
+        });
+        return table::rows(["REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE"], &cells.collect::<Vec<_>>());
     }
-    let cells = |row: &Row<'_>| {
-        Box::new([row.repository.clone(), row.tag.clone(), id(row), since(row), size::short(row.image.size)])
-    };
-    let cells: Vec<_> = rows.iter().map(cells).collect();
-    table::rows(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"], &cells)
+    let cells = rows.iter().map(|row| {
+        let [repository, tag, id] = [&row.repository, row.tag, shown_id(row.image, is_full)].map(borrowed);
+        [repository, tag, id, since(row), size(row)]
+    });
+    table::rows(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"], &cells.collect::<Vec<_>>())
 }
 
 fn raw(cx: &Context, row: &Row<'_>, digests: bool, quiet: bool, id: &dyn Fn(&Row<'_>) -> String) -> String {
@@ -213,8 +224,8 @@ fn value(cx: &Context, row: &Row<'_>, id: String) -> Value {
         vec![
             Field::new("ID", id),
             Field::new("Repository", row.repository.as_str()),
-            Field::new("Tag", row.tag.as_str()),
-            Field::new("Digest", row.digest.as_str()),
+            Field::new("Tag", row.tag),
+            Field::new("Digest", row.digest),
             Field::new("CreatedSince", created_since(cx, row.image)),
             Field::new("CreatedAt", created_at(cx, row.image)),
             Field::new("Size", size::short(row.image.size)),

@@ -47,12 +47,12 @@ fn list(cx: &Context) -> Result {
     let mut rows = Vec::new();
     for kept in cx.engine()?.kept()? {
         let names: Vec<String> = kept.names.iter().map(|name| familiar(name)).collect();
-        rows.push(Box::new([
+        rows.push([
             kept.id.short().to_owned(),
             if names.is_empty() { "<none>".to_owned() } else { names.join(", ") },
             age::ago(moment(kept.removed_at), cx.jiff_now()),
             size::short(kept.size),
-        ]));
+        ]);
     }
     cx.print(&table::rows(["IMAGE ID", "NAMES", "REMOVED", "SIZE"], &rows))
 }

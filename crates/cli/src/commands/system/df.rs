@@ -48,7 +48,6 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let rows = summary(&usage, &cx.engine()?.containers_usage()?, &cx.engine()?.volumes_usage()?);
     let text = if format.kind() == ListKind::Default {
-        let rows: Vec<_> = rows.into_iter().map(Box::new).collect();
         table::rows(["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"], &rows)
     } else if format.kind() == ListKind::Raw {
         let raw = |[kind, total, active, size, reclaimable]: [String; 5]| {
@@ -100,7 +99,8 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
         .iter()
         .map(|image| {
             let row = rows(std::slice::from_ref(&image.listed), false).into_iter().next();
-            let (repository, tag) = row.map_or((NONE.to_owned(), NONE.to_owned()), |row| (row.repository, row.tag));
+            let (repository, tag) =
+                row.map_or((NONE.to_owned(), NONE.to_owned()), |row| (row.repository, row.tag.to_owned()));
             let image_row = &image.listed.image;
             [
                 repository,
@@ -116,7 +116,6 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
         .collect();
     if format.kind() == ListKind::Default {
         let mut text = String::from("Images space usage:\n\n");
-        let lines: Vec<_> = lines.into_iter().map(Box::new).collect();
         text.push_str(&table::rows(
             ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"],
             &lines,
@@ -125,8 +124,7 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
         text.push_str(&container_rows(cx)?);
         text.push_str("\nLocal Volumes space usage:\n\n");
         let volumes = cx.engine()?.volumes_usage()?.volumes;
-        let volumes =
-            volumes.into_iter().map(|(name, users, bytes)| Box::new([name, users.to_string(), size::short(bytes)]));
+        let volumes = volumes.into_iter().map(|(name, users, bytes)| [name, users.to_string(), size::short(bytes)]);
         text.push_str(&table::rows(["VOLUME NAME", "LINKS", "SIZE"], &volumes.collect::<Vec<_>>()));
         text.push_str("\nBuild cache usage: 0B\n\n");
         text.push_str(&header(["CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED"]));
@@ -200,7 +198,7 @@ fn container_rows(cx: &Context) -> Result<String> {
     for container in engine.list_containers(&ListContainers { all: true, ..ListContainers::default() })? {
         let row = &container.row;
         let volumes = container.settings.mounts.iter().filter(|mount| mount.kind.as_str() == "volume").count();
-        rows.push(Box::new([
+        rows.push([
             row.id[..12].to_owned(),
             container.image.clone(),
             quote(&ellipsis::fit(&container.settings.command().join(" "), 20)),
@@ -209,11 +207,11 @@ fn container_rows(cx: &Context) -> Result<String> {
             age::ago(moment(row.created), cx.jiff_now()),
             status(cx, &row.state),
             row.name.clone(),
-        ]));
+        ]);
     }
     Ok(table::rows(["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"], &rows))
 }
 
 fn header<const N: usize>(titles: [&str; N]) -> String {
-    table::rows::<N, Box<[String; N]>>(titles, &[])
+    table::rows::<N, String>(titles, &[])
 }

@@ -30,6 +30,11 @@ fn containers_reach_each_other_and_are_reached_from_the_host() {
     assert_eq!(answer.as_deref(), Some("hello\n"));
     let script = format!("for i in 1 2 3 4 5; do nc -w 2 {address} 80 < /dev/null && break; sleep 0.2; done");
     host.run(&["run", "--rm", "box:1", "sh", "-c", &script]).prints("hello\n");
+    // As with docker every user of a container may open low ports, and ping.
+    let sysctls = "cd /proc/sys/net/ipv4 && cat ip_unprivileged_port_start ping_group_range";
+    host.run(&["run", "--rm", "-u", "web", "box:1", "sh", "-c", sysctls]).prints("0\n0\t2147483647\n");
+    let asked = ["--sysctl", "net.ipv4.ip_unprivileged_port_start=80", "box:1", "sh", "-c", sysctls];
+    host.run(&[&["run", "--rm"][..], &asked].concat()).prints("80\n0\t2147483647\n");
     // The same namespace, and none.
     host.run(&["run", "--rm", "--network", "container:web", "box:1", "sh", "-c", "busybox hostname -i"]);
     let links = "ls /sys/class/net";

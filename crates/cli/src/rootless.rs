@@ -1,0 +1,97 @@
+//! Commands of ordinary users that need more than an ordinary user may: files of several owners, and mounts.
+//!
+//! They move into a user namespace before they begin ([`wharfie_runtime::rootless`]); what they do there they do in the
+//! same words as root does. This is the one place that says which ones. All others stay outside, where they are quicker.
+
+use std::path::Path;
+
+use wharfie_oci::Fault;
+use wharfie_runtime::{UserNamespace, rootless};
+
+use crate::compat;
+use crate::context::Context;
+use crate::env;
+use crate::failure::{FAILED, Failure, Result};
+use crate::flags::Matches;
+
+/// The hidden command that deletes what a command outside may not.
+pub(crate) const REMOVE_WORD: &str = "__remove";
+
+/// How much a command needs the namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    None,
+    /// Without it there may be files that it does not see.
+    Helpful,
+    /// Without it there is nothing to do.
+    Must,
+}
+
+fn need(cx: &Context, matches: &Matches) -> Need {
+    let mut words = cx.path.split(' ').skip(1);
+    let group = words.next().unwrap_or_default();
+    let verb = if matches!(group, "container" | "system") { words.next().unwrap_or_default() } else { group };
+    match (group, verb) {
+        ("system", "df") => Need::Helpful,
+        ("system", _) => Need::None,
+        (_, "run" | "create" | "start" | "restart" | "commit" | "cp" | "diff" | "export") => Need::Must,
+        (_, REMOVE_WORD | "unshare") => Need::Must,
+        // Sizes are those of all files.
+        (_, "ps" | "ls" | "inspect") if matches.flag("size") => Need::Helpful,
+        _ => Need::None,
+    }
+}
+
+/// Enters the namespace if the command needs it and we are not root anyway.
+pub(crate) fn prepare(cx: &Context, matches: &Matches) -> Result {
+    let need = need(cx, matches);
+    let (is_root, uid) = (env::is_root(), rustix::process::geteuid());
+    if need == Need::None || is_root || uid.is_root() {
+        return Ok(());
+    }
+    let gid = rustix::process::getegid().as_raw();
+    let (wanted, _) = UserNamespace::rootless(uid.as_raw(), gid, &env::user_name(uid.as_raw()));
+    // A store that cannot be read says so when the command itself reads it.
+    let beside = cx.engine()?.living(&names(matches)).unwrap_or_default();
+    match rootless::enter(&wanted, &beside) {
+        Ok(warning) => {
+            // Only of ranges that are there and cannot be had.
+            if let Some(warning) = warning {
+                cx.warn(&format!("WARNING: {warning}"));
+            }
+            Ok(())
+        }
+        Err(_) if need == Need::Helpful => Ok(()),
+        Err(why) => {
+            let help = why.help().unwrap_or_else(|| HELP.to_owned());
+            // Docker's code for a container that could not be made.
+            let code = if cx.path.ends_with(" run") { 125 } else { FAILED };
+            Err(Failure::with_code(format!("{}\n help: {help}", compat::reasons(&why)), code))
+        }
+    }
+}
+
+const HELP: &str = "ordinary users need user namespaces: the sysctls user.max_user_namespaces and \
+                    kernel.unprivileged_userns_clone, and AppArmor, must allow them";
+
+/// The words of a command line that may name containers.
+fn names(matches: &Matches) -> Vec<String> {
+    let flags = ["network", "pid", "ipc"].into_iter().filter(|name| matches.knows(name));
+    let shared = flags.flat_map(|name| matches.values(name)).filter_map(|value| value.strip_prefix("container:"));
+    let args = matches.args().iter().map(|arg| arg.split(':').next().unwrap_or_default());
+    args.chain(shared).map(str::to_owned).collect()
+}
+
+/// Deletes a tree from inside the namespace, by running our own program there: commands that only now and then meet
+/// somebody else's files need not all be there.
+pub(crate) fn remove(tree: &Path) -> bool {
+    if env::is_root() || rustix::process::geteuid().is_root() {
+        // It was tried as root already.
+        return false;
+    }
+    let mut command = std::process::Command::new("/proc/self/exe");
+    command.arg(REMOVE_WORD).arg("--").arg(tree);
+    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+    command.stderr(std::process::Stdio::null());
+    command.status().is_ok_and(|status| status.success()) && !tree.exists()
+}
