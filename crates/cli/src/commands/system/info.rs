@@ -1,5 +1,7 @@
 //! `info`: this machine and this store.
 
+use std::path::PathBuf;
+
 use crate::commands::Run;
 use crate::commands::image::inspect::FORMAT;
 use crate::commands::version::VERSION;
@@ -37,6 +39,8 @@ struct Facts {
     root: String,
     insecure: Vec<String>,
     mirrors: Vec<String>,
+    runtimes: Vec<(String, PathBuf)>,
+    default_runtime: String,
 }
 
 fn run(cx: &Context, matches: &Matches) -> Result {
@@ -80,6 +84,8 @@ fn facts(cx: &Context) -> Result<Facts> {
         root: cx.root().display().to_string(),
         insecure,
         mirrors: cx.registry_mirrors(),
+        runtimes: cx.runtimes(),
+        default_runtime: cx.default_runtime().to_owned(),
     })
 }
 
@@ -104,7 +110,8 @@ fn page(facts: &Facts) -> String {
     let mut text = format!(
         "Client:\n Version:    {VERSION}\n Context:    default\n Debug Mode: false\n\n\
          Server:\n Containers: {}\n  Running: {}\n  Paused: {}\n  Stopped: {}\n Images: {}\n Server Version: {VERSION}\n \
-         Storage Driver: overlay2\n  Snapshots: {}\n Logging Driver: json-file\n Kernel Version: {}\n \
+         Storage Driver: overlay2\n  Snapshots: {}\n Logging Driver: json-file\n \
+         Runtimes: {}\n Default Runtime: {}\n Kernel Version: {}\n \
          Operating System: {}\n OSType: linux\n Architecture: {}\n CPUs: {}\n Total Memory: {}\n Name: {}\n ID: {}\n \
          Docker Root Dir: {}\n Debug Mode: false\n Experimental: false\n Insecure Registries:\n",
         facts.containers[0],
@@ -113,6 +120,8 @@ fn page(facts: &Facts) -> String {
         facts.containers[3],
         facts.images,
         facts.snapshots,
+        facts.runtimes.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" "),
+        facts.default_runtime,
         facts.kernel,
         facts.system,
         architecture(),
@@ -164,6 +173,14 @@ fn value(facts: &Facts) -> Value {
             Field::new("RegistryConfig", registry),
             Field::new("IndexServerAddress", "https://index.docker.io/v1/"),
             Field::new("ServerVersion", VERSION),
+            Field::new(
+                "Runtimes",
+                Value::map(facts.runtimes.iter().map(|(name, program)| {
+                    let path = program.display().to_string();
+                    (name.as_str(), Value::document(vec![Field::named("Path", "path", path)]))
+                })),
+            ),
+            Field::new("DefaultRuntime", facts.default_runtime.as_str()),
             Field::new("Warnings", Value::List(None)),
         ],
     )
