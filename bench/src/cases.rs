@@ -7,6 +7,7 @@ use crate::Result;
 use crate::cpu::Meter;
 use crate::docker::{Docker, Registry};
 use crate::floor;
+use crate::held::{Podman, held};
 use crate::inputs::Inputs;
 use crate::place::{Place, run as program};
 use crate::report::{Report, say};
@@ -39,6 +40,8 @@ pub(crate) fn run(wharfie: PathBuf, rounds: usize) -> Result<Report> {
         bench.registry()?;
         say(&format!("round {round} of {rounds}: containers"));
         bench.containers()?;
+        say(&format!("round {round} of {rounds}: idle containers"));
+        bench.idle()?;
     }
     say("1,000 images");
     bench.listing(rounds)?;
@@ -169,6 +172,12 @@ impl Bench {
             groups.each_ref().map(|group| ["run", "--rm", "--network", "none", group, &name, "/bin/true"]);
         self.both("pull + first run", 0.20, at, &docker, &ours, &theirs)?;
         self.both("run --rm /bin/true", 0.05, at, &docker, &ours, &theirs)?;
+        let case = "run --rm /bin/true, seconds of wall time";
+        self.report.case(case, 0.1);
+        let mine = self.meter.wait(&mut self.wharfie(at, &ours))?;
+        self.report.add(case, "wharfie", mine);
+        let seconds = self.docker_meter.wait(&mut docker.command(&theirs))?;
+        self.report.add(case, "docker", seconds);
         let bare = ["--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--mount-proc", "/bin/true"];
         let seconds = self.floor_meter.measure(Command::new("unshare").args(bare))?;
         self.report.add("run --rm /bin/true", "floor", seconds);
@@ -184,6 +193,31 @@ impl Bench {
         self.floor("export of the Debian container", |_| floor::copy(Path::new(&ours), &scratch))?;
         self.case("import of that tar", 0.12, at, &docker, &["import", &ours, "bench/flat:1"])?;
         self.floor("import of that tar", |_| floor::load(Path::new(&ours), &scratch))
+    }
+
+    /// MiB, not seconds. Both peers are asked for the same: one is a daemon's helper, the other has no daemon either.
+    fn idle(&mut self) -> Result {
+        let place = Place::new("a")?;
+        let other = Place::new("b")?;
+        let docker = Docker::start(other.path(), &self.docker_meter)?;
+        let podman = Podman::within(other.path());
+        let (at, name) = (place.path(), "bench.example/debian:1");
+        let gzip = self.inputs.gzip.to_string_lossy().into_owned();
+        let import = ["import", &gzip, name];
+        let mut prepare = [self.wharfie(at, &import), docker.command(&import), podman.command(&import)];
+        prepare.iter_mut().try_for_each(succeed)?;
+        let ours = held(&|words| self.wharfie(at, words), &[], name)?;
+        let shim = held(&|words| docker.command(words), &[], name)?;
+        let conmon = held(&|words| podman.command(words), &Podman::FLAGS, name)?;
+        for (case, theirs) in [
+            ("MiB held by an idle container; peer: containerd-shim", shim),
+            ("MiB held by an idle container; peer: podman's conmon", conmon),
+        ] {
+            self.report.case(case, 1.0);
+            self.report.add(case, "wharfie", ours);
+            self.report.add(case, "docker", theirs);
+        }
+        Ok(())
     }
 
     fn listing(&mut self, rounds: usize) -> Result {

@@ -84,6 +84,16 @@ impl Meter {
         Ok(self.seconds()? - before)
     }
 
+    /// Runs a command and gives the seconds that whoever called it has waited.
+    pub(crate) fn wait(&self, command: &mut Command) -> Result<f64> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let began = std::time::Instant::now();
+        let status = self.spawn(command)?.wait().map_err(|why| format!("cannot wait for {command:?}: {why}"))?;
+        let seconds = began.elapsed().as_secs_f64();
+        std::thread::sleep(REST);
+        if status.success() { Ok(seconds) } else { Err(format!("{command:?} failed: {status}")) }
+    }
+
     /// Measures work of this process.
     pub(crate) fn measure_here(&self, work: impl FnOnce() -> Result) -> Result<f64> {
         touch_memory();

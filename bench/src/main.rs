@@ -1,12 +1,13 @@
 //! Whole-process measurements against dockerd, interleaved in one run: CPU seconds (user + system) of everything a
-//! command causes, daemons included, with the physical floor beside it. Wall time is not reported: on shared machines it
-//! is noise. Run it as root with `cargo xtask bench [ROUNDS]`; the results go to stdout as the table that
+//! command causes, daemons included, with the physical floor beside it. Wall time is reported of one case only: on
+//! shared machines it is noise. So is the memory that keepers of idle containers hold. Run it as root with `cargo xtask bench [ROUNDS]`; the results go to stdout as the table that
 //! `docs/benchmarks.md` shows.
 
 mod cases;
 mod cpu;
 mod docker;
 mod floor;
+mod held;
 mod inputs;
 mod place;
 mod report;

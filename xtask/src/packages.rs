@@ -27,6 +27,7 @@ pub(crate) const TESTS: &[Package] = &[
     ("podman", "podman"),
     ("buildah", "buildah"),
     ("runc", "runc"),
+    ("crun", "crun"),
     ("dockerd", "docker.io"),
     ("setfattr", "attr"),
     ("setcap", "libcap2-bin"),

@@ -55,6 +55,13 @@ impl Context {
         &self.settings
     }
 
+    /// Docker verifies signatures when this is turned off; we cannot, and say so.
+    pub fn warn_of_trust(&self, matches: &Matches) {
+        if !matches.flag("disable-content-trust") {
+            self.warn("WARNING: --disable-content-trust=false is not supported: signatures are not verified");
+        }
+    }
+
     /// The flags before the command word.
     pub fn globals(&self) -> &Matches {
         &self.globals

@@ -10,4 +10,5 @@ mod network;
 pub mod program;
 pub mod render;
 mod rootless;
+mod runtimes;
 pub mod settings;

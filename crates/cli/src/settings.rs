@@ -3,6 +3,7 @@
 //! `/etc/wharfie/config.toml` for root, `$XDG_CONFIG_HOME/wharfie/config.toml` for everybody else; `WHARFIE_CONFIG` names
 //! another one. Specified in `docs/configuration.md`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -33,6 +34,21 @@ pub struct Settings {
     pub grace_free: Option<String>,
     /// Layers that are moved at once.
     pub concurrent_transfers: Option<usize>,
+    /// Who runs containers for which nobody says it.
+    pub default_runtime: Option<String>,
+    /// Programs of runtimes by their names, besides those on the path.
+    pub runtimes: BTreeMap<String, Runtime>,
+}
+
+/// A runtime that is a program of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Runtime {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Words before every other one, as docker's `runtimeArgs`.
+    #[serde(default)]
+    pub args: Vec<String>,
 }
 
 /// 24 hours, in seconds.

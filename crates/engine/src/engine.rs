@@ -1,7 +1,7 @@
 //! The engine: where everything is, opened when first needed.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use wharfie_oci::Platform;
 use wharfie_remote::Remote;
@@ -32,14 +32,20 @@ pub struct Engine {
     pub(crate) config: Config,
     reader: OnceLock<Store>,
     writer: OnceLock<Store>,
-    connect: Box<dyn Fn() -> Remote + Send + Sync>,
+    connect: Arc<dyn Fn() -> Remote + Send + Sync>,
     remote: OnceLock<Remote>,
 }
 
 impl Engine {
     /// An engine that has opened nothing yet. `connect` makes the registry client when the first verb needs it.
     pub fn new(config: Config, connect: impl Fn() -> Remote + Send + Sync + 'static) -> Self {
-        let connect = Box::new(connect);
+        let connect = Arc::new(connect);
+        Self { config, reader: OnceLock::new(), writer: OnceLock::new(), connect, remote: OnceLock::new() }
+    }
+
+    /// Another one for the same store, that has opened nothing yet: what it opens is closed when it is dropped.
+    pub(crate) fn again(&self) -> Self {
+        let (config, connect) = (self.config.clone(), Arc::clone(&self.connect));
         Self { config, reader: OnceLock::new(), writer: OnceLock::new(), connect, remote: OnceLock::new() }
     }
 

@@ -18,6 +18,7 @@ pub mod list;
 pub mod load;
 pub mod mount;
 pub mod names;
+pub mod networks;
 pub mod prune;
 pub mod pull;
 pub mod push;

@@ -17,6 +17,14 @@ pub(crate) struct Identity {
     pub(crate) home: String,
 }
 
+/// Ids of `user` (`name|uid[:group|gid]`, empty is root) by the files beneath `root`.
+///
+/// # Errors
+/// When they do not know it.
+pub fn ids_of(root: BorrowedFd<'_>, user: &str) -> Result<(u32, u32)> {
+    look_up(root, user, &[]).map(|identity| (identity.uid, identity.gid))
+}
+
 /// Looks up `user` (`name|uid[:group|gid]`, empty is root) and `extra` groups in the files beneath `root`.
 pub(crate) fn look_up(root: BorrowedFd<'_>, user: &str, extra: &[String]) -> Result<Identity> {
     look_up_in(user, extra, || open(root, "/etc/passwd"), || open(root, "/etc/group"))

@@ -4,14 +4,14 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::mount::{UnmountFlags, unmount};
+use rustix::mount::UnmountFlags;
 use serde_json::{Map, Value, json};
 
 use crate::accounts::{self, Identity};
 use crate::error::{Error, Result};
 use crate::init::{devices, masks, mounts, rootfs};
 use crate::seccomp;
-use crate::spec::{Bind, MountKind, Network, Propagation, Resources, Share, Spec, Tmpfs};
+use crate::spec::{Bind, MountKind, Network, Process, Propagation, Resources, Share, Spec, Tmpfs};
 use crate::warning::Warning;
 
 /// A bundle on disk, its root mounted.
@@ -30,10 +30,7 @@ impl Bundle {
     /// When the root is in use.
     pub fn remove(directory: &Path) -> Result<()> {
         let root = directory.join(ROOT);
-        match unmount(&root, UnmountFlags::DETACH) {
-            Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => {}
-            Err(why) => return Err(Error::system(format!("unmount {}", root.display()))(why)),
-        }
+        unmount(directory)?;
         for path in [&root, &directory.to_owned()] {
             let _ = std::fs::remove_file(directory.join(CONFIG));
             match std::fs::remove_dir(path) {
@@ -47,15 +44,22 @@ impl Bundle {
     }
 }
 
-/// Writes `config.json` into `directory`, which is made, and mounts the root beside it.
+/// Unmounts the root, which stays what it is for the containers that have it. Idempotent.
+pub(crate) fn unmount(directory: &Path) -> Result<()> {
+    let root = directory.join(ROOT);
+    match rustix::mount::unmount(&root, UnmountFlags::DETACH) {
+        Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => Ok(()),
+        Err(why) => Err(Error::system(format!("unmount {}", root.display()))(why)),
+    }
+}
+
+/// Writes `config.json` into `directory`, which is made, and mounts the root beside it. A container on a bridge gets a
+/// network of its own with nothing but `lo`: the cable is laid once there is one.
 ///
 /// # Errors
 /// When the root cannot be mounted, the user is unknown in it, or the container needs what only our own runtime does:
-/// a bridge or a way out.
+/// an ordinary user's way out.
 pub fn write(spec: &Spec, lowers: &[OwnedFd], directory: &Path) -> Result<Bundle> {
-    if let Network::Bridge(bridge) = &spec.network {
-        return Err(Error::invalid("network", &bridge.device, "other runtimes know none, host, and existing ones"));
-    }
     if let Network::Outlet(outlet) = &spec.network {
         let name = outlet.helper.name();
         return Err(Error::invalid("network", name, "other runtimes know none, host, and existing ones"));
@@ -80,7 +84,7 @@ fn config(spec: &Spec, identity: &Identity) -> Result<(Value, Vec<Warning>)> {
     let mut warnings = Vec::new();
     let mut config = json!({
         "ociVersion": "1.0.2",
-        "process": process(spec, identity, &mut warnings)?,
+        "process": process(&spec.process, identity, &mut warnings)?,
         "root": { "path": ROOT, "readonly": spec.readonly_root },
         "mounts": all_mounts(spec),
         "linux": linux(spec)?,
@@ -91,8 +95,8 @@ fn config(spec: &Spec, identity: &Identity) -> Result<(Value, Vec<Warning>)> {
     Ok((config, warnings))
 }
 
-fn process(spec: &Spec, identity: &Identity, warnings: &mut Vec<Warning>) -> Result<Value> {
-    let process = &spec.process;
+/// A process as the runtime's `exec` takes it as well.
+pub(crate) fn process(process: &Process, identity: &Identity, warnings: &mut Vec<Warning>) -> Result<Value> {
     let mut env = process.env.clone();
     if !env.iter().any(|one| one.starts_with("HOME=")) {
         env.push(format!("HOME={}", identity.home));
@@ -144,8 +148,15 @@ fn all_mounts(spec: &Spec) -> Vec<Value> {
         ),
         mount("/sys", "sysfs", "sysfs", &with(&[access])),
         mount("/sys/fs/cgroup", "cgroup", "cgroup", &with(&[access])),
-        mount("/dev/mqueue", "mqueue", "mqueue", &safe),
-        mount("/dev/shm", "tmpfs", "shm", &[&safe[..], &["mode=1777", &shm]].concat()),
+        match spec.sharing.ipc {
+            // It belongs to a namespace that is not the container's.
+            Share::Host => mount("/dev/mqueue", "bind", "/dev/mqueue", &["bind", "rprivate"]),
+            _ => mount("/dev/mqueue", "mqueue", "mqueue", &safe),
+        },
+        match spec.sharing.ipc {
+            Share::Host => mount("/dev/shm", "bind", "/dev/shm", &["bind", "rprivate"]),
+            _ => mount("/dev/shm", "tmpfs", "shm", &[&safe[..], &["mode=1777", &shm]].concat()),
+        },
     ];
     let own = mounts::all_mounts(spec);
     let is_taken = |usual: &Value| own.iter().any(|one| usual["destination"] == *one.target.to_string_lossy());
@@ -194,10 +205,23 @@ fn linux(spec: &Spec) -> Result<Value> {
         Network::Host => {}
     }
     let parent = spec.cgroup_parent.as_deref().unwrap_or("wharfie");
+    let mut sysctls = spec.sysctls.clone();
+    if !spec.domainname.is_empty() && spec.sharing.uts == Share::Private {
+        // Version 1.0 has no word for it.
+        sysctls.entry("kernel.domainname".to_owned()).or_insert_with(|| spec.domainname.clone());
+    }
+    let nodes = devices::nodes(spec)?.into_iter().map(|node| {
+        let kind = node.kind.to_string();
+        json!({
+            "path": node.target, "type": kind, "major": node.major, "minor": node.minor, "fileMode": node.mode,
+            "uid": 0, "gid": 0,
+        })
+    });
     let mut linux = json!({
         "cgroupsPath": format!("/{}/{}", parent.trim_matches('/'), spec.id),
         "resources": resources(spec)?,
-        "sysctl": spec.sysctls,
+        "sysctl": sysctls,
+        "devices": nodes.collect::<Vec<_>>(),
     });
     if let Some(path) = &spec.sharing.user {
         namespaces.push(json!({ "type": "user", "path": path }));
@@ -247,7 +271,9 @@ fn resources(spec: &Spec) -> Result<Value> {
     if let Some(pids) = spec.resources.pids {
         all["pids"] = json!({ "limit": i64::try_from(pids).unwrap_or(-1) });
     }
-    if !spec.security.privileged {
+    if spec.security.privileged {
+        all["devices"] = json!([{ "allow": true, "access": "rwm" }]);
+    } else {
         // Runtimes add the usual devices themselves.
         let mut rules = vec![json!({ "allow": false, "access": "rwm" })];
         for rule in devices::rules(&spec.devices)? {

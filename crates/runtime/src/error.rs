@@ -31,6 +31,24 @@ pub enum Error {
         /// `permission denied`, `exec format error`, `is a directory`.
         reason: String,
     },
+    /// The working directory of one more process is not there. Docker's words; exit code 126.
+    #[error(
+        "OCI runtime exec failed: exec failed: unable to start container process: chdir to cwd (\"{path}\") set in config.json failed: {reason}: unknown"
+    )]
+    WorkingDirectory {
+        /// As it was given.
+        path: String,
+        /// `no such file or directory`, `not a directory`.
+        reason: String,
+    },
+    /// A device that was asked for is none. Docker's words.
+    #[error("error gathering device information while adding custom device \"{path}\": {reason}")]
+    Device {
+        /// On the host.
+        path: String,
+        /// `no such file or directory`, `not a device node`.
+        reason: String,
+    },
     /// There is nothing to run.
     #[error("no command specified")]
     NoCommand,
@@ -108,6 +126,14 @@ pub enum Error {
         /// What it said.
         output: String,
     },
+    /// Another runtime refused. Docker's words.
+    #[error("OCI runtime {doing} failed: {output}")]
+    Foreign {
+        /// `create`, `start`, `exec`…
+        doing: String,
+        /// What it said.
+        output: String,
+    },
     /// The container is not running (any more).
     #[error("the container is not running")]
     NotRunning,
@@ -126,6 +152,16 @@ pub enum Error {
     InitDied,
 }
 
+/// What the kernel says of a path, as docker's programs put it.
+pub(crate) fn reason_of(why: &io::Error) -> String {
+    match why.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        io::ErrorKind::NotADirectory => "not a directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => why.to_string(),
+    }
+}
+
 impl Error {
     /// For `map_err`: what was being done when the kernel refused.
     pub(crate) fn system<E: Into<io::Error>>(doing: impl Into<String>) -> impl FnOnce(E) -> Self {
@@ -140,7 +176,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::CommandNotFound { .. } => 127,
-            Self::NotExecutable { .. } => 126,
+            Self::NotExecutable { .. } | Self::WorkingDirectory { .. } => 126,
             _ => 125,
         }
     }
@@ -149,7 +185,7 @@ impl Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::CommandNotFound { .. } | Self::BindSource(_) => Kind::NotFound,
+            Self::CommandNotFound { .. } | Self::BindSource(_) | Self::WorkingDirectory { .. } => Kind::NotFound,
             Self::NotExecutable { .. } => Kind::Denied,
             Self::NoCommand
             | Self::UnknownUser(_)
@@ -158,6 +194,7 @@ impl Fault for Error {
             | Self::UnknownCapability(_)
             | Self::HostileTarget(_)
             | Self::Sysctl(_)
+            | Self::Device { .. }
             | Self::Invalid { .. } => Kind::Invalid,
             Self::Limit { .. } | Self::MissingProgram { .. } => Kind::Unsupported,
             Self::NotRunning => Kind::Unavailable,
@@ -167,7 +204,7 @@ impl Fault for Error {
                 io::ErrorKind::Unsupported => Kind::Unsupported,
                 _ => Kind::Unavailable,
             },
-            Self::Program { .. } | Self::InitDied => Kind::Internal,
+            Self::Program { .. } | Self::Foreign { .. } | Self::InitDied => Kind::Internal,
         }
     }
 

@@ -45,12 +45,12 @@ pub struct Started {
     pub cgroup: Cgroup,
     /// What did not go as asked.
     pub warnings: Vec<Warning>,
-    kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// What a handle to this process needs to know besides.
 #[derive(Debug, Clone)]
-enum Kind {
+pub(crate) enum Kind {
     Container(Box<Target>),
     Joined,
 }
@@ -118,6 +118,7 @@ pub fn start(spec: &Spec, lowers: Vec<OwnedFd>, io: Io, init_program: &Path) -> 
         cgroup: started.cgroup.clone(),
         security: spec.security.clone(),
         has_user_namespace: spec.user_namespace.is_some(),
+        foreign: None,
     }));
     Ok(started)
 }
@@ -129,6 +130,9 @@ pub fn start(spec: &Spec, lowers: Vec<OwnedFd>, io: Io, init_program: &Path) -> 
 pub fn exec(target: &Target, process: &Process, io: Io, init_program: &Path) -> Result<Started> {
     if process.args.first().is_none_or(String::is_empty) {
         return Err(Error::NoCommand);
+    }
+    if let Some((runtime, id)) = &target.foreign {
+        return runtime.exec(target, id, process, io);
     }
     target.check()?;
     let job = JobRef::Exec(target, process);

@@ -15,9 +15,11 @@ mod channel;
 mod cleanup;
 mod error;
 mod exit;
+mod foreign;
 mod idmap;
 mod init;
 mod launch;
+mod memory;
 mod net;
 mod process_table;
 mod rlimit;
@@ -28,14 +30,17 @@ mod sys;
 mod target;
 mod warning;
 
+pub use accounts::ids_of as look_up;
 pub use capability::{Capabilities, bits as capability_bits};
 pub use cgroup::{Cgroup, Stats};
 pub use cleanup::cleanup;
 pub use error::{Error, Result};
 pub use exit::Exit;
+pub use foreign::Foreign;
 pub use init::init_main;
 pub use launch::{Io, Started, exec, start};
-pub use net::{Bridge, Helper, Outlet, Subnet, proxy};
+pub use memory::{give_memory_back, keep_small};
+pub use net::{Bridge, Helper, MAX_DEVICE_NUMBER, Outlet, Subnet, plug, proxy, unplug};
 pub use rlimit::Rlimit;
 pub use spec::{
     Bind, Device, Files, IdMap, Lower, Mount, MountKind, Network, Process, Propagation, Resources, Rootfs, Seccomp,

@@ -32,6 +32,8 @@ pub struct Spec {
     pub devices: Vec<Device>,
     /// Where its packets go.
     pub network: Network,
+    /// Bridges besides that of [`Network::Bridge`].
+    pub more_bridges: Vec<Bridge>,
     /// Namespaces that are not its own.
     pub sharing: Sharing,
     /// Mapped ids; `None` runs with the caller's.
@@ -65,6 +67,7 @@ impl Default for Spec {
             files: Files::default(),
             devices: Vec::new(),
             network: Network::None,
+            more_bridges: Vec::new(),
             sharing: Sharing::default(),
             user_namespace: None,
             resources: Resources::default(),
@@ -75,6 +78,17 @@ impl Default for Spec {
             init: false,
             die_with_parent: false,
         }
+    }
+}
+
+impl Spec {
+    /// Every bridge that it is on, the first one first.
+    pub fn bridges(&self) -> impl Iterator<Item = &Bridge> {
+        let first = match &self.network {
+            Network::Bridge(bridge) => Some(bridge),
+            _ => None,
+        };
+        first.into_iter().chain(&self.more_bridges)
     }
 }
 

@@ -301,3 +301,35 @@ const BPF_F_ALLOW_MULTI: u32 = 2;
 const KEYCTL_JOIN_SESSION_KEYRING: c_long = 1;
 /// `_IO(0xb7, 0x2)`, from the kernel's `nsfs.h`.
 const NS_GET_PARENT: c_long = 0xb702;
+
+/// One heap for all threads instead of one for each: for processes that only copy and wait.
+pub(crate) fn share_one_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: sets a number of the allocator's, under its own lock; a value that it does not like is ignored.
+    // WHY UNSAFE: it is a function of the C library, for which there is no crate.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// Gives free memory of the heap back to the kernel.
+pub(crate) fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: returns pages that no allocation uses, under the allocator's own lock.
+    // WHY UNSAFE: as above.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Forgets pages of a mapping that cannot be written and that a file backs: they come back from the file when they are
+/// used. `start` and `end` are from this process's own list of mappings.
+pub(crate) fn forget_pages(start: usize, end: usize) {
+    // SAFETY: for a private mapping without write permission that was never written to, which the caller has read from
+    // the kernel, the file's contents and the memory's are the same before and after. A range that is not mapped any
+    // more is an error and nothing else.
+    // WHY UNSAFE: the kernel's call takes an address; no wrapper can know what is there.
+    unsafe {
+        libc::madvise(start as *mut libc::c_void, end.saturating_sub(start), libc::MADV_DONTNEED);
+    }
+}

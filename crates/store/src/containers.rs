@@ -3,6 +3,7 @@
 //! A container's writable directory, its log and its small files lie in `containers/<id>/`; a volume's files in
 //! `volumes/<name>/_data`. A container holds its layers by itself, so an image may be removed by force under it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, Row, params};
@@ -59,8 +60,10 @@ pub struct ContainerState {
     pub pid_started: u64,
     /// What the runtime needs to handle it while it runs: a document of the runtime's.
     pub target: String,
-    /// Its address on the bridge, while it runs there.
+    /// Its address on the first bridge, while it runs there.
     pub address: String,
+    /// Its addresses by the networks' names, and which of its devices has each, while it runs.
+    pub addresses: BTreeMap<String, (String, u8)>,
     /// Ports of the host that lead to it, while it runs: a document of the engine's.
     pub ports: String,
     /// The process that looks after it, if one does.

@@ -130,8 +130,13 @@ impl Store {
                 self.read(|db| db.query_row(sql, [diff_id.as_str()], |row| row.get(0)).optional())?;
             // Freed by somebody meanwhile.
             let Some(tar_size) = tar_size else { continue };
-            let finding = match hash(&path, TAR_OFFSET, Some(tar_size), Digester::default(), read, progress) {
-                Ok(actual) if actual == *diff_id.digest() && self.is_index_intact(&path, tar_size)? => {
+            // Opened once: somebody may free the layer while it is looked at.
+            let proven = File::open(&path).and_then(|file| {
+                let actual = hash_file(&file, TAR_OFFSET, Some(tar_size), Digester::default(), read, progress)?;
+                Ok((actual == *diff_id.digest()).then_some(file))
+            });
+            let finding = match proven {
+                Ok(Some(file)) if self.is_index_intact(&file, &path, tar_size)? => {
                     report.layers += 1;
                     continue;
                 }
@@ -174,8 +179,7 @@ impl Store {
 
     /// The index is a function of the tar: it is made again and compared, byte for byte. The copy has a hole where the tar
     /// would lie, unless there are sparse files, whose pieces are taken from there: a full disk is no reason not to check.
-    fn is_index_intact(&self, path: &Path, tar_size: u64) -> Result<bool> {
-        let layer = File::open(path).map_err(Error::io("read", path))?;
+    fn is_index_intact(&self, mut layer: &File, path: &Path, tar_size: u64) -> Result<bool> {
         let again = crate::temp::TempFile::create(&self.layer_directory(), &self.staging())?;
         let mut index = LayerIndex::new(&self.staging()).map_err(Error::Layer)?;
         let mut has_holes = false;
@@ -197,13 +201,13 @@ impl Store {
             return Ok(false);
         }
         if has_holes {
-            let mut tar = (&layer).take(tar_size);
-            (&layer).seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("read", path))?;
+            layer.seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("read", path))?;
+            let mut tar = layer.take(tar_size);
             (again.file()).seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("write", path))?;
             std::io::copy(&mut tar, &mut again.file()).map_err(Error::io("copy", path))?;
         }
         index.write(again.file(), tar_size).map_err(Error::Layer)?;
-        same_outside_tar(&layer, again.file(), tar_size).map_err(Error::io("read", path))
+        same_outside_tar(layer, again.file(), tar_size).map_err(Error::io("read", path))
     }
 
     /// Makes a layer again from a compressed blob that is here.
@@ -321,11 +325,21 @@ pub(crate) fn hash(
     path: &Path,
     from: u64,
     len: Option<u64>,
+    digester: Digester,
+    read: &mut u64,
+    progress: &dyn Fn(u64),
+) -> std::io::Result<Digest> {
+    hash_file(&File::open(path)?, from, len, digester, read, progress)
+}
+
+fn hash_file(
+    mut file: &File,
+    from: u64,
+    len: Option<u64>,
     mut digester: Digester,
     read: &mut u64,
     progress: &dyn Fn(u64),
 ) -> std::io::Result<Digest> {
-    let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(from))?;
     let mut source = file.take(len.unwrap_or(u64::MAX));
     let mut buffer = vec![0; BUFFER];

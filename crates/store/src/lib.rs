@@ -12,6 +12,7 @@ pub mod images;
 pub mod ingest;
 pub mod lease;
 pub mod mounts;
+pub mod networks;
 pub mod rebuild;
 mod removal;
 mod schema;

@@ -57,7 +57,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             }
         }
         if kind == "network" {
-            return container::network::document(name).ok_or_else(|| missing(None));
+            return container::network::document(cx, name)?.ok_or_else(|| missing(None));
         }
         if kind == "volume" {
             return container::volume::document(cx, name)?.ok_or_else(|| missing(None));
@@ -68,7 +68,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         match cx.engine()?.inspect(name, None) {
             Ok(inspected) => Ok(document(&inspected)),
             Err(why @ (Error::NoSuchImage(_) | Error::BadName(_))) => match kind {
-                "" => match container::network::document(name) {
+                "" => match container::network::document(cx, name)? {
                     Some(network) => Ok(network),
                     None => container::volume::document(cx, name)?.ok_or_else(|| missing(Some(why))),
                 },

@@ -21,7 +21,8 @@ impl<R> Place<'_, R> {
     pub(super) fn usage_line(&self) -> String {
         match self.command.usage {
             "" => self.path(),
-            usage => format!("{} {usage}", self.path()),
+            // A second form begins with the program's name.
+            usage => format!("{} {}", self.path(), usage.replace("PROG", self.path[0])),
         }
     }
 }

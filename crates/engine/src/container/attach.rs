@@ -23,6 +23,8 @@ pub enum Frame {
     InputEnd,
     /// Client: the terminal has this many rows and columns.
     Resize(u16, u16),
+    /// Client: a signal of this number for the container.
+    Signal(u8),
     /// Monitor: the container's standard output.
     Output(Vec<u8>),
     /// Monitor: the container's standard error.
@@ -48,6 +50,7 @@ impl Frame {
                 let [c, d] = columns.to_be_bytes();
                 return write(out, 2, &[a, b, c, d]);
             }
+            Self::Signal(number) => return write(out, 6, &[*number]),
             Self::Output(bytes) => (3, bytes),
             Self::ErrorOutput(bytes) => (4, bytes),
             Self::End(code) => return write(out, 5, &code.to_be_bytes()),
@@ -82,6 +85,7 @@ impl Frame {
             (0, _) => Self::Input(content),
             (1, _) => Self::InputEnd,
             (2, &[a, b, c, d]) => Self::Resize(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])),
+            (6, &[number]) => Self::Signal(number),
             (3, _) => Self::Output(content),
             (4, _) => Self::ErrorOutput(content),
             (5, &[a, b, c, d]) => Self::End(i32::from_be_bytes([a, b, c, d])),
@@ -153,6 +157,7 @@ mod tests {
             Frame::Input(b"x".to_vec()),
             Frame::InputEnd,
             Frame::Resize(24, 80),
+            Frame::Signal(15),
             Frame::Output(vec![7; 1000]),
             Frame::ErrorOutput(Vec::new()),
             Frame::End(-1),

@@ -55,6 +55,9 @@ impl Engine {
     /// When there is no such container, it cannot be looked into here, or `out` cannot be written.
     pub fn export(&self, name: &str, out: impl Write) -> Result<()> {
         let row = self.container(name)?;
+        if row.state.started_at.is_none() {
+            self.make_mount_points(&row)?;
+        }
         let store = self.writer()?;
         let (upper, _) = directories(store, &row.id);
         let upper = open_directory(&upper)?;

@@ -37,6 +37,18 @@ impl Engine {
         self.writable_view(&row)
     }
 
+    /// Ids of the user that the container's processes run as, if it names one.
+    ///
+    /// # Errors
+    /// When there is no such container, or its files do not know the user.
+    pub fn owner_of(&self, name: &str) -> Result<Option<(u32, u32)>> {
+        let settings = super::settings_of(&self.container(name)?)?;
+        if settings.config.user.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(wharfie_runtime::look_up(self.root_of(name)?.as_fd(), &settings.config.user)?))
+    }
+
     /// What `path` in the container is; `None` if it is not there. Links are followed inside the container.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use wharfie_oci::config::{ContainerConfig, Empty, Healthcheck};
 use wharfie_oci::{ImageId, Platform};
+use wharfie_runtime::Capabilities;
 use wharfie_store::Store;
 use wharfie_store::containers::{ContainerRow, ContainerState, NewContainer, VolumeRow};
 
@@ -61,6 +62,15 @@ impl Engine {
         if let Some(signal) = &create.stop_signal {
             super::lifecycle::parse_signal(signal)?;
         }
+        if create.settings.init && create.settings.runtime.is_some() {
+            return Err(Error::Container("--init is a part of wharfie's own runtime: leave out --runtime".to_owned()));
+        }
+        let is_root = !self.config().is_rootless && rustix::process::geteuid().is_root();
+        if create.settings.runtime.is_some() && !is_root {
+            return Err(Error::Container("only root can use another runtime than wharfie's own".to_owned()));
+        }
+        check_modes(&create.settings)?;
+        super::connect::check(&create.settings.network, &create.settings.aliases, create.settings.address)?;
         let store = self.writer()?;
         let found = names::find(store, &create.image).map_err(|why| match why {
             // Docker's client reads the image's name of this one, not its daemon.
@@ -176,6 +186,24 @@ impl Engine {
         }
         Ok(names)
     }
+}
+
+/// Refuses capabilities and namespaces that are none, in docker's words.
+fn check_modes(settings: &Settings) -> Result<()> {
+    let none: [String; 0] = [];
+    let (add, drop) = (&settings.cap_add, &settings.cap_drop);
+    for (flag, checked) in
+        [("CapAdd", Capabilities::DEFAULT.adjust(add, &none)), ("CapDrop", Capabilities::DEFAULT.adjust(&none, drop))]
+    {
+        if let Err(wharfie_runtime::Error::UnknownCapability(name)) = checked {
+            let name = name.to_ascii_uppercase();
+            let name = name.strip_prefix("CAP_").unwrap_or(&name);
+            return Err(Error::Container(format!("invalid {flag}: unknown capability: \"CAP_{name}\"")));
+        }
+    }
+    let mode = settings.ipc_mode.as_str();
+    let is_known = matches!(mode, "" | "private" | "shareable" | "host") || mode.starts_with("container:");
+    if is_known { Ok(()) } else { Err(Error::Container(format!("invalid IPC mode: {mode}"))) }
 }
 
 /// `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.

@@ -77,7 +77,7 @@ impl Engine {
         if row.state.status == Status::Paused {
             return Err(Error::Container(format!("Container {} is already paused", row.id)));
         }
-        target.cgroup.pause()?;
+        target.pause()?;
         self.writer()?.change_container(&row.id, |state| state.status = Status::Paused)?;
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Engine {
         if row.state.status != Status::Paused {
             return Err(Error::Container(format!("Container {} is not paused", row.id)));
         }
-        target.cgroup.unpause()?;
+        target.unpause()?;
         self.writer()?.change_container(&row.id, |state| state.status = Status::Running)?;
         Ok(())
     }
@@ -137,8 +137,9 @@ impl Engine {
         }
         self.writer()?.rename_container(&row.id, new).map_err(|why| match why {
             wharfie_store::Error::NameTaken { name, id } => Error::ContainerName { name, id },
-            why => why.into(),
-        })
+            why => Error::from(why),
+        })?;
+        self.tell_names(&row.state.addresses.into_keys().collect::<Vec<_>>())
     }
 
     /// Removes a container; a running one only by force. With `volumes` its anonymous volumes go too.
@@ -193,6 +194,14 @@ impl Engine {
         // The number may have come to another process between reading and opening it.
         if !is_alive(row) {
             return Ok(());
+        }
+        if let Some(target) = target_of(row).filter(Target::is_foreign) {
+            let number = u8::try_from(signal.as_raw()).unwrap_or_default();
+            return match wharfie_runtime::kill(&target, number) {
+                // It ended while the runtime looked.
+                Err(_) if !is_alive(row) => Ok(()),
+                result => Ok(result?),
+            };
         }
         match rustix::process::pidfd_send_signal(&process, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),

@@ -153,10 +153,8 @@ impl Filters {
             None => labels.contains_key(label),
         };
         let status = status_word(row.state.status).to_owned();
-        let network = match settings.network.as_str() {
-            "" | "default" => "bridge",
-            other => other,
-        };
+        let attached: Vec<String> = settings.attachments().into_iter().map(|one| one.network).collect();
+        let is_on = |wanted: &String| settings.network == *wanted || attached.contains(wanted);
         let has_port = |wanted: &String| {
             let wanted = if wanted.contains('/') { wanted.clone() } else { format!("{wanted}/tcp") };
             settings.config.exposed_ports.iter().flatten().any(|(port, _)| *port == wanted)
@@ -174,7 +172,7 @@ impl Filters {
             && any(&self.volumes, &|wanted| {
                 settings.mounts.iter().any(|mount| mount.source == *wanted || mount.target == *wanted)
             })
-            && any(&self.networks, &|wanted| wanted == network)
+            && any(&self.networks, &is_on)
             && any(&self.health, &|wanted| {
                 *wanted == row.state.health || (wanted == "none" && row.state.health.is_empty())
             })

@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod changes;
+mod connect;
 pub mod copy;
 pub mod create;
 pub mod exec;
@@ -10,12 +11,14 @@ pub mod lifecycle;
 pub mod list;
 pub mod log;
 pub mod monitor;
+mod neighbours;
 pub mod network;
-mod random;
+pub(crate) mod random;
 pub mod rootfs;
 pub mod settings;
 mod spec;
 pub mod start;
+pub mod update;
 pub mod volumes;
 
 pub use create::Create;

@@ -20,7 +20,7 @@ use wharfie_store::containers::{ContainerRow, Status};
 use super::attach::{Frame, Socket};
 use super::settings::{Restart, Settings};
 use super::start::{Launch, start_failure};
-use super::{log, settings_of, spec};
+use super::{log, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -111,10 +111,15 @@ impl Engine {
     pub fn monitor(&self, id: &str, detach: Detach) -> Result<()> {
         // A session of our own: the terminal we were started from is none of our business.
         let _ = rustix::process::setsid();
-        let row = self.container(id)?;
+        wharfie_runtime::keep_small();
+        // The store is open only while something is read or written: most of our life we wait.
+        let (row, directory) = {
+            let engine = self.again();
+            let row = engine.container(id)?;
+            let directory = engine.writer()?.container_directory(&row.id);
+            (row, directory)
+        };
         let settings = settings_of(&row)?;
-        let store = self.writer()?;
-        let directory = store.container_directory(&row.id);
         let hub = Arc::new(Hub::default());
         let socket = Socket::new(&directory);
         let listener = socket.and_then(|socket| {
@@ -139,7 +144,7 @@ impl Engine {
         let result = self.look_after(&row, &settings, &hub, detach);
         let _ = std::fs::remove_file(socket.path());
         if settings.auto_remove {
-            self.discard(&row)?;
+            self.again().discard(&row)?;
         }
         hub.flush();
         result
@@ -147,12 +152,11 @@ impl Engine {
 
     /// Runs the container until its restart policy is satisfied.
     fn look_after(&self, row: &ContainerRow, settings: &Settings, hub: &Arc<Hub>, detach: Detach) -> Result<()> {
-        let store = self.writer()?;
         let log = match settings.log_driver.as_str() {
             "none" => None,
             _ => {
-                let path = spec::log_path(store, &row.id);
-                let writer = log::Writer::append(&path, store.options().clock);
+                let path = self.again().log_path(row)?;
+                let writer = log::Writer::append(&path, self.config().store.clock);
                 Some(Arc::new(writer.map_err(|source| Error::File { doing: "open", path, source })?))
             }
         };
@@ -163,7 +167,8 @@ impl Engine {
             let began = Instant::now();
             let (io, ends) = streams(settings)?;
             let launch = Launch { volatile: settings.auto_remove, die_with_us: false, size: detach.size };
-            let exit = match self.launch(row, settings, io, launch) {
+            let launched = self.again().launch(row, settings, io, launch);
+            let exit = match launched {
                 Ok(running) => {
                     let started = &running.started;
                     if is_first {
@@ -172,12 +177,13 @@ impl Engine {
                     }
                     let pumps = connect(hub, log.as_ref(), started, ends, settings.open_stdin);
                     let health = super::health::watch(self, row, settings, started);
+                    wharfie_runtime::give_memory_back();
                     let exit = started.wait()?;
                     drop(health);
                     for pump in pumps {
                         let _ = pump.join();
                     }
-                    self.ended(row, settings, started, exit)?;
+                    self.again().ended(row, settings, started, exit)?;
                     exit
                 }
                 Err(why) => {
@@ -193,8 +199,12 @@ impl Engine {
             if began.elapsed() >= STEADY {
                 (pause, restarts) = (FIRST_PAUSE, 0);
             }
-            let is_stopped = self.container(&row.id).map_or(true, |row| row.state.is_stopped_by_user);
-            let again = match settings.restart {
+            let engine = self.again();
+            // Its policy may have been changed meanwhile.
+            let now = engine.container(&row.id).ok();
+            let is_stopped = now.as_ref().is_none_or(|row| row.state.is_stopped_by_user);
+            let policy = now.and_then(|row| settings_of(&row).ok()).map_or(settings.restart, |now| now.restart);
+            let again = match policy {
                 _ if is_stopped => false,
                 Restart::No => false,
                 Restart::Always | Restart::UnlessStopped => true,
@@ -204,7 +214,10 @@ impl Engine {
                 hub.broadcast(&Frame::End(i32::from(exit.code())));
                 return Ok(());
             }
+            // Who is attached has seen one run, as with docker.
+            hub.dismiss(&Frame::End(i32::from(exit.code())));
             restarts += 1;
+            let store = engine.writer()?;
             store.change_container(&row.id, |state| {
                 state.status = Status::Restarting;
                 state.restarts = restarts;
@@ -212,7 +225,7 @@ impl Engine {
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
             // It may have been stopped or removed while it waited.
-            if self.container(&row.id).map_or(true, |row| row.state.is_stopped_by_user) {
+            if engine.container(&row.id).map_or(true, |row| row.state.is_stopped_by_user) {
                 store.change_container(&row.id, |state| state.status = Status::Exited)?;
                 hub.broadcast(&Frame::End(i32::from(exit.code())));
                 return Ok(());
@@ -293,11 +306,11 @@ fn connect(
     match terminal {
         Some(terminal) => {
             let input = terminal.try_clone().ok().filter(|_| open_stdin);
-            hub.connect(input.map(File::from), terminal.try_clone().ok().map(File::from));
+            hub.connect(started, input.map(File::from), terminal.try_clone().ok().map(File::from));
             pump(terminal, "stdout");
         }
         None => {
-            hub.connect(ends.stdin.map(File::from), None);
+            hub.connect(started, ends.stdin.map(File::from), None);
             for (end, stream) in [(ends.stdout, "stdout"), (ends.stderr, "stderr")] {
                 if let Some(end) = end {
                     pump(end, stream);
@@ -338,6 +351,7 @@ struct HubState {
     had_client: bool,
     input: Option<File>,
     terminal: Option<File>,
+    process: Option<OwnedFd>,
     /// What clients said before the container ran.
     early: Vec<Frame>,
     is_connected: bool,
@@ -360,8 +374,9 @@ impl Hub {
         self.changed.notify_all();
     }
 
-    fn connect(&self, input: Option<File>, terminal: Option<File>) {
+    fn connect(&self, started: &Started, input: Option<File>, terminal: Option<File>) {
         let mut state = self.lock();
+        state.process = started.pidfd.try_clone().ok();
         (state.input, state.terminal, state.is_connected) = (input, terminal, true);
         for frame in std::mem::take(&mut state.early) {
             state.take(&frame);
@@ -371,6 +386,13 @@ impl Hub {
     /// Sends a frame to everybody; who does not take it is gone.
     fn broadcast(&self, frame: &Frame) {
         self.lock().clients.retain_mut(|client| frame.write(client).is_ok());
+    }
+
+    /// Sends a last frame to everybody.
+    fn dismiss(&self, last: &Frame) {
+        self.broadcast(last);
+        self.flush();
+        self.lock().clients.clear();
     }
 
     fn flush(&self) {
@@ -403,6 +425,12 @@ impl HubState {
                     let _ = tcsetwinsize(terminal, size);
                 }
             }
+            Frame::Signal(number) => {
+                let signal = rustix::process::Signal::from_named_raw(i32::from(*number));
+                if let (Some(process), Some(signal)) = (&self.process, signal) {
+                    let _ = rustix::process::pidfd_send_signal(process, signal);
+                }
+            }
             Frame::Output(_) | Frame::ErrorOutput(_) | Frame::End(_) => {}
         }
     }
@@ -416,7 +444,7 @@ fn accept(listener: &UnixListener, hub: &Arc<Hub>, stdin_open: bool) {
         let hub = Arc::clone(hub);
         spawn(move || {
             while let Ok(Some(frame)) = Frame::read(&mut reader) {
-                if stdin_open || matches!(frame, Frame::Resize(..)) {
+                if stdin_open || matches!(frame, Frame::Resize(..) | Frame::Signal(_)) {
                     hub.handle(frame);
                 }
             }

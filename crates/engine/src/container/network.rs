@@ -3,25 +3,31 @@
 //! Addresses belong to the machine, not to a store: every store's containers share one bridge, and the record of who has
 //! which address goes with the machine's last shutdown, as the bridge does.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
 
 use wharfie_runtime::proxy::{Protocol, Proxy, Publish, Reserved, reserve};
-use wharfie_runtime::{Bridge, Helper, Network, Outlet, Subnet};
+use wharfie_runtime::{Bridge, Helper, MAX_DEVICE_NUMBER, Network, Outlet, Subnet};
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
 use super::is_alive;
-use super::settings::{PortBinding, Settings};
+use super::settings::{Attachment, PortBinding, Settings};
 use super::spec::namespace_of;
 use crate::error::{Error, Result};
+use crate::networks;
 
-/// Where the machine remembers which address is whose.
-const STATE: &str = "/run/wharfie";
+/// Where the machine remembers which address is whose, and other runtimes their containers.
+pub(crate) const STATE: &str = "/run/wharfie";
 
 /// Where a container's packets go.
 pub(super) struct Place {
     pub(super) network: Network,
+    /// Bridges besides the first.
+    pub(super) more: Vec<Bridge>,
+    /// Its addresses by the networks' names, and which of its devices has each.
+    pub(super) addresses: BTreeMap<String, (String, u8)>,
     /// Ports that are taken and lead nowhere yet.
     pub(super) reserved: Option<Reserved>,
     /// Why it is not what one would expect.
@@ -34,7 +40,7 @@ pub(crate) fn subnet() -> Subnet {
 }
 
 /// True if the container is to be on the bridge.
-pub(crate) fn is_bridge(settings: &Settings) -> bool {
+fn is_bridge(settings: &Settings) -> bool {
     matches!(settings.network.as_str(), "" | "default" | "bridge")
 }
 
@@ -44,38 +50,52 @@ const HELPERS: [Helper; 2] = [Helper::Pasta, Helper::Slirp4netns];
 /// Finds a place for a container that is about to start. Ports in use are an error; a bridge that cannot be made, or a
 /// way out that ordinary users do not have here, is one only for who asked for it, and a warning for who did not.
 pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_rootless: bool) -> Result<Place> {
-    let plain = |network| Place { network, reserved: None, warning: None };
-    let helper = HELPERS.into_iter().find(|helper| helper.name() == settings.network);
-    match settings.network.as_str() {
-        "host" => Ok(plain(Network::Host)),
-        "none" => Ok(plain(Network::None)),
-        other if is_bridge(settings) || helper.is_some() => {
-            let ports = wanted(settings)?;
-            let is_asked_for = !matches!(other, "" | "default") || !ports.is_empty();
-            let network = match is_rootless {
-                true => outlet(helper, is_asked_for).map(Network::Outlet),
-                false if helper.is_some() => Err(Error::Container(format!(
-                    "network {other} is for containers of ordinary users; root has the bridge"
-                ))),
-                false => bridge(row).map(Network::Bridge),
-            };
-            match network {
-                Ok(network) => {
-                    let reserved = (!ports.is_empty()).then(|| reserve(&ports)).transpose();
-                    let reserved = reserved.map_err(|why| in_use(row, why))?;
-                    Ok(Place { network, reserved, warning: None })
-                }
-                Err(why) if is_asked_for => Err(why),
-                Err(why) => {
-                    let warning = format!("the container has no network but its own loopback: {why}");
-                    Ok(Place { network: Network::None, reserved: None, warning: Some(warning) })
-                }
+    let plain =
+        |network| Place { network, more: Vec::new(), addresses: BTreeMap::new(), reserved: None, warning: None };
+    let attachments = settings.attachments();
+    let other = settings.network.as_str();
+    if attachments.is_empty() {
+        return match other {
+            "host" => Ok(plain(Network::Host)),
+            "none" => Ok(plain(Network::None)),
+            other => {
+                let name = other.strip_prefix("container:").unwrap_or(other);
+                Ok(plain(Network::Namespace(namespace_of(store, name, "net")?)))
             }
+        };
+    }
+    let helper = HELPERS.into_iter().find(|helper| helper.name() == other);
+    let ports = wanted(settings)?;
+    let is_asked_for = !matches!(other, "" | "default") || !ports.is_empty() || attachments.len() > 1;
+    let found = match is_rootless {
+        true if helper.is_some() || is_bridge(settings) => {
+            outlet(helper, is_asked_for).map(|outlet| plain(Network::Outlet(outlet)))
         }
-        other => match other.strip_prefix("container:") {
-            Some(name) => Ok(plain(Network::Namespace(namespace_of(store, name, "net")?))),
-            None => Err(Error::Container(format!("network {other} not found"))),
-        },
+        true => Err(Error::Container(format!("network {other} not found"))),
+        false if helper.is_some() => {
+            Err(Error::Container(format!("network {other} is for containers of ordinary users; root has the bridge")))
+        }
+        false => bridges(store, row, &attachments).map(|mut bridges| {
+            let addresses = attachments.iter().zip(&bridges);
+            let addresses = addresses
+                .map(|(one, bridge)| (one.network.clone(), (bridge.address.to_string(), bridge.device_number)));
+            let addresses = addresses.collect();
+            let more = bridges.split_off(1);
+            let network = bridges.pop().map_or(Network::None, Network::Bridge);
+            Place { more, addresses, ..plain(network) }
+        }),
+    };
+    match found {
+        Ok(place) => {
+            let reserved = (!ports.is_empty()).then(|| reserve(&ports)).transpose();
+            let reserved = reserved.map_err(|why| in_use(row, why))?;
+            Ok(Place { reserved, ..place })
+        }
+        Err(why) if is_asked_for => Err(why),
+        Err(why) => {
+            let warning = format!("the container has no network but its own loopback: {why}");
+            Ok(Place { warning: Some(warning), ..plain(Network::None) })
+        }
     }
 }
 
@@ -135,11 +155,53 @@ pub(super) fn lead(network: &Network, reserved: Option<Reserved>, pid: u32) -> R
     Ok(Some(reserved.lead_into(namespace.into(), address)?))
 }
 
-/// A place on the bridge, which is made if it is missing.
-fn bridge(row: &ContainerRow) -> Result<Bridge> {
-    let subnet = subnet();
+/// A place on each network. The way out is through the first that has one.
+fn bridges(store: &Store, row: &ContainerRow, attachments: &[Attachment]) -> Result<Vec<Bridge>> {
+    let mut bridges: Vec<Bridge> = Vec::with_capacity(attachments.len());
+    for (attachment, number) in attachments.iter().zip(0..MAX_DEVICE_NUMBER) {
+        let mut bridge = bridge_of(store, row, attachment)?;
+        bridge.device_number = number;
+        bridge.is_way_out &= !bridges.iter().any(|other| other.is_way_out);
+        bridges.push(bridge);
+    }
+    Ok(bridges)
+}
+
+/// A place on a network, whose bridge is made if it is missing.
+pub(super) fn bridge_of(store: &Store, row: &ContainerRow, attachment: &Attachment) -> Result<Bridge> {
+    if attachment.network == "bridge" {
+        let subnet = subnet();
+        subnet.prepare()?;
+        return Ok(subnet.allocate(&row.id)?);
+    }
+    let subnet = networks::of_store(store, &attachment.network)?.subnet();
+    let place = subnet.allocate_at(&row.id, attachment.address).map_err(|why| match why {
+        wharfie_runtime::Error::Invalid { what, value, reason } if what == "address" => {
+            Error::Container(if reason == "already in use" {
+                "Address already in use".to_owned()
+            } else {
+                format!("invalid address {value}: {reason}")
+            })
+        }
+        why => why.into(),
+    })?;
+    // From here on the network cannot be removed; it may have been a moment ago.
+    if let Err(why) = networks::of_store(store, &attachment.network) {
+        subnet.release(&row.id)?;
+        subnet.forget_if_unused()?;
+        return Err(why);
+    }
     subnet.prepare()?;
-    Ok(subnet.allocate(&row.id)?)
+    Ok(place)
+}
+
+/// Takes back a container's address on a network. What cannot be taken back now is found by a check of the store.
+pub(super) fn release(store: &Store, row: &ContainerRow, network: &str) {
+    let subnet = match network {
+        "bridge" => Some(subnet()),
+        name => networks::of_store(store, name).ok().map(|network| network.subnet()),
+    };
+    let _ = subnet.map(|subnet| subnet.release(&row.id));
 }
 
 /// Docker's words for a port that somebody else has.

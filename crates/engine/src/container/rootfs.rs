@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
+use rustix::io::Errno;
 use wharfie_layer::apply::{Privilege, apply};
 use wharfie_layer::erofs::{Inodes, TAR_OFFSET};
 use wharfie_layer::pack::{self, pack};
@@ -22,6 +23,17 @@ use crate::error::{Error, Result};
 /// What the runtime makes in every root file system to mount something on.
 const MOUNT_POINTS: &[&str] =
     &["dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab", ".dockerenv"];
+
+/// Those of them that are directories.
+const DIRECTORIES: &[&str] = &["dev", "etc", "proc", "sys"];
+/// Those that are files, and where links lead.
+const FILES: &[(&str, &str)] = &[
+    (".dockerenv", ""),
+    ("etc/hosts", ""),
+    ("etc/hostname", ""),
+    ("etc/resolv.conf", ""),
+    ("etc/mtab", "/proc/mounts"),
+];
 
 impl Engine {
     /// What a container's root is made of, with the mounts of its layers.
@@ -55,6 +67,38 @@ impl Engine {
         let (upper, work) = directories(store, &row.id);
         let view = View::Writable { upper: &upper, work: &work };
         Ok(store.view(&store.layers_of_container(&row.id)?, &view)?)
+    }
+
+    /// Makes in a container what its first start would make: docker's containers have it from the beginning.
+    pub(crate) fn make_mount_points(&self, row: &ContainerRow) -> Result<()> {
+        let root = self.writable_view(row)?;
+        let failed = |path: &str| {
+            let path = PathBuf::from(path);
+            move |why: Errno| Error::File { doing: "make", path, source: why.into() }
+        };
+        for (path, kind) in
+            DIRECTORIES.iter().map(|path| (path, None)).chain(FILES.iter().map(|(path, to)| (path, Some(to))))
+        {
+            // Whatever the image has there, also a link that leads elsewhere, is the image's business.
+            let above = path.rsplit_once('/').map_or(".", |(above, _)| above);
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+            let Ok(above) = openat2(&root, above, flags, Mode::empty(), resolve) else { continue };
+            let name = path.rsplit_once('/').map_or(*path, |(_, name)| name);
+            let made = match kind {
+                None => mkdirat(&above, name, Mode::from_raw_mode(0o755)),
+                Some(to) if !to.is_empty() => symlinkat(*to, &above, name),
+                Some(_) => {
+                    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+                    openat(&above, name, flags, Mode::from_raw_mode(0o755)).map(drop)
+                }
+            };
+            match made {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(why) => return Err(failed(path)(why)),
+            }
+        }
+        Ok(())
     }
 
     /// Fills a new volume with what the image has where it will be mounted.

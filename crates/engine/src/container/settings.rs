@@ -1,6 +1,8 @@
 //! What a container was made with: a document that stays with it, and from which every start is made anew.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use wharfie_oci::config::ContainerConfig;
@@ -26,8 +28,14 @@ pub struct Settings {
     pub auto_remove: bool,
     /// What is mounted into it.
     pub mounts: Vec<MountPoint>,
-    /// Where its packets go: `default`, `bridge`, `host`, `none`, `container:ID`.
+    /// Where its packets go: `default`, `bridge`, `host`, `none`, `container:ID`, or a network of the user's own.
     pub network: String,
+    /// What it is called on that network besides its name.
+    pub aliases: Vec<String>,
+    /// The address that it must have there.
+    pub address: Option<Ipv4Addr>,
+    /// Networks besides that one.
+    pub more_networks: Vec<Attachment>,
     /// Ports that are published on the host.
     pub ports: Vec<PortBinding>,
     /// Publish every exposed port on a free one.
@@ -82,6 +90,34 @@ pub struct Settings {
     pub oom_score_adj: Option<i32>,
     /// Seconds between asking it to stop and killing it.
     pub stop_timeout: Option<i64>,
+    /// Who runs it instead of us.
+    pub runtime: Option<OtherRuntime>,
+}
+
+/// A runtime that is a program of its own: runc, crun, youki.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherRuntime {
+    /// As it was asked for.
+    pub name: String,
+    /// Where it is.
+    pub program: PathBuf,
+    /// Words before every other one.
+    #[serde(default)]
+    pub args: Vec<String>,
+}
+
+/// What our own runtime is called.
+pub const OWN_RUNTIME: &str = "wharfie";
+
+/// A network that a container is on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its name.
+    pub network: String,
+    /// What the container is called there besides its name.
+    pub aliases: Vec<String>,
+    /// The address that it must have there.
+    pub address: Option<Ipv4Addr>,
 }
 
 /// One thing mounted into a container.
@@ -157,14 +193,16 @@ impl Restart {
     /// Docker's text for anything else.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (kind, count) = text.split_once(':').map_or((text, None), |(kind, count)| (kind, Some(count)));
+        let is_number = count.is_none_or(|count| count.parse::<u32>().is_ok());
+        if !is_number {
+            return Err("invalid restart policy format: maximum retry count must be an integer".to_owned());
+        }
         match (kind, count) {
             ("no" | "", None) => Ok(Self::No),
             ("always", None) => Ok(Self::Always),
             ("unless-stopped", None) => Ok(Self::UnlessStopped),
             ("on-failure", None) => Ok(Self::OnFailure(0)),
-            ("on-failure", Some(count)) => {
-                count.parse().map(Self::OnFailure).map_err(|_| "maximum retry count must be an integer".to_owned())
-            }
+            ("on-failure", Some(count)) => Ok(Self::OnFailure(count.parse().unwrap_or_default())),
             ("no" | "always" | "unless-stopped", Some(_)) => {
                 Err("invalid restart policy: maximum retry count can only be used with 'on-failure'".to_owned())
             }
@@ -197,6 +235,18 @@ impl Settings {
             env.insert(0, DEFAULT_PATH.to_owned());
         }
         env
+    }
+
+    /// The networks that it is on, the first one first; none for who shares the host's or another's, or has none.
+    pub fn attachments(&self) -> Vec<Attachment> {
+        let network = match self.network.as_str() {
+            "" | "default" | "bridge" => "bridge".to_owned(),
+            "host" | "none" => return Vec::new(),
+            other if other.starts_with("container:") => return Vec::new(),
+            other => other.to_owned(),
+        };
+        let first = Attachment { network, aliases: self.aliases.clone(), address: self.address };
+        std::iter::once(first).chain(self.more_networks.iter().cloned()).collect()
     }
 
     /// Command and arguments, as one list.

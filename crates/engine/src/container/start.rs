@@ -2,13 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use wharfie_content::{Event, Observer, Warning};
 use wharfie_runtime::proxy::Proxy;
-use wharfie_runtime::{Cgroup, Exit, Io, Size, Started};
+use wharfie_runtime::{Cgroup, Exit, Foreign, Io, Size, Started};
 use wharfie_store::Store;
 use wharfie_store::containers::{ContainerRow, ContainerState, Status};
 
@@ -16,6 +18,7 @@ use super::settings::Settings;
 use super::{is_alive, log, network, settings_of, spec, start_ticks};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::networks;
 
 /// What of a foreground container is connected to us.
 #[derive(Debug, Clone, Copy)]
@@ -77,10 +80,15 @@ impl Engine {
         let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
         let mut spec = spec::spec(store, row, settings, rootfs, place.network, launch.size)?;
         spec.die_with_parent = launch.die_with_us;
+        spec.more_bridges = place.more;
+        self.tell_names_to(row, settings, &place.addresses)?;
         if is_rootless {
             spec::map_ids(&mut spec, settings)?;
         }
-        let started = wharfie_runtime::start(&spec, mounts, io, &self.config().program)?;
+        let started = match foreign(settings) {
+            Some(runtime) => runtime.start(&spec, &mounts, io)?,
+            None => wharfie_runtime::start(&spec, mounts, io, &self.config().program)?,
+        };
         let address = network::address(&spec.network).map(|address| address.to_string()).unwrap_or_default();
         let published = network::lead(&spec.network, place.reserved, started.pid)?;
         let ports = published.as_ref().map(network::document).transpose()?.unwrap_or_default();
@@ -97,6 +105,7 @@ impl Engine {
                 pid_started: started.start_time,
                 target,
                 address,
+                addresses: place.addresses.clone(),
                 ports,
                 monitor: Some(us),
                 monitor_started: start_ticks(us).unwrap_or_default(),
@@ -106,6 +115,10 @@ impl Engine {
                 ..ContainerState::default()
             };
         })?;
+        let networks: Vec<String> = place.addresses.into_keys().collect();
+        if let Err(why) = self.tell_names(&networks) {
+            warnings.push(format!("its neighbours do not know its name: {why}"));
+        }
         Ok(Running { started, warnings, _published: published })
     }
 
@@ -121,15 +134,18 @@ impl Engine {
             state.finished_at = Some(now);
             state.exit_code = i32::from(exit.code());
             state.oom_killed = oom;
-            (state.target, state.address, state.ports) = Default::default();
+            (state.target, state.address, state.addresses, state.ports) = Default::default();
         })?;
-        Ok(())
+        self.tell_names(&networks_of(settings))
     }
 
     /// What containers that have ended have left on the machine, because whoever looked after them was killed. It is
     /// taken away.
     pub(crate) fn withdraw_leftovers(&self) -> Result<Vec<String>> {
-        let with_address = network::subnet().owners().unwrap_or_default();
+        let mut with_address = network::subnet().owners().unwrap_or_default();
+        for network in self.networks()? {
+            with_address.extend(network.subnet().owners().unwrap_or_default());
+        }
         let mut found = Vec::new();
         for row in self.containers()? {
             // One that is being started has a cgroup and an address already, and its row does not say so yet.
@@ -141,10 +157,11 @@ impl Engine {
             let settings = settings_of(&row)?;
             let has_group = Cgroup::find(parent(&settings), &row.id).exists();
             let has_address = with_address.contains(&row.id);
-            if has_group || has_address {
+            let is_known = foreign(&settings).is_some_and(|runtime| runtime.knows(&row.id));
+            if has_group || has_address || is_known {
                 self.withdraw(&row, &settings);
             }
-            for (has, what) in [(has_group, "cgroup"), (has_address, "address")] {
+            for (has, what) in [(has_group, "cgroup"), (has_address, "address"), (is_known, "runtime's state")] {
                 if has {
                     found.push(format!("{what} of container {}", row.name));
                 }
@@ -156,9 +173,12 @@ impl Engine {
     /// Takes away what a container that has ended has left on the machine: its cgroup, its cable, its address. What
     /// cannot be taken away now is found by a check of the store.
     pub(crate) fn withdraw(&self, row: &ContainerRow, settings: &Settings) {
+        if let Some(runtime) = foreign(settings) {
+            let _ = runtime.remove(&row.id);
+        }
         let parent = parent(settings);
-        let subnet = network::is_bridge(settings).then(network::subnet);
-        let _ = wharfie_runtime::cleanup(&row.id, parent, subnet.as_ref());
+        let subnets = self.reader().map(|store| networks::subnets(store, settings)).unwrap_or_default();
+        let _ = wharfie_runtime::cleanup(&row.id, parent, &subnets);
     }
 
     /// Runs a container in the foreground: it has our streams, gets our signals and ends when we do. Gives its exit code.
@@ -169,7 +189,9 @@ impl Engine {
         let settings = settings_of(row)?;
         let launch = Launch { volatile: settings.auto_remove, die_with_us: true, size: None };
         let is_logged = !settings.auto_remove && settings.log_driver != "none";
-        let (io, pumps) = if is_logged { self.logged(row, streams)? } else { (direct(streams)?, Vec::new()) };
+        // Another runtime complains on the container's own streams before it gives up: we say it, and once.
+        let is_piped = is_logged || settings.runtime.is_some();
+        let (io, pumps) = if is_piped { self.piped(row, streams, is_logged)? } else { (direct(streams)?, Vec::new()) };
         // Heard from now on: a signal that comes while the container starts is passed on once it has.
         let heard = streams.signals.then(|| Signals::new(FORWARDED).ok()).flatten();
         let result = self.launch(row, &settings, io, launch);
@@ -200,22 +222,23 @@ impl Engine {
         if settings.auto_remove {
             self.withdraw(row, &settings);
             self.discard(row)?;
+            self.tell_names(&networks_of(&settings))?;
         } else {
             self.ended(row, &settings, started, exit)?;
         }
         Ok(exit.code())
     }
 
-    /// Pipes whose other ends are copied to us and into the log.
-    fn logged(&self, row: &ContainerRow, streams: Streams) -> Result<(Io, Vec<Pump>)> {
+    /// Pipes whose other ends are copied to us and, if wanted, into the log.
+    fn piped(&self, row: &ContainerRow, streams: Streams, is_logged: bool) -> Result<(Io, Vec<Pump>)> {
         let store = self.writer()?;
         let path = spec::log_path(store, &row.id);
-        let writer = log::Writer::append(&path, store.options().clock);
-        let writer = std::sync::Arc::new(writer.map_err(|source| Error::File { doing: "open", path, source })?);
+        let writer = is_logged.then(|| log::Writer::append(&path, store.options().clock)).transpose();
+        let writer = writer.map_err(|source| Error::File { doing: "open", path, source })?.map(Arc::new);
         let mut pumps = Vec::new();
         let mut pipe = |stream: &'static str, to: Option<OwnedFd>| -> Result<OwnedFd> {
             let (from, theirs) = io::pipe().map_err(|why| Error::Container(format!("cannot make a pipe: {why}")))?;
-            pumps.push(Pump { from: from.into(), to, stream, log: std::sync::Arc::clone(&writer) });
+            pumps.push(Pump { from: from.into(), to, stream, log: writer.clone() });
             Ok(theirs.into())
         };
         let stdout = pipe("stdout", streams.stdout.then(|| ours(io::stdout().as_fd())).transpose()?)?;
@@ -247,6 +270,17 @@ fn turn(store: &Store, id: &str, how: FlockOperation) -> Result<OwnedFd> {
     locked.map_err(|why| Error::File { doing: "lock", path, source: why.into() })
 }
 
+/// Names of the networks that a container is on.
+fn networks_of(settings: &Settings) -> Vec<String> {
+    settings.attachments().into_iter().map(|one| one.network).collect()
+}
+
+/// Who runs the container, if it is not us.
+pub(super) fn foreign(settings: &Settings) -> Option<Foreign> {
+    let runtime = settings.runtime.as_ref()?;
+    Some(Foreign::new(&runtime.name, &runtime.program, &runtime.args, Path::new(network::STATE)))
+}
+
 fn parent(settings: &Settings) -> Option<&str> {
     Some(settings.cgroup_parent.as_str()).filter(|parent| !parent.is_empty())
 }
@@ -255,7 +289,9 @@ fn parent(settings: &Settings) -> Option<&str> {
 pub fn start_failure(why: &Error) -> i32 {
     match why {
         Error::Runtime(wharfie_runtime::Error::CommandNotFound { .. }) => 127,
-        Error::Runtime(wharfie_runtime::Error::NotExecutable { .. }) => 126,
+        Error::Runtime(
+            wharfie_runtime::Error::NotExecutable { .. } | wharfie_runtime::Error::WorkingDirectory { .. },
+        ) => 126,
         _ => 128,
     }
 }
@@ -283,7 +319,7 @@ struct Pump {
     from: OwnedFd,
     to: Option<OwnedFd>,
     stream: &'static str,
-    log: std::sync::Arc<log::Writer>,
+    log: Option<Arc<log::Writer>>,
 }
 
 impl Pump {
@@ -300,10 +336,14 @@ impl Pump {
                     // Nobody listens any more; the log still does.
                     to = None;
                 }
-                pending.extend_from_slice(&buffer[..n]);
-                let _ = self.log.write(self.stream, &mut pending, false);
+                if let Some(log) = &self.log {
+                    pending.extend_from_slice(&buffer[..n]);
+                    let _ = log.write(self.stream, &mut pending, false);
+                }
             }
-            let _ = self.log.write(self.stream, &mut pending, true);
+            if let Some(log) = &self.log {
+                let _ = log.write(self.stream, &mut pending, true);
+            }
         })
     }
 }

@@ -175,6 +175,7 @@ pub(crate) struct Tree {
     pub(crate) pieces: Paged<Extent>,
     xattrs: xattr::Arena,
     sorter: Sorter,
+    spill: Spill,
     /// The cleaned path of the current entry.
     clean: Vec<u8>,
     /// The encoded attributes of the current entry.
@@ -203,6 +204,7 @@ impl Tree {
             pieces: Paged::new(&spill),
             xattrs: xattr::Arena::new(&spill),
             sorter: Sorter::new(&spill),
+            spill,
             clean: Vec::new(),
             encoded: Vec::new(),
             last: (Vec::new(), ROOT),
@@ -211,7 +213,7 @@ impl Tree {
 
     /// An empty list that spills where the tree does.
     pub(crate) fn list(&self) -> Paged<NodeId> {
-        Paged::new(&self.slots.spill)
+        Paged::new(&self.spill)
     }
 
     pub(crate) fn node(&self, id: NodeId) -> Result<Node> {
@@ -477,7 +479,7 @@ impl Tree {
     /// become whiteouts, a directory that took the place of one below becomes opaque, and links are counted. Files that
     /// were not met before, and all directories in it, are appended to `met`.
     pub(crate) fn settle(&mut self, directory: NodeId, met: &Paged<NodeId>) -> Result<()> {
-        let mut sorter = std::mem::replace(&mut self.sorter, Sorter::new(&self.slots.spill));
+        let mut sorter = std::mem::replace(&mut self.sorter, Sorter::new(&self.spill));
         self.each_name(directory, |id, slot| {
             // What has neither file nor whiteout is nothing at all.
             if slot.node == NONE && !slot.is_whiteout {

@@ -50,7 +50,7 @@ pub(crate) struct Slots {
     /// quarters are in use. The hash is kept so that names that are not meant are passed over without being read.
     table: Paged<u64>,
     seed: RandomState,
-    pub(super) spill: Spill,
+    spill: Spill,
 }
 
 impl Slots {

@@ -8,6 +8,7 @@ mod devices;
 mod hierarchy;
 mod limits;
 mod stats;
+mod update;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::spec::Spec;
+use crate::spec::{Resources, Spec};
 use crate::warning::Warning;
 
 pub(crate) use devices::Rule as DeviceRule;
@@ -215,6 +216,13 @@ fn is_needed(controller: &str, spec: &Spec, has_version2: bool) -> bool {
         "memory" | "pids" | "cpuacct" => true,
         "devices" => !spec.security.privileged,
         "freezer" => !has_version2,
+        other => is_for(other, resources),
+    }
+}
+
+/// Controllers that are there for certain limits only.
+fn is_for(controller: &str, resources: &Resources) -> bool {
+    match controller {
         "cpu" => resources.milli_cpus.is_some() || resources.cpu_shares.is_some(),
         "cpuset" => resources.cpuset_cpus.is_some() || resources.cpuset_mems.is_some(),
         "blkio" => resources.blkio_weight.is_some(),

@@ -95,7 +95,10 @@ fn enter_directory(path: &str) -> Result<()> {
     if !path.starts_with('/') {
         return Err(Error::invalid("working directory", path, "not an absolute path"));
     }
-    rustix::process::chdir(path).map_err(Error::system(doing()))?;
+    rustix::process::chdir(path).map_err(|why| {
+        let reason = crate::error::reason_of(&why.into());
+        Error::WorkingDirectory { path: path.to_owned(), reason }
+    })?;
     // A link to a descriptor of ours could have led out of the container (CVE-2024-21626).
     let here = rustix::process::getcwd(Vec::new()).map_err(Error::system(doing()))?;
     if !here.to_bytes().starts_with(b"/") {

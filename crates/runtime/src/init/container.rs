@@ -14,7 +14,7 @@ use crate::init::maker::Go;
 use crate::init::rootfs::Root;
 use crate::init::{Inherited, devices, masks, mounts, reaper, rootfs, terminal, warner};
 use crate::net;
-use crate::spec::{Network, Share, Spec};
+use crate::spec::{Share, Spec};
 use crate::sys;
 
 /// What the maker knows of the outside.
@@ -63,9 +63,7 @@ fn try_run(
     if !has_user_namespace {
         wait_for(maker)?;
     }
-    if let Network::Bridge(bridge) = &spec.network {
-        net::configure(bridge)?;
-    }
+    spec.bridges().try_for_each(net::configure)?;
     match terminal {
         Some(slave) => terminal::take(&slave)?,
         None => become_command::use_streams(stdio)?,

@@ -47,8 +47,9 @@ pub(crate) fn rules(devices: &[Device]) -> Result<Vec<DeviceRule>> {
 /// A device and where it goes; a directory stands for all devices in it.
 fn expand(device: &Device) -> Result<Vec<(PathBuf, PathBuf)>> {
     let Device { source, target, .. } = device;
-    let invalid = || Error::invalid("device", source.display().to_string(), "not a device node");
-    let metadata = std::fs::metadata(source).map_err(Error::system(format!("look at {}", source.display())))?;
+    let refused = |reason: String| Error::Device { path: source.display().to_string(), reason };
+    let invalid = || refused("not a device node".to_owned());
+    let metadata = std::fs::metadata(source).map_err(|why| refused(crate::error::reason_of(&why)))?;
     if !metadata.is_dir() {
         let kind = metadata.file_type();
         let is_device = kind.is_char_device() || kind.is_block_device();
@@ -74,6 +75,41 @@ fn walk(source: &Path, target: &Path, all: &mut Vec<(PathBuf, PathBuf)>) {
     }
 }
 
+/// Devices besides the usual ones, and where they go: those asked for, and all of the host's for who is privileged.
+fn wanted(spec: &Spec, must_bind: bool) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let mut wanted = Vec::new();
+    if spec.security.privileged && !must_bind {
+        walk(Path::new("/dev"), Path::new("/dev"), &mut wanted);
+        wanted.retain(|(_, target)| !USUAL.iter().any(|(name, ..)| Path::new("/dev").join(name) == *target));
+        wanted.retain(|(_, target)| target != Path::new("/dev/console") && target != Path::new("/dev/ptmx"));
+    }
+    for device in &spec.devices {
+        wanted.extend(expand(device)?);
+    }
+    Ok(wanted)
+}
+
+/// A device node as another runtime is told of it.
+pub(crate) struct NodeNumbers {
+    pub(crate) target: PathBuf,
+    pub(crate) kind: char,
+    pub(crate) major: u32,
+    pub(crate) minor: u32,
+    pub(crate) mode: u32,
+}
+
+/// The nodes that a container has besides the usual ones.
+pub(crate) fn nodes(spec: &Spec) -> Result<Vec<NodeNumbers>> {
+    let mut nodes = Vec::new();
+    for (source, target) in wanted(spec, false)? {
+        let found = std::fs::metadata(&source).map_err(Error::system(format!("look at {}", source.display())))?;
+        let kind = if found.file_type().is_block_device() { 'b' } else { 'c' };
+        let (major, minor) = (major(found.rdev()), minor(found.rdev()));
+        nodes.push(NodeNumbers { target, kind, major, minor, mode: found.mode() & 0o777 });
+    }
+    Ok(nodes)
+}
+
 /// Opens what of the host's `/dev` is needed, while the host's tree is there.
 pub(super) fn open_host(spec: &Spec) -> Result<HostDevices> {
     let must_bind = spec.user_namespace.is_some();
@@ -88,17 +124,8 @@ pub(super) fn open_host(spec: &Spec) -> Result<HostDevices> {
         Share::Host => copy_of_mount(Path::new("/dev/shm"), false).ok(),
         _ => None,
     };
-    let mut wanted = Vec::new();
-    if spec.security.privileged && !must_bind {
-        walk(Path::new("/dev"), Path::new("/dev"), &mut wanted);
-        wanted.retain(|(_, target)| !USUAL.iter().any(|(name, ..)| Path::new("/dev").join(name) == *target));
-        wanted.retain(|(_, target)| target != Path::new("/dev/console") && target != Path::new("/dev/ptmx"));
-    }
-    for device in &spec.devices {
-        wanted.extend(expand(device)?);
-    }
     let mut asked = Vec::new();
-    for (source, target) in wanted {
+    for (source, target) in wanted(spec, must_bind)? {
         let node = match must_bind {
             true => Node::Bound(copy_of_mount(&source, false).map_err(failed(&source.to_string_lossy(), &target))?),
             false => {

@@ -50,9 +50,7 @@ pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
                 idmap::apply(pid, namespace)?;
             }
             cgroup.limit(&spec.resources)?;
-            if let Network::Bridge(bridge) = &spec.network {
-                net::connect(bridge, &spec.id, pid)?;
-            }
+            spec.bridges().try_for_each(|bridge| net::connect(bridge, &spec.id, pid))?;
             if let Some(guard) = guard {
                 guard.connect(pid, &pidfd)?;
             }

@@ -24,7 +24,7 @@ pub(crate) fn connect(bridge: &Bridge, id: &str, pid: u32) -> Result<()> {
     let made = match socket.ask(new_cable(bridge, id, pid, master)) {
         // Of the same container's last run: the kernel takes its time to remove what belonged to a namespace.
         Err(why) if why.raw_os_error() == Some(libc::EEXIST) => {
-            disconnect(id)?;
+            disconnect(id, bridge.device_number)?;
             socket.ask(new_cable(bridge, id, pid, master))
         }
         other => other,
@@ -35,14 +35,14 @@ pub(crate) fn connect(bridge: &Bridge, id: &str, pid: u32) -> Result<()> {
 fn new_cable(bridge: &Bridge, id: &str, pid: u32, master: u32) -> Message {
     let mut message = Message::new(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
     message.link(0, Some(true));
-    message.text(libc::IFLA_IFNAME, &cable(id));
+    message.text(libc::IFLA_IFNAME, &cable(id, bridge.device_number));
     message.attribute(libc::IFLA_MASTER, &master.to_ne_bytes());
     message.nested(libc::IFLA_LINKINFO, |info| {
         info.text(libc::IFLA_INFO_KIND, "veth");
         info.nested(libc::IFLA_INFO_DATA, |data| {
             data.nested(VETH_INFO_PEER, |peer| {
                 peer.link(0, None);
-                peer.text(libc::IFLA_IFNAME, INSIDE);
+                peer.text(libc::IFLA_IFNAME, &inside(bridge));
                 peer.attribute(libc::IFLA_ADDRESS, &bridge.hardware_address());
                 peer.attribute(libc::IFLA_NET_NS_PID, &pid.to_ne_bytes());
             });
@@ -55,13 +55,16 @@ fn new_cable(bridge: &Bridge, id: &str, pid: u32, master: u32) -> Message {
 pub(crate) fn configure(bridge: &Bridge) -> Result<()> {
     let doing = "configure the container's network";
     let socket = Socket::routing().map_err(Error::system(doing))?;
-    let index = index_of(INSIDE).ok_or(io::ErrorKind::NotFound).map_err(Error::system(doing))?;
+    let index = index_of(&inside(bridge)).ok_or(io::ErrorKind::NotFound).map_err(Error::system(doing))?;
     let mut address = Message::new(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
     address.address(index, bridge.address, bridge.prefix);
     socket.ask(address).map_err(Error::system(doing))?;
     let mut up = Message::new(libc::RTM_NEWLINK, 0);
     up.link(index, Some(true));
     socket.ask(up).map_err(Error::system(doing))?;
+    if !bridge.is_way_out {
+        return Ok(());
+    }
     let mut route = Message::new(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
     route.default_route(index, bridge.gateway);
     socket.ask(route).map_err(Error::system(doing))
@@ -69,8 +72,8 @@ pub(crate) fn configure(bridge: &Bridge) -> Result<()> {
 
 /// Removes a container's cable. It goes by itself with the last process of its namespace; this is for those that
 /// something else keeps alive. Idempotent.
-pub(crate) fn disconnect(id: &str) -> Result<()> {
-    remove_device(&cable(id))
+pub(crate) fn disconnect(id: &str, device_number: u8) -> Result<()> {
+    remove_device(&cable(id, device_number))
 }
 
 /// Removes a device of the host. Idempotent.
@@ -120,21 +123,30 @@ fn index_of(name: &str) -> Option<u32> {
 
 /// The host's end of a container's cable: 15 characters are a device name's limit, and ids are random from the start.
 /// Other ids are told apart by all of their characters.
-fn cable(id: &str) -> String {
+fn cable(id: &str, device_number: u8) -> String {
+    let first = match device_number {
+        0 => "wh".to_owned(),
+        number => format!("w{number}"),
+    };
     let is_random = id.len() >= 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_random {
-        return format!("wh{}", &id[..12]);
+        return format!("{first}{}", &id[..12]);
     }
     // FNV-1a: nothing hostile chooses these.
     let hash = id
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("wh{:012x}", hash & 0xffff_ffff_ffff)
+    format!("{first}{:012x}", hash & 0xffff_ffff_ffff)
 }
 
+/// The container's end, as docker calls it.
+fn inside(bridge: &Bridge) -> String {
+    format!("eth{}", bridge.device_number)
+}
+
+/// Above every device number: a cable's name has room for one digit.
+pub const MAX_DEVICE_NUMBER: u8 = 10;
 const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
-/// As docker calls it.
-const INSIDE: &str = "eth0";
 /// From the kernel's `veth.h`.
 const VETH_INFO_PEER: u16 = 1;
 
@@ -145,8 +157,9 @@ mod tests {
     #[test]
     fn cables_have_names_that_fit_and_differ() {
         let id = "0123456789abcdef0123456789abcdef";
-        assert_eq!(cable(id), "wh0123456789ab");
-        assert_ne!(cable("test-1"), cable("test-2"));
-        assert_eq!(cable("test-1").len(), 14);
+        assert_eq!(cable(id, 0), "wh0123456789ab");
+        assert_ne!(cable("test-1", 0), cable("test-2", 0));
+        assert_eq!(cable("test-1", 0).len(), 14);
+        assert_eq!(cable(id, MAX_DEVICE_NUMBER - 1), "w90123456789ab");
     }
 }

@@ -31,6 +31,20 @@ fn exists(table: &str) -> bool {
 /// Idempotent and atomic, whoever else does the same meanwhile.
 fn rules(bridge: &Bridge) -> String {
     let (device, network, prefix) = (&bridge.device, bridge.network(), bridge.prefix);
+    if bridge.is_internal {
+        return format!(
+            "add table ip {device}
+flush table ip {device}
+table ip {device} {{
+    chain through {{
+        type filter hook forward priority 0; policy accept;
+        iifname \"{device}\" oifname != \"{device}\" drop
+        iifname != \"{device}\" oifname \"{device}\" drop
+    }}
+}}
+"
+        );
+    }
     format!(
         "add table ip {device}
 flush table ip {device}

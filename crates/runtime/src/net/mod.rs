@@ -4,10 +4,14 @@ mod bridge;
 mod firewall;
 mod netlink;
 pub(crate) mod outlet;
+mod plug;
 mod pool;
 pub mod proxy;
 
+pub use bridge::MAX_DEVICE_NUMBER;
 pub(crate) use bridge::{configure, connect, disconnect};
 pub(crate) use netlink::loopback_up;
 pub use outlet::{Helper, Outlet};
+pub(crate) use plug::configure_in;
+pub use plug::{plug, unplug};
 pub use pool::{Bridge, Subnet};

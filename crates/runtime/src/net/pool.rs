@@ -16,10 +16,14 @@ use crate::net::{bridge, firewall};
 pub struct Subnet {
     /// Name of the bridge device, `wharfie0`: 15 characters at most.
     pub device: String,
-    /// First address of the network; the one after it is the gateway.
+    /// First address of the network.
     pub network: Ipv4Addr,
     /// How many bits are the network's.
     pub prefix: u8,
+    /// The bridge's own address.
+    pub gateway: Ipv4Addr,
+    /// Nothing leads out of it.
+    pub is_internal: bool,
     /// Directory in which the addresses that are taken are remembered; made if missing.
     pub state: PathBuf,
 }
@@ -35,6 +39,12 @@ pub struct Bridge {
     pub prefix: u8,
     /// The container's address.
     pub address: Ipv4Addr,
+    /// Which of the container's devices it is: 0 is `eth0`.
+    pub device_number: u8,
+    /// Nothing leads out of the bridge.
+    pub is_internal: bool,
+    /// What is not for another of the container's networks goes here.
+    pub is_way_out: bool,
 }
 
 impl Bridge {
@@ -54,7 +64,9 @@ impl Subnet {
     /// 172.29.0.0/16 on `wharfie0`: beside docker's own networks.
     pub fn new(state: impl Into<PathBuf>) -> Self {
         let network = Ipv4Addr::new(172, 29, 0, 0);
-        Self { device: "wharfie0".to_owned(), network, prefix: 16, state: state.into() }
+        let gateway = Ipv4Addr::new(172, 29, 0, 1);
+        let device = "wharfie0".to_owned();
+        Self { device, network, prefix: 16, gateway, is_internal: false, state: state.into() }
     }
 
     /// Makes the bridge and the way out of it if they are missing, so that what cannot work fails before a container
@@ -63,9 +75,7 @@ impl Subnet {
     /// # Errors
     /// When the kernel refuses, or the program that makes the rules is missing.
     pub fn prepare(&self) -> Result<()> {
-        let bridge =
-            Bridge { device: self.device.clone(), gateway: self.gateway(), prefix: self.prefix, address: self.network };
-        bridge::prepare(&bridge).map(|_index| ())
+        bridge::prepare(&self.place(self.network)).map(|_index| ())
     }
 
     /// Gives `id` an address, the one it has if it has one.
@@ -73,12 +83,31 @@ impl Subnet {
     /// # Errors
     /// When all are taken or the directory cannot be used.
     pub fn allocate(&self, id: &str) -> Result<Bridge> {
+        self.allocate_at(id, None)
+    }
+
+    /// As [`Subnet::allocate`]; `wanted` is the only address that will do.
+    ///
+    /// # Errors
+    /// When it is another's or none of this network, also.
+    pub fn allocate_at(&self, id: &str, wanted: Option<Ipv4Addr>) -> Result<Bridge> {
         let _lock = self.lock()?;
         let taken = self.taken()?;
         let found = taken.iter().find(|(_, owner)| owner == id).map(|(address, _)| *address);
-        let address = match found {
-            Some(address) => address,
-            None => {
+        let address = match (found, wanted) {
+            (found, Some(wanted)) if found != Some(wanted) => {
+                if taken.iter().any(|(other, _)| *other == wanted) {
+                    return Err(Error::invalid("address", wanted.to_string(), "already in use"));
+                }
+                if !self.addresses().any(|address| address == wanted) {
+                    let reason = "it does not belong to any of this network's subnets";
+                    return Err(Error::invalid("address", wanted.to_string(), reason));
+                }
+                self.write(wanted, id)?;
+                wanted
+            }
+            (Some(address), _) => address,
+            (None, _) => {
                 let free = self.addresses().find(|address| !taken.iter().any(|(other, _)| other == address));
                 let full = || Error::invalid("network", &self.device, "all its addresses are taken");
                 let address = free.ok_or_else(full)?;
@@ -86,7 +115,19 @@ impl Subnet {
                 address
             }
         };
-        Ok(Bridge { device: self.device.clone(), gateway: self.gateway(), prefix: self.prefix, address })
+        Ok(self.place(address))
+    }
+
+    fn place(&self, address: Ipv4Addr) -> Bridge {
+        Bridge {
+            device: self.device.clone(),
+            gateway: self.gateway,
+            prefix: self.prefix,
+            address,
+            device_number: 0,
+            is_internal: self.is_internal,
+            is_way_out: !self.is_internal,
+        }
     }
 
     /// Takes back the address of `id`. Idempotent.
@@ -133,16 +174,24 @@ impl Subnet {
         Ok(true)
     }
 
-    /// The bridge's own address.
-    pub fn gateway(&self) -> Ipv4Addr {
-        Ipv4Addr::from(u32::from(self.network) + 1)
+    /// As [`Subnet::remove_if_unused`], for a network that will not come back.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn forget_if_unused(&self) -> Result<bool> {
+        let is_gone = self.remove_if_unused()?;
+        if is_gone {
+            let _ = std::fs::remove_file(self.directory().join("lock"));
+            let _ = std::fs::remove_dir(self.directory());
+        }
+        Ok(is_gone)
     }
 
     /// All that can be given away.
     fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
         let first = u32::from(self.network);
         let last = first | u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
-        (first + 2..last).map(Ipv4Addr::from)
+        (first + 1..last).map(Ipv4Addr::from).filter(|address| *address != self.gateway)
     }
 
     fn directory(&self) -> PathBuf {
@@ -185,7 +234,8 @@ mod tests {
     #[test]
     fn addresses_are_given_once_and_taken_back() {
         let directory = tempfile::tempdir().unwrap();
-        let subnet = Subnet { network: Ipv4Addr::new(10, 9, 0, 0), prefix: 29, ..Subnet::new(directory.path()) };
+        let (network, gateway) = (Ipv4Addr::new(10, 9, 0, 0), Ipv4Addr::new(10, 9, 0, 1));
+        let subnet = Subnet { network, gateway, prefix: 29, ..Subnet::new(directory.path()) };
         let given: Vec<_> = (0..5).map(|id| subnet.allocate(&id.to_string()).unwrap().address.octets()[3]).collect();
         assert_eq!(given, [2, 3, 4, 5, 6]);
         assert!(subnet.allocate("more").is_err());
@@ -196,6 +246,9 @@ mod tests {
         assert_eq!((again.address.octets()[3], again.gateway.octets()[3]), (5, 1));
         assert_eq!(again.hardware_address(), [2, 0x42, 10, 9, 0, 5]);
         assert_eq!(again.network(), subnet.network);
+        let at = |octet| subnet.allocate_at("more", Some(Ipv4Addr::new(10, 9, 0, octet)));
+        assert!(at(2).is_err() && at(1).is_err() && at(9).is_err());
+        assert_eq!(at(5).unwrap().address.octets()[3], 5);
     }
 
     #[test]

@@ -92,10 +92,10 @@ fn nothing_is_left_after_a_cleanup() {
         assert!(!subnet.remove_if_unused().unwrap());
         let id = &container.spec.id;
         assert_eq!(subnet.owners().unwrap(), std::slice::from_ref(id));
-        cleanup(id, None, Some(subnet)).unwrap();
+        cleanup(id, None, std::slice::from_ref(subnet)).unwrap();
         assert_eq!(running.started.wait().unwrap(), Exit::Signal(9));
         assert_eq!(Cgroup::find(None, id), Cgroup::default());
-        cleanup(id, None, Some(subnet)).unwrap();
+        cleanup(id, None, std::slice::from_ref(subnet)).unwrap();
         assert!(subnet.remove_if_unused().unwrap());
         assert_eq!(devices(), "");
     });
@@ -111,7 +111,7 @@ fn many_at_once_all_get_a_network() {
                     move_into_link_name_space(link.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
                     let container = bridged("ping -c 1 -W 5 172.29.0.1 > /dev/null && echo out", subnet);
                     container.says("out");
-                    cleanup(&container.spec.id, None, Some(subnet)).unwrap();
+                    cleanup(&container.spec.id, None, std::slice::from_ref(subnet)).unwrap();
                 });
             }
         });

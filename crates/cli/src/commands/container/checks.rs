@@ -59,3 +59,31 @@ pub(crate) fn duration(text: &str) -> Result<(), String> {
 pub(crate) fn mount(text: &str) -> Result<(), String> {
     super::mount_flag::fields(text).map(drop)
 }
+
+/// Limits that contradict each other or the machine, which docker's daemon refuses.
+pub(crate) fn limits(resources: &wharfie_runtime::Resources) -> Result<(), String> {
+    let refused = |why: String| Err(format!("{}{why}", crate::compat::DAEMON));
+    match (resources.memory, resources.memory_swap) {
+        (Some(memory), _) if memory < MIN_MEMORY_BYTES => {
+            return refused("Minimum memory limit allowed is 6MB".to_owned());
+        }
+        (None, Some(swap)) if swap != u64::MAX && swap > 0 => {
+            let text = "You should always set the Memory limit when using Memoryswap limit, see usage";
+            return refused(text.to_owned());
+        }
+        (Some(memory), Some(both)) if both > 0 && both < memory => {
+            let text = "Minimum memoryswap limit should be larger than memory limit, see usage";
+            return refused(text.to_owned());
+        }
+        _ => {}
+    }
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if resources.milli_cpus.is_some_and(|milli| milli > cpus as u64 * 1000) {
+        let text = format!("range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} CPUs available");
+        return refused(text);
+    }
+    Ok(())
+}
+
+/// 6 MiB: less than that no container starts in, says docker.
+const MIN_MEMORY_BYTES: u64 = 6 << 20;

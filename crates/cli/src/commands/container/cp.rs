@@ -19,7 +19,7 @@ use crate::render::size;
 /// `PROG cp`.
 pub static COMMAND: Command<Run> = Command {
     about: "Copy files/folders between a container and the local filesystem",
-    usage: "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-",
+    usage: "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n\tPROG cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
     arity: Arity::Exact(2),
     flags: &[
         Flag::bool("archive", "Archive mode (copy all uid/gid information)").short('a'),
@@ -47,7 +47,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let (source, target) = (&matches.args()[0], &matches.args()[1]);
     let copied = match (in_container(source), in_container(target)) {
         (Some((container, path)), None) => out(cx, container, path, target, matches.flag("follow-link"))?,
-        (None, Some((container, path))) => into(cx, source, container, path, matches.flag("follow-link"))?,
+        (None, Some((container, path))) => into(cx, source, container, path, matches)?,
         (Some(_), Some(_)) => return Err(Failure::new("copying between containers is not supported")),
         (None, None) => return Err(Failure::new("must specify at least one container source")),
     };
@@ -110,15 +110,18 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, follow: bool) ->
 }
 
 /// Into a container; the bytes that were copied.
-fn into(cx: &Context, source: &str, container: &str, path: &str, follow: bool) -> Result<u64> {
+fn into(cx: &Context, source: &str, container: &str, path: &str, matches: &Matches) -> Result<u64> {
     let engine = cx.engine()?;
+    let follow = matches.flag("follow-link");
+    // As docker's daemon: what is archived belongs to the container's user, if it has one.
+    let owner = if matches.flag("archive") { engine.owner_of(container)? } else { None };
     if source == "-" {
         let kind = engine.path_kind(container, path)?;
         if kind != Some(PathKind::Directory) {
             return Err(Failure::new(format!("destination \"{container}:{path}\" must be a directory")));
         }
         let mut counted = CountedReader { inner: std::io::stdin().lock(), bytes: 0 };
-        engine.copy_in(container, path, &mut counted)?;
+        copy_in(cx, container, path, owner, &mut counted)?;
         return Ok(counted.bytes);
     }
     let from = Path::new(source);
@@ -148,8 +151,17 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, follow: bool) -
     pack_local(from, &name, found.is_dir(), follow, &spool)?;
     let spool = spool.made_ours()?;
     let mut counted = CountedReader { inner: spool.file()?, bytes: 0 };
-    engine.copy_in(container, &place, &mut counted)?;
+    copy_in(cx, container, &place, owner, &mut counted)?;
     Ok(counted.bytes)
+}
+
+/// Unpacks a tar in a container. With an owner everything in it becomes that one's.
+fn copy_in(cx: &Context, container: &str, path: &str, owner: Option<(u32, u32)>, tar: &mut dyn Read) -> Result {
+    let engine = cx.engine()?;
+    let Some((uid, gid)) = owner else { return Ok(engine.copy_in(container, path, tar)?) };
+    let spool = Spool::new()?;
+    change_entries(tar, spool.file()?, |entry| (entry.uid, entry.gid) = (uid, gid))?;
+    Ok(engine.copy_in(container, path, &mut spool.file()?)?)
 }
 
 /// The name of one of our own files, also of `.` and `..`. A link keeps its own name.

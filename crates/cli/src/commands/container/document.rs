@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wharfie_engine::container::list::status_word;
 use wharfie_engine::container::network::open_ports;
-use wharfie_engine::container::settings::{Restart, Settings};
+use wharfie_engine::container::settings::{OWN_RUNTIME, Restart, Settings};
 use wharfie_engine::container::settings_of;
 use wharfie_oci::Timestamp;
 use wharfie_store::containers::{ContainerRow, Status};
@@ -87,7 +87,7 @@ pub(crate) fn document(cx: &Context, row: &ContainerRow, with_size: bool) -> Res
     }
     fields.push(Field::new("Mounts", mounts(cx, &settings)?));
     fields.push(Field::new("Config", config(&settings)));
-    fields.push(Field::new("NetworkSettings", network(row, &settings)));
+    fields.push(Field::new("NetworkSettings", network(cx, row, &settings)));
     Ok(Value::document(fields))
 }
 
@@ -186,14 +186,17 @@ fn host_config(settings: &Settings) -> Value {
         Field::new("SecurityOpt", texts(&settings.security_opt)),
         Field::new("UTSMode", settings.uts_mode.as_str()),
         Field::new("ShmSize", integer(if settings.shm_size > 0 { settings.shm_size } else { 64 << 20 })),
-        Field::new("Runtime", "wharfie"),
+        Field::new("Runtime", settings.runtime.as_ref().map_or(OWN_RUNTIME, |runtime| &runtime.name)),
         Field::new("Memory", integer(resources.memory.unwrap_or_default())),
         Field::new("MemoryReservation", integer(resources.memory_reservation.unwrap_or_default())),
         Field::new("MemorySwap", integer(resources.memory_swap.unwrap_or_default())),
         Field::new("NanoCpus", integer(resources.milli_cpus.unwrap_or_default() * 1_000_000)),
         Field::new("CpuShares", integer(resources.cpu_shares.unwrap_or_default())),
         Field::new("CpusetCpus", resources.cpuset_cpus.as_deref().unwrap_or_default()),
-        Field::new("PidsLimit", resources.pids.map_or(Value::Nil, integer)),
+        Field::new(
+            "PidsLimit",
+            resources.pids.map_or(Value::Nil, |pids| Value::Int(i64::try_from(pids).unwrap_or(-1))),
+        ),
         Field::new("Ulimits", texts(&settings.ulimits)),
         Field::new("Init", settings.init),
     ])
@@ -221,7 +224,7 @@ fn mounts(cx: &Context, settings: &Settings) -> Result<Value> {
     Ok(Value::list(list))
 }
 
-fn network(row: &ContainerRow, settings: &Settings) -> Value {
+fn network(cx: &Context, row: &ContainerRow, settings: &Settings) -> Value {
     let mut ports: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     if matches!(row.state.status, Status::Running | Status::Paused) {
         ports.extend(settings.config.exposed_ports.iter().flatten().map(|(port, _)| (port.clone(), Vec::new())));
@@ -237,14 +240,33 @@ fn network(row: &ContainerRow, settings: &Settings) -> Value {
         let value = if bindings.is_empty() { Value::Nil } else { Value::list(bindings) };
         (port, value)
     }));
-    let name = match settings.network.as_str() {
-        "" | "default" => "bridge",
-        other => other,
-    };
-    let endpoint = Value::document(vec![Field::new("IPAddress", row.state.address.as_str())]);
+    let mut endpoints: Vec<(String, Value)> = Vec::new();
+    for one in settings.attachments() {
+        // An ordinary user's container is on no bridge and has an address all the same.
+        let alone =
+            if endpoints.is_empty() && row.state.addresses.is_empty() { row.state.address.as_str() } else { "" };
+        let address = row.state.addresses.get(&one.network).map_or(alone, |(address, _)| address.as_str());
+        let network = super::network::facts(cx, &one.network);
+        let is_connected = !address.is_empty();
+        let (gateway, prefix) = network
+            .as_ref()
+            .filter(|_| is_connected)
+            .map_or((String::new(), 0), |network| (network.gateway.to_string(), i64::from(network.prefix)));
+        let document = Value::document(vec![
+            Field::new("Aliases", texts(&one.aliases)),
+            Field::new("NetworkID", network.map(|network| network.id).unwrap_or_default()),
+            Field::new("Gateway", gateway),
+            Field::new("IPAddress", address),
+            Field::new("IPPrefixLen", prefix),
+        ]);
+        endpoints.push((one.network, document));
+    }
+    if endpoints.is_empty() && !settings.network.starts_with("container:") {
+        endpoints.push((settings.network.clone(), Value::document(vec![Field::new("IPAddress", "")])));
+    }
     Value::document(vec![
         Field::new("Ports", ports),
         Field::new("IPAddress", row.state.address.as_str()),
-        Field::new("Networks", Value::map([(name, endpoint)])),
+        Field::new("Networks", Value::map(endpoints)),
     ])
 }

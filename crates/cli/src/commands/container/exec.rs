@@ -10,7 +10,7 @@ use wharfie_runtime::{Size, Started};
 use super::checks;
 use super::options::environment;
 use super::run::start_failure;
-use super::terminal;
+use super::terminal::{self, Session};
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -135,8 +135,9 @@ fn in_terminal(mut started: Started, with_input: bool) -> Result<u8> {
 }
 
 fn attach(cx: &Context, matches: &Matches) -> Result {
-    let (stream, _) = cx.engine()?.attach(&matches.args()[0])?;
-    let code =
-        terminal::session(cx, stream, matches.value("detach-keys"), !matches.flag("no-stdin"), || Ok(Vec::new()))?;
+    let (stream, tty) = cx.engine()?.attach(&matches.args()[0])?;
+    let whole = Session::whole(matches.value("detach-keys"), tty, !matches.flag("no-stdin"));
+    let session = Session { signals: matches.flag("sig-proxy"), ..whole };
+    let code = terminal::session(cx, stream, session, || Ok(Vec::new()))?;
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
 }

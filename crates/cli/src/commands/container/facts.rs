@@ -1,12 +1,12 @@
-//! `top`, `stats`, `port`.
+//! `top` and `port`.
 
 use wharfie_engine::container::network::open_ports;
 
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
-use crate::render::{size, table};
+use crate::flags::{Arity, Command, Complete, Example, Matches};
+use crate::render::table;
 
 /// `PROG top`.
 pub static TOP: Command<Run> = Command {
@@ -17,22 +17,6 @@ pub static TOP: Command<Run> = Command {
     examples: &[Example { text: "What runs in a container", command: "top web" }],
     complete: Complete::Containers,
     run: Some(top),
-    ..Command::BASE
-};
-
-/// `PROG stats`.
-pub static STATS: Command<Run> = Command {
-    about: "Display resource usage statistics of containers, once",
-    usage: "[OPTIONS] [CONTAINER...]",
-    arity: Arity::Any,
-    flags: &[
-        Flag::bool("all", "Show all containers (default shows just running)").short('a'),
-        Flag::bool("no-stream", "Disable streaming stats and only pull the first result"),
-        Flag::bool("no-trunc", "Do not truncate output"),
-    ],
-    examples: &[Example { text: "What containers use", command: "stats --no-stream" }],
-    complete: Complete::Containers,
-    run: Some(stats),
     ..Command::BASE
 };
 
@@ -76,45 +60,6 @@ fn top(cx: &Context, matches: &Matches) -> Result {
         }
     }
     cx.print(&table::align_with(&out, 20, 1))
-}
-
-fn stats(cx: &Context, matches: &Matches) -> Result {
-    let engine = cx.engine()?;
-    let names: Vec<String> = match matches.args() {
-        [] => engine
-            .list_containers(&wharfie_engine::container::list::ListContainers::default())?
-            .into_iter()
-            .map(|container| container.row.id)
-            .collect(),
-        names => names.to_vec(),
-    };
-    let first: Vec<_> = names.iter().map(|name| engine.stats(name)).collect::<Result<_, _>>()?;
-    let pause = std::time::Duration::from_millis(500);
-    if !first.is_empty() {
-        std::thread::sleep(pause);
-    }
-    let mut rows = Vec::new();
-    for (name, (row, before)) in names.iter().zip(first) {
-        let (_, now) = engine.stats(name)?;
-        let cpu = now.cpu_nanos.saturating_sub(before.cpu_nanos) as f64 / pause.as_nanos() as f64 * 100.0;
-        let limit = now.memory_limit.unwrap_or_else(crate::commands::system::info::memory);
-        let share = if limit == 0 { 0.0 } else { now.memory as f64 / limit as f64 * 100.0 };
-        let id = if matches.flag("no-trunc") { row.id.clone() } else { row.id[..12].to_owned() };
-        rows.push([
-            id,
-            row.name,
-            format!("{cpu:.2}%"),
-            format!("{} / {}", size::binary(now.memory), size::binary(limit)),
-            format!("{share:.2}%"),
-            format!("{} / {}", size::short(now.network_received), size::short(now.network_sent)),
-            format!("{} / {}", size::short(now.block_read), size::short(now.block_written)),
-            now.pids.to_string(),
-        ]);
-    }
-    cx.print(&table::rows(
-        ["CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "PIDS"],
-        &rows,
-    ))
 }
 
 fn port(cx: &Context, matches: &Matches) -> Result {

@@ -5,7 +5,7 @@ use wharfie_engine::container::monitor::{Detach, Report};
 use wharfie_store::containers::{ContainerRow, Status};
 
 use super::run::{report_failure, started};
-use super::terminal;
+use super::terminal::{self, Session};
 use crate::commands::Run;
 use crate::compat;
 use crate::context::Context;
@@ -153,7 +153,7 @@ pub(crate) fn each(
     Ok(errors)
 }
 
-fn done(errors: &[String]) -> Result {
+pub(crate) fn done(errors: &[String]) -> Result {
     if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
 }
 
@@ -196,10 +196,11 @@ fn start_attached(cx: &Context, matches: &Matches) -> Result {
     };
     let engine = cx.engine()?;
     let row = engine.container(name)?;
+    let tty = wharfie_engine::container::settings_of(&row)?.tty;
+    let session = Session::whole(matches.value("detach-keys"), tty, matches.flag("interactive"));
     if is_running(&row) {
         let (stream, _) = engine.attach(name)?;
-        let code =
-            terminal::session(cx, stream, matches.value("detach-keys"), matches.flag("interactive"), || Ok(vec![]))?;
+        let code = terminal::session(cx, stream, session, || Ok(vec![]))?;
         return if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) };
     }
     let mut monitor = engine.start_detached(&row, Detach { awaits_client: true, size: terminal::size() })?;
@@ -208,18 +209,11 @@ fn start_attached(cx: &Context, matches: &Matches) -> Result {
         other => return Err(report_failure(&other)),
     }
     let stream = engine.connect(&row)?;
-    let code =
-        terminal::session(
-            cx,
-            stream,
-            matches.value("detach-keys"),
-            matches.flag("interactive"),
-            move || match monitor.report() {
-                Ok(Report::Started(warnings)) => Ok(warnings),
-                Ok(other) => Err(Failure { code: 1, ..report_failure(&other) }),
-                Err(why) => Err(why.into()),
-            },
-        )?;
+    let code = terminal::session(cx, stream, session, move || match monitor.report() {
+        Ok(Report::Started(warnings)) => Ok(warnings),
+        Ok(other) => Err(Failure { code: 1, ..report_failure(&other) }),
+        Err(why) => Err(why.into()),
+    })?;
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
 }
 

@@ -106,10 +106,10 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
     let mounts: Vec<String> = settings.mounts.iter().map(|mount| mount.source.clone()).collect();
     let mounts = mounts.iter().map(|name| if is_full { name.clone() } else { ellipsis::fit(name, 15).into_owned() });
     let volumes = settings.mounts.iter().filter(|mount| mount.kind.as_str() == "volume").count();
-    let network = match settings.network.as_str() {
-        "" | "default" => "bridge",
-        other => other,
-    };
+    let mut networks: Vec<String> = settings.attachments().into_iter().map(|one| one.network).collect();
+    if networks.is_empty() {
+        networks.push(settings.network.clone());
+    }
     Value::row(
         "*formatter.ContainerContext",
         vec![
@@ -130,7 +130,7 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
             }),
             Field::new("Mounts", mounts.collect::<Vec<_>>().join(",")),
             Field::new("LocalVolumes", volumes.to_string()),
-            Field::new("Networks", network),
+            Field::new("Networks", networks.join(",")),
             Field::new("Platform", Value::Nil),
         ],
     )

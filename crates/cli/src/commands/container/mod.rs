@@ -12,10 +12,13 @@ pub mod ls;
 pub mod monitor;
 mod mount_flag;
 pub mod network;
+mod network_change;
 pub mod options;
 mod ports;
 pub mod run;
+pub mod stats;
 mod terminal;
+pub mod update;
 pub mod volume;
 
 use crate::commands::Run;
@@ -44,10 +47,11 @@ pub static COMMAND: Command<Run> = Command {
         Entry::new("rm", &lifecycle::RM).aliases(&["remove"]),
         Entry::new("run", &run::RUN),
         Entry::new("start", &lifecycle::START),
-        Entry::new("stats", &facts::STATS),
+        Entry::new("stats", &stats::COMMAND),
         Entry::new("stop", &lifecycle::STOP),
         Entry::new("top", &facts::TOP),
         Entry::new("unpause", &lifecycle::UNPAUSE),
+        Entry::new("update", &update::COMMAND),
         Entry::new("wait", &lifecycle::WAIT),
     ],
     ..Command::BASE

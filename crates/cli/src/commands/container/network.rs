@@ -1,7 +1,9 @@
-//! `network`: the three that every machine has.
+//! `network`: the three that every machine has, and those of the user's own.
 
-use wharfie_oci::Digest;
+use wharfie_engine::networks::{BUILTIN, Network};
+use wharfie_oci::{Digest, Timestamp};
 
+use super::network_change;
 use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::compat;
@@ -15,9 +17,13 @@ use crate::render::value::{Field, Value};
 pub static COMMAND: Command<Run> = Command {
     about: "Manage networks",
     subcommands: &[
+        Entry::new("connect", &network_change::CONNECT),
+        Entry::new("create", &network_change::CREATE),
+        Entry::new("disconnect", &network_change::DISCONNECT),
         Entry::new("inspect", &INSPECT),
         Entry::new("ls", &LS).aliases(&["list"]),
         Entry::new("prune", &PRUNE),
+        Entry::new("rm", &network_change::RM).aliases(&["remove"]),
     ],
     ..Command::BASE
 };
@@ -49,14 +55,82 @@ static LS: Command<Run> = Command {
 static PRUNE: Command<Run> = Command {
     about: "Remove all unused networks",
     usage: "[OPTIONS]",
-    flags: &[Flag::bool("force", "Do not prompt for confirmation").short('f')],
+    flags: &[
+        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
+        Flag::bool("force", "Do not prompt for confirmation").short('f'),
+    ],
     examples: &[Example { text: "Without being asked", command: "network prune -f" }],
     run: Some(prune),
     ..Command::BASE
 };
 
-/// Name and driver of each, in the order they are listed.
-const NETWORKS: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
+/// What is shown of a network.
+pub(crate) struct Facts {
+    /// 64 hexadecimal digits.
+    pub(crate) id: String,
+    name: String,
+    driver: &'static str,
+    created: Timestamp,
+    /// The bridge's own address.
+    pub(crate) gateway: std::net::Ipv4Addr,
+    /// First address.
+    address: std::net::Ipv4Addr,
+    /// How many bits are the network's; 0 where there are no addresses.
+    pub(crate) prefix: u8,
+    is_internal: bool,
+    labels: Vec<(String, String)>,
+    is_builtin: bool,
+}
+
+impl From<Network> for Facts {
+    fn from(network: Network) -> Self {
+        Self {
+            id: network.id,
+            name: network.name,
+            driver: "bridge",
+            created: Timestamp::from_nanos(network.created),
+            gateway: network.gateway,
+            address: network.address,
+            prefix: network.prefix,
+            is_internal: network.is_internal,
+            labels: network.labels.into_iter().collect(),
+            is_builtin: false,
+        }
+    }
+}
+
+impl Facts {
+    /// One that is there without being made. Their ids never change: there is one of each, on every machine.
+    fn builtin(name: &str, driver: &'static str) -> Self {
+        let is_bridge = driver == "bridge";
+        let any = std::net::Ipv4Addr::UNSPECIFIED;
+        Self {
+            id: Digest::of(format!("network {name}").as_bytes()).hex().to_owned(),
+            name: name.to_owned(),
+            driver,
+            created: Timestamp::ZERO,
+            gateway: if is_bridge { std::net::Ipv4Addr::new(172, 29, 0, 1) } else { any },
+            address: if is_bridge { std::net::Ipv4Addr::new(172, 29, 0, 0) } else { any },
+            prefix: if is_bridge { 16 } else { 0 },
+            is_internal: false,
+            labels: Vec::new(),
+            is_builtin: true,
+        }
+    }
+}
+
+/// All networks, by name.
+fn all(cx: &Context) -> Result<Vec<Facts>> {
+    let mut all: Vec<Facts> = BUILTIN.iter().map(|(name, driver)| Facts::builtin(name, driver)).collect();
+    all.extend(cx.engine()?.networks()?.into_iter().map(Facts::from));
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(all)
+}
+
+/// What is known of the network of that name.
+pub(crate) fn facts(cx: &Context, name: &str) -> Option<Facts> {
+    all(cx).ok()?.into_iter().find(|network| network.name == name)
+}
 
 const TITLES: &[(&str, &str)] = &[
     ("ID", "NETWORK ID"),
@@ -68,28 +142,24 @@ const TITLES: &[(&str, &str)] = &[
     ("Labels", "LABELS"),
 ];
 
-/// Their ids never change: there is one of each, on every machine.
-fn id(name: &str) -> Digest {
-    Digest::of(format!("network {name}").as_bytes())
-}
-
 fn ls(cx: &Context, matches: &Matches) -> Result {
     let mut rows = Vec::new();
-    for (name, driver) in NETWORKS {
-        if !is_shown(matches, name, driver)? {
+    for network in all(cx)? {
+        if !is_shown(cx, matches, &network)? {
             continue;
         }
-        let id = id(name);
+        let labels = network.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>();
         rows.push(Value::row(
             "*network.networkContext",
             vec![
-                Field::new("ID", if matches.flag("no-trunc") { id.hex() } else { id.short() }),
-                Field::new("Name", name),
-                Field::new("Driver", driver),
+                Field::new("ID", if matches.flag("no-trunc") { &*network.id } else { &network.id[..12] }),
+                Field::new("Name", network.name.as_str()),
+                Field::new("Driver", network.driver),
                 Field::new("Scope", "local"),
                 Field::new("IPv6", "false"),
-                Field::new("Internal", "false"),
-                Field::new("Labels", ""),
+                Field::new("Internal", network.is_internal.to_string()),
+                Field::new("Labels", labels.join(",")),
+                Field::new("CreatedAt", network.created.to_string()),
             ],
         ));
     }
@@ -100,19 +170,22 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// Whether every filter's name has a value that fits.
-fn is_shown(matches: &Matches, name: &str, driver: &str) -> Result<bool> {
+fn is_shown(cx: &Context, matches: &Matches, network: &Facts) -> Result<bool> {
     let filters = matches.filters("filter");
     for (kind, _) in &filters {
         let mut values = filters.iter().filter(|(other, _)| other == kind).map(|(_, value)| value.as_str());
         let fits = match kind.as_str() {
-            "driver" => values.any(|value| value == driver),
-            "id" => values.any(|value| id(name).hex().starts_with(value)),
-            "name" => values.any(|value| name.contains(value)),
+            "driver" => values.any(|value| value == network.driver),
+            "id" => values.any(|value| network.id.starts_with(value)),
+            "name" => values.any(|value| network.name.contains(value)),
             "scope" => values.any(|value| value == "local"),
-            "type" => values.any(|value| value == "builtin"),
-            // None has labels, and docker does not call its own networks dangling.
-            "label" => false,
-            "dangling" => values.any(|value| matches!(value, "false" | "0")),
+            "type" => values.any(|value| value == if network.is_builtin { "builtin" } else { "custom" }),
+            "label" => values.all(|value| has_label(&network.labels, value)),
+            // Docker does not call its own networks dangling.
+            "dangling" => {
+                let is_used = network.is_builtin || !cx.engine()?.users_of_network(&network.name)?.is_empty();
+                values.any(|value| matches!(value, "false" | "0") == is_used)
+            }
             other => return Err(Failure::new(format!("{}invalid filter '{other}'", compat::DAEMON))),
         };
         if !fits {
@@ -122,8 +195,13 @@ fn is_shown(matches: &Matches, name: &str, driver: &str) -> Result<bool> {
     Ok(true)
 }
 
+fn has_label(labels: &[(String, String)], wanted: &str) -> bool {
+    let (name, value) = wanted.split_once('=').map_or((wanted, None), |(name, value)| (name, Some(value)));
+    labels.iter().any(|(key, found)| key == name && value.is_none_or(|value| value == found))
+}
+
 fn inspect(cx: &Context, matches: &Matches) -> Result {
-    print_found(cx, matches, |name| document(name).ok_or_else(|| Failure::new(not_found(name))))
+    print_found(cx, matches, |name| document(cx, name)?.ok_or_else(|| Failure::new(not_found(name))))
 }
 
 /// What docker's daemon says of a network that it does not know.
@@ -132,31 +210,86 @@ pub(crate) fn not_found(name: &str) -> String {
 }
 
 /// A network as `inspect` shows it, found by its name or the beginning of its id.
-pub(crate) fn document(wanted: &str) -> Option<Value> {
-    let by_name = NETWORKS.iter().find(|(name, _)| *name == wanted);
-    let by_id = || NETWORKS.iter().find(|(name, _)| !wanted.is_empty() && id(name).hex().starts_with(wanted));
-    let (name, driver) = by_name.or_else(by_id)?;
-    Some(Value::document(vec![
-        Field::new("Name", *name),
-        Field::new("Id", id(name).hex()),
+pub(crate) fn document(cx: &Context, wanted: &str) -> Result<Option<Value>> {
+    let all = all(cx)?;
+    let by_name = all.iter().find(|network| network.name == wanted);
+    let by_id = || all.iter().find(|network| !wanted.is_empty() && network.id.starts_with(wanted));
+    let Some(network) = by_name.or_else(by_id) else { return Ok(None) };
+    let engine = cx.engine()?;
+    let mut containers = Vec::new();
+    for row in engine.containers()? {
+        let Some((address, _)) = row.state.addresses.get(&network.name) else { continue };
+        let fields = vec![
+            Field::new("Name", row.name.as_str()),
+            Field::new("IPv4Address", format!("{address}/{}", network.prefix)),
+            Field::new("IPv6Address", ""),
+        ];
+        containers.push((row.id, Value::document(fields)));
+    }
+    let pool = (network.prefix > 0).then(|| {
+        Value::document(vec![
+            Field::new("Subnet", format!("{}/{}", network.address, network.prefix)),
+            Field::new("Gateway", network.gateway.to_string()),
+        ])
+    });
+    let addresses = Value::document(vec![
+        Field::new("Driver", "default"),
+        Field::new("Options", Value::Nil),
+        Field::new("Config", Value::list(pool)),
+    ]);
+    Ok(Some(Value::document(vec![
+        Field::new("Name", network.name.as_str()),
+        Field::new("Id", network.id.as_str()),
+        Field::new("Created", network.created.to_string()),
         Field::new("Scope", "local"),
-        Field::new("Driver", *driver),
+        Field::new("Driver", network.driver),
         Field::new("EnableIPv4", true),
         Field::new("EnableIPv6", false),
-        Field::new("Internal", false),
+        Field::new("IPAM", addresses),
+        Field::new("Internal", network.is_internal),
         Field::new("Attachable", false),
         Field::new("Ingress", false),
+        Field::new("Containers", Value::map(containers)),
         Field::new("Options", Value::map::<&str>([])),
-        Field::new("Labels", Value::map::<&str>([])),
-    ]))
+        Field::new("Labels", Value::map(network.labels.iter().map(|(key, value)| (key.as_str(), Value::str(value))))),
+    ])))
 }
 
-/// Networks of the user's own do not exist, so nothing can be unused.
 fn prune(cx: &Context, matches: &Matches) -> Result {
     let question = "WARNING! This will remove all custom networks not used by at least one container.\nAre you sure you \
                     want to continue?";
-    if !matches.flag("force") {
-        cx.confirm(question)?;
+    let mut filters = matches.filters("filter");
+    filters.extend(cx.prune_filters(&filters));
+    for (name, value) in &filters {
+        match name.as_str() {
+            "until" => drop(cx.parse_moment(value).map_err(|why| Failure::new(format!("{}{why}", compat::DAEMON)))?),
+            "label" | "label!" => {}
+            other => return Err(Failure::new(format!("{}invalid filter '{other}'", compat::DAEMON))),
+        }
     }
-    Ok(())
+    if !matches.flag("force") && !cx.confirm(question)? {
+        return Ok(());
+    }
+    let gone = cx.engine()?.prune_networks(|network| fits_prune(cx, network, &filters))?;
+    cx.print(&section(&gone))
+}
+
+/// True if filters, which make sense, want a network to be pruned.
+pub(crate) fn fits_prune(cx: &Context, network: &Network, filters: &[(String, String)]) -> bool {
+    let labels: Vec<(String, String)> = network.labels.clone().into_iter().collect();
+    let created = Timestamp::from_nanos(network.created);
+    filters.iter().all(|(name, value)| match name.as_str() {
+        "until" => cx.parse_moment(value).is_ok_and(|until| created < until),
+        "label" => has_label(&labels, value),
+        "label!" => !has_label(&labels, value),
+        _ => true,
+    })
+}
+
+/// The list of what went; empty if nothing did.
+pub(crate) fn section(names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("Deleted Networks:\n{}\n\n", names.join("\n"))
 }

@@ -7,7 +7,7 @@ use wharfie_engine::container::settings::{MountKind, MountPoint, PortBinding, Re
 use wharfie_oci::config::Healthcheck;
 use wharfie_oci::duration;
 
-use super::mount_flag;
+use super::{checks, mount_flag};
 use crate::context::Context;
 use crate::env;
 use crate::failure::{Failure, Result};
@@ -50,6 +50,7 @@ macro_rules! create_flags {
             Flag::str("hostname", "Container host name").short('h'),
             Flag::bool("init", "Run an init inside the container that forwards signals and reaps processes"),
             Flag::bool("interactive", "Keep STDIN open even if not attached").short('i'),
+            Flag::str("ip", "IPv4 address (e.g., 172.30.100.104)").value_name("ip").check(checks::address),
             Flag::str("ipc", "IPC mode to use"),
             Flag::list("label", "Set meta data on a container").short('l'),
             Flag::list("label-file", "Read in a line delimited file of labels"),
@@ -61,6 +62,8 @@ macro_rules! create_flags {
             Flag::list("mount", "Attach a filesystem mount to the container").check(checks::mount),
             Flag::str("name", "Assign a name to the container"),
             Flag::str("network", "Connect a container to a network").value_name("network"),
+            Flag::list("network-alias", "Add network-scoped alias for the container"),
+            Flag::list("net-alias", "Add network-scoped alias for the container").hidden().alias_of("network-alias"),
             Flag::str("net", "Connect a container to a network").hidden().alias_of("network"),
             Flag::bool("no-healthcheck", "Disable any container-specified HEALTHCHECK"),
             Flag::int("oom-score-adj", "Tune host's OOM preferences (-1000 to 1000)"),
@@ -75,6 +78,7 @@ macro_rules! create_flags {
             Flag::bool("read-only", "Mount the container's root filesystem as read only"),
             Flag::str("restart", "Restart policy to apply when a container exits").default("no"),
             Flag::bool("rm", "Automatically remove the container when it exits"),
+            Flag::str("runtime", "Runtime to use for this container (wharfie, runc, crun, youki)"),
             Flag::list("security-opt", "Security Options"),
             Flag::str("shm-size", "Size of /dev/shm").value_name("bytes").check(checks::bytes),
             Flag::str("stop-signal", "Signal to stop the container"),
@@ -101,7 +105,6 @@ macro_rules! create_flags {
             Flag::list("device-write-bps", "Not supported").hidden(),
             Flag::list("device-write-iops", "Not supported").hidden(),
             Flag::str("gpus", "Not supported").hidden(),
-            Flag::str("ip", "Not supported").hidden(),
             Flag::str("ip6", "Not supported").hidden(),
             Flag::str("isolation", "Not supported").hidden(),
             Flag::str("kernel-memory", "Not supported").hidden(),
@@ -109,9 +112,7 @@ macro_rules! create_flags {
             Flag::list("link-local-ip", "Not supported").hidden(),
             Flag::str("mac-address", "Not supported").hidden(),
             Flag::int("memory-swappiness", "Not supported").hidden(),
-            Flag::list("network-alias", "Not supported").hidden(),
             Flag::bool("oom-kill-disable", "Not supported").hidden(),
-            Flag::str("runtime", "Not supported").hidden(),
             Flag::list("storage-opt", "Not supported").hidden(),
             Flag::str("volume-driver", "Not supported").hidden(),
             $($more),*
@@ -133,7 +134,6 @@ const UNSUPPORTED: &[&str] = &[
     "device-write-bps",
     "device-write-iops",
     "gpus",
-    "ip",
     "ip6",
     "isolation",
     "kernel-memory",
@@ -142,15 +142,14 @@ const UNSUPPORTED: &[&str] = &[
     "log-opt",
     "mac-address",
     "memory-swappiness",
-    "network-alias",
     "oom-kill-disable",
-    "runtime",
     "storage-opt",
     "volume-driver",
 ];
 
 /// Says which of the given flags change nothing.
 pub(crate) fn warn_of_unsupported(cx: &Context, matches: &Matches) {
+    cx.warn_of_trust(matches);
     for name in UNSUPPORTED.iter().filter(|name| matches.is_set(name)) {
         cx.warn(&format!("WARNING: --{name} is not supported and changes nothing"));
     }
@@ -171,6 +170,8 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
             "" => "default".to_owned(),
             other => other.to_owned(),
         },
+        aliases: matches.values("network-alias").to_vec(),
+        address: optional("ip").and_then(|text| text.trim().parse().ok()),
         publish_all: matches.flag("publish-all"),
         cap_add: matches.values("cap-add").to_vec(),
         cap_drop: matches.values("cap-drop").to_vec(),
@@ -199,6 +200,7 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         cgroup_parent: text("cgroup-parent"),
         oom_score_adj: matches.is_set("oom-score-adj").then(|| matches.int("oom-score-adj") as i32),
         stop_timeout: matches.is_set("stop-timeout").then(|| matches.int("stop-timeout")),
+        runtime: cx.runtime(matches.value("runtime")).map_err(invalid)?,
         ..Settings::default()
     };
     check_modes(matches).map_err(invalid)?;
@@ -209,10 +211,16 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         return Err(invalid(format!("logger: no log driver named '{}' is registered", settings.log_driver)));
     }
     settings.resources = resources(matches).map_err(invalid)?;
+    checks::limits(&settings.resources).map_err(invalid)?;
     for spec in matches.values("publish") {
         settings.ports.extend(ports(spec).map_err(invalid)?);
     }
     for spec in matches.values("tmpfs") {
+        let target = spec.split(':').next().unwrap_or_default();
+        if !target.starts_with('/') {
+            let text = format!("invalid mount path: '{target}' mount path must be absolute");
+            return Err(invalid(format!("{}{text}", crate::compat::DAEMON)));
+        }
         settings.mounts.push(tmpfs(spec));
     }
     let mut volumes = Vec::new();
@@ -292,7 +300,7 @@ fn security_options(matches: &Matches) -> Result<Vec<String>> {
     Ok(options)
 }
 
-fn pairs(values: &[String]) -> Vec<(String, String)> {
+pub(crate) fn pairs(values: &[String]) -> Vec<(String, String)> {
     values
         .iter()
         .map(|text| text.split_once('=').map_or((text.clone(), String::new()), |(k, v)| (k.to_owned(), v.to_owned())))
@@ -333,6 +341,12 @@ fn labels(matches: &Matches) -> Result<BTreeMap<String, String>> {
 }
 
 fn healthcheck(matches: &Matches) -> Result<Option<Healthcheck>, String> {
+    let has_check = ["cmd", "interval", "timeout", "start-period", "start-interval", "retries"]
+        .iter()
+        .any(|name| matches.is_set(&format!("health-{name}")));
+    if matches.flag("no-healthcheck") && has_check {
+        return Err("--no-healthcheck conflicts with --health-* options".to_owned());
+    }
     if matches.flag("no-healthcheck") {
         return Ok(Some(Healthcheck { test: Some(vec!["NONE".to_owned()]), ..Healthcheck::default() }));
     }
@@ -358,7 +372,8 @@ fn share_of_cpus(matches: &Matches) -> Option<u64> {
     Some((quota.saturating_mul(1000) / period).max(1))
 }
 
-fn resources(matches: &Matches) -> Result<wharfie_runtime::Resources, String> {
+/// What a container may use; `None` for what was not said.
+pub(crate) fn resources(matches: &Matches) -> Result<wharfie_runtime::Resources, String> {
     let size = |name: &str| match matches.value(name) {
         Some("-1") => Ok(Some(u64::MAX)),
         Some(text) => bytes(text).map(Some).ok_or_else(|| format!("invalid size: '{text}'")),
@@ -465,7 +480,7 @@ fn volume(cx: &Context, spec: &str) -> Result<Option<MountPoint>> {
         [""] => return Err(invalid("invalid empty volume spec".to_owned())),
         [source, target] => (*source, *target, ""),
         [source, target, options] => (*source, *target, *options),
-        _ => return Err(invalid(format!("invalid spec: {spec}: too many colons"))),
+        _ => return Err(invalid(format!("{}invalid volume specification: '{spec}'", crate::compat::DAEMON))),
     };
     if !target.starts_with('/') {
         return Err(invalid(format!(

@@ -3,6 +3,7 @@
 use wharfie_engine::Error;
 use wharfie_engine::container::Create;
 use wharfie_engine::container::monitor::{Detach, Report};
+use wharfie_engine::container::settings::Restart;
 use wharfie_engine::container::start::Streams;
 use wharfie_engine::pull::Pull;
 use wharfie_oci::Reference;
@@ -10,7 +11,7 @@ use wharfie_store::containers::ContainerRow;
 
 use super::checks;
 use super::options::{self, create_flags};
-use super::terminal;
+use super::terminal::{self, Session};
 use crate::commands::Run;
 use crate::compat;
 use crate::context::Context;
@@ -158,7 +159,9 @@ fn begin(cx: &Context, matches: &Matches, row: &ContainerRow) -> Result {
     }
     let attach = matches.values("attach");
     let wants = |name: &str| attach.is_empty() || attach.iter().any(|one| one.eq_ignore_ascii_case(name));
-    let code = if matches.flag("tty") {
+    let settings = wharfie_engine::container::settings_of(row)?;
+    // Who is started again is looked after by somebody who stays; we see the first run, as with docker.
+    let code = if settings.tty || settings.restart != Restart::No {
         let detach = Detach { awaits_client: true, size: terminal::size() };
         let mut monitor = engine.start_detached(row, detach)?;
         match monitor.report()? {
@@ -166,9 +169,15 @@ fn begin(cx: &Context, matches: &Matches, row: &ContainerRow) -> Result {
             other => return Err(report_failure(&other)),
         }
         let stream = engine.connect(row)?;
-        terminal::session(cx, stream, matches.value("detach-keys"), matches.flag("interactive"), move || match monitor
-            .report()
-        {
+        let session = Session {
+            detach_keys: matches.value("detach-keys"),
+            tty: settings.tty,
+            stdin: matches.flag("interactive") && wants("stdin"),
+            stdout: wants("stdout"),
+            stderr: wants("stderr"),
+            signals: matches.flag("sig-proxy"),
+        };
+        terminal::session(cx, stream, session, move || match monitor.report() {
             Ok(Report::Started(warnings)) => Ok(warnings),
             Ok(other) => Err(report_failure(&other)),
             Err(why) => Err(why.into()),

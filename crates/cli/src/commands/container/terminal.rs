@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
-use signal_hook::consts::SIGWINCH;
+use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::Signals;
 use wharfie_engine::container::attach::Frame;
 use wharfie_runtime::Size;
@@ -63,38 +63,75 @@ impl Drop for Raw {
     }
 }
 
+/// What of a container is connected to us.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Session<'a> {
+    /// The keys that end the session, if not the usual ones.
+    pub(crate) detach_keys: Option<&'a str>,
+    /// The container has a terminal.
+    pub(crate) tty: bool,
+    /// What we are given it gets.
+    pub(crate) stdin: bool,
+    /// What it writes is shown.
+    pub(crate) stdout: bool,
+    /// What it complains is shown.
+    pub(crate) stderr: bool,
+    /// Signals that we get it gets. With a terminal the keys are what it gets.
+    pub(crate) signals: bool,
+}
+
+impl<'a> Session<'a> {
+    /// Everything is connected.
+    pub(crate) fn whole(detach_keys: Option<&'a str>, tty: bool, stdin: bool) -> Self {
+        Self { detach_keys, tty, stdin, stdout: true, stderr: true, signals: true }
+    }
+}
+
+/// Signals that are passed on: those that mean the process and not its terminal.
+const FORWARDED: &[i32] = &[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT];
+
 /// Connects our streams to a container over `stream` until it ends or the user detaches. `ready` waits until the
 /// container runs; it is asked once the connection stands. Gives the exit code.
 pub(crate) fn session(
     cx: &Context,
     stream: UnixStream,
-    detach_keys: Option<&str>,
-    with_input: bool,
+    session: Session<'_>,
     ready: impl FnOnce() -> Result<Vec<String>> + Send,
 ) -> Result<u8> {
-    let keys = detach_sequence(detach_keys)?;
+    let keys = detach_sequence(session.detach_keys)?;
     let reader = stream.try_clone().map_err(|why| Failure::new(format!("cannot attach: {why}")))?;
     let writer = Arc::new(Mutex::new(stream));
     send_size(&writer);
+    // Heard from now on: a signal that comes while the container starts is passed on once it has.
+    let forwarded = if session.signals && !session.tty { FORWARDED } else { &[] };
+    let heard = Signals::new([SIGWINCH].iter().chain(forwarded));
     for warning in ready()? {
         cx.warn(&format!("WARNING: {warning}"));
     }
-    let raw = if with_input { Some(Raw::enter()) } else { None };
+    let raw = if session.stdin && session.tty { Some(Raw::enter()) } else { None };
     let is_detached = Arc::new(AtomicBool::new(false));
-    if let Ok(mut signals) = Signals::new([SIGWINCH]) {
+    if let Ok(mut signals) = heard {
         let writer = Arc::clone(&writer);
         std::thread::spawn(move || {
-            for _ in signals.forever() {
-                send_size(&writer);
+            for signal in signals.forever() {
+                match u8::try_from(signal) {
+                    Ok(number) if signal != SIGWINCH => {
+                        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                        let _ = Frame::Signal(number).write(&mut *writer);
+                    }
+                    _ => send_size(&writer),
+                }
             }
         });
     }
-    if with_input {
+    if session.stdin {
         let (writer, is_detached) = (Arc::clone(&writer), Arc::clone(&is_detached));
+        // The keys are the terminal's: what a pipe brings is only passed on.
+        let keys = if session.tty { keys } else { Vec::new() };
         // It may wait for a key for ever: nobody waits for it.
         std::thread::spawn(move || input(&writer, &keys, &is_detached));
     }
-    let code = output(reader);
+    let code = output(reader, session.stdout, session.stderr);
     drop(raw);
     if is_detached.load(Ordering::Relaxed) {
         cx.warn("read escape sequence");
@@ -104,14 +141,14 @@ pub(crate) fn session(
 }
 
 /// Prints what comes; the code that the container ended with.
-fn output(mut reader: UnixStream) -> Option<u8> {
+fn output(mut reader: UnixStream, shows_out: bool, shows_errors: bool) -> Option<u8> {
     while let Ok(Some(frame)) = Frame::read(&mut reader) {
         match frame {
-            Frame::Output(bytes) => {
+            Frame::Output(bytes) if shows_out => {
                 let mut out = io::stdout().lock();
                 let _ = out.write_all(&bytes).and_then(|()| out.flush());
             }
-            Frame::ErrorOutput(bytes) => {
+            Frame::ErrorOutput(bytes) if shows_errors => {
                 let _ = io::stderr().lock().write_all(&bytes);
             }
             Frame::End(code) => return Some(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),

@@ -31,6 +31,7 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
+    cx.warn_of_trust(matches);
     let reference: Reference = matches.args()[0].parse().map_err(wharfie_engine::Error::from)?;
     let (quiet, all_tags) = (matches.flag("quiet"), matches.flag("all-tags"));
     if all_tags && !reference.is_name_only() {

@@ -1,5 +1,7 @@
 //! `info`: this machine and this store.
 
+use std::path::PathBuf;
+
 use crate::commands::Run;
 use crate::commands::image::inspect::FORMAT;
 use crate::commands::version::VERSION;
@@ -39,6 +41,8 @@ struct Facts {
     mirrors: Vec<String>,
     cgroups: &'static str,
     security: Vec<String>,
+    runtimes: Vec<(String, PathBuf)>,
+    default_runtime: String,
 }
 
 fn run(cx: &Context, matches: &Matches) -> Result {
@@ -87,6 +91,8 @@ fn facts(cx: &Context) -> Result<Facts> {
             .chain(engine.config().is_rootless.then_some("name=rootless"))
             .map(str::to_owned)
             .collect(),
+        runtimes: cx.runtimes(),
+        default_runtime: cx.default_runtime().to_owned(),
     })
 }
 
@@ -112,7 +118,8 @@ fn page(facts: &Facts) -> String {
         "Client:\n Version:    {VERSION}\n Context:    default\n Debug Mode: false\n\n\
          Server:\n Containers: {}\n  Running: {}\n  Paused: {}\n  Stopped: {}\n Images: {}\n Server Version: {VERSION}\n \
          Storage Driver: overlay2\n  Snapshots: {}\n Logging Driver: json-file\n \
-         Cgroup Driver: cgroupfs\n Cgroup Version: {}\n Security Options:\n{} Kernel Version: {}\n \
+         Cgroup Driver: cgroupfs\n Cgroup Version: {}\n Runtimes: {}\n Default Runtime: {}\n \
+         Security Options:\n{} Kernel Version: {}\n \
          Operating System: {}\n OSType: linux\n Architecture: {}\n CPUs: {}\n Total Memory: {}\n Name: {}\n ID: {}\n \
          Docker Root Dir: {}\n Debug Mode: false\n Experimental: false\n Insecure Registries:\n",
         facts.containers[0],
@@ -122,6 +129,8 @@ fn page(facts: &Facts) -> String {
         facts.images,
         facts.snapshots,
         facts.cgroups,
+        facts.runtimes.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" "),
+        facts.default_runtime,
         facts.security.iter().map(|option| security(option)).collect::<String>(),
         facts.kernel,
         facts.system,
@@ -196,6 +205,14 @@ fn value(facts: &Facts) -> Value {
             Field::new("Swarm", swarm),
             Field::new("LiveRestoreEnabled", Value::Bool(false)),
             Field::new("SecurityOptions", texts(&facts.security)),
+            Field::new(
+                "Runtimes",
+                Value::map(facts.runtimes.iter().map(|(name, program)| {
+                    let path = program.display().to_string();
+                    (name.as_str(), Value::document(vec![Field::named("Path", "path", path)]))
+                })),
+            ),
+            Field::new("DefaultRuntime", facts.default_runtime.as_str()),
             Field::new("Warnings", Value::List(None)),
         ],
     )

@@ -38,6 +38,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let (ids, bytes) = prune_containers(cx, &given)?;
     cx.print(&container::lifecycle::section(&ids))?;
+    let networks = cx.engine()?.prune_networks(|network| container::network::fits_prune(cx, network, &given))?;
+    cx.print(&container::network::section(&networks))?;
     let gone = match volumes {
         true => cx.engine()?.prune_volumes(false, &|volume| container::volume::fits(volume, &given))?,
         false => Vec::new(),

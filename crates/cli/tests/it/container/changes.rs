@@ -67,3 +67,18 @@ fn a_path_that_nobody_asked_for_is_not_committed() {
     host.run(&["run", "--rm", "box:2", "sh", "-c", "echo $PATH"])
         .prints("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
 }
+
+#[test]
+fn a_container_that_never_ran_is_exported_with_its_mount_points() {
+    let Some(host) = box_host() else { return };
+    host.run(&["create", "--name", "one", "box:1", "true"]).succeeds();
+    let archive = host.path().join("one.tar").display().to_string();
+    host.run(&["export", "-o", &archive, "one"]).prints("");
+    let listed = wharfie_testkit::needs::succeeds(std::process::Command::new("tar").args(["-tf", &archive]), "tar");
+    let names: Vec<&str> = listed.lines().map(|name| name.trim_start_matches("./")).collect();
+    for name in ["dev/", "proc/", "sys/", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab", ".dockerenv"] {
+        assert!(names.contains(&name), "no {name} in {listed}");
+    }
+    host.run(&["diff", "one"]).prints("");
+    host.run(&["start", "-a", "one"]).prints("");
+}

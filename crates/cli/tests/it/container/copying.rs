@@ -79,3 +79,13 @@ fn a_running_containers_mounts_are_seen() {
     assert_eq!(fs::read_to_string(host.path().join("x")).unwrap(), "1\n");
     host.run(&["rm", "-f", "web"]).succeeds();
 }
+
+#[test]
+fn archived_files_belong_to_the_containers_user() {
+    let Some(host) = box_host() else { return };
+    let file = host.file("note", b"hello\n").display().to_string();
+    host.run(&["create", "--name", "one", "-u", "web", "box:1", "sh", "-c", "stat -c '%n %u %g' /tmp/*"]).succeeds();
+    host.run(&["cp", "-a", &file, "one:/tmp/archived"]).prints("");
+    host.run(&["cp", &file, "one:/tmp/plain"]).prints("");
+    host.run(&["start", "-a", "one"]).prints("/tmp/archived 33 33\n/tmp/plain 0 0\n");
+}

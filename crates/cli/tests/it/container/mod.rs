@@ -6,8 +6,11 @@ mod crowds;
 mod hostile;
 mod lifecycle;
 mod networks;
+mod other_runtimes;
+mod own_networks;
 mod running;
 mod terminals;
+mod updating;
 mod volumes;
 mod wording;
 
@@ -25,7 +28,7 @@ fn leftovers(host: &Host, ids: &[String]) -> Vec<String> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("proc is mounted");
     let place = host.path().to_string_lossy().into_owned();
     let mut found: Vec<String> = mounts.lines().filter(|line| line.contains(&place)).map(str::to_owned).collect();
-    for directory in ["/sys/fs/cgroup", "/run/wharfie/wharfie0"] {
+    for directory in ["/sys/fs/cgroup", "/run/wharfie"] {
         collect(directory.as_ref(), 4, ids, &mut found);
     }
     found
@@ -37,7 +40,9 @@ fn collect(directory: &std::path::Path, depth: u32, ids: &[String], found: &mut 
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let is_address = directory.starts_with("/run") && !is_directory;
+        // Reading what is no file can have effects: runtimes wait for that.
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        let is_address = directory.starts_with("/run") && is_file;
         let owner = if is_address { std::fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
         if ids.iter().any(|id| name.contains(id.as_str()) || owner == *id) {
             found.push(path.display().to_string());

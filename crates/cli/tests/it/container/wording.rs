@@ -30,6 +30,25 @@ fn run_and_create_refuse_what_makes_no_sense() {
         host.run(&["run", &word, "box:1"]).fails(125, &flag("run", value, name, why));
         host.run(&["create", &word, "box:1"]).fails(125, &flag("create", value, name, why));
     }
+    for (words, text) in [
+        (&["--restart", "foo:x"][..], "invalid restart policy format: maximum retry count must be an integer"),
+        (&["--no-healthcheck", "--health-cmd", "x"], "--no-healthcheck conflicts with --health-* options"),
+    ] {
+        let text = format!("wharfie: {text}\n\nRun 'wharfie create --help' for more information");
+        host.run(&[&["create"], words, &["box:1"]].concat()).fails(125, &text);
+    }
+    for (words, text) in [
+        (&["-m", "1m"][..], "Minimum memory limit allowed is 6MB"),
+        (&["--memory-swap", "9m"], "You should always set the Memory limit when using Memoryswap limit, see usage"),
+        (
+            &["-m", "9m", "--memory-swap", "8m"],
+            "Minimum memoryswap limit should be larger than memory limit, see usage",
+        ),
+        (&["--tmpfs", "x"], "invalid mount path: 'x' mount path must be absolute"),
+        (&["-v", "a:b:c:d"], "invalid volume specification: 'a:b:c:d'"),
+    ] {
+        host.run(&[&["create"], words, &["box:1"]].concat()).fails(1, &format!("{DAEMON}{text}"));
+    }
     let pull = "invalid pull option: 'foo': must be one of \"always\", \"missing\" or \"never\"";
     for command in ["run", "create"] {
         let tail = format!("\n\nRun 'wharfie {command} --help' for more information");
@@ -46,6 +65,48 @@ fn run_and_create_refuse_what_makes_no_sense() {
     host.run(&["create", "-v", "rel/path:/x", "box:1"]).fails(1, &name);
     host.run(&["create", "--stop-signal", "FOO", "box:1"]).fails(1, &format!("{DAEMON}Invalid signal: FOO"));
     host.run(&["ps", "-aq"]).prints("");
+}
+
+#[test]
+fn what_only_the_daemon_can_refuse_is_refused_in_its_words() {
+    let Some(host) = box_host() else { return };
+    let device = "error gathering device information while adding custom device";
+    let cases = [
+        (["--ipc", "foo"], "invalid IPC mode: foo".to_owned()),
+        (["--cap-add", "foo"], "invalid CapAdd: unknown capability: \"CAP_FOO\"".to_owned()),
+        (["--cap-drop", "CAP_FOO"], "invalid CapDrop: unknown capability: \"CAP_FOO\"".to_owned()),
+        (["--device", "/dev/nope"], format!("{device} \"/dev/nope\": no such file or directory")),
+        (["--device", "/etc/passwd"], format!("{device} \"/etc/passwd\": not a device node")),
+    ];
+    for (flags, text) in cases {
+        let text = format!("wharfie: {DAEMON}{text}\n\nRun 'wharfie run --help' for more information");
+        host.run(&[&["run", "--rm"], &flags[..], &["box:1", "true"]].concat()).fails(125, &text);
+    }
+    host.run(&["create", "--cap-add", "foo", "box:1"])
+        .fails(1, &format!("{DAEMON}invalid CapAdd: unknown capability: \"CAP_FOO\""));
+    host.run(&["run", "-d", "--name", "one", "box:1", "sleep", "1000"]).succeeds();
+    let text = "OCI runtime exec failed: exec failed: unable to start container process: chdir to cwd (\"/nope\") set in \
+                config.json failed: no such file or directory: unknown";
+    host.run(&["exec", "-w", "/nope", "one", "pwd"]).fails(126, &format!("{DAEMON}{text}"));
+    host.run(&["rm", "-f", "one"]).succeeds();
+}
+
+#[test]
+fn trust_that_cannot_be_had_is_said() {
+    let Some(host) = box_host() else { return };
+    let outcome = host.run(&["run", "--rm", "--disable-content-trust=false", "box:1", "echo", "hello"]);
+    let text = "WARNING: --disable-content-trust=false is not supported: signatures are not verified\n";
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("hello\n", text));
+    host.run(&["run", "--rm", "--disable-content-trust", "box:1", "echo", "hello"]).prints("hello\n");
+}
+
+#[test]
+fn both_forms_of_cp_are_shown() {
+    let Some(host) = box_host() else { return };
+    let help = host.run(&["cp", "--help"]).succeeds();
+    let usage = "Usage:  wharfie cp [OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n\twharfie cp [OPTIONS] SRC_PATH|- \
+                 CONTAINER:DEST_PATH\n\n";
+    assert!(help.starts_with(usage), "{help}");
 }
 
 #[test]

@@ -9,13 +9,13 @@ use super::{diff_ids, holds, rich};
 use crate::{host, host_with};
 
 /// podman with a storage of its own, gone with the test's folder.
-struct Podman {
+pub(super) struct Podman {
     folder: PathBuf,
 }
 
 impl Podman {
     /// `None`, with a word about it, for whoever is not root.
-    fn within(host: &Host) -> Option<Self> {
+    pub(super) fn within(host: &Host) -> Option<Self> {
         needs::root("podman").then(|| Self { folder: host.path().join("podman") })
     }
 
@@ -33,7 +33,7 @@ impl Podman {
     }
 
     #[track_caller]
-    fn podman(&self, words: &[&str]) -> String {
+    pub(super) fn podman(&self, words: &[&str]) -> String {
         needs::succeeds(&mut self.command("podman", words), "podman")
     }
 

@@ -1,0 +1,188 @@
+//! `network create` and what it makes possible: names, addresses of one's choice, several networks at once.
+
+use wharfie_testkit::Host;
+
+use super::{box_host, id, leftovers};
+
+/// A network's name that no other test has, made; it goes with the value.
+struct Network<'a> {
+    host: &'a Host,
+    name: &'static str,
+    id: String,
+}
+
+impl<'a> Network<'a> {
+    fn new(host: &'a Host, name: &'static str, flags: &[&str]) -> Self {
+        let id = id(&host.run(&[&["network", "create"], flags, &[name]].concat()).succeeds());
+        Self { host, name, id }
+    }
+
+    fn is_on_machine(&self) -> bool {
+        let device = format!("wb{}", &self.id[..12]);
+        let tables = std::process::Command::new("nft").args(["list", "tables"]).output().expect("nft is installed");
+        let state = std::fs::exists(format!("/run/wharfie/{device}")).unwrap_or(true);
+        let link = std::fs::exists(format!("/sys/class/net/{device}")).unwrap_or(true);
+        let table = String::from_utf8_lossy(&tables.stdout).contains(&device);
+        assert_eq!(link, table, "a bridge and its table come and go together");
+        link || state
+    }
+}
+
+impl Drop for Network<'_> {
+    fn drop(&mut self) {
+        self.host.run(&["network", "rm", self.name]);
+    }
+}
+
+#[test]
+fn networks_are_made_listed_shown_and_removed() {
+    let Some(host) = box_host() else { return };
+    let network = Network::new(&host, "back", &["--subnet", "10.91.1.0/24", "--label", "a=b", "--internal"]);
+    let row = format!("{} back bridge true a=b\n", &network.id[..12]);
+    let format = "{{.ID}} {{.Name}} {{.Driver}} {{.Internal}} {{.Labels}}";
+    host.run(&["network", "ls", "-f", "type=custom", "--format", format]).prints(&row);
+    host.run(&["network", "ls", "-f", "label=a=c", "-q"]).prints("");
+    let format =
+        "{{.Name}} {{.Internal}} {{(index .IPAM.Config 0).Subnet}} {{(index .IPAM.Config 0).Gateway}} {{.Labels.a}}";
+    for name in ["back", &network.id[..6]] {
+        host.run(&["network", "inspect", "-f", format, name]).prints("back true 10.91.1.0/24 10.91.1.1 b\n");
+    }
+    let refused: [(&[&str], &str); 8] = [
+        (&["create", "back"], "network with name back already exists"),
+        (&["create", "--subnet", "10.91.0.0/16", "x"], "Pool overlaps with other one on this address space"),
+        (&["create", "--subnet", "10", "x"], "invalid network config:\ninvalid subnet 10: invalid CIDR block notation"),
+        (&["create", "-d", "macvlan", "x"], "plugin \"macvlan\" not found"),
+        (&["create", "host"], "operation is not permitted on predefined host network "),
+        (&["rm", "host"], "host is a pre-defined network and cannot be removed"),
+        (&["rm", "nope"], "network nope not found"),
+        (&["connect", "nope", "web"], "No such container: web"),
+    ];
+    for (words, text) in refused {
+        host.run(&[&["network"], words].concat()).fails(1, &format!("Error response from daemon: {text}"));
+    }
+    let gateway = host.run(&["network", "create", "--gateway", "10.91.2.1", "x"]);
+    gateway.fails(1, "no matching subnet for gateway 10.91.2.1");
+    assert!(network.is_on_machine());
+    host.run(&["network", "rm", "back"]).prints("back\n");
+    assert!(!network.is_on_machine());
+    let other = Network::new(&host, "front", &[]);
+    host.run(&["network", "prune", "-f", "--filter", "label=a"]).prints("");
+    host.run(&["network", "prune", "-f"]).prints("Deleted Networks:\nfront\n\n");
+    assert!(!other.is_on_machine());
+}
+
+#[test]
+fn containers_of_a_network_know_one_another_by_name() {
+    let Some(host) = box_host() else { return };
+    let network = Network::new(&host, "names", &[]);
+    let words =
+        ["run", "-d", "--name", "web", "--network", "names", "--network-alias", "www", "box:1", "sleep", "1000"];
+    let id = id(&host.run(&words).succeeds());
+    host.run(&["ps", "-q", "--no-trunc", "-f", "network=names"]).prints(&format!("{id}\n"));
+    for name in ["web", "www", &id[..12]] {
+        let ping = format!("ping -c 1 -w 5 {name}");
+        host.run(&["run", "--rm", "--network", "names", "box:1", "sh", "-c", &ping]).succeeds();
+    }
+    // Another one is known while it runs, to those who were there before, and not any longer.
+    let seen = |name: &str| host.run(&["exec", "web", "sh", "-c", &format!("grep -cw {name} /etc/hosts")]).stdout;
+    host.run(&["run", "-d", "--name", "other", "--network", "names", "box:1", "sleep", "1000"]).succeeds();
+    assert_eq!(seen("other"), "1\n");
+    host.run(&["rename", "other", "another"]).prints("");
+    assert_eq!((seen("other"), seen("another")), ("0\n".to_owned(), "1\n".to_owned()));
+    // What a container has written into its file stays.
+    host.run(&["exec", "web", "sh", "-c", "sed '1i 10.0.0.1 mine' /etc/hosts > /h; cat /h > /etc/hosts"]).prints("");
+    host.run(&["rm", "-f", "another"]).prints("another\n");
+    assert_eq!((seen("another"), seen("mine")), ("0\n".to_owned(), "1\n".to_owned()));
+    let used = host.run(&["network", "rm", "names"]);
+    let text = format!("network names has active endpoints (name:\"web\" id:\"{}\")", &id[..12]);
+    used.fails(1, &format!("Error response from daemon: error while removing network: {text}"));
+    host.run(&["network", "prune", "-f"]).prints("");
+    host.run(&["rm", "-f", "web"]).prints("web\n");
+    assert_eq!(leftovers(&host, &[id]), Vec::<String>::new());
+    host.run(&["network", "rm", "names"]).prints("names\n");
+    assert!(!network.is_on_machine());
+    let gone = host.run(&["run", "--rm", "--network", "names", "box:1"]);
+    assert!(gone.code == 125 && gone.stderr.contains("network names not found"), "{gone:?}");
+}
+
+#[test]
+fn containers_come_and_go_between_networks() {
+    let Some(host) = box_host() else { return };
+    let front = Network::new(&host, "one", &[]);
+    let _back = Network::new(&host, "two", &["--subnet", "10.91.3.0/24", "--internal"]);
+    let id = id(&host.run(&["run", "-d", "--name", "web", "--network", "one", "box:1", "sleep", "1000"]).succeeds());
+    let addresses = || {
+        let script = "ip -o -4 addr | tr -s ' ' | cut -d' ' -f2,4 | grep eth; ip route | grep -c default";
+        host.run(&["exec", "web", "sh", "-c", script]).stdout
+    };
+    let first = addresses();
+    assert!(first.starts_with("eth0 ") && first.ends_with("/24\n1\n"), "{first}");
+    host.run(&["network", "connect", "--ip", "10.91.3.9", "--alias", "w2", "two", "web"]).prints("");
+    assert!(addresses().contains("eth1 10.91.3.9/24\n1\n"), "{}", addresses());
+    let again = host.run(&["network", "connect", "two", "web"]);
+    again.fails(1, "Error response from daemon: endpoint with name web already exists in network two");
+    // The other network leads nowhere, but to its own.
+    let script = "ping -c 1 -w 5 w2 > /dev/null && echo near; ip route | grep default || echo closed";
+    host.run(&["run", "--rm", "--network", "two", "box:1", "sh", "-c", script]).prints("near\nclosed\n");
+    let taken = host.run(&["run", "--rm", "--network", "two", "--ip", "10.91.3.9", "box:1"]);
+    assert!(
+        taken.code == 125 && taken.stderr.contains("Error response from daemon: Address already in use"),
+        "{taken:?}"
+    );
+    // Both are there after the next start, too.
+    host.run(&["restart", "-t", "0", "web"]).prints("web\n");
+    assert!(addresses().contains("eth1 10.91.3.9/24\n1\n"), "{}", addresses());
+    host.run(&["network", "disconnect", "one", "web"]).prints("");
+    let left = addresses();
+    assert!(!left.contains("eth0"), "{left}");
+    host.run(&[
+        "inspect",
+        "-f",
+        "{{range $name, $one := .NetworkSettings.Networks}}{{$name}} {{$one.IPAddress}}{{end}}",
+        "web",
+    ])
+    .prints("two 10.91.3.9\n");
+    let text = format!("container {id} is not connected to network one");
+    host.run(&["network", "disconnect", "one", "web"]).fails(1, &format!("Error response from daemon: {text}"));
+    host.run(&["network", "rm", "one"]).prints("one\n");
+    assert!(!front.is_on_machine());
+    host.run(&["rm", "-f", "web"]).prints("web\n");
+    assert_eq!(leftovers(&host, &[id]), Vec::<String>::new());
+}
+
+#[test]
+fn what_only_networks_of_ones_own_have_is_refused_elsewhere() {
+    let Some(host) = box_host() else { return };
+    let cases = [
+        (["--network-alias", "x"], "network-scoped alias is supported only for containers in user defined networks"),
+        (["--ip", "10.0.0.9"], "user specified IP address is supported on user defined networks only"),
+    ];
+    for (flags, text) in cases {
+        let refused = host.run(&[&["run", "--rm"], &flags[..], &["box:1"]].concat());
+        let text =
+            format!("wharfie: Error response from daemon: {text}\n\nRun 'wharfie run --help' for more information");
+        refused.fails(125, &text);
+    }
+}
+
+#[test]
+fn a_network_is_usable_after_a_crash_of_those_on_it() {
+    let Some(host) = box_host() else { return };
+    let network = Network::new(&host, "crash", &[]);
+    let id = id(&host.run(&["run", "-d", "--name", "web", "--network", "crash", "box:1", "sleep", "1000"]).succeeds());
+    let pid: i32 = host.run(&["inspect", "-f", "{{.State.Pid}}", "web"]).succeeds().trim_end().parse().unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let monitor: i32 = stat[stat.rfind(')').unwrap() + 4..].split(' ').next().unwrap().parse().unwrap();
+    for victim in [monitor, pid] {
+        let victim = rustix::process::Pid::from_raw(victim).unwrap();
+        rustix::process::kill_process(victim, rustix::process::Signal::KILL).unwrap();
+    }
+    while host.run(&["inspect", "-f", "{{.State.Status}}", "web"]).succeeds() != "exited\n" {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let checked = host.run(&["system", "fsck"]).succeeds();
+    assert!(checked.contains("Deleted leftover address of container web\n"), "{checked}");
+    assert_eq!(leftovers(&host, std::slice::from_ref(&id)), Vec::<String>::new());
+    host.run(&["network", "rm", "crash"]).prints("crash\n");
+    assert!(!network.is_on_machine());
+}

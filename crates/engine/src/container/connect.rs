@@ -1,0 +1,162 @@
+//! Connecting containers to networks after they were made, and disconnecting them.
+
+use std::net::Ipv4Addr;
+
+use wharfie_runtime::{MAX_DEVICE_NUMBER, plug, unplug};
+use wharfie_store::containers::ContainerRow;
+
+use super::lifecycle::target_of;
+use super::settings::{Attachment, Settings};
+use super::{is_alive, network, settings_of};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+impl Engine {
+    /// Puts a container on one more network, at once if it runs.
+    ///
+    /// # Errors
+    /// In docker's words, when there is no such network or container, or it is on it already.
+    pub fn connect_network(
+        &self,
+        network: &str,
+        container: &str,
+        aliases: &[String],
+        address: Option<Ipv4Addr>,
+    ) -> Result<()> {
+        let row = self.container(container)?;
+        let mut settings = settings_of(&row)?;
+        let name = self.network_to_change(network, &settings)?;
+        if settings.attachments().iter().any(|one| one.network == name) {
+            let text = format!("endpoint with name {} already exists in network {name}", row.name);
+            return Err(Error::Container(text));
+        }
+        check(&name, aliases, address)?;
+        let attachment = Attachment { network: name.clone(), aliases: aliases.to_vec(), address };
+        if is_alive(&row) {
+            self.plug(&row, &attachment)?;
+        }
+        match settings.network.as_str() {
+            "none" => {
+                settings.network.clone_from(&name);
+                (settings.aliases, settings.address) = (attachment.aliases, attachment.address);
+            }
+            _ => settings.more_networks.push(attachment),
+        }
+        self.set_settings(&row, &settings)?;
+        self.tell_names(&[name])
+    }
+
+    fn plug(&self, row: &ContainerRow, attachment: &Attachment) -> Result<()> {
+        let target = target_of(row).ok_or_else(|| Error::NotRunning(row.id.clone()))?;
+        let store = self.writer()?;
+        let is_used = |number: &u8| row.state.addresses.values().any(|(_, used)| used == number);
+        let number = (0..MAX_DEVICE_NUMBER).find(|number| !is_used(number));
+        let number = number.ok_or_else(|| Error::Container("a container can be on ten networks".to_owned()))?;
+        let mut bridge = network::bridge_of(store, row, attachment)?;
+        bridge.device_number = number;
+        // The way out stays where it is; one that has none yet gets it.
+        bridge.is_way_out &= row.state.addresses.is_empty();
+        if let Err(why) = plug(&target, &row.id, &bridge) {
+            network::release(store, row, &attachment.network);
+            return Err(why.into());
+        }
+        store.change_container(&row.id, |state| {
+            let address = bridge.address.to_string();
+            if state.address.is_empty() {
+                state.address.clone_from(&address);
+            }
+            state.addresses.insert(attachment.network.clone(), (address, number));
+        })?;
+        Ok(())
+    }
+
+    /// Takes a container off a network, at once if it runs. By force it is enough that the network exists.
+    ///
+    /// # Errors
+    /// In docker's words, when there is no such network or container, or it is not on it.
+    pub fn disconnect_network(&self, network: &str, container: &str, force: bool) -> Result<()> {
+        let row = self.container(container)?;
+        let mut settings = settings_of(&row)?;
+        let name = self.network_to_change(network, &settings)?;
+        let mut attachments = settings.attachments();
+        let before = attachments.len();
+        attachments.retain(|one| one.network != name);
+        if attachments.len() == before {
+            let text = format!("container {} is not connected to network {name}", row.id);
+            return if force { Ok(()) } else { Err(Error::Container(text)) };
+        }
+        if let Some((address, number)) = row.state.addresses.get(&name) {
+            unplug(&row.id, *number)?;
+            self.writer()?.change_container(&row.id, |state| {
+                state.addresses.remove(&name);
+                if state.address == *address {
+                    state.address = state.addresses.values().next().map(|(other, _)| other.clone()).unwrap_or_default();
+                }
+            })?;
+        }
+        network::release(self.writer()?, &row, &name);
+        let mut left = attachments.into_iter();
+        match left.next() {
+            Some(first) => {
+                settings.network = first.network;
+                (settings.aliases, settings.address) = (first.aliases, first.address);
+            }
+            None => {
+                "none".clone_into(&mut settings.network);
+                (settings.aliases, settings.address) = Default::default();
+            }
+        }
+        settings.more_networks = left.collect();
+        self.set_settings(&row, &settings)?;
+        // Its own file too still names those whom it cannot reach any more.
+        let mut told: Vec<String> = settings.attachments().into_iter().map(|one| one.network).collect();
+        told.push(name);
+        self.tell_names(&told)
+    }
+
+    /// The full name of a network that a container with these settings can be put on or taken off.
+    fn network_to_change(&self, name: &str, settings: &Settings) -> Result<String> {
+        if self.config().is_rootless {
+            return Err(Error::Container("only root can connect containers to networks".to_owned()));
+        }
+        let is_shared = settings.network.starts_with("container:");
+        if is_shared {
+            let text = "container sharing network namespace with another container or host cannot be connected to any other network";
+            return Err(Error::Container(text.to_owned()));
+        }
+        match name {
+            "host" => Err(host()),
+            _ if settings.network == "host" => Err(host()),
+            "none" => {
+                let text = "container cannot be connected to multiple networks with one of the networks in private (none) mode";
+                Err(Error::Container(text.to_owned()))
+            }
+            "bridge" => Ok(name.to_owned()),
+            other => Ok(self.network(other)?.name),
+        }
+    }
+
+    pub(crate) fn set_settings(&self, row: &ContainerRow, settings: &Settings) -> Result<()> {
+        let text = serde_json::to_string(settings).map_err(Error::Document)?;
+        Ok(self.writer()?.set_container_settings(&row.id, &text)?)
+    }
+}
+
+fn host() -> Error {
+    Error::Container("container cannot be disconnected from host network or connected to host network".to_owned())
+}
+
+/// Refuses what only networks of the user's own have, in docker's words.
+pub(super) fn check(network: &str, aliases: &[String], address: Option<Ipv4Addr>) -> Result<()> {
+    let is_own = !matches!(network, "" | "default" | "bridge" | "host" | "none" | "pasta" | "slirp4netns")
+        && !network.starts_with("container:");
+    if !is_own && !aliases.is_empty() {
+        let text = "network-scoped alias is supported only for containers in user defined networks";
+        return Err(Error::Container(text.to_owned()));
+    }
+    if !is_own && address.is_some() {
+        let text = "user specified IP address is supported on user defined networks only";
+        return Err(Error::Container(text.to_owned()));
+    }
+    Ok(())
+}

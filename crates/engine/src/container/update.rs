@@ -1,0 +1,71 @@
+//! Changing what a container may use, also while it runs.
+
+use wharfie_runtime::Resources;
+use wharfie_store::containers::Status;
+
+use super::lifecycle::target_of;
+use super::settings::Restart;
+use super::{is_alive, settings_of};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// What to change; the rest stays.
+#[derive(Debug, Clone, Default)]
+pub struct Update {
+    /// Limits that are not `None` are set anew.
+    pub resources: Resources,
+    /// What happens when it ends.
+    pub restart: Option<Restart>,
+}
+
+impl Engine {
+    /// Changes limits and restart policy of a container, at once if it runs.
+    ///
+    /// # Errors
+    /// In docker's words, when they contradict each other or what the container has; when a limit cannot be set.
+    pub fn update(&self, name: &str, update: &Update) -> Result<()> {
+        let row = self.container(name)?;
+        let mut settings = settings_of(&row)?;
+        let refused = |why: &str| Err(Error::Container(format!("Cannot update container {}: {why}", row.id)));
+        if let Some(restart) = update.restart {
+            if settings.auto_remove && restart != Restart::No {
+                return refused("Restart policy cannot be updated because AutoRemove is enabled for the container");
+            }
+            settings.restart = restart;
+        }
+        let merged = merge(&settings.resources, &update.resources);
+        if let (Some(memory), Some(both)) = (merged.memory, merged.memory_swap)
+            && both < memory
+        {
+            return refused(
+                "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
+            );
+        }
+        if is_alive(&row)
+            && update.resources != Resources::default()
+            && let Some(mut target) = target_of(&row)
+        {
+            let parent = Some(settings.cgroup_parent.as_str()).filter(|parent| !parent.is_empty());
+            let is_frozen = row.state.status == Status::Paused;
+            target.cgroup = target.cgroup.update(parent, &row.id, &update.resources, &merged, is_frozen)?;
+            let target = serde_json::to_string(&target).map_err(Error::Document)?;
+            self.writer()?.change_container(&row.id, |state| state.target = target)?;
+        }
+        settings.resources = merged;
+        self.set_settings(&row, &settings)
+    }
+}
+
+fn merge(old: &Resources, new: &Resources) -> Resources {
+    Resources {
+        memory: new.memory.or(old.memory),
+        memory_swap: new.memory_swap.or(old.memory_swap),
+        memory_reservation: new.memory_reservation.or(old.memory_reservation),
+        milli_cpus: new.milli_cpus.or(old.milli_cpus),
+        cpu_shares: new.cpu_shares.or(old.cpu_shares),
+        cpuset_cpus: new.cpuset_cpus.clone().or_else(|| old.cpuset_cpus.clone()),
+        cpuset_mems: new.cpuset_mems.clone().or_else(|| old.cpuset_mems.clone()),
+        pids: new.pids.or(old.pids),
+        blkio_weight: new.blkio_weight.or(old.blkio_weight),
+    }
+}

@@ -1,0 +1,319 @@
+//! Networks of the user's own: a bridge each, with addresses of its own, made and removed by name.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+use wharfie_runtime::Subnet;
+use wharfie_store::Store;
+
+use crate::container::network::STATE;
+use crate::container::random;
+use crate::container::settings::Settings;
+use crate::container::{is_alive, settings_of};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// What to make.
+#[derive(Debug, Clone, Default)]
+pub struct CreateNetwork {
+    /// Its name.
+    pub name: String,
+    /// `ADDRESS/BITS`; one that is free if not given.
+    pub subnet: Option<String>,
+    /// The bridge's own address; the first one if not given.
+    pub gateway: Option<Ipv4Addr>,
+    /// Nothing leads out.
+    pub is_internal: bool,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// 64 hexadecimal digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// When it was made, in nanoseconds since 1970.
+    pub created: i64,
+    /// First address.
+    pub address: Ipv4Addr,
+    /// How many bits of it are the network's.
+    pub prefix: u8,
+    /// The bridge's own address.
+    pub gateway: Ipv4Addr,
+    /// Nothing leads out.
+    pub is_internal: bool,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Network {
+    /// The bridge, named after the id: 15 characters are a device name's limit.
+    pub fn device(&self) -> String {
+        format!("wb{}", &self.id[..12])
+    }
+
+    pub(crate) fn subnet(&self) -> Subnet {
+        Subnet {
+            device: self.device(),
+            network: self.address,
+            prefix: self.prefix,
+            gateway: self.gateway,
+            is_internal: self.is_internal,
+            state: STATE.into(),
+        }
+    }
+
+    fn range(&self) -> Range {
+        Range { first: self.address.into(), prefix: self.prefix }
+    }
+}
+
+/// Networks that are there without being made, and their drivers.
+pub const BUILTIN: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
+
+/// Addresses with a beginning in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Range {
+    first: u32,
+    prefix: u8,
+}
+
+impl Range {
+    fn mask(self) -> u32 {
+        u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0)
+    }
+
+    fn overlaps(self, other: Self) -> bool {
+        let mask = self.mask() & other.mask();
+        self.first & mask == other.first & mask
+    }
+
+    /// As docker's daemon reads it, in its words.
+    fn parse(text: &str) -> Result<Self> {
+        let invalid =
+            || Error::Container(format!("invalid network config:\ninvalid subnet {text}: invalid CIDR block notation"));
+        let (address, prefix) = text.split_once('/').ok_or_else(invalid)?;
+        let address: Ipv4Addr = address.parse().map_err(|_| invalid())?;
+        // Fewer than two bits leave no address for a container.
+        let prefix: u8 = prefix.parse().ok().filter(|bits| (1..=30).contains(bits)).ok_or_else(invalid)?;
+        let range = Self { first: address.into(), prefix };
+        Ok(Self { first: range.first & range.mask(), prefix })
+    }
+}
+
+impl Engine {
+    /// Makes a network with its bridge. Gives its id.
+    ///
+    /// # Errors
+    /// In docker's words, when the name is taken or no name, or the addresses are; when the bridge cannot be made.
+    pub fn create_network(&self, create: &CreateNetwork) -> Result<Network> {
+        let name = &create.name;
+        if BUILTIN.iter().any(|(builtin, _)| builtin == name) || name == "default" {
+            return Err(Error::Container(format!("operation is not permitted on predefined {name} network ")));
+        }
+        let is_word = |c: char| c.is_ascii_alphanumeric();
+        if !name.starts_with(is_word) || !name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-')) {
+            let allowed = "only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed";
+            return Err(Error::Container(format!(
+                "{name:?} includes invalid characters for a network name, {allowed}"
+            )));
+        }
+        if self.config().is_rootless || !rustix::process::geteuid().is_root() {
+            return Err(Error::Container("only root can make networks".to_owned()));
+        }
+        let asked = create.subnet.as_deref().map(Range::parse).transpose()?;
+        let store = self.writer()?;
+        let id = random::id()?;
+        let created = crate::container::start::nanos(store);
+        let mut made = None;
+        let is_new = store.record_network(name, |others| {
+            let mut taken = vec![Range::parse("172.29.0.0/16")?];
+            taken.extend(others.iter().filter_map(|(_, text)| parse(text)).map(|network| network.range()));
+            let range = match asked {
+                Some(range) if taken.iter().any(|other| other.overlaps(range)) => {
+                    return Err(Error::Container("Pool overlaps with other one on this address space".to_owned()));
+                }
+                Some(range) => range,
+                None => free(&taken, &routes()).ok_or_else(|| {
+                    let text = "could not find an available, non-overlapping IPv4 address pool among the defaults";
+                    Error::Container(format!("{text} to assign to the network"))
+                })?,
+            };
+            let gateway = create.gateway.unwrap_or_else(|| Ipv4Addr::from(range.first + 1));
+            if u32::from(gateway) & range.mask() != range.first {
+                return Err(Error::Container(format!("no matching subnet for gateway {gateway}")));
+            }
+            let network = Network {
+                id,
+                name: name.clone(),
+                created,
+                address: range.first.into(),
+                prefix: range.prefix,
+                gateway,
+                is_internal: create.is_internal,
+                labels: create.labels.clone(),
+            };
+            made = Some(network.clone());
+            serde_json::to_string(&network).map_err(Error::Document)
+        })?;
+        let Some(network) = made.filter(|_| is_new) else {
+            return Err(Error::Container(format!("network with name {name} already exists")));
+        };
+        network.subnet().prepare().inspect_err(|_| {
+            let _ = network.subnet().forget_if_unused();
+            let _ = store.remove_network(name);
+        })?;
+        Ok(network)
+    }
+
+    /// Every network of the user's own, by name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn networks(&self) -> Result<Vec<Network>> {
+        Ok(self.reader()?.networks()?.iter().filter_map(|(_, text)| parse(text)).collect())
+    }
+
+    /// The network of the user's own that `name` names: its name, or the unique beginning of its id.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn network(&self, name: &str) -> Result<Network> {
+        let all = self.networks()?;
+        let by_name = all.iter().find(|network| network.name == name);
+        let mut by_id = all.iter().filter(|network| !name.is_empty() && network.id.starts_with(name));
+        match (by_name, by_id.next(), by_id.next()) {
+            (Some(network), ..) | (None, Some(network), None) => Ok(network.clone()),
+            _ => Err(Error::Container(format!("network {name} not found"))),
+        }
+    }
+
+    /// Removes a network and its bridge.
+    ///
+    /// # Errors
+    /// When there is none, it is in use, or cannot be removed.
+    pub fn remove_network(&self, name: &str) -> Result<()> {
+        if BUILTIN.iter().any(|(builtin, _)| *builtin == name) {
+            return Err(Error::Container(format!("{name} is a pre-defined network and cannot be removed")));
+        }
+        let network = self.network(name)?;
+        let in_use = |who: &str| {
+            let text = format!("error while removing network: network {} has active endpoints{who}", network.name);
+            Err(Error::Container(text))
+        };
+        let users = self.users_of_network(&network.name)?;
+        if let [(name, id), ..] = users.as_slice() {
+            return in_use(&format!(" (name:{name:?} id:{:?})", &id[..12]));
+        }
+        // Of containers whose keeper was killed.
+        let subnet = network.subnet();
+        let owners = subnet.owners()?;
+        for row in self.containers()?.iter().filter(|row| !is_alive(row) && owners.contains(&row.id)) {
+            subnet.release(&row.id)?;
+        }
+        // One that is being started has an address already.
+        if !subnet.forget_if_unused()? {
+            return in_use("");
+        }
+        Ok(self.writer()?.remove_network(&network.name)?)
+    }
+
+    /// Removes the networks that no running container is on and that `is_wanted` wants. Gives their names.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn prune_networks(&self, is_wanted: impl Fn(&Network) -> bool) -> Result<Vec<String>> {
+        let mut gone = Vec::new();
+        for network in self.networks()?.into_iter().filter(is_wanted) {
+            if self.remove_network(&network.name).is_ok() {
+                gone.push(network.name);
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Names and ids of the running containers on a network.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn users_of_network(&self, name: &str) -> Result<Vec<(String, String)>> {
+        let mut users = Vec::new();
+        for row in self.containers()?.into_iter().filter(is_alive) {
+            if settings_of(&row)?.attachments().iter().any(|one| one.network == name) {
+                users.push((row.name, row.id));
+            }
+        }
+        Ok(users)
+    }
+}
+
+/// The network that a container is to be on.
+pub(crate) fn of_store(store: &Store, name: &str) -> Result<Network> {
+    let found = store.network(name)?.as_deref().and_then(parse);
+    found.ok_or_else(|| Error::Container(format!("network {name} not found")))
+}
+
+/// The addresses of every network that a container with these settings can have one of.
+pub(crate) fn subnets(store: &Store, settings: &Settings) -> Vec<Subnet> {
+    let attachments = settings.attachments();
+    let of = |name: &str| match name {
+        "bridge" => Some(crate::container::network::subnet()),
+        name => of_store(store, name).ok().map(|network| network.subnet()),
+    };
+    attachments.iter().filter_map(|one| of(&one.network)).collect()
+}
+
+fn parse(document: &str) -> Option<Network> {
+    serde_json::from_str(document).ok()
+}
+
+/// A range of 254 addresses that neither our networks nor the machine's routes know.
+fn free(taken: &[Range], routes: &[Range]) -> Option<Range> {
+    let candidates = (0..=u8::MAX).map(|third| Range { first: Ipv4Addr::new(10, 90, third, 0).into(), prefix: 24 });
+    // A default route is on everything's way.
+    let is_free = |one: &Range| !taken.iter().chain(routes).any(|other| other.prefix > 0 && other.overlaps(*one));
+    candidates.into_iter().find(is_free)
+}
+
+/// Where this machine sends packets. Other stores' bridges are among it.
+fn routes() -> Vec<Range> {
+    let text = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
+    let number = |text: &str| u32::from_str_radix(text, 16).ok().map(u32::swap_bytes);
+    let parse = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (first, mask) = (number(fields.get(1)?)?, number(fields.get(7)?)?);
+        Some(Range { first, prefix: u8::try_from(mask.count_ones()).ok()? })
+    };
+    text.lines().skip(1).filter_map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_overlap_or_not() {
+        let check = |one: &str, other: &str, expected: bool| {
+            let (one, other) = (Range::parse(one).unwrap(), Range::parse(other).unwrap());
+            assert_eq!((one.overlaps(other), other.overlaps(one)), (expected, expected));
+        };
+        check("10.0.0.0/8", "10.9.0.0/24", true);
+        check("10.0.0.0/24", "10.0.1.0/24", false);
+        check("10.0.0.7/24", "10.0.0.200/25", true);
+        assert!(
+            ["10.0.0.0", "10.0.0.0/31", "x/8", "10.0.0.0/0", "::1/64"].iter().all(|bad| Range::parse(bad).is_err())
+        );
+    }
+
+    #[test]
+    fn the_next_free_range_is_found() {
+        let range = |text: &str| Range::parse(text).unwrap();
+        let default = Range { first: 0, prefix: 0 };
+        assert_eq!(free(&[range("10.90.0.0/24")], &[range("10.90.1.0/24"), default]), Some(range("10.90.2.0/24")));
+        assert_eq!(free(&[range("10.0.0.0/8")], &[]), None);
+    }
+}
