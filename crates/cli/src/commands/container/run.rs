@@ -79,7 +79,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 /// A failure before the process runs, as `run` shows it.
 fn decorate(cx: &Context, why: Failure) -> Failure {
     match why.code {
-        125..=127 => Failure::with_code(
+        // Without a text it is the container's own exit status, of which there is nothing to say.
+        125..=127 if !why.text.is_empty() => Failure::with_code(
             format!("{}: {}\n\nRun '{} --help' for more information", cx.program, why.text, cx.path),
             why.code,
         ),

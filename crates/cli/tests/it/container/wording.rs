@@ -178,6 +178,15 @@ fn there_is_no_build_cache_to_prune() {
 }
 
 #[test]
+fn exit_statuses_of_the_container_are_passed_on_without_a_word() {
+    let Some(host) = box_host() else { return };
+    for code in [1, 125, 126, 127, 255] {
+        let outcome = host.run(&["run", "--rm", "box:1", "sh", "-c", &format!("exit {code}")]);
+        assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (code, "", ""));
+    }
+}
+
+#[test]
 fn lists_have_every_field_and_refuse_unknown_filters() {
     let Some(host) = box_host() else { return };
     host.run(&["create", "--name", "one", "box:1", "true"]).succeeds();
