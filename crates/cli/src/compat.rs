@@ -38,6 +38,7 @@ pub fn engine_text(error: &Error) -> String {
         | Error::Container(_)
         | Error::NoSuchVolume(_) => format!("{DAEMON}{error}"),
         Error::Runtime(why) => format!("{DAEMON}{}", with_reasons(why)),
+        Error::Remote(why) if why.refusal().is_some() => reasons(why),
         Error::Pull { reference, source } => format!("{DAEMON}{}", pull_text(reference, source)),
         _ => with_reasons(error),
     }
@@ -47,16 +48,17 @@ pub fn engine_text(error: &Error) -> String {
 fn pull_text(reference: &str, why: &wharfie_remote::Error) -> String {
     let repository =
         reference.parse::<Reference>().map_or_else(|_| reference.to_owned(), |r| r.repository().familiar());
+    // Of several errors docker's daemon tells the first.
+    let said = why.refusal().map_or_else(|| why.to_string(), ToString::to_string);
     match why.status() {
-        Some(_) if why.has_code("NAME_UNKNOWN") => format!("repository {repository} not found: {why}"),
-        Some(404) if why.has_code("MANIFEST_UNKNOWN") => format!("manifest for {reference} not found: {why}"),
+        Some(_) if why.has_code("NAME_UNKNOWN") => format!("repository {repository} not found: {said}"),
+        Some(404) if why.has_code("MANIFEST_UNKNOWN") => format!("manifest for {reference} not found: {said}"),
         Some(401 | 403) if why.has_code("DENIED") => format!(
             "pull access denied for {repository}, repository does not exist or may require 'docker login': {DENIED}"
         ),
         // Scripts compare these whole.
-        _ if why.status() == Some(429) || matches!(why, wharfie_remote::Error::NoBasicCredentials { .. }) => {
-            reasons(why)
-        }
+        _ if matches!(why, wharfie_remote::Error::NoBasicCredentials { .. }) => reasons(why),
+        _ if why.refusal().is_some() => said,
         _ => with_reasons(why),
     }
 }

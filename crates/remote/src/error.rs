@@ -248,9 +248,17 @@ impl Error {
         }
     }
 
+    /// The first of the errors that the registry refused with.
+    pub fn refusal(&self) -> Option<&ApiError> {
+        match self {
+            Self::Registry { errors, .. } => errors.first(),
+            _ => None,
+        }
+    }
+
     /// True if the registry's first error has this code, `NAME_UNKNOWN`.
     pub fn has_code(&self, code: &str) -> bool {
-        matches!(self, Self::Registry { errors, .. } if errors.first().is_some_and(|first| first.is(code)))
+        self.refusal().is_some_and(|first| first.is(code))
     }
 
     /// True if the registry never spoke: another way to reach it may be tried.

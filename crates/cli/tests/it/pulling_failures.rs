@@ -56,6 +56,18 @@ fn unknown_names_and_tags() {
 }
 
 #[test]
+fn of_several_refusals_the_first_is_told() {
+    let (_, host, outcome) = refused(|heard| {
+        let body =
+            r#"{"errors":[{"code":"NAME_INVALID","message":"odd name"},{"code":"TAG_INVALID","message":"odd"}]}"#;
+        let length = body.len().to_string();
+        reply(400, &[("Content-Length", &*length)], if heard.method == "HEAD" { b"" } else { body.as_bytes() })
+    });
+    assert_eq!(outcome.stderr, format!("{DAEMON}name invalid: odd name\n"));
+    leaves_nothing(&host);
+}
+
+#[test]
 fn names_that_cannot_be_pulled() {
     let host = host();
     host.run(&["pull", "-q", "scratch"]).fails(1, &format!("{DAEMON}'scratch' is a reserved name"));
