@@ -154,6 +154,10 @@ fn prune_filters_choose() {
     host.run(&["image", "prune", "-af", "--filter", "label!=keep"]).prints("Total reclaimed space: 0B\n");
     host.file("home/.docker/config.json", br#"{"pruneFilters":["label!=keep=1"]}"#);
     host.run(&["image", "prune", "-af"]).prints("Total reclaimed space: 0B\n");
+    // The question shows them with those of the command line.
+    let question = host.run_with(&["system", "prune", "--filter", "label=b"], b"n\n").succeeds();
+    let filtered = "  Items to be pruned will be filtered with:\n  - label!=keep=1\n  - label=b\n\nAre you sure";
+    assert!(question.contains(filtered), "{question}");
     host.run(&["system", "prune", "-af", "--filter", "label=keep=1"]).succeeds();
     assert_eq!(images(), "");
 }

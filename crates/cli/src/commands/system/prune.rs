@@ -33,7 +33,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let filters = filters(cx, matches)?;
     given.extend(cx.prune_filters(&given));
-    if !matches.flag("force") && !cx.confirm(&question(all, volumes, matches.values("filter")))? {
+    if !matches.flag("force") && !cx.confirm(&question(all, volumes, &given))? {
         return Ok(());
     }
     let (ids, bytes) = prune_containers(cx, &given)?;
@@ -51,7 +51,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     cx.line(&format!("Total reclaimed space: {}", size::long(bytes + volume_bytes + reclaimed(&removed))))
 }
 
-fn question(all: bool, volumes: bool, filters: &[String]) -> String {
+fn question(all: bool, volumes: bool, filters: &[(String, String)]) -> String {
     let mut text = String::from(
         "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n",
     );
@@ -66,9 +66,9 @@ fn question(all: bool, volumes: bool, filters: &[String]) -> String {
     text.push('\n');
     if !filters.is_empty() {
         text.push_str("  Items to be pruned will be filtered with:\n");
-        for filter in filters {
-            text.push_str(&format!("  - {filter}\n"));
-        }
+        let mut lines: Vec<String> = filters.iter().map(|(name, value)| format!("  - {name}={value}\n")).collect();
+        lines.sort();
+        text.extend(lines);
         text.push('\n');
     }
     text + "Are you sure you want to continue?"
