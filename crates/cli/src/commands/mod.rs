@@ -1,6 +1,7 @@
 //! The command tree and its aliases, nothing else.
 
 pub mod builder;
+pub mod buildx;
 pub mod completion;
 pub mod container;
 pub mod image;
@@ -59,6 +60,7 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("version", &version::COMMAND).common(),
         Entry::new("info", &system::info::COMMAND).common(),
         Entry::new("builder", &builder::COMMAND),
+        Entry::new("buildx", &buildx::COMMAND),
         Entry::new("container", &container::COMMAND),
         Entry::new("image", &image::COMMAND),
         Entry::new("manifest", &manifest::COMMAND),

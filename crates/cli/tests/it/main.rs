@@ -7,6 +7,7 @@ mod crowd;
 mod full_disk;
 mod hostile;
 mod hostile_archives;
+mod imagetools;
 mod import;
 mod inspecting;
 mod listing;

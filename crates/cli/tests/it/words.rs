@@ -64,7 +64,7 @@ fn every_example_in_the_help_is_a_command_line_that_parses() {
                 let text = String::from_utf8(output.stdout).unwrap();
                 // `--help` goes behind the command's own words: some commands take everything after that as it is.
                 let words: Vec<&str> = text.lines().skip(1).collect();
-                let parses = (1..=words.len().min(2)).any(|at| {
+                let parses = (1..=words.len().min(3)).any(|at| {
                     let (command, rest) = words.split_at(at);
                     host.run(&[command, &["--help"], rest].concat()).code == 0
                 });

@@ -5,7 +5,7 @@ mod edit;
 mod list;
 
 use wharfie_engine::Engine;
-use wharfie_oci::manifest::AnyManifest;
+use wharfie_oci::manifest::{AnyManifest, MAX_MANIFEST_BYTES};
 use wharfie_oci::{Descriptor, Platform, Reference};
 use wharfie_remote::{FetchedManifest, RepositoryClient};
 
@@ -89,7 +89,7 @@ fn inspect(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// What a user typed, with the tag written out.
-fn named(typed: &str) -> Result<Reference> {
+pub(crate) fn named(typed: &str) -> Result<Reference> {
     let reference: Reference = typed.parse().map_err(wharfie_engine::Error::from)?;
     Ok(reference.or_latest())
 }
@@ -100,7 +100,7 @@ fn engine<'a>(cx: &'a Context, matches: &Matches, reference: &Reference) -> Resu
 }
 
 /// The manifest or list that a registry has under this name.
-fn ask(client: &RepositoryClient, reference: &Reference) -> Result<FetchedManifest> {
+pub(crate) fn ask(client: &RepositoryClient, reference: &Reference) -> Result<FetchedManifest> {
     let asked = reference.digest().map_or_else(|| reference.tag().unwrap_or_default(), |digest| digest.as_str());
     client.manifest(asked, None).map_err(|why| match why.status() {
         Some(401 | 403 | 404) => Failure::new(format!("no such manifest: {}", reference.canonical())),
@@ -129,15 +129,24 @@ fn print(cx: &Context, fetched: &FetchedManifest) -> Result {
 }
 
 /// What a single manifest is for stands in its configuration.
-fn platform(client: &RepositoryClient, fetched: &FetchedManifest) -> Result<Option<Platform>> {
-    use std::io::Read;
+pub(crate) fn platform(client: &RepositoryClient, fetched: &FetchedManifest) -> Result<Option<Platform>> {
     let AnyManifest::Manifest(manifest) = &fetched.content else { return Ok(None) };
-    if !manifest.config.media_type.is_config() || manifest.config.size > wharfie_oci::manifest::MAX_MANIFEST_BYTES {
+    if !manifest.config.media_type.is_config() || manifest.config.size > MAX_MANIFEST_BYTES {
         return Ok(None);
     }
-    let fail = |why: &dyn std::fmt::Display| Failure::new(format!("cannot read the image's configuration: {why}"));
-    let blob = client.blob(&manifest.config, wharfie_remote::Watch::silent()).map_err(|why| fail(&why))?;
-    let mut bytes = Vec::new();
-    wharfie_content::Verified::new(blob, &manifest.config).read_to_end(&mut bytes).map_err(|why| fail(&why))?;
+    let bytes = document(client, &manifest.config)?;
     Ok(wharfie_oci::ImageConfig::parse(&bytes).ok().map(|config| config.platform()))
+}
+
+/// A blob that is small enough to be read at once.
+pub(crate) fn document(client: &RepositoryClient, blob: &Descriptor) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let fail = |why: &dyn std::fmt::Display| Failure::new(format!("cannot read {}: {why}", blob.digest));
+    if blob.size > MAX_MANIFEST_BYTES {
+        return Err(fail(&format_args!("its {} bytes are too many for a document", blob.size)));
+    }
+    let reader = client.blob(blob, wharfie_remote::Watch::silent()).map_err(|why| fail(&why))?;
+    let mut bytes = Vec::new();
+    wharfie_content::Verified::new(reader, blob).read_to_end(&mut bytes).map_err(|why| fail(&why))?;
+    Ok(bytes)
 }

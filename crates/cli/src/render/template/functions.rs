@@ -82,6 +82,9 @@ impl Function {
         if mode == Mode::Header && self.is_silent_in_header {
             return Ok(args.first().cloned().unwrap_or(Value::Missing));
         }
+        if mode == Mode::Document && self.name == "json" {
+            return Ok(json::pretty(&args[0], "  ", Html::Plain).into());
+        }
         match (self.run)(args)? {
             Value::Str(text) if text.len() > MAX_OUTPUT => Err(too_long()),
             value => Ok(value),

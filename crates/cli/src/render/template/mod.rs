@@ -40,6 +40,8 @@ pub struct Template {
 pub enum Mode {
     /// Data.
     Data,
+    /// Data, of which `json` writes documents for people: on several lines, indented by two blanks.
+    Document,
     /// The titles of a table's columns: functions that shape a value (`json split join title lower upper truncate`) leave it as it is.
     Header,
 }

@@ -1,0 +1,34 @@
+//! `buildx imagetools`: manifests and lists on registries, put together without their images passing through the store.
+
+mod attest;
+mod create;
+mod inspect;
+
+use wharfie_oci::Reference;
+use wharfie_remote::{FetchedManifest, RepositoryClient};
+
+use crate::commands::Run;
+use crate::failure::{Failure, Result};
+use crate::flags::{Command, Entry};
+
+/// `PROG buildx`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Work on images in registries",
+    subcommands: &[Entry::new("imagetools", &IMAGETOOLS)],
+    ..Command::BASE
+};
+
+static IMAGETOOLS: Command<Run> = Command {
+    about: "Commands to work on images in registry",
+    subcommands: &[Entry::new("create", &create::COMMAND), Entry::new("inspect", &inspect::COMMAND)],
+    ..Command::BASE
+};
+
+/// The manifest or list that a registry has under this name, in buildx's words if it has none.
+fn ask(client: &RepositoryClient, reference: &Reference) -> Result<FetchedManifest> {
+    let asked = reference.digest().map_or_else(|| reference.tag().unwrap_or_default(), |digest| digest.as_str());
+    client.manifest(asked, None).map_err(|why| match why.status() {
+        Some(404) => Failure::new(format!("ERROR: {}: not found", reference.canonical())),
+        _ => Failure::new(format!("ERROR: {}", crate::compat::with_reasons(&why))),
+    })
+}
