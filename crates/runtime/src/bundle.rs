@@ -159,7 +159,10 @@ fn all_mounts(spec: &Spec) -> Vec<Value> {
         },
     ];
     let own = mounts::all_mounts(spec);
-    let is_taken = |usual: &Value| own.iter().any(|one| usual["destination"] == *one.target.to_string_lossy());
+    let is_taken = |usual: &Value| {
+        (spec.shm_size == 0 && usual["destination"] == "/dev/shm")
+            || own.iter().any(|one| usual["destination"] == *one.target.to_string_lossy())
+    };
     let mut all: Vec<Value> = usual.into_iter().filter(|one| !is_taken(one)).collect();
     for one in &own {
         let target = one.target.to_string_lossy();

@@ -46,7 +46,7 @@ pub struct Spec {
     pub security: Security,
     /// Kernel parameters of its namespaces, `net.ipv4.ip_forward` → `1`.
     pub sysctls: BTreeMap<String, String>,
-    /// Size of `/dev/shm` in bytes.
+    /// Size of `/dev/shm` in bytes; with 0 there is none.
     pub shm_size: u64,
     /// A small init of our own is process 1, which passes signals on and buries orphans.
     pub init: bool,

@@ -202,7 +202,7 @@ fn check_modes(settings: &Settings) -> Result<()> {
         }
     }
     let mode = settings.ipc_mode.as_str();
-    let is_known = matches!(mode, "" | "private" | "shareable" | "host") || mode.starts_with("container:");
+    let is_known = matches!(mode, "" | "none" | "private" | "shareable" | "host") || mode.starts_with("container:");
     if is_known { Ok(()) } else { Err(Error::Container(format!("invalid IPC mode: {mode}"))) }
 }
 

@@ -47,7 +47,12 @@ pub(crate) fn spec(
         resources: settings.resources.clone(),
         cgroup_parent: Some(settings.cgroup_parent.clone()).filter(|parent| !parent.is_empty()),
         security: security(settings)?,
-        shm_size: if settings.shm_size > 0 { settings.shm_size } else { Spec::default().shm_size },
+        shm_size: match settings.shm_size {
+            // A namespace of its own that nothing can be shared through.
+            _ if settings.ipc_mode == "none" => 0,
+            0 => Spec::default().shm_size,
+            size => size,
+        },
         init: settings.init,
         hostname,
         ..Spec::default()
@@ -171,6 +176,7 @@ fn device(text: &str) -> Device {
 fn share(store: &Store, mode: &str, namespace: &str) -> Result<Share> {
     match mode {
         "" | "private" | "shareable" => Ok(Share::Private),
+        "none" if namespace == "ipc" => Ok(Share::Private),
         "host" => Ok(Share::Host),
         other => match other.strip_prefix("container:") {
             Some(name) => Ok(Share::Namespace(namespace_of(store, name, namespace)?)),

@@ -168,7 +168,8 @@ pub(super) fn mount(root: &Root, spec: &Spec, host: HostDevices) -> Result<()> {
         }
         rustix::fs::symlinkat(*target, &dev, *name).map_err(doing(name))?;
     }
-    for name in ["pts", "shm", "mqueue"] {
+    let has_shm = spec.shm_size > 0 || is_taken("/dev/shm");
+    for name in ["pts", "shm", "mqueue"].into_iter().filter(|name| *name != "shm" || has_shm) {
         rustix::fs::mkdirat(&dev, name, Mode::from_raw_mode(0o755)).map_err(doing(name))?;
     }
     mount_in_dev(&dev, spec, shm)?;
@@ -191,7 +192,7 @@ fn mount_in_dev(dev: &OwnedFd, spec: &Spec, shm: Option<OwnedFd>) -> Result<()> 
         .or_else(|why| if why == Errno::INVAL { filesystem("devpts", &options[..3], terminals) } else { Err(why) });
     put(&pts.map_err(failed("devpts", "/dev/pts"))?, "pts")?;
     let is_taken = |target: &str| spec.mounts.iter().any(|mount| mount.target == Path::new(target));
-    if !is_taken("/dev/shm") {
+    if spec.shm_size > 0 && !is_taken("/dev/shm") {
         let size = spec.shm_size.to_string();
         let shm = match shm {
             Some(shm) => Ok(shm),

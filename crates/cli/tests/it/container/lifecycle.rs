@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use wharfie_testkit::Host;
 
-use super::{box_host, id, leftovers};
+use super::{box_host, crash, id, leftovers};
 
 /// Waits until a condition holds; a minute is for ever.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -114,14 +114,7 @@ fn a_restart_policy_is_kept() {
 fn the_truth_is_told_about_a_container_whose_monitor_was_killed() {
     let Some(host) = box_host() else { return };
     let id = id(&host.run(&["run", "-d", "--name", "web", "box:1", "sleep", "1000"]).succeeds());
-    let pid: i32 = state(&host, "web", "{{.State.Pid}}").parse().unwrap();
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let monitor: i32 = stat[stat.rfind(')').unwrap() + 4..].split(' ').next().unwrap().parse().unwrap();
-    for victim in [monitor, pid] {
-        let victim = rustix::process::Pid::from_raw(victim).unwrap();
-        rustix::process::kill_process(victim, rustix::process::Signal::KILL).unwrap();
-    }
-    until("it is seen", || state(&host, "web", "{{.State.Status}}") == "exited");
+    crash(&host, "web");
     // Nobody was there to clean up behind it; a check of the store does.
     let checked = host.run(&["system", "fsck"]).succeeds();
     assert!(

@@ -52,6 +52,22 @@ fn collect(directory: &std::path::Path, depth: u32, ids: &[String], found: &mut 
     }
 }
 
+/// Kills a detached container and the process that looks after it, as a crash would, and waits until that is seen.
+fn crash(host: &Host, name: &str) {
+    let pid = host.run(&["inspect", "-f", "{{.State.Pid}}", name]).succeeds();
+    let pid: i32 = pid.trim_end().parse().expect("a running container has a process");
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
+    let behind_name = &stat[stat.rfind(')').expect("a name in parentheses") + 4..];
+    let monitor: i32 = behind_name.split(' ').next().and_then(|ppid| ppid.parse().ok()).expect("a parent");
+    for victim in [monitor, pid] {
+        let victim = rustix::process::Pid::from_raw(victim).expect("it has an id");
+        rustix::process::kill_process(victim, rustix::process::Signal::KILL).expect("root may");
+    }
+    while host.run(&["inspect", "-f", "{{.State.Status}}", name]).succeeds() != "exited\n" {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 /// The id that a detached container printed.
 fn id(text: &str) -> String {
     let id = text.trim_end().to_owned();

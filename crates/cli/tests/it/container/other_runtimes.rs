@@ -7,7 +7,7 @@ use std::process::Command;
 
 use wharfie_testkit::{Host, needs};
 
-use super::{box_host, id, leftovers};
+use super::{box_host, crash, id, leftovers};
 
 /// A host that knows both, and what to call them; nothing where containers cannot run.
 fn with_runtimes() -> Option<(Host, Vec<&'static str>)> {
@@ -142,16 +142,7 @@ fn what_another_runtime_remembers_after_a_crash_is_taken_away() {
     for runtime in runtimes {
         let id =
             id(&host.run(&["run", "-d", "--runtime", runtime, "--name", "web", "box:1", "sleep", "1000"]).succeeds());
-        let pid: i32 = host.run(&["inspect", "-f", "{{.State.Pid}}", "web"]).succeeds().trim_end().parse().unwrap();
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let monitor: i32 = stat[stat.rfind(')').unwrap() + 4..].split(' ').next().unwrap().parse().unwrap();
-        for victim in [monitor, pid] {
-            let victim = rustix::process::Pid::from_raw(victim).unwrap();
-            rustix::process::kill_process(victim, rustix::process::Signal::KILL).unwrap();
-        }
-        while host.run(&["inspect", "-f", "{{.State.Status}}", "web"]).succeeds() != "exited\n" {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        crash(&host, "web");
         let state = format!("/run/wharfie/runtimes/{runtime}/{id}");
         assert!(std::fs::exists(&state).unwrap());
         let checked = host.run(&["system", "fsck"]).succeeds();

@@ -2,7 +2,7 @@
 
 use wharfie_testkit::Host;
 
-use super::{box_host, id, leftovers};
+use super::{box_host, crash, id, leftovers};
 
 /// A network's name that no other test has, made; it goes with the value.
 struct Network<'a> {
@@ -170,16 +170,7 @@ fn a_network_is_usable_after_a_crash_of_those_on_it() {
     let Some(host) = box_host() else { return };
     let network = Network::new(&host, "crash", &[]);
     let id = id(&host.run(&["run", "-d", "--name", "web", "--network", "crash", "box:1", "sleep", "1000"]).succeeds());
-    let pid: i32 = host.run(&["inspect", "-f", "{{.State.Pid}}", "web"]).succeeds().trim_end().parse().unwrap();
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let monitor: i32 = stat[stat.rfind(')').unwrap() + 4..].split(' ').next().unwrap().parse().unwrap();
-    for victim in [monitor, pid] {
-        let victim = rustix::process::Pid::from_raw(victim).unwrap();
-        rustix::process::kill_process(victim, rustix::process::Signal::KILL).unwrap();
-    }
-    while host.run(&["inspect", "-f", "{{.State.Status}}", "web"]).succeeds() != "exited\n" {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    crash(&host, "web");
     let checked = host.run(&["system", "fsck"]).succeeds();
     assert!(checked.contains("Deleted leftover address of container web\n"), "{checked}");
     assert_eq!(leftovers(&host, std::slice::from_ref(&id)), Vec::<String>::new());

@@ -97,6 +97,7 @@ fn options_reach_the_container() {
         (&["--ulimit", "nofile=64:128"], "ulimit -n; ulimit -Hn", "64\n128\n"),
         (&["--sysctl", "net.ipv4.ip_default_ttl=42"], "cat /proc/sys/net/ipv4/ip_default_ttl", "42\n"),
         (&["--shm-size", "1m"], "df -k /dev/shm | tail -n 1 | awk '{print $2}'", "1024\n"),
+        (&["--ipc", "none"], "test -e /dev/shm || echo nothing", "nothing\n"),
         (&["--init"], "cat /proc/1/cmdline | tr '\\0' '\\n' | wc -l | grep -c 0 || true", "0\n"),
         (&["--entrypoint", "echo"], "", "-c \n"),
     ];
