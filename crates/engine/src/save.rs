@@ -67,23 +67,23 @@ impl Engine {
     }
 
     fn images_to_save(&self, store: &Store, save: &Save) -> Result<Vec<SavedImage>> {
-        let mut chosen: Vec<(ImageId, Vec<Reference>)> = Vec::new();
+        let mut chosen: Vec<(ImageId, &str, Vec<Reference>)> = Vec::new();
         for name in &save.images {
             for (id, reference) in named(store, name)? {
-                let at = chosen.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
-                    chosen.push((id, Vec::new()));
+                let at = chosen.iter().position(|(known, ..)| *known == id).unwrap_or_else(|| {
+                    chosen.push((id, name, Vec::new()));
                     chosen.len() - 1
                 });
-                let references = &mut chosen[at].1;
+                let references = &mut chosen[at].2;
                 references.extend(reference.filter(|reference| !references.contains(reference)));
             }
         }
         let mut images = Vec::with_capacity(chosen.len());
-        for (id, mut references) in chosen {
+        for (id, name, mut references) in chosen {
             references.sort_by_key(Reference::canonical);
             let config = config_bytes(store, &id)?;
             let parsed = ImageConfig::parse(&config).map_err(|source| Error::Config { id: id.clone(), source })?;
-            check_platform(id.as_str(), &parsed, save.platform.as_ref())?;
+            check_platform(name, &parsed, save.platform.as_ref())?;
             let mut layers = Vec::new();
             for layer in store.layers_of(&id)? {
                 let (_, _, size) = store.open_tar(&layer.diff_id)?;

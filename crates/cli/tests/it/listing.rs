@@ -135,5 +135,11 @@ fn trees_show_platforms() {
     let host = host_with(&[(&arm, &["web:1"])]);
     let tree = host.run(&["images", "--tree"]).succeeds();
     assert!(tree.contains("└─ linux/arm64"), "{tree}");
+    assert!(tree.starts_with("IMAGE            ID             DISK USAGE   CONTENT SIZE   EXTRA\n"), "{tree}");
+    assert!(!tree.contains("   U\n"), "{tree}");
+    if wharfie_testkit::needs::root("creating a container") {
+        host.run(&["create", "web:1", "x"]).succeeds();
+        assert_eq!(host.run(&["images", "--tree"]).succeeds().matches("   U\n").count(), 2);
+    }
     host.run(&["images", "--tree", "-q"]).fails(1, "--quiet is not yet supported with --tree");
 }

@@ -1,6 +1,6 @@
 //! Which image of a list a pull takes.
 
-use wharfie_testkit::{FaultyServer, Image, Published, TestRegistry};
+use wharfie_testkit::{FaultyServer, Image, Published, TestRegistry, needs};
 
 use crate::host;
 
@@ -121,4 +121,29 @@ fn a_list_of_lists_is_followed_but_not_for_ever() {
     let outcome = host.run(&["pull", &format!("{}/web:1", server.address())]);
     assert_eq!(outcome.code, 1, "{}", outcome.stderr);
     assert!(server.heard().len() < 10, "{:?}", server.lines());
+}
+
+#[test]
+fn an_image_for_another_platform_is_no_hindrance_to_run() {
+    if !needs::root("running a container") {
+        return;
+    }
+    let (registry, host) = (TestRegistry::start(), host());
+    let native = Published::of(&Image::busybox().with_config("Cmd", serde_json::json!(["echo", "mine"])));
+    let other = Published::of(&Image::new().with_file("a", "1").on("linux", "s390x"));
+    let platform = wharfie_oci::Platform::host().to_string();
+    let reference = registry.publish("web:1", &Published::index(&[(&platform, &native), ("linux/s390x", &other)]));
+    host.run(&["pull", "-q", "--platform", "linux/s390x", &reference]).succeeds();
+    let id = host.run(&["images", "-q"]).succeeds().trim_end().to_owned();
+    let run = |image: &str| host.run(&["run", "--rm", "--platform", &platform, image]);
+    // An id means that very image.
+    assert!(run(&id).stderr.contains("does not match the specified platform"), "{:?}", run(&id));
+    let outcome = run(&reference);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, "mine\n"), "{outcome:?}");
+    assert!(outcome.stderr.starts_with(&format!("Unable to find image '{reference}' locally\n")), "{outcome:?}");
+    // Of an archive the name is told as it was typed.
+    host.run(&["save", "--platform", "linux/s390x", &reference]).fails(
+        1,
+        &format!("Error response from daemon: image with reference {reference} was found but its platform ({platform}) does not match the specified platform (linux/s390x)"),
+    );
 }

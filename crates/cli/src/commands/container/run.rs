@@ -116,7 +116,8 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<ContainerRow
         fetch(cx, matches, &create.image)?;
     }
     let row = match cx.engine()?.create(create) {
-        Err(Error::NoSuchImage(name)) if pull == "missing" => {
+        Err(why) if pull == "missing" => {
+            let name = lacking(cx, &create.image, why)?;
             if !matches.flag("quiet") {
                 cx.warn(&format!("Unable to find image '{name}' locally"));
             }
@@ -131,6 +132,21 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<ContainerRow
         })?;
     }
     Ok(row)
+}
+
+/// What has to be pulled: an image that is not here, or that is here for another platform under the name that was asked for.
+fn lacking(cx: &Context, image: &str, why: Error) -> Result<String> {
+    match why {
+        Error::NoSuchImage(name) => Ok(name),
+        Error::OtherPlatform { .. } => {
+            let reference = image.parse::<Reference>().map_err(Error::from)?.or_latest();
+            // An id that is here is the image that was meant; no registry has another one of that name.
+            let known = cx.engine()?.inspect(image, None)?;
+            let is_name = known.tags.contains(&reference) || reference.digest().is_some();
+            if is_name { Ok(reference.familiar()) } else { Err(why.into()) }
+        }
+        why => Err(why.into()),
+    }
 }
 
 /// The implied pull: everything it says goes to stderr.
