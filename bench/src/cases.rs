@@ -21,8 +21,8 @@ struct Bench {
     report: Report,
 }
 
-/// Runs everything `rounds` times.
-pub(crate) fn run(wharfie: PathBuf, rounds: usize) -> Result<Report> {
+/// Runs everything `rounds` times, or only what is short.
+pub(crate) fn run(wharfie: PathBuf, rounds: usize, is_short: bool) -> Result<Report> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no folder")?.join("target");
     let inputs = Inputs::make(&folder.join("bench-inputs"), &wharfie)?;
     let mut bench = Bench {
@@ -33,7 +33,7 @@ pub(crate) fn run(wharfie: PathBuf, rounds: usize) -> Result<Report> {
         inputs,
         report: Report::default(),
     };
-    for round in 1..=rounds {
+    for round in (1..=rounds).filter(|_| !is_short) {
         say(&format!("round {round} of {rounds}: archives"));
         bench.archives()?;
         say(&format!("round {round} of {rounds}: registry"));
@@ -43,8 +43,8 @@ pub(crate) fn run(wharfie: PathBuf, rounds: usize) -> Result<Report> {
         say(&format!("round {round} of {rounds}: idle containers"));
         bench.idle()?;
     }
-    say("1,000 images");
-    bench.listing(rounds)?;
+    say("short commands");
+    bench.short_commands(rounds)?;
     Ok(bench.report)
 }
 
@@ -102,12 +102,6 @@ impl Bench {
         self.both("save Debian", 0.05, at, &docker, &["save", "-o", &ours, name], &["save", "-o", &theirs, name])?;
         std::fs::remove_file(&scratch).map_err(|why| why.to_string())?;
         self.floor("save Debian", |inputs| floor::copy(&inputs.debian, &scratch))?;
-        self.case("inspect", 0.15, at, &docker, &["inspect", name])?;
-        self.case("history", 0.15, at, &docker, &["history", name])?;
-        for case in ["inspect", "history"] {
-            let seconds = self.floor_meter.measure(&mut Command::new("/bin/true"))?;
-            self.report.add(case, "floor", seconds);
-        }
         let mut theirs = self.case("rmi Debian", 0.05, at, &docker, &["rmi", name])?;
         self.floor("rmi Debian", |_| floor::unlink(&scratch))?;
         theirs += self.case("rmi 20,000 small files", 0.02, at, &docker, &["rmi", "bench/many:1"])?;
@@ -220,21 +214,37 @@ impl Bench {
         Ok(())
     }
 
-    fn listing(&mut self, rounds: usize) -> Result {
+    /// What takes milliseconds: asked again and again of the same stores, with nothing in between that would empty the
+    /// processor's caches.
+    fn short_commands(&mut self, rounds: usize) -> Result {
         let place = Place::new("a")?;
         let other = Place::new("b")?;
         let docker = Docker::start(other.path(), &self.docker_meter)?;
-        let archive = self.inputs.thousand.to_string_lossy().into_owned();
-        for mut command in [
-            self.wharfie(place.path(), &["load", "-q", "-i", &archive]),
-            docker.command(&["load", "-q", "-i", &archive]),
-        ] {
-            succeed(&mut command)?;
-        }
+        let load = |bench: &Self, archive: &Path| -> Result {
+            let archive = archive.to_string_lossy();
+            succeed(&mut bench.wharfie(place.path(), &["load", "-q", "-i", &archive]))?;
+            succeed(&mut docker.command(&["load", "-q", "-i", &archive]))
+        };
+        load(self, &self.inputs.debian)?;
         for _ in 0..rounds {
-            self.case("images, 1,000 of them", 0.05, place.path(), &docker, &["images"])?;
-            let seconds = self.floor_meter.measure(&mut Command::new("/bin/true"))?;
-            self.report.add("images, 1,000 of them", "floor", seconds);
+            self.short("inspect", 0.15, place.path(), &docker, &["inspect", "bench/debian:1"])?;
+            self.short("history", 0.15, place.path(), &docker, &["history", "bench/debian:1"])?;
+        }
+        load(self, &self.inputs.thousand)?;
+        for _ in 0..rounds {
+            self.short("images, 1,000 of them", 0.05, place.path(), &docker, &["images"])?;
+        }
+        Ok(())
+    }
+
+    /// One short case: both engines, and a process that does nothing.
+    fn short(&mut self, name: &'static str, bar: f64, place: &Path, docker: &Docker, words: &[&str]) -> Result {
+        self.report.case(name, bar);
+        let mine = self.meter.measure_as_it_is(&mut self.wharfie(place, words))?;
+        let other = self.docker_meter.measure_as_it_is(&mut docker.command(words))?;
+        let floor = self.floor_meter.measure_as_it_is(&mut Command::new("/bin/true"))?;
+        for (who, seconds) in [("wharfie", mine), ("docker", other), ("floor", floor)] {
+            self.report.add(name, who, seconds);
         }
         Ok(())
     }
