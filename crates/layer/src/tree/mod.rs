@@ -90,7 +90,7 @@ pub(crate) enum NodeKind {
 impl Record for Node {
     const LEN: usize = 52;
     const PAGE: usize = 1 << 5;
-    const PAGES: usize = 1 << 12;
+    const PAGES: usize = 1 << 11;
 
     fn write(&self, out: &mut [u8]) {
         let (kind, opaque) = (self.kind as u8, u8::from(self.opaque));
