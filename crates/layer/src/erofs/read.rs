@@ -11,7 +11,7 @@ use super::{LayerIndex, TAR_OFFSET};
 use crate::entry::Kind;
 use crate::error::{Error, Result};
 use crate::tar::Reader;
-use crate::tree::decode_xattrs;
+use crate::tree::{decode_xattrs, read_up_to};
 
 /// Where an inode is in its layer.
 pub type NodeNumber = u64;
@@ -253,7 +253,7 @@ impl Inodes {
             if *kept != number {
                 *kept = u64::MAX;
                 page.resize(PAGE as usize, 0);
-                let len = read_up_to(&self.file, page, number * PAGE)?;
+                let len = read_up_to(&self.file, page, number * PAGE).map_err(Error::io(READ))?;
                 page.truncate(len);
                 *kept = number;
             }
@@ -269,17 +269,3 @@ impl Inodes {
 
 const READ: &str = "read the layer file";
 const OUTSIDE: Error = Error::Index("it points outside of its file");
-
-/// Fills `page` as far as the file goes.
-fn read_up_to(file: &File, page: &mut [u8], at: u64) -> Result<usize> {
-    let mut len = 0;
-    while len < page.len() {
-        match file.read_at(&mut page[len..], at + len as u64) {
-            Ok(0) => break,
-            Ok(more) => len += more,
-            Err(why) if why.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(why) => return Err(Error::io(READ)(why)),
-        }
-    }
-    Ok(len)
-}

@@ -28,7 +28,7 @@ use crate::whiteout::{Whiteout, classify};
 
 use names::{Slot, Slots};
 use paged::{Fields, Record, put_fields};
-pub(crate) use paged::{Paged, Spill};
+pub(crate) use paged::{Paged, Spill, read_up_to};
 use sort::Sorter;
 pub(crate) use xattr::decode as decode_xattrs;
 

@@ -198,20 +198,18 @@ fn offset<T: Record>(page: usize) -> u64 {
     (page * T::PAGE * T::LEN) as u64
 }
 
-/// Fills `bytes` as far as the file goes.
-fn read_up_to(file: &File, mut bytes: &mut [u8], mut at: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match file.read_at(bytes, at) {
+/// Fills `bytes` from `at` on as far as the file goes; gives how many there were.
+pub(crate) fn read_up_to(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut len = 0;
+    while len < bytes.len() {
+        match file.read_at(&mut bytes[len..], at + len as u64) {
             Ok(0) => break,
-            Ok(len) => {
-                bytes = &mut bytes[len..];
-                at += len as u64;
-            }
+            Ok(more) => len += more,
             Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
             Err(why) => return Err(why),
         }
     }
-    Ok(())
+    Ok(len)
 }
 
 /// A file that is gone when it is closed.
