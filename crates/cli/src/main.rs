@@ -8,5 +8,6 @@ fn main() -> ExitCode {
     if words.get(1).is_some_and(|word| word == wharfie_runtime::INIT_WORD) {
         return wharfie_runtime::init_main(&words[2..]);
     }
+    wharfie_runtime::keep_from_children();
     wharfie::program::run(words)
 }

@@ -53,7 +53,11 @@ fn start(program: String, words: &[String]) -> Result {
             let context = Context::new(program, invocation.path, invocation.globals)?;
             check_log_level(&context)?;
             // Monitors have no user, only the command that started them.
-            if !context.path.ends_with(wharfie_engine::container::monitor::MONITOR_WORD) {
+            let is_ours =
+                [wharfie_engine::container::monitor::MONITOR_WORD, wharfie_engine::container::freeze::GUARD_WORD]
+                    .iter()
+                    .any(|word| context.path.ends_with(word));
+            if !is_ours {
                 context.check_docker_config();
             }
             // While there is one thread.

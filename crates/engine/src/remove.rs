@@ -7,7 +7,7 @@ use wharfie_store::containers::ContainerRow;
 use wharfie_store::gc::Kept;
 use wharfie_store::trash::Fate;
 
-use crate::container::{is_alive, truth};
+use crate::container::is_alive;
 use crate::engine::Engine;
 use crate::error::{Conflict, Error, Result};
 use crate::names;
@@ -146,7 +146,7 @@ impl Remover<'_> {
     }
 
     fn containers_of(&self, id: &ImageId) -> Result<Vec<ContainerRow>> {
-        Ok(self.store.containers()?.into_iter().filter(|row| row.image == *id).map(truth).collect())
+        Ok(self.store.containers()?.into_iter().filter(|row| row.image == *id).collect())
     }
 
     fn stopped_container(&self, id: &ImageId) -> Result<Option<Conflict>> {

@@ -26,6 +26,7 @@ mod rlimit;
 pub mod rootless;
 mod seccomp;
 mod spec;
+mod surroundings;
 mod sys;
 mod target;
 mod warning;
@@ -46,6 +47,7 @@ pub use spec::{
     Bind, Device, Files, IdMap, Lower, Mount, MountKind, Network, Process, Propagation, Resources, Rootfs, Seccomp,
     Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,
 };
+pub use surroundings::{forget_ignored_signals, keep_from_children};
 pub use target::{Target, kill};
 pub use warning::Warning;
 

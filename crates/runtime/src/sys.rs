@@ -211,6 +211,20 @@ pub(crate) fn reset_signals() {
     }
 }
 
+/// Ends of children are told to us, whatever the program before us made of them.
+pub(crate) fn wait_for_children() {
+    // SAFETY: SIG_DFL is no handler, so nothing of ours can be called.
+    // WHY UNSAFE: it is a function of the C library; safe crates set handlers and no defaults.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
+/// Writing to a pipe that nobody reads is an error and not the end of the process.
+pub(crate) fn ignore_broken_pipes() {
+    // SAFETY: SIG_IGN is no handler, so nothing of ours can be called.
+    // WHY UNSAFE: as above.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
 /// Blocks every signal and waits for the next one, which it takes. For the init that only passes them on.
 pub(crate) fn next_signal() -> i32 {
     let mut signal = 0;

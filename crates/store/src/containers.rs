@@ -1,18 +1,20 @@
-//! Containers and volumes: rows that say what was made from which image, and where its files are.
+//! Containers: rows that say what was made from which image, and where its files are.
 //!
-//! A container's writable directory, its log and its small files lie in `containers/<id>/`; a volume's files in
-//! `volumes/<name>/_data`. A container holds its layers by itself, so an image may be removed by force under it.
+//! A container's writable directory, its log and its small files lie in `containers/<id>/`. A container holds its layers by
+//! itself, so an image may be removed by force under it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use wharfie_oci::{DiffId, ImageId, Timestamp};
 
+use crate::container_lock::ContainerLock;
 use crate::error::{Error, Result};
-use crate::store::Store;
+use crate::store::{Store, make_private};
 use crate::trash::nanos;
+use crate::volumes::VolumeRow;
 
 /// A container as it was made, and how it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +50,15 @@ pub enum Status {
     Exited,
 }
 
+/// A process, told from a later one of the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessMark {
+    /// Its number.
+    pub pid: u32,
+    /// When the kernel started it, in ticks since boot.
+    pub started: u64,
+}
+
 /// How a container is. Moments are nanoseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default)]
@@ -66,10 +77,14 @@ pub struct ContainerState {
     pub addresses: BTreeMap<String, (String, u8)>,
     /// Ports of the host that lead to it, while it runs: a document of the engine's.
     pub ports: String,
-    /// The process that looks after it, if one does.
+    /// The process that looks after it, if one does: from its making, where it is made to run at once, to its end.
     pub monitor: Option<u32>,
     /// When that process was started, in ticks since boot.
     pub monitor_started: u64,
+    /// Who froze it for a moment and will thaw it, if somebody has.
+    pub frozen_by: Option<ProcessMark>,
+    /// Who stops it to start it again: meanwhile it does not go with its end.
+    pub restarter: Option<ProcessMark>,
     /// When it was started last.
     pub started_at: Option<i64>,
     /// When it ended last.
@@ -88,28 +103,13 @@ pub struct ContainerState {
     pub is_stopped_by_user: bool,
 }
 
-/// A named place for files that outlive containers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VolumeRow {
-    /// Its name; 64 hexadecimal digits for anonymous ones.
-    pub name: String,
-    /// When it was made.
-    pub created: Timestamp,
-    /// Labels, a JSON object.
-    pub labels: String,
-    /// True if nobody named it.
-    pub is_anonymous: bool,
-}
-
 /// A container about to be recorded.
 #[derive(Debug, Clone)]
 pub struct NewContainer<'a> {
     /// Its row.
     pub row: &'a ContainerRow,
-    /// The layers it stands on, bottom first.
-    pub layers: &'a [DiffId],
-    /// Names of volumes it uses.
-    pub volumes: &'a [String],
+    /// The volumes it uses; those that are not there yet are made.
+    pub volumes: &'a [VolumeRow],
 }
 
 const COLUMNS: &str = "id, name, image, created, settings, state";
@@ -133,49 +133,60 @@ impl Store {
         self.root.join("containers").join(id)
     }
 
-    /// Where a volume's files are.
-    pub fn volume_directory(&self, name: &str) -> PathBuf {
-        self.root.join("volumes").join(name).join("_data")
-    }
-
-    /// Records a container. Its layers are held from now on.
+    /// Records a container on top of its image's layers, which are held from now on, with its volumes and its directory. Its
+    /// lock is held before anybody can see it.
     ///
     /// # Errors
-    /// [`Error::NameTaken`] if another container has the name; [`Error::MissingLayer`] if a layer is gone.
-    pub fn record_container(&self, new: &NewContainer<'_>) -> Result<()> {
+    /// [`Error::NameTaken`] if another container has the name; [`Error::MissingImage`] if the image is gone.
+    pub fn record_container(&self, new: &NewContainer<'_>) -> Result<ContainerLock> {
         let row = new.row;
         let state = serde_json::to_string(&row.state).expect("a plain value can be written");
-        self.write(|db| {
+        let directory = self.container_directory(&row.id);
+        let recorded = self.write(|db| {
             let taken = db.query_row("SELECT id FROM container WHERE name = ?1", [&row.name], |found| found.get(0));
             if let Some(id) = taken.optional().map_err(self.metadata_error())? {
                 return Err(Error::NameTaken { name: row.name.clone(), id });
             }
-            for layer in new.layers {
-                let sql = "SELECT 1 FROM layer WHERE diff_id = ?1";
-                let found = db.query_row(sql, [layer.as_str()], |_| Ok(())).optional();
-                found.map_err(self.metadata_error())?.ok_or_else(|| Error::MissingLayer(layer.clone()))?;
+            let sql = "SELECT 1 FROM image WHERE id = ?1 AND removed_at IS NULL";
+            let image = db.query_row(sql, [row.image.as_str()], |_| Ok(())).optional();
+            image.map_err(self.metadata_error())?.ok_or_else(|| Error::MissingImage(row.image.clone()))?;
+            for volume in new.volumes {
+                self.make_volume(db, volume)?;
             }
             let insert = || -> rusqlite::Result<()> {
                 db.execute(
                     "INSERT INTO container (id, name, image, created, settings, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                     params![row.id, row.name, row.image.as_str(), nanos(row.created), row.settings, state],
                 )?;
-                for (position, layer) in new.layers.iter().enumerate() {
-                    db.execute(
-                        "INSERT INTO container_layer (container, position, diff_id) VALUES (?1, ?2, ?3)",
-                        params![row.id, position as i64, layer.as_str()],
-                    )?;
-                }
+                db.execute(
+                    "INSERT INTO container_layer (container, position, diff_id)
+                        SELECT ?1, position, diff_id FROM image_layer WHERE image = ?2",
+                    params![row.id, row.image.as_str()],
+                )?;
                 for volume in new.volumes {
                     db.execute(
                         "INSERT OR IGNORE INTO container_volume (container, volume) VALUES (?1, ?2)",
-                        params![row.id, volume],
+                        params![row.id, volume.name],
                     )?;
                 }
                 Ok(())
             };
-            insert().map_err(self.metadata_error())
-        })
+            insert().map_err(self.metadata_error())?;
+            // While other writers are kept out: whoever sees the row finds the directory, and finds it locked.
+            for name in ["upper", "work"] {
+                let path = directory.join(name);
+                make_private(&path).map_err(Error::io("create", &path))?;
+                // What is at the top of the root file system is for everybody who is inside.
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+                std::fs::set_permissions(&path, mode).map_err(Error::io("create", &path))?;
+            }
+            let lock = self.try_lock_container(&row.id)?;
+            lock.ok_or_else(|| Error::io("lock", &directory)(std::io::ErrorKind::WouldBlock.into()))
+        });
+        if recorded.is_err() && directory.exists() {
+            self.remove_tree(&directory);
+        }
+        recorded
     }
 
     /// All containers, newest first.
@@ -225,16 +236,13 @@ impl Store {
         })
     }
 
-    /// Changes how a container is, and gives what was written. `None` if there is no such container any more.
+    /// Changes how a container is, and gives what was written. `None` if there is no such container any more. What `change`
+    /// decides by the state it is given is decided in the transaction that writes. It is called again if the disk was full.
     ///
     /// # Errors
     /// When the metadata cannot be changed.
-    pub fn change_container(
-        &self,
-        id: &str,
-        change: impl FnOnce(&mut ContainerState),
-    ) -> Result<Option<ContainerState>> {
-        self.write(|db| {
+    pub fn change_container(&self, id: &str, change: impl Fn(&mut ContainerState)) -> Result<Option<ContainerState>> {
+        self.write_or_free(|db| {
             let sql = "SELECT state FROM container WHERE id = ?1";
             let text: Option<String> =
                 db.query_row(sql, [id], |row| row.get(0)).optional().map_err(self.metadata_error())?;
@@ -276,12 +284,13 @@ impl Store {
         })
     }
 
-    /// Forgets a container and deletes its files. It must not run any more.
+    /// Forgets a container and deletes its files. It must not run any more, and stays locked meanwhile.
     ///
     /// # Errors
     /// When the metadata cannot be changed. Files that cannot be deleted are left for `fsck`.
-    pub fn remove_container(&self, id: &str) -> Result<()> {
-        self.write(|db| {
+    pub fn remove_container(&self, id: &str, _lock: &ContainerLock) -> Result<()> {
+        let directory = self.container_directory(id);
+        let forget = |db: &Transaction<'_>| {
             for sql in [
                 "DELETE FROM container_layer WHERE container = ?1",
                 "DELETE FROM container_volume WHERE container = ?1",
@@ -290,85 +299,22 @@ impl Store {
                 db.execute(sql, [id]).map_err(self.metadata_error())?;
             }
             Ok(())
-        })?;
-        // A directory without a row is a leftover, which a check of the store removes.
-        self.remove_tree(&self.container_directory(id));
-        Ok(())
-    }
-
-    /// Makes a volume unless it is there.
-    ///
-    /// # Errors
-    /// When its directory or row cannot be made.
-    pub fn create_volume(&self, volume: &VolumeRow) -> Result<()> {
-        let directory = self.volume_directory(&volume.name);
-        std::fs::create_dir_all(&directory).map_err(Error::io("create", &directory))?;
-        self.write(|db| {
-            db.execute(
-                "INSERT OR IGNORE INTO volume (name, created, labels, is_anonymous) VALUES (?1, ?2, ?3, ?4)",
-                params![volume.name, nanos(volume.created), volume.labels, volume.is_anonymous],
-            )
-            .map_err(self.metadata_error())?;
-            Ok(())
-        })
-    }
-
-    /// All volumes, by name.
-    ///
-    /// # Errors
-    /// When the metadata cannot be read.
-    pub fn volumes(&self) -> Result<Vec<VolumeRow>> {
-        self.read(|db| {
-            db.prepare("SELECT name, created, labels, is_anonymous FROM volume ORDER BY name")?
-                .query_map([], |row| {
-                    Ok(VolumeRow {
-                        name: row.get(0)?,
-                        created: Timestamp::from_nanos(row.get(1)?),
-                        labels: row.get(2)?,
-                        is_anonymous: row.get(3)?,
-                    })
-                })?
-                .collect()
-        })
-    }
-
-    /// The containers that use a volume.
-    ///
-    /// # Errors
-    /// When the metadata cannot be read.
-    pub fn users_of_volume(&self, name: &str) -> Result<Vec<String>> {
-        self.read(|db| {
-            db.prepare("SELECT container FROM container_volume WHERE volume = ?1 ORDER BY container")?
-                .query_map([name], |row| row.get(0))?
-                .collect()
-        })
-    }
-
-    /// The volumes of a container.
-    ///
-    /// # Errors
-    /// When the metadata cannot be read.
-    pub fn volumes_of_container(&self, id: &str) -> Result<Vec<String>> {
-        self.read(|db| {
-            db.prepare("SELECT volume FROM container_volume WHERE container = ?1 ORDER BY volume")?
-                .query_map([id], |row| row.get(0))?
-                .collect()
-        })
-    }
-
-    /// Removes a volume and its files; false if a container uses it or it is not there.
-    ///
-    /// # Errors
-    /// When the metadata cannot be changed.
-    pub fn remove_volume(&self, name: &str) -> Result<bool> {
-        let is_gone = self.write(|db| {
-            let sql = "DELETE FROM volume WHERE name = ?1
-                AND NOT EXISTS (SELECT 1 FROM container_volume WHERE volume = ?1)";
-            Ok(db.execute(sql, [name]).map_err(self.metadata_error())? > 0)
-        })?;
-        if is_gone {
-            self.remove_tree(&self.root.join("volumes").join(name));
+        };
+        match self.write_or_free(forget) {
+            // What it wrote is most likely what filled the disk: that goes first, and the row with the room this gives.
+            Err(why) if why.is_full() => {
+                for name in ["upper", "work"] {
+                    self.remove_tree(&directory.join(name));
+                }
+                for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+                    let _ = std::fs::remove_file(entry.path());
+                }
+                self.write(forget)?;
+            }
+            result => result?,
         }
-        Ok(is_gone)
+        // A directory without a row is a leftover, which a check of the store removes.
+        self.remove_tree(&directory);
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use wharfie_content::Mismatch;
-use wharfie_oci::{DiffId, Digest, Fault, Kind};
+use wharfie_oci::{DiffId, Digest, Fault, ImageId, Kind};
 
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -66,6 +66,20 @@ pub enum Error {
     /// A layer should be here and is not.
     #[error("layer {0} is missing from the store")]
     MissingLayer(DiffId),
+    /// An image should be here and is not, or somebody has removed it.
+    #[error("image {0} is missing from the store")]
+    MissingImage(ImageId),
+    /// A volume's name that could lead out of the store.
+    #[error("{0:?} is no name for a volume")]
+    BadVolumeName(String),
+    /// The store's folder, or something in it, is somebody else's, or not what we make.
+    #[error("the store in {root} is not used: {why}")]
+    Unsafe {
+        /// Which store.
+        root: PathBuf,
+        /// What is wrong with which part of it.
+        why: String,
+    },
     /// Mounting failed.
     #[error("cannot mount on {target}")]
     Mount {
@@ -106,6 +120,19 @@ impl Error {
         Self::Source(error)
     }
 
+    /// True if the disk was too full for it.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Metadata { source: rusqlite::Error::SqliteFailure(why, _), .. } => {
+                why.code == rusqlite::ErrorCode::DiskFull || why.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+            }
+            other => matches!(
+                other.io_source().map(io::Error::kind),
+                Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            ),
+        }
+    }
+
     fn io_source(&self) -> Option<&io::Error> {
         match self {
             Self::Io { source, .. } | Self::Mount { source, .. } => Some(source),
@@ -129,11 +156,14 @@ impl Fault for Error {
             Self::Mismatch(_) | Self::DiffId { .. } | Self::Layer(_) | Self::MissingBlob(_) | Self::MissingLayer(_) => {
                 Kind::Corrupt
             }
-            Self::NotMounted(_) => Kind::NotFound,
+            Self::NotMounted(_) | Self::MissingImage(_) => Kind::NotFound,
+            Self::BadVolumeName(_) => Kind::Invalid,
+            Self::Unsafe { .. } => Kind::Denied,
             Self::NameTaken { .. } => Kind::Exists,
             Self::Source(_) => Kind::Unavailable,
+            Self::Metadata { .. } if self.is_full() => Kind::Unavailable,
             Self::Metadata { source, .. } => match source.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::DatabaseBusy) => Kind::Unavailable,
+                Some(rusqlite::ErrorCode::DatabaseBusy) => Kind::Unavailable,
                 Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => Kind::Corrupt,
                 _ => Kind::Internal,
             },
@@ -149,13 +179,16 @@ impl Fault for Error {
     fn help(&self) -> Option<String> {
         let text = match self {
             Self::TooNew { .. } => "use the wharfie that made it, or another store with --root DIR",
+            Self::Unsafe { .. } => {
+                "choose another store with --root DIR or WHARFIE_ROOT, or give this folder to the user who runs wharfie"
+            }
             Self::MissingBlob(_) | Self::MissingLayer(_) => {
                 "run `wharfie system fsck` to see what is damaged, then pull or load the image again"
             }
             Self::Metadata { .. } if self.kind() == Kind::Corrupt => {
                 "run `wharfie system fsck` to rebuild the metadata"
             }
-            Self::Metadata { source, .. } if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => FULL,
+            Self::Metadata { .. } if self.is_full() => FULL,
             Self::Mount { .. } if self.kind() == Kind::Denied => {
                 "mounting needs root, or the namespaces of an ordinary user's containers: `wharfie unshare`"
             }

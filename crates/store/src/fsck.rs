@@ -92,10 +92,14 @@ impl Store {
         Ok(report)
     }
 
-    /// A container has its row before its directory and its directory for longer than its row.
+    /// A container's directory is made in the transaction that makes its row, and is there for longer than its row.
     fn sweep_containers(&self, report: &mut Report) -> Result<()> {
         for id in names(&self.root().join("containers")) {
-            if self.find_container(&id)?.is_none() {
+            let sql = "SELECT 1 FROM container WHERE id = ?1";
+            // In a change of our own, which comes before or after the one that makes the container.
+            let has_row =
+                self.write(|db| db.query_row(sql, [&id], |_| Ok(())).optional().map_err(self.metadata_error()))?;
+            if has_row.is_none() {
                 remove(self, report, &self.container_directory(&id));
             }
         }

@@ -4,7 +4,9 @@
 //! leaves a store that opens clean: files appear whole or not at all, and rows follow files, never the other way round.
 //! Knows nothing of networks, archives or terminals.
 
+mod container_lock;
 pub mod containers;
+pub mod ends;
 pub mod error;
 pub mod fsck;
 pub mod gc;
@@ -13,6 +15,7 @@ pub mod ingest;
 pub mod lease;
 pub mod mounts;
 pub mod networks;
+mod privacy;
 pub mod rebuild;
 mod removal;
 mod schema;
@@ -20,7 +23,9 @@ pub mod snapshots;
 pub mod store;
 mod temp;
 pub mod trash;
+pub mod volumes;
 
+pub use container_lock::ContainerLock;
 pub use error::{Error, Result};
 pub use images::{ImageRow, NewImage, ReferenceRow};
 pub use ingest::{Ingest, Ingested};

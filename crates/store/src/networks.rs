@@ -58,7 +58,7 @@ impl Store {
     /// When the metadata cannot be read.
     pub fn network(&self, name: &str) -> Result<Option<String>> {
         let key = format!("{PREFIX}{name}");
-        self.read(|db| db.query_row("SELECT value FROM setting WHERE key = ?1", [key], |row| row.get(0)).optional())
+        self.read(|db| db.query_row("SELECT value FROM setting WHERE key = ?1", [&key], |row| row.get(0)).optional())
     }
 
     /// Forgets a network. Idempotent.

@@ -1,6 +1,7 @@
 //! Opening a store, and the one way to change its metadata.
 
 use std::fs::File;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
@@ -10,6 +11,7 @@ use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use wharfie_oci::{DiffId, Digest, Timestamp};
 
 use crate::error::{Error, Result};
+use crate::privacy;
 use crate::schema;
 use crate::snapshots::Kind as SnapshotKind;
 
@@ -38,20 +40,25 @@ pub struct Store {
     is_writable: bool,
 }
 
-/// The database's name beneath the root.
+/// The database's name beneath the root. Nothing of ours opens it or the files beside it: SQLite's locks are the process's,
+/// and the kernel drops them when any descriptor of the file is closed, also one of ours.
 pub(crate) const DATABASE: &str = "metadata.db";
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 /// Pages of 4 KiB that SQLite may cache: 1 MiB holds the metadata of thousands of images.
 const CACHE_PAGES: i64 = 256;
 /// Pages of 4 KiB that the write-ahead log may grow to: the first process after a pause reads all of it.
 const LOG_PAGES: i64 = 64;
 
 /// A file that only takes room, so that there is some when the disk is full: freeing writes before it frees.
-const RESERVE: &str = "reserve";
+pub(crate) const RESERVE: &str = "reserve";
 /// 1 MiB: what the removal of a large image adds to the write-ahead log, several times.
 const RESERVE_BYTES: u64 = 1 << 20;
 /// 64 MiB: a disk with less than this free is not asked for a reserve.
 const PLENTY_BYTES: u64 = 64 << 20;
+
+const PAGE_BYTES: u64 = 4096;
+/// 128 KiB: several times what SQLite shares for the longest log that we let grow.
+const SHARED_MEMORY_BYTES: u64 = 128 << 10;
 
 impl Store {
     /// As [`Self::open`], to free space: when there is next to none, the room kept for this is given up first.
@@ -72,7 +79,9 @@ impl Store {
         if path.exists() || free_bytes(&self.root).is_none_or(|free| free < PLENTY_BYTES) {
             return;
         }
-        let Ok(file) = File::options().create_new(true).write(true).open(&path) else { return };
+        let Ok(file) = File::options().create_new(true).write(true).mode(0o600).open(&path) else {
+            return;
+        };
         if fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES).is_err() {
             let _ = std::fs::remove_file(&path);
         }
@@ -83,12 +92,12 @@ impl Store {
     /// # Errors
     /// When `root` cannot be written, or a newer wharfie made it.
     pub fn open(root: &Path, options: Options) -> Result<Self> {
-        for directory in ["", "blobs/sha256", "blobs/sha512", "layers", "leases", "tmp"] {
-            let path = root.join(directory);
-            if !path.is_dir() {
-                make_private(&path).map_err(Error::io("create", &path))?;
-            }
-        }
+        with_reserve(root, || Self::try_open(root, options.clone()))
+    }
+
+    fn try_open(root: &Path, options: Options) -> Result<Self> {
+        privacy::prepare(root)?;
+        make_room_for_shared_memory(root);
         let path = root.join(DATABASE);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(&path, flags).map_err(metadata(root))?;
@@ -104,12 +113,18 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read, or a newer wharfie made it.
     pub fn open_read_only(root: &Path, options: Options) -> Result<Self> {
+        with_reserve(root, || Self::try_open_read_only(root, options.clone()))
+    }
+
+    fn try_open_read_only(root: &Path, options: Options) -> Result<Self> {
         let path = root.join(DATABASE);
         let version = |db: &Connection| -> Result<i64> {
             db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(metadata(root))
         };
         let found = match std::fs::metadata(&path) {
             Ok(found) if found.len() > 0 => {
+                privacy::owned(root)?;
+                make_room_for_shared_memory(root);
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
                 Some(Connection::open_with_flags(&path, flags).map_err(metadata(root))?)
             }
@@ -144,6 +159,8 @@ impl Store {
         })?;
         self.refuse_newer(version)?;
         if version == schema::VERSION && mode == "wal" {
+            // Somebody may have given it up.
+            self.keep_reserve();
             return Ok(());
         }
         // Two processes may make the store at once: the second finds it made.
@@ -186,15 +203,22 @@ impl Store {
         (self.options.clock)()
     }
 
-    /// Reads metadata.
-    pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        query(&self.db()).map_err(metadata(&self.root))
+    /// Reads metadata. On a full disk the room kept for this is given up: even reading needs a file that SQLite makes anew. The
+    /// query may be called twice.
+    pub(crate) fn read<T>(&self, query: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        with_reserve(&self.root, || query(&self.db()).map_err(metadata(&self.root)))
     }
 
     /// Changes metadata in one transaction, after every earlier change of any process and before every later one.
     /// Survives a killed process; survives a power cut once a later [`Self::write_durably`] has returned.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         self.write_then(change, |value| value)
+    }
+
+    /// As [`Self::write`], for what must be written also when the disk is full: then the room kept for this is given up. The
+    /// change may be called twice.
+    pub(crate) fn write_or_free<T>(&self, change: impl Fn(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        with_reserve(&self.root, || self.write(&change))
     }
 
     /// As [`Self::write`]; then, with the change made and other writers still kept out, does `then`.
@@ -242,8 +266,9 @@ impl Store {
             return Err(Error::io("write", path)(std::io::ErrorKind::ReadOnlyFilesystem.into()));
         }
         // Opened anew each time: threads of one process must exclude each other too.
-        let lock =
-            File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("lock", &path))?;
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true).mode(0o600);
+        let lock = options.open(&path).map_err(Error::io("lock", &path))?;
         loop {
             match flock(&lock, FlockOperation::LockExclusive) {
                 Ok(()) => return Ok(Exclusive { _lock: lock }),
@@ -294,12 +319,28 @@ fn metadata(root: &Path) -> impl Fn(rusqlite::Error) -> Error + use<> {
     move |source| Error::Metadata { path: path.clone(), source }
 }
 
+/// Does what must also work on a full disk: then the room kept for this is given up, and it is done again.
+fn with_reserve<T>(root: &Path, work: impl Fn() -> Result<T>) -> Result<T> {
+    match work() {
+        Err(why) if why.is_full() && std::fs::remove_file(root.join(RESERVE)).is_ok() => work(),
+        result => result,
+    }
+}
+
+/// Where blocks are smaller than pages, SQLite leaves holes in the file that it shares as memory, and a process that touches
+/// a hole on a full disk is killed. There the reserve goes before that can happen.
+fn make_room_for_shared_memory(root: &Path) {
+    let Ok(disk) = rustix::fs::statvfs(root) else { return };
+    if disk.f_frsize < PAGE_BYTES && disk.f_bavail.saturating_mul(disk.f_frsize) < SHARED_MEMORY_BYTES {
+        let _ = std::fs::remove_file(root.join(RESERVE));
+    }
+}
+
 fn free_bytes(path: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(path).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-fn make_private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
+pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
-use wharfie_store::containers::ContainerRow;
+use wharfie_store::containers::{ContainerRow, Status};
 
 use super::{is_alive, settings_of};
 use crate::engine::Engine;
@@ -25,6 +25,8 @@ pub enum Frame {
     Resize(u16, u16),
     /// Client: a signal of this number for the container.
     Signal(u8),
+    /// Client: the container is not to be started again.
+    Wake,
     /// Monitor: the container's standard output.
     Output(Vec<u8>),
     /// Monitor: the container's standard error.
@@ -45,6 +47,7 @@ impl Frame {
         let (kind, content): (u8, &[u8]) = match self {
             Self::Input(bytes) => (0, bytes),
             Self::InputEnd => (1, &[]),
+            Self::Wake => (7, &[]),
             Self::Resize(rows, columns) => {
                 let [a, b] = rows.to_be_bytes();
                 let [c, d] = columns.to_be_bytes();
@@ -84,6 +87,7 @@ impl Frame {
         let frame = match (kind, content.as_slice()) {
             (0, _) => Self::Input(content),
             (1, _) => Self::InputEnd,
+            (7, _) => Self::Wake,
             (2, &[a, b, c, d]) => Self::Resize(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])),
             (6, &[number]) => Self::Signal(number),
             (3, _) => Self::Output(content),
@@ -112,8 +116,14 @@ impl Engine {
     pub fn attach(&self, name: &str) -> Result<(UnixStream, bool)> {
         let row = self.container(name)?;
         let settings = settings_of(&row)?;
-        if !is_alive(&row) {
-            return Err(Error::Container("You cannot attach to a stopped container, start it first".to_owned()));
+        let refusal = match row.state.status {
+            Status::Restarting => Some("You cannot attach to a restarting container, wait until it is running"),
+            Status::Paused => Some("You cannot attach to a paused container, unpause it first"),
+            _ if !is_alive(&row) => Some("You cannot attach to a stopped container, start it first"),
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            return Err(Error::Container(refusal.to_owned()));
         }
         Ok((self.connect(&row)?, settings.tty))
     }
@@ -158,6 +168,7 @@ mod tests {
             Frame::InputEnd,
             Frame::Resize(24, 80),
             Frame::Signal(15),
+            Frame::Wake,
             Frame::Output(vec![7; 1000]),
             Frame::ErrorOutput(Vec::new()),
             Frame::End(-1),

@@ -8,7 +8,6 @@ use wharfie_layer::merge::pack_merged;
 use wharfie_layer::pack::{self, pack};
 use wharfie_oci::config::{ContainerConfig, History};
 use wharfie_oci::{ImageConfig, ImageId, Reference};
-use wharfie_store::containers::Status;
 use wharfie_store::{Ingest, NewImage};
 
 use super::rootfs::{directories, mount_points};
@@ -93,12 +92,18 @@ impl Engine {
         config.env = config.env.map(|env| env.into_iter().filter(|pair| !pair.starts_with("HOSTNAME=")).collect());
         change::apply(&mut config, &commit.changes)?;
 
-        let is_frozen = commit.pause && row.state.status == Status::Running && self.pause(&row.id).is_ok();
+        // One at a time: the second would thaw the container under the first.
+        let _turn = super::freeze::commit_turn(&store.container_directory(&row.id))?;
+        let frozen = if commit.pause { self.freeze_for_a_moment(&row)? } else { None };
         let layer = self.change_layer(&row, &settings);
-        if is_frozen {
-            self.unpause(&row.id)?;
+        if let Some(frozen) = frozen {
+            frozen.thaw()?;
         }
-        let (lease, layer) = layer?;
+        let (lease, layer) = layer.map_err(|why| match self.container(&row.id) {
+            // Somebody removed it meanwhile, with its files.
+            Err(gone @ Error::NoSuchContainer(_)) => gone,
+            _ => why,
+        })?;
 
         let now = store.now();
         let parent = self.config_of(store, &row.image).unwrap_or_default();

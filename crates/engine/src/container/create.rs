@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use wharfie_oci::config::{ContainerConfig, Empty, Healthcheck};
 use wharfie_oci::{ImageId, Platform};
 use wharfie_runtime::Capabilities;
-use wharfie_store::Store;
-use wharfie_store::containers::{ContainerRow, ContainerState, NewContainer, VolumeRow};
+use wharfie_store::containers::{ContainerRow, ContainerState, NewContainer};
+use wharfie_store::volumes::VolumeRow;
+use wharfie_store::{ContainerLock, Store};
 
 use super::random;
 use super::settings::{MountKind, MountPoint, Settings};
+use super::settle::us;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::inspect::check_platform;
@@ -46,16 +48,18 @@ pub struct Create {
     pub healthcheck: Option<Healthcheck>,
     /// What it must run on.
     pub platform: Option<Platform>,
+    /// Who makes it starts it at once, and looks after it until then.
+    pub starts_at_once: bool,
     /// Everything else. `config` and `image_name` are filled in here.
     pub settings: Settings,
 }
 
 impl Engine {
-    /// Makes a container. Gives its row.
+    /// Makes a container. Gives its row, and its lock: who means to start it keeps everybody else off until then.
     ///
     /// # Errors
     /// When the image is not here, the name is taken or no name, there is nothing to run, or the store cannot be written.
-    pub fn create(&self, create: &Create) -> Result<ContainerRow> {
+    pub fn create(&self, create: &Create) -> Result<(ContainerRow, ContainerLock)> {
         if let Some(name) = &create.name {
             check_name(name)?;
         }
@@ -94,17 +98,16 @@ impl Engine {
         }
         self.inherit_mounts(store, create, &mut settings)?;
         self.image_volumes(&mut settings)?;
-        let volumes = self.make_volumes(store, &settings, &found.id)?;
-        let row = self.record(store, create, &settings, id, found.id, &volumes)?;
-        let directory = store.container_directory(&row.id);
-        for name in ["upper", "work"] {
-            let path = directory.join(name);
-            if let Err(source) = std::fs::create_dir_all(&path) {
-                store.remove_container(&row.id)?;
-                return Err(Error::File { doing: "mkdir", path, source });
-            }
+        for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
+            super::volumes::check_name(&mount.source)?;
         }
-        Ok(row)
+        let (row, lock) = self.record(store, create, &settings, id, found.id)?;
+        store.make_ends(&row.id)?;
+        if let Err(why) = self.fill_volumes(store, &settings, &row) {
+            self.discard(&row, &lock)?;
+            return Err(why);
+        }
+        Ok((row, lock))
     }
 
     fn record(
@@ -114,26 +117,41 @@ impl Engine {
         settings: &Settings,
         id: String,
         image: ImageId,
-        volumes: &[String],
-    ) -> Result<ContainerRow> {
-        let layers: Vec<_> = store.layers_of(&image)?.into_iter().map(|layer| layer.diff_id).collect();
+    ) -> Result<(ContainerRow, ContainerLock)> {
+        let now = store.now();
+        let volumes = settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume);
+        let volumes: Vec<_> = volumes
+            .map(|mount| VolumeRow {
+                name: mount.source.clone(),
+                created: now,
+                labels: "{}".to_owned(),
+                is_anonymous: mount.source.len() == 64,
+            })
+            .collect();
+        let mut state = ContainerState::default();
+        if create.starts_at_once {
+            let us = us();
+            (state.monitor, state.monitor_started) = (Some(us.pid), us.started);
+        }
         let mut row = ContainerRow {
             id,
             name: create.name.clone().unwrap_or_default(),
             image,
-            created: store.now(),
+            created: now,
             settings: serde_json::to_string(settings).map_err(Error::Document)?,
-            state: ContainerState::default(),
+            state,
         };
         // Chosen names are tried once, random ones until one is free.
         loop {
             if create.name.is_none() {
                 row.name = random::name()?;
             }
-            match store.record_container(&NewContainer { row: &row, layers: &layers, volumes }) {
+            match store.record_container(&NewContainer { row: &row, volumes: &volumes }) {
                 Err(wharfie_store::Error::NameTaken { .. }) if create.name.is_none() => {}
                 Err(wharfie_store::Error::NameTaken { name, id }) => return Err(Error::ContainerName { name, id }),
-                result => return result.map(|()| row).map_err(Into::into),
+                // Somebody removed it since we looked it up.
+                Err(wharfie_store::Error::MissingImage(_)) => return Err(Error::NoSuchImage(create.image.clone())),
+                result => return result.map(|lock| (row, lock)).map_err(Into::into),
             }
         }
     }
@@ -165,26 +183,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes the volumes that are not there yet, filled with what the image has in their place. Gives their names.
-    fn make_volumes(&self, store: &Store, settings: &Settings, image: &ImageId) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        let known: Vec<String> = store.volumes()?.into_iter().map(|volume| volume.name).collect();
+    /// Fills the volumes that are empty with what the image has in their place.
+    fn fill_volumes(&self, store: &Store, settings: &Settings, row: &ContainerRow) -> Result<()> {
         for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
-            names.push(mount.source.clone());
-            if known.contains(&mount.source) {
-                continue;
-            }
-            store.create_volume(&VolumeRow {
-                name: mount.source.clone(),
-                created: store.now(),
-                labels: "{}".to_owned(),
-                is_anonymous: mount.source.len() == 64,
-            })?;
             if !mount.options.iter().any(|option| option == "nocopy") {
-                self.fill_volume(store, image, &mount.target, &mount.source)?;
+                self.fill_volume(store, row, &mount.target, &mount.source)?;
             }
         }
-        Ok(names)
+        Ok(())
     }
 }
 

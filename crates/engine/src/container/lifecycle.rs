@@ -4,9 +4,13 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
+use wharfie_oci::{Fault, Kind};
 use wharfie_runtime::Target;
-use wharfie_store::containers::{ContainerRow, Status};
+use wharfie_store::ContainerLock;
+use wharfie_store::containers::{ContainerRow, ProcessMark, Status};
+use wharfie_store::ends::Ends;
 
+use super::settle::us;
 use super::{is_alive, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -22,26 +26,73 @@ impl Engine {
     /// # Errors
     /// When there is no such container, or it cannot be signalled.
     pub fn stop(&self, name: &str, signal: Option<&str>, timeout: Option<i64>) -> Result<()> {
-        let row = self.container(name)?;
-        if !is_alive(&row) {
-            return Ok(());
+        let (lock, row) = self.locked_and_decided(name)?;
+        let asked = self.ask_to_end(&row, signal)?;
+        // From here on it is ending whoever holds the lock; nobody else has to wait for its patience.
+        drop(lock);
+        if asked { self.see_it_end(&row, timeout) } else { Ok(()) }
+    }
+
+    /// Stops a container as [`Self::stop`] does, if it runs, and gives its lock for starting it again: nobody comes between.
+    /// A container that goes with its end stays for that.
+    ///
+    /// # Errors
+    /// As for [`Self::stop`].
+    pub fn stop_to_restart(
+        &self,
+        name: &str,
+        signal: Option<&str>,
+        timeout: Option<i64>,
+    ) -> Result<(ContainerRow, ContainerLock)> {
+        let (lock, row) = self.locked_and_decided(name)?;
+        if settings_of(&row)?.auto_remove {
+            self.writer()?.change_container(&row.id, |state| state.restarter = Some(us()))?;
         }
-        let settings = settings_of(&row)?;
+        if self.ask_to_end(&row, signal)? {
+            self.see_it_end(&row, timeout)?;
+        }
+        Ok((self.container(&row.id)?, lock))
+    }
+
+    /// A container and its lock, for starting it; no lock if it runs already.
+    ///
+    /// # Errors
+    /// When there is no such container, or it is frozen.
+    pub fn lock_to_start(&self, name: &str) -> Result<(ContainerRow, Option<ContainerLock>)> {
+        let (lock, row) = self.locked_and_decided(name)?;
+        match row.state.status {
+            Status::Paused => Err(Error::Container("cannot start a paused container, try unpause instead".to_owned())),
+            Status::Running => Ok((row, None)),
+            // It is not to wait any longer.
+            Status::Restarting => {
+                self.mark_stopped(&row)?;
+                Ok((row, Some(lock)))
+            }
+            Status::Created | Status::Exited => Ok((row, Some(lock))),
+        }
+    }
+
+    /// Says that the user wants a locked container to end, and signals it. False if there is nothing to wait for.
+    fn ask_to_end(&self, row: &ContainerRow, signal: Option<&str>) -> Result<bool> {
+        let settings = settings_of(row)?;
         let signal = signal.map(str::to_owned).or(settings.config.stop_signal);
         let signal = parse_signal(signal.as_deref().unwrap_or("TERM"))?;
-        self.mark_stopped(&row)?;
-        if row.state.status == Status::Paused {
-            self.unpause(name)?;
+        if !self.mark_stopped(row)? {
+            return Ok(false);
         }
-        self.signal(&row, signal)?;
-        let timeout = timeout.or(settings.stop_timeout).unwrap_or(STOP_TIMEOUT);
+        self.signal_and_thaw(row, signal)?;
+        Ok(true)
+    }
+
+    /// Waits for the end of a container that was asked to, and loses patience after a while.
+    fn see_it_end(&self, row: &ContainerRow, timeout: Option<i64>) -> Result<()> {
+        let timeout = timeout.or(settings_of(row)?.stop_timeout).unwrap_or(STOP_TIMEOUT);
         let limit = u64::try_from(timeout).ok().map(Duration::from_secs);
-        if !wait_for_process(&row, limit) {
-            self.signal(&row, Signal::KILL)?;
-            wait_for_process(&row, None);
+        if !wait_for_process(row, limit) {
+            self.signal_and_thaw(row, Signal::KILL)?;
+            wait_for_process(row, None);
         }
-        self.wait_for_record(&row.id)?;
-        Ok(())
+        self.wait_for_record(&row.id)
     }
 
     /// Sends a signal to a running container.
@@ -49,23 +100,31 @@ impl Engine {
     /// # Errors
     /// When there is no such container, it does not run, or the signal is none.
     pub fn kill(&self, name: &str, signal: &str) -> Result<()> {
-        let row = self.container(name)?;
+        let mut row = self.container(name)?;
         let signal = parse_signal(signal)?;
-        if !is_alive(&row) {
-            return Err(Error::Container(format!(
-                "Cannot kill container: {name}: Container {} is not running",
-                row.id
-            )));
+        let mut lock = None;
+        if row.state.status == Status::Restarting {
+            // Whether it still waits or runs again by now is only certain under the lock.
+            let (held, now) = self.locked_and_decided(name)?;
+            (lock, row) = (Some(held), now);
         }
-        if signal == Signal::KILL {
-            self.mark_stopped(&row)?;
+        if !is_alive(&row) && row.state.status != Status::Restarting {
+            let text = format!("Cannot kill container: {name}: Container {} is not running", row.id);
+            return Err(Error::Container(text));
         }
-        self.signal(&row, signal)?;
-        if signal == Signal::KILL {
-            wait_for_process(&row, None);
-            self.wait_for_record(&row.id)?;
+        let stop_signal = settings_of(&row)?.config.stop_signal;
+        let ends = signal == Signal::KILL
+            || stop_signal.and_then(|name| parse_signal(&name).ok()).unwrap_or(Signal::TERM) == signal;
+        if ends && !self.mark_stopped(&row)? {
+            return Ok(());
         }
-        Ok(())
+        drop(lock);
+        if signal != Signal::KILL {
+            return self.signal(&row, signal);
+        }
+        self.signal_and_thaw(&row, signal)?;
+        wait_for_process(&row, None);
+        self.wait_for_record(&row.id)
     }
 
     /// Freezes a container.
@@ -73,12 +132,27 @@ impl Engine {
     /// # Errors
     /// When it does not run, or this machine cannot freeze.
     pub fn pause(&self, name: &str) -> Result<()> {
-        let (row, target) = self.running(name)?;
+        let (_lock, row, target) = self.locked_and_running(name)?;
         if row.state.status == Status::Paused {
             return Err(Error::Container(format!("Container {} is already paused", row.id)));
         }
+        self.freeze(&row, &target, None)
+    }
+
+    /// Freezes a locked container that runs; `by` says who thaws it, if not the user.
+    pub(crate) fn freeze(&self, row: &ContainerRow, target: &Target, by: Option<ProcessMark>) -> Result<()> {
+        let store = self.writer()?;
+        if by.is_some() {
+            // Written first: if we are killed in between, it is known who froze it.
+            store.change_container(&row.id, |state| state.frozen_by = by)?;
+        }
         target.pause()?;
-        self.writer()?.change_container(&row.id, |state| state.status = Status::Paused)?;
+        store.change_container(&row.id, |state| {
+            // It may have ended meanwhile.
+            if state.status == Status::Running && state.pid == row.state.pid {
+                (state.status, state.frozen_by) = (Status::Paused, by);
+            }
+        })?;
         Ok(())
     }
 
@@ -87,36 +161,35 @@ impl Engine {
     /// # Errors
     /// When it is not frozen.
     pub fn unpause(&self, name: &str) -> Result<()> {
-        let (row, target) = self.running(name)?;
+        let (_lock, row, _) = self.locked_and_running(name)?;
         if row.state.status != Status::Paused {
             return Err(Error::Container(format!("Container {} is not paused", row.id)));
         }
-        target.unpause()?;
-        self.writer()?.change_container(&row.id, |state| state.status = Status::Running)?;
-        Ok(())
+        self.thaw_for(&row, row.state.frozen_by)
     }
 
-    /// Waits until a container has ended and gives its exit code.
+    /// Waits until a container that runs has ended the next time and gives its exit code; of one that does not, that of its
+    /// last end.
     ///
     /// # Errors
     /// When there is no such container.
     pub fn wait(&self, name: &str) -> Result<i32> {
         let row = self.container(name)?;
+        // Opened before the look at its state: a container that goes with its end leaves us this.
+        let ends = self.reader()?.ends(&row.id)?;
+        let before = ends.as_ref().map(Ends::last).unwrap_or_default();
         loop {
-            let now = match self.container(&row.id) {
-                Ok(now) => now,
-                // It was to go when it ends, and went: its code went with it, unless we saw it.
-                Err(Error::NoSuchContainer(_)) => return Ok(row.state.exit_code),
-                Err(why) => return Err(why),
-            };
+            let now = self.container(&row.id);
+            let last = ends.as_ref().map(Ends::last).unwrap_or_default();
+            if last.count != before.count {
+                return Ok(last.code);
+            }
+            let now = now?;
             match now.state.status {
-                Status::Running | Status::Paused | Status::Restarting => {
-                    if !wait_for_process(&now, Some(Duration::from_secs(1))) {
-                        continue;
-                    }
-                    std::thread::sleep(Duration::from_millis(5));
-                }
                 Status::Created | Status::Exited => return Ok(now.state.exit_code),
+                Status::Running | Status::Paused if !wait_for_process(&now, Some(Duration::from_secs(1))) => {}
+                // Its end is about to be written down, or it is about to be started again.
+                _ => std::thread::sleep(Duration::from_millis(5)),
             }
         }
     }
@@ -148,29 +221,90 @@ impl Engine {
     /// When there is no such container, or it runs.
     pub fn remove_container(&self, name: &str, force: bool, volumes: bool) -> Result<ContainerRow> {
         let row = self.container(name)?;
-        if is_alive(&row) {
-            if !force {
-                return Err(Error::Running(row.id));
-            }
-            self.mark_stopped(&row)?;
-            if let Some(target) = target_of(&row) {
-                target.cgroup.kill();
-            }
-            self.signal(&row, Signal::KILL)?;
-            wait_for_process(&row, None);
-            self.wait_for_record(&row.id)?;
+        if force {
+            self.end_by_force(&row)?;
         }
-        self.withdraw(&row, &settings_of(&row)?);
+        let (lock, row) = match self.locked_and_decided(&row.id) {
+            // It was to go with its end.
+            Err(Error::NoSuchContainer(_)) if force => return Ok(row),
+            result => result?,
+        };
+        let is_running = is_alive(&row) || row.state.status == Status::Restarting;
+        if is_running {
+            if !force {
+                return Err(refusal_to_remove(row));
+            }
+            // Somebody started it again before we had the lock.
+            self.end_by_force(&row)?;
+        }
+        self.remove_locked(&row, volumes, &lock)?;
+        Ok(row)
+    }
+
+    /// As [`Self::remove_container`], unless it runs or somebody is at work on it: then `None`.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn remove_if_idle(&self, row: &ContainerRow) -> Result<Option<ContainerRow>> {
+        let store = self.writer()?;
+        let Some(lock) = store.try_lock_container(&row.id)? else { return Ok(None) };
+        let Some(now) = store.find_container(&row.id)? else { return Ok(None) };
+        if is_alive(&now) || !matches!(now.state.status, Status::Created | Status::Exited) {
+            return Ok(None);
+        }
+        self.remove_locked(&now, false, &lock)?;
+        Ok(Some(now))
+    }
+
+    fn end_by_force(&self, row: &ContainerRow) -> Result<()> {
+        if !self.mark_stopped(row)? {
+            return Ok(());
+        }
+        if let Some(target) = target_of(row).filter(|_| is_alive(row)) {
+            target.cgroup.kill();
+        }
+        self.signal_and_thaw(row, Signal::KILL)?;
+        wait_for_process(row, None);
+        self.wait_for_record(&row.id)
+    }
+
+    fn remove_locked(&self, row: &ContainerRow, volumes: bool, lock: &ContainerLock) -> Result<()> {
+        self.withdraw(row, &settings_of(row)?);
         let store = self.writer()?;
         let anonymous = store.volumes_of_container(&row.id)?;
-        store.remove_container(&row.id)?;
+        store.remove_container(&row.id, lock)?;
         if volumes {
             for volume in anonymous.iter().filter(|name| name.len() == 64) {
                 store.remove_volume(volume)?;
             }
         }
         store.collect_expired()?;
-        Ok(row)
+        Ok(())
+    }
+
+    /// A container's lock and the container, once it is written down how it is: one that has just ended is not caught between
+    /// its end and the record of it.
+    pub(crate) fn locked_and_decided(&self, name: &str) -> Result<(ContainerLock, ContainerRow)> {
+        let mut patience = 3;
+        loop {
+            let (lock, row) = self.locked(name)?;
+            let is_ending = matches!(row.state.status, Status::Running | Status::Paused) && !is_alive(&row);
+            if !is_ending || patience == 0 {
+                return Ok((lock, row));
+            }
+            // Whoever writes the end down may need the lock for it.
+            drop(lock);
+            self.wait_for_record(&row.id)?;
+            patience -= 1;
+        }
+    }
+
+    fn locked_and_running(&self, name: &str) -> Result<(ContainerLock, ContainerRow, Target)> {
+        let (lock, row) = self.locked(name)?;
+        match target_of(&row).filter(|_| is_alive(&row)) {
+            Some(target) => Ok((lock, row, target)),
+            None => Err(Error::NotRunning(row.id)),
+        }
     }
 
     /// A running container, with what the runtime needs to handle it.
@@ -182,9 +316,42 @@ impl Engine {
         }
     }
 
-    /// The user wants it to end: restart policies respect that.
-    fn mark_stopped(&self, row: &ContainerRow) -> Result<()> {
-        self.writer()?.change_container(&row.id, |state| state.is_stopped_by_user = true)?;
+    /// The user wants it to end: restart policies respect that. One that waits to be started again has ended with this. True
+    /// if it has a process whose end is to be waited for. On a disk that is too full to write even this, it ends all the same.
+    fn mark_stopped(&self, row: &ContainerRow) -> Result<bool> {
+        let written = self.writer()?.change_container(&row.id, |state| {
+            if matches!(state.status, Status::Running | Status::Paused | Status::Restarting) {
+                state.is_stopped_by_user = true;
+            }
+            if state.status == Status::Restarting {
+                (state.status, state.monitor) = (Status::Exited, None);
+            }
+        });
+        match written {
+            Ok(written) => {
+                if row.state.status == Status::Restarting && written.is_some_and(|now| now.status == Status::Exited) {
+                    self.wake_monitor(row);
+                }
+            }
+            Err(why) if why.kind() == Kind::Unavailable => {}
+            Err(why) => return Err(why.into()),
+        }
+        Ok(is_alive(row))
+    }
+
+    /// Signals a container, and lets a frozen one take notice.
+    fn signal_and_thaw(&self, row: &ContainerRow, signal: Signal) -> Result<()> {
+        self.signal(row, signal)?;
+        let is_frozen = row.state.status == Status::Paused || row.state.frozen_by.is_some();
+        if is_frozen && let Some(target) = target_of(row).filter(|_| is_alive(row)) {
+            // Whatever is written down about it now: it ends.
+            let _ = target.unpause();
+            let _ = self.writer()?.change_container(&row.id, |state| {
+                if state.status == Status::Paused {
+                    (state.status, state.frozen_by) = (Status::Running, None);
+                }
+            });
+        }
         Ok(())
     }
 
@@ -220,6 +387,20 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+/// Why a container that is not at rest is not removed, in docker's words.
+fn refusal_to_remove(row: ContainerRow) -> Error {
+    let id = &row.id;
+    match row.state.status {
+        Status::Paused => Error::Container(format!(
+            "You cannot remove a paused container {id}. Unpause and then stop the container before attempting removal or force remove"
+        )),
+        Status::Restarting => Error::Container(format!(
+            "You cannot remove a restarting container {id}. Stop the container before attempting removal or force remove"
+        )),
+        _ => Error::Running(row.id),
     }
 }
 

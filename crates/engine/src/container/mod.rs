@@ -6,6 +6,7 @@ mod connect;
 pub mod copy;
 pub mod create;
 pub mod exec;
+pub mod freeze;
 mod health;
 pub mod lifecycle;
 pub mod list;
@@ -16,6 +17,7 @@ pub mod network;
 pub(crate) mod random;
 pub mod rootfs;
 pub mod settings;
+mod settle;
 mod spec;
 pub mod start;
 pub mod update;
@@ -23,8 +25,9 @@ pub mod volumes;
 
 pub use create::Create;
 pub use settings::Settings;
+pub(crate) use settle::is_alive;
 
-use wharfie_store::containers::{ContainerRow, Status};
+use wharfie_store::containers::ContainerRow;
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -90,7 +93,7 @@ impl Engine {
     /// When there is none.
     pub fn container(&self, name: &str) -> Result<ContainerRow> {
         let row = self.reader()?.find_container(name)?;
-        row.map(truth).ok_or_else(|| Error::NoSuchContainer(name.to_owned()))
+        row.and_then(|row| self.settled(row)).ok_or_else(|| Error::NoSuchContainer(name.to_owned()))
     }
 
     /// First processes of the containers that run, those that `names` name first: whose namespaces a command of an
@@ -114,41 +117,6 @@ impl Engine {
     /// When the store cannot be read.
     pub fn containers(&self) -> Result<Vec<ContainerRow>> {
         let store = self.reader()?;
-        Ok(store.containers()?.into_iter().map(truth).collect())
+        Ok(store.containers()?.into_iter().filter_map(|row| self.settled(row)).collect())
     }
-}
-
-/// Exit code of a container whose end nobody saw: the machine was restarted, or its monitor was killed.
-const UNSEEN_END: i32 = 255;
-
-/// What is written down may be older than a crash: a container whose process is gone has ended, whatever its row says.
-pub(crate) fn truth(mut row: ContainerRow) -> ContainerRow {
-    let claims_life = matches!(row.state.status, Status::Running | Status::Paused | Status::Restarting);
-    // Whoever looks after it is about to write down how it ended.
-    let is_looked_after = row.state.monitor.is_some_and(|pid| start_ticks(pid) == Some(row.state.monitor_started));
-    if claims_life && !is_alive(&row) && !is_looked_after {
-        row.state.status = Status::Exited;
-        row.state.exit_code = UNSEEN_END;
-        row.state.pid = None;
-    }
-    row
-}
-
-/// True if the process that the row names still exists and is the same one.
-pub(crate) fn is_alive(row: &ContainerRow) -> bool {
-    row.state.pid.is_some_and(|pid| start_ticks(pid) == Some(row.state.pid_started))
-}
-
-/// When the kernel started a process, in ticks since boot; `None` if it is gone or only waits to be buried.
-pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name is in parentheses and may contain anything.
-    let rest = &stat[stat.rfind(')')? + 2..];
-    let mut fields = rest.split(' ');
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X") {
-        return None;
-    }
-    // Field 22 of the whole line; the state was the third.
-    fields.nth(18)?.parse().ok()
 }

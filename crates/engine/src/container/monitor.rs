@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,12 +15,14 @@ use std::time::{Duration, Instant};
 use rustix::termios::{Winsize, tcsetwinsize};
 use serde::{Deserialize, Serialize};
 use wharfie_runtime::{Exit, Io, Size, Started};
+use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, Status};
 
 use super::attach::{Frame, Socket};
-use super::settings::{Restart, Settings};
-use super::start::{Launch, start_failure};
-use super::{log, settings_of};
+use super::settings::Settings;
+use super::settle::us;
+use super::start::{Ended, Launch, start_failure, wants_restart};
+use super::{is_alive, log, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -79,19 +81,24 @@ impl Monitor {
 }
 
 impl Engine {
-    /// Starts a monitor for a container. Without `awaits_client` it returns once the container runs.
+    /// Starts a monitor for a container whose lock we hold, and hands the lock to it. Without `awaits_client` it returns once
+    /// the container runs.
     ///
     /// # Errors
     /// When the container cannot be started.
-    pub fn start_detached(&self, row: &ContainerRow, detach: Detach) -> Result<Monitor> {
+    pub fn start_detached(&self, row: &ContainerRow, detach: Detach, lock: ContainerLock) -> Result<Monitor> {
         let size = detach.size.unwrap_or_default();
+        let root = std::path::absolute(&self.config().root);
+        let root = root.map_err(|source| Error::File { doing: "find", path: self.config().root.clone(), source })?;
         let mut command = Command::new(&self.config().program);
         command
             .arg("--root")
-            .arg(&self.config().root)
+            .arg(root)
+            // It lives as long as the container does, and keeps nobody's directory busy.
+            .current_dir("/")
             .args([MONITOR_WORD, &row.id, if detach.awaits_client { "client" } else { "alone" }])
             .args([size.rows.to_string(), size.columns.to_string()])
-            .stdin(Stdio::null())
+            .stdin(Stdio::from(lock.into_descriptor()))
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         if self.config().is_rootless {
@@ -109,8 +116,10 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used; everything else is reported and recorded.
     pub fn monitor(&self, id: &str, detach: Detach) -> Result<()> {
-        // A session of our own: the terminal we were started from is none of our business.
+        // A session of our own: the terminal we were started from is none of our business, nor is what its user ignores.
         let _ = rustix::process::setsid();
+        wharfie_runtime::forget_ignored_signals();
+        let lock = inherited_lock()?;
         wharfie_runtime::keep_small();
         // The store is open only while something is read or written: most of our life we wait.
         let (row, directory) = {
@@ -141,17 +150,26 @@ impl Engine {
             report(&Report::Listening);
             hub.wait_for_client(CLIENT_PATIENCE);
         }
-        let result = self.look_after(&row, &settings, &hub, detach);
-        let _ = std::fs::remove_file(socket.path());
-        if settings.auto_remove {
-            self.again().discard(&row)?;
+        let result = self.look_after(&row, &settings, &hub, detach, lock);
+        // If the container has been started again, the socket is its new monitor's.
+        if let Ok(Some(_lock)) = self.again().writer()?.try_lock_container(&row.id)
+            && self.again().container(&row.id).is_ok_and(|now| !is_alive(&now))
+        {
+            let _ = std::fs::remove_file(socket.path());
         }
         hub.flush();
         result
     }
 
     /// Runs the container until its restart policy is satisfied.
-    fn look_after(&self, row: &ContainerRow, settings: &Settings, hub: &Arc<Hub>, detach: Detach) -> Result<()> {
+    fn look_after(
+        &self,
+        row: &ContainerRow,
+        settings: &Settings,
+        hub: &Arc<Hub>,
+        detach: Detach,
+        lock: ContainerLock,
+    ) -> Result<()> {
         let log = match settings.log_driver.as_str() {
             "none" => None,
             _ => {
@@ -162,14 +180,24 @@ impl Engine {
         };
         let mut pause = FIRST_PAUSE;
         let mut restarts = 0;
-        let mut is_first = true;
+        let mut first_lock = Some(lock);
         loop {
             let began = Instant::now();
+            let is_first = first_lock.is_some();
+            let lock = match first_lock.take() {
+                Some(lock) => lock,
+                None => match self.again().lock_to_restart(row)? {
+                    Some(lock) => lock,
+                    // It was stopped or removed while it waited.
+                    None => return Ok(()),
+                },
+            };
             let (io, ends) = streams(settings)?;
             let launch = Launch { volatile: settings.auto_remove, die_with_us: false, size: detach.size };
-            let launched = self.again().launch(row, settings, io, launch);
-            let exit = match launched {
+            let launched = self.again().launch(row, settings, io, launch, &lock);
+            let end = match launched {
                 Ok(running) => {
+                    drop(lock);
                     let started = &running.started;
                     if is_first {
                         report(&Report::Started(running.warnings.clone()));
@@ -183,55 +211,78 @@ impl Engine {
                     for pump in pumps {
                         let _ = pump.join();
                     }
-                    self.again().ended(row, settings, started, exit)?;
-                    exit
+                    Ended { exit, oom_killed: started.cgroup.oom_killed() }
                 }
                 Err(why) => {
                     let code = start_failure(&why);
                     if is_first {
+                        if settings.auto_remove {
+                            self.again().discard(row, &lock)?;
+                        }
+                        drop(lock);
                         report(&Report::Failed(text_of(&why), code));
                         return Ok(());
                     }
-                    Exit::Code(u8::try_from(code).unwrap_or(u8::MAX))
+                    Ended { exit: Exit::Code(u8::try_from(code).unwrap_or(u8::MAX)), oom_killed: false }
                 }
             };
-            is_first = false;
             if began.elapsed() >= STEADY {
                 (pause, restarts) = (FIRST_PAUSE, 0);
             }
+            let last = Frame::End(i32::from(end.exit.code()));
             let engine = self.again();
+            if settings.auto_remove {
+                engine.ended_and_gone(row, settings, &end)?;
+                hub.broadcast(&last);
+                return Ok(());
+            }
             // Its policy may have been changed meanwhile.
             let now = engine.container(&row.id).ok();
-            let is_stopped = now.as_ref().is_none_or(|row| row.state.is_stopped_by_user);
             let policy = now.and_then(|row| settings_of(&row).ok()).map_or(settings.restart, |now| now.restart);
-            let again = match policy {
-                _ if is_stopped => false,
-                Restart::No => false,
-                Restart::Always | Restart::UnlessStopped => true,
-                Restart::OnFailure(most) => !exit.is_success() && (most == 0 || restarts < most),
-            };
-            if !again {
-                hub.broadcast(&Frame::End(i32::from(exit.code())));
+            let next = wants_restart(policy, end.exit, restarts).then_some(restarts + 1);
+            let written = engine.ended(row, settings, &end, next)?;
+            if written.is_none_or(|now| now.status != Status::Restarting) {
+                hub.broadcast(&last);
                 return Ok(());
             }
             // Who is attached has seen one run, as with docker.
-            hub.dismiss(&Frame::End(i32::from(exit.code())));
+            hub.dismiss(&last);
             restarts += 1;
-            let store = engine.writer()?;
-            store.change_container(&row.id, |state| {
-                state.status = Status::Restarting;
-                state.restarts = restarts;
-            })?;
-            std::thread::sleep(pause);
+            drop(engine);
+            hub.wait_to_restart(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
-            // It may have been stopped or removed while it waited.
-            if engine.container(&row.id).map_or(true, |row| row.state.is_stopped_by_user) {
-                store.change_container(&row.id, |state| state.status = Status::Exited)?;
-                hub.broadcast(&Frame::End(i32::from(exit.code())));
-                return Ok(());
-            }
         }
     }
+
+    /// The lock of a container that is to be started again, if that is still wanted.
+    fn lock_to_restart(&self, row: &ContainerRow) -> Result<Option<ContainerLock>> {
+        let store = self.writer()?;
+        let Some(lock) = store.lock_container(&row.id)? else { return Ok(None) };
+        let now = store.find_container(&row.id)?;
+        let is_wanted = now.is_some_and(|now| {
+            now.state.status == Status::Restarting
+                && now.state.monitor == Some(us().pid)
+                && !now.state.is_stopped_by_user
+        });
+        Ok(is_wanted.then_some(lock))
+    }
+
+    /// Tells the monitor of a container that waits to be started again that it need not.
+    pub(crate) fn wake_monitor(&self, row: &ContainerRow) {
+        if let Ok(mut monitor) = self.connect(row) {
+            // If it cannot be told it finds out when it is done waiting.
+            let _ = Frame::Wake.write(&mut monitor);
+        }
+    }
+}
+
+/// The lock that whoever started us handed over as our standard input.
+fn inherited_lock() -> Result<ContainerLock> {
+    let failed = |source: io::Error| Error::File { doing: "take over", path: "the container's lock".into(), source };
+    let lock = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
+    let null = File::open("/dev/null").map_err(failed)?;
+    rustix::stdio::dup2_stdin(&null).map_err(|why| failed(why.into()))?;
+    Ok(ContainerLock::from_descriptor(lock))
 }
 
 /// One line on the pipe to whoever started us.
@@ -349,6 +400,8 @@ struct Hub {
 struct HubState {
     clients: Vec<UnixStream>,
     had_client: bool,
+    /// Nobody wants it to be started again any more.
+    is_woken: bool,
     input: Option<File>,
     terminal: Option<File>,
     process: Option<OwnedFd>,
@@ -365,6 +418,12 @@ impl Hub {
     fn wait_for_client(&self, patience: Duration) {
         let state = self.lock();
         let _ = self.changed.wait_timeout_while(state, patience, |state| !state.had_client);
+    }
+
+    /// Waits before the container is started again, unless somebody says that it is not to be.
+    fn wait_to_restart(&self, pause: Duration) {
+        let state = self.lock();
+        let _ = self.changed.wait_timeout_while(state, pause, |state| !state.is_woken);
     }
 
     fn add(&self, client: UnixStream) {
@@ -404,6 +463,11 @@ impl Hub {
     /// Does what a client asks for.
     fn handle(&self, frame: Frame) {
         let mut state = self.lock();
+        if frame == Frame::Wake {
+            state.is_woken = true;
+            self.changed.notify_all();
+            return;
+        }
         if state.is_connected { state.take(&frame) } else { state.early.push(frame) }
     }
 }
@@ -431,7 +495,7 @@ impl HubState {
                     let _ = rustix::process::pidfd_send_signal(process, signal);
                 }
             }
-            Frame::Output(_) | Frame::ErrorOutput(_) | Frame::End(_) => {}
+            Frame::Output(_) | Frame::ErrorOutput(_) | Frame::End(_) | Frame::Wake => {}
         }
     }
 }
@@ -444,7 +508,7 @@ fn accept(listener: &UnixListener, hub: &Arc<Hub>, stdin_open: bool) {
         let hub = Arc::clone(hub);
         spawn(move || {
             while let Ok(Some(frame)) = Frame::read(&mut reader) {
-                if stdin_open || matches!(frame, Frame::Resize(..) | Frame::Signal(_)) {
+                if stdin_open || matches!(frame, Frame::Resize(..) | Frame::Signal(_) | Frame::Wake) {
                     hub.handle(frame);
                 }
             }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
+use rustix::fs::{Dir, FlockOperation, Mode, OFlags, ResolveFlags, flock, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
 use wharfie_layer::apply::{Privilege, apply};
 use wharfie_layer::erofs::{Inodes, TAR_OFFSET};
 use wharfie_layer::pack::{self, pack};
-use wharfie_oci::{DiffId, ImageId};
+use wharfie_oci::DiffId;
 use wharfie_runtime::{Lower, Rootfs};
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
@@ -101,28 +101,43 @@ impl Engine {
         Ok(())
     }
 
-    /// Fills a new volume with what the image has where it will be mounted.
-    pub(crate) fn fill_volume(&self, store: &Store, image: &ImageId, target: &str, volume: &str) -> Result<()> {
-        let layers: Vec<DiffId> = store.layers_of(image)?.into_iter().map(|layer| layer.diff_id).collect();
+    /// Fills a volume that is empty with what a container's image has where it will be mounted.
+    pub(crate) fn fill_volume(&self, store: &Store, row: &ContainerRow, target: &str, volume: &str) -> Result<()> {
+        let failed = |source: std::io::Error| Error::File { doing: "fill", path: PathBuf::from(volume), source };
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+        let directory = rustix::fs::open(store.volume_directory(volume), flags, Mode::empty());
+        let directory = directory.map_err(|why| failed(why.into()))?;
+        // One at a time: who comes second finds it filled.
+        flock(&directory, FlockOperation::LockExclusive).map_err(|why| failed(why.into()))?;
+        if !is_empty(&directory).map_err(|why| failed(why.into()))? {
+            return Ok(());
+        }
+        let layers: Vec<DiffId> = store.layers_of_container(&row.id)?;
         let Ok(root) = store.view(&layers, &View::Image) else { return Ok(()) };
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
         let relative = target.trim_start_matches('/');
         let Ok(source) = openat2(&root, relative, flags, Mode::empty(), ResolveFlags::IN_ROOT) else { return Ok(()) };
-        let io = |source| Error::File { doing: "fill", path: PathBuf::from(volume), source };
         // Through a tar, so that owners, links and attributes arrive by the one road that knows them all.
         let file = tempfile_in(store)?;
         use std::io::{Seek, SeekFrom};
-        (&file).seek(SeekFrom::Start(TAR_OFFSET)).map_err(io)?;
+        (&file).seek(SeekFrom::Start(TAR_OFFSET)).map_err(failed)?;
         let options = pack::Options { root_name: Some(b"./".to_vec()), ..pack::Options::default() };
         pack(source.as_fd(), &options, &file).map_err(wharfie_store::Error::Layer)?;
-        let len = file.metadata().map_err(io)?.len().saturating_sub(TAR_OFFSET);
-        let directory = store.volume_directory(volume);
-        let target = std::fs::File::open(&directory).map_err(io)?;
+        let len = file.metadata().map_err(failed)?.len().saturating_sub(TAR_OFFSET);
         let privilege = if store.snapshot_kind()?.has_user_marks() { Privilege::Mapped } else { Privilege::Root };
         let layer = Inodes::of_tar(file, len, &store.root().join("tmp"));
-        layer.and_then(|layer| apply(layer, target.as_fd(), privilege)).map_err(wharfie_store::Error::Layer)?;
+        layer.and_then(|layer| apply(layer, directory.as_fd(), privilege)).map_err(wharfie_store::Error::Layer)?;
         Ok(())
     }
+}
+
+fn is_empty(directory: &OwnedFd) -> rustix::io::Result<bool> {
+    for entry in Dir::read_from(directory)? {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A file without a name on the store's file system.

@@ -5,17 +5,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
 use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use wharfie_content::{Event, Observer, Warning};
 use wharfie_runtime::proxy::Proxy;
-use wharfie_runtime::{Cgroup, Exit, Foreign, Io, Size, Started};
-use wharfie_store::Store;
+use wharfie_runtime::{Exit, Foreign, Io, Size, Started};
 use wharfie_store::containers::{ContainerRow, ContainerState, Status};
+use wharfie_store::{ContainerLock, Store};
 
-use super::settings::Settings;
-use super::{is_alive, log, network, settings_of, spec, start_ticks};
+use super::settings::{Restart, Settings};
+use super::settle::{networks_of, us};
+use super::{is_alive, log, network, settings_of, spec};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::networks;
@@ -55,26 +55,43 @@ pub(crate) struct Running {
 }
 
 impl Engine {
-    /// Starts a container and writes down that it runs. We look after it from now on.
-    pub(crate) fn launch(&self, row: &ContainerRow, settings: &Settings, io: Io, launch: Launch) -> Result<Running> {
-        let result = self.try_launch(row, settings, io, launch);
+    /// Starts a container whose lock we hold, and writes down that it runs. We look after it from now on.
+    pub(crate) fn launch(
+        &self,
+        row: &ContainerRow,
+        settings: &Settings,
+        io: Io,
+        launch: Launch,
+        lock: &ContainerLock,
+    ) -> Result<Running> {
+        // Decided under the lock: one that runs is never touched by the failure of a second start.
+        let now = self.writer()?.find_container(&row.id)?.ok_or_else(|| Error::NoSuchContainer(row.id.clone()))?;
+        if is_alive(&now) {
+            return Err(Error::Container(format!("container {} is already running", row.id)));
+        }
+        let result = self.try_launch(row, settings, io, launch, lock);
         if let Err(why) = &result {
             self.withdraw(row, settings);
             let (text, code) = (why.to_string(), start_failure(why));
             self.writer()?.change_container(&row.id, |state| {
-                state.error = text;
+                state.error.clone_from(&text);
                 state.exit_code = code;
             })?;
         }
         result
     }
 
-    fn try_launch(&self, row: &ContainerRow, settings: &Settings, io: Io, launch: Launch) -> Result<Running> {
+    fn try_launch(
+        &self,
+        row: &ContainerRow,
+        settings: &Settings,
+        io: Io,
+        launch: Launch,
+        _lock: &ContainerLock,
+    ) -> Result<Running> {
         let store = self.writer()?;
-        let _turn = turn(store, &row.id, FlockOperation::LockExclusive)?;
-        if self.container(&row.id).is_ok_and(|now| is_alive(&now)) {
-            return Err(Error::Container(format!("container {} is already running", row.id)));
-        }
+        // Who waits for its end opens this first.
+        store.make_ends(&row.id)?;
         let is_rootless = self.config().is_rootless;
         let place = network::find(store, row, settings, is_rootless)?;
         let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
@@ -97,18 +114,18 @@ impl Engine {
         let target = started.target().map(|target| serde_json::to_string(&target)).transpose();
         let target = target.map_err(Error::Document)?.unwrap_or_default();
         let now = nanos(store);
-        let us = std::process::id();
+        let us = us();
         store.change_container(&row.id, |state| {
             *state = ContainerState {
                 status: Status::Running,
                 pid: Some(started.pid),
                 pid_started: started.start_time,
-                target,
-                address,
+                target: target.clone(),
+                address: address.clone(),
                 addresses: place.addresses.clone(),
-                ports,
-                monitor: Some(us),
-                monitor_started: start_ticks(us).unwrap_or_default(),
+                ports: ports.clone(),
+                monitor: Some(us.pid),
+                monitor_started: us.started,
                 started_at: Some(now),
                 restarts: state.restarts,
                 health: super::health::at_first(settings).to_owned(),
@@ -122,52 +139,50 @@ impl Engine {
         Ok(Running { started, warnings, _published: published })
     }
 
-    /// Writes down how a container ended, and takes away what the runtime left.
-    pub(crate) fn ended(&self, row: &ContainerRow, settings: &Settings, started: &Started, exit: Exit) -> Result<()> {
+    /// Takes away what the runtime left of a container that has ended, and writes down how it ended: for good or, unless a
+    /// user has stopped it, until it is started again for the `next` time. Gives what was written; `None` if the container is
+    /// gone. It needs no lock, so that whoever stops a container can hold it meanwhile.
+    pub(crate) fn ended(
+        &self,
+        row: &ContainerRow,
+        settings: &Settings,
+        end: &Ended,
+        next: Option<u32>,
+    ) -> Result<Option<ContainerState>> {
         let store = self.writer()?;
-        let oom = started.cgroup.oom_killed();
         self.withdraw(row, settings);
+        self.write_end(row, end.exit.code());
         let now = nanos(store);
-        store.change_container(&row.id, |state| {
-            state.status = Status::Exited;
+        let written = store.change_container(&row.id, |state| {
+            let next = next.filter(|_| !state.is_stopped_by_user);
+            state.status = if next.is_some() { Status::Restarting } else { Status::Exited };
+            state.restarts = next.unwrap_or(state.restarts);
             state.pid = None;
             state.finished_at = Some(now);
-            state.exit_code = i32::from(exit.code());
-            state.oom_killed = oom;
+            state.exit_code = i32::from(end.exit.code());
+            state.oom_killed = end.oom_killed;
+            state.frozen_by = None;
+            if !state.health.is_empty() {
+                "unhealthy".clone_into(&mut state.health);
+            }
             (state.target, state.address, state.addresses, state.ports) = Default::default();
+            match state.restarter {
+                // Whoever stops it to start it again answers for it now.
+                Some(by) => (state.monitor, state.monitor_started) = (Some(by.pid), by.started),
+                None if next.is_none() => state.monitor = None,
+                None => {}
+            }
         })?;
-        self.tell_names(&networks_of(settings))
+        self.tell_names(&networks_of(settings))?;
+        Ok(written)
     }
 
-    /// What containers that have ended have left on the machine, because whoever looked after them was killed. It is
-    /// taken away.
-    pub(crate) fn withdraw_leftovers(&self) -> Result<Vec<String>> {
-        let mut with_address = network::subnet().owners().unwrap_or_default();
-        for network in self.networks()? {
-            with_address.extend(network.subnet().owners().unwrap_or_default());
+    /// Tells those who wait for an end.
+    pub(super) fn write_end(&self, row: &ContainerRow, code: u8) {
+        // Its row says it as well; only who waits for a container that goes with its end would not learn how it ended.
+        if let Ok(Some(ends)) = self.writer().map_err(drop).and_then(|store| store.make_ends(&row.id).map_err(drop)) {
+            let _ = ends.add(code);
         }
-        let mut found = Vec::new();
-        for row in self.containers()? {
-            // One that is being started has a cgroup and an address already, and its row does not say so yet.
-            let Ok(_turn) = turn(self.writer()?, &row.id, FlockOperation::NonBlockingLockExclusive) else { continue };
-            let Ok(row) = self.container(&row.id) else { continue };
-            if !matches!(row.state.status, Status::Created | Status::Exited) {
-                continue;
-            }
-            let settings = settings_of(&row)?;
-            let has_group = Cgroup::find(parent(&settings), &row.id).exists();
-            let has_address = with_address.contains(&row.id);
-            let is_known = foreign(&settings).is_some_and(|runtime| runtime.knows(&row.id));
-            if has_group || has_address || is_known {
-                self.withdraw(&row, &settings);
-            }
-            for (has, what) in [(has_group, "cgroup"), (has_address, "address"), (is_known, "runtime's state")] {
-                if has {
-                    found.push(format!("{what} of container {}", row.name));
-                }
-            }
-        }
-        Ok(found)
     }
 
     /// Takes away what a container that has ended has left on the machine: its cgroup, its cable, its address. What
@@ -185,7 +200,13 @@ impl Engine {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn run_foreground(&self, row: &ContainerRow, streams: Streams, observer: &dyn Observer) -> Result<u8> {
+    pub fn run_foreground(
+        &self,
+        row: &ContainerRow,
+        streams: Streams,
+        observer: &dyn Observer,
+        lock: ContainerLock,
+    ) -> Result<u8> {
         let settings = settings_of(row)?;
         let launch = Launch { volatile: settings.auto_remove, die_with_us: true, size: None };
         let is_logged = !settings.auto_remove && settings.log_driver != "none";
@@ -194,16 +215,17 @@ impl Engine {
         let (io, pumps) = if is_piped { self.piped(row, streams, is_logged)? } else { (direct(streams)?, Vec::new()) };
         // Heard from now on: a signal that comes while the container starts is passed on once it has.
         let heard = streams.signals.then(|| Signals::new(FORWARDED).ok()).flatten();
-        let result = self.launch(row, &settings, io, launch);
+        let result = self.launch(row, &settings, io, launch, &lock);
         let running = match result {
             Ok(running) => running,
             Err(why) => {
                 if settings.auto_remove {
-                    self.discard(row)?;
+                    self.discard(row, &lock)?;
                 }
                 return Err(why);
             }
         };
+        drop(lock);
         let started = &running.started;
         for warning in &running.warnings {
             observer.observe(Event::Warned(Warning::Note(format!("WARNING: {warning}"))));
@@ -219,12 +241,10 @@ impl Engine {
         if let Some(handle) = signals {
             handle.close();
         }
-        if settings.auto_remove {
-            self.withdraw(row, &settings);
-            self.discard(row)?;
-            self.tell_names(&networks_of(&settings))?;
-        } else {
-            self.ended(row, &settings, started, exit)?;
+        let end = Ended { exit, oom_killed: started.cgroup.oom_killed() };
+        match settings.auto_remove {
+            true => self.ended_and_gone(row, &settings, &end)?,
+            false => drop(self.ended(row, &settings, &end, None)?),
         }
         Ok(exit.code())
     }
@@ -247,11 +267,32 @@ impl Engine {
         Ok((Io { stdin, stdout: Some(stdout), stderr: Some(stderr) }, pumps))
     }
 
-    /// Forgets a container that has ended, with its anonymous volumes.
-    pub(crate) fn discard(&self, row: &ContainerRow) -> Result<()> {
+    /// As [`Self::ended`], of a container that goes with its end, unless somebody is about to start it again.
+    pub(crate) fn ended_and_gone(&self, row: &ContainerRow, settings: &Settings, end: &Ended) -> Result<()> {
+        let store = self.writer()?;
+        let is_restarted = || -> Result<bool> {
+            let now = store.find_container(&row.id)?;
+            Ok(now.is_some_and(|now| now.state.restarter.is_some_and(super::settle::exists)))
+        };
+        // Who restarts it holds the lock until we have written, and has said so before it ended.
+        if !is_restarted()?
+            && let Some(lock) = store.lock_container(&row.id)?
+            && !is_restarted()?
+        {
+            self.withdraw(row, settings);
+            self.write_end(row, end.exit.code());
+            self.discard(row, &lock)?;
+            return self.tell_names(&networks_of(settings));
+        }
+        self.ended(row, settings, end, None)?;
+        Ok(())
+    }
+
+    /// Forgets a container that does not run, with its anonymous volumes.
+    pub(crate) fn discard(&self, row: &ContainerRow, lock: &ContainerLock) -> Result<()> {
         let store = self.writer()?;
         let volumes = store.volumes_of_container(&row.id)?;
-        store.remove_container(&row.id)?;
+        store.remove_container(&row.id, lock)?;
         for volume in volumes.iter().filter(|name| name.len() == 64) {
             store.remove_volume(volume)?;
         }
@@ -259,20 +300,22 @@ impl Engine {
     }
 }
 
-/// The right to start or clean up a container, until it is dropped.
-fn turn(store: &Store, id: &str, how: FlockOperation) -> Result<OwnedFd> {
-    let path = store.container_directory(id);
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let locked = rustix::fs::open(&path, flags, Mode::empty()).and_then(|directory| {
-        rustix::fs::flock(&directory, how)?;
-        Ok(directory)
-    });
-    locked.map_err(|why| Error::File { doing: "lock", path, source: why.into() })
+/// How a container ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    /// As its first process did.
+    pub(crate) exit: Exit,
+    /// True if the kernel ended it for want of memory.
+    pub(crate) oom_killed: bool,
 }
 
-/// Names of the networks that a container is on.
-fn networks_of(settings: &Settings) -> Vec<String> {
-    settings.attachments().into_iter().map(|one| one.network).collect()
+/// True if a policy starts a container again that ended so, `restarts` times already.
+pub(crate) fn wants_restart(policy: Restart, exit: Exit, restarts: u32) -> bool {
+    match policy {
+        Restart::No => false,
+        Restart::Always | Restart::UnlessStopped => true,
+        Restart::OnFailure(most) => !exit.is_success() && (most == 0 || restarts < most),
+    }
 }
 
 /// Who runs the container, if it is not us.
@@ -281,7 +324,7 @@ pub(super) fn foreign(settings: &Settings) -> Option<Foreign> {
     Some(Foreign::new(&runtime.name, &runtime.program, &runtime.args, Path::new(network::STATE)))
 }
 
-fn parent(settings: &Settings) -> Option<&str> {
+pub(super) fn parent(settings: &Settings) -> Option<&str> {
     Some(settings.cgroup_parent.as_str()).filter(|parent| !parent.is_empty())
 }
 

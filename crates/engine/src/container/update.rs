@@ -24,7 +24,7 @@ impl Engine {
     /// # Errors
     /// In docker's words, when they contradict each other or what the container has; when a limit cannot be set.
     pub fn update(&self, name: &str, update: &Update) -> Result<()> {
-        let row = self.container(name)?;
+        let (_lock, row) = self.locked(name)?;
         let mut settings = settings_of(&row)?;
         let refused = |why: &str| Err(Error::Container(format!("Cannot update container {}: {why}", row.id)));
         if let Some(restart) = update.restart {
@@ -49,7 +49,7 @@ impl Engine {
             let is_frozen = row.state.status == Status::Paused;
             target.cgroup = target.cgroup.update(parent, &row.id, &update.resources, &merged, is_frozen)?;
             let target = serde_json::to_string(&target).map_err(Error::Document)?;
-            self.writer()?.change_container(&row.id, |state| state.target = target)?;
+            self.writer()?.change_container(&row.id, |state| state.target.clone_from(&target))?;
         }
         settings.resources = merged;
         self.set_settings(&row, &settings)

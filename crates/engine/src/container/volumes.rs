@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wharfie_store::containers::VolumeRow;
+use wharfie_store::volumes::{VolumeRow, is_volume_name};
 
 use super::random;
 use crate::engine::Engine;
@@ -101,8 +101,7 @@ pub fn check_name(name: &str) -> Result<()> {
             "create: volume name is too short, names should be at least two alphanumeric characters".to_owned(),
         ));
     }
-    let is_word = |c: char| c.is_ascii_alphanumeric();
-    if name.starts_with(is_word) && name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-')) {
+    if is_volume_name(name) {
         return Ok(());
     }
     Err(Error::Container(format!(

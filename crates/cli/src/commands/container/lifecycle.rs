@@ -2,6 +2,7 @@
 
 use wharfie_engine::container::list::ListContainers;
 use wharfie_engine::container::monitor::{Detach, Report};
+use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, Status};
 
 use super::run::{report_failure, started};
@@ -177,17 +178,17 @@ fn start(cx: &Context, matches: &Matches) -> Result {
     }
 }
 
-fn is_running(row: &ContainerRow) -> bool {
-    matches!(row.state.status, Status::Running | Status::Paused)
-}
-
 fn start_one(cx: &Context, name: &str) -> Result {
     let engine = cx.engine()?;
-    let row = engine.container(name)?;
-    if is_running(&row) {
-        return Ok(());
-    }
-    started(cx, &mut engine.start_detached(&row, Detach::default())?).map_err(|why| Failure { code: 1, ..why })
+    let (row, lock) = engine.lock_to_start(name)?;
+    // Somebody else may have started it already, also just now: it runs, as was asked.
+    let Some(lock) = lock else { return Ok(()) };
+    start_locked(cx, &row, lock)
+}
+
+fn start_locked(cx: &Context, row: &ContainerRow, lock: ContainerLock) -> Result {
+    let mut monitor = cx.engine()?.start_detached(row, Detach::default(), lock)?;
+    started(cx, &mut monitor).map_err(|why| Failure { code: 1, ..why })
 }
 
 fn start_attached(cx: &Context, matches: &Matches) -> Result {
@@ -195,15 +196,15 @@ fn start_attached(cx: &Context, matches: &Matches) -> Result {
         return Err(Failure::new("you cannot start and attach multiple containers at once"));
     };
     let engine = cx.engine()?;
-    let row = engine.container(name)?;
+    let (row, lock) = engine.lock_to_start(name)?;
     let tty = wharfie_engine::container::settings_of(&row)?.tty;
     let session = Session::whole(matches.value("detach-keys"), tty, matches.flag("interactive"));
-    if is_running(&row) {
+    let Some(lock) = lock else {
         let (stream, _) = engine.attach(name)?;
         let code = terminal::session(cx, stream, session, || Ok(vec![]))?;
         return if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) };
-    }
-    let mut monitor = engine.start_detached(&row, Detach { awaits_client: true, size: terminal::size() })?;
+    };
+    let mut monitor = engine.start_detached(&row, Detach { awaits_client: true, size: terminal::size() }, lock)?;
     match monitor.report()? {
         Report::Listening => {}
         other => return Err(report_failure(&other)),
@@ -230,8 +231,8 @@ fn stop(cx: &Context, matches: &Matches) -> Result {
 
 fn restart(cx: &Context, matches: &Matches) -> Result {
     done(&each(cx, matches, |name| {
-        cx.engine()?.stop(name, matches.value("signal"), timeout(matches))?;
-        start_one(cx, name)?;
+        let (row, lock) = cx.engine()?.stop_to_restart(name, matches.value("signal"), timeout(matches))?;
+        start_locked(cx, &row, lock)?;
         Ok(Some(name.to_owned()))
     })?)
 }
@@ -328,7 +329,7 @@ pub(crate) fn prune_containers(cx: &Context, filters: &[(String, String)]) -> Re
             continue;
         }
         let (own, _) = engine.container_sizes(&container.row)?;
-        if engine.remove_container(&container.row.id, false, false).is_ok() {
+        if engine.remove_if_idle(&container.row)?.is_some() {
             ids.push(container.row.id);
             bytes += own;
         }

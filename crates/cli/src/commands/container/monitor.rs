@@ -1,7 +1,8 @@
-//! The hidden command that looks after one detached container.
+//! The hidden commands that look after one container: as long as it runs, or while it is frozen for a moment.
 
 use wharfie_engine::container::monitor::Detach;
 use wharfie_runtime::Size;
+use wharfie_store::containers::ProcessMark;
 
 use crate::commands::Run;
 use crate::context::Context;
@@ -23,4 +24,21 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let size = Size { rows: number(rows), columns: number(columns) };
     let detach = Detach { awaits_client: client == "client", size: (size.rows > 0).then_some(size) };
     Ok(cx.engine()?.monitor(id, detach)?)
+}
+
+/// What the engine starts before it freezes a container.
+pub static GUARD: Command<Run> = Command {
+    about: "Thaw a container whose freezer is gone",
+    usage: "ID PID STARTED",
+    arity: Arity::Exact(3),
+    run: Some(guard),
+    ..Command::BASE
+};
+
+fn guard(cx: &Context, matches: &Matches) -> Result {
+    let [id, pid, started] = matches.args() else { return Err(Failure::silent()) };
+    let (Ok(pid), Ok(started)) = (pid.parse(), started.parse()) else { return Err(Failure::silent()) };
+    // It ends when the other is gone.
+    let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+    Ok(cx.engine()?.thaw_abandoned(id, ProcessMark { pid, started })?)
 }

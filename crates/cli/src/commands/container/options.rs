@@ -237,6 +237,7 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
     let published: Vec<String> =
         settings.ports.iter().map(|port| format!("{}/{}", port.container, port.protocol)).collect();
     Ok(Create {
+        starts_at_once: false,
         image: matches.args()[0].clone(),
         name: optional("name"),
         command: matches.args()[1..].to_vec(),

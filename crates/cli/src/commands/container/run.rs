@@ -7,6 +7,7 @@ use wharfie_engine::container::settings::Restart;
 use wharfie_engine::container::start::Streams;
 use wharfie_engine::pull::Pull;
 use wharfie_oci::Reference;
+use wharfie_store::ContainerLock;
 use wharfie_store::containers::ContainerRow;
 
 use super::checks;
@@ -59,21 +60,21 @@ fn create(cx: &Context, matches: &Matches) -> Result {
         125 if !why.text.starts_with(compat::DAEMON) => decorate(cx, why),
         _ => Failure::new(why.text),
     })?;
-    let row = make(cx, matches, &asked).map_err(|why| Failure::new(why.text))?;
+    let (row, _) = make(cx, matches, &asked).map_err(|why| Failure::new(why.text))?;
     cx.line(&row.id)
 }
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let refused = |why: Failure| decorate(cx, Failure { code: 125, ..why });
-    let asked = asked(cx, matches).map_err(refused)?;
+    let asked = Create { starts_at_once: true, ..asked(cx, matches).map_err(refused)? };
     if matches.flag("tty") && matches.flag("interactive") && !matches.flag("detach") && !cx.is_in_terminal() {
         return Err(Failure::new("the input device is not a TTY"));
     }
     if matches.flag("detach") && !matches.values("attach").is_empty() {
         return Err(Failure::new("conflicting options: cannot specify both --attach and --detach"));
     }
-    let row = make(cx, matches, &asked).map_err(refused)?;
-    begin(cx, matches, &row).map_err(|why| decorate(cx, why))
+    let (row, lock) = make(cx, matches, &asked).map_err(refused)?;
+    begin(cx, matches, &row, lock).map_err(|why| decorate(cx, why))
 }
 
 /// A failure before the process runs, as `run` shows it.
@@ -102,7 +103,7 @@ fn asked(cx: &Context, matches: &Matches) -> Result<Create> {
 }
 
 /// Makes the container, after pulling its image if that is asked for or needed.
-fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<ContainerRow> {
+fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<(ContainerRow, ContainerLock)> {
     let pull = matches.value("pull").unwrap_or_default();
     let cidfile = matches.value("cidfile");
     if let Some(path) = cidfile
@@ -115,7 +116,7 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<ContainerRow
     if pull == "always" {
         fetch(cx, matches, &create.image)?;
     }
-    let row = match cx.engine()?.create(create) {
+    let (row, lock) = match cx.engine()?.create(create) {
         Err(why) if pull == "missing" => {
             let name = lacking(cx, &create.image, why)?;
             if !matches.flag("quiet") {
@@ -131,7 +132,7 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<ContainerRow
             Failure::new(format!("failed to write the container ID to {path}: {}", crate::context::reason(&why)))
         })?;
     }
-    Ok(row)
+    Ok((row, lock))
 }
 
 /// What has to be pulled: an image that is not here, or that is here for another platform under the name that was asked for.
@@ -168,10 +169,10 @@ fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
     Ok(())
 }
 
-fn begin(cx: &Context, matches: &Matches, row: &ContainerRow) -> Result {
+fn begin(cx: &Context, matches: &Matches, row: &ContainerRow, lock: ContainerLock) -> Result {
     let engine = cx.engine()?;
     if matches.flag("detach") {
-        started(cx, &mut engine.start_detached(row, Detach::default())?)?;
+        started(cx, &mut engine.start_detached(row, Detach::default(), lock)?)?;
         return cx.line(&row.id);
     }
     let attach = matches.values("attach");
@@ -180,7 +181,7 @@ fn begin(cx: &Context, matches: &Matches, row: &ContainerRow) -> Result {
     // Who is started again is looked after by somebody who stays; we see the first run, as with docker.
     let code = if settings.tty || settings.restart != Restart::No {
         let detach = Detach { awaits_client: true, size: terminal::size() };
-        let mut monitor = engine.start_detached(row, detach)?;
+        let mut monitor = engine.start_detached(row, detach, lock)?;
         match monitor.report()? {
             Report::Listening => {}
             other => return Err(report_failure(&other)),
@@ -207,7 +208,7 @@ fn begin(cx: &Context, matches: &Matches, row: &ContainerRow) -> Result {
             signals: matches.flag("sig-proxy"),
         };
         let progress = cx.progress_on_stderr(Style::Quiet);
-        engine.run_foreground(row, streams, &*progress).map_err(|why| start_failure(&why))?
+        engine.run_foreground(row, streams, &*progress, lock).map_err(|why| start_failure(&why))?
     };
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
 }

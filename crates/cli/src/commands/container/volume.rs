@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wharfie_store::containers::VolumeRow;
+use wharfie_store::volumes::VolumeRow;
 
 use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::commands::{FORMAT_HELP, Run, template_failure};

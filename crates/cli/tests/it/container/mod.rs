@@ -8,6 +8,7 @@ mod lifecycle;
 mod networks;
 mod other_runtimes;
 mod own_networks;
+mod races;
 mod running;
 mod terminals;
 mod updating;

@@ -1,0 +1,114 @@
+//! Freezing a container for a moment, so that its files hold still, and never for longer than whoever froze it lives.
+//!
+//! The kernel does not thaw what a dead process has frozen. So a guard is started before: a copy of our own program that
+//! waits until its standard input ends, which the kernel sees to when we are gone, however we go. If the guard is killed as
+//! well, the next command that reads the container thaws it ([`super::settle`]).
+
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::fs::{FlockOperation, flock};
+use wharfie_store::containers::{ContainerRow, ProcessMark, Status};
+
+use super::is_alive;
+use super::lifecycle::target_of;
+use super::settle::us;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// The word that makes our program a guard.
+pub const GUARD_WORD: &str = "__thaw";
+
+/// A container that is frozen until this is thawed or dropped.
+pub(crate) struct Frozen<'a> {
+    engine: &'a Engine,
+    row: ContainerRow,
+    by: ProcessMark,
+    guard: Child,
+}
+
+impl Engine {
+    /// Freezes a container that runs. `None` if it does not, if it is frozen already, or if this machine cannot freeze.
+    pub(crate) fn freeze_for_a_moment(&self, row: &ContainerRow) -> Result<Option<Frozen<'_>>> {
+        let (lock, row) = self.locked(&row.id)?;
+        let Some(target) = target_of(&row).filter(|_| is_alive(&row) && row.state.status == Status::Running) else {
+            return Ok(None);
+        };
+        let by = us();
+        let mut frozen = Frozen { engine: self, guard: self.guard(&row, by)?, row, by };
+        let result = self.freeze(&frozen.row, &target, Some(by));
+        // Letting go takes it again.
+        drop(lock);
+        if result.is_err() {
+            frozen.let_go()?;
+            return Ok(None);
+        }
+        Ok(Some(frozen))
+    }
+
+    fn guard(&self, row: &ContainerRow, by: ProcessMark) -> Result<Child> {
+        let failed = |source| Error::File { doing: "run", path: self.config().program.clone(), source };
+        let root = std::path::absolute(&self.config().root).map_err(failed)?;
+        let mut command = Command::new(&self.config().program);
+        command
+            .arg("--root")
+            .arg(root)
+            .args([GUARD_WORD, &row.id, &by.pid.to_string(), &by.started.to_string()])
+            .current_dir("/")
+            // Whoever interrupts us from the keyboard does not interrupt it.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.spawn().map_err(failed)
+    }
+
+    /// What a guard does when whoever froze the container is gone.
+    ///
+    /// # Errors
+    /// When the store cannot be used, or the container cannot be thawed.
+    pub fn thaw_abandoned(&self, id: &str, by: ProcessMark) -> Result<()> {
+        match self.locked(id) {
+            Ok((_lock, row)) if row.state.frozen_by == Some(by) => self.thaw_for(&row, Some(by)),
+            Ok(_) | Err(Error::NoSuchContainer(_)) => Ok(()),
+            Err(why) => Err(why),
+        }
+    }
+}
+
+impl Frozen<'_> {
+    /// Lets the container run on.
+    pub(crate) fn thaw(mut self) -> Result<()> {
+        self.let_go()
+    }
+
+    fn let_go(&mut self) -> Result<()> {
+        let result = self.engine.thaw_abandoned(&self.row.id, self.by);
+        // It has nothing to do any more, and nobody is to see it.
+        let _ = self.guard.kill();
+        let _ = self.guard.wait();
+        result
+    }
+}
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        if self.guard.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _ = self.let_go();
+        }
+    }
+}
+
+/// The right to make an image of a container, until it is dropped.
+pub(crate) fn commit_turn(directory: &Path) -> Result<File> {
+    let path = directory.join("commit.lock");
+    let failed = |source| Error::File { doing: "lock", path: path.clone(), source };
+    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let file = File::options().write(true).create(true).truncate(false).mode(0o600).custom_flags(flags).open(&path);
+    let file = file.map_err(failed)?;
+    flock(&file, FlockOperation::LockExclusive).map_err(|why| failed(why.into()))?;
+    Ok(file)
+}

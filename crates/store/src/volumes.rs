@@ -1,0 +1,153 @@
+//! Volumes: named places for files that outlive containers. A volume's files are in `volumes/<name>/_data`.
+
+use std::path::PathBuf;
+
+use rusqlite::{Transaction, params};
+use wharfie_oci::Timestamp;
+
+use crate::error::{Error, Result};
+use crate::store::{Store, make_private};
+use crate::trash::nanos;
+
+/// A named place for files that outlive containers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeRow {
+    /// Its name; 64 hexadecimal digits for anonymous ones.
+    pub name: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Labels, a JSON object.
+    pub labels: String,
+    /// True if nobody named it.
+    pub is_anonymous: bool,
+}
+
+impl Store {
+    /// Where a volume's files are.
+    pub fn volume_directory(&self, name: &str) -> PathBuf {
+        self.root.join("volumes").join(name).join("_data")
+    }
+
+    /// Makes a volume unless it is there.
+    ///
+    /// # Errors
+    /// [`Error::BadVolumeName`] for a name that could lead elsewhere; when its directory or row cannot be made.
+    pub fn create_volume(&self, volume: &VolumeRow) -> Result<()> {
+        self.write(|db| self.make_volume(db, volume))
+    }
+
+    /// As [`Self::create_volume`], within a change that has begun: nobody removes the volume before it is done.
+    pub(crate) fn make_volume(&self, db: &Transaction<'_>, volume: &VolumeRow) -> Result<()> {
+        let place = self.volume_place(&volume.name)?;
+        let sql = "INSERT OR IGNORE INTO volume (name, created, labels, is_anonymous) VALUES (?1, ?2, ?3, ?4)";
+        let row = params![volume.name, nanos(volume.created), volume.labels, volume.is_anonymous];
+        db.execute(sql, row).map_err(self.metadata_error())?;
+        let data = place.join("_data");
+        if !data.is_dir() {
+            make_private(&place).map_err(Error::io("create", &place))?;
+            std::fs::create_dir(&data).map_err(Error::io("create", &data))?;
+            // Its own directory keeps the host's other users out; in containers every user may look into it.
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(&data, mode).map_err(Error::io("create", &data))?;
+        }
+        Ok(())
+    }
+
+    /// A volume's own directory. Names are never paths.
+    fn volume_place(&self, name: &str) -> Result<PathBuf> {
+        match is_volume_name(name) {
+            true => Ok(self.root.join("volumes").join(name)),
+            false => Err(Error::BadVolumeName(name.to_owned())),
+        }
+    }
+
+    /// All volumes, by name.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn volumes(&self) -> Result<Vec<VolumeRow>> {
+        self.read(|db| {
+            db.prepare("SELECT name, created, labels, is_anonymous FROM volume ORDER BY name")?
+                .query_map([], |row| {
+                    Ok(VolumeRow {
+                        name: row.get(0)?,
+                        created: Timestamp::from_nanos(row.get(1)?),
+                        labels: row.get(2)?,
+                        is_anonymous: row.get(3)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    /// The containers that use a volume.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn users_of_volume(&self, name: &str) -> Result<Vec<String>> {
+        self.read(|db| {
+            db.prepare("SELECT container FROM container_volume WHERE volume = ?1 ORDER BY container")?
+                .query_map([name], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// The volumes of a container.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn volumes_of_container(&self, id: &str) -> Result<Vec<String>> {
+        self.read(|db| {
+            db.prepare("SELECT volume FROM container_volume WHERE container = ?1 ORDER BY volume")?
+                .query_map([id], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// Removes a volume and its files; false if a container uses it or it is not there.
+    ///
+    /// # Errors
+    /// [`Error::BadVolumeName`] for a name that could lead elsewhere; when the metadata cannot be changed.
+    pub fn remove_volume(&self, name: &str) -> Result<bool> {
+        let place = self.volume_place(name)?;
+        let aside = self.staging().join(format!("volume-{name}-{}", std::process::id()));
+        let is_gone = self.write_or_free(|db| {
+            let sql = "DELETE FROM volume WHERE name = ?1
+                AND NOT EXISTS (SELECT 1 FROM container_volume WHERE volume = ?1)";
+            let is_gone = db.execute(sql, [name]).map_err(self.metadata_error())? > 0;
+            // While other writers are kept out: a new volume of this name gets a directory of its own.
+            if is_gone && let Err(why) = std::fs::rename(&place, &aside) {
+                match why.kind() {
+                    std::io::ErrorKind::NotFound => {}
+                    _ => return Err(Error::io("remove", &place)(why)),
+                }
+            }
+            Ok(is_gone)
+        })?;
+        if is_gone {
+            self.remove_tree(&aside);
+        }
+        Ok(is_gone)
+    }
+}
+
+/// `[a-zA-Z0-9][a-zA-Z0-9_.-]+`, as docker wants it.
+pub fn is_volume_name(name: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric();
+    name.len() > 1 && name.starts_with(is_word) && name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_volume_name;
+
+    #[test]
+    fn names_are_never_paths() {
+        for name in ["", ".", "..", "a", "/etc", "../x", "a/b", "a\0b", "-a", ".hidden", "a b"] {
+            assert!(!is_volume_name(name), "{name:?}");
+        }
+        for name in ["ab", "a.b", "0_-", "A.."] {
+            assert!(is_volume_name(name), "{name:?}");
+        }
+    }
+}
