@@ -25,6 +25,7 @@ mod process_table;
 mod rlimit;
 pub mod rootless;
 mod seccomp;
+mod signal;
 mod spec;
 mod surroundings;
 mod sys;
@@ -43,6 +44,7 @@ pub use launch::{Io, Started, exec, start};
 pub use memory::{give_memory_back, keep_small};
 pub use net::{Bridge, Helper, MAX_DEVICE_NUMBER, Outlet, Subnet, plug, proxy, unplug};
 pub use rlimit::Rlimit;
+pub use signal::signal;
 pub use spec::{
     Bind, Device, Files, IdMap, Lower, Mount, MountKind, Network, Process, Propagation, Resources, Rootfs, Seccomp,
     Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,

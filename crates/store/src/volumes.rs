@@ -1,8 +1,11 @@
 //! Volumes: named places for files that outlive containers. A volume's files are in `volumes/<name>/_data`.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Transaction, params};
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use rustix::mount::UnmountFlags;
 use wharfie_oci::Timestamp;
 
 use crate::error::{Error, Result};
@@ -20,6 +23,8 @@ pub struct VolumeRow {
     pub labels: String,
     /// True if nobody named it.
     pub is_anonymous: bool,
+    /// What is mounted in it when it is used, as the user said it; empty for a plain directory.
+    pub options: BTreeMap<String, String>,
 }
 
 impl Store {
@@ -41,7 +46,12 @@ impl Store {
         let place = self.volume_place(&volume.name)?;
         let sql = "INSERT OR IGNORE INTO volume (name, created, labels, is_anonymous) VALUES (?1, ?2, ?3, ?4)";
         let row = params![volume.name, nanos(volume.created), volume.labels, volume.is_anonymous];
-        db.execute(sql, row).map_err(self.metadata_error())?;
+        let is_new = db.execute(sql, row).map_err(self.metadata_error())? > 0;
+        if is_new && !volume.options.is_empty() {
+            let text = serde_json::to_string(&volume.options).expect("a plain value can be written");
+            db.execute("INSERT OR REPLACE INTO setting (key, value) VALUES (?1, ?2)", params![key(&volume.name), text])
+                .map_err(self.metadata_error())?;
+        }
         let data = place.join("_data");
         if !data.is_dir() {
             make_private(&place).map_err(Error::io("create", &place))?;
@@ -67,9 +77,13 @@ impl Store {
     /// When the metadata cannot be read.
     pub fn volumes(&self) -> Result<Vec<VolumeRow>> {
         self.read(|db| {
-            db.prepare("SELECT name, created, labels, is_anonymous FROM volume ORDER BY name")?
+            let sql = "SELECT name, created, labels, is_anonymous, value FROM volume
+                LEFT JOIN setting ON key = 'volume:' || name ORDER BY name";
+            db.prepare(sql)?
                 .query_map([], |row| {
+                    let options: Option<String> = row.get(4)?;
                     Ok(VolumeRow {
+                        options: options.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
                         name: row.get(0)?,
                         created: Timestamp::from_nanos(row.get(1)?),
                         labels: row.get(2)?,
@@ -78,6 +92,14 @@ impl Store {
                 })?
                 .collect()
         })
+    }
+
+    /// A volume; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn volume(&self, name: &str) -> Result<Option<VolumeRow>> {
+        Ok(self.volumes()?.into_iter().find(|volume| volume.name == name))
     }
 
     /// The containers that use a volume.
@@ -115,6 +137,11 @@ impl Store {
             let sql = "DELETE FROM volume WHERE name = ?1
                 AND NOT EXISTS (SELECT 1 FROM container_volume WHERE volume = ?1)";
             let is_gone = db.execute(sql, [name]).map_err(self.metadata_error())? > 0;
+            if is_gone {
+                // What is mounted in it is not its own.
+                release(&place.join("_data"))?;
+                db.execute("DELETE FROM setting WHERE key = ?1", [key(name)]).map_err(self.metadata_error())?;
+            }
             // While other writers are kept out: a new volume of this name gets a directory of its own.
             if is_gone && let Err(why) = std::fs::rename(&place, &aside) {
                 match why.kind() {
@@ -128,6 +155,35 @@ impl Store {
             self.remove_tree(&aside);
         }
         Ok(is_gone)
+    }
+}
+
+/// Where a volume's options are: settings have a table of keys and values.
+fn key(name: &str) -> String {
+    format!("volume:{name}")
+}
+
+/// Takes away what is mounted on a directory, however often, and insists that nothing is left: who deletes the directory must
+/// not delete what is mounted.
+pub fn release(directory: &Path) -> Result<()> {
+    let failed = |why: rustix::io::Errno| Error::Mount { target: directory.into(), source: why.into() };
+    while is_mount_point(directory).map_err(failed)? {
+        let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+        rustix::mount::unmount(directory, flags).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// True if something is mounted on the directory; false also if there is none.
+///
+/// # Errors
+/// The kernel's.
+pub fn is_mount_point(directory: &Path) -> rustix::io::Result<bool> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    match statx(CWD, directory, flags, StatxFlags::TYPE) {
+        Ok(found) => Ok(found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)),
+        Err(rustix::io::Errno::NOENT) => Ok(false),
+        Err(why) => Err(why),
     }
 }
 

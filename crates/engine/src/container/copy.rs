@@ -1,14 +1,14 @@
 //! Copying files between a container and the world, as tars.
 
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{BufReader, Read, Write};
+use std::os::fd::AsFd;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, openat2, statat};
+use rustix::fs::{FileType, OFlags};
+use wharfie_layer::compression::Decoder;
 use wharfie_layer::pack::{self, pack, pack_one};
 use wharfie_layer::unpack::unpack;
 
-use super::is_alive;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -22,21 +22,6 @@ pub enum PathKind {
 }
 
 impl Engine {
-    /// The root of a container as it is now, for reading and writing.
-    fn root_of(&self, name: &str) -> Result<OwnedFd> {
-        let row = self.container(name)?;
-        if let Some(pid) = row.state.pid.filter(|_| is_alive(&row)) {
-            let path = PathBuf::from(format!("/proc/{pid}/root"));
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            return rustix::fs::open(&path, flags, Mode::empty()).map_err(|why| Error::File {
-                doing: "open",
-                path,
-                source: why.into(),
-            });
-        }
-        self.writable_view(&row)
-    }
-
     /// Ids of the user that the container's processes run as, if it names one.
     ///
     /// # Errors
@@ -46,18 +31,18 @@ impl Engine {
         if settings.config.user.is_empty() {
             return Ok(None);
         }
-        Ok(Some(wharfie_runtime::look_up(self.root_of(name)?.as_fd(), &settings.config.user)?))
+        Ok(Some(wharfie_runtime::look_up(self.files_of(name)?.root(), &settings.config.user)?))
     }
 
-    /// What `path` in the container is; `None` if it is not there. Links are followed inside the container.
+    /// What `path` in the container is; `None` if it is not there. Links are followed inside the container, one in the last
+    /// name only with `follow` or a slash behind it.
     ///
     /// # Errors
     /// When there is no such container, or it cannot be looked into here.
-    pub fn path_kind(&self, name: &str, path: &str) -> Result<Option<PathKind>> {
-        let root = self.root_of(name)?;
-        let found =
-            openat2(&root, relative(path), OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT);
-        let Ok(found) = found else { return Ok(None) };
+    pub fn path_kind(&self, name: &str, path: &str, follow: bool) -> Result<Option<PathKind>> {
+        let files = self.files_of(name)?;
+        let follow = follow || last_name(path).is_none() || path.ends_with('/');
+        let Ok(found) = files.locate(path, follow).open(OFlags::PATH | OFlags::NOFOLLOW) else { return Ok(None) };
         let stat = rustix::fs::fstat(&found).map_err(|why| io(path, why))?;
         Ok(Some(match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => PathKind::Directory,
@@ -65,56 +50,69 @@ impl Engine {
         }))
     }
 
+    /// The path that `path` leads to when every link is followed, also to where nothing is.
+    ///
+    /// # Errors
+    /// When there is no such container, or it cannot be looked into here.
+    pub fn followed(&self, name: &str, path: &str) -> Result<String> {
+        Ok(self.files_of(name)?.locate(path, true).text())
+    }
+
     /// Writes what is at `path` in the container to `out` as a tar. Its top entry has the path's last name, or is `./`
-    /// for `PATH/.`. With `follow` a link stands for what it points to.
+    /// for `PATH/.`. With `follow` a link stands for what it points to, as one with a slash behind it always does.
     ///
     /// # Errors
     /// When there is no such container or path, or `out` cannot be written.
     pub fn copy_out(&self, name: &str, path: &str, follow: bool, out: impl Write) -> Result<()> {
         let missing = || Error::NoSuchPath { path: path.to_owned(), container: name.to_owned() };
-        let root = self.root_of(name)?;
-        let (parent, last) = split(path);
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        let contents_only = last.is_empty() || path.ends_with("/.") || path == ".";
-        if !contents_only {
-            let parent = openat2(&root, relative(&parent), flags, Mode::empty(), ResolveFlags::IN_ROOT);
-            let parent = parent.map_err(|_| missing())?;
-            let stat = statat(&parent, last.as_str(), AtFlags::SYMLINK_NOFOLLOW).map_err(|_| missing())?;
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            if kind == FileType::Symlink && follow {
-                let target = rustix::fs::readlinkat(&parent, last.as_str(), Vec::new()).map_err(|why| io(path, why))?;
-                let target = target.to_string_lossy().into_owned();
-                let whole = if target.starts_with('/') { target } else { format!("{}/{target}", path_parent(path)) };
-                return self.copy_out(name, &whole, false, out);
-            }
-            if kind != FileType::Directory {
-                pack_one(parent.as_fd(), last.as_bytes(), out).map_err(wharfie_store::Error::Layer)?;
-                return Ok(());
-            }
+        let files = self.files_of(name)?;
+        let last = last_name(path);
+        let place = files.locate(path, follow || last.is_none() || path.ends_with('/'));
+        let found = place.open(OFlags::PATH | OFlags::NOFOLLOW).map_err(|_| missing())?;
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(&found).map_err(|why| io(path, why))?.st_mode);
+        if kind == FileType::Directory {
+            let directory = place.open(OFlags::DIRECTORY | OFlags::RDONLY).map_err(|_| missing())?;
+            let prefix = last.map_or_else(|| "./".to_owned(), |last| format!("{last}/"));
+            let options = pack::Options {
+                prefix: prefix.clone().into_bytes(),
+                root_name: Some(prefix.into_bytes()),
+                ..pack::Options::default()
+            };
+            pack(directory.as_fd(), &options, out).map_err(wharfie_store::Error::Layer)?;
+            return Ok(());
         }
-        let directory = openat2(&root, relative(path), flags, Mode::empty(), ResolveFlags::IN_ROOT);
-        let directory = directory.map_err(|_| missing())?;
-        let prefix = if contents_only { "./".to_owned() } else { format!("{last}/") };
-        let options = pack::Options {
-            prefix: prefix.clone().into_bytes(),
-            root_name: Some(prefix.into_bytes()),
-            ..pack::Options::default()
-        };
-        pack(directory.as_fd(), &options, out).map_err(wharfie_store::Error::Layer)?;
+        if path.ends_with('/') || path.ends_with("/.") {
+            return Err(Error::Container(format!("{path}: not a directory")));
+        }
+        let (above, own) = place.parent().ok_or_else(missing)?;
+        let above = above.open(OFlags::DIRECTORY | OFlags::RDONLY).map_err(|_| missing())?;
+        match last.filter(|last| *last != own) {
+            None => drop(pack_one(above.as_fd(), own.as_bytes(), out).map_err(wharfie_store::Error::Layer)?),
+            // A link that was followed gives what it leads to its own name.
+            Some(last) => pack_renamed(above.as_fd(), &own, &last, out).map_err(wharfie_store::Error::Layer)?,
+        }
         Ok(())
     }
 
-    /// Unpacks a tar into the directory `path` of the container. Names cannot leave the container.
+    /// Unpacks a tar, compressed or not, into the directory `path` of the container. Names cannot leave the container.
     ///
     /// # Errors
-    /// When there is no such container or directory, the stream is no tar, or something cannot be written.
+    /// When there is no such container or directory, it must not be written, the stream is no tar, or something cannot be
+    /// written.
     pub fn copy_in(&self, name: &str, path: &str, tar: &mut dyn Read) -> Result<()> {
         let missing = || Error::NoSuchPath { path: path.to_owned(), container: name.to_owned() };
-        let root = self.root_of(name)?;
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        let directory = openat2(&root, relative(path), flags, Mode::empty(), ResolveFlags::IN_ROOT);
-        let directory = directory.map_err(|_| missing())?;
-        unpack(tar, directory.as_fd()).map_err(wharfie_store::Error::Layer)?;
+        let files = self.files_of(name)?;
+        let place = files.locate(path, true);
+        let directory = place.open(OFlags::DIRECTORY | OFlags::RDONLY).map_err(|_| missing())?;
+        if let Some(refusal) = place.refusal {
+            return Err(Error::Container(refusal.to_owned()));
+        }
+        let (_, mut tar) = Decoder::detect(BufReader::new(tar)).map_err(|source| Error::File {
+            doing: "read",
+            path: "the tar".into(),
+            source: std::io::Error::other(source),
+        })?;
+        unpack(&mut tar, directory.as_fd()).map_err(wharfie_store::Error::Layer)?;
         Ok(())
     }
 }
@@ -123,26 +121,36 @@ fn io(path: &str, why: rustix::io::Errno) -> Error {
     Error::File { doing: "read", path: PathBuf::from(path), source: why.into() }
 }
 
-/// A path as seen from the root; the root itself is `.`.
-fn relative(path: &str) -> &str {
-    match path.trim_start_matches('/') {
-        "" => ".",
-        path => path,
+/// The path's last name; `None` for the root and for paths that end in `.` or `..`.
+fn last_name(path: &str) -> Option<String> {
+    if path.ends_with("/.") || path == "." {
+        return None;
+    }
+    match Path::new(path).components().next_back() {
+        Some(Component::Normal(name)) => Some(name.to_string_lossy().into_owned()),
+        _ => None,
     }
 }
 
-/// The path's directory and last name; no name for the root and for paths that end in `.` or `..`.
-fn split(path: &str) -> (String, String) {
-    let path = Path::new(path);
-    match path.components().next_back() {
-        Some(Component::Normal(name)) => {
-            let parent = path.parent().map_or_else(String::new, |parent| parent.to_string_lossy().into_owned());
-            (parent, name.to_string_lossy().into_owned())
+/// As [`pack_one`], under another name.
+fn pack_renamed(
+    above: std::os::fd::BorrowedFd<'_>,
+    own: &str,
+    name: &str,
+    out: impl Write,
+) -> wharfie_layer::Result<()> {
+    let (reader, writer) =
+        std::io::pipe().map_err(|source| wharfie_layer::Error::Io { action: "make a pipe", source })?;
+    std::thread::scope(|scope| {
+        let packing = scope.spawn(move || pack_one(above, own.as_bytes(), writer).map(drop));
+        let mut tar = wharfie_layer::tar::Reader::new(reader);
+        let mut renamed = wharfie_layer::tar::Writer::new(out);
+        while let Some(mut member) = tar.next_entry()? {
+            let mut entry = member.entry().clone();
+            entry.path = name.as_bytes().to_vec();
+            renamed.append(&entry, &mut member)?;
         }
-        _ => (path.to_string_lossy().into_owned(), String::new()),
-    }
-}
-
-fn path_parent(path: &str) -> String {
-    split(path).0
+        renamed.finish()?;
+        packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }

@@ -12,6 +12,7 @@ use wharfie_store::{ContainerLock, Store};
 use super::random;
 use super::settings::{MountKind, MountPoint, Settings};
 use super::settle::us;
+use super::volumes::VolumeDetails;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::inspect::check_platform;
@@ -48,6 +49,8 @@ pub struct Create {
     pub healthcheck: Option<Healthcheck>,
     /// What it must run on.
     pub platform: Option<Platform>,
+    /// What volumes are made with that are not there yet, by the paths where they are mounted.
+    pub volume_details: BTreeMap<String, VolumeDetails>,
     /// Who makes it starts it at once, and looks after it until then.
     pub starts_at_once: bool,
     /// Everything else. `config` and `image_name` are filled in here.
@@ -64,7 +67,7 @@ impl Engine {
             check_name(name)?;
         }
         if let Some(signal) = &create.stop_signal {
-            super::lifecycle::parse_signal(signal)?;
+            signal.parse::<super::signal::Signal>()?;
         }
         if create.settings.init && create.settings.runtime.is_some() {
             return Err(Error::Container("--init is a part of wharfie's own runtime: leave out --runtime".to_owned()));
@@ -101,6 +104,12 @@ impl Engine {
         for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
             super::volumes::check_name(&mount.source)?;
         }
+        for details in create.volume_details.values() {
+            super::volumes::check_options(&details.options)?;
+        }
+        for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Bind) {
+            make_source(&mount.source)?;
+        }
         let (row, lock) = self.record(store, create, &settings, id, found.id)?;
         store.make_ends(&row.id)?;
         if let Err(why) = self.fill_volumes(store, &settings, &row) {
@@ -120,14 +129,17 @@ impl Engine {
     ) -> Result<(ContainerRow, ContainerLock)> {
         let now = store.now();
         let volumes = settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume);
-        let volumes: Vec<_> = volumes
-            .map(|mount| VolumeRow {
+        let volumes = volumes.map(|mount| {
+            let asked = create.volume_details.get(&mount.target).cloned().unwrap_or_default();
+            Ok(VolumeRow {
                 name: mount.source.clone(),
                 created: now,
-                labels: "{}".to_owned(),
+                labels: serde_json::to_string(&asked.labels).map_err(Error::Document)?,
                 is_anonymous: mount.source.len() == 64,
+                options: asked.options,
             })
-            .collect();
+        });
+        let volumes = volumes.collect::<Result<Vec<_>>>()?;
         let mut state = ContainerState::default();
         if create.starts_at_once {
             let us = us();
@@ -161,7 +173,8 @@ impl Engine {
             let (name, mode) = from.split_once(':').unwrap_or((from, ""));
             let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
             let other: Settings = super::settings_of(&row)?;
-            for mut mount in other.mounts {
+            // Memory is a container's own.
+            for mut mount in other.mounts.into_iter().filter(|mount| mount.kind != MountKind::Tmpfs) {
                 mount.read_only |= mode == "ro";
                 if !settings.mounts.iter().any(|known| known.target == mount.target) {
                     settings.mounts.push(mount);
@@ -185,6 +198,8 @@ impl Engine {
 
     /// Fills the volumes that are empty with what the image has in their place.
     fn fill_volumes(&self, store: &Store, settings: &Settings, row: &ContainerRow) -> Result<()> {
+        // What volumes hold that are more than directories is mounted for this, and until the container has ended.
+        self.mount_volumes(settings)?;
         for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
             if !mount.options.iter().any(|option| option == "nocopy") {
                 self.fill_volume(store, row, &mount.target, &mount.source)?;
@@ -192,6 +207,16 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Makes a host directory that is to be mounted and is missing, as docker does.
+fn make_source(path: &str) -> Result<()> {
+    if std::path::Path::new(path).exists() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(path).map_err(|why| {
+        Error::Container(format!("error while creating mount source path '{path}': mkdir {path}: {why}"))
+    })
 }
 
 /// Refuses capabilities and namespaces that are none, in docker's words.

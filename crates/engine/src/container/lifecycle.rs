@@ -1,9 +1,10 @@
 //! Stopping, killing, pausing, waiting, renaming, removing.
 
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use wharfie_oci::{Fault, Kind};
 use wharfie_runtime::Target;
 use wharfie_store::ContainerLock;
@@ -11,6 +12,7 @@ use wharfie_store::containers::{ContainerRow, ProcessMark, Status};
 use wharfie_store::ends::Ends;
 
 use super::settle::us;
+use super::signal::Signal;
 use super::{is_alive, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -76,7 +78,7 @@ impl Engine {
     fn ask_to_end(&self, row: &ContainerRow, signal: Option<&str>) -> Result<bool> {
         let settings = settings_of(row)?;
         let signal = signal.map(str::to_owned).or(settings.config.stop_signal);
-        let signal = parse_signal(signal.as_deref().unwrap_or("TERM"))?;
+        let signal: Signal = signal.as_deref().unwrap_or("TERM").parse()?;
         if !self.mark_stopped(row)? {
             return Ok(false);
         }
@@ -101,7 +103,7 @@ impl Engine {
     /// When there is no such container, it does not run, or the signal is none.
     pub fn kill(&self, name: &str, signal: &str) -> Result<()> {
         let mut row = self.container(name)?;
-        let signal = parse_signal(signal)?;
+        let signal: Signal = signal.parse()?;
         let mut lock = None;
         if row.state.status == Status::Restarting {
             // Whether it still waits or runs again by now is only certain under the lock.
@@ -114,7 +116,7 @@ impl Engine {
         }
         let stop_signal = settings_of(&row)?.config.stop_signal;
         let ends = signal == Signal::KILL
-            || stop_signal.and_then(|name| parse_signal(&name).ok()).unwrap_or(Signal::TERM) == signal;
+            || stop_signal.and_then(|name| name.parse().ok()).unwrap_or(Signal::TERM) == signal;
         if ends && !self.mark_stopped(&row)? {
             return Ok(());
         }
@@ -363,15 +365,15 @@ impl Engine {
             return Ok(());
         }
         if let Some(target) = target_of(row).filter(Target::is_foreign) {
-            let number = u8::try_from(signal.as_raw()).unwrap_or_default();
-            return match wharfie_runtime::kill(&target, number) {
+            return match wharfie_runtime::kill(&target, signal.number()) {
                 // It ended while the runtime looked.
                 Err(_) if !is_alive(row) => Ok(()),
                 result => Ok(result?),
             };
         }
-        match rustix::process::pidfd_send_signal(&process, signal) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        match wharfie_runtime::signal(process.as_fd(), signal.number()) {
+            Ok(()) => Ok(()),
+            Err(why) if why.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => Ok(()),
             Err(why) => Err(Error::Container(format!("cannot send a signal to container {}: {why}", row.id))),
         }
     }
@@ -426,49 +428,4 @@ fn wait_for_process(row: &ContainerRow, limit: Option<Duration>) -> bool {
             _ => {}
         }
     }
-}
-
-/// Reads a signal by name, with or without `SIG`, or by number.
-///
-/// # Errors
-/// Docker's text for anything else.
-pub fn parse_signal(text: &str) -> Result<Signal> {
-    let invalid = || Error::Container(format!("Invalid signal: {text}"));
-    if let Ok(number) = text.parse::<i32>() {
-        return Signal::from_named_raw(number).ok_or_else(invalid);
-    }
-    let name = text.to_ascii_uppercase();
-    Ok(match name.strip_prefix("SIG").unwrap_or(&name) {
-        "HUP" => Signal::HUP,
-        "INT" => Signal::INT,
-        "QUIT" => Signal::QUIT,
-        "ILL" => Signal::ILL,
-        "TRAP" => Signal::TRAP,
-        "ABRT" | "IOT" => Signal::ABORT,
-        "BUS" => Signal::BUS,
-        "FPE" => Signal::FPE,
-        "KILL" => Signal::KILL,
-        "USR1" => Signal::USR1,
-        "SEGV" => Signal::SEGV,
-        "USR2" => Signal::USR2,
-        "PIPE" => Signal::PIPE,
-        "ALRM" => Signal::ALARM,
-        "TERM" => Signal::TERM,
-        "CHLD" | "CLD" => Signal::CHILD,
-        "CONT" => Signal::CONT,
-        "STOP" => Signal::STOP,
-        "TSTP" => Signal::TSTP,
-        "TTIN" => Signal::TTIN,
-        "TTOU" => Signal::TTOU,
-        "URG" => Signal::URG,
-        "XCPU" => Signal::XCPU,
-        "XFSZ" => Signal::XFSZ,
-        "VTALRM" => Signal::VTALARM,
-        "PROF" => Signal::PROF,
-        "WINCH" => Signal::WINCH,
-        "IO" | "POLL" => Signal::IO,
-        "PWR" => Signal::POWER,
-        "SYS" => Signal::SYS,
-        _ => return Err(invalid()),
-    })
 }

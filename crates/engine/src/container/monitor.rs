@@ -490,9 +490,8 @@ impl HubState {
                 }
             }
             Frame::Signal(number) => {
-                let signal = rustix::process::Signal::from_named_raw(i32::from(*number));
-                if let (Some(process), Some(signal)) = (&self.process, signal) {
-                    let _ = rustix::process::pidfd_send_signal(process, signal);
+                if let Some(process) = &self.process {
+                    let _ = wharfie_runtime::signal(process.as_fd(), *number);
                 }
             }
             Frame::Output(_) | Frame::ErrorOutput(_) | Frame::End(_) | Frame::Wake => {}

@@ -92,6 +92,7 @@ impl Engine {
         let store = self.writer()?;
         // Who waits for its end opens this first.
         store.make_ends(&row.id)?;
+        self.mount_volumes(settings)?;
         let is_rootless = self.config().is_rootless;
         let place = network::find(store, row, settings, is_rootless)?;
         let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
@@ -194,6 +195,7 @@ impl Engine {
         let parent = parent(settings);
         let subnets = self.reader().map(|store| networks::subnets(store, settings)).unwrap_or_default();
         let _ = wharfie_runtime::cleanup(&row.id, parent, &subnets);
+        let _ = self.unmount_volumes(row, settings);
     }
 
     /// Runs a container in the foreground: it has our streams, gets our signals and ends when we do. Gives its exit code.

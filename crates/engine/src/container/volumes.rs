@@ -1,14 +1,77 @@
 //! Volumes: named places for files that outlive containers.
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
-use wharfie_store::volumes::{VolumeRow, is_volume_name};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, mount};
+use wharfie_store::containers::ContainerRow;
+use wharfie_store::volumes::{VolumeRow, is_mount_point, is_volume_name, release};
 
-use super::random;
+use super::settings::{MountKind, Settings};
+use super::{is_alive, random};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
+/// What a volume is made with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VolumeDetails {
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// `type`, `device` and `o`, as mount(8) has them, and `size`; none for a plain directory.
+    pub options: BTreeMap<String, String>,
+}
+
 impl Engine {
+    /// Mounts what a container's volumes hold that are more than directories, unless it is mounted already.
+    pub(crate) fn mount_volumes(&self, settings: &Settings) -> Result<()> {
+        for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
+            let store = self.writer()?;
+            let Some(volume) = store.volume(&mount.source)?.filter(|volume| !volume.options.is_empty()) else { continue };
+            let place = store.volume_directory(&volume.name);
+            let _turn = turn(&place)?;
+            let failed = |why: Errno| {
+                let (kind, device) = (option(&volume, "type"), option(&volume, "device"));
+                Error::Container(format!(
+                    "error while mounting volume '{}': failed to mount local volume: mount {device}:{}, type: {kind}, \
+                     data: {}: {}",
+                    place.display(),
+                    place.display(),
+                    option(&volume, "o"),
+                    std::io::Error::from(why),
+                ))
+            };
+            if !is_mount_point(&place).map_err(failed)? {
+                mount_volume(&volume, &place).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Unmounts what [`Self::mount_volumes`] mounted, once no container that runs uses it.
+    pub(crate) fn unmount_volumes(&self, row: &ContainerRow, settings: &Settings) -> Result<()> {
+        for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
+            let store = self.writer()?;
+            if store.volume(&mount.source)?.is_none_or(|volume| volume.options.is_empty()) {
+                continue;
+            }
+            let place = store.volume_directory(&mount.source);
+            let _turn = turn(&place)?;
+            let mut users = store.users_of_volume(&mount.source)?;
+            users.retain(|id| *id != row.id);
+            let is_used = |id: &String| {
+                store.find_container(id).ok().flatten().is_some_and(|other| is_alive(&other))
+            };
+            if !users.iter().any(is_used) {
+                release(&place)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Where a volume's files are.
     ///
     /// # Errors
@@ -29,7 +92,8 @@ impl Engine {
     ///
     /// # Errors
     /// When the name is none, or the store cannot be written.
-    pub fn create_volume(&self, name: Option<&str>, labels: &BTreeMap<String, String>) -> Result<String> {
+    pub fn create_volume(&self, name: Option<&str>, details: &VolumeDetails) -> Result<String> {
+        check_options(&details.options)?;
         let name = match name {
             Some(name) => {
                 check_name(name)?;
@@ -42,7 +106,8 @@ impl Engine {
             is_anonymous: name.len() == 64,
             name: name.clone(),
             created: store.now(),
-            labels: serde_json::to_string(labels).map_err(Error::Document)?,
+            labels: serde_json::to_string(&details.labels).map_err(Error::Document)?,
+            options: details.options.clone(),
         })?;
         Ok(name)
     }
@@ -91,6 +156,90 @@ impl Engine {
     }
 }
 
+/// The right to mount or unmount what a volume holds, until it is dropped.
+fn turn(place: &Path) -> Result<OwnedFd> {
+    let outer = place.parent().unwrap_or(place);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let locked = rustix::fs::open(outer, flags, Mode::empty()).and_then(|directory| {
+        flock(&directory, FlockOperation::LockExclusive)?;
+        Ok(directory)
+    });
+    locked.map_err(|why| Error::File { doing: "lock", path: outer.into(), source: why.into() })
+}
+
+fn option<'a>(volume: &'a VolumeRow, name: &str) -> &'a str {
+    volume.options.get(name).map(String::as_str).unwrap_or_default()
+}
+
+/// Mounts what a volume's options say on its directory.
+fn mount_volume(volume: &VolumeRow, place: &Path) -> rustix::io::Result<()> {
+    let mut flags = MountFlags::empty();
+    let mut data = Vec::new();
+    for word in option(volume, "o").split(',').filter(|word| !word.is_empty()) {
+        match FLAGS.iter().find(|(name, ..)| *name == word) {
+            Some((_, flag, true)) => flags |= *flag,
+            Some((_, flag, false)) => flags -= *flag,
+            None => data.push(word),
+        }
+    }
+    let data = CString::new(data.join(",")).map_err(|_| Errno::INVAL)?;
+    let device = option(volume, "device");
+    if !flags.intersects(MountFlags::BIND) {
+        return mount(device, place, option(volume, "type"), flags, data.as_c_str());
+    }
+    mount(device, place, c"", flags & (MountFlags::BIND | MountFlags::REC), None)?;
+    // The other flags of a bind mount count only in a second call.
+    let rest = flags - MountFlags::REC;
+    if rest == MountFlags::BIND {
+        return Ok(());
+    }
+    rustix::mount::mount_remount(place, rest, c"")
+}
+
+/// Words of `o` that are flags of mount(2), and whether they set or clear them; all others are the file system's.
+const FLAGS: &[(&str, MountFlags, bool)] = &[
+    ("bind", MountFlags::BIND, true),
+    ("rbind", MountFlags::BIND.union(MountFlags::REC), true),
+    ("ro", MountFlags::RDONLY, true),
+    ("rw", MountFlags::RDONLY, false),
+    ("nosuid", MountFlags::NOSUID, true),
+    ("suid", MountFlags::NOSUID, false),
+    ("nodev", MountFlags::NODEV, true),
+    ("dev", MountFlags::NODEV, false),
+    ("noexec", MountFlags::NOEXEC, true),
+    ("exec", MountFlags::NOEXEC, false),
+    ("noatime", MountFlags::NOATIME, true),
+    ("atime", MountFlags::NOATIME, false),
+    ("nodiratime", MountFlags::NODIRATIME, true),
+    ("relatime", MountFlags::RELATIME, true),
+    ("sync", MountFlags::SYNCHRONOUS, true),
+    ("async", MountFlags::SYNCHRONOUS, false),
+    ("defaults", MountFlags::empty(), true),
+];
+
+/// Judges the options of a volume, in docker's words.
+///
+/// # Errors
+/// For an unknown option, or when not all are there that a mount needs.
+pub(crate) fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
+    if options.is_empty() {
+        return Ok(());
+    }
+    if let Some(name) = options.keys().find(|name| !matches!(name.as_str(), "type" | "o" | "device" | "size")) {
+        return Err(Error::Container(format!("create: invalid option: {name:?}")));
+    }
+    if options.contains_key("size") {
+        let text = "create: quota size requested but no quota support";
+        return Err(Error::Container(text.to_owned()));
+    }
+    for name in ["device", "type"] {
+        if options.get(name).is_none_or(String::is_empty) {
+            return Err(Error::Container(format!("create: missing required option: {name:?}")));
+        }
+    }
+    Ok(())
+}
+
 /// `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
 ///
 /// # Errors
@@ -111,7 +260,7 @@ pub fn check_name(name: &str) -> Result<()> {
 }
 
 /// Bytes of the files in a tree.
-pub(crate) fn tree_bytes(path: &std::path::Path) -> u64 {
+pub(crate) fn tree_bytes(path: &Path) -> u64 {
     let mut bytes = 0;
     let mut places = vec![path.to_path_buf()];
     while let Some(place) = places.pop() {

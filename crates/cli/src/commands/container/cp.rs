@@ -71,9 +71,12 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, follow: bool) ->
         counted.inner.flush().map_err(|why| Failure::output(&why))?;
         return Ok(counted.bytes);
     }
-    let kind = engine.path_kind(container, path)?;
+    let kind = engine.path_kind(container, path, follow)?;
     let is_directory = kind == Some(PathKind::Directory);
-    let (mut place, mut name) = (Path::new(target).to_path_buf(), None);
+    let (mut place, mut name) = (followed(Path::new(target))?, None);
+    if is_directory && place.exists() && !place.is_dir() {
+        return Err(Failure::new("cannot copy directory"));
+    }
     if !place.is_dir() {
         if target.ends_with('/') && !is_directory {
             return Err(Failure::new("no such directory"));
@@ -116,7 +119,7 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, matches: &Match
     // As docker's daemon: what is archived belongs to the container's user, if it has one.
     let owner = if matches.flag("archive") { engine.owner_of(container)? } else { None };
     if source == "-" {
-        let kind = engine.path_kind(container, path)?;
+        let kind = engine.path_kind(container, path, true)?;
         if kind != Some(PathKind::Directory) {
             return Err(Failure::new(format!("destination \"{container}:{path}\" must be a directory")));
         }
@@ -128,7 +131,13 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, matches: &Match
     let found = if follow { from.metadata() } else { from.symlink_metadata() };
     let found = found.map_err(|why| local(&why, "lstat", from))?;
     let contents_only = source.ends_with("/.") || source == ".";
-    let kind = engine.path_kind(container, path)?;
+    let kind = engine.path_kind(container, path, true)?;
+    // A link that leads to nothing yet is written through, as by any other program.
+    let through = match kind {
+        None if !path.ends_with('/') => engine.followed(container, path)?,
+        _ => path.to_owned(),
+    };
+    let path = through.as_str();
     // Where the entries go, and what the top one is called there.
     let (place, name) = match kind {
         Some(PathKind::Directory) => {
@@ -147,6 +156,12 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, matches: &Match
             (if parent.is_empty() { "/".to_owned() } else { parent }, name_of(whole)?)
         }
     };
+    if let (Some(PathKind::Directory), false) = (engine.path_kind(container, &format!("{place}/{name}"), false)?, found.is_dir())
+        && !name.is_empty()
+    {
+        let text = format!("cannot overwrite directory \"{place}/{name}\" with non-directory \"{source}\"");
+        return Err(Failure::new(format!("{}{text}", compat::DAEMON)));
+    }
     let spool = Spool::new()?;
     pack_local(from, &name, found.is_dir(), follow, &spool)?;
     let spool = spool.made_ours()?;
@@ -162,6 +177,19 @@ fn copy_in(cx: &Context, container: &str, path: &str, owner: Option<(u32, u32)>,
     let spool = Spool::new()?;
     change_entries(tar, spool.file()?, |entry| (entry.uid, entry.gid) = (uid, gid))?;
     Ok(engine.copy_in(container, path, &mut spool.file()?)?)
+}
+
+/// A path of ours with the links in its last name followed, also to where nothing is.
+fn followed(path: &Path) -> Result<std::path::PathBuf> {
+    let mut path = path.to_path_buf();
+    for _ in 0..40 {
+        if path.exists() {
+            return Ok(path);
+        }
+        let Ok(target) = std::fs::read_link(&path) else { return Ok(path) };
+        path = path.parent().map_or(target.clone(), |parent| parent.join(&target));
+    }
+    Err(Failure::new(format!("lstat {}: too many levels of symbolic links", path.display())))
 }
 
 /// The name of one of our own files, also of `.` and `..`. A link keeps its own name.

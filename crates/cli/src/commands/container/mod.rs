@@ -11,6 +11,7 @@ pub mod logs;
 pub mod ls;
 pub mod monitor;
 mod mount_flag;
+mod mounts;
 pub mod network;
 mod network_change;
 pub mod options;

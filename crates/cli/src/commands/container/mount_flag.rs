@@ -1,12 +1,14 @@
 //! `--mount type=…,source=…,target=…`.
 
 use wharfie_engine::container::settings::{MountKind, MountPoint};
+use wharfie_engine::container::volumes::VolumeDetails;
 
 /// Reads one `--mount`.
 ///
 /// # Errors
 /// Docker's texts for what is unknown or missing.
-pub(crate) fn fields(spec: &str) -> Result<MountPoint, String> {
+pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails), String> {
+    let mut details = VolumeDetails::default();
     let mut mount = MountPoint {
         kind: MountKind::Volume,
         source: String::new(),
@@ -44,24 +46,55 @@ pub(crate) fn fields(spec: &str) -> Result<MountPoint, String> {
             "bind-propagation" => mount.options.push(need()?.to_owned()),
             "tmpfs-size" => mount.options.push(format!("size={}", need()?)),
             "tmpfs-mode" => mount.options.push(format!("mode={}", need()?)),
-            "consistency" | "bind-recursive" | "volume-label" | "volume-driver" | "volume-opt" => {
+            "volume-label" => {
+                let (name, value) = pair(need()?);
+                details.labels.insert(name, value);
+            }
+            "volume-opt" => {
+                let (name, value) = pair(need()?);
+                details.options.insert(name, value);
+            }
+            "volume-driver" => {
+                let driver = need()?;
+                if driver != "local" {
+                    let text = format!("error looking up volume plugin {driver}: plugin \"{driver}\" not found");
+                    return Err(format!("{}{text}", crate::compat::DAEMON));
+                }
+            }
+            "consistency" => {
                 need()?;
             }
+            "bind-recursive" => match need()? {
+                "enabled" => {}
+                // Only a mount that is not to be written at all asks for more than we do anyway.
+                "readonly" | "writable" | "disabled" => {
+                    return Err(format!("bind-recursive={} is not supported", need()?));
+                }
+                other => return Err(format!("invalid value for bind-recursive: {other}")),
+            },
             _ => return Err(format!("unexpected key '{key}' in '{field}'")),
         }
     }
     if mount.target.is_empty() {
         return Err("target is required".to_owned());
     }
-    Ok(mount)
+    if mount.kind != MountKind::Volume && details != VolumeDetails::default() {
+        return Err(format!("cannot mix 'volume-*' options with mount type '{}'", mount.kind.as_str()));
+    }
+    Ok((mount, details))
+}
+
+fn pair(text: &str) -> (String, String) {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    (name.to_owned(), value.to_owned())
 }
 
 /// Reads one `--mount` and judges it by what is on this machine.
 ///
 /// # Errors
 /// As [`fields`]; and docker's texts for a source that cannot be mounted.
-pub(crate) fn parse(spec: &str) -> Result<MountPoint, String> {
-    let mut mount = fields(spec)?;
+pub(crate) fn parse(spec: &str) -> Result<(MountPoint, VolumeDetails), String> {
+    let (mut mount, details) = fields(spec)?;
     match mount.kind {
         MountKind::Bind if mount.source.is_empty() => {
             Err("invalid mount config for type \"bind\": field Source must not be empty".to_owned())
@@ -77,9 +110,9 @@ pub(crate) fn parse(spec: &str) -> Result<MountPoint, String> {
         )),
         MountKind::Volume if mount.source.is_empty() => {
             mount.source = anonymous()?;
-            Ok(mount)
+            Ok((mount, details))
         }
-        _ => Ok(mount),
+        _ => Ok((mount, details)),
     }
 }
 
@@ -96,12 +129,12 @@ mod tests {
 
     #[test]
     fn mounts_are_understood() {
-        let mount = parse("type=bind,src=/,dst=/host,readonly").unwrap();
+        let (mount, _) = parse("type=bind,src=/,dst=/host,readonly").unwrap();
         assert_eq!((mount.kind, mount.source.as_str(), mount.target.as_str()), (MountKind::Bind, "/", "/host"));
         assert!(mount.read_only);
-        assert_eq!(parse("type=tmpfs,target=/t,tmpfs-size=1m").unwrap().options, ["size=1m"]);
-        assert_eq!(parse("source=data,target=/d").unwrap().kind, MountKind::Volume);
-        assert_eq!(parse("target=/d").unwrap().source.len(), 64);
+        assert_eq!(parse("type=tmpfs,target=/t,tmpfs-size=1m").unwrap().0.options, ["size=1m"]);
+        assert_eq!(parse("source=data,target=/d").unwrap().0.kind, MountKind::Volume);
+        assert_eq!(parse("target=/d").unwrap().0.source.len(), 64);
         for bad in ["type=bind,source=/", "type=what,target=/x", "x", "type=bind,source=/no/such/path,target=/x"] {
             assert!(parse(bad).is_err(), "{bad}");
         }

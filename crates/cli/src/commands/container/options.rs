@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use wharfie_engine::container::Create;
-use wharfie_engine::container::settings::{MountKind, MountPoint, PortBinding, Restart, Settings};
+use wharfie_engine::container::settings::{PortBinding, Restart, Settings};
 use wharfie_oci::config::Healthcheck;
 use wharfie_oci::duration;
 
-use super::{checks, mount_flag};
+use super::{checks, mount_flag, mounts};
 use crate::context::Context;
 use crate::env;
 use crate::failure::{Failure, Result};
@@ -34,6 +34,7 @@ macro_rules! create_flags {
             Flag::bool("disable-content-trust", "Skip image verification").default("true"),
             Flag::list("dns", "Set custom DNS servers").check(checks::address),
             Flag::list("dns-option", "Set DNS options"),
+            Flag::list("dns-opt", "Set DNS options").hidden().alias_of("dns-option"),
             Flag::list("dns-search", "Set custom DNS search domains"),
             Flag::str("domainname", "Container NIS domain name"),
             Flag::str("entrypoint", "Overwrite the default ENTRYPOINT of the image"),
@@ -216,28 +217,31 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         settings.ports.extend(ports(spec).map_err(invalid)?);
     }
     for spec in matches.values("tmpfs") {
-        let target = spec.split(':').next().unwrap_or_default();
-        if !target.starts_with('/') {
-            let text = format!("invalid mount path: '{target}' mount path must be absolute");
-            return Err(invalid(format!("{}{text}", crate::compat::DAEMON)));
-        }
-        settings.mounts.push(tmpfs(spec));
+        settings.mounts.push(mounts::tmpfs(spec).map_err(invalid)?);
     }
     let mut volumes = Vec::new();
     for spec in matches.values("volume") {
-        match volume(cx, spec)? {
+        match mounts::volume(spec).map_err(invalid)? {
             Some(mount) => settings.mounts.push(mount),
             None => volumes.push(spec.clone()),
         }
     }
+    let mut volume_details = BTreeMap::new();
     for spec in matches.values("mount") {
-        settings.mounts.push(mount_flag::parse(spec).map_err(invalid)?);
+        let (mount, details) = mount_flag::parse(spec).map_err(invalid)?;
+        volume_details.insert(mount.target.clone(), details);
+        settings.mounts.push(mount);
+    }
+    mounts::check_targets(&settings.mounts).map_err(invalid)?;
+    for spec in matches.values("volumes-from") {
+        mounts::volumes_from(spec).map_err(invalid)?;
     }
     // What is published is exposed.
     let published: Vec<String> =
         settings.ports.iter().map(|port| format!("{}/{}", port.container, port.protocol)).collect();
     Ok(Create {
         starts_at_once: false,
+        volume_details,
         image: matches.args()[0].clone(),
         name: optional("name"),
         command: matches.args()[1..].to_vec(),
@@ -285,7 +289,7 @@ fn security_options(matches: &Matches) -> Result<Vec<String>> {
             return Err(Failure::with_code(format!("invalid --security-opt: {option:?}"), 125));
         }
         // A profile is a file of the caller's: its text travels, not its name.
-        match option.strip_prefix("seccomp=") {
+        match option.strip_prefix("seccomp=").or_else(|| option.strip_prefix("seccomp:")) {
             Some(path) if path != "unconfined" => {
                 let text = std::fs::read_to_string(path).map_err(|why| {
                     Failure::with_code(
@@ -317,16 +321,36 @@ pub(crate) fn environment(matches: &Matches) -> Result<Vec<String>> {
         (false, None) => {}
     };
     for path in matches.values("env-file") {
-        let text = std::fs::read_to_string(path)
-            .map_err(|why| Failure::with_code(format!("open {path}: {}", crate::context::reason(&why)), 125))?;
-        for line in text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            add(line);
+        let refused = |why: String| Failure::with_code(why, 125);
+        let bytes = std::fs::read(path).map_err(|why| refused(format!("open {path}: {}", crate::context::reason(&why))))?;
+        for line in env_lines(path, &bytes).map_err(refused)? {
+            match line {
+                Some(line) if line.starts_with('=') => {
+                    return Err(refused(format!("invalid env file ({path}): no variable name on line '{line}'")));
+                }
+                Some(line) if line.split('=').next().is_some_and(|name| name.contains([' ', '\t'])) => {
+                    let name = line.split('=').next().unwrap_or_default();
+                    let text = format!("variable '{name}' contains whitespaces");
+                    return Err(refused(format!("invalid env file ({path}): {text}")));
+                }
+                Some(line) => add(&line),
+                None => {}
+            }
         }
     }
     for text in matches.values("env") {
         add(text);
     }
     Ok(found)
+}
+
+/// The lines of a file of variables or labels, without blanks in front; `None` for empty lines and comments.
+fn env_lines(path: &str, bytes: &[u8]) -> Result<Vec<Option<String>>, String> {
+    // Editors of another system put it there; it is no part of the first name.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|_| format!("invalid env file ({path}): it is not valid UTF-8"))?;
+    let lines = text.lines().map(str::trim_start);
+    Ok(lines.map(|line| (!line.is_empty() && !line.starts_with('#')).then(|| line.to_owned())).collect())
 }
 
 fn labels(matches: &Matches) -> Result<BTreeMap<String, String>> {
@@ -458,68 +482,6 @@ fn ports(spec: &str) -> Result<Vec<PortBinding>, String> {
         host: if host_first == 0 { 0 } else { host_first + (container - first) },
     });
     Ok(bindings.collect())
-}
-
-fn tmpfs(spec: &str) -> MountPoint {
-    let (target, options) = spec.split_once(':').unwrap_or((spec, ""));
-    let options: Vec<String> = options.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect();
-    MountPoint {
-        kind: MountKind::Tmpfs,
-        source: String::new(),
-        target: target.to_owned(),
-        read_only: options.iter().any(|option| option == "ro"),
-        options,
-    }
-}
-
-/// `[SOURCE:]TARGET[:OPTIONS]`; `None` for a target alone, which asks for an anonymous volume.
-fn volume(cx: &Context, spec: &str) -> Result<Option<MountPoint>> {
-    let invalid = |text: String| Failure::with_code(text, 125);
-    let parts: Vec<&str> = spec.split(':').collect();
-    let (source, target, options) = match parts.as_slice() {
-        [target] if target.starts_with('/') => return Ok(None),
-        [""] => return Err(invalid("invalid empty volume spec".to_owned())),
-        [source, target] => (*source, *target, ""),
-        [source, target, options] => (*source, *target, *options),
-        _ => return Err(invalid(format!("{}invalid volume specification: '{spec}'", crate::compat::DAEMON))),
-    };
-    if !target.starts_with('/') {
-        return Err(invalid(format!(
-            "{}invalid volume specification: '{spec}': invalid mount config for type \"bind\": invalid mount path: \
-             '{target}' mount path must be absolute",
-            crate::compat::DAEMON
-        )));
-    }
-    let options: Vec<String> = options.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect();
-    let read_only = options.iter().any(|option| option == "ro");
-    let kind = if source.starts_with(['/', '~'])
-        || source == "."
-        || source == ".."
-        || source.starts_with("./")
-        || source.starts_with("../")
-    {
-        MountKind::Bind
-    } else {
-        MountKind::Volume
-    };
-    let mut source = source.to_owned();
-    match kind {
-        MountKind::Volume => wharfie_engine::container::volumes::check_name(&source)
-            .map_err(|why| invalid(format!("{}{why}", crate::compat::DAEMON)))?,
-        _ => {
-            if !source.starts_with('/') {
-                let here = std::env::current_dir().unwrap_or_default();
-                source = here.join(&source).to_string_lossy().into_owned();
-            }
-            // Docker makes a host directory that is missing.
-            if !std::path::Path::new(&source).exists() {
-                std::fs::create_dir_all(&source)
-                    .map_err(|why| invalid(format!("error while creating mount source path '{source}': {why}")))?;
-            }
-        }
-    }
-    let _ = cx;
-    Ok(Some(MountPoint { kind, source, target: target.to_owned(), read_only, options }))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use wharfie_engine::container::volumes::VolumeDetails;
 use wharfie_store::volumes::VolumeRow;
 
 use crate::commands::image::inspect::{FORMAT, print_found};
@@ -35,8 +36,15 @@ static CREATE: Command<Run> = Command {
         Flag::str("driver", "Specify volume driver name").short('d').default("local"),
         Flag::list("label", "Set metadata for a volume"),
         Flag::str("name", "Specify volume name").hidden(),
+        Flag::list("opt", "Set driver specific options").short('o'),
     ],
-    examples: &[Example { text: "A place for data", command: "volume create data" }],
+    examples: &[
+        Example { text: "A place for data", command: "volume create data" },
+        Example {
+            text: "In memory, at most 100 MB of it",
+            command: "volume create -o type=tmpfs -o device=tmpfs -o o=size=100m fast",
+        },
+    ],
     run: Some(create),
     ..Command::BASE
 };
@@ -117,11 +125,10 @@ fn create(cx: &Context, matches: &Matches) -> Result {
             compat::DAEMON
         )));
     }
-    let labels = matches.values("label").iter().map(|text| {
-        text.split_once('=').map_or((text.clone(), String::new()), |(key, value)| (key.to_owned(), value.to_owned()))
-    });
+    let map = |name: &str| super::options::pairs(matches.values(name)).into_iter().collect();
+    let details = VolumeDetails { labels: map("label"), options: map("opt") };
     let name = matches.arg(0).or_else(|| matches.value("name"));
-    cx.line(&cx.engine()?.create_volume(name, &labels.collect())?)
+    cx.line(&cx.engine()?.create_volume(name, &details)?)
 }
 
 fn ls(cx: &Context, matches: &Matches) -> Result {
@@ -193,19 +200,18 @@ fn inspect(cx: &Context, matches: &Matches) -> Result {
 pub(crate) fn document(cx: &Context, name: &str) -> Result<Option<Value>> {
     let engine = cx.engine()?;
     let Some(volume) = engine.volumes()?.into_iter().find(|volume| volume.name == name) else { return Ok(None) };
-    let labels = labels_of(&volume);
-    let labels = if labels.is_empty() {
-        Value::Map(None)
-    } else {
-        Value::map(labels.iter().map(|(key, value)| (key.as_str(), Value::str(value))))
+    let map = |pairs: &BTreeMap<String, String>| match pairs.is_empty() {
+        true => Value::Map(None),
+        false => Value::map(pairs.iter().map(|(key, value)| (key.as_str(), Value::str(value)))),
     };
+    let labels = map(&labels_of(&volume));
     Ok(Some(Value::document(vec![
         Field::new("CreatedAt", time::rfc3339(moment(wharfie_oci::Timestamp { nanos: 0, ..volume.created }))),
         Field::new("Driver", "local"),
         Field::new("Labels", labels),
         Field::new("Mountpoint", engine.volume_place(name)?),
         Field::new("Name", name),
-        Field::new("Options", Value::Map(None)),
+        Field::new("Options", map(&volume.options)),
         Field::new("Scope", "local"),
     ])))
 }
