@@ -13,13 +13,14 @@ use std::path::PathBuf;
 use rustix::fs::SeekFrom as SeekHere;
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags, fchmod, fsetxattr, ftruncate,
-    linkat, lsetxattr, makedev, mkdirat, mknodat, openat, seek, symlinkat, utimensat,
+    linkat, makedev, mkdirat, mknodat, openat, seek, symlinkat,
 };
 use rustix::io::Errno;
 
 use crate::entry::Kind;
 use crate::erofs::{Inodes, Node, NodeNumber, OPAQUE_MARK};
 use crate::error::{Error, Result, show};
+use crate::node;
 
 /// Who may own unpacked files, and what stands for an opaque directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,26 +165,23 @@ impl Unpacker {
             .map_err(|why| self.failed("set the time of", why))
     }
 
-    /// As [`Self::describe`], for what cannot be opened: links, devices, pipes.
+    /// As [`Self::describe`], for what must not be opened: links, devices, pipes. A volume may be in use already: each
+    /// change goes to the one file that is there now, whatever takes its name meanwhile.
     fn describe_link(&mut self, directory: BorrowedFd<'_>, name: &[u8], node: &Node) -> Result<()> {
+        let found = node::Node::open(directory, name).map_err(|why| self.failed("open", why))?;
         if self.privilege != Privilege::User {
             let (uid, gid) = owner(node.uid, node.gid);
-            let result = rustix::fs::chownat(directory, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW);
-            self.permitted(result).map_err(|why| self.failed("change the owner of", why))?;
+            self.permitted(found.chown(uid, gid)).map_err(|why| self.failed("change the owner of", why))?;
         }
         for (key, value) in self.layer.xattrs(node)?.iter().filter(|(name, _)| !is_mark(name)) {
-            let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&directory));
-            let path = PathBuf::from(path).join(as_path(name));
-            let result = lsetxattr(&path, key.as_slice(), value, XattrFlags::empty());
+            let result = found.set_xattr(key, value);
             self.permitted(result).map_err(|why| self.failed("set attributes of", why))?;
         }
         if node.kind != Kind::Symlink {
             let mode = Mode::from_raw_mode(u32::from(node.mode));
-            rustix::fs::chmodat(directory, name, mode, AtFlags::empty())
-                .map_err(|why| self.failed("change the mode of", why))?;
+            found.chmod(mode).map_err(|why| self.failed("change the mode of", why))?;
         }
-        utimensat(directory, name, &times(node.mtime, node.mtime_nanos), AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|why| self.failed("set the time of", why))
+        found.set_times(&times(node.mtime, node.mtime_nanos)).map_err(|why| self.failed("set the time of", why))
     }
 
     /// What only the machine's root may do is left out by everybody else.

@@ -13,6 +13,7 @@ pub mod entry;
 pub mod erofs;
 mod error;
 pub mod merge;
+mod node;
 pub mod pack;
 pub mod tar;
 mod tree;

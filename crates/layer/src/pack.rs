@@ -6,16 +6,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, Stat, fgetxattr, flistxattr, fstat, lgetxattr, llistxattr, major, minor,
-    openat, readlinkat, statat,
+    AtFlags, Dir, FileType, Mode, OFlags, Stat, fgetxattr, flistxattr, fstat, major, minor, openat, statat,
 };
 use rustix::io::Errno;
 
 use crate::entry::{Entry, Kind};
 use crate::error::{Error, Result, show};
+use crate::node::Node;
 use crate::tar::Writer;
 
 /// What is written of a tree.
@@ -55,8 +55,8 @@ pub fn pack_one<W: Write>(parent: BorrowedFd<'_>, name: &[u8], out: W) -> Result
     let options = Options::default();
     let mut packer = Packer::new(&options, out);
     packer.path.extend_from_slice(name);
-    let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|why| packer.failed("read", why))?;
-    packer.leaf(parent, name, &stat)?;
+    packer.is_single = true;
+    packer.leaf(parent, name)?;
     packer.writer.finish()
 }
 
@@ -66,6 +66,8 @@ pub(crate) struct Packer<'a, W: Write> {
     /// First names of files with several: by file system, or what stands for one, and number there.
     links: HashMap<(u64, u64), Vec<u8>>,
     pub(crate) path: Vec<u8>,
+    /// One file was asked for: that it is missing is an error.
+    is_single: bool,
 }
 
 /// A directory being walked.
@@ -78,7 +80,7 @@ struct Frame {
 
 impl<'a, W: Write> Packer<'a, W> {
     pub(crate) fn new(options: &'a Options, out: W) -> Self {
-        Self { writer: Writer::new(out), options, links: HashMap::new(), path: Vec::new() }
+        Self { writer: Writer::new(out), options, links: HashMap::new(), path: Vec::new(), is_single: false }
     }
 
     fn directory(&mut self, root: OwnedFd) -> Result<()> {
@@ -167,7 +169,7 @@ impl<'a, W: Write> Packer<'a, W> {
             let entry = Entry { link, ..self.entry(stat, Kind::Hardlink) };
             return self.writer.append(&entry, io::empty());
         }
-        self.leaf(parent, name, stat)
+        self.leaf(parent, name)
     }
 
     /// What a file with several names was called when it was met first; the current path is remembered if that is now.
@@ -184,33 +186,41 @@ impl<'a, W: Write> Packer<'a, W> {
         [&self.options.prefix[..], &self.path].concat()
     }
 
-    fn leaf(&mut self, parent: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Result<()> {
-        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-            let file = openat(parent, name, flags, Mode::empty()).map_err(|why| self.failed("open", why))?;
-            let mut entry = self.entry(stat, Kind::File);
-            entry.size = u64::try_from(stat.st_size).unwrap_or_default();
-            entry.xattrs = xattrs_of(file.as_fd()).map_err(|why| self.failed("read attributes of", why))?;
-            // A file that shrinks while it is read is filled up, as tar does; one that grows is cut.
-            let data = io::Read::chain(File::from(file), io::repeat(0));
-            return self.writer.append(&entry, data);
-        }
+    /// Writes what `name` is now, which in a running container need not be what it was when it was listed. It is held
+    /// fast before it is judged, so that no device and no pipe can slip in between and be read by who may open it.
+    fn leaf(&mut self, parent: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
+        let node = match Node::open(parent, name) {
+            Ok(node) => node,
+            // A running container may remove what was listed a moment ago.
+            Err(Errno::NOENT) if !self.is_single => return Ok(()),
+            Err(why) => return Err(self.failed("read", why)),
+        };
+        let stat = node.stat().map_err(|why| self.failed("read", why))?;
         let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {
+                let file = node.open_file().map_err(|why| self.failed("open", why))?;
+                let mut entry = self.entry(&stat, Kind::File);
+                entry.size = u64::try_from(stat.st_size).unwrap_or_default();
+                entry.xattrs = xattrs_of(file.as_fd()).map_err(|why| self.failed("read attributes of", why))?;
+                // A file that shrinks while it is read is filled up, as tar does; one that grows is cut.
+                let data = io::Read::chain(File::from(file), io::repeat(0));
+                return self.writer.append(&entry, data);
+            }
             FileType::Symlink => Kind::Symlink,
             FileType::CharacterDevice => Kind::CharDevice,
             FileType::BlockDevice => Kind::BlockDevice,
             FileType::Fifo => Kind::Fifo,
             _ => return Ok(()),
         };
-        let mut entry = self.entry(stat, kind);
+        let mut entry = self.entry(&stat, kind);
         if kind == Kind::Symlink {
-            let target = readlinkat(parent, name, Vec::new()).map_err(|why| self.failed("read", why))?;
-            entry.link = target.into_bytes();
+            entry.link = node.target().map_err(|why| self.failed("read", why))?;
         }
         if matches!(kind, Kind::CharDevice | Kind::BlockDevice) {
             (entry.major, entry.minor) = (major(stat.st_rdev), minor(stat.st_rdev));
         }
-        entry.xattrs = xattrs_of_link(parent, name).map_err(|why| self.failed("read attributes of", why))?;
+        let xattrs = collect(|buffer| node.list_xattrs(buffer), |name, buffer| node.xattr(name, buffer));
+        entry.xattrs = xattrs.map_err(|why| self.failed("read attributes of", why))?;
         self.writer.append(&entry, io::empty())
     }
 
@@ -263,13 +273,6 @@ type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
 
 fn xattrs_of(file: BorrowedFd<'_>) -> rustix::io::Result<Xattrs> {
     collect(|buffer| flistxattr(file, buffer), |name, buffer| fgetxattr(file, name, buffer))
-}
-
-fn xattrs_of_link(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Xattrs> {
-    use std::os::unix::ffi::OsStrExt;
-    let path = std::path::PathBuf::from(format!("/proc/self/fd/{}", parent.as_raw_fd()));
-    let path = path.join(std::ffi::OsStr::from_bytes(name));
-    collect(|buffer| llistxattr(&path, buffer), |name, buffer| lgetxattr(&path, name, buffer))
 }
 
 /// What a layer carries of extended attributes: neither overlayfs's marks nor security labels of this machine. Sorted.

@@ -8,13 +8,14 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, chmodat, chownat, fchmod, fchown,
-    futimens, linkat, makedev, mkdirat, mknodat, openat, openat2, symlinkat, unlinkat, utimensat,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, fchown, futimens, linkat,
+    makedev, mkdirat, mknodat, openat, openat2, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
 use crate::entry::{Entry, Kind};
 use crate::error::{Error, Result, show};
+use crate::node::Node;
 use crate::tar::Reader;
 
 /// Unpacks `tar` into the open directory `root`, over what is there.
@@ -136,12 +137,15 @@ fn describe(file: BorrowedFd<'_>, entry: &Entry) -> rustix::io::Result<()> {
     futimens(file, &times(entry))
 }
 
+/// For what must not be opened: links, devices, pipes. Each change goes to the one file that `node` is, whatever a
+/// program inside puts in its place meanwhile.
 fn describe_at(parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> rustix::io::Result<()> {
-    ignore_permission(chownat(parent, name, Some(uid(entry)), Some(gid(entry)), AtFlags::SYMLINK_NOFOLLOW))?;
+    let node = Node::open(parent, name)?;
+    ignore_permission(node.chown(Some(uid(entry)), Some(gid(entry))))?;
     if entry.kind != Kind::Symlink {
-        chmodat(parent, name, Mode::from_raw_mode(u32::from(entry.mode)), AtFlags::empty())?;
+        node.chmod(Mode::from_raw_mode(u32::from(entry.mode)))?;
     }
-    utimensat(parent, name, &times(entry), AtFlags::SYMLINK_NOFOLLOW)
+    node.set_times(&times(entry))
 }
 
 /// Owners that cannot be given stay who they are.
