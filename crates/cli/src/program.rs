@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use wharfie_engine::container::{exec, freeze, monitor};
+
 use crate::commands;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -53,10 +55,8 @@ fn start(program: String, words: &[String]) -> Result {
             let context = Context::new(program, invocation.path, invocation.globals)?;
             check_log_level(&context)?;
             // Monitors have no user, only the command that started them.
-            let is_ours =
-                [wharfie_engine::container::monitor::MONITOR_WORD, wharfie_engine::container::freeze::GUARD_WORD]
-                    .iter()
-                    .any(|word| context.path.ends_with(word));
+            let ours = [monitor::MONITOR_WORD, freeze::GUARD_WORD, exec::DRAIN_WORD];
+            let is_ours = ours.iter().any(|word| context.path.ends_with(word));
             if !is_ours {
                 context.check_docker_config();
             }

@@ -56,6 +56,9 @@ fn look_up_in<P: BufRead, G: BufRead>(
     let mut identity = match (&found, number) {
         (Some((_, uid, gid, home)), _) => Identity { uid: *uid, gid: *gid, groups: Vec::new(), home: home.clone() },
         (None, Some(uid)) => Identity { uid, ..Identity::default() },
+        (None, None) if name.parse::<i64>().is_ok() => {
+            return Err(Error::invalid("user", name, "uids and gids must be in range 0-2147483647"));
+        }
         (None, None) => return Err(Error::UnknownUser(name.to_owned())),
     };
     if identity.home.is_empty() {
@@ -89,7 +92,10 @@ fn look_up_in<P: BufRead, G: BufRead>(
         identity.gid = wanted.next().unwrap_or(Ok(0))?;
     }
     for gid in wanted {
-        identity.groups.push(gid?);
+        let gid = gid?;
+        if !identity.groups.contains(&gid) {
+            identity.groups.push(gid);
+        }
     }
     // The group itself is among the groups: what is kept from its members must be kept from this process too.
     let first = identity.gid;

@@ -313,6 +313,8 @@ impl Store {
             }
             result => result?,
         }
+        // Memory that could not be unmounted when the container ended.
+        let _ = crate::volumes::release(&directory.join("shm"));
         // A directory without a row is a leftover, which a check of the store removes.
         self.remove_tree(&directory);
         Ok(())

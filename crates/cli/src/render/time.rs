@@ -97,7 +97,8 @@ fn parse_date(value: &str, zone: &TimeZone) -> Option<Timestamp> {
             minute = number(&mut rest, 2)?;
             if literal(&mut rest, ':').is_some() {
                 second = number(&mut rest, 2)?;
-                if literal(&mut rest, '.').is_some() {
+                // ISO 8601 has a comma as well, and `date --iso-8601=ns` writes it.
+                if literal(&mut rest, '.').is_some() || literal(&mut rest, ',').is_some() {
                     let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
                     nanos = nanoseconds(&rest[..digits])?;
                     rest = &rest[digits..];

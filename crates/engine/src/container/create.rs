@@ -147,7 +147,12 @@ impl Engine {
         }
         let mut row = ContainerRow {
             id,
-            name: create.name.clone().unwrap_or_default(),
+            name: create
+                .name
+                .as_deref()
+                .map(|name| name.strip_prefix('/').unwrap_or(name))
+                .unwrap_or_default()
+                .to_owned(),
             image,
             created: now,
             settings: serde_json::to_string(settings).map_err(Error::Document)?,

@@ -31,13 +31,8 @@ pub(crate) fn watch(engine: &Engine, row: &ContainerRow, settings: &Settings, st
     let check = settings.config.healthcheck.clone()?;
     let args = command(&check, settings)?;
     let target = started.target()?;
-    let process = Process {
-        args,
-        env: settings.environment(),
-        cwd: settings.config.working_dir.clone(),
-        user: settings.config.user.clone(),
-        ..Process::default()
-    };
+    // As docker's daemon: what the probe may do is what the container may.
+    let process = Process { args, ..super::exec::inside(settings).ok()? };
     let (root, options) = (engine.config().root.clone(), engine.config().store.clone());
     let (id, program) = (row.id.clone(), engine.config().program.clone());
     let (stop, stopped) = channel();

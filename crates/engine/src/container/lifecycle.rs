@@ -115,8 +115,8 @@ impl Engine {
             return Err(Error::Container(text));
         }
         let stop_signal = settings_of(&row)?.config.stop_signal;
-        let ends = signal == Signal::KILL
-            || stop_signal.and_then(|name| name.parse().ok()).unwrap_or(Signal::TERM) == signal;
+        let ends =
+            signal == Signal::KILL || stop_signal.and_then(|name| name.parse().ok()).unwrap_or(Signal::TERM) == signal;
         if ends && !self.mark_stopped(&row)? {
             return Ok(());
         }
@@ -301,7 +301,7 @@ impl Engine {
         }
     }
 
-    fn locked_and_running(&self, name: &str) -> Result<(ContainerLock, ContainerRow, Target)> {
+    pub(crate) fn locked_and_running(&self, name: &str) -> Result<(ContainerLock, ContainerRow, Target)> {
         let (lock, row) = self.locked(name)?;
         match target_of(&row).filter(|_| is_alive(&row)) {
             Some(target) => Ok((lock, row, target)),

@@ -1,8 +1,9 @@
 //! Logs in docker's json-file format: one object a line, with the text, the stream and the moment.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
-use std::path::Path;
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
@@ -75,19 +76,112 @@ fn nanos(moment: Timestamp) -> String {
     format!("{}.{:09}Z", whole.trim_end_matches('Z'), moment.nanos)
 }
 
-/// Reads a log from its beginning; a line that is being written is left out.
-///
-/// # Errors
-/// When the file cannot be read. A missing file is an empty log.
-pub fn read(path: &Path) -> io::Result<Vec<Record>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(why) => return Err(why),
-    };
-    let mut records = Vec::new();
-    for line in BufReader::new(file).split(b'\n') {
-        records.extend(serde_json::from_slice::<Record>(&line?).ok());
+/// Reads a log as it grows: each record once, a line that is being written only when it is whole.
+pub struct Reader {
+    /// `None` while there is no log yet.
+    file: Option<BufReader<File>>,
+    path: PathBuf,
+    pending: Vec<u8>,
+}
+
+impl Reader {
+    /// Reads the log at `path` from its beginning, or only its last records. A missing file is an empty log.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn open(path: &Path, last: Option<usize>) -> io::Result<Self> {
+        let mut reader = Self { file: None, path: path.to_owned(), pending: Vec::new() };
+        if let (Some(file), Some(last)) = (reader.file()?, last) {
+            let start = start_of_last(file.get_ref(), last)?;
+            file.seek(SeekFrom::Start(start))?;
+        }
+        Ok(reader)
     }
-    Ok(records)
+
+    fn file(&mut self) -> io::Result<Option<&mut BufReader<File>>> {
+        if self.file.is_none() {
+            match File::open(&self.path) {
+                Ok(file) => self.file = Some(BufReader::with_capacity(BLOCK, file)),
+                Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(self.file.as_mut())
+    }
+
+    /// The next record; `None` if nothing more is written yet. What is no record is passed over.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn next_record(&mut self) -> io::Result<Option<Record>> {
+        loop {
+            let mut pending = std::mem::take(&mut self.pending);
+            let Some(file) = self.file()? else { return Ok(None) };
+            file.read_until(b'\n', &mut pending)?;
+            if pending.last() != Some(&b'\n') {
+                self.pending = pending;
+                return Ok(None);
+            }
+            if let Ok(record) = serde_json::from_slice(&pending) {
+                return Ok(Some(record));
+            }
+        }
+    }
+}
+
+/// 64 KiB read at once.
+const BLOCK: usize = 64 << 10;
+
+/// Where the last `count` whole lines of a file begin.
+fn start_of_last(file: &File, count: usize) -> io::Result<u64> {
+    let mut end = file.metadata()?.len();
+    let mut block = vec![0; BLOCK];
+    // The line end of the last line belongs to it; an unfinished line comes on top.
+    let mut left = count.saturating_add(1);
+    while end > 0 {
+        let start = end.saturating_sub(BLOCK as u64);
+        let part = &mut block[..usize::try_from(end - start).unwrap_or(BLOCK)];
+        file.read_exact_at(part, start)?;
+        for (at, _) in part.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
+            left -= 1;
+            if left == 0 {
+                return Ok(start + at as u64 + 1);
+            }
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_read_once_and_from_its_end() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let line = |n: usize| format!("{{\"log\":\"{n}\",\"stream\":\"stdout\",\"time\":\"t\"}}\n");
+        let all = |reader: &mut Reader| {
+            std::iter::from_fn(|| reader.next_record().unwrap()).map(|record| record.log).collect::<Vec<_>>()
+        };
+        // Enough for several blocks.
+        (0..5000).for_each(|n| file.write_all(line(n).as_bytes()).unwrap());
+        for (last, first, count) in
+            [(None, "0", 5000), (Some(3), "4997", 3), (Some(4000), "1000", 4000), (Some(9999), "0", 5000)]
+        {
+            let mut reader = Reader::open(file.path(), last).unwrap();
+            let found = all(&mut reader);
+            assert_eq!((found[0].as_str(), found.len()), (first, count), "{last:?}");
+        }
+        let mut reader = Reader::open(file.path(), Some(0)).unwrap();
+        assert_eq!(all(&mut reader), Vec::<String>::new());
+        let text = line(7);
+        let (half, rest) = text.split_at(10);
+        file.write_all(half.as_bytes()).unwrap();
+        assert_eq!(all(&mut reader), Vec::<String>::new());
+        file.write_all(rest.as_bytes()).unwrap();
+        file.write_all(b"no record\n").unwrap();
+        assert_eq!(all(&mut reader), ["7"]);
+        assert_eq!(all(&mut Reader::open(Path::new("/no/such/log"), None).unwrap()), Vec::<String>::new());
+    }
 }

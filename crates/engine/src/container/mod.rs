@@ -19,6 +19,7 @@ pub(crate) mod random;
 pub mod rootfs;
 pub mod settings;
 mod settle;
+mod shm;
 pub mod signal;
 mod spec;
 pub mod start;

@@ -27,8 +27,8 @@ const LAST: u8 = 64;
 /// Names without `SIG`, in the order of their numbers from 1.
 const NAMES: [&str; 31] = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR",
-    "SYS",
+    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
+    "PWR", "SYS",
 ];
 
 impl FromStr for Signal {
@@ -89,7 +89,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Signal>().unwrap().number(), number, "{text}");
         }
-        for text in ["", "0", "65", "-1", "256", "RTMIN+16", "RTMAX-15", "RTMIN-1", "RTMIN+", "RTMAX+1", "SIG", "NOPE"] {
+        for text in ["", "0", "65", "-1", "256", "RTMIN+16", "RTMAX-15", "RTMIN-1", "RTMIN+", "RTMAX+1", "SIG", "NOPE"]
+        {
             assert!(text.parse::<Signal>().is_err(), "{text}");
         }
     }

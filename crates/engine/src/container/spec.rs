@@ -11,8 +11,8 @@ use wharfie_runtime::{
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
-use super::is_alive;
 use super::settings::{MountKind, MountPoint, Settings};
+use super::{is_alive, shm};
 use crate::error::{Error, Result};
 
 /// The runtime's description of a container's start.
@@ -24,6 +24,17 @@ pub(crate) fn spec(
     network: Network,
     size: Option<Size>,
 ) -> Result<Spec> {
+    // Who shares another's network has its names, too.
+    let host = match settings.network.strip_prefix("container:") {
+        Some(name) => Some(store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?),
+        None => None,
+    };
+    let mut shared = settings.clone();
+    if let Some(host) = &host {
+        let theirs = super::settings_of(host)?;
+        (shared.hostname, shared.domainname) = (theirs.hostname, theirs.domainname);
+    }
+    let settings = &shared;
     let uts = share(store, &settings.uts_mode, "uts")?;
     let hostname = if uts == Share::Private { settings.hostname.clone() } else { String::new() };
     Ok(Spec {
@@ -32,8 +43,11 @@ pub(crate) fn spec(
         rootfs,
         readonly_root: settings.read_only,
         process: process(settings, size)?,
-        mounts: mounts(store, settings)?,
-        files: files(store, row, settings, &network)?,
+        mounts: mounts(store, row, settings)?,
+        files: match &host {
+            Some(host) => files_of(&store.container_directory(&host.id)),
+            None => files(store, row, settings, &network)?,
+        },
         devices: settings.devices.iter().map(|text| device(text)).collect(),
         sysctls: sysctls(settings, &network),
         network,
@@ -50,6 +64,8 @@ pub(crate) fn spec(
         shm_size: match settings.shm_size {
             // A namespace of its own that nothing can be shared through.
             _ if settings.ipc_mode == "none" => 0,
+            // Its own is mounted where others find it too.
+            _ if shm::of(settings).is_some() => 0,
             0 => Spec::default().shm_size,
             size => size,
         },
@@ -91,7 +107,7 @@ fn sysctls(settings: &Settings, network: &Network) -> BTreeMap<String, String> {
 const LOW_PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
 const PING_GROUPS: &str = "net.ipv4.ping_group_range";
 
-fn process(settings: &Settings, size: Option<Size>) -> Result<Process> {
+pub(super) fn process(settings: &Settings, size: Option<Size>) -> Result<Process> {
     let mut env = settings.environment();
     let mut add = |name: &str, value: &str| {
         if !env.iter().any(|pair| pair.split('=').next() == Some(name)) {
@@ -140,8 +156,13 @@ fn security(settings: &Settings) -> Result<Security> {
     Ok(security)
 }
 
-fn mounts(store: &Store, settings: &Settings) -> Result<Vec<Mount>> {
+fn mounts(store: &Store, row: &ContainerRow, settings: &Settings) -> Result<Vec<Mount>> {
     let mut mounts = Vec::with_capacity(settings.mounts.len());
+    let is_taken = settings.mounts.iter().any(|mount| mount.target == shm::TARGET);
+    if let Some(shared) = shm::of(settings).filter(|_| !is_taken) {
+        let kind = RuntimeMount::Bind(Bind::new(shm::source(store, row, &shared)?));
+        mounts.push(Mount { target: shm::TARGET.into(), kind, read_only: false });
+    }
     for mount in &settings.mounts {
         let kind = match mount.kind {
             MountKind::Tmpfs => RuntimeMount::Tmpfs(Tmpfs { options: mount.options.clone() }),
@@ -191,6 +212,12 @@ pub(super) fn namespace_of(store: &Store, name: &str, namespace: &str) -> Result
         Some(pid) => Ok(PathBuf::from(format!("/proc/{pid}/ns/{namespace}"))),
         None => Err(Error::NotRunning(row.id)),
     }
+}
+
+/// The small files of another container.
+fn files_of(directory: &Path) -> Files {
+    let file = |name: &str| Some(directory.join(name)).filter(|path| path.exists());
+    Files { hosts: file("hosts"), resolv_conf: file("resolv.conf"), hostname: file("hostname") }
 }
 
 /// Writes the small files that are bound over the image's.
@@ -248,7 +275,8 @@ fn resolver(settings: &Settings, host: &str, network: &Network) -> String {
     for server in &servers {
         line("nameserver", server);
     }
-    if !settings.dns_search.is_empty() {
+    // A dot alone says that nothing is searched.
+    if !settings.dns_search.is_empty() && settings.dns_search != ["."] {
         line("search", &settings.dns_search.join(" "));
     }
     if !settings.dns_options.is_empty() {

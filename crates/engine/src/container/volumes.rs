@@ -30,7 +30,9 @@ impl Engine {
     pub(crate) fn mount_volumes(&self, settings: &Settings) -> Result<()> {
         for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
             let store = self.writer()?;
-            let Some(volume) = store.volume(&mount.source)?.filter(|volume| !volume.options.is_empty()) else { continue };
+            let Some(volume) = store.volume(&mount.source)?.filter(|volume| !volume.options.is_empty()) else {
+                continue;
+            };
             let place = store.volume_directory(&volume.name);
             let _turn = turn(&place)?;
             let failed = |why: Errno| {
@@ -62,9 +64,7 @@ impl Engine {
             let _turn = turn(&place)?;
             let mut users = store.users_of_volume(&mount.source)?;
             users.retain(|id| *id != row.id);
-            let is_used = |id: &String| {
-                store.find_container(id).ok().flatten().is_some_and(|other| is_alive(&other))
-            };
+            let is_used = |id: &String| store.find_container(id).ok().flatten().is_some_and(|other| is_alive(&other));
             if !users.iter().any(is_used) {
                 release(&place)?;
             }

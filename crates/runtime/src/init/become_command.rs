@@ -78,9 +78,10 @@ pub(super) fn become_command(
 }
 
 fn environment(process: &Process, identity: &Identity) -> Result<Vec<CString>> {
-    let is_set = |name: &str| process.env.iter().any(|one| one.split_once('=').is_some_and(|(key, _)| key == name));
-    let home = (!is_set("HOME")).then(|| format!("HOME={}", identity.home));
-    let all = process.env.iter().cloned().chain(home);
+    // An empty one is none, as for docker.
+    let is_home = |one: &&String| one.split_once('=').is_some_and(|(key, value)| key == "HOME" && !value.is_empty());
+    let home = (!process.env.iter().any(|one| is_home(&one))).then(|| format!("HOME={}", identity.home));
+    let all = process.env.iter().filter(|one| *one != "HOME=").cloned().chain(home);
     all.map(|one| c_string(&one, "environment")).collect()
 }
 

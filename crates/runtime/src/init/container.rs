@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::init::become_command::{self, Walls};
 use crate::init::maker::Go;
 use crate::init::rootfs::Root;
-use crate::init::{Inherited, devices, masks, mounts, reaper, rootfs, terminal, warner};
+use crate::init::{Inherited, devices, marks, masks, mounts, reaper, rootfs, terminal, warner};
 use crate::net;
 use crate::spec::{Share, Spec};
 use crate::sys;
@@ -86,6 +86,7 @@ fn build(spec: &Spec, lowers: Vec<OwnedFd>, context: &Context, channel: &Channel
         .map_err(Error::system("separate the mounts"))?;
     let root = Root::mount(&spec.rootfs, &lowers, spec.user_namespace.is_some(), context.filters_devices)?;
     drop(lowers);
+    marks::make(&root);
     mounts::mount_kernel(&root, spec)?;
     devices::mount(&root, spec, host_devices)?;
     mounts::mount_all(&root, spec, binds)?;

@@ -22,6 +22,10 @@ pub(super) fn join(target: &Target, process: &Process, inherited: Inherited<'_>)
     let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     // While the host's tree is still there: the container does not see its own directories.
     target.cgroup.join()?;
+    if let Some(score) = process.oom_score_adj {
+        // The container's own first process got it; a lower one than ours needs a right that we may not have.
+        let _ = std::fs::write("/proc/self/oom_score_adj", score.to_string());
+    }
     let mut namespaces = ThreadNameSpaceType::MOUNT
         | ThreadNameSpaceType::CONTROL_GROUP
         | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME

@@ -6,6 +6,7 @@ pub(crate) mod devices;
 mod find;
 mod join;
 mod maker;
+mod marks;
 pub(crate) mod masks;
 pub(crate) mod mounts;
 mod reaper;

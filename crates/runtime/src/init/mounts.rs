@@ -38,7 +38,8 @@ pub(crate) fn all_mounts(spec: &Spec) -> Vec<Mount> {
     let is_taken = |target: &str| spec.mounts.iter().any(|mount| mount.target == Path::new(target));
     let files = files.into_iter().filter(|(target, _)| !is_taken(target)).filter_map(|(target, source)| {
         let kind = MountKind::Bind(Bind::new(source.as_ref()?));
-        Some(Mount { target: target.into(), kind, read_only: false })
+        // Of a root that cannot be written they are a part.
+        Some(Mount { target: target.into(), kind, read_only: spec.readonly_root })
     });
     let mut all: Vec<Mount> = files.chain(spec.mounts.iter().cloned()).collect();
     all.sort_by_key(|mount| mount.target.components().count());

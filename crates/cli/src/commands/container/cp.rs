@@ -156,7 +156,8 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, matches: &Match
             (if parent.is_empty() { "/".to_owned() } else { parent }, name_of(whole)?)
         }
     };
-    if let (Some(PathKind::Directory), false) = (engine.path_kind(container, &format!("{place}/{name}"), false)?, found.is_dir())
+    if let (Some(PathKind::Directory), false) =
+        (engine.path_kind(container, &format!("{place}/{name}"), false)?, found.is_dir())
         && !name.is_empty()
     {
         let text = format!("cannot overwrite directory \"{place}/{name}\" with non-directory \"{source}\"");

@@ -88,7 +88,8 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
     let started = cx.engine()?.exec(&exec, streams).map_err(|why| match why {
         wharfie_engine::Error::Runtime(_) => {
             let failure = start_failure(&why);
-            Failure { code: if failure.code == 125 { 1 } else { failure.code }, ..failure }
+            // Whatever keeps a command from running in a container that runs, but for its absence.
+            Failure { code: if failure.code == 125 { 126 } else { failure.code }, ..failure }
         }
         why => why.into(),
     })?;
@@ -96,7 +97,10 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
         cx.warn(&format!("WARNING: {warning}"));
     }
     if matches.flag("detach") {
-        return Ok(());
+        return match started.terminal {
+            Some(terminal) => Ok(cx.engine()?.leave_terminal(terminal)?),
+            None => Ok(()),
+        };
     }
     let code = if started.terminal.is_some() {
         in_terminal(started, matches.flag("interactive"))?

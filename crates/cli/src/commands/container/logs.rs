@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::time::Duration;
 
-use wharfie_engine::container::log::{self, Record};
+use wharfie_engine::container::log::{Reader, Record};
 use wharfie_store::containers::Status;
 
 use crate::commands::Run;
 use crate::compat;
 use crate::context::Context;
+use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
 
@@ -47,42 +48,44 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let engine = cx.engine()?;
     let row = engine.container(&matches.args()[0])?;
     let daemon = |why: String| Failure::new(format!("{}{why}", compat::DAEMON));
+    if wharfie_engine::container::settings_of(&row)?.log_driver == "none" {
+        return Err(daemon("configured logging driver does not support reading".to_owned()));
+    }
     let limit = |name: &str| -> Result<Option<String>> {
-        let Some(text) = matches.value(name) else { return Ok(None) };
+        // Nothing and 0 are no limits.
+        let Some(text) = matches.value(name).filter(|text| !matches!(*text, "" | "0")) else { return Ok(None) };
         Ok(Some(
             cx.parse_moment(text).map_err(|why| daemon(format!("invalid value for \"{name}\": {why}")))?.to_string(),
         ))
     };
     let (since, until) = (limit("since")?, limit("until")?);
-    let is_wanted = |record: &Record| {
-        since.as_ref().is_none_or(|since| later(&record.time, since))
-            && until.as_ref().is_none_or(|until| !later(&record.time, until))
-    };
-    let path = engine.log_path(&row)?;
-    let read = || log::read(&path).map_err(|why| Failure::new(format!("cannot read the log: {why}")));
-    let records = read()?;
-    let mut seen = records.len();
-    let mut shown: Vec<&Record> = records.iter().filter(|record| is_wanted(record)).collect();
-    if let Some(count) = matches.value("tail").and_then(|text| text.parse::<usize>().ok()) {
-        shown.drain(..shown.len().saturating_sub(count));
-    }
+    let is_wanted = |record: &Record| since.as_ref().is_none_or(|since| later(&record.time, since));
+    let is_past = |time: &str| until.as_ref().is_some_and(|until| later(time, until));
     let (with_times, with_details) = (matches.flag("timestamps"), matches.flag("details"));
-    let print = |record: &Record| print(record, with_times, with_details);
-    shown.iter().try_for_each(|record| print(record))?;
-    while matches.flag("follow") {
-        let is_over = match engine.container(&row.id) {
-            Ok(now) => !matches!(now.state.status, Status::Running | Status::Paused | Status::Restarting),
-            Err(_) => true,
-        };
-        let records = read()?;
-        records[seen.min(records.len())..].iter().filter(|r| is_wanted(r)).try_for_each(print)?;
-        seen = records.len();
+    let failed = |why: std::io::Error| Failure::new(format!("cannot read the log: {why}"));
+    let last = matches.value("tail").and_then(|text| text.parse().ok());
+    let mut log = Reader::open(&engine.log_path(&row)?, last).map_err(failed)?;
+    loop {
+        // Looked at before the log is read: what was written until then is printed in any case.
+        let is_over = !matches.flag("follow") || is_past(&env::now().to_string()) || !lives(cx, &row.id);
+        while let Some(record) = log.next_record().map_err(failed)? {
+            if is_past(&record.time) {
+                return Ok(());
+            }
+            if is_wanted(&record) {
+                print(&record, with_times, with_details)?;
+            }
+        }
         if is_over {
-            break;
+            return Ok(());
         }
         std::thread::sleep(PAUSE);
     }
-    Ok(())
+}
+
+fn lives(cx: &Context, id: &str) -> bool {
+    let row = cx.engine().and_then(|engine| Ok(engine.container(id)?));
+    row.is_ok_and(|now| matches!(now.state.status, Status::Running | Status::Paused | Status::Restarting))
 }
 
 /// Compares two moments in UTC as text; fractions may have fewer digits.

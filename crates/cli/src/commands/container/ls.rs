@@ -96,10 +96,19 @@ fn full_size(cx: &Context, container: &ListedContainer) -> Result<String> {
     Ok(format!("{} (virtual {})", size::short(own), size::short(whole)))
 }
 
+/// Command and arguments as docker shows them: an argument with a blank stands in quotes, whatever else it holds.
+fn shown_command(words: &[String]) -> String {
+    let shown = words.iter().enumerate().map(|(at, word)| match at > 0 && word.contains(' ') {
+        true => format!("'{word}'"),
+        false => word.clone(),
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
 /// A container as a row of its table; with `is_full` nothing is shortened.
 pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, size: String) -> Value {
     let ListedContainer { row, settings, image } = container;
-    let command = settings.command().join(" ");
+    let command = shown_command(&settings.command());
     let command = if is_full { command } else { ellipsis::fit(&command, COMMAND_WIDTH).into_owned() };
     let labels = settings.labels();
     let label_text = labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");

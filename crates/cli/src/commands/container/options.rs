@@ -322,7 +322,8 @@ pub(crate) fn environment(matches: &Matches) -> Result<Vec<String>> {
     };
     for path in matches.values("env-file") {
         let refused = |why: String| Failure::with_code(why, 125);
-        let bytes = std::fs::read(path).map_err(|why| refused(format!("open {path}: {}", crate::context::reason(&why))))?;
+        let bytes =
+            std::fs::read(path).map_err(|why| refused(format!("open {path}: {}", crate::context::reason(&why))))?;
         for line in env_lines(path, &bytes).map_err(refused)? {
             match line {
                 Some(line) if line.starts_with('=') => {

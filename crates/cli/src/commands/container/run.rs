@@ -190,7 +190,7 @@ fn begin(cx: &Context, matches: &Matches, row: &ContainerRow, lock: ContainerLoc
         let session = Session {
             detach_keys: matches.value("detach-keys"),
             tty: settings.tty,
-            stdin: matches.flag("interactive") && wants("stdin"),
+            stdin: matches.flag("interactive"),
             stdout: wants("stdout"),
             stderr: wants("stderr"),
             signals: matches.flag("sig-proxy"),
@@ -202,7 +202,7 @@ fn begin(cx: &Context, matches: &Matches, row: &ContainerRow, lock: ContainerLoc
         })?
     } else {
         let streams = Streams {
-            stdin: matches.flag("interactive") && wants("stdin"),
+            stdin: matches.flag("interactive"),
             stdout: wants("stdout"),
             stderr: wants("stderr"),
             signals: matches.flag("sig-proxy"),
