@@ -96,8 +96,10 @@ impl Engine {
 
     /// Lets a container run on that `by` froze, unless somebody else has decided otherwise meanwhile.
     pub(crate) fn thaw_for(&self, row: &ContainerRow, by: Option<ProcessMark>) -> Result<()> {
-        if let Some(target) = target_of(row) {
-            target.unpause()?;
+        match target_of(row).map(|target| target.unpause()) {
+            // It has ended meanwhile, which thaws as well.
+            Some(Err(why)) if is_alive(row) => return Err(why.into()),
+            _ => {}
         }
         self.writer()?.change_container(&row.id, |state| {
             if state.frozen_by == by {

@@ -89,3 +89,95 @@ fn archived_files_belong_to_the_containers_user() {
     host.run(&["cp", &file, "one:/tmp/plain"]).prints("");
     host.run(&["start", "-a", "one"]).prints("/tmp/archived 33 33\n/tmp/plain 0 0\n");
 }
+
+#[test]
+fn volumes_and_binds_of_a_container_that_does_not_run_are_its_files() {
+    let Some(host) = box_host() else { return };
+    let bind = host.path().join("bind");
+    fs::create_dir(&bind).unwrap();
+    fs::write(bind.join("h"), "H").unwrap();
+    fs::write(host.path().join("y"), "Y").unwrap();
+    let closed = format!("{}:/closed:ro", bind.display());
+    let file = format!("{}:/one:ro", bind.join("h").display());
+    let words = ["create", "--name", "c1", "-v", "data:/vol", "-v", &closed, "-v", &file, "box:1", "cat", "/vol/y"];
+    host.run(&words).succeeds();
+    host.run(&["cp", "y", "c1:/vol/y"]).prints("");
+    host.run(&["cp", "y", "c1:/vol/../vol/./z"]).prints("");
+    host.run(&["start", "-a", "c1"]).prints("Y");
+    for (path, expected) in [("/vol/z", "Y"), ("/closed/h", "H"), ("/one", "H")] {
+        host.run(&["cp", &format!("c1:{path}"), "back"]).prints("");
+        assert_eq!(fs::read_to_string(host.path().join("back")).unwrap(), expected, "{path}");
+    }
+    let refused = "Error response from daemon: mounted volume is marked read-only";
+    host.run(&["cp", "y", "c1:/closed/y"]).fails(1, refused);
+    assert!(!bind.join("y").exists());
+    host.run(&["create", "--name", "c2", "--read-only", "box:1", "true"]).succeeds();
+    host.run(&["cp", "y", "c2:/tmp/y"]).fails(1, "Error response from daemon: container rootfs is marked read-only");
+}
+
+#[test]
+fn a_link_of_the_image_leads_into_a_volume() {
+    let Some(host) = box_host() else { return };
+    host.run(&["run", "--name", "made", "box:1", "ln", "-s", "/vol", "/short"]).succeeds();
+    host.run(&["commit", "made", "linked:1"]).succeeds();
+    host.run(&["create", "--name", "c1", "-v", "data:/vol", "linked:1", "cat", "/vol/y"]).succeeds();
+    fs::write(host.path().join("y"), "Y").unwrap();
+    host.run(&["cp", "y", "c1:/short/y"]).prints("");
+    host.run(&["start", "-a", "c1"]).prints("Y");
+}
+
+#[test]
+fn a_link_that_is_followed_keeps_the_name_that_was_given() {
+    let Some(host) = box_host() else { return };
+    let script = "mkdir -p /s/sub; echo A > /s/one; echo B > /s/sub/two; ln -s one /s/first; ln -s first /s/link; ln -s sub /s/dir";
+    host.run(&["run", "--name", "c1", "box:1", "sh", "-c", script]).succeeds();
+    let out = host.path().join("out");
+    fs::create_dir(&out).unwrap();
+    for (words, made) in [
+        (&["cp", "-L", "c1:/s/link", "out/a"][..], "a"),
+        (&["cp", "-L", "c1:/s/link", "out/"], "link"),
+        (&["cp", "-L", "c1:/s/dir", "out/b"], "b/two"),
+        (&["cp", "c1:/s/dir/", "out/c"], "c/two"),
+    ] {
+        host.run(words).prints("");
+        assert!(fs::read_to_string(out.join(made)).is_ok_and(|text| text == "A\n" || text == "B\n"), "{words:?}");
+    }
+    let mut names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["a", "b", "c", "link"]);
+    // Without it a link is copied as what it is.
+    host.run(&["cp", "c1:/s/dir", "out/d"]).prints("");
+    assert_eq!(fs::read_link(out.join("d")).unwrap(), std::path::Path::new("sub"));
+}
+
+#[test]
+fn a_link_that_leads_to_nothing_is_written_through() {
+    let Some(host) = box_host() else { return };
+    host.run(&["run", "--name", "c1", "box:1", "ln", "-s", "/nowhere", "/dangling"]).succeeds();
+    fs::write(host.path().join("a"), "A").unwrap();
+    host.run(&["cp", "a", "c1:/dangling"]).prints("");
+    let diff = host.run(&["diff", "c1"]).succeeds();
+    assert!(diff.contains("A /nowhere\n"), "{diff}");
+    std::os::unix::fs::symlink("target", host.path().join("link")).unwrap();
+    host.run(&["cp", "c1:/nowhere", "link"]).prints("");
+    assert_eq!(fs::read_to_string(host.path().join("target")).unwrap(), "A");
+}
+
+#[test]
+fn a_compressed_tar_is_unpacked_and_a_directory_is_not_replaced_by_a_file() {
+    let Some(host) = box_host() else { return };
+    host.run(&["create", "--name", "c1", "box:1", "true"]).succeeds();
+    fs::write(host.path().join("a"), "A").unwrap();
+    for flag in ["-cz", "-cj", "-cJ", "-c"] {
+        let tar = std::process::Command::new("tar").arg("-C").arg(host.path()).args([flag, "a"]).output().unwrap();
+        let outcome = host.run_with(&["cp", "-", "c1:/tmp"], &tar.stdout);
+        assert_eq!(outcome.code, 0, "{flag}: {outcome:?}");
+    }
+    host.run(&["cp", "c1:/tmp/a", "b"]).prints("");
+    fs::create_dir_all(host.path().join("dir/a")).unwrap();
+    host.run(&["cp", "dir", "c1:/"]).prints("");
+    let refused = host.run(&["cp", "a", "c1:/dir"]);
+    assert!(refused.code == 1 && refused.stderr.contains("cannot overwrite directory"), "{refused:?}");
+    host.run(&["cp", "c1:/dir", "a"]).fails(1, "cannot copy directory");
+    assert_eq!(fs::read_to_string(host.path().join("a")).unwrap(), "A");
+}

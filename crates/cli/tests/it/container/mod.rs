@@ -4,6 +4,7 @@ mod changes;
 mod copying;
 mod crowds;
 mod hostile;
+mod inside;
 mod lifecycle;
 mod networks;
 mod other_runtimes;

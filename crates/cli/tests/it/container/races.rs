@@ -20,6 +20,7 @@ const VERBS: &[&[&str]] = &[
     &["commit", "web", "made:1"],
     &["update", "--memory", "64m", "web"],
     &["rename", "web", "web"],
+    &["exec", "web", "true"],
 ];
 
 fn state(host: &Host, name: &str, format: &str) -> Option<String> {

@@ -42,3 +42,97 @@ fn directories_of_the_host_can_be_bound() {
     host.run(&["run", "--rm", "--mount", &mount, "box:1", "sh", "-c", "cat /x/y; touch /x/z 2>/dev/null || echo ro"])
         .prints("1\nro\n");
 }
+
+#[test]
+fn a_volumes_name_is_never_a_path() {
+    let Some(host) = box_host() else { return };
+    let victim = host.path().join("victim");
+    fs::create_dir(&victim).unwrap();
+    fs::write(victim.join("precious"), "1").unwrap();
+    host.run(&["volume", "create", "kept"]).succeeds();
+    let absolute = victim.to_string_lossy().into_owned();
+    for name in [absolute.as_str(), "../../victim", "..", ".", "a/b"] {
+        let mount = format!("type=volume,src={name},dst=/m");
+        let refused = host.run(&["run", "--rm", "--mount", &mount, "box:1", "true"]);
+        assert!(refused.code == 125 && refused.stderr.contains("volume name"), "{name}: {refused:?}");
+        assert_ne!(host.run(&["volume", "create", name]).code, 0, "{name}");
+        host.run(&["volume", "rm", name]).fails(1, &format!("Error response from daemon: get {name}: no such volume"));
+    }
+    assert!(victim.join("precious").exists() && host.store().join("volumes/kept/_data").exists());
+}
+
+#[test]
+fn an_empty_volume_is_filled_with_what_the_image_has_there() {
+    let Some(host) = box_host() else { return };
+    for (volume, expected) in [("made:/etc", "1\n"), ("plain:/etc:nocopy", "0\n")] {
+        host.run(&["volume", "create", volume.split(':').next().unwrap()]).succeeds();
+        let script = "test -e /etc/passwd && echo 1 || echo 0";
+        host.run(&["run", "--rm", "-v", volume, "box:1", "sh", "-c", script]).prints(expected);
+    }
+    // What is in a volume stays what it is.
+    host.run(&["volume", "create", "used"]).succeeds();
+    host.run(&["run", "--rm", "-v", "used:/m", "box:1", "sh", "-c", "echo 1 > /m/mine"]).succeeds();
+    host.run(&["run", "--rm", "-v", "used:/etc", "box:1", "/bin/busybox", "ls", "/etc"]).succeeds();
+    let data = host.store().join("volumes/used/_data");
+    assert!(data.join("mine").exists() && !data.join("passwd").exists());
+}
+
+#[test]
+fn a_volume_can_be_more_than_a_directory() {
+    let Some(host) = box_host() else { return };
+    let place = host.path().join("elsewhere");
+    fs::create_dir(&place).unwrap();
+    let device = format!("device={}", place.display());
+    host.run(&["volume", "create", "-o", "type=none", "-o", "o=bind", "-o", &device, "there"]).succeeds();
+    host.run(&["run", "--rm", "-v", "there:/m", "box:1", "sh", "-c", "echo 1 > /m/here"]).succeeds();
+    assert!(place.join("here").exists());
+    host.run(&["create", "--name", "c1", "-v", "there:/m", "box:1", "true"]).succeeds();
+    host.run(&["cp", "c1:/m/here", "copied"]).prints("");
+    host.run(&["rm", "c1"]).prints("c1\n");
+    // What is mounted in a volume is not the volume's.
+    host.run(&["volume", "rm", "there"]).prints("there\n");
+    assert!(place.join("here").exists());
+
+    let words =
+        ["volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=2m,uid=7,mode=700", "fast"];
+    host.run(&words).succeeds();
+    let script = "busybox stat -c '%u %a' /m; echo 1 > /m/x; sleep 1000";
+    host.run(&["run", "-d", "--name", "one", "-v", "fast:/m", "box:1", "sh", "-c", script]).succeeds();
+    host.run(&["run", "--rm", "-v", "fast:/m", "box:1", "sh", "-c", "until test -e /m/x; do sleep 0.1; done"])
+        .succeeds();
+    assert!(host.run(&["logs", "one"]).stdout.starts_with("7 700\n"));
+    let options = host.run(&["volume", "inspect", "-f", "{{json .Options}}", "fast"]).succeeds();
+    assert_eq!(options, "{\"device\":\"tmpfs\",\"o\":\"size=2m,uid=7,mode=700\",\"type\":\"tmpfs\"}\n");
+    host.run(&["rm", "-f", "one"]).prints("one\n");
+    host.run(&["volume", "rm", "fast"]).prints("fast\n");
+    let mount = "type=volume,src=labelled,dst=/m,volume-label=a=b,volume-opt=type=tmpfs,volume-opt=device=tmpfs";
+    host.run(&["run", "--rm", "--mount", mount, "box:1", "sh", "-c", "busybox grep -q ' /m tmpfs' /proc/mounts"])
+        .prints("");
+    host.run(&["volume", "inspect", "-f", "{{.Labels.a}} {{.Options.type}}", "labelled"]).prints("b tmpfs\n");
+    for (options, why) in [
+        (&["-o", "foo=1"][..], "create: invalid option: \"foo\""),
+        (&["-o", "type=nfs"], "create: missing required option: \"device\""),
+    ] {
+        let refused = host.run(&[&["volume", "create"], options].concat());
+        assert!(refused.code == 1 && refused.stderr.contains(why), "{refused:?}");
+    }
+}
+
+#[test]
+fn modes_that_are_not_understood_are_refused_and_nothing_is_made() {
+    let Some(host) = box_host() else { return };
+    let source = host.path().join("not-yet");
+    for mode in ["r0", "RO", "bogus", "rw,ro", "ro,", "nocopy"] {
+        let volume = format!("{}:/m:{mode}", source.display());
+        assert_eq!(host.run(&["create", "-v", &volume, "box:1", "true"]).code, 1, "{mode}");
+        let refused = host.run(&["run", "--rm", "-v", &volume, "box:1", "true"]);
+        assert_eq!(refused.code, 125, "{mode}: {refused:?}");
+    }
+    let bind = format!("{}:/m", source.display());
+    host.run(&["create", "--pull", "never", "-v", &bind, "nosuchimage", "true"]);
+    assert!(!source.exists(), "parsing words makes no directories");
+    let twice = host.run(&["create", "-v", "data:/m", "--tmpfs", "/m/", "box:1", "true"]);
+    assert!(twice.stderr.contains("Duplicate mount point"), "{twice:?}");
+    host.run(&["create", "-v", &bind, "box:1", "true"]).succeeds();
+    assert!(source.is_dir());
+}
