@@ -18,6 +18,7 @@ pub mod rootfs;
 pub mod settings;
 mod spec;
 pub mod start;
+pub mod streams;
 pub mod update;
 pub mod volumes;
 

@@ -11,7 +11,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use crate::accounts::{self, Identity};
 use crate::capability::Capabilities;
 use crate::error::{Error, Result};
-use crate::init::find;
+use crate::init::{find, masks};
 use crate::seccomp;
 use crate::spec::{Process, Seccomp, Security};
 use crate::sys::{self, Instruction};
@@ -24,14 +24,13 @@ pub(super) struct Walls<'a> {
     pub(super) has_user_namespace: bool,
 }
 
-/// Makes the given files standard input, output and error; `/dev/null` stands in for one that is not given.
+/// Makes the given files standard input, output and error; the null device stands in for one that is not given. What the
+/// container calls so need not be it.
 pub(super) fn use_streams(stdio: [Option<OwnedFd>; 3]) -> Result<()> {
     let doing = "use the standard streams";
     let null = |given: Option<OwnedFd>| match given {
         Some(fd) => Ok(fd),
-        None => {
-            rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(Error::system(doing))
-        }
+        None => masks::open_null().map_err(Error::system(doing)),
     };
     let [stdin, stdout, stderr] = stdio;
     rustix::stdio::dup2_stdin(null(stdin)?).map_err(Error::system(doing))?;

@@ -2,10 +2,14 @@
 
 use std::os::fd::AsFd;
 
+use std::path::Path;
+
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::DumpableBehavior;
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
+use crate::beneath;
 use crate::channel::Report;
 use crate::error::{Error, Result};
 use crate::init::become_command::{self, Walls};
@@ -32,7 +36,7 @@ pub(super) fn join(target: &Target, process: &Process, inherited: Inherited<'_>)
         namespaces |= ThreadNameSpaceType::USER;
     }
     move_into_thread_name_spaces(pidfd.as_fd(), namespaces).map_err(|why| match why {
-        rustix::io::Errno::SRCH => Error::NotRunning,
+        Errno::SRCH => Error::NotRunning,
         why => Error::system("join the container's namespaces")(why),
     })?;
     drop(pidfd);
@@ -61,8 +65,12 @@ fn run(target: &Target, process: &Process, inherited: Inherited<'_>) -> Result<s
     sys::new_session_keyring();
     match process.terminal {
         Some(size) => {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let pts = rustix::fs::open("/dev/pts", flags, Mode::empty()).map_err(Error::system("open /dev/pts"))?;
+            let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+                .map_err(Error::system("open /"))?;
+            let pts = match beneath::open_plain(root.as_fd(), Path::new("/dev/pts")) {
+                Err(Errno::LOOP) => return Err(Error::HostileTarget("/dev/pts".into())),
+                other => other.map_err(Error::system("open /dev/pts"))?,
+            };
             let (master, slave) = terminal::open_in(&pts, size)?;
             channel.send(&Report::Terminal, &[master.as_fd()])?;
             terminal::take(&slave)?;

@@ -5,6 +5,7 @@ mod container;
 pub(crate) mod devices;
 mod find;
 mod join;
+mod kernel_files;
 mod maker;
 pub(crate) mod masks;
 pub(crate) mod mounts;

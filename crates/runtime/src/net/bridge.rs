@@ -13,6 +13,8 @@ pub(crate) fn prepare(bridge: &Bridge) -> Result<u32> {
     let socket = Socket::routing().map_err(Error::system(doing("configure")))?;
     let index = ensure(&socket, bridge).map_err(Error::system(doing("make the bridge")))?;
     firewall::ensure(bridge)?;
+    forward()?;
+    firewall::open_ways(bridge)?;
     Ok(index)
 }
 
@@ -109,11 +111,17 @@ fn ensure(socket: &Socket, bridge: &Bridge) -> io::Result<u32> {
     let mut up = Message::new(libc::RTM_NEWLINK, 0);
     up.link(index, Some(true));
     socket.ask(up)?;
-    // What comes from containers is to leave this machine.
+    Ok(index)
+}
+
+/// Lets packets of containers leave this machine, and those of nobody else: who turns forwarding on for the whole
+/// machine must not make it a router between networks that are none of ours.
+fn forward() -> Result<()> {
     if std::fs::read(FORWARD).is_ok_and(|state| state.starts_with(b"1")) {
-        return Ok(index);
+        return Ok(());
     }
-    std::fs::write(FORWARD, "1").map(|()| index)
+    firewall::forward_nothing()?;
+    std::fs::write(FORWARD, "1").map_err(Error::system("turn on the forwarding of packets"))
 }
 
 fn index_of(name: &str) -> Option<u32> {

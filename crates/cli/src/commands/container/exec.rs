@@ -1,10 +1,11 @@
 //! `exec` and `attach`.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use wharfie_engine::container::exec::Exec;
+use wharfie_engine::container::streams;
 use wharfie_runtime::{Size, Started};
 
 use super::checks;
@@ -74,16 +75,15 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
         privileged: matches.flag("privileged"),
         terminal: matches.flag("tty").then(|| terminal::size().unwrap_or(Size { rows: 24, columns: 80 })),
     };
-    let ours = |stream: std::os::fd::BorrowedFd<'_>| -> Result<OwnedFd> {
-        stream.try_clone_to_owned().map_err(|why| Failure::new(format!("cannot share a stream: {why}")))
-    };
+    let mut copied = Vec::new();
     let streams = match (matches.flag("detach"), is_terminal) {
         (true, _) | (_, true) => [None, None, None],
-        _ => [
-            if matches.flag("interactive") { Some(ours(io::stdin().as_fd())?) } else { None },
-            Some(ours(io::stdout().as_fd())?),
-            Some(ours(io::stderr().as_fd())?),
-        ],
+        _ => {
+            let (stdout, stderr) = (streams::output(io::stdout())?, streams::output(io::stderr())?);
+            copied.extend(stdout.copied.into_iter().chain(stderr.copied));
+            let stdin = if matches.flag("interactive") { Some(streams::input()?) } else { None };
+            [stdin, Some(stdout.theirs), Some(stderr.theirs)]
+        }
     };
     let started = cx.engine()?.exec(&exec, streams).map_err(|why| match why {
         wharfie_engine::Error::Runtime(_) => {
@@ -101,6 +101,7 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
     let code = if started.terminal.is_some() {
         in_terminal(started, matches.flag("interactive"))?
     } else {
+        streams::copy_until_end(copied, started.pidfd.as_fd());
         started.wait().map_err(wharfie_engine::Error::from)?.code()
     };
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
