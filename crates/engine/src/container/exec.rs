@@ -2,9 +2,9 @@
 
 use std::os::fd::OwnedFd;
 
-use wharfie_runtime::{Capabilities, Io, Process, Size, Started};
+use wharfie_runtime::{Capabilities, Io, Size, Started};
 
-use super::settings_of;
+use super::{settings_of, spec};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use wharfie_store::containers::Status;
@@ -39,36 +39,39 @@ impl Engine {
             return Err(Error::Container(format!("Container {} is paused, unpause the container before exec", row.id)));
         }
         let settings = settings_of(&row)?;
-        let mut env = settings.environment();
-        let mut add = |pair: &String| {
-            let name = pair.split('=').next().unwrap_or_default().to_owned();
-            env.retain(|known| known.split('=').next() != Some(name.as_str()));
+        // Its limits, its capabilities and its environment, as its first process has them.
+        let mut process = spec::process(&settings, None)?;
+        let env = &mut process.env;
+        if exec.terminal.is_some() && !has(env, "TERM") {
+            env.push("TERM=xterm".to_owned());
+        }
+        for pair in &exec.env {
+            let name = name_of(pair);
+            env.retain(|known| name_of(known) != name);
             if pair.contains('=') {
                 env.push(pair.clone());
             }
-        };
-        if !settings.hostname.is_empty() {
-            add(&format!("HOSTNAME={}", settings.hostname));
         }
-        if exec.terminal.is_some() {
-            add(&"TERM=xterm".to_owned());
+        if exec.privileged {
+            process.capabilities = Capabilities::ALL;
         }
-        exec.env.iter().for_each(add);
-        let capabilities = match exec.privileged || settings.privileged {
-            true => Capabilities::ALL,
-            false => Capabilities::DEFAULT.adjust(&settings.cap_add, &settings.cap_drop)?,
-        };
-        let process = Process {
-            args: exec.command.clone(),
-            env,
-            cwd: exec.working_dir.clone().unwrap_or_else(|| settings.config.working_dir.clone()),
-            user: exec.user.clone().unwrap_or_else(|| settings.config.user.clone()),
-            groups: settings.group_add,
-            terminal: exec.terminal,
-            capabilities,
-            ..Process::default()
-        };
+        process.args.clone_from(&exec.command);
+        process.terminal = exec.terminal;
+        if let Some(directory) = &exec.working_dir {
+            process.cwd.clone_from(directory);
+        }
+        if let Some(user) = &exec.user {
+            process.user.clone_from(user);
+        }
         let [stdin, stdout, stderr] = io;
         Ok(wharfie_runtime::exec(&target, &process, Io { stdin, stdout, stderr }, &self.config().program)?)
     }
+}
+
+fn name_of(pair: &str) -> &str {
+    pair.split('=').next().unwrap_or_default()
+}
+
+fn has(env: &[String], name: &str) -> bool {
+    env.iter().any(|pair| name_of(pair) == name)
 }

@@ -8,6 +8,7 @@ use wharfie_runtime::{Io, Process, Started, Target};
 use wharfie_store::containers::ContainerRow;
 
 use super::settings::Settings;
+use super::spec;
 use crate::engine::Engine;
 
 /// Docker's defaults.
@@ -31,13 +32,7 @@ pub(crate) fn watch(engine: &Engine, row: &ContainerRow, settings: &Settings, st
     let check = settings.config.healthcheck.clone()?;
     let args = command(&check, settings)?;
     let target = started.target()?;
-    let process = Process {
-        args,
-        env: settings.environment(),
-        cwd: settings.config.working_dir.clone(),
-        user: settings.config.user.clone(),
-        ..Process::default()
-    };
+    let process = Process { args, terminal: None, ..spec::process(settings, None).ok()? };
     let (root, options) = (engine.config().root.clone(), engine.config().store.clone());
     let (id, program) = (row.id.clone(), engine.config().program.clone());
     let (stop, stopped) = channel();

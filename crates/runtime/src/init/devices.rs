@@ -11,7 +11,7 @@ use rustix::mount::MountAttrFlags;
 use crate::beneath::{self, Missing};
 use crate::cgroup::DeviceRule;
 use crate::error::{Error, Result};
-use crate::init::mounts::{attach, attach_plain, failed, filesystem, open_directory};
+use crate::init::mounts::{attach, attach_plain, failed, filesystem, named, open_directory};
 use crate::init::rootfs::{Root, copy_of_mount};
 use crate::init::{kernel_files, terminal};
 use crate::spec::{Device, Share, Spec};
@@ -219,7 +219,7 @@ fn mount_in_dev(dev: &OwnedFd, spec: &Spec, shm: Option<OwnedFd>) -> Result<Owne
         let size = spec.shm_size.to_string();
         let shm = match shm {
             Some(shm) => Ok(shm),
-            None => filesystem("tmpfs", &[("mode", "1777"), ("size", &size)], safe),
+            None => named("tmpfs", "shm", &[("mode", "1777"), ("size", &size)], safe),
         };
         put(&shm.map_err(failed("tmpfs", "/dev/shm"))?, "shm")?;
     }

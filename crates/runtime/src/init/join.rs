@@ -26,19 +26,17 @@ pub(super) fn join(target: &Target, process: &Process, inherited: Inherited<'_>)
     let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     // While the host's tree is still there: the container does not see its own directories.
     target.cgroup.join()?;
-    let mut namespaces = ThreadNameSpaceType::MOUNT
-        | ThreadNameSpaceType::CONTROL_GROUP
-        | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
-        | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
-        | ThreadNameSpaceType::NETWORK
-        | ThreadNameSpaceType::PROCESS_ID;
-    if target.has_user_namespace {
-        namespaces |= ThreadNameSpaceType::USER;
+    if let Some(score) = process.oom_score_adj {
+        // Passed on to the copy. The container's own /proc may be anything.
+        std::fs::write("/proc/self/oom_score_adj", score.to_string()).map_err(Error::system("set the OOM score"))?;
     }
-    move_into_thread_name_spaces(pidfd.as_fd(), namespaces).map_err(|why| match why {
-        Errno::SRCH => Error::NotRunning,
-        why => Error::system("join the container's namespaces")(why),
-    })?;
+    let namespaces = foreign_namespaces(target);
+    if !namespaces.is_empty() {
+        move_into_thread_name_spaces(pidfd.as_fd(), namespaces).map_err(|why| match why {
+            Errno::SRCH => Error::NotRunning,
+            why => Error::system("join the container's namespaces")(why),
+        })?;
+    }
     drop(pidfd);
     match sys::clone_process(0, true, None).map_err(Error::system("start a process in the container"))? {
         Cloned::Child => {
@@ -53,6 +51,34 @@ pub(super) fn join(target: &Target, process: &Process, inherited: Inherited<'_>)
             channel.send(&Report::Started { pid, cgroup: target.cgroup.clone() }, &[pidfd.as_fd()])
         }
     }
+}
+
+/// Those of the container's namespaces that are not this process's own already: the kernel refuses an ordinary user who
+/// wants to join the machine's, even when that changes nothing.
+fn foreign_namespaces(target: &Target) -> ThreadNameSpaceType {
+    let kinds = [
+        ("mnt", ThreadNameSpaceType::MOUNT),
+        ("cgroup", ThreadNameSpaceType::CONTROL_GROUP),
+        ("uts", ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME),
+        ("ipc", ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION),
+        ("net", ThreadNameSpaceType::NETWORK),
+        ("pid", ThreadNameSpaceType::PROCESS_ID),
+        ("user", ThreadNameSpaceType::USER),
+    ];
+    let of = |process: &str, name: &str| {
+        let found = rustix::fs::stat(format!("/proc/{process}/ns/{name}")).ok()?;
+        Some((found.st_dev, found.st_ino))
+    };
+    let pid = target.pid.to_string();
+    let mut foreign = ThreadNameSpaceType::empty();
+    for (name, kind) in kinds.into_iter().filter(|(name, _)| *name != "user" || target.has_user_namespace) {
+        let theirs = of(&pid, name);
+        // What cannot be seen is asked for: then the kernel says why not.
+        if theirs.is_none() || theirs != of("self", name) {
+            foreign |= kind;
+        }
+    }
+    foreign
 }
 
 fn run(target: &Target, process: &Process, inherited: Inherited<'_>) -> Result<std::convert::Infallible> {

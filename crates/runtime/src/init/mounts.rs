@@ -39,7 +39,7 @@ pub(crate) fn all_mounts(spec: &Spec) -> Vec<Mount> {
     let is_taken = |target: &str| spec.mounts.iter().any(|mount| mount.target == Path::new(target));
     let files = files.into_iter().filter(|(target, _)| !is_taken(target)).filter_map(|(target, source)| {
         let kind = MountKind::Bind(Bind::new(source.as_ref()?));
-        Some(Mount { target: target.into(), kind, read_only: false })
+        Some(Mount { target: target.into(), kind, read_only: spec.readonly_root })
     });
     let mut all: Vec<Mount> = files.chain(spec.mounts.iter().cloned()).collect();
     all.sort_by_key(|mount| mount.target.components().count());
@@ -249,7 +249,18 @@ pub(super) fn set_sysctls(root: &Root, spec: &Spec) -> Result<()> {
 
 /// A new file system, attached nowhere yet.
 pub(super) fn filesystem(kind: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> Result<OwnedFd, Errno> {
+    named(kind, kind, options, attributes)
+}
+
+/// As [`filesystem`], called `source` in lists of mounts.
+pub(super) fn named(
+    kind: &str,
+    source: &str,
+    options: &[(&str, &str)],
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, Errno> {
     let fs = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&fs, "source", source)?;
     for (name, value) in options {
         match *value {
             "" => fsconfig_set_flag(&fs, *name)?,

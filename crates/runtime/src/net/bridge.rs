@@ -64,12 +64,21 @@ pub(crate) fn configure(bridge: &Bridge) -> Result<()> {
     let mut up = Message::new(libc::RTM_NEWLINK, 0);
     up.link(index, Some(true));
     socket.ask(up).map_err(Error::system(doing))?;
-    if !bridge.is_way_out {
-        return Ok(());
-    }
+    if bridge.is_way_out { lead_out(bridge) } else { Ok(()) }
+}
+
+/// Makes the bridge the way out of the namespace that this is called in, unless that has one.
+pub(crate) fn lead_out(bridge: &Bridge) -> Result<()> {
+    let doing = "configure the container's network";
+    let socket = Socket::routing().map_err(Error::system(doing))?;
+    let index = index_of(&inside(bridge)).ok_or(io::ErrorKind::NotFound).map_err(Error::system(doing))?;
     let mut route = Message::new(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
     route.default_route(index, bridge.gateway);
-    socket.ask(route).map_err(Error::system(doing))
+    match socket.ask(route) {
+        // There is another one already, which stays.
+        Err(why) if why.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+        other => other.map_err(Error::system(doing)),
+    }
 }
 
 /// Removes a container's cable. It goes by itself with the last process of its namespace; this is for those that

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wharfie_engine::container::exec::Exec;
 use wharfie_engine::container::streams;
-use wharfie_runtime::{Size, Started};
+use wharfie_runtime::{Error as RuntimeError, Size, Started};
 
 use super::checks;
 use super::options::environment;
@@ -85,7 +85,14 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
             [stdin, Some(stdout.theirs), Some(stderr.theirs)]
         }
     };
-    let started = cx.engine()?.exec(&exec, streams).map_err(|why| match why {
+    let mut started = cx.engine()?.exec(&exec, streams).map_err(|why| match why {
+        // Docker's code for what another user or directory would have made right.
+        wharfie_engine::Error::Runtime(
+            RuntimeError::UnknownUser(_)
+            | RuntimeError::UnknownGroup(_)
+            | RuntimeError::NoSuchId { .. }
+            | RuntimeError::Invalid { .. },
+        ) => Failure { code: 126, ..start_failure(&why) },
         wharfie_engine::Error::Runtime(_) => {
             let failure = start_failure(&why);
             Failure { code: if failure.code == 125 { 1 } else { failure.code }, ..failure }
@@ -96,6 +103,7 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
         cx.warn(&format!("WARNING: {warning}"));
     }
     if matches.flag("detach") {
+        started.leave_terminal(&cx.engine()?.config().program).map_err(wharfie_engine::Error::from)?;
         return Ok(());
     }
     let code = if started.terminal.is_some() {

@@ -491,7 +491,7 @@ fn volume(cx: &Context, spec: &str) -> Result<Option<MountPoint>> {
     }
     let options: Vec<String> = options.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect();
     let read_only = options.iter().any(|option| option == "ro");
-    let kind = if source.starts_with(['/', '~'])
+    let kind = if source.starts_with('/')
         || source == "."
         || source == ".."
         || source.starts_with("./")
