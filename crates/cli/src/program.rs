@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use wharfie_engine::container::{exec, freeze, monitor};
+use wharfie_engine::container::{freeze, monitor};
 
 use crate::commands;
 use crate::context::Context;
@@ -55,7 +55,7 @@ fn start(program: String, words: &[String]) -> Result {
             let context = Context::new(program, invocation.path, invocation.globals)?;
             check_log_level(&context)?;
             // Monitors have no user, only the command that started them.
-            let ours = [monitor::MONITOR_WORD, freeze::GUARD_WORD, exec::DRAIN_WORD];
+            let ours = [monitor::MONITOR_WORD, freeze::GUARD_WORD];
             let is_ours = ours.iter().any(|word| context.path.ends_with(word));
             if !is_ours {
                 context.check_docker_config();

@@ -99,7 +99,8 @@ fn look_up_in<P: BufRead, G: BufRead>(
     }
     // The group itself is among the groups: what is kept from its members must be kept from this process too.
     let first = identity.gid;
-    identity.groups.retain(|gid| *gid != first);
+    let mut seen = std::collections::HashSet::from([first]);
+    identity.groups.retain(|gid| seen.insert(*gid));
     identity.groups.insert(0, first);
     Ok(identity)
 }
@@ -174,6 +175,8 @@ mod tests {
         check("app:wheel", &[], 1000, 10, &[10], "/home/app");
         check("app:5", &["audio", "7"], 1000, 5, &[5, 29, 7], "/home/app");
         check("9:9", &[], 9, 9, &[9], "/");
+        // One that the user is in already is not there twice.
+        check("app", &["audio", "29"], 1000, 1001, &[1001, 10, 29], "/home/app");
     }
 
     #[test]

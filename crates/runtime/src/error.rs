@@ -87,6 +87,14 @@ pub enum Error {
     /// The image has something else than a directory where the kernel's file systems go.
     #[error("{0} of the image is not a plain directory")]
     HostileTarget(PathBuf),
+    /// A mount that would change what the kernel says of itself and its processes. runc's words.
+    #[error("{target:?} cannot be mounted because it is {}", if *.is_root { "not of type proc" } else { "inside /proc" })]
+    InProc {
+        /// As it was asked for.
+        target: PathBuf,
+        /// It would go over the whole of `/proc`.
+        is_root: bool,
+    },
     /// A limit that was asked for cannot be set.
     #[error("cannot set {limit} to {value}: {reason}")]
     Limit {
@@ -193,6 +201,7 @@ impl Fault for Error {
             | Self::NoSuchId { .. }
             | Self::UnknownCapability(_)
             | Self::HostileTarget(_)
+            | Self::InProc { .. }
             | Self::Sysctl(_)
             | Self::Device { .. }
             | Self::Invalid { .. } => Kind::Invalid,

@@ -17,7 +17,7 @@ use crate::spec::{Process, Seccomp, Spec};
 use crate::sys::{self, Reach};
 use crate::target::Target;
 use crate::warning::Warning;
-use crate::{Cgroup, INIT_WORD, process_table, seccomp};
+use crate::{Cgroup, INIT_WORD, process_table, rlimit, seccomp};
 
 /// What the process reads and writes. `None` is `/dev/null`. With a terminal none of them is used.
 #[derive(Debug, Default)]
@@ -142,6 +142,24 @@ pub fn exec(target: &Target, process: &Process, io: Io, init_program: &Path) -> 
     Ok(started)
 }
 
+impl Started {
+    /// Reads the process's terminal and forgets what comes, from a process of its own that ends with the terminal: who
+    /// started it wants to go, and a terminal that nobody holds hangs up.
+    ///
+    /// # Errors
+    /// When no further process can be started.
+    pub fn leave_terminal(&mut self, init_program: &Path) -> Result<()> {
+        let Some(terminal) = self.terminal.take() else { return Ok(()) };
+        let mut command = Command::new(init_program);
+        command.arg0("wharfie").args([INIT_WORD, KEEPER_WORD]).env_clear().current_dir("/");
+        command.stdin(Stdio::from(terminal)).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().map(drop).map_err(Error::system("keep the terminal"))
+    }
+}
+
+/// What [`crate::init_main`] gets instead of a name when it only keeps a terminal.
+pub(crate) const KEEPER_WORD: &str = "__terminal";
+
 fn launch(job: &JobRef<'_>, name: &str, lowers: &[OwnedFd], io: Io, init_program: &Path) -> Result<Started> {
     let sealed =
         sealed(&serde_json::to_vec(job).map_err(std::io::Error::from).map_err(Error::system("write the spec"))?)?;
@@ -150,6 +168,7 @@ fn launch(job: &JobRef<'_>, name: &str, lowers: &[OwnedFd], io: Io, init_program
     let mut child = Command::new(&path)
         .arg0("wharfie")
         .args([INIT_WORD, name])
+        .args(rlimit::files_word())
         .env_clear()
         .stdin(Stdio::from(theirs.into_fd()))
         .stdout(Stdio::null())

@@ -1,5 +1,7 @@
 //! Limits of a process by name, as after `--ulimit`.
 
+use std::sync::OnceLock;
+
 use rustix::process::Resource;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +74,34 @@ impl Rlimit {
         resource(&self.name).ok_or_else(|| Error::invalid("ulimit", &self.name, "no such limit"))
     }
 }
+
+/// Lets this process open as many files as it may, for one that has two for each connection of others. Processes that it
+/// starts in containers get what was before.
+pub(crate) fn raise_files() {
+    let now = rustix::process::getrlimit(Resource::Nofile);
+    if now.current == now.maximum {
+        return;
+    }
+    let raised = rustix::process::Rlimit { current: now.maximum, maximum: now.maximum };
+    if rustix::process::setrlimit(Resource::Nofile, raised).is_ok() {
+        let _ = FILES_BEFORE.set(now.current.unwrap_or(u64::MAX));
+    }
+}
+
+/// The limit before it was raised, as a word for an init.
+pub(crate) fn files_word() -> Option<String> {
+    FILES_BEFORE.get().map(u64::to_string)
+}
+
+/// Takes the limit back to what `word` says.
+pub(crate) fn restore_files(word: &str) {
+    let Ok(before) = word.parse::<u64>() else { return };
+    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+    let lowered = rustix::process::Rlimit { current: Some(before), maximum };
+    let _ = rustix::process::setrlimit(Resource::Nofile, lowered);
+}
+
+static FILES_BEFORE: OnceLock<u64> = OnceLock::new();
 
 fn resource(name: &str) -> Option<Resource> {
     Some(match name {

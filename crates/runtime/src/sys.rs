@@ -199,9 +199,21 @@ pub(crate) fn attach_device_program(program: &[u64], cgroup: BorrowedFd<'_>) -> 
 
 /// Gives every signal its default action and blocks none, which `execve` would pass on.
 pub(crate) fn reset_signals() {
+    // As the kernel lays it out: handler, flags, restorer, mask. All zero is SIG_DFL without a flag.
+    let default = [0_u64; 4];
     for signal in 1..=64 {
-        // SAFETY: SIG_DFL is no handler, so nothing of ours can be called. Signals without an action are refused.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: SIG_DFL is no handler, so nothing of ours can be called; the block is as long as the kernel reads, with
+        // a mask of 8 bytes. Signals without an action are refused.
+        // WHY UNSAFE: the C library's own call refuses the two signals that it uses itself, which posix_spawn(3) ignores.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null_mut::<u64>(),
+                size_of::<u64>(),
+            )
+        };
     }
     // SAFETY: an empty set is made before it is used.
     unsafe {

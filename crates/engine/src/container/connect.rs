@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use wharfie_runtime::{MAX_DEVICE_NUMBER, plug, unplug};
+use wharfie_runtime::{MAX_DEVICE_NUMBER, lead_out, plug, unplug};
 use wharfie_store::containers::ContainerRow;
 
 use super::lifecycle::target_of;
@@ -54,8 +54,6 @@ impl Engine {
         let number = number.ok_or_else(|| Error::Container("a container can be on ten networks".to_owned()))?;
         let mut bridge = network::bridge_of(store, row, attachment)?;
         bridge.device_number = number;
-        // The way out stays where it is; one that has none yet gets it.
-        bridge.is_way_out &= row.state.addresses.is_empty();
         if let Err(why) = plug(&target, &row.id, &bridge) {
             network::release(store, row, &attachment.network);
             return Err(why.into());
@@ -95,6 +93,9 @@ impl Engine {
             })?;
         }
         network::release(self.writer()?, &row, &name);
+        if let Some(target) = target_of(&row).filter(|_| is_alive(&row)) {
+            self.find_way_out(&row, &target, &attachments)?;
+        }
         let mut left = attachments.into_iter();
         match left.next() {
             Some(first) => {
@@ -112,6 +113,20 @@ impl Engine {
         let mut told: Vec<String> = settings.attachments().into_iter().map(|one| one.network).collect();
         told.push(name);
         self.tell_names(&told)
+    }
+
+    /// If its way out has gone with a network, it is through the first one left that has one.
+    fn find_way_out(&self, row: &ContainerRow, target: &wharfie_runtime::Target, left: &[Attachment]) -> Result<()> {
+        for attachment in left {
+            let Some((_, number)) = row.state.addresses.get(&attachment.network) else { continue };
+            // It has its place already, and keeps it.
+            let mut bridge = network::bridge_of(self.writer()?, row, attachment)?;
+            bridge.device_number = *number;
+            if bridge.is_way_out {
+                return Ok(lead_out(target, &bridge)?);
+            }
+        }
+        Ok(())
     }
 
     /// The full name of a network that a container with these settings can be put on or taken off.

@@ -1,13 +1,10 @@
 //! Exec: one more process in a running container.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
 
-use wharfie_runtime::{Capabilities, Io, Process, Size, Started};
+use wharfie_runtime::{Capabilities, Io, Size, Started};
 
-use super::settings::Settings;
-use super::settings_of;
+use super::{settings_of, spec};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use wharfie_store::containers::Status;
@@ -44,15 +41,17 @@ impl Engine {
             return Err(Error::Container(format!("Container {name} is paused, unpause the container before exec")));
         }
         let settings = settings_of(&row)?;
-        let mut process = inside(&settings)?;
-        if exec.terminal.is_some() && !is_set(&process.env, "TERM") {
-            process.env.push("TERM=xterm".to_owned());
+        // Its limits, its capabilities and its environment, as its first process has them.
+        let mut process = spec::process(&settings, None)?;
+        let env = &mut process.env;
+        if exec.terminal.is_some() && !has(env, "TERM") {
+            env.push("TERM=xterm".to_owned());
         }
         for pair in &exec.env {
-            let name = pair.split('=').next().unwrap_or_default();
-            process.env.retain(|known| known.split('=').next() != Some(name));
+            let name = name_of(pair);
+            env.retain(|known| name_of(known) != name);
             if pair.contains('=') {
-                process.env.push(pair.clone());
+                env.push(pair.clone());
             }
         }
         if exec.privileged {
@@ -71,36 +70,10 @@ impl Engine {
     }
 }
 
-/// The word that makes our program read a terminal that nobody looks at.
-pub const DRAIN_WORD: &str = "__drain";
-
-impl Engine {
-    /// Leaves a terminal whose user goes away to a small process: without a reader the process in it would be hung up, or stand
-    /// still once it has written enough.
-    ///
-    /// # Errors
-    /// When our own program cannot be run.
-    pub fn leave_terminal(&self, terminal: OwnedFd) -> Result<()> {
-        let program = &self.config().program;
-        let mut command = Command::new(program);
-        command.arg(DRAIN_WORD).current_dir("/").process_group(0);
-        command.stdin(Stdio::from(terminal)).stdout(Stdio::null()).stderr(Stdio::null());
-        let started = command.spawn().map(drop);
-        started.map_err(|source| Error::File { doing: "run", path: program.clone(), source })
-    }
+fn name_of(pair: &str) -> &str {
+    pair.split('=').next().unwrap_or_default()
 }
 
-/// A further process of a container: it has what the container's own has of rights, limits, groups and environment, but no
-/// terminal unless it is given one.
-pub(super) fn inside(settings: &Settings) -> Result<Process> {
-    let mut process = super::spec::process(settings, None)?;
-    if settings.tty {
-        process.env.retain(|pair| pair != "TERM=xterm");
-    }
-    process.terminal = None;
-    Ok(process)
-}
-
-fn is_set(env: &[String], name: &str) -> bool {
-    env.iter().any(|pair| pair.split('=').next() == Some(name))
+fn has(env: &[String], name: &str) -> bool {
+    env.iter().any(|pair| name_of(pair) == name)
 }

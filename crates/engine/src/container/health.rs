@@ -8,6 +8,7 @@ use wharfie_runtime::{Io, Process, Started, Target};
 use wharfie_store::containers::ContainerRow;
 
 use super::settings::Settings;
+use super::spec;
 use crate::engine::Engine;
 
 /// Docker's defaults.
@@ -31,8 +32,7 @@ pub(crate) fn watch(engine: &Engine, row: &ContainerRow, settings: &Settings, st
     let check = settings.config.healthcheck.clone()?;
     let args = command(&check, settings)?;
     let target = started.target()?;
-    // As docker's daemon: what the probe may do is what the container may.
-    let process = Process { args, ..super::exec::inside(settings).ok()? };
+    let process = Process { args, terminal: None, ..spec::process(settings, None).ok()? };
     let (root, options) = (engine.config().root.clone(), engine.config().store.clone());
     let (id, program) = (row.id.clone(), engine.config().program.clone());
     let (stop, stopped) = channel();

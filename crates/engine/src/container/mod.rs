@@ -23,6 +23,7 @@ mod shm;
 pub mod signal;
 mod spec;
 pub mod start;
+pub mod streams;
 pub mod update;
 pub mod volumes;
 

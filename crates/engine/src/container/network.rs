@@ -87,7 +87,12 @@ pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_ro
     };
     match found {
         Ok(place) => {
-            let reserved = (!ports.is_empty()).then(|| reserve(&ports)).transpose();
+            // Nobody outside is to reach who cannot get out.
+            let leads_out = match &place.network {
+                Network::Bridge(first) => first.is_way_out || place.more.iter().any(|one| one.is_way_out),
+                _ => true,
+            };
+            let reserved = (leads_out && !ports.is_empty()).then(|| reserve(&ports)).transpose();
             let reserved = reserved.map_err(|why| in_use(row, why))?;
             Ok(Place { reserved, ..place })
         }

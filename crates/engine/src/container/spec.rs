@@ -107,6 +107,7 @@ fn sysctls(settings: &Settings, network: &Network) -> BTreeMap<String, String> {
 const LOW_PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
 const PING_GROUPS: &str = "net.ipv4.ping_group_range";
 
+/// The container's first process. Every other one in it has the same rights, limits and surroundings.
 pub(super) fn process(settings: &Settings, size: Option<Size>) -> Result<Process> {
     let mut env = settings.environment();
     let mut add = |name: &str, value: &str| {
@@ -257,10 +258,48 @@ fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Netwo
     let hostname = if settings.hostname.is_empty() { host("/etc/hostname") } else { settings.hostname.clone() + "\n" };
     Ok(Files {
         hosts: write("hosts", &hosts)?,
-        resolv_conf: write("resolv.conf", &resolver(settings, &host("/etc/resolv.conf"), network))?,
+        resolv_conf: write(
+            "resolv.conf",
+            &resolver(settings, &hosts_servers(&host("/etc/resolv.conf"), &host(RESOLVED), network), network),
+        )?,
         hostname: write("hostname", &hostname)?,
     })
 }
+
+/// The host's resolver settings as a container can use them. One that asks only itself has a service that knows where the
+/// answers come from; without that there are the public servers that docker takes.
+fn hosts_servers(own: &str, of_service: &str, network: &Network) -> String {
+    let servers = |text: &str| text.lines().filter_map(server).filter(|address| is_reachable(address)).count();
+    let is_own = matches!(network, Network::Bridge(_) | Network::None);
+    let has_any = own.lines().filter_map(server).next().is_some();
+    if !is_own || servers(own) > 0 || !has_any {
+        return own.to_owned();
+    }
+    if servers(of_service) > 0 {
+        return of_service.to_owned();
+    }
+    let mut text: String = PUBLIC_SERVERS.iter().map(|address| format!("nameserver {address}\n")).collect();
+    text.push_str(own);
+    text
+}
+
+/// The address in a line that names a server.
+fn server(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace();
+    if words.next() == Some("nameserver") { words.next() } else { None }
+}
+
+/// False for addresses that mean something else inside: the host's loopback, and those of one of its devices.
+fn is_reachable(address: &str) -> bool {
+    match address.parse::<std::net::IpAddr>() {
+        Ok(address) => !address.is_loopback() && !address.is_unspecified(),
+        Err(_) => false,
+    }
+}
+
+/// Of a service that answers at 127.0.0.53: where it gets its answers from.
+const RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
+const PUBLIC_SERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
 
 /// The host's resolver settings with what was asked for instead. Name servers on the host's loopback cannot be reached
 /// from a network of the container's own, unless its way out answers for them.
@@ -284,9 +323,7 @@ fn resolver(settings: &Settings, host: &str, network: &Network) -> String {
     }
     for kept in host.lines() {
         let is_replaced = match kept.split_whitespace().next() {
-            Some("nameserver") => {
-                !servers.is_empty() || (!is_host && (kept.contains(" 127.") || kept.contains(" ::1")))
-            }
+            Some("nameserver") => !servers.is_empty() || (!is_host && !server(kept).is_some_and(is_reachable)),
             Some("search" | "domain") => !settings.dns_search.is_empty(),
             Some("options") => !settings.dns_options.is_empty(),
             _ => true,

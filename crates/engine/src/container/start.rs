@@ -216,7 +216,8 @@ impl Engine {
         let launch = Launch { volatile: settings.auto_remove, die_with_us: true, size: None };
         let is_logged = !settings.auto_remove && settings.log_driver != "none";
         // Another runtime complains on the container's own streams before it gives up: we say it, and once.
-        let is_piped = is_logged || settings.runtime.is_some();
+        let is_terminal = super::streams::has_terminal(streams.stdout, streams.stderr);
+        let is_piped = is_logged || is_terminal || settings.runtime.is_some();
         let (io, pumps) = if is_piped { self.piped(row, streams, is_logged)? } else { (direct(streams)?, Vec::new()) };
         // Heard from now on: a signal that comes while the container starts is passed on once it has.
         let heard = streams.signals.then(|| Signals::new(FORWARDED).ok()).flatten();
@@ -268,7 +269,7 @@ impl Engine {
         };
         let stdout = pipe("stdout", streams.stdout.then(|| ours(io::stdout().as_fd())).transpose()?)?;
         let stderr = pipe("stderr", streams.stderr.then(|| ours(io::stderr().as_fd())).transpose()?)?;
-        let stdin = streams.stdin.then(|| ours(io::stdin().as_fd())).transpose()?;
+        let stdin = streams.stdin.then(super::streams::input).transpose()?;
         Ok((Io { stdin, stdout: Some(stdout), stderr: Some(stderr) }, pumps))
     }
 
@@ -353,10 +354,10 @@ fn ours(stream: std::os::fd::BorrowedFd<'_>) -> Result<OwnedFd> {
     stream.try_clone_to_owned().map_err(|why| Error::Container(format!("cannot share a stream: {why}")))
 }
 
-/// Our own streams, handed over as they are.
+/// Our own streams, handed over as they are: none of them is a terminal.
 fn direct(streams: Streams) -> Result<Io> {
     Ok(Io {
-        stdin: streams.stdin.then(|| ours(io::stdin().as_fd())).transpose()?,
+        stdin: streams.stdin.then(super::streams::input).transpose()?,
         stdout: streams.stdout.then(|| ours(io::stdout().as_fd())).transpose()?,
         stderr: streams.stderr.then(|| ours(io::stderr().as_fd())).transpose()?,
     })

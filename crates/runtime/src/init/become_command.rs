@@ -11,7 +11,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use crate::accounts::{self, Identity};
 use crate::capability::Capabilities;
 use crate::error::{Error, Result};
-use crate::init::find;
+use crate::init::{find, masks};
 use crate::seccomp;
 use crate::spec::{Process, Seccomp, Security};
 use crate::sys::{self, Instruction};
@@ -24,14 +24,13 @@ pub(super) struct Walls<'a> {
     pub(super) has_user_namespace: bool,
 }
 
-/// Makes the given files standard input, output and error; `/dev/null` stands in for one that is not given.
+/// Makes the given files standard input, output and error; the null device stands in for one that is not given. What the
+/// container calls so need not be it.
 pub(super) fn use_streams(stdio: [Option<OwnedFd>; 3]) -> Result<()> {
     let doing = "use the standard streams";
     let null = |given: Option<OwnedFd>| match given {
         Some(fd) => Ok(fd),
-        None => {
-            rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(Error::system(doing))
-        }
+        None => masks::open_null().map_err(Error::system(doing)),
     };
     let [stdin, stdout, stderr] = stdio;
     rustix::stdio::dup2_stdin(null(stdin)?).map_err(Error::system(doing))?;
@@ -65,7 +64,8 @@ pub(super) fn become_command(
     sys::close_on_exec(3).map_err(Error::system("close what is open"))?;
     let filter = filter.as_deref();
     let may_filter_late = process.no_new_privileges;
-    drop_rights(process.capabilities, &identity, walls, if may_filter_late { None } else { filter })?;
+    let has_asked_groups = !process.groups.is_empty();
+    drop_rights(process.capabilities, &identity, walls, has_asked_groups, if may_filter_late { None } else { filter })?;
     if walls.die_with_parent {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
             .map_err(Error::system("tie to the starter"))?;
@@ -79,9 +79,10 @@ pub(super) fn become_command(
 
 fn environment(process: &Process, identity: &Identity) -> Result<Vec<CString>> {
     // An empty one is none, as for docker.
-    let is_home = |one: &&String| one.split_once('=').is_some_and(|(key, value)| key == "HOME" && !value.is_empty());
-    let home = (!process.env.iter().any(|one| is_home(&one))).then(|| format!("HOME={}", identity.home));
-    let all = process.env.iter().filter(|one| *one != "HOME=").cloned().chain(home);
+    let is_empty = |one: &&String| *one == "HOME=";
+    let is_set = process.env.iter().any(|one| one.starts_with("HOME=") && one != "HOME=");
+    let home = (!is_set).then(|| format!("HOME={}", identity.home));
+    let all = process.env.iter().filter(|one| !is_empty(one)).cloned().chain(home);
     all.map(|one| c_string(&one, "environment")).collect()
 }
 
@@ -134,6 +135,7 @@ fn drop_rights(
     wanted: Capabilities,
     identity: &Identity,
     walls: &Walls<'_>,
+    has_asked_groups: bool,
     filter: Option<&[Instruction]>,
 ) -> Result<()> {
     let doing = "drop privileges";
@@ -149,9 +151,11 @@ fn drop_rights(
     }
     let groups: Vec<Gid> = identity.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
     match rustix::thread::set_thread_groups(&groups) {
-        // One mapped id, and the kernel forbids to drop groups that may deny something.
-        Err(rustix::io::Errno::PERM | rustix::io::Errno::INVAL) if walls.has_user_namespace => {}
-        other => other.map_err(Error::system("set the groups"))?,
+        // One mapped id, and the kernel forbids to drop groups that may deny something. Those that were asked for by the
+        // user may deny something too, and then their lack must be said.
+        Err(rustix::io::Errno::PERM) if walls.has_user_namespace && !has_asked_groups => {}
+        // One that is not mapped; without it all others would be gone as well.
+        other => other.map_err(Error::system("set the groups of the process (setgroups)"))?,
     }
     install(filter)?;
     let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::init::become_command::{self, Walls};
 use crate::init::maker::Go;
 use crate::init::rootfs::Root;
-use crate::init::{Inherited, devices, marks, masks, mounts, reaper, rootfs, terminal, warner};
+use crate::init::{Inherited, devices, kernel_files, marks, masks, mounts, reaper, rootfs, terminal, warner};
 use crate::net;
 use crate::spec::{Share, Spec};
 use crate::sys;
@@ -79,6 +79,9 @@ fn try_run(
 /// Everything that needs the host's tree: afterwards the container's is all there is, and no descriptor of the
 /// host's is left.
 fn build(spec: &Spec, lowers: Vec<OwnedFd>, context: &Context, channel: &Channel) -> Result<Option<OwnedFd>> {
+    kernel_files::allow_proc(spec)?;
+    let hides = !spec.security.privileged && spec.security.mask_paths;
+    let null = if hides { Some(masks::Null::of_host()?) } else { None };
     // Before the tree is made ours, so that shared mounts stay shared with the host.
     let binds = mounts::open_binds(spec)?;
     let host_devices = devices::open_host(spec)?;
@@ -88,11 +91,12 @@ fn build(spec: &Spec, lowers: Vec<OwnedFd>, context: &Context, channel: &Channel
     drop(lowers);
     marks::make(&root);
     mounts::mount_kernel(&root, spec)?;
-    devices::mount(&root, spec, host_devices)?;
+    let terminals = devices::mount(&root, spec, host_devices)?;
     mounts::mount_all(&root, spec, binds)?;
     let terminal = match spec.process.terminal {
         Some(size) => {
-            let (master, slave) = terminal::open(&root, size)?;
+            let terminals = terminals.map_or_else(|| devices::terminals_in_users_dev(&root), Ok)?;
+            let (master, slave) = terminal::open(&root, &terminals, size)?;
             channel.send(&Report::Terminal, &[master.as_fd()])?;
             Some(slave)
         }
@@ -108,9 +112,9 @@ fn build(spec: &Spec, lowers: Vec<OwnedFd>, context: &Context, channel: &Channel
     if spec.sharing.uts == Share::Private {
         name(spec)?;
     }
-    mounts::set_sysctls(spec)?;
-    if !spec.security.privileged && spec.security.mask_paths {
-        masks::apply(&root)?;
+    mounts::set_sysctls(&root, spec)?;
+    if let Some(null) = null {
+        masks::apply(&root, null)?;
     }
     if spec.readonly_root {
         rootfs::make_read_only(&root)?;

@@ -11,8 +11,9 @@ use rustix::mount::MountAttrFlags;
 use crate::beneath::{self, Missing};
 use crate::cgroup::DeviceRule;
 use crate::error::{Error, Result};
-use crate::init::mounts::{attach, attach_plain, failed, filesystem, open_directory};
+use crate::init::mounts::{attach, attach_plain, failed, filesystem, named, open_directory};
 use crate::init::rootfs::{Root, copy_of_mount};
+use crate::init::{kernel_files, terminal};
 use crate::spec::{Device, Share, Spec};
 
 /// Copies of the host's nodes, for where no node can be made.
@@ -139,12 +140,13 @@ pub(super) fn open_host(spec: &Spec) -> Result<HostDevices> {
     Ok(HostDevices { usual, shm, asked })
 }
 
-/// Mounts `/dev` and what belongs in it.
-pub(super) fn mount(root: &Root, spec: &Spec, host: HostDevices) -> Result<()> {
+/// Mounts `/dev` and what belongs in it. Gives its terminals, which the user's mounts may cover later; `None` if the
+/// whole of `/dev` is the user's.
+pub(super) fn mount(root: &Root, spec: &Spec, host: HostDevices) -> Result<Option<OwnedFd>> {
     let HostDevices { usual, shm, asked } = host;
     let is_taken = |target: &str| spec.mounts.iter().any(|mount| mount.target == Path::new(target));
     if is_taken("/dev") {
-        return Ok(());
+        return Ok(None);
     }
     let doing = |name: &'static str| failed(name, "/dev");
     let dev = filesystem("tmpfs", &[("mode", "755"), ("size", "65536k")], MountAttrFlags::MOUNT_ATTR_NOSUID)
@@ -172,31 +174,52 @@ pub(super) fn mount(root: &Root, spec: &Spec, host: HostDevices) -> Result<()> {
     for name in ["pts", "shm", "mqueue"].into_iter().filter(|name| *name != "shm" || has_shm) {
         rustix::fs::mkdirat(&dev, name, Mode::from_raw_mode(0o755)).map_err(doing(name))?;
     }
-    mount_in_dev(&dev, spec, shm)?;
+    let terminals = mount_in_dev(&dev, spec, shm)?;
     for (target, node) in asked {
         place(root, &target, node)?;
     }
-    Ok(())
+    Ok(Some(terminals))
 }
 
-fn mount_in_dev(dev: &OwnedFd, spec: &Spec, shm: Option<OwnedFd>) -> Result<()> {
+/// A new instance of the file system that terminals are in.
+fn terminals() -> Result<OwnedFd> {
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")];
+    // The group `tty` may not be mapped.
+    let pts = filesystem("devpts", &options, attributes)
+        .or_else(|why| if why == Errno::INVAL { filesystem("devpts", &options[..3], attributes) } else { Err(why) });
+    pts.map_err(failed("devpts", "/dev/pts"))
+}
+
+/// The terminals where `/dev` is the user's: the host's if those are there, else new ones. Never what a link names.
+pub(super) fn terminals_in_users_dev(root: &Root) -> Result<OwnedFd> {
+    let path = "/dev/pts";
+    let place = match beneath::open_plain(root.as_fd(), Path::new(path)) {
+        Err(Errno::LOOP | Errno::NOTDIR) => return Err(Error::HostileTarget(path.into())),
+        other => other.map_err(failed("devpts", path))?,
+    };
+    if terminal::is_terminals(&place)? {
+        return Ok(place);
+    }
+    let pts = terminals()?;
+    attach(&pts, &place).map_err(failed("devpts", path))?;
+    Ok(pts)
+}
+
+fn mount_in_dev(dev: &OwnedFd, spec: &Spec, shm: Option<OwnedFd>) -> Result<OwnedFd> {
     let safe = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let put = |mount: &OwnedFd, name: &str| -> Result<()> {
         let place = beneath::open_plain(dev.as_fd(), Path::new(name)).map_err(failed(name, "/dev"))?;
         attach(mount, &place).map_err(failed(name, "/dev"))
     };
-    let terminals = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")];
-    // The group `tty` may not be mapped.
-    let pts = filesystem("devpts", &options, terminals)
-        .or_else(|why| if why == Errno::INVAL { filesystem("devpts", &options[..3], terminals) } else { Err(why) });
-    put(&pts.map_err(failed("devpts", "/dev/pts"))?, "pts")?;
+    let pts = terminals()?;
+    put(&pts, "pts")?;
     let is_taken = |target: &str| spec.mounts.iter().any(|mount| mount.target == Path::new(target));
     if spec.shm_size > 0 && !is_taken("/dev/shm") {
         let size = spec.shm_size.to_string();
         let shm = match shm {
             Some(shm) => Ok(shm),
-            None => filesystem("tmpfs", &[("mode", "1777"), ("size", &size)], safe),
+            None => named("tmpfs", "shm", &[("mode", "1777"), ("size", &size)], safe),
         };
         put(&shm.map_err(failed("tmpfs", "/dev/shm"))?, "shm")?;
     }
@@ -208,7 +231,7 @@ fn mount_in_dev(dev: &OwnedFd, spec: &Spec, shm: Option<OwnedFd>) -> Result<()> 
             Err(why) => return Err(failed("mqueue", "/dev/mqueue")(why)),
         }
     }
-    Ok(())
+    Ok(pts)
 }
 
 fn place(root: &Root, target: &Path, node: Node) -> Result<()> {
@@ -216,6 +239,7 @@ fn place(root: &Root, target: &Path, node: Node) -> Result<()> {
     match node {
         Node::Bound(node) => {
             let place = beneath::open_or_create(root.as_fd(), target, Missing::File).map_err(failed)?;
+            kernel_files::allow(root, target, &place)?;
             attach(&node, &place).map_err(failed)
         }
         Node::Made(kind, number, mode) => {
@@ -243,10 +267,20 @@ fn bind(node: &OwnedFd, directory: std::os::fd::BorrowedFd<'_>, name: &str) -> R
     attach(node, &rustix::fs::openat(directory, name, flags, Mode::empty())?)
 }
 
-/// Mounts the container's terminal on `/dev/console`.
+/// Mounts the container's terminal on `/dev/console`, which a `/dev` of the user's may have already. A link there is
+/// not followed.
 pub(super) fn mount_console(root: &Root, terminal: &OwnedFd) -> Result<()> {
+    let path = "/dev/console";
     let dev = open_directory(root, "/dev")?;
-    bind(terminal, dev.as_fd(), "console").map_err(failed("console", "/dev/console"))
+    match bind(terminal, dev.as_fd(), "console") {
+        Err(Errno::EXIST) => {}
+        other => return other.map_err(failed("console", path)),
+    }
+    let place = match beneath::open_plain(root.as_fd(), Path::new(path)) {
+        Err(Errno::LOOP) => return Err(Error::HostileTarget(path.into())),
+        other => other.map_err(failed("console", path))?,
+    };
+    attach(terminal, &place).map_err(failed("console", path))
 }
 
 /// Name, major and minor number. Source: runtime-spec, config-linux.md, "Default Devices".

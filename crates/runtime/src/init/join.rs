@@ -2,10 +2,14 @@
 
 use std::os::fd::AsFd;
 
+use std::path::Path;
+
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::DumpableBehavior;
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
+use crate::beneath;
 use crate::channel::Report;
 use crate::error::{Error, Result};
 use crate::init::become_command::{self, Walls};
@@ -23,22 +27,16 @@ pub(super) fn join(target: &Target, process: &Process, inherited: Inherited<'_>)
     // While the host's tree is still there: the container does not see its own directories.
     target.cgroup.join()?;
     if let Some(score) = process.oom_score_adj {
-        // The container's own first process got it; a lower one than ours needs a right that we may not have.
-        let _ = std::fs::write("/proc/self/oom_score_adj", score.to_string());
+        // Passed on to the copy. The container's own /proc may be anything.
+        std::fs::write("/proc/self/oom_score_adj", score.to_string()).map_err(Error::system("set the OOM score"))?;
     }
-    let mut namespaces = ThreadNameSpaceType::MOUNT
-        | ThreadNameSpaceType::CONTROL_GROUP
-        | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
-        | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
-        | ThreadNameSpaceType::NETWORK
-        | ThreadNameSpaceType::PROCESS_ID;
-    if target.has_user_namespace {
-        namespaces |= ThreadNameSpaceType::USER;
+    let namespaces = foreign_namespaces(target);
+    if !namespaces.is_empty() {
+        move_into_thread_name_spaces(pidfd.as_fd(), namespaces).map_err(|why| match why {
+            Errno::SRCH => Error::NotRunning,
+            why => Error::system("join the container's namespaces")(why),
+        })?;
     }
-    move_into_thread_name_spaces(pidfd.as_fd(), namespaces).map_err(|why| match why {
-        rustix::io::Errno::SRCH => Error::NotRunning,
-        why => Error::system("join the container's namespaces")(why),
-    })?;
     drop(pidfd);
     match sys::clone_process(0, true, None).map_err(Error::system("start a process in the container"))? {
         Cloned::Child => {
@@ -55,6 +53,34 @@ pub(super) fn join(target: &Target, process: &Process, inherited: Inherited<'_>)
     }
 }
 
+/// Those of the container's namespaces that are not this process's own already: the kernel refuses an ordinary user who
+/// wants to join the machine's, even when that changes nothing.
+fn foreign_namespaces(target: &Target) -> ThreadNameSpaceType {
+    let kinds = [
+        ("mnt", ThreadNameSpaceType::MOUNT),
+        ("cgroup", ThreadNameSpaceType::CONTROL_GROUP),
+        ("uts", ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME),
+        ("ipc", ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION),
+        ("net", ThreadNameSpaceType::NETWORK),
+        ("pid", ThreadNameSpaceType::PROCESS_ID),
+        ("user", ThreadNameSpaceType::USER),
+    ];
+    let of = |process: &str, name: &str| {
+        let found = rustix::fs::stat(format!("/proc/{process}/ns/{name}")).ok()?;
+        Some((found.st_dev, found.st_ino))
+    };
+    let pid = target.pid.to_string();
+    let mut foreign = ThreadNameSpaceType::empty();
+    for (name, kind) in kinds.into_iter().filter(|(name, _)| *name != "user" || target.has_user_namespace) {
+        let theirs = of(&pid, name);
+        // What cannot be seen is asked for: then the kernel says why not.
+        if theirs.is_none() || theirs != of("self", name) {
+            foreign |= kind;
+        }
+    }
+    foreign
+}
+
 fn run(target: &Target, process: &Process, inherited: Inherited<'_>) -> Result<std::convert::Infallible> {
     let Inherited { channel, stdio, .. } = inherited;
     let mut warn = warner(channel);
@@ -65,8 +91,12 @@ fn run(target: &Target, process: &Process, inherited: Inherited<'_>) -> Result<s
     sys::new_session_keyring();
     match process.terminal {
         Some(size) => {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let pts = rustix::fs::open("/dev/pts", flags, Mode::empty()).map_err(Error::system("open /dev/pts"))?;
+            let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+                .map_err(Error::system("open /"))?;
+            let pts = match beneath::open_plain(root.as_fd(), Path::new("/dev/pts")) {
+                Err(Errno::LOOP) => return Err(Error::HostileTarget("/dev/pts".into())),
+                other => other.map_err(Error::system("open /dev/pts"))?,
+            };
             let (master, slave) = terminal::open_in(&pts, size)?;
             channel.send(&Report::Terminal, &[master.as_fd()])?;
             terminal::take(&slave)?;

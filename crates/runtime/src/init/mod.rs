@@ -5,6 +5,7 @@ mod container;
 pub(crate) mod devices;
 mod find;
 mod join;
+mod kernel_files;
 mod maker;
 mod marks;
 pub(crate) mod masks;
@@ -23,12 +24,20 @@ use std::process::ExitCode;
 
 use crate::channel::{Channel, Handover, Report};
 use crate::error::{Error, Result};
-use crate::launch::Job;
+use crate::launch::{Job, KEEPER_WORD};
+use crate::rlimit;
 use crate::warning::Warning;
 
-/// What `wharfie __runtime-init NAME` does. `words` are those after [`crate::INIT_WORD`]; they only name the process
+/// What `wharfie __runtime-init NAME` does. `words` are those after [`crate::INIT_WORD`]: they name the process
 /// for whoever looks at it, everything else comes over standard input, a socket.
-pub fn init_main(_words: &[OsString]) -> ExitCode {
+pub fn init_main(words: &[OsString]) -> ExitCode {
+    if words.first().is_some_and(|word| word == KEEPER_WORD) {
+        keep_terminal();
+        return ExitCode::SUCCESS;
+    }
+    if let Some(word) = words.get(1).and_then(|word| word.to_str()) {
+        rlimit::restore_files(word);
+    }
     let Ok(channel) = std::io::stdin().as_fd().try_clone_to_owned().map(Channel::from_fd) else {
         return ExitCode::FAILURE;
     };
@@ -39,6 +48,14 @@ pub fn init_main(_words: &[OsString]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Reads a terminal until nobody is on its other side.
+fn keep_terminal() {
+    // The caller's terminal is not to end this with itself.
+    let _ = rustix::process::setsid();
+    let mut buffer = [0; 4096];
+    while let Ok(1..) = std::io::stdin().lock().read(&mut buffer) {}
 }
 
 fn run(channel: &Channel) -> Result<()> {

@@ -13,6 +13,7 @@ use rustix::mount::{
 
 use crate::beneath::{self, Missing};
 use crate::error::{Error, Result};
+use crate::init::kernel_files;
 use crate::init::rootfs::{Root, copy_of_mount};
 use crate::spec::{Bind, Mount, MountKind, Propagation, Share, Spec, Tmpfs};
 use crate::sys::{self, Reach};
@@ -149,6 +150,9 @@ pub(super) fn mount_all(root: &Root, spec: &Spec, sources: Vec<Source>) -> Resul
                 let what = bind.source.display().to_string();
                 let place =
                     beneath::open_or_create(root.as_fd(), &mount.target, missing).map_err(|why| failed(&what, why))?;
+                if mount.target != Path::new("/proc") {
+                    kernel_files::allow(root, &mount.target, &place)?;
+                }
                 if source.is_directory != is_directory(&place)? {
                     return Err(failed(&what, if source.is_directory { Errno::NOTDIR } else { Errno::ISDIR }));
                 }
@@ -167,6 +171,7 @@ pub(super) fn mount_all(root: &Root, spec: &Spec, sources: Vec<Source>) -> Resul
                 let is_new = beneath::open(root.as_fd(), &mount.target).is_err();
                 let place = beneath::open_or_create(root.as_fd(), &mount.target, Missing::Directory)
                     .map_err(|why| failed("tmpfs", why))?;
+                kernel_files::allow(root, &mount.target, &place)?;
                 mount_tmpfs(tmpfs, mount.read_only, &place, is_new)?.map_err(|why| failed("tmpfs", why))?;
             }
         }
@@ -213,7 +218,7 @@ fn mount_tmpfs(tmpfs: &Tmpfs, read_only: bool, place: &OwnedFd, is_new: bool) ->
 }
 
 /// Writes the kernel parameters, of which only those of the container's own namespaces are accepted.
-pub(super) fn set_sysctls(spec: &Spec) -> Result<()> {
+pub(super) fn set_sysctls(root: &Root, spec: &Spec) -> Result<()> {
     for (name, value) in &spec.sysctls {
         let is_own = match name.as_str() {
             name if name.starts_with("net.") => spec.network.is_own(),
@@ -232,16 +237,31 @@ pub(super) fn set_sysctls(spec: &Spec) -> Result<()> {
             return Err(Error::Sysctl(name.clone()));
         }
         let path = Path::new("/proc/sys").join(name.replace('.', "/"));
-        let written =
-            std::fs::OpenOptions::new().write(true).open(&path).and_then(|mut file| file.write_all(value.as_bytes()));
-        written.map_err(Error::system(format!("set the sysctl {name}")))?;
+        let doing = || format!("set the sysctl {name}");
+        let file = beneath::open_plain_to_write(root.as_fd(), &path).map_err(Error::system(doing()))?;
+        // What a mount put in its place is not the kernel's.
+        if !kernel_files::is_proc(&file) {
+            return Err(Error::HostileTarget(path));
+        }
+        std::fs::File::from(file).write_all(value.as_bytes()).map_err(Error::system(doing()))?;
     }
     Ok(())
 }
 
 /// A new file system, attached nowhere yet.
 pub(super) fn filesystem(kind: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> Result<OwnedFd, Errno> {
+    named(kind, kind, options, attributes)
+}
+
+/// As [`filesystem`], called `source` in lists of mounts.
+pub(super) fn named(
+    kind: &str,
+    source: &str,
+    options: &[(&str, &str)],
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, Errno> {
     let fs = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&fs, "source", source)?;
     for (name, value) in options {
         match *value {
             "" => fsconfig_set_flag(&fs, *name)?,

@@ -75,6 +75,7 @@ impl AsFd for Root {
 
 fn overlay(rootfs: &Rootfs, lowers: &[OwnedFd], has_user_namespace: bool) -> Result<OwnedFd, Errno> {
     let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&fs, "source", "overlay")?;
     for lower in &rootfs.lowers {
         match lower {
             Lower::Fd(index) => fsconfig_set_fd(&fs, "lowerdir+", lowers.get(*index).ok_or(Errno::BADF)?)?,

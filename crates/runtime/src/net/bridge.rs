@@ -13,6 +13,8 @@ pub(crate) fn prepare(bridge: &Bridge) -> Result<u32> {
     let socket = Socket::routing().map_err(Error::system(doing("configure")))?;
     let index = ensure(&socket, bridge).map_err(Error::system(doing("make the bridge")))?;
     firewall::ensure(bridge)?;
+    forward()?;
+    firewall::open_ways(bridge)?;
     Ok(index)
 }
 
@@ -62,12 +64,21 @@ pub(crate) fn configure(bridge: &Bridge) -> Result<()> {
     let mut up = Message::new(libc::RTM_NEWLINK, 0);
     up.link(index, Some(true));
     socket.ask(up).map_err(Error::system(doing))?;
-    if !bridge.is_way_out {
-        return Ok(());
-    }
+    if bridge.is_way_out { lead_out(bridge) } else { Ok(()) }
+}
+
+/// Makes the bridge the way out of the namespace that this is called in, unless that has one.
+pub(crate) fn lead_out(bridge: &Bridge) -> Result<()> {
+    let doing = "configure the container's network";
+    let socket = Socket::routing().map_err(Error::system(doing))?;
+    let index = index_of(&inside(bridge)).ok_or(io::ErrorKind::NotFound).map_err(Error::system(doing))?;
     let mut route = Message::new(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
     route.default_route(index, bridge.gateway);
-    socket.ask(route).map_err(Error::system(doing))
+    match socket.ask(route) {
+        // There is another one already, which stays.
+        Err(why) if why.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+        other => other.map_err(Error::system(doing)),
+    }
 }
 
 /// Removes a container's cable. It goes by itself with the last process of its namespace; this is for those that
@@ -109,11 +120,17 @@ fn ensure(socket: &Socket, bridge: &Bridge) -> io::Result<u32> {
     let mut up = Message::new(libc::RTM_NEWLINK, 0);
     up.link(index, Some(true));
     socket.ask(up)?;
-    // What comes from containers is to leave this machine.
+    Ok(index)
+}
+
+/// Lets packets of containers leave this machine, and those of nobody else: who turns forwarding on for the whole
+/// machine must not make it a router between networks that are none of ours.
+fn forward() -> Result<()> {
     if std::fs::read(FORWARD).is_ok_and(|state| state.starts_with(b"1")) {
-        return Ok(index);
+        return Ok(());
     }
-    std::fs::write(FORWARD, "1").map(|()| index)
+    firewall::forward_nothing()?;
+    std::fs::write(FORWARD, "1").map_err(Error::system("turn on the forwarding of packets"))
 }
 
 fn index_of(name: &str) -> Option<u32> {

@@ -9,9 +9,9 @@ mod pool;
 pub mod proxy;
 
 pub use bridge::MAX_DEVICE_NUMBER;
-pub(crate) use bridge::{configure, connect, disconnect};
+pub(crate) use bridge::{configure, connect, disconnect, lead_out as lead_out_from};
 pub(crate) use netlink::loopback_up;
 pub use outlet::{Helper, Outlet};
 pub(crate) use plug::configure_in;
-pub use plug::{plug, unplug};
+pub use plug::{lead_out, plug, unplug};
 pub use pool::{Bridge, Subnet};

@@ -112,6 +112,8 @@ impl Reserved {
     }
 
     fn lead(self, address: Ipv4Addr, side: &Side) -> Result<Proxy> {
+        // Each connection takes two descriptors, and the usual limit is for programs that have few.
+        crate::rlimit::raise_files();
         let stop = Arc::new(AtomicBool::new(false));
         let ports = self.ports();
         for (port, open) in self.0 {

@@ -1,11 +1,12 @@
 //! `exec` and `attach`.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use wharfie_engine::container::exec::Exec;
-use wharfie_runtime::{Size, Started};
+use wharfie_engine::container::streams;
+use wharfie_runtime::{Error as RuntimeError, Size, Started};
 
 use super::checks;
 use super::options::environment;
@@ -74,18 +75,24 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
         privileged: matches.flag("privileged"),
         terminal: matches.flag("tty").then(|| terminal::size().unwrap_or(Size { rows: 24, columns: 80 })),
     };
-    let ours = |stream: std::os::fd::BorrowedFd<'_>| -> Result<OwnedFd> {
-        stream.try_clone_to_owned().map_err(|why| Failure::new(format!("cannot share a stream: {why}")))
-    };
+    let mut copied = Vec::new();
     let streams = match (matches.flag("detach"), is_terminal) {
         (true, _) | (_, true) => [None, None, None],
-        _ => [
-            if matches.flag("interactive") { Some(ours(io::stdin().as_fd())?) } else { None },
-            Some(ours(io::stdout().as_fd())?),
-            Some(ours(io::stderr().as_fd())?),
-        ],
+        _ => {
+            let (stdout, stderr) = (streams::output(io::stdout())?, streams::output(io::stderr())?);
+            copied.extend(stdout.copied.into_iter().chain(stderr.copied));
+            let stdin = if matches.flag("interactive") { Some(streams::input()?) } else { None };
+            [stdin, Some(stdout.theirs), Some(stderr.theirs)]
+        }
     };
-    let started = cx.engine()?.exec(&exec, streams).map_err(|why| match why {
+    let mut started = cx.engine()?.exec(&exec, streams).map_err(|why| match why {
+        // Docker's code for what another user or directory would have made right.
+        wharfie_engine::Error::Runtime(
+            RuntimeError::UnknownUser(_)
+            | RuntimeError::UnknownGroup(_)
+            | RuntimeError::NoSuchId { .. }
+            | RuntimeError::Invalid { .. },
+        ) => Failure { code: 126, ..start_failure(&why) },
         wharfie_engine::Error::Runtime(_) => {
             let failure = start_failure(&why);
             // Whatever keeps a command from running in a container that runs, but for its absence.
@@ -97,14 +104,13 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
         cx.warn(&format!("WARNING: {warning}"));
     }
     if matches.flag("detach") {
-        return match started.terminal {
-            Some(terminal) => Ok(cx.engine()?.leave_terminal(terminal)?),
-            None => Ok(()),
-        };
+        started.leave_terminal(&cx.engine()?.config().program).map_err(wharfie_engine::Error::from)?;
+        return Ok(());
     }
     let code = if started.terminal.is_some() {
         in_terminal(started, matches.flag("interactive"))?
     } else {
+        streams::copy_until_end(copied, started.pidfd.as_fd());
         started.wait().map_err(wharfie_engine::Error::from)?.code()
     };
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }

@@ -1,5 +1,4 @@
-//! The hidden commands that look after one container: as long as it runs, while it is frozen for a moment, and as long as
-//! a process in it has a terminal that nobody looks at.
+//! The hidden commands that look after one container: as long as it runs, or while it is frozen for a moment.
 
 use wharfie_engine::container::monitor::Detach;
 use wharfie_runtime::Size;
@@ -42,14 +41,4 @@ fn guard(cx: &Context, matches: &Matches) -> Result {
     // It ends when the other is gone.
     let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
     Ok(cx.engine()?.thaw_abandoned(id, ProcessMark { pid, started })?)
-}
-
-/// What the engine leaves a terminal to.
-pub static DRAIN: Command<Run> =
-    Command { about: "Read a terminal that nobody looks at", usage: "", run: Some(drain), ..Command::BASE };
-
-fn drain(_: &Context, _: &Matches) -> Result {
-    // It ends in an error once nobody is on the other side.
-    let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-    Ok(())
 }
