@@ -287,7 +287,7 @@ impl Store {
     /// Forgets a container and deletes its files. It must not run any more, and stays locked meanwhile.
     ///
     /// # Errors
-    /// When the metadata cannot be changed. Files that cannot be deleted are left for `fsck`.
+    /// When the metadata cannot be changed; [`Error::Stuck`] for files that cannot be deleted, which are left for `fsck`.
     pub fn remove_container(&self, id: &str, _lock: &ContainerLock) -> Result<()> {
         let directory = self.container_directory(id);
         let forget = |db: &Transaction<'_>| {
@@ -316,7 +316,6 @@ impl Store {
         // Memory that could not be unmounted when the container ended.
         let _ = crate::volumes::release(&directory.join("shm"));
         // A directory without a row is a leftover, which a check of the store removes.
-        self.remove_tree(&directory);
-        Ok(())
+        if self.remove_tree(&directory) { Ok(()) } else { Err(Error::Stuck(directory)) }
     }
 }

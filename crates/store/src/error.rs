@@ -72,6 +72,9 @@ pub enum Error {
     /// A volume's name that could lead out of the store.
     #[error("{0:?} is no name for a volume")]
     BadVolumeName(String),
+    /// Files that the user may not delete: their owners are not, or not any more, the user's.
+    #[error("cannot delete all of {0}: not everything in it belongs to this user")]
+    Stuck(PathBuf),
     /// The store's folder, or something in it, is somebody else's, or not what we make.
     #[error("the store in {root} is not used: {why}")]
     Unsafe {
@@ -158,7 +161,7 @@ impl Fault for Error {
             }
             Self::NotMounted(_) | Self::MissingImage(_) => Kind::NotFound,
             Self::BadVolumeName(_) => Kind::Invalid,
-            Self::Unsafe { .. } => Kind::Denied,
+            Self::Unsafe { .. } | Self::Stuck(_) => Kind::Denied,
             Self::NameTaken { .. } => Kind::Exists,
             Self::Source(_) => Kind::Unavailable,
             Self::Metadata { .. } if self.is_full() => Kind::Unavailable,
@@ -181,6 +184,10 @@ impl Fault for Error {
             Self::TooNew { .. } => "use the wharfie that made it, or another store with --root DIR",
             Self::Unsafe { .. } => {
                 "choose another store with --root DIR or WHARFIE_ROOT, or give this folder to the user who runs wharfie"
+            }
+            Self::Stuck(_) => {
+                "it is forgotten all the same; delete what is left as root, or give the user the ids of /etc/subuid back \
+                 that it had and run `wharfie system fsck`"
             }
             Self::MissingBlob(_) | Self::MissingLayer(_) => {
                 "run `wharfie system fsck` to see what is damaged, then pull or load the image again"

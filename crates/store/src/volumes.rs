@@ -151,8 +151,8 @@ impl Store {
             }
             Ok(is_gone)
         })?;
-        if is_gone {
-            self.remove_tree(&aside);
+        if is_gone && !self.remove_tree(&aside) {
+            return Err(Error::Stuck(aside));
         }
         Ok(is_gone)
     }

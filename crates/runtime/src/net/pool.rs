@@ -1,9 +1,10 @@
 //! The addresses of a bridge: who has which, in a directory that every process can look into.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
@@ -200,9 +201,14 @@ impl Subnet {
 
     fn lock(&self) -> Result<File> {
         let directory = self.directory();
-        std::fs::create_dir_all(&directory).map_err(Error::system(format!("make {}", directory.display())))?;
+        make_private(&self.state)
+            .and_then(|()| make_private(&directory))
+            .map_err(Error::system(format!("make {}", directory.display())))?;
         let doing = || format!("lock {}", directory.display());
-        let file = File::create(directory.join("lock")).map_err(Error::system(doing()))?;
+        let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+        let file = options.open(directory.join("lock")).map_err(Error::system(doing()))?;
         rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(Error::system(doing()))?;
         Ok(file)
     }
@@ -225,6 +231,16 @@ impl Subnet {
         file.write_all(id.as_bytes()).map_err(Error::system(doing()))?;
         std::fs::rename(&aside, &path).map_err(Error::system(doing()))
     }
+}
+
+/// A directory that other users cannot enter: a lock that they can open is a lock that they can hold.
+fn make_private(directory: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    // It may be there from before this was so.
+    if directory.symlink_metadata()?.mode() & 0o077 != 0 {
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
