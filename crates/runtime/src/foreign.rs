@@ -52,7 +52,7 @@ impl Foreign {
     /// # Errors
     /// In the runtime's words, when it refuses; nothing of the container is left then.
     pub fn start(&self, spec: &Spec, lowers: &[OwnedFd], io: Io) -> Result<Started> {
-        if spec.process.args.first().is_none_or(String::is_empty) {
+        if spec.process.args.is_empty() {
             return Err(Error::NoCommand);
         }
         if spec.init {

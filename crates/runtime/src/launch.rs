@@ -98,7 +98,7 @@ pub(crate) enum Job {
 /// # Errors
 /// Whatever keeps the command from running; nothing of the container is left then.
 pub fn start(spec: &Spec, lowers: Vec<OwnedFd>, io: Io, init_program: &Path) -> Result<Started> {
-    if spec.process.args.first().is_none_or(String::is_empty) {
+    if spec.process.args.is_empty() {
         return Err(Error::NoCommand);
     }
     if let Seccomp::Profile(text) = &spec.security.seccomp {
@@ -128,7 +128,7 @@ pub fn start(spec: &Spec, lowers: Vec<OwnedFd>, io: Io, init_program: &Path) -> 
 /// # Errors
 /// When the container is not running, or the command cannot be run.
 pub fn exec(target: &Target, process: &Process, io: Io, init_program: &Path) -> Result<Started> {
-    if process.args.first().is_none_or(String::is_empty) {
+    if process.args.is_empty() {
         return Err(Error::NoCommand);
     }
     if let Some((runtime, id)) = &target.foreign {

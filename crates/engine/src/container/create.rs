@@ -95,6 +95,11 @@ impl Engine {
         if settings.command().is_empty() {
             return Err(Error::NoCommand);
         }
+        let directory = &settings.config.working_dir;
+        if !directory.is_empty() && !directory.starts_with('/') {
+            let text = format!("the working directory '{directory}' is invalid, it needs to be an absolute path");
+            return Err(Error::Container(text));
+        }
         let id = random::id()?;
         if settings.hostname.is_empty() && settings.uts_mode != "host" && settings.network != "host" {
             settings.hostname = id[..12].to_owned();

@@ -211,7 +211,9 @@ impl Engine {
             return Err(Error::Container("Renaming a container with the same name as its current name".to_owned()));
         }
         self.writer()?.rename_container(&row.id, new).map_err(|why| match why {
-            wharfie_store::Error::NameTaken { name, id } => Error::ContainerName { name, id },
+            wharfie_store::Error::NameTaken { name, id } => {
+                Error::Container(format!("Error when allocating new name: {}", Error::ContainerName { name, id }))
+            }
             why => Error::from(why),
         })?;
         self.tell_names(&row.state.addresses.into_keys().collect::<Vec<_>>())

@@ -28,6 +28,29 @@ pub(crate) fn ulimit(text: &str) -> Result<(), String> {
     if text.contains('=') { Ok(()) } else { Err(format!("invalid ulimit argument: {text}")) }
 }
 
+/// The value of `--device`: `SOURCE[:TARGET[:MODE]]`, or `SOURCE:MODE`.
+pub(crate) fn device(text: &str) -> Result<(), String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let is_mode = |text: &str| {
+        let words: std::collections::BTreeSet<char> = text.chars().collect();
+        !text.is_empty() && words.len() == text.len() && words.iter().all(|c| matches!(c, 'r' | 'w' | 'm'))
+    };
+    let (paths, mode) = match parts.as_slice() {
+        [source] => (vec![*source], None),
+        [source, mode] if is_mode(mode) => (vec![*source], None),
+        [source, target] => (vec![*source, *target], None),
+        [source, target, mode] => (vec![*source, *target], Some(*mode)),
+        _ => return Err(format!("bad format for path: {text}")),
+    };
+    if let Some(mode) = mode.filter(|mode| !is_mode(mode)) {
+        return Err(format!("bad mode specified: {mode}"));
+    }
+    match paths.iter().find(|path| !path.starts_with('/')) {
+        Some(path) => Err(format!("{path} is not an absolute path")),
+        None => Ok(()),
+    }
+}
+
 /// The value of `--dns`.
 pub(crate) fn address(text: &str) -> Result<(), String> {
     let parsed = text.trim().parse::<std::net::IpAddr>();
@@ -60,13 +83,21 @@ pub(crate) fn mount(text: &str) -> Result<(), String> {
     super::mount_flag::fields(text).map(drop)
 }
 
+/// A limit in which nothing can run.
+pub(crate) fn minimum_memory(resources: &wharfie_runtime::Resources) -> Result<(), String> {
+    match resources.memory {
+        Some(memory) if memory < MIN_MEMORY_BYTES => {
+            Err(format!("{}Minimum memory limit allowed is 6MB", crate::compat::DAEMON))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Limits that contradict each other or the machine, which docker's daemon refuses.
 pub(crate) fn limits(resources: &wharfie_runtime::Resources) -> Result<(), String> {
     let refused = |why: String| Err(format!("{}{why}", crate::compat::DAEMON));
+    minimum_memory(resources)?;
     match (resources.memory, resources.memory_swap) {
-        (Some(memory), _) if memory < MIN_MEMORY_BYTES => {
-            return refused("Minimum memory limit allowed is 6MB".to_owned());
-        }
         (None, Some(swap)) if swap != u64::MAX && swap > 0 => {
             let text = "You should always set the Memory limit when using Memoryswap limit, see usage";
             return refused(text.to_owned());

@@ -30,7 +30,7 @@ macro_rules! create_flags {
             Flag::str("cpus", "Number of CPUs").value_name("decimal").check(checks::cpus),
             Flag::str("cpuset-cpus", "CPUs in which to allow execution (0-3, 0,1)"),
             Flag::str("cpuset-mems", "MEMs in which to allow execution (0-3, 0,1)"),
-            Flag::list("device", "Add a host device to the container"),
+            Flag::list("device", "Add a host device to the container").check(checks::device),
             Flag::bool("disable-content-trust", "Skip image verification").default("true"),
             Flag::list("dns", "Set custom DNS servers").check(checks::address),
             Flag::list("dns-option", "Set DNS options"),
@@ -205,6 +205,9 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         ..Settings::default()
     };
     check_modes(matches).map_err(invalid)?;
+    if settings.network == "host" && (!matches.values("publish").is_empty() || settings.publish_all) {
+        cx.warn("WARNING: Published ports are discarded when using host network mode");
+    }
     if settings.auto_remove && settings.restart != Restart::No {
         return Err(invalid("conflicting options: cannot specify both --restart and --rm".to_owned()));
     }

@@ -64,6 +64,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         return Err(Failure::new("you must provide one or more flags when using this command"));
     }
     let mut changed = resources(matches).map_err(Failure::new)?;
+    checks::minimum_memory(&changed).map_err(Failure::new)?;
     if matches.is_set("pids-limit") && matches.int("pids-limit") <= 0 {
         changed.pids = Some(u64::MAX);
     }

@@ -23,6 +23,9 @@ fn run_and_create_refuse_what_makes_no_sense() {
         ("x", "--ulimit", "invalid ulimit argument: x"),
         ("x", "--dns", "IP address is not correctly formatted: x"),
         ("x", "--sysctl", "sysctl 'x' is not allowed"),
+        ("/dev/null:/dev/x:bad", "--device", "bad mode specified: bad"),
+        ("null:/dev/x", "--device", "null is not an absolute path"),
+        ("/a:/b:r:w", "--device", "bad format for path: /a:/b:r:w"),
         ("type=what,target=/x", "--mount", "invalid mount type \"what\""),
     ];
     for (value, name, why) in cases {
@@ -44,6 +47,7 @@ fn run_and_create_refuse_what_makes_no_sense() {
             &["-m", "9m", "--memory-swap", "8m"],
             "Minimum memoryswap limit should be larger than memory limit, see usage",
         ),
+        (&["-w", "rel"], "the working directory 'rel' is invalid, it needs to be an absolute path"),
         (&["--tmpfs", "x"], "invalid mount path: 'x' mount path must be absolute"),
         (&["-v", "a:b:c:d"], "invalid volume specification: 'a:b:c:d'"),
     ] {
