@@ -10,13 +10,14 @@ use crate::{Descriptor, MediaType, Platform};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {
-    /// Always 2.
+    /// Always 2; 0 if the document does not say.
+    #[serde(default)]
     pub schema_version: u32,
     /// Its own type, if it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<MediaType>,
-    /// Its members, in order of preference.
-    #[serde(default)]
+    /// Its members, in order of preference. Those that make no sense are not among them.
+    #[serde(default, deserialize_with = "crate::json::sensible")]
     pub manifests: Vec<Descriptor>,
     /// Free-form notes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
