@@ -41,7 +41,8 @@ pub fn images(members: &mut Members, intake: &mut dyn Intake) -> Result<Vec<Arch
         if names.len() != parsed.rootfs.diff_ids.len() {
             return Err(Error::LayerCount { expected: names.len(), actual: parsed.rootfs.diff_ids.len() });
         }
-        let layers = names.iter().zip(&parsed.rootfs.diff_ids).map(|(name, diff_id)| members.layer(name, diff_id, intake));
+        let layers =
+            names.iter().zip(&parsed.rootfs.diff_ids).map(|(name, diff_id)| members.layer(name, diff_id, intake));
         let layers = layers.collect::<Result<Vec<_>>>()?;
         check_layers(&parsed, &layers)?;
         images.push(ArchivedImage {

@@ -58,7 +58,8 @@ fn image(
     let bytes = blob(members, &descriptor.digest)?.to_vec();
     match AnyManifest::parse(&bytes, &descriptor.media_type)? {
         AnyManifest::Index(index) => {
-            let chosen = index.select(platform).filter(|_| depth < MAX_DEPTH);
+            let within = |member: &Descriptor| -> Result<_> { Ok(platform_of(members, member)) };
+            let chosen = index.select_by(platform, within)?.filter(|_| depth < MAX_DEPTH);
             let chosen = chosen.ok_or_else(|| Error::Platform(platform.to_string()))?;
             image(members, intake, chosen, platform, depth + 1)
         }
@@ -90,6 +91,13 @@ fn image(
             })
         }
     }
+}
+
+/// What an image is for that its index says nothing about, if that can be found out.
+fn platform_of(members: &Members, member: &Descriptor) -> Option<Platform> {
+    let bytes = blob(members, &member.digest).ok()?;
+    let AnyManifest::Manifest(manifest) = AnyManifest::parse(bytes, &member.media_type).ok()? else { return None };
+    Some(ImageConfig::parse(blob(members, &manifest.config.digest).ok()?).ok()?.platform())
 }
 
 fn blob<'a>(members: &'a Members, digest: &Digest) -> Result<&'a [u8]> {

@@ -260,9 +260,7 @@ fn blob_name(name: &str) -> String {
 }
 
 fn is_layer(name: &str, head: &[u8]) -> bool {
-    name.ends_with("layer.tar")
-        || Compression::detect(head) != Compression::None
-        || tar::is_header(head)
+    name.ends_with("layer.tar") || Compression::detect(head) != Compression::None || tar::is_header(head)
 }
 
 fn is_document(name: &str, head: &[u8]) -> bool {

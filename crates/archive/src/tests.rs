@@ -104,9 +104,8 @@ fn a_name_of_a_layout_may_hold_a_digest() {
     fn check(name: &str, expected: &[&str]) {
         let layer = layer("x");
         let config = config(&[&layer]);
-        let describe = |media_type: MediaType, bytes: &[u8]| {
-            serde_json::to_string(&Descriptor::of(media_type, bytes)).unwrap()
-        };
+        let describe =
+            |media_type: MediaType, bytes: &[u8]| serde_json::to_string(&Descriptor::of(media_type, bytes)).unwrap();
         let manifest = format!(
             r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#,
             describe(MediaType::OCI_CONFIG, &config),

@@ -216,7 +216,10 @@ mod tests {
         }
         check(r#"{"Cmd":"/bin/sh","Entrypoint":"e"}"#, r#"{"Entrypoint":["e"],"Cmd":["/bin/sh"]}"#);
         check(r#"{"Shell":"s","Cmd":null}"#, r#"{"Shell":["s"]}"#);
-        check(r#"{"Volumes":{"/v":null},"ExposedPorts":{"80/tcp":null}}"#, r#"{"ExposedPorts":{"80/tcp":{}},"Volumes":{"/v":{}}}"#);
+        check(
+            r#"{"Volumes":{"/v":null},"ExposedPorts":{"80/tcp":null}}"#,
+            r#"{"ExposedPorts":{"80/tcp":{}},"Volumes":{"/v":{}}}"#,
+        );
         check(r#"{"Labels":{"a":null,"B":"c"}}"#, r#"{"Labels":{"B":"c","a":""}}"#);
         check(r#"{"cmd":["x"],"workingdir":"/w","env":["A=b"]}"#, r#"{"Env":["A=b"],"Cmd":["x"],"WorkingDir":"/w"}"#);
     }

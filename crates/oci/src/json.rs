@@ -316,9 +316,9 @@ mod tests {
     #[test]
     fn keys_of_maps_stay_as_they_are() {
         let outer: Outer = from_slice(br#"{"name":"a","map":{"Name":"x","COUNT":null}}"#).unwrap();
-        assert_eq!(outer.map.into_iter().collect::<Vec<_>>(), [
-            ("COUNT".to_owned(), String::new()),
-            ("Name".to_owned(), "x".to_owned())
-        ]);
+        assert_eq!(
+            outer.map.into_iter().collect::<Vec<_>>(),
+            [("COUNT".to_owned(), String::new()), ("Name".to_owned(), "x".to_owned())]
+        );
     }
 }
