@@ -52,6 +52,7 @@ fn start(program: String, words: &[String]) -> Result {
         Parsed::Run(invocation) => {
             let context = Context::new(program, invocation.path, invocation.globals)?;
             check_log_level(&context)?;
+            crate::machine::check(&context)?;
             // Monitors have no user, only the command that started them.
             if !context.path.ends_with(wharfie_engine::container::monitor::MONITOR_WORD) {
                 context.check_docker_config();
