@@ -87,7 +87,7 @@ fn what_registries_say_is_told_in_dockers_words() {
         1,
         &format!(
             "{DAEMON}pull access denied for {address}/web, repository does not exist or may require 'docker login': \
-             denied: requested access to the resource is denied"
+             denied: requested access is denied"
         ),
     );
     leaves_nothing(&host);
