@@ -119,6 +119,10 @@ impl Engine {
         if manifest.layers.len() != config.rootfs.diff_ids.len() {
             return Err(Error::LayerCount { layers: manifest.layers.len(), diff_ids: config.rootfs.diff_ids.len() });
         }
+        // What could not be recorded in the end need not be downloaded first.
+        if config.rootfs.diff_ids.len() > wharfie_store::MAX_LAYERS {
+            return Err(wharfie_store::Error::MaxDepth.into());
+        }
         if manifests.len() == 1
             && let (Some(asked), Err(_)) = (&pull.platform, check_platform("", &config, pull.platform.as_ref()))
         {

@@ -14,6 +14,7 @@ pub mod erofs;
 mod error;
 pub mod merge;
 pub mod pack;
+pub mod seam;
 pub mod tar;
 mod tree;
 pub mod unpack;

@@ -50,6 +50,12 @@ impl Store {
                     let content: Option<u64> = db.query_row(sql, [layer], |row| row.get(0)).optional()?;
                     collected.content += content.unwrap_or_default();
                 }
+                crate::seams::forget_dead(db)?;
+                let seams = unreachable_layers(db)?;
+                for seam in &seams {
+                    db.execute("DELETE FROM layer WHERE diff_id = ?1", [seam])?;
+                }
+                let layers = [layers, seams].concat();
                 let blobs = unreachable_blobs(db)?;
                 for blob in &blobs {
                     db.execute("DELETE FROM blob WHERE digest = ?1", [blob])?;
@@ -195,6 +201,7 @@ fn unreachable_layers(db: &Transaction<'_>) -> rusqlite::Result<Vec<String>> {
          WHERE NOT EXISTS (SELECT 1 FROM image_layer WHERE image_layer.diff_id = layer.diff_id)
            AND ('layer ' || diff_id) NOT IN (SELECT key FROM lease_item)
            AND diff_id NOT IN (SELECT diff_id FROM container_layer)
+           AND diff_id NOT IN (SELECT diff_id FROM seam)
            AND diff_id NOT IN (
                SELECT diff_id FROM mount JOIN image_layer ON image_layer.image = mount.image)",
     )?

@@ -83,7 +83,7 @@ impl LayerIndex {
         let meta_block = (metadata_offset / BLOCK) as u32;
         // First of all inodes, but not always in the first block: names that lie behind it must not cross into the next one.
         let root = u16::try_from(self.tree.node(ROOT)?.mark).expect("the root is in one of the first two blocks");
-        let superblock = Superblock { root, inodes, blocks, meta_block };
+        let superblock = Superblock { root, inodes, blocks, meta_block, loose: layout.loose };
         file.write_all_at(&superblock.encode(), 0).map_err(Error::io(WRITE))?;
         Ok(Summary { inodes, metadata_offset, metadata_len: file_len - metadata_offset, file_len })
     }
@@ -128,13 +128,15 @@ struct Layout {
     inodes_len: u64,
     /// Blocks behind the inodes.
     blocks: u64,
+    /// Some inode is loose.
+    loose: bool,
 }
 
 impl Layout {
     fn new(tree: &mut Tree) -> Result<Self> {
         let order = tree.list();
         order.push(ROOT)?;
-        let (mut at, mut blocks) = (FIRST_INODE, 0);
+        let (mut at, mut blocks, mut loose) = (FIRST_INODE, 0, false);
         let mut next = 0;
         while next < order.len() {
             let id = order.get(next)?;
@@ -145,6 +147,7 @@ impl Layout {
                 tree.update(id, |node| node.size = len)?;
             }
             let node = tree.node(id)?;
+            loose |= node.loose;
             let head = INODE + xattr_len(tree, &node)?;
             let inline = inline_len(&node, head);
             // What is inline must not cross into the next block.
@@ -155,7 +158,7 @@ impl Layout {
             at = (at + head + inline).next_multiple_of(SLOT);
             blocks += plain_blocks(&node, head);
         }
-        Ok(Self { order, inodes_len: at.next_multiple_of(BLOCK), blocks })
+        Ok(Self { order, inodes_len: at.next_multiple_of(BLOCK), blocks, loose })
     }
 
     /// `block` is the first block behind the inodes.
@@ -187,6 +190,7 @@ impl Layout {
                 mtime: node.mtime,
                 nanos: node.nanos,
                 links: node.links,
+                loose: node.loose,
             };
             out.put(&inode.encode())?;
             if xattr_len > 0 {

@@ -4,10 +4,13 @@
 //!
 //! - Names are cleaned as text: `a/../b` is `b`, a leading `/` or `..` stays beneath the root.
 //! - A parent that is a symbolic link is followed inside the layer's own tree, never out of it, at most 40 links.
-//!   Parents that are missing, also behind such a link, become directories 0755 root:root with time 0.
+//!   Parents that are missing, also behind such a link, become directories 0755 root:root with time 0: loose ends, since
+//!   the layers below may know better.
 //! - A directory over a directory changes its attributes and keeps what is in it. Everything else replaces what was
 //!   there, with all that was beneath it.
-//! - A hard link needs a target from an earlier entry of the same layer, as with docker; it does not follow a link.
+//! - A hard link's target is from an earlier entry of the same layer, and is not followed if it is a link; one that is not
+//!   there can only be a file of the layers below. That is a loose end too: a symbolic link to the place for the time being.
+//!   What loose ends hang on is found by [`crate::seam`], once it is known what lies below.
 //! - `.wh.NAME` hides NAME of the layers below, not NAME of this layer: if this layer has a directory NAME, before or
 //!   after, that becomes opaque (image-spec, layer.md, "Whiteouts").
 //! - Extended attributes that overlayfs uses for itself are dropped: an image must not redirect lookups.
@@ -74,6 +77,8 @@ pub(crate) struct Node {
     pub(crate) mode: u16,
     pub(crate) kind: NodeKind,
     pub(crate) opaque: bool,
+    /// Directory: no entry describes it. Symbolic link: it stands for a hard link to a file of the layers below.
+    pub(crate) loose: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,7 +98,7 @@ impl Record for Node {
     const PAGES: usize = 1 << 11;
 
     fn write(&self, out: &mut [u8]) {
-        let (kind, opaque) = (self.kind as u8, u8::from(self.opaque));
+        let (kind, flags) = (self.kind as u8, u8::from(self.opaque) | u8::from(self.loose) << 1);
         let numbers = [self.nanos, self.uid, self.gid, self.first, self.second, self.xattrs, self.links, self.mark];
         put_fields(
             out,
@@ -102,7 +107,7 @@ impl Record for Node {
                 &self.size.to_le_bytes(),
                 numbers.map(u32::to_le_bytes).as_flattened(),
                 &self.mode.to_le_bytes(),
-                &[kind, opaque],
+                &[kind, flags],
             ],
         );
     }
@@ -113,9 +118,10 @@ impl Record for Node {
         let size = fields.u64();
         let [nanos, uid, gid, first, second, xattrs, links, mark] = std::array::from_fn(|_| fields.u32());
         let mode = u16::from_le_bytes(fields.next());
-        let [kind, opaque] = fields.next();
+        let [kind, flags] = fields.next();
         let kind = NodeKind::ALL[usize::from(kind) % NodeKind::ALL.len()];
-        Self { mtime, size, nanos, uid, gid, first, second, xattrs, links, mark, mode, kind, opaque: opaque != 0 }
+        let (opaque, loose) = (flags & 1 != 0, flags & 2 != 0);
+        Self { mtime, size, nanos, uid, gid, first, second, xattrs, links, mark, mode, kind, opaque, loose }
     }
 }
 
@@ -286,15 +292,19 @@ impl Tree {
         let (directory, target) = path::split(&target);
         let mut links = MAX_LINKS;
         let above = match self.walk(ROOT, directory, &mut links, false) {
-            Ok(above) => above.ok_or_else(missing)?,
+            Ok(above) => above,
             Err(Walk::Refused(_)) => return Err(missing()),
             Err(Walk::Failed(error)) => return Err(error),
         };
-        let target = self.slots.find(above, target)?.ok_or_else(missing)?;
-        let node = self.slots.get(target)?.node;
-        if node == NONE {
-            return Err(missing());
-        }
+        let slot = match above {
+            Some(above) => self.slots.find(above, target)?,
+            None => None,
+        };
+        let node = match slot {
+            Some(slot) => self.slots.get(slot)?.node,
+            None => NONE,
+        };
+        let Some(above) = above.filter(|_| node != NONE) else { return self.loose_link(entry, parent, name) };
         if self.is_directory(node)? {
             return Err(Error::entry(&entry.path, entry.header_offset, "is a hard link to a directory"));
         }
@@ -311,6 +321,31 @@ impl Tree {
             }
             up = self.node(up)?.second;
         }
+        self.replace(slot, node)
+    }
+
+    /// A hard link to what this layer does not have.
+    fn loose_link(&mut self, entry: &Entry, parent: NodeId, name: &[u8]) -> Result<()> {
+        let mut target = vec![b'/'];
+        let mut clean = Vec::new();
+        path::clean(&entry.link, &mut clean)
+            .map_err(|reason| Error::entry(&entry.path, entry.header_offset, reason))?;
+        if clean.is_empty() {
+            let (name, target) = (show(&entry.path), show(&entry.link));
+            return Err(Error::LinkTarget { name, target, offset: entry.header_offset });
+        }
+        target.append(&mut clean);
+        let first = self.slots.store(&target)?;
+        let node = self.push(Node {
+            first,
+            size: target.len() as u64,
+            mode: 0o777,
+            kind: NodeKind::Symlink,
+            loose: true,
+            xattrs: NONE,
+            ..Node::default()
+        })?;
+        let slot = self.slot(parent, name)?;
         self.replace(slot, node)
     }
 
@@ -408,6 +443,7 @@ impl Tree {
             second: parent,
             mode: 0o755,
             kind: NodeKind::Directory,
+            loose: true,
             xattrs: NONE,
             ..Node::default()
         })
@@ -465,6 +501,7 @@ impl Tree {
             (node.uid, node.gid) = (entry.uid, entry.gid);
             (node.mtime, node.nanos) = (entry.mtime, entry.mtime_nanos);
             node.xattrs = xattrs;
+            node.loose = false;
         })
     }
 
