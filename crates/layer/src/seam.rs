@@ -123,7 +123,7 @@ impl<W: Write> Sewer<'_, W> {
     fn link(&mut self, path: &[u8], link: &Node) -> Result<()> {
         let target = self.top.target(link)?;
         let target = target.strip_prefix(b"/").unwrap_or(&target).to_vec();
-        let missing = || Error::LinkTarget { name: show(path), target: show(&target), offset: 0 };
+        let missing = || Error::LinkBelow { name: show(path), target: show(&target) };
         let (layer, node) = self.find(&target)?.ok_or_else(missing)?;
         if node.kind == Kind::Directory {
             return Err(Error::entry(path, 0, "is a hard link to a directory"));

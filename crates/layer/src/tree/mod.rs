@@ -330,7 +330,7 @@ impl Tree {
         let mut clean = Vec::new();
         path::clean(&entry.link, &mut clean)
             .map_err(|reason| Error::entry(&entry.path, entry.header_offset, reason))?;
-        if clean.is_empty() {
+        if clean.is_empty() || clean.len() >= MAX_PATH {
             let (name, target) = (show(&entry.path), show(&entry.link));
             return Err(Error::LinkTarget { name, target, offset: entry.header_offset });
         }
@@ -400,6 +400,10 @@ impl Tree {
             let node = found;
             match self.node(node)?.kind {
                 NodeKind::Directory => at = node,
+                // Whatever it will be linked to, a directory it cannot be.
+                NodeKind::Symlink if self.node(node)?.loose => {
+                    return Err(Walk::Refused("lies beneath something that is not a directory"));
+                }
                 NodeKind::Symlink => {
                     *links = links.checked_sub(1).ok_or(Walk::Refused("lies behind too many symbolic links"))?;
                     let target = self.target(node)?;
