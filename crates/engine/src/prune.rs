@@ -1,5 +1,7 @@
 //! Pruning: removing what nobody names or uses, for the disk's sake.
 
+use std::collections::BTreeSet;
+
 use wharfie_oci::{ImageId, Reference};
 use wharfie_store::gc::Kept;
 use wharfie_store::trash::{Fate, nanos};
@@ -64,10 +66,11 @@ impl Engine {
         let store = self.writer()?;
         let images = store.images()?;
         let mut references = references_by_image(store)?;
+        let parents: BTreeSet<&ImageId> = images.iter().filter_map(|image| image.parent.as_ref()).collect();
         let mut candidates = Vec::new();
         for image in &images {
             let references = references.remove(&image.id).unwrap_or_default();
-            let has_children = images.iter().any(|other| other.parent.as_ref() == Some(&image.id));
+            let has_children = parents.contains(&image.id);
             let has_tag = references.iter().any(|reference| reference.tag().is_some());
             if has_children && (references.is_empty() || !prune.all) || has_tag && !prune.all {
                 continue;

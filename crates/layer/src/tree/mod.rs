@@ -11,6 +11,7 @@
 //! - A hard link's target is from an earlier entry of the same layer, and is not followed if it is a link; one that is not
 //!   there can only be a file of the layers below. That is a loose end too: a symbolic link to the place for the time being.
 //!   What loose ends hang on is found by [`crate::seam`], once it is known what lies below.
+//! - Whiteouts in a directory that this layer has replaced with a link are left out: they mean what was there before.
 //! - `.wh.NAME` hides NAME of the layers below, not NAME of this layer: if this layer has a directory NAME, before or
 //!   after, that becomes opaque (image-spec, layer.md, "Whiteouts").
 //! - Extended attributes that overlayfs uses for itself are dropped: an image must not redirect lookups.
@@ -253,6 +254,11 @@ impl Tree {
             return Ok(());
         }
         let (directory, name) = path::split(clean);
+        // A directory that a link has replaced is hidden as a whole: what was to be hidden in it is no matter any more, and
+        // nothing is where the link leads.
+        if classify(name).is_some() && self.lies_behind_link(directory)? {
+            return Ok(());
+        }
         let parent = self.parent(directory, entry)?;
         match classify(name) {
             Some(Whiteout::Invalid) => return Err(bad("is a whiteout of nothing")),
@@ -419,6 +425,24 @@ impl Tree {
             }
         }
         Ok(Some(at))
+    }
+
+    /// True if a name on the way to `path` is a symbolic link of this layer.
+    fn lies_behind_link(&self, path: &[u8]) -> Result<bool> {
+        let mut at = ROOT;
+        for name in path.split(|&b| b == b'/').filter(|name| !name.is_empty()) {
+            let Some(slot) = self.slots.find(at, name)? else { return Ok(false) };
+            let node = self.slots.get(slot)?.node;
+            if node == NONE {
+                return Ok(false);
+            }
+            match self.node(node)?.kind {
+                NodeKind::Symlink => return Ok(true),
+                NodeKind::Directory => at = node,
+                _ => return Ok(false),
+            }
+        }
+        Ok(false)
     }
 
     /// The name `name` in `parent`, made without a file if it is new.

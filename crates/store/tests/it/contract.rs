@@ -125,6 +125,17 @@ fn whiteouts_of_nothing_are_refused() {
 }
 
 #[test]
+fn whiteouts_in_a_directory_that_became_a_link_hide_nothing_elsewhere() {
+    let expected = [". dir 0755", "a link -> /b", "b dir 0700", "b/x file 0644 =1"];
+    let b = || [with(dir("b"), |entry| entry.mode = 0o700), file("b/x", "1")];
+    for whiteout in ["a/.wh.x", "a/.wh..wh..opq", "a/deeper/.wh.x"] {
+        let [directory, inside] = b();
+        check(&[directory, inside, symlink("a", "/b"), file(whiteout, "")], &expected);
+    }
+    check(&[symlink("a", "/b"), file("a/.wh.x", "")], &[". dir 0755", "a link -> /b"]);
+}
+
+#[test]
 fn hard_links() {
     check(
         &[file("a", "1"), hardlink("b", "a"), dir("d"), hardlink("d/c", "/a"), hardlink("d/e", "d/c")],

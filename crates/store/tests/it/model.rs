@@ -53,6 +53,9 @@ impl Model {
             self.files[ROOT].entry = entry.clone();
             return Ok(());
         };
+        if name.starts_with(b".wh.") && self.lies_behind_link(&path) {
+            return Ok(());
+        }
         let parent = self.walk(ROOT, &path, true, &mut 40)?.expect("missing directories are made");
         if name == b".wh..wh..opq" {
             self.opaque.insert(parent);
@@ -106,6 +109,18 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    fn lies_behind_link(&self, path: &[Vec<u8>]) -> bool {
+        let mut at = ROOT;
+        for name in path {
+            match self.names.get(&(at, name.clone())) {
+                Some(&inode) if self.files[inode].entry.kind == Kind::Symlink => return true,
+                Some(&inode) if self.files[inode].entry.kind == Kind::Directory => at = inode,
+                _ => return false,
+            }
+        }
+        false
     }
 
     fn walk(&mut self, from: Inode, path: &[Vec<u8>], make: bool, links: &mut usize) -> Result<Option<Inode>, Refused> {
