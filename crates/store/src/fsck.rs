@@ -89,6 +89,7 @@ impl Store {
         self.sweep(&mut report)?;
         self.sweep_containers(&mut report)?;
         self.check_images(&mut report)?;
+        self.mend_seams()?;
         Ok(report)
     }
 
@@ -206,6 +207,12 @@ impl Store {
             (again.file()).seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("write", path))?;
             std::io::copy(&mut tar, &mut again.file()).map_err(Error::io("copy", path))?;
         }
+        // Layers that were taken in before loose ends were marked are as sound as they were.
+        let has_marks = match layer.try_clone().map(wharfie_layer::erofs::Inodes::open) {
+            Ok(Ok(inodes)) => inodes.has_loose_ends(),
+            _ => return Ok(false),
+        };
+        let index = if has_marks { index } else { index.without_marks() };
         index.write(again.file(), tar_size).map_err(Error::Layer)?;
         same_outside_tar(layer, again.file(), tar_size).map_err(Error::io("read", path))
     }

@@ -45,6 +45,28 @@ impl Store {
         Ok(shown)
     }
 
+    /// Makes the seams again that were lost, of all images whose layers are here.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read or changed.
+    pub(crate) fn mend_seams(&self) -> Result<()> {
+        let lost: bool = self.read(|db| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM seam WHERE diff_id NOT IN (SELECT diff_id FROM layer))";
+            db.query_row(sql, [], |row| row.get(0))
+        })?;
+        if !lost {
+            return Ok(());
+        }
+        let lease = self.lease()?;
+        for image in self.images()? {
+            let layers: Vec<DiffId> = self.layers_of(&image.id)?.into_iter().map(|layer| layer.diff_id).collect();
+            // Whoever lacks a layer was told of already.
+            let Ok(seams) = lease.sew(&layers) else { continue };
+            self.write(|db| record(db, &seams).map_err(self.metadata_error()))?;
+        }
+        Ok(())
+    }
+
     fn seam_of(&self, chain_id: &ChainId) -> Result<Option<DiffId>> {
         let sql = "SELECT diff_id FROM seam WHERE chain_id = ?1";
         let found: Option<String> =

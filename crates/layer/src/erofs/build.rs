@@ -22,6 +22,7 @@ const BUFFER: usize = 64 << 10;
 #[derive(Debug)]
 pub struct LayerIndex {
     tree: Tree,
+    has_marks: bool,
 }
 
 /// What was written.
@@ -49,7 +50,13 @@ impl LayerIndex {
     /// # Errors
     /// If such a file was needed already and cannot be made.
     pub fn new(directory: &Path) -> Result<Self> {
-        Ok(Self { tree: Tree::new(directory.into())? })
+        Ok(Self { tree: Tree::new(directory.into())?, has_marks: true })
+    }
+
+    /// Leaves out what marks loose ends, as layer files before format 2 did: for comparing with them.
+    #[must_use]
+    pub fn without_marks(self) -> Self {
+        Self { has_marks: false, ..self }
     }
 
     /// Takes one entry, in the order of the archive. The rules are those of extraction beneath a root.
@@ -69,7 +76,8 @@ impl LayerIndex {
         let end = TAR_OFFSET.checked_add(tar_len).ok_or_else(too_large)?;
         let end = expand_sparse(&self.tree, file, end)?;
         let metadata_offset = end.next_multiple_of(BLOCK);
-        let layout = Layout::new(&mut self.tree)?;
+        let mut layout = Layout::new(&mut self.tree)?;
+        layout.loose &= self.has_marks;
         let data_offset = metadata_offset + layout.inodes_len;
         let file_len = data_offset + layout.blocks * BLOCK;
         let blocks = u32::try_from(file_len / BLOCK).map_err(|_| too_large())?;
@@ -190,7 +198,7 @@ impl Layout {
                 mtime: node.mtime,
                 nanos: node.nanos,
                 links: node.links,
-                loose: node.loose,
+                loose: node.loose && self.loose,
             };
             out.put(&inode.encode())?;
             if xattr_len > 0 {

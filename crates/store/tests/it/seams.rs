@@ -1,9 +1,11 @@
 //! What layers leave open about those below them: hard links, and parents that no entry describes.
 
+use std::fs::File;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use wharfie_layer::entry::{Entry, Kind};
+use wharfie_layer::erofs::LayerIndex;
 use wharfie_oci::{DiffId, ImageId};
 use wharfie_store::gc::Kept;
 use wharfie_store::trash::Fate;
@@ -140,4 +142,38 @@ fn seams_go_with_their_layers() {
     place.store.collect(Kept::All).expect("the store can be written");
     assert!(shown.iter().all(|layer| !place.store.layer_path(layer).exists()), "all of them are gone");
     assert_eq!(place.store.sewn(&stack).expect("the store can be read").len(), 2);
+}
+
+#[test]
+fn a_lost_seam_is_made_again() {
+    let place = Place::new();
+    let stack = layers(&place, &[&[dir("tmp", 0o1777, 0)], &[file("tmp/new", "x")]]);
+    image(&place, stack.clone());
+    let seam = place.store.sewn(&stack).expect("the store can be read").pop().expect("there is one");
+    let path = place.store.layer_path(&seam);
+    let bytes = std::fs::read(&path).expect("it is there");
+    std::fs::remove_file(&path).expect("it is there");
+    place.store.fsck(&|_| ()).expect("the store can be read");
+    assert_eq!(std::fs::read(&path).expect("it is there again"), bytes);
+    assert_eq!(place.store.fsck(&|_| ()).expect("the store can be read").findings, []);
+}
+
+#[test]
+fn layers_from_before_marks_are_sound() {
+    let place = Place::new();
+    let members = [file("d/x", "1"), file("e/.wh.y", "")];
+    let id = layers(&place, &[&members]).remove(0);
+    let path = place.store.layer_path(&id);
+    assert!(place.store.open_inodes(&id).expect("it is there").has_loose_ends());
+    let bytes = tar(&members);
+    let file = File::options().read(true).write(true).open(&path).expect("it is there");
+    let mut index = LayerIndex::new(place.folder.path()).expect("the folder is ours");
+    let mut reader = wharfie_layer::tar::Reader::new(bytes.as_slice());
+    while let Some(member) = reader.next_entry().expect("the tar is sound") {
+        index.add(member.entry()).expect("they were taken before");
+    }
+    index.without_marks().write(&file, bytes.len() as u64).expect("the file can be written");
+    assert!(!place.store.open_inodes(&id).expect("it is there").has_loose_ends());
+    image(&place, vec![id]);
+    assert_eq!(place.store.fsck(&|_| ()).expect("the store can be read").findings, []);
 }
