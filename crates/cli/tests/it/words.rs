@@ -10,7 +10,7 @@ use crate::{host, host_with};
 #[test]
 fn a_command_for_another_machine_is_refused_before_anything_is_done() {
     let web = Image::new().with_file("a", "1");
-    let host = crate::host_with(&[(&web, &["web:1"])]);
+    let host = host_with(&[(&web, &["web:1"])]);
     let refused = |words: &[&str], named: &str, code: i32| {
         let outcome = host.run(words);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (code, ""), "{words:?}: {}", outcome.stderr);
