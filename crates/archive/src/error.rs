@@ -61,6 +61,9 @@ pub enum Error {
     /// The manifest names a file that is not there.
     #[error("open {0}: no such file or directory")]
     MissingMember(String),
+    /// The manifest names something as a layer that looks like none.
+    #[error("invalid archive: {0} is no layer")]
+    NoLayer(String),
     /// The archive's documents together are larger than any honest archive's.
     #[error("the archive's documents exceed {limit} bytes")]
     TooLarge {

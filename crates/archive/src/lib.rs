@@ -8,7 +8,9 @@ pub mod docker;
 pub mod error;
 pub mod oci;
 pub mod read;
+#[cfg(test)]
+mod tests;
 pub mod write;
 
 pub use error::{Error, Result};
-pub use read::{ArchivedImage, Intake, Members, StoredLayer, read};
+pub use read::{ArchivedImage, Intake, Members, StoredLayer, Taken, read};

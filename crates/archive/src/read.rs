@@ -1,7 +1,8 @@
 //! Taking an archive apart in one pass, so that a pipe is as good as a file.
 //!
 //! Which members are layers is only said by a document that may come last. So every member that looks like a layer is
-//! handed on at once, documents are kept in memory, and the meaning is found when the stream has ended.
+//! handed on at once, small ones are kept in memory, and the meaning is found when the stream has ended: a member that
+//! looked like a layer and is none harms nobody, and one that did not look like one may still be named as one.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -22,7 +23,22 @@ pub trait Intake {
     ///
     /// # Errors
     /// Whatever goes wrong; the load ends with it.
-    fn layer(&mut self, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<StoredLayer, BoxError>;
+    fn layer(&mut self, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<Taken, BoxError>;
+
+    /// True if the place that layers go to has this one already; it must stay there then.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn has(&mut self, diff_id: &DiffId) -> Result<bool, BoxError>;
+}
+
+/// What became of bytes that looked like a layer.
+#[derive(Debug)]
+pub enum Taken {
+    /// They are one.
+    Layer(StoredLayer),
+    /// They are none, for this reason. Only who names them as a layer has to know.
+    Refused(BoxError),
 }
 
 /// A layer that an [`Intake`] has taken.
@@ -59,11 +75,17 @@ pub struct Members {
 enum Member {
     Document(Vec<u8>),
     Layer(StoredLayer),
+    /// It looked like a layer.
+    Refused(BoxError),
+    /// It looks like nothing that an archive has, and is too large to be kept.
+    Unknown,
     Link(String),
 }
 
 /// 24 MiB: documents of some thousand images; an archive with more is not an image archive.
 const MAX_DOCUMENTS: u64 = 24 << 20;
+/// 1 MiB: of what looks like nothing, more is not kept. An empty tar has 10 KiB.
+const MAX_UNKNOWN: u64 = 1 << 20;
 /// 128 bytes: what remembering a member takes beside its name and content.
 const MEMBER: u64 = 128;
 /// Symbolic links that are followed before a loop is suspected.
@@ -76,11 +98,11 @@ const MAX_LINKS: usize = 16;
 /// When the stream is no such archive, is damaged, contradicts itself, or `intake` fails.
 pub fn read(input: impl Read + Send, intake: &mut dyn Intake, platform: &Platform) -> Result<Vec<ArchivedImage>> {
     let (_, decoder) = Decoder::detect(input).map_err(Error::Tar)?;
-    let members = Members::collect(decoder, intake)?;
+    let mut members = Members::collect(decoder, intake)?;
     if members.document("manifest.json").is_some() {
-        docker::images(&members)
+        docker::images(&mut members, intake)
     } else if members.document("index.json").is_some() {
-        oci::images(&members, platform)
+        oci::images(&mut members, intake, platform)
     } else {
         Err(Error::NoManifest)
     }
@@ -108,7 +130,7 @@ impl Members {
                     head.truncate(n);
                     if is_layer(&name, &head) {
                         let mut bytes = io::Cursor::new(head).chain(&mut member);
-                        Member::Layer(intake.layer(&mut bytes, size, &blob_name(&name)).map_err(Error::Intake)?)
+                        take(intake, &mut bytes, size, &name)?
                     } else if is_document(&name, &head) {
                         documents += size;
                         if documents > MAX_DOCUMENTS {
@@ -116,8 +138,12 @@ impl Members {
                         }
                         member.read_to_end(&mut head).map_err(Error::Read)?;
                         Member::Document(head)
+                    } else if size <= MAX_UNKNOWN && documents + size <= MAX_DOCUMENTS {
+                        documents += size;
+                        member.read_to_end(&mut head).map_err(Error::Read)?;
+                        Member::Document(head)
                     } else {
-                        continue;
+                        Member::Unknown
                     }
                 }
                 _ => continue,
@@ -128,11 +154,16 @@ impl Members {
     }
 
     fn get(&self, name: &str) -> Option<&Member> {
+        self.map.get(&self.place(name)?)
+    }
+
+    /// Where the member of this name really is.
+    fn place(&self, name: &str) -> Option<String> {
         let mut name = normalise("", name);
         for _ in 0..MAX_LINKS {
             match self.map.get(&name)? {
                 Member::Link(target) => name.clone_from(target),
-                found => return Some(found),
+                _ => return Some(name),
             }
         }
         None
@@ -154,26 +185,62 @@ impl Members {
         self.document(name).ok_or_else(|| Error::MissingMember(name.to_owned()))
     }
 
-    /// A layer that must be there.
+    /// The layer that `name` must be. Where the archive has left it out, the one of `diff_id` that is in its place already
+    /// will do; its blob is then the plain tar.
     ///
     /// # Errors
-    /// When it is not.
-    pub fn layer(&self, name: &str) -> Result<&StoredLayer> {
-        match self.get(name) {
-            Some(Member::Layer(layer)) => Ok(layer),
-            _ => Err(Error::MissingMember(name.to_owned())),
+    /// When it is nowhere, or is no layer.
+    pub fn layer(&mut self, name: &str, diff_id: &DiffId, intake: &mut dyn Intake) -> Result<Found> {
+        let Some(place) = self.place(name) else {
+            return match intake.has(diff_id).map_err(Error::Intake)? {
+                true => Ok(Found::Elsewhere),
+                false => Err(Error::MissingMember(name.to_owned())),
+            };
+        };
+        if let Some(Member::Document(bytes)) = self.map.get(&place) {
+            let taken = take(intake, &mut bytes.as_slice(), bytes.len() as u64, &place)?;
+            if let Member::Refused(why) = taken {
+                return Err(Error::Intake(why));
+            }
+            self.map.insert(place.clone(), taken);
+        }
+        match self.map.get(&place) {
+            Some(Member::Layer(layer)) => Ok(Found::Here(layer.clone())),
+            Some(Member::Refused(_)) => match self.map.remove(&place) {
+                Some(Member::Refused(why)) => Err(Error::Intake(why)),
+                _ => Err(Error::NoLayer(name.to_owned())),
+            },
+            _ => Err(Error::NoLayer(name.to_owned())),
         }
     }
 }
 
+/// Where a layer that an image names was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// In the archive.
+    Here(StoredLayer),
+    /// Only where the layers go to, which had it before.
+    Elsewhere,
+}
+
+fn take(intake: &mut dyn Intake, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<Member> {
+    Ok(match intake.layer(bytes, size, &blob_name(name)).map_err(Error::Intake)? {
+        Taken::Layer(layer) => Member::Layer(layer),
+        Taken::Refused(why) => Member::Refused(why),
+    })
+}
+
 /// Checks that `layers` are the ones `config` names.
-pub(crate) fn check_layers(config: &ImageConfig, layers: &[&StoredLayer]) -> Result<()> {
+pub(crate) fn check_layers(config: &ImageConfig, layers: &[Found]) -> Result<()> {
     let named = &config.rootfs.diff_ids;
     if layers.len() != named.len() {
         return Err(Error::LayerCount { expected: layers.len(), actual: named.len() });
     }
     for (position, (layer, expected)) in layers.iter().zip(named).enumerate() {
-        if layer.diff_id != *expected {
+        if let Found::Here(layer) = layer
+            && layer.diff_id != *expected
+        {
             return Err(Error::DiffId { position, expected: expected.clone(), actual: layer.diff_id.clone() });
         }
     }
@@ -181,7 +248,7 @@ pub(crate) fn check_layers(config: &ImageConfig, layers: &[&StoredLayer]) -> Res
 }
 
 pub(crate) fn json<'a, T: serde::Deserialize<'a>>(member: &str, bytes: &'a [u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|source| Error::Json { member: member.to_owned(), source })
+    wharfie_oci::json::from_slice(bytes).map_err(|source| Error::Json { member: member.to_owned(), source })
 }
 
 /// `blobs/sha256/abc` is `sha256:abc`.
@@ -193,11 +260,7 @@ fn blob_name(name: &str) -> String {
 }
 
 fn is_layer(name: &str, head: &[u8]) -> bool {
-    name.ends_with("layer.tar")
-        || Compression::detect(head) != Compression::None
-        || tar::is_header(head)
-        // An empty tar: nothing but zeros.
-        || (name.starts_with("blobs/") && head.len() == BLOCK && head.iter().all(|b| *b == 0))
+    name.ends_with("layer.tar") || Compression::detect(head) != Compression::None || tar::is_header(head)
 }
 
 fn is_document(name: &str, head: &[u8]) -> bool {

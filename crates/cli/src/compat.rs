@@ -38,7 +38,8 @@ pub fn engine_text(error: &Error) -> String {
         | Error::Container(_)
         | Error::NoSuchVolume(_) => format!("{DAEMON}{error}"),
         Error::Runtime(why) => format!("{DAEMON}{}", with_reasons(why)),
-        Error::Remote(why) if why.refusal().is_some() => reasons(why),
+        // Of several errors docker's daemon tells the first.
+        Error::Remote(why) if why.refusal().is_some() => why.refusal().map_or_else(String::new, ToString::to_string),
         Error::Pull { reference, source } => format!("{DAEMON}{}", pull_text(reference, source)),
         _ => with_reasons(error),
     }
@@ -52,10 +53,13 @@ fn pull_text(reference: &str, why: &wharfie_remote::Error) -> String {
     let said = why.refusal().map_or_else(|| why.to_string(), ToString::to_string);
     match why.status() {
         Some(_) if why.has_code("NAME_UNKNOWN") => format!("repository {repository} not found: {said}"),
-        Some(404) if why.has_code("MANIFEST_UNKNOWN") => format!("manifest for {reference} not found: {said}"),
-        Some(401 | 403) if why.has_code("DENIED") => format!(
-            "pull access denied for {repository}, repository does not exist or may require 'docker login': {DENIED}"
-        ),
+        Some(400..=499) if why.has_code("MANIFEST_UNKNOWN") => format!("manifest for {reference} not found: {said}"),
+        Some(400..=499) if why.has_code("DENIED") => {
+            let said = if why.refusal().is_some_and(wharfie_remote::ApiError::has_own_words) { &said } else { DENIED };
+            format!(
+                "pull access denied for {repository}, repository does not exist or may require 'docker login': {said}"
+            )
+        }
         // Scripts compare these whole.
         _ if matches!(why, wharfie_remote::Error::NoBasicCredentials { .. }) => reasons(why),
         _ if why.refusal().is_some() => said,

@@ -54,6 +54,7 @@ fn start(program: String, words: &[String]) -> Result {
         Parsed::Run(invocation) => {
             let context = Context::new(program, invocation.path, invocation.globals)?;
             check_log_level(&context)?;
+            crate::machine::check(&context)?;
             // Monitors have no user, only the command that started them.
             let ours = [monitor::MONITOR_WORD, freeze::GUARD_WORD];
             let is_ours = ours.iter().any(|word| context.path.ends_with(word));

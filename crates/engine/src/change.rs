@@ -1,6 +1,7 @@
-//! `--change`: single Dockerfile instructions applied to an image's configuration, as `import` and `commit` take them.
+//! `--change`: Dockerfile instructions applied to an image's configuration, as `import` and `commit` take them.
 
 mod expand;
+mod lines;
 mod words;
 
 use wharfie_oci::config::{ContainerConfig, Empty, Healthcheck};
@@ -17,8 +18,13 @@ use words::{name_values, parse_json_words, split_words};
 /// When a line is no instruction, none that may be used here, or makes no sense; in docker's words.
 pub fn apply(config: &mut ContainerConfig, changes: &[String]) -> Result<()> {
     let mut state = State { config, is_cmd_set: false, is_entrypoint_set: false };
-    for change in changes {
-        state.apply(change)?;
+    // All of them are one Dockerfile, as with docker.
+    let instructions = lines::instructions(&changes.join("\n"));
+    if instructions.is_empty() && !changes.is_empty() {
+        return Err(refuse("file with no instructions"));
+    }
+    for instruction in &instructions {
+        state.apply(instruction)?;
     }
     // An entrypoint of its own does not want the arguments meant for another one.
     if state.is_entrypoint_set && !state.is_cmd_set {
@@ -39,10 +45,6 @@ fn refuse(text: impl Into<String>) -> Error {
 
 impl State<'_> {
     fn apply(&mut self, line: &str) -> Result<()> {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            return Err(refuse("file with no instructions"));
-        }
         let (word, rest) = line.split_once(|c: char| c.is_whitespace()).unwrap_or((line, ""));
         let (word, rest) = (word.to_ascii_lowercase(), rest.trim());
         let known =
@@ -50,17 +52,28 @@ impl State<'_> {
         if !known.contains(&word.as_str()) {
             return Err(refuse(format!("{word} is not a valid change command")));
         }
+        let keyword = word.to_ascii_uppercase();
         if rest.is_empty() && !matches!(word.as_str(), "cmd" | "entrypoint") {
-            return Err(refuse(format!("{} requires at least one argument", word.to_ascii_uppercase())));
+            let count = if matches!(word.as_str(), "user" | "workdir") { "exactly" } else { "at least" };
+            return Err(refuse(format!("{keyword} requires {count} one argument")));
+        }
+        if let Some(flag) = rest.strip_prefix("--")
+            && word != "healthcheck"
+            && word != "onbuild"
+        {
+            let name = flag.split(|c: char| c == '=' || c.is_whitespace()).next().unwrap_or_default();
+            if !name.is_empty() {
+                return Err(refuse(format!("Unknown flag: {name}")));
+            }
         }
         match word.as_str() {
-            "cmd" => self.command(rest),
-            "entrypoint" => self.entrypoint(rest),
+            "cmd" => self.command(rest)?,
+            "entrypoint" => self.entrypoint(rest)?,
             "env" => return self.env(rest),
             "label" => return self.label(rest),
             "expose" => return self.expose(rest),
             "healthcheck" => return self.healthcheck(rest),
-            "onbuild" => self.config.on_build.get_or_insert_default().push(rest.to_owned()),
+            "onbuild" => self.config.on_build.get_or_insert_default().push(trigger(rest)?.to_owned()),
             "user" => self.config.user = expand(rest, &self.variables())?,
             "volume" => return self.volume(rest),
             _ => {
@@ -76,26 +89,28 @@ impl State<'_> {
         pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    fn command(&mut self, rest: &str) {
-        let words = command_words(rest);
+    fn command(&mut self, rest: &str) -> Result<()> {
+        let words = command_words(rest)?;
         if !words.is_empty() {
             self.config.cmd = Some(words);
             self.is_cmd_set = true;
         }
+        Ok(())
     }
 
-    fn entrypoint(&mut self, rest: &str) {
-        let words = command_words(rest);
+    fn entrypoint(&mut self, rest: &str) -> Result<()> {
+        let words = command_words(rest)?;
         if !words.is_empty() {
             self.config.entrypoint = Some(words);
             self.is_entrypoint_set = true;
         }
+        Ok(())
     }
 
     fn env(&mut self, rest: &str) -> Result<()> {
         // All pairs of one line see the values from before it.
         let before = self.variables();
-        for (name, value) in name_values(rest).ok_or_else(|| refuse("ENV must have two arguments"))? {
+        for (name, value) in name_values("ENV", rest)? {
             let (name, value) = (expand(&name, &before)?, expand(&value, &before)?);
             if name.is_empty() {
                 return Err(refuse("ENV names can not be blank"));
@@ -113,7 +128,7 @@ impl State<'_> {
 
     fn label(&mut self, rest: &str) -> Result<()> {
         let variables = self.variables();
-        for (name, value) in name_values(rest).ok_or_else(|| refuse("LABEL must have two arguments"))? {
+        for (name, value) in name_values("LABEL", rest)? {
             let (name, value) = (expand(&name, &variables)?, expand(&value, &variables)?);
             if name.is_empty() {
                 return Err(refuse("LABEL names can not be blank"));
@@ -133,7 +148,8 @@ impl State<'_> {
     }
 
     fn volume(&mut self, rest: &str) -> Result<()> {
-        let words = match parse_json_words(rest) {
+        let words = match parse_json_words(rest)? {
+            Some(words) if words.is_empty() => return Err(refuse("VOLUME requires at least one argument")),
             Some(words) => words,
             None => split_words(rest),
         };
@@ -158,7 +174,7 @@ impl State<'_> {
             let nanoseconds = || -> Result<i64> {
                 let parsed =
                     duration::parse(value).ok_or_else(|| refuse(format!("time: invalid duration \"{value}\"")))?;
-                if (1..1_000_000).contains(&parsed) || parsed < 0 {
+                if parsed < MIN_INTERVAL {
                     return Err(refuse(format!("Interval \"{name}\" cannot be less than 1ms")));
                 }
                 Ok(parsed)
@@ -178,12 +194,16 @@ impl State<'_> {
                 _ => return Err(refuse(format!("Unknown flag: {name}"))),
             }
         }
+        if rest.is_empty() {
+            return Err(refuse("HEALTHCHECK requires at least one argument"));
+        }
         let (kind, command) = rest.split_once(|c: char| c.is_whitespace()).unwrap_or((rest, ""));
         check.test = Some(match kind.to_ascii_uppercase().as_str() {
             "NONE" if command.trim().is_empty() => vec!["NONE".to_owned()],
             "NONE" => return Err(refuse("HEALTHCHECK NONE takes no arguments")),
             "CMD" if command.trim().is_empty() => return Err(refuse("Missing command after HEALTHCHECK CMD")),
-            "CMD" => match parse_json_words(command.trim()) {
+            "CMD" => match parse_json_words(command.trim())? {
+                Some(words) if words.is_empty() => return Err(refuse("Missing command after HEALTHCHECK CMD")),
                 Some(words) => std::iter::once("CMD".to_owned()).chain(words).collect(),
                 None => vec!["CMD-SHELL".to_owned(), command.trim().to_owned()],
             },
@@ -195,18 +215,32 @@ impl State<'_> {
 }
 
 /// Exec form as it is, shell form behind the shell; nothing is expanded in either.
-fn command_words(rest: &str) -> Vec<String> {
-    match parse_json_words(rest) {
+fn command_words(rest: &str) -> Result<Vec<String>> {
+    Ok(match parse_json_words(rest)? {
         Some(words) => words,
         None if rest.is_empty() => Vec::new(),
         None => vec!["/bin/sh".to_owned(), "-c".to_owned(), rest.to_owned()],
+    })
+}
+
+/// An instruction that may wait for another build.
+fn trigger(rest: &str) -> Result<&str> {
+    match rest.split_whitespace().next().unwrap_or_default().to_ascii_uppercase().as_str() {
+        "ONBUILD" => Err(refuse("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")),
+        word @ ("FROM" | "MAINTAINER") => Err(refuse(format!("{word} isn't allowed as an ONBUILD trigger"))),
+        _ => Ok(rest),
     }
 }
 
-/// `80`, `80/udp`, `9000-9002/tcp`: every port with its protocol.
+/// 1 ms, in nanoseconds: more often nobody can look.
+const MIN_INTERVAL: i64 = 1_000_000;
+
+/// `80`, `80/udp`, `9000-9002/tcp`, `8080:80`: every port of the container with its protocol. Where it would be on the
+/// host is no matter here.
 fn ports(word: &str) -> Result<Vec<String>> {
-    let bad = || refuse(format!("invalid containerPort: {word}"));
-    let (range, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
+    let (whole, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
+    let (_, range) = whole.rsplit_once(':').unwrap_or(("", whole));
+    let bad = || refuse(format!("Invalid containerPort: {range}"));
     let protocol = protocol.to_ascii_lowercase();
     if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
         return Err(refuse(format!("invalid proto: {protocol}")));
@@ -304,6 +338,16 @@ mod tests {
     }
 
     #[test]
+    fn changes_are_read_as_one_dockerfile() {
+        let empty = ContainerConfig::default;
+        let several = r#"{"Env":["b=1","c=2"],"Cmd":["a"],"Labels":{"x":"y"}}"#;
+        check(empty(), &["CMD [\"a\"]\nENV b=1 c=2\nLABEL x=y"], several);
+        check(empty(), &["# note\nCMD [\"a\"] # rest", "ENV b=1 \\", "  c=2", "LABEL x=y"], several);
+        check(empty(), &["EXPOSE 8080:80 127.0.0.1:53:53/udp"], r#"{"ExposedPorts":{"53/udp":{},"80/tcp":{}}}"#);
+        check(empty(), &["ENV a=$$x"], r#"{"Env":["a=x"]}"#);
+    }
+
+    #[test]
     fn refusals_use_dockers_words() {
         for (change, expected) in [
             ("RUN x", "run is not a valid change command"),
@@ -314,7 +358,18 @@ mod tests {
             ("ENV", "ENV requires at least one argument"),
             ("ENV a", "ENV must have two arguments"),
             ("LABEL me", "LABEL must have two arguments"),
-            ("EXPOSE 99999", "invalid containerPort: 99999"),
+            ("ENV a=b c", "Syntax error - can't find = in \"c\". Must be of the form: name=value"),
+            ("EXPOSE 99999", "Invalid containerPort: 99999"),
+            ("USER", "USER requires exactly one argument"),
+            ("CMD --x a", "Unknown flag: x"),
+            ("ONBUILD ONBUILD RUN x", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"),
+            ("ONBUILD from x", "FROM isn't allowed as an ONBUILD trigger"),
+            ("CMD [1, 2]", "when using JSON array syntax, arrays must be comprised of strings only"),
+            ("VOLUME []", "VOLUME requires at least one argument"),
+            ("HEALTHCHECK CMD []", "Missing command after HEALTHCHECK CMD"),
+            ("HEALTHCHECK --interval=0s CMD x", "Interval \"interval\" cannot be less than 1ms"),
+            ("HEALTHCHECK --retries=1", "HEALTHCHECK requires at least one argument"),
+            ("CMD a\nRUN x", "run is not a valid change command"),
         ] {
             check(ContainerConfig::default(), &[change], expected);
         }

@@ -53,7 +53,7 @@ impl Engine {
         match &manifest.content {
             AnyManifest::Manifest(image) => {
                 let mut blobs: Vec<&Descriptor> = vec![&image.config];
-                for layer in image.layers.iter().filter(|layer| !layer.media_type.is_foreign_layer()) {
+                for layer in image.layers.iter().filter(|layer| !layer.is_elsewhere()) {
                     if !blobs.iter().any(|known| known.digest == layer.digest) {
                         blobs.push(layer);
                     }

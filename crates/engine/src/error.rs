@@ -36,7 +36,7 @@ pub enum Error {
     #[error("no matching manifest for {0} in the manifest list entries")]
     NoPlatform(String),
     /// The manifest describes something else than an image.
-    #[error("the manifest is for no image: its configuration is of type {0:?}")]
+    #[error("unsupported media type {0}")]
     NoImage(String),
     /// A manifest and its configuration contradict each other.
     #[error("invalid manifest: it has {layers} layers, its configuration {diff_ids}")]

@@ -1,8 +1,9 @@
 //! Listing images.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
-use wharfie_oci::{ImageId, Reference};
+use wharfie_oci::{ImageId, Reference, Timestamp};
 use wharfie_store::{ImageRow, Store};
 
 use crate::engine::Engine;
@@ -36,12 +37,13 @@ impl Engine {
     pub fn list(&self, list: &List) -> Result<Vec<Listed>> {
         let store = self.reader()?;
         let filters = &list.filters;
-        let created = |name: &String| -> Result<i64> {
+        let created = |name: &String| -> Result<Timestamp> {
             let found = names::find(store, name)?;
-            Ok(store.image(&found.id)?.and_then(|image| image.created).unwrap_or(i64::MIN))
+            store.image(&found.id)?.map_or(Ok(NEVER), |image| self.moment(store, &image))
         };
         let before = filters.before.iter().map(created).collect::<Result<Vec<_>>>()?;
         let since = filters.since.iter().map(created).collect::<Result<Vec<_>>>()?;
+        let limits: Vec<Timestamp> = before.iter().chain(&since).chain(&filters.until).copied().collect();
 
         let images = store.images()?;
         let parents: BTreeSet<ImageId> = images.iter().filter_map(|image| image.parent.clone()).collect();
@@ -53,10 +55,9 @@ impl Engine {
             if references.is_empty() && is_parent && !list.all {
                 continue;
             }
-            let made = image.created.unwrap_or(i64::MIN);
-            if before.iter().any(|limit| made >= *limit)
+            let made = self.made(store, &image, &limits)?;
+            if before.iter().chain(&filters.until).any(|limit| made >= *limit)
                 || since.iter().any(|limit| made <= *limit)
-                || filters.until.is_some_and(|until| made >= until.seconds)
             {
                 continue;
             }
@@ -76,18 +77,34 @@ impl Engine {
             }
             listed.push(Listed { image, references });
         }
-        listed.sort_by(|a, b| {
-            let name = |listed: &Listed| listed.references.first().map(Reference::canonical);
-            b.image
-                .created
-                .cmp(&a.image.created)
-                .then_with(|| name(a).is_none().cmp(&name(b).is_none()))
-                .then_with(|| name(a).cmp(&name(b)))
-                .then_with(|| a.image.id.cmp(&b.image.id))
+        // Names are put together once for each image, not at every comparison.
+        listed.sort_by_cached_key(|listed| {
+            let name = listed.references.first().map(Reference::canonical);
+            (Reverse(listed.image.created), name.is_none(), name, listed.image.id.clone())
         });
         Ok(listed)
     }
+
+    /// When an image was made, as exactly as comparing it with `limits` needs: the second is at hand, the rest is in the
+    /// configuration.
+    pub(crate) fn made(&self, store: &Store, image: &ImageRow, limits: &[Timestamp]) -> Result<Timestamp> {
+        let Some(seconds) = image.created else { return Ok(NEVER) };
+        if limits.iter().any(|limit| limit.seconds == seconds) {
+            return self.moment(store, image);
+        }
+        Ok(Timestamp { seconds, nanos: 0 })
+    }
+
+    fn moment(&self, store: &Store, image: &ImageRow) -> Result<Timestamp> {
+        let Some(seconds) = image.created else { return Ok(NEVER) };
+        let config = self.config_of(store, &image.id)?;
+        let exact = config.created.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
+        Ok(exact.filter(|exact| exact.seconds == seconds).unwrap_or(Timestamp { seconds, nanos: 0 }))
+    }
 }
+
+/// Before everything: what does not say when it was made.
+const NEVER: Timestamp = Timestamp { seconds: i64::MIN, nanos: 0 };
 
 pub(crate) fn references_by_image(store: &Store) -> Result<HashMap<ImageId, Vec<Reference>>> {
     let mut map: HashMap<ImageId, Vec<Reference>> = HashMap::new();
@@ -106,10 +123,14 @@ fn matching(references: Vec<Reference>, patterns: &[String]) -> Result<Vec<Refer
     let mut matched = Vec::new();
     for reference in references {
         let repository = reference.repository();
-        let spellings = [reference.familiar(), repository.familiar(), reference.canonical(), repository.canonical()];
+        let familiar = [reference.familiar(), repository.familiar()];
+        let canonical = [reference.canonical(), repository.canonical()];
         let mut is_match = false;
         for pattern in patterns {
-            for spelling in &spellings {
+            // Docker Hub must be named to be meant: a star in its place stands for private registries.
+            let host = pattern.split('/').next().unwrap_or_default();
+            let whole = if host.contains(['*', '?', '[', '\\']) { &[][..] } else { &canonical };
+            for spelling in familiar.iter().chain(whole) {
                 is_match |= glob::matches(pattern, spelling).map_err(|_| Error::Pattern)?;
             }
         }

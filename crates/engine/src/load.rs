@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use wharfie_archive::{ArchivedImage, Intake, StoredLayer};
+use wharfie_archive::{ArchivedImage, Intake, StoredLayer, Taken};
 use wharfie_content::event::{Event, Subject, task};
 use wharfie_content::{BoxError, Observer, Outcome, Warning};
 use wharfie_oci::{DiffId, ImageId, Platform, Reference, Timestamp};
@@ -100,16 +100,37 @@ struct LeaseIntake<'a> {
 }
 
 impl Intake for LeaseIntake<'_> {
-    fn layer(&mut self, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<StoredLayer, BoxError> {
+    fn layer(&mut self, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<Taken, BoxError> {
         let diff_id = name.parse::<DiffId>().ok();
         let observer = self.observer;
-        Ok(task(observer, Subject::Load { diff_id }, |id| -> Result<_, Error> {
+        let stored = task(observer, Subject::Load { diff_id }, |id| -> Result<_, Error> {
             let mut counted = Counted { inner: bytes, done: 0, total: size, told: 0, id, observer };
             let ingested = self.lease.ingest(&mut counted, Ingest::default(), &|| ())?;
             let diff_id = ingested.layer.diff_id;
             let blob = ingested.blob.map_or_else(|| diff_id.digest().clone(), |blob| blob.digest);
             Ok((StoredLayer { diff_id, blob }, Outcome::Done))
-        })?)
+        });
+        match stored {
+            Ok(layer) => Ok(Taken::Layer(layer)),
+            // Whatever the archive's manifest does not name as a layer may look like one and be none.
+            Err(Error::Store(why)) if is_about_bytes(&why) => Ok(Taken::Refused(why.into())),
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    fn has(&mut self, diff_id: &DiffId) -> Result<bool, BoxError> {
+        // What this archive brought, or what only removed images have, is not here as far as anyone is told.
+        Ok(self.lease.hold_layer(diff_id)?.is_some_and(|layer| !layer.is_only_kept))
+    }
+}
+
+/// True if the bytes were no layer; false if something here went wrong.
+fn is_about_bytes(why: &wharfie_store::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    match why {
+        wharfie_store::Error::Layer(why) => !matches!(why, wharfie_layer::Error::Io { .. }),
+        wharfie_store::Error::Source(why) => matches!(why.kind(), InvalidData | InvalidInput | UnexpectedEof),
+        _ => false,
     }
 }
 

@@ -29,7 +29,8 @@ pub fn find(store: &Store, text: &str) -> Result<Found> {
             None => Err(Error::NoSuchImage(id.to_string())),
         };
     }
-    let reference = text.parse::<Reference>().map_err(Error::BadName)?.without_redundant_tag().or_latest();
+    let named = text.parse::<Reference>().map_err(Error::BadName)?.or_latest();
+    let reference = named.clone().without_redundant_tag();
     if let Some(id) = store.resolve(&reference.canonical())? {
         return Ok(Found { id, reference: Some(reference) });
     }
@@ -39,7 +40,7 @@ pub fn find(store: &Store, text: &str) -> Result<Found> {
             return Ok(Found { id: id.clone(), reference: None });
         }
     }
-    Err(Error::NoSuchImage(reference.familiar()))
+    Err(Error::NoSuchImage(named.familiar()))
 }
 
 /// The reference behind a row. Rows are written from references, so this cannot fail on a sound store.

@@ -1,8 +1,10 @@
 //! Pruning: removing what nobody names or uses, for the disk's sake.
 
+use std::collections::BTreeSet;
+
 use wharfie_oci::{ImageId, Reference};
 use wharfie_store::gc::Kept;
-use wharfie_store::trash::Fate;
+use wharfie_store::trash::{Fate, nanos};
 
 use crate::engine::Engine;
 use crate::error::Result;
@@ -19,13 +21,23 @@ pub struct Prune {
     pub filters: Filters,
 }
 
+/// What a prune came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pruned {
+    /// Names, images and layers that are not to be seen any more.
+    pub removed: Vec<Removed>,
+    /// Bytes of the files in the layers that were freed, those of images removed earlier included.
+    pub reclaimed: u64,
+}
+
 impl Engine {
     /// Removes images that have no tag and no children, or with `all` every image that is not only a parent, and frees
-    /// their space at once, together with everything removed earlier that was still being kept.
+    /// their space at once, together with what was removed earlier and was still being kept: with `until` only what was
+    /// removed before that moment, with labels nothing of it, since both say that not everything is meant.
     ///
     /// # Errors
     /// When the store cannot be written. Images that something still needs are passed over.
-    pub fn prune(&self, prune: &Prune) -> Result<Vec<Removed>> {
+    pub fn prune(&self, prune: &Prune) -> Result<Pruned> {
         let store = self.freeing_writer()?;
         let mut remover = Remover { store, fate: Fate::Freed, removed: Vec::new() };
         for (id, references) in self.candidates(prune)? {
@@ -41,23 +53,31 @@ impl Engine {
                 }
             }
         }
-        store.collect(Kept::All)?;
-        Ok(remover.removed)
+        let kept = match prune.filters.until {
+            _ if prune.filters.needs_labels() => Kept::Expired,
+            Some(until) => Kept::Before(nanos(until)),
+            None => Kept::All,
+        };
+        let collected = store.collect(kept)?;
+        Ok(Pruned { removed: remover.removed, reclaimed: collected.content })
     }
 
     fn candidates(&self, prune: &Prune) -> Result<Vec<(ImageId, Vec<Reference>)>> {
         let store = self.writer()?;
         let images = store.images()?;
         let mut references = references_by_image(store)?;
+        let parents: BTreeSet<&ImageId> = images.iter().filter_map(|image| image.parent.as_ref()).collect();
         let mut candidates = Vec::new();
         for image in &images {
             let references = references.remove(&image.id).unwrap_or_default();
-            let has_children = images.iter().any(|other| other.parent.as_ref() == Some(&image.id));
+            let has_children = parents.contains(&image.id);
             let has_tag = references.iter().any(|reference| reference.tag().is_some());
             if has_children && (references.is_empty() || !prune.all) || has_tag && !prune.all {
                 continue;
             }
-            if prune.filters.until.is_some_and(|until| image.created.unwrap_or(i64::MIN) > until.seconds) {
+            if let Some(until) = prune.filters.until
+                && self.made(store, image, &[until])? > until
+            {
                 continue;
             }
             if prune.filters.needs_labels() && !prune.filters.accepts_labels(&self.config_of(store, &image.id)?) {

@@ -4,6 +4,7 @@
 //! Children before parents, names last: nothing is visible before all of it is there and proven.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 
 use wharfie_content::event::{Event, Subject, TaskId, task};
 use wharfie_content::{Mismatch, Observer, Outcome, Verified, Warning};
@@ -59,7 +60,7 @@ impl Engine {
         let tag = reference.tag().map_or_else(|| reference.familiar(), str::to_owned);
         let what = Subject::Resolve { tag, repository: reference.repository().path().to_owned() };
         let result = task(observer, what, |_| -> Result<_> {
-            let (id, is_newer) = match self.unchanged(&reference, &found.digest, pull)? {
+            let (id, is_newer) = match self.unchanged(&reference, &found, pull)? {
                 Some(id) => (id, false),
                 None => self.fetch(&client, &reference, &found, pull, observer)?,
             };
@@ -73,22 +74,30 @@ impl Engine {
     }
 
     /// The image, if `reference` stands for what the registry has already.
-    fn unchanged(&self, reference: &Reference, digest: &Digest, pull: &Pull) -> Result<Option<ImageId>> {
+    fn unchanged(&self, reference: &Reference, found: &Descriptor, pull: &Pull) -> Result<Option<ImageId>> {
         let store = self.reader()?;
-        let by_digest = Reference::digested(reference.repository().clone(), digest.clone());
+        let by_digest = Reference::digested(reference.repository().clone(), found.digest.clone());
         let Some(id) = store.resolve(&by_digest.canonical())? else { return Ok(None) };
         // A damaged image is brought back by pulling it, so it cannot count as up to date.
         if store.resolve(&reference.canonical())?.as_ref() != Some(&id) || !store.is_whole(&id)? {
             return Ok(None);
         }
-        if let Some(wanted) = &pull.platform {
-            // Another platform of the same index may be here.
-            let config = self.config_of(store, &id)?;
-            if wanted.distance(&config.platform()).is_none() {
-                return Ok(None);
-            }
+        // Another platform of the same index may be here. What is no index is what it is, unless the user asks.
+        let wanted = match &pull.platform {
+            Some(wanted) => wanted,
+            None if found.media_type.is_index() => &self.config().platform,
+            None => return Ok(Some(id)),
+        };
+        let index = std::fs::read(store.blob_path(&found.digest)).ok();
+        let index = index.and_then(|bytes| AnyManifest::parse(&bytes, &found.media_type).ok());
+        if let Some(AnyManifest::Index(index)) = index
+            && let Some(chosen) = index.select(wanted)
+        {
+            let is_here = store.manifests_of(&id)?.iter().any(|(_, digest)| *digest == chosen.digest);
+            return Ok(is_here.then_some(id));
         }
-        Ok(Some(id))
+        let fits = wanted.distance(&self.config_of(store, &id)?.platform()).is_some();
+        Ok(fits.then_some(id))
     }
 
     fn fetch(
@@ -109,6 +118,10 @@ impl Engine {
             .map_err(|source| Error::Config { id: ImageId::new(manifest.config.digest.clone()), source })?;
         if manifest.layers.len() != config.rootfs.diff_ids.len() {
             return Err(Error::LayerCount { layers: manifest.layers.len(), diff_ids: config.rootfs.diff_ids.len() });
+        }
+        // What could not be recorded in the end need not be downloaded first.
+        if config.rootfs.diff_ids.len() > wharfie_store::MAX_LAYERS {
+            return Err(wharfie_store::Error::MaxDepth.into());
         }
         if manifests.len() == 1
             && let (Some(asked), Err(_)) = (&pull.platform, check_platform("", &config, pull.platform.as_ref()))
@@ -154,32 +167,50 @@ fn choose(
 ) -> Result<Manifest> {
     let mut next = found.clone();
     for _ in 0..MAX_DEPTH {
-        let fetched = client.manifest(next.digest.as_str(), Some(&next))?;
+        // What the registry said of the size of the first is no promise: the digest is.
+        let expected = Some(&next).filter(|_| !manifests.is_empty());
+        let fetched = client.manifest(next.digest.as_str(), expected)?;
         lease.put_blob(&fetched.bytes)?;
         manifests.push((fetched.descriptor.media_type.clone(), fetched.descriptor.digest.clone()));
         match fetched.content {
             AnyManifest::Manifest(manifest) => return Ok(*manifest),
             AnyManifest::Index(index) => {
-                next = index.select(wanted).cloned().ok_or_else(|| Error::NoPlatform(wanted.to_string()))?;
+                let chosen = index.select_by(wanted, |member| platform_of(client, member))?;
+                next = chosen.cloned().ok_or_else(|| Error::NoPlatform(wanted.to_string()))?;
             }
         }
     }
     Err(Error::NoPlatform(wanted.to_string()))
 }
 
+/// What an image is for that its index says nothing about; `None` for what is no image.
+fn platform_of(client: &RepositoryClient, member: &Descriptor) -> Result<Option<Platform>> {
+    let fetched = client.manifest(member.digest.as_str(), Some(member))?;
+    let AnyManifest::Manifest(manifest) = fetched.content else { return Ok(None) };
+    match fetch_config(client, &manifest) {
+        Ok(bytes) => Ok(ImageConfig::parse(&bytes).ok().map(|config| config.platform())),
+        Err(Error::NoImage(_)) => Ok(None),
+        Err(why) => Err(why),
+    }
+}
+
 fn fetch_config(client: &RepositoryClient, manifest: &Manifest) -> Result<Vec<u8>> {
-    use std::io::Read;
     let config = &manifest.config;
-    if !config.media_type.is_config() && config.media_type != MediaType::default() {
+    if !config.media_type.may_be_config() {
         return Err(Error::NoImage(config.media_type.to_string()));
     }
     if config.size > wharfie_oci::manifest::MAX_MANIFEST_BYTES {
         return Err(Error::TooLarge { what: "configuration", size: config.size });
     }
-    let mut bytes = Vec::new();
-    let blob = client.blob(config, Watch::silent())?;
-    Verified::new(blob, config).read_to_end(&mut bytes).map_err(|why| of_transfer("image config", config, why))?;
-    Ok(bytes)
+    loop {
+        let mut bytes = Vec::new();
+        let mut blob = client.blob(config, Watch::silent())?;
+        match Verified::new(&mut blob, config).read_to_end(&mut bytes) {
+            Ok(_) => return Ok(bytes),
+            Err(why) if Mismatch::within(&why).is_some() && blob.came_from_a_mirror() => {}
+            Err(why) => return Err(of_transfer("image config", config, why)),
+        }
+    }
 }
 
 /// Where layers come from and go to.
@@ -232,17 +263,20 @@ impl Layers<'_> {
     fn fetch_one(&self, id: TaskId, layer: &Descriptor, diff_id: &DiffId) -> Result<()> {
         self.lease.hold_blob(&layer.digest)?;
         let watch = Watch { observer: self.observer, task: id };
-        let mut blob = self.client.blob(layer, watch)?;
         let observer = self.observer;
-        let mut counted = Counted { inner: &mut blob, done: 0, total: layer.size, told: 0, id, observer };
         let ingest = Ingest { blob: Some(layer), diff_id: Some(diff_id) };
         let arrived = || observer.observe(Event::Verified { task: id });
-        self.lease.ingest(&mut counted, ingest, &arrived).map_err(|why| match why {
-            wharfie_store::Error::Source(why) => of_transfer("filesystem layer", layer, why),
-            wharfie_store::Error::Mismatch(_) => verification("filesystem layer", layer),
-            why => why.into(),
-        })?;
-        Ok(())
+        loop {
+            let mut blob = self.client.blob(layer, watch)?;
+            let mut counted = Counted { inner: &mut blob, done: 0, total: layer.size, told: 0, id, observer };
+            return match self.lease.ingest(&mut counted, ingest, &arrived) {
+                Ok(_) => Ok(()),
+                Err(wharfie_store::Error::Mismatch(_)) if blob.came_from_a_mirror() => continue,
+                Err(wharfie_store::Error::Source(why)) => Err(of_transfer("filesystem layer", layer, why)),
+                Err(wharfie_store::Error::Mismatch(_)) => Err(verification("filesystem layer", layer)),
+                Err(why) => Err(why.into()),
+            };
+        }
     }
 }
 

@@ -59,6 +59,9 @@ impl Engine {
             let id = id.ok_or_else(|| Error::NothingToPush(repository.familiar()))?;
             pushed.push(self.push_one(&reference, &id, observer)?);
         }
+        for warning in self.remote().take_warnings() {
+            observer.observe(Event::Warned(warning));
+        }
         observer.observe(Event::Ended { task: begun, outcome: Outcome::Done });
         Ok(pushed)
     }
@@ -83,7 +86,17 @@ impl Engine {
                 client.upload(&image.config, &open, Watch::silent())?;
             }
         }
-        client.put_manifest(tag, &image.manifest.media_type, &image.bytes)?;
+        let image = match client.put_manifest(tag, &image.manifest.media_type, &image.bytes) {
+            // Registries that were made before OCI take docker's own types only.
+            Err(why) if !image.manifest.media_type.is_docker() && refuses_type(&why) => {
+                let image = image.in_dockers_types(&lease, id)?;
+                let quiet = Uploads { observer: &(), ..uploads };
+                quiet.layers(&image.layers, self.config().jobs)?;
+                client.put_manifest(tag, &image.manifest.media_type, &image.bytes)?;
+                image
+            }
+            result => result.map(|_| image)?,
+        };
         let digests: Vec<Digest> = image.layers.iter().map(|(_, blob)| blob.digest.clone()).collect();
         store.record_origins(repository, &digests)?;
         store.set_reference(&Reference::digested(repository.clone(), image.manifest.digest.clone()), id)?;
@@ -93,6 +106,15 @@ impl Engine {
         let outcome = Outcome::Manifest { digest: pushed.digest.clone(), size: pushed.size };
         task(observer, what, |_| -> Result<_> { Ok(((), outcome)) })?;
         Ok(pushed)
+    }
+}
+
+/// True if a registry did not take the manifest for what it is, whatever its words.
+fn refuses_type(why: &wharfie_remote::Error) -> bool {
+    match why.status() {
+        Some(415) => true,
+        Some(400..=499) => ["MANIFEST_INVALID", "UNSUPPORTED"].iter().any(|code| why.has_code(code)),
+        _ => false,
     }
 }
 
@@ -134,9 +156,7 @@ impl Outgoing {
                 continue;
             }
             let is_whole = manifest.layers.iter().zip(&diff_ids).all(|(layer, diff_id)| {
-                layer.media_type.is_foreign_layer()
-                    || layer.digest == *diff_id.digest()
-                    || store.blob_path(&layer.digest).exists()
+                layer.is_elsewhere() || layer.digest == *diff_id.digest() || store.blob_path(&layer.digest).exists()
             });
             if is_whole {
                 lease.hold_blob(&digest)?;
@@ -158,6 +178,36 @@ impl Outgoing {
             let blob = compressed(lease, &diff_id)?;
             layers.push((diff_id, Descriptor::new(MediaType::DOCKER_LAYER_GZIP, blob.digest, blob.size)));
         }
+        let image = Self::described(config, layers)?;
+        lease.put_blob(&image.bytes)?;
+        lease.record_manifest(id, &MediaType::DOCKER_MANIFEST, &image.manifest.digest)?;
+        Ok(image)
+    }
+
+    /// The same image under docker's types: the same blobs, but for layers in a compression that docker has no type for.
+    fn in_dockers_types(self, lease: &Lease<'_>, id: &ImageId) -> Result<Self> {
+        let config = Descriptor::new(MediaType::DOCKER_CONFIG, id.digest().clone(), self.config.size);
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for (diff_id, blob) in self.layers {
+            let blob = match &blob.media_type {
+                _ if blob.is_elsewhere() => Descriptor { media_type: MediaType::DOCKER_FOREIGN_LAYER, ..blob },
+                _ if blob.digest == *diff_id.digest() => {
+                    Descriptor::new(MediaType::DOCKER_LAYER, blob.digest, blob.size)
+                }
+                kind if kind.as_str().ends_with("gzip") => {
+                    Descriptor::new(MediaType::DOCKER_LAYER_GZIP, blob.digest, blob.size)
+                }
+                _ => {
+                    let gzip = compressed(lease, &diff_id)?;
+                    Descriptor::new(MediaType::DOCKER_LAYER_GZIP, gzip.digest, gzip.size)
+                }
+            };
+            layers.push((diff_id, blob));
+        }
+        Self::described(config, layers)
+    }
+
+    fn described(config: Descriptor, layers: Vec<(DiffId, Descriptor)>) -> Result<Self> {
         let document = Manifest {
             schema_version: 2,
             media_type: Some(MediaType::DOCKER_MANIFEST),
@@ -168,9 +218,7 @@ impl Outgoing {
             annotations: None,
         };
         let bytes = indented(&document)?;
-        let digest = lease.put_blob(&bytes)?;
-        lease.record_manifest(id, &MediaType::DOCKER_MANIFEST, &digest)?;
-        let manifest = Descriptor::new(MediaType::DOCKER_MANIFEST, digest, bytes.len() as u64);
+        let manifest = Descriptor::of(MediaType::DOCKER_MANIFEST, &bytes);
         Ok(Self { manifest, bytes, config, layers })
     }
 }
@@ -226,7 +274,7 @@ impl Uploads<'_> {
     fn layers(&self, layers: &[(DiffId, Descriptor)], jobs: usize) -> Result<()> {
         let mut begun: Vec<(TaskId, &DiffId, &Descriptor)> = Vec::new();
         for (diff_id, blob) in layers.iter().rev() {
-            if begun.iter().any(|(_, known, _)| *known == diff_id) || blob.media_type.is_foreign_layer() {
+            if begun.iter().any(|(_, known, _)| *known == diff_id) || blob.is_elsewhere() {
                 continue;
             }
             let id = TaskId::next();

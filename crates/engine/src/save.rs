@@ -188,7 +188,8 @@ pub fn check_output(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Opens a file beside `path` that only its owner can read.
+/// Makes a new file beside `path` that only its owner can read. What has the name already, a link above all, is somebody
+/// else's, and another name is taken.
 ///
 /// # Errors
 /// When it cannot be made.
@@ -196,12 +197,19 @@ pub fn create_aside(path: &Path) -> Result<(File, PathBuf)> {
     use std::os::unix::fs::OpenOptionsExt;
     let directory = directory_of(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let aside = directory.join(format!(".{name}.{}.tmp", std::process::id()));
-    let mut options = File::options();
-    let file = options.read(true).write(true).create(true).truncate(true).mode(0o600).open(&aside);
-    let file = file.map_err(|source| Error::File { doing: "open", path: path.into(), source })?;
-    Ok((file, aside))
+    let mut attempt = 0;
+    loop {
+        let aside = directory.join(format!(".{name}.{}-{attempt}.tmp", std::process::id()));
+        match File::options().read(true).write(true).create_new(true).mode(0o600).open(&aside) {
+            Ok(file) => return Ok((file, aside)),
+            Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists && attempt < MAX_ATTEMPTS => attempt += 1,
+            Err(source) => return Err(Error::File { doing: "open", path: path.into(), source }),
+        }
+    }
 }
+
+/// 1,000 names that are taken: somebody does not want us to write.
+const MAX_ATTEMPTS: u32 = 1000;
 
 struct StoreLayers<'a> {
     store: &'a Store,
@@ -210,5 +218,23 @@ struct StoreLayers<'a> {
 impl Layers for StoreLayers<'_> {
     fn open(&self, diff_id: &DiffId) -> Result<(File, u64, u64), BoxError> {
         Ok(self.store.open_tar(diff_id)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prepared_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        std::fs::write(&victim, "precious").unwrap();
+        let prepared = folder.path().join(format!(".o.tar.{}-0.tmp", std::process::id()));
+        std::os::unix::fs::symlink(&victim, &prepared).unwrap();
+        let (file, aside) = create_aside(&folder.path().join("o.tar")).unwrap();
+        assert_ne!(aside, prepared);
+        assert!(aside.symlink_metadata().unwrap().is_file() && file.metadata().unwrap().len() == 0);
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
     }
 }

@@ -46,6 +46,14 @@ pub enum Error {
         /// Where the entry's header starts in the tar.
         offset: u64,
     },
+    /// A hard link names something that neither its own layer nor one below it has.
+    #[error("the hard link {name:?} points to {target:?}, which neither its layer nor one below it has")]
+    LinkBelow {
+        /// The link's name, escaped.
+        name: String,
+        /// What it points to, escaped.
+        target: String,
+    },
     /// The layer is larger than the format on disk, or this program's memory, can hold.
     #[error("the layer has too many {what}: at most {limit} can be kept")]
     Limit {

@@ -15,6 +15,7 @@ mod error;
 pub mod merge;
 mod node;
 pub mod pack;
+pub mod seam;
 pub mod tar;
 mod tree;
 pub mod unpack;

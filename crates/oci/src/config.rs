@@ -3,21 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use crate::json::one_or_many;
 use crate::{DiffId, Platform};
-
-/// Accepts `null` where a default will do: Docker writes it for every empty list.
-fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(d)?.unwrap_or_default())
-}
 
 /// A whole configuration document. Its bytes' digest is the image id, so documents that came from elsewhere are
 /// stored as they came; this type reads them, and writes only what wharfie makes itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct ImageConfig {
     /// CPU architecture.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default)]
     pub architecture: String,
     /// Who made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,10 +34,10 @@ pub struct ImageConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docker_version: Option<String>,
     /// How it came to be, oldest entry first.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default)]
     pub history: Vec<History>,
     /// Operating system.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default)]
     pub os: String,
     /// Operating system features (Windows).
     #[serde(rename = "os.features", default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +59,7 @@ impl ImageConfig {
     /// # Errors
     /// When it is not JSON of this shape.
     pub fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(bytes)
+        crate::json::from_slice(bytes)
     }
 
     /// What it runs on.
@@ -90,7 +86,7 @@ pub struct RootFs {
     #[serde(rename = "type", default)]
     pub kind: String,
     /// Bottom first.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default)]
     pub diff_ids: Vec<DiffId>,
 }
 
@@ -116,7 +112,7 @@ pub struct History {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// True if it made no layer.
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub empty_layer: bool,
 }
 
@@ -129,7 +125,7 @@ pub struct Empty {}
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerConfig {
     /// User and group, by name or number.
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub user: String,
     /// Ports it listens on, `80/tcp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,16 +134,16 @@ pub struct ContainerConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<Vec<String>>,
     /// What is always run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<Vec<String>>,
     /// Its arguments, unless others are given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Option::is_none")]
     pub cmd: Option<Vec<String>>,
     /// Directories that hold data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<BTreeMap<String, Empty>>,
     /// Where it starts.
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub working_dir: String,
     /// Labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,7 +152,7 @@ pub struct ContainerConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
     /// Windows: the command line is already escaped.
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub args_escaped: bool,
     /// How to tell that it is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,7 +161,7 @@ pub struct ContainerConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_build: Option<Vec<String>>,
     /// Shell for the shell forms of instructions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Option::is_none")]
     pub shell: Option<Vec<String>>,
 }
 
@@ -209,6 +205,23 @@ mod tests {
         let config = ImageConfig::parse(text.as_bytes()).unwrap();
         assert_eq!(config.config.unwrap().cmd.unwrap(), ["sh"]);
         assert!(config.rootfs.diff_ids.is_empty());
+    }
+
+    #[test]
+    fn what_other_makers_write_is_read_as_docker_reads_it() {
+        fn check(config: &str, expected: &str) {
+            let document = format!(r#"{{"Config":{config}}}"#);
+            let read = ImageConfig::parse(document.as_bytes()).unwrap().config.unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), expected, "{config}");
+        }
+        check(r#"{"Cmd":"/bin/sh","Entrypoint":"e"}"#, r#"{"Entrypoint":["e"],"Cmd":["/bin/sh"]}"#);
+        check(r#"{"Shell":"s","Cmd":null}"#, r#"{"Shell":["s"]}"#);
+        check(
+            r#"{"Volumes":{"/v":null},"ExposedPorts":{"80/tcp":null}}"#,
+            r#"{"ExposedPorts":{"80/tcp":{}},"Volumes":{"/v":{}}}"#,
+        );
+        check(r#"{"Labels":{"a":null,"B":"c"}}"#, r#"{"Labels":{"B":"c","a":""}}"#);
+        check(r#"{"cmd":["x"],"workingdir":"/w","env":["A=b"]}"#, r#"{"Env":["A=b"],"Cmd":["x"],"WorkingDir":"/w"}"#);
     }
 
     #[test]

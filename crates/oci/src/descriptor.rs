@@ -42,6 +42,12 @@ impl Descriptor {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
     }
 
+    /// True for a layer that a registry may not hold: fetched from its `urls`, never pushed. Without `urls` it would be
+    /// nowhere, whatever its type.
+    pub fn is_elsewhere(&self) -> bool {
+        self.media_type.is_foreign_layer() && self.urls.as_ref().is_some_and(|urls| !urls.is_empty())
+    }
+
     /// True for build attestations, which sit in an index beside the images but are none.
     pub fn is_attestation(&self) -> bool {
         self.annotations.as_ref().is_some_and(|notes| notes.contains_key("vnd.docker.reference.type"))

@@ -25,6 +25,31 @@ pub fn parse(text: &str) -> Option<i64> {
     i64::try_from(if negative { -total } else { total }).ok()
 }
 
+/// `1h30m0s`, `1.5s`, `20ms`, `0s`: as Go prints durations.
+pub fn print(nanoseconds: i64) -> String {
+    let total = nanoseconds.unsigned_abs();
+    let sign = if nanoseconds < 0 { "-" } else { "" };
+    let (unit, name) = match total {
+        0 => return "0s".to_owned(),
+        1..1_000 => (1_u64, "ns"),
+        1_000..1_000_000 => (1_000, "µs"),
+        1_000_000..1_000_000_000 => (1_000_000, "ms"),
+        _ => (1_000_000_000, "s"),
+    };
+    let (hours, minutes) = (total / 3_600_000_000_000, total / 60_000_000_000 % 60);
+    let rest = if unit == 1_000_000_000 { total % 60_000_000_000 } else { total };
+    let width = unit.ilog10() as usize;
+    let fraction = if width == 0 { String::new() } else { format!("{:0width$}", rest % unit) };
+    let fraction = fraction.trim_end_matches('0');
+    let point = if fraction.is_empty() { "" } else { "." };
+    let larger = match (hours, minutes) {
+        (0, 0) => String::new(),
+        (0, _) => format!("{minutes}m"),
+        _ => format!("{hours}h{minutes}m"),
+    };
+    format!("{sign}{larger}{}{point}{fraction}{name}", rest / unit)
+}
+
 fn scaled(amount: &str, unit: i128) -> Option<i128> {
     let (whole, fraction) = amount.split_once('.').unwrap_or((amount, ""));
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
@@ -56,6 +81,23 @@ fn unit_nanoseconds(unit: &str) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn printed_as_go_prints() {
+        fn check(nanoseconds: i64, expected: &str) {
+            assert_eq!(print(nanoseconds), expected);
+            assert_eq!(parse(expected), Some(nanoseconds));
+        }
+        check(0, "0s");
+        check(7, "7ns");
+        check(1_500, "1.5µs");
+        check(20_000_000, "20ms");
+        check(1_500_000_000, "1.5s");
+        check(90_000_000_000, "1m30s");
+        check(5_400_000_000_000, "1h30m0s");
+        check(3_600_000_000_001, "1h0m0.000000001s");
+        check(-5_000_000_000, "-5s");
+    }
 
     #[test]
     fn units_add_up() {

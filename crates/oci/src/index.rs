@@ -10,13 +10,14 @@ use crate::{Descriptor, MediaType, Platform};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {
-    /// Always 2.
+    /// Always 2; 0 if the document does not say.
+    #[serde(default)]
     pub schema_version: u32,
     /// Its own type, if it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<MediaType>,
-    /// Its members, in order of preference.
-    #[serde(default)]
+    /// Its members, in order of preference. Those that make no sense are not among them.
+    #[serde(default, deserialize_with = "crate::json::sensible")]
     pub manifests: Vec<Descriptor>,
     /// Free-form notes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,23 +25,50 @@ pub struct Index {
 }
 
 impl Index {
-    /// The member that suits `wanted` best: the closest platform, then the first in order.
-    /// Attestations never match. `None` if nothing can run there.
+    /// The member that suits `wanted` best among those that say what they run on: the closest platform, then the first in
+    /// order. Attestations never match. `None` if nothing can run there.
     pub fn select(&self, wanted: &Platform) -> Option<&Descriptor> {
-        self.manifests
-            .iter()
-            .filter(|member| !member.is_attestation())
-            .filter_map(|member| {
-                let distance = match &member.platform {
-                    Some(platform) => wanted.distance(platform)?,
-                    None => usize::MAX,
-                };
-                Some((distance, member))
-            })
-            .min_by_key(|(distance, _)| *distance)
-            .map(|(_, member)| member)
+        closest(wanted, self.images().filter_map(|member| Some((member, member.platform.clone()?))))
+    }
+
+    /// [`Self::select`], and if that finds nothing, among the members that do not say what they run on, which is optional:
+    /// `platform_of` finds it in what they describe. One that is alone is taken unasked.
+    ///
+    /// # Errors
+    /// When `platform_of` fails.
+    pub fn select_by<E>(
+        &self,
+        wanted: &Platform,
+        mut platform_of: impl FnMut(&Descriptor) -> Result<Option<Platform>, E>,
+    ) -> Result<Option<&Descriptor>, E> {
+        if let Some(found) = self.select(wanted) {
+            return Ok(Some(found));
+        }
+        let silent: Vec<&Descriptor> = self.images().filter(|member| member.platform.is_none()).collect();
+        if let [only] = silent[..] {
+            return Ok(Some(only));
+        }
+        let mut known = Vec::new();
+        for member in silent.into_iter().take(MAX_SILENT) {
+            known.extend(platform_of(member)?.map(|platform| (member, platform)));
+        }
+        Ok(closest(wanted, known.into_iter()))
+    }
+
+    fn images(&self) -> impl Iterator<Item = &Descriptor> {
+        self.manifests.iter().filter(|member| !member.is_attestation())
     }
 }
+
+fn closest<'a>(wanted: &Platform, members: impl Iterator<Item = (&'a Descriptor, Platform)>) -> Option<&'a Descriptor> {
+    members
+        .filter_map(|(member, platform)| Some((wanted.distance(&platform)?, member)))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, member)| member)
+}
+
+/// 32 members are looked into at most: nobody builds for more platforms.
+const MAX_SILENT: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -72,5 +100,30 @@ mod tests {
         check(&["linux/amd64", "linux/amd64/v2"], "linux/amd64/v3", Some("linux/amd64/v2"));
         check(&["linux/amd64"], "linux/s390x", None);
         check(&["linux/arm/v7"], "linux/arm/v6", None);
+    }
+
+    #[test]
+    fn members_that_do_not_say_are_looked_into() {
+        fn check(members: &[(&str, bool)], expected: Option<&str>) {
+            let mut index = index(&members.iter().map(|(text, _)| *text).collect::<Vec<_>>());
+            for (member, (_, says)) in index.manifests.iter_mut().zip(members) {
+                member.platform = member.platform.take().filter(|_| *says);
+            }
+            let within = |member: &Descriptor| -> Result<_, ()> {
+                let text = members.iter().find(|(text, _)| Digest::of(text.as_bytes()) == member.digest);
+                Ok(text.map(|(text, _)| text.parse().unwrap()))
+            };
+            let found = index.select_by(&"linux/amd64".parse().unwrap(), within).unwrap();
+            assert_eq!(
+                found.map(|d| &d.digest),
+                expected.map(|text| Digest::of(text.as_bytes())).as_ref(),
+                "{members:?}"
+            );
+        }
+        check(&[("linux/arm64", false), ("linux/amd64", false)], Some("linux/amd64"));
+        check(&[("linux/arm64", true), ("linux/s390x", false)], Some("linux/s390x"));
+        check(&[("linux/arm64", false), ("linux/amd64", true)], Some("linux/amd64"));
+        check(&[("linux/arm64", false), ("linux/s390x", false)], None);
+        check(&[("linux/arm64", true)], None);
     }
 }

@@ -10,6 +10,7 @@ pub mod duration;
 pub mod fault;
 pub mod ids;
 pub mod index;
+pub mod json;
 pub mod manifest;
 pub mod media_type;
 pub mod platform;

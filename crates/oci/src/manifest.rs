@@ -10,7 +10,8 @@ use crate::{Descriptor, MediaType};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
-    /// Always 2.
+    /// Always 2; 0 if the document does not say.
+    #[serde(default)]
     pub schema_version: u32,
     /// Its own type, if it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,7 +82,7 @@ impl AnyManifest {
             manifests: Option<serde::de::IgnoredAny>,
             fs_layers: Option<serde::de::IgnoredAny>,
         }
-        let probe: Probe = serde_json::from_slice(bytes)?;
+        let probe: Probe = crate::json::from_slice(bytes)?;
         let media_type = probe.media_type.unwrap_or_else(|| announced.clone());
         if probe.schema_version == 1 || probe.fs_layers.is_some() || media_type.is_schema1() {
             return Err(ParseManifestError::Schema1);
@@ -89,12 +90,12 @@ impl AnyManifest {
         match (probe.layers.is_some() || probe.config.is_some(), probe.manifests.is_some()) {
             (true, true) => Err(ParseManifestError::Ambiguous),
             (false, true) if media_type.is_index() || !media_type.is_manifest() => {
-                Ok(Self::Index(serde_json::from_slice(bytes)?))
+                Ok(Self::Index(crate::json::from_slice(bytes)?))
             }
             (true, false) if media_type.is_manifest() || !media_type.is_index() => {
-                Ok(Self::Manifest(Box::new(serde_json::from_slice(bytes)?)))
+                Ok(Self::Manifest(Box::new(crate::json::from_slice(bytes)?)))
             }
-            (false, false) if media_type.is_index() => Ok(Self::Index(serde_json::from_slice(bytes)?)),
+            (false, false) if media_type.is_index() => Ok(Self::Index(crate::json::from_slice(bytes)?)),
             _ => Err(ParseManifestError::Unknown(media_type.as_str().to_owned())),
         }
     }

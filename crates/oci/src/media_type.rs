@@ -82,7 +82,13 @@ impl MediaType {
         *self == Self::OCI_CONFIG || *self == Self::DOCKER_CONFIG
     }
 
-    /// A layer that a registry may not hold: fetched from its `urls`, never pushed.
+    /// An image configuration, by one of the types that old registries and clients give to it as well. Docker takes these.
+    pub fn may_be_config(&self) -> bool {
+        self.is_config() || matches!(&*self.0, "" | "application/octet-stream" | "application/json" | "text/html")
+    }
+
+    /// A layer that a registry need not hold, as far as the type says; it is one only if it has `urls`
+    /// ([`crate::Descriptor::is_elsewhere`]).
     pub fn is_foreign_layer(&self) -> bool {
         *self == Self::DOCKER_FOREIGN_LAYER || self.0.contains(".nondistributable.")
     }
@@ -115,6 +121,7 @@ mod tests {
         assert!(MediaType::DOCKER_LIST.is_index() && MediaType::DOCKER_SCHEMA1_SIGNED.is_schema1());
         assert!(MediaType::new("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip").is_foreign_layer());
         assert!(MediaType::DOCKER_FOREIGN_LAYER.is_layer());
+        assert!(MediaType::new("text/html").may_be_config() && !MediaType::new("text/plain").may_be_config());
     }
 
     #[test]

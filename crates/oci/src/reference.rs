@@ -45,9 +45,6 @@ pub enum ParseReferenceError {
     /// Upper case in the path; holds the path as docker quotes it.
     #[error("invalid reference format: repository name ({0}) must be lowercase")]
     Uppercase(String),
-    /// An upper-case first component that looks like no host.
-    #[error("invalid reference format: repository name must be lowercase")]
-    UppercaseHost,
     /// Could be mistaken for an image id.
     #[error("invalid repository name ({0}), cannot specify 64-byte hexadecimal strings")]
     LooksLikeId(String),
@@ -198,9 +195,6 @@ impl FromStr for Reference {
             Some(_) => return Err(ParseReferenceError::Format),
             None => None,
         };
-        if host.bytes().any(|b| b.is_ascii_uppercase()) && !host.contains(['.', ':']) {
-            return Err(ParseReferenceError::UppercaseHost);
-        }
         Ok(Self { repository: Repository { host: host.into(), path: path.into() }, tag: tag.map(Into::into), digest })
     }
 }
@@ -321,6 +315,9 @@ mod tests {
         check("localhost:5000", "docker.io/library/localhost:5000", "localhost:5000");
         check("host:5000/foo:2", "host:5000/foo:2", "host:5000/foo:2");
         check("EXAMPLE.com/foo", "EXAMPLE.com/foo", "EXAMPLE.com/foo");
+        // Repositories are in lower case, so this can only be a host.
+        check("REGISTRY/foo", "REGISTRY/foo", "REGISTRY/foo");
+        check("Localhost/a:1", "Localhost/a:1", "Localhost/a:1");
         check("[::1]:5000/foo", "[::1]:5000/foo", "[::1]:5000/foo");
         check("a/b/c", "docker.io/a/b/c", "a/b/c");
         for good in ["foo.bar", "foo--bar", "foo__bar"] {
@@ -361,7 +358,7 @@ mod tests {
         check("UP", "invalid reference format: repository name (library/UP) must be lowercase");
         check("host:1/UP", "invalid reference format: repository name (UP) must be lowercase");
         check("ABCDEF012345", "invalid reference format: repository name (library/ABCDEF012345) must be lowercase");
-        check("Foo/bar", "invalid reference format: repository name must be lowercase");
+        check("Foo/Bar", "invalid reference format: repository name (Bar) must be lowercase");
         check(HEX, &format!("invalid repository name ({HEX}), cannot specify 64-byte hexadecimal strings"));
         check(&"a".repeat(256), "repository name must not be more than 255 characters");
         check(&format!("a:{}", "t".repeat(129)), format);

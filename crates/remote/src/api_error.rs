@@ -25,6 +25,11 @@ impl ApiError {
         Self { code: code.to_owned(), message: message.to_owned(), has_detail: is_verbose }
     }
 
+    /// True if the registry said something of its own, beyond the standard message of the code.
+    pub fn has_own_words(&self) -> bool {
+        !self.message.is_empty() && standard_message(&self.code) != Some(&*self.message)
+    }
+
     /// True if the code is `code`.
     pub fn is(&self, code: &str) -> bool {
         self.code == code
@@ -60,10 +65,16 @@ pub(crate) fn parse(status: u16, body: &[u8]) -> Result<Vec<ApiError>, String> {
         #[serde(default)]
         detail: Option<serde_json::Value>,
     }
-    let document: Document = serde_json::from_slice(body).map_err(|why| json_text::go_error(body, &why))?;
+    let document: Document = serde_json::from_slice(body).map_err(|why| match foreign_kind(body) {
+        Some(kind) if why.is_data() => {
+            format!("json: cannot unmarshal {kind} into Go value of type struct {{ Errors []errcode.Error }}")
+        }
+        _ => json_text::go_error(body, &why),
+    })?;
     if let Some(details) = document.details.as_ref().and_then(|d| d.as_str()).filter(|d| !d.is_empty()) {
         let code = match status {
             401 => "UNAUTHORIZED",
+            403 => "DENIED",
             429 => "TOOMANYREQUESTS",
             _ => "UNKNOWN",
         };
@@ -81,6 +92,17 @@ pub(crate) fn parse(status: u16, body: &[u8]) -> Result<Vec<ApiError>, String> {
         })
         .collect();
     if errors.is_empty() { Err("no error details found in HTTP response body".to_owned()) } else { Ok(errors) }
+}
+
+/// What a document is that is no object, in the words of Go's reader.
+fn foreign_kind(body: &[u8]) -> Option<&'static str> {
+    match body.iter().find(|byte| !byte.is_ascii_whitespace())? {
+        b'[' => Some("array"),
+        b'"' => Some("string"),
+        b't' | b'f' => Some("bool"),
+        b'-' | b'0'..=b'9' => Some("number"),
+        _ => None,
+    }
 }
 
 /// One error alone, several as a list: docker's spelling.
@@ -146,6 +168,10 @@ mod tests {
             r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"x"}}]}"#,
             "manifest unknown: manifest unknown",
         );
+        check(403, r#"{"details":"wrong password"}"#, "denied: wrong password");
+        let go = "! json: cannot unmarshal";
+        check(403, "[]", &format!("{go} array into Go value of type struct {{ Errors []errcode.Error }}"));
+        check(403, "\"x\"", &format!("{go} string into Go value of type struct {{ Errors []errcode.Error }}"));
         check(404, r#"{"errors":[{"code":"X_Y","message":"oh"}]}"#, "unknown: oh");
         check(429, r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow"}]}"#, "toomanyrequests: slow");
         check(429, r#"{"details":"slow down"}"#, "toomanyrequests: slow down");

@@ -162,6 +162,18 @@ pub struct BlobReader<'a> {
     broke_at: u64,
 }
 
+impl BlobReader<'_> {
+    /// The bytes turned out to be wrong. True if a mirror sent them: it is not asked any more, so that opening the blob
+    /// again is worth the while.
+    pub fn came_from_a_mirror(&self) -> bool {
+        let Origin::Registry { endpoint, .. } = &self.origin else { return false };
+        if endpoint.is_mirror {
+            self.inner.liars.lock().expect("no holder panics").insert(endpoint.base.clone());
+        }
+        endpoint.is_mirror
+    }
+}
+
 enum Body {
     /// One connection; `end` is where the server says the blob ends.
     Stream { reader: Box<ureq::BodyReader<'static>>, end: Option<u64> },
@@ -242,6 +254,10 @@ impl<'a> BlobReader<'a> {
 
 impl Read for BlobReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // One byte too many shows whoever verifies that something is wrong; nobody needs the rest of an endless stream.
+        let left = (self.blob.size + 1).saturating_sub(self.position);
+        let len = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let buffer = &mut buffer[..len];
         if buffer.is_empty() {
             return Ok(0);
         }

@@ -139,12 +139,8 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy().into_owned();
-    let temporary = folder.join(format!(".{name}.{}", std::process::id()));
-    let written =
-        File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
+    let (temporary, mut file) = create_aside(folder, &name)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     let renamed = written.and_then(|()| fs::rename(&temporary, &target));
     if renamed.is_err() {
         // Nothing more can be done about litter than trying to remove it.
@@ -152,3 +148,18 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     }
     renamed
 }
+
+/// A new file that only its owner can read. What is there already, a link above all, is somebody else's.
+fn create_aside(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+    let mut attempt = 0;
+    loop {
+        let path = folder.join(format!(".{name}.{}-{attempt}", std::process::id()));
+        match File::options().write(true).create_new(true).mode(0o600).open(&path) {
+            Err(why) if why.kind() == io::ErrorKind::AlreadyExists && attempt < MAX_ATTEMPTS => attempt += 1,
+            result => return result.map(|file| (path, file)),
+        }
+    }
+}
+
+/// 1,000 names that are taken: somebody does not want us to write.
+const MAX_ATTEMPTS: u32 = 1000;

@@ -33,7 +33,10 @@ impl Session<'_> {
 
     /// A request to where the registry sent us.
     pub(crate) fn request_at(&self, method: Method, url: Url) -> Request<'static> {
-        Request { method, url, headers: custom_headers(self.transport.config()), payload: Payload::Empty }
+        // The user's own headers are for the registry, not for whoever it sends us to.
+        let is_home = url.origin() == self.endpoint.base.origin();
+        let headers = if is_home { custom_headers(self.transport.config()) } else { HeaderMap::new() };
+        Request { method, url, headers, payload: Payload::Empty }
     }
 
     /// Sends, meeting challenges and following redirects. Answers of any status are `Ok`.
@@ -126,12 +129,12 @@ pub(crate) fn roam(
             301..=303 => is_read,
             _ => false,
         };
-        let location = response.header("location");
-        if !is_redirect || location.is_empty() {
-            return Ok(response);
-        }
-        let next = response.url.join(location).ok_or_else(|| response.invalid("its Location is no URL"))?;
+        let Some(location) = response.location().filter(|_| is_redirect) else { return Ok(response) };
+        let next = response.url.join(&location).ok_or_else(|| response.invalid("its Location is no URL"))?;
         let is_home = next.origin() == home;
+        if !is_home && matches!(current.payload, Payload::Secret(_)) {
+            return Err(response.invalid(format_args!("it sends a secret on to {}", next.authority())));
+        }
         response.discard();
         current.url = next;
         if !is_home {

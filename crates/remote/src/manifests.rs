@@ -21,7 +21,7 @@ pub struct FetchedManifest {
 }
 
 impl RepositoryClient {
-    /// What `reference`, a tag or digest, points at. One request where the registry knows the protocol: `HEAD`, and only if
+    /// What `reference`, a tag or digest, points at; its size as the registry claims it, which proxies get wrong. One request where the registry knows the protocol: `HEAD`, and only if
     /// that fails or says too little, `GET`.
     ///
     /// # Errors

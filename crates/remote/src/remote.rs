@@ -1,6 +1,6 @@
 //! [`Remote`]: all registries; [`RepositoryClient`]: one repository on one of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use wharfie_content::Warning;
@@ -13,6 +13,7 @@ use crate::exchange::Session;
 use crate::manifests::FetchedManifest;
 use crate::ranges::Budget;
 use crate::transport::Transport;
+use crate::upload::Opened;
 use crate::url::Url;
 use crate::warnings::Warnings;
 use crate::{Config, ConnectionError, Error, Keychain};
@@ -31,6 +32,8 @@ pub(crate) struct Inner {
     pub(crate) budget: Arc<Budget>,
     /// Which door each host turned out to answer at.
     doors: Mutex<HashMap<String, Url>>,
+    /// Mirrors that have served other bytes than they should: they are not asked again.
+    pub(crate) liars: Mutex<HashSet<Url>>,
 }
 
 /// One repository on one registry.
@@ -42,7 +45,7 @@ pub struct RepositoryClient {
     /// A manifest that had to be read to resolve a tag, so that it is not fetched twice.
     pub(crate) read_ahead: Arc<Mutex<Option<FetchedManifest>>>,
     /// Upload sessions that a refused mount left open.
-    pub(crate) uploads: Arc<Mutex<HashMap<Digest, Url>>>,
+    pub(crate) uploads: Arc<Mutex<HashMap<Digest, Opened>>>,
 }
 
 impl Remote {
@@ -55,6 +58,7 @@ impl Remote {
                 warnings: Warnings::default(),
                 budget: Arc::default(),
                 doors: Mutex::default(),
+                liars: Mutex::default(),
             }),
         }
     }
@@ -77,7 +81,12 @@ impl Remote {
 
     /// What registries had to say to the user since the last call, each sentence once.
     pub fn take_warnings(&self) -> Vec<Warning> {
-        self.inner.warnings.take()
+        let troubles = self.inner.authenticator.take_troubles();
+        troubles
+            .into_iter()
+            .map(|text| Warning::Note(format!("WARNING: {text}")))
+            .chain(self.inner.warnings.take())
+            .collect()
     }
 }
 
@@ -102,6 +111,10 @@ impl Inner {
         mut work: impl FnMut(&Session<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut endpoints = endpoint::endpoints(self.transport.config(), host, with_mirrors)?;
+        {
+            let liars = self.liars.lock().expect("no holder panics");
+            endpoints.retain(|endpoint| !endpoint.is_mirror || !liars.contains(&endpoint.base));
+        }
         let known = self.doors.lock().expect("no holder panics").get(host).cloned();
         if let Some(known) = known {
             endpoints.retain(|endpoint| endpoint.is_mirror || endpoint.base == known);

@@ -29,6 +29,20 @@ impl Response {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
+    /// Where the answer sends us; `None` if it does not. Blanks and bytes that no request line may hold are escaped, as
+    /// every browser does.
+    pub(crate) fn location(&self) -> Option<String> {
+        let value = self.headers.get("location")?.as_bytes().trim_ascii();
+        let mut text = String::with_capacity(value.len());
+        for byte in value {
+            match byte {
+                b'!'..=b'~' => text.push(char::from(*byte)),
+                _ => text.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        Some(text).filter(|text| !text.is_empty())
+    }
+
     /// `Content-Length`, if there is a sound one.
     pub(crate) fn content_length(&self) -> Option<u64> {
         self.header("content-length").parse().ok()
@@ -65,11 +79,14 @@ impl Response {
             return Error::UnexpectedStatus { status, reason, retry_after };
         }
         let body = self.read_body(ERROR_BODY).unwrap_or_default();
-        if status == 401 && self.had_token {
+        let parsed = crate::api_error::parse(status, &body);
+        let has_own_words =
+            parsed.as_ref().is_ok_and(|errors| errors.first().is_some_and(crate::ApiError::has_own_words));
+        if status == 401 && self.had_token && !has_own_words {
             let errors = vec![crate::ApiError::standard("DENIED", true)];
             return Error::Registry { status, errors, retry_after };
         }
-        match crate::api_error::parse(status, &body) {
+        match parsed {
             Ok(errors) => Error::Registry { status, errors, retry_after },
             Err(_) if status == 401 => {
                 let errors = vec![crate::ApiError::standard("UNAUTHORIZED", true)];

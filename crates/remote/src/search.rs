@@ -49,7 +49,7 @@ impl Remote {
             }
         };
         let url = base.at("/v1/search").with_query("q", query).with_query("n", &limit.to_string());
-        let authorization = match self.keychain().lookup(key)? {
+        let authorization = match self.keychain().lookup(key).ok().flatten() {
             Some(Credentials::Password { username, password }) => Some(basic(&username, &password)),
             _ => None,
         };

@@ -50,12 +50,31 @@ fn page(response: &mut Response) -> Result<Vec<String>, Error> {
     Ok(page.tags.unwrap_or_default())
 }
 
-/// The target of `Link: <url>; rel="next"`.
+/// Where the next page is, if any of the answer's `Link` headers says so.
 fn next_page(response: &Response) -> Option<Url> {
-    let link = response.header("link");
-    let (target, parameters) = link.strip_prefix('<')?.split_once('>')?;
-    let is_next = parameters.split(';').any(|part| matches!(part.trim(), r#"rel="next""# | "rel=next"));
-    if is_next { response.url.join(target) } else { None }
+    let links = response.headers.get_all("link").iter().filter_map(|value| value.to_str().ok());
+    let target = links.filter_map(next_target).next()?;
+    response.url.join(&target.replace(' ', "%20"))
+}
+
+/// The target of `<url>; rel="next"` among several links. Source: RFC 8288, section 3.
+fn next_target(links: &str) -> Option<&str> {
+    let mut rest = links;
+    while let Some((_, link)) = rest.split_once('<') {
+        let (target, after) = link.split_once('>')?;
+        // Commas inside of quotes are no matter here: a parameter that has one has no other use for us.
+        let (parameters, next) = after.split_at(after.find('<').unwrap_or(after.len()));
+        let is_next = parameters.split([';', ',']).any(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            name.trim().eq_ignore_ascii_case("rel")
+                && value.trim().trim_matches('"').split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next"))
+        });
+        if is_next {
+            return Some(target);
+        }
+        rest = next;
+    }
+    None
 }
 
 /// 16 MiB: registries without pages send everything at once.
@@ -65,3 +84,22 @@ const MAX_PAGES: usize = 10_000;
 /// 5 pages in a row without a new tag: some registries hide what one may not see, others walk in circles.
 const MAX_BARREN: usize = 5;
 const MAX_TAGS: usize = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_among_other_links() {
+        fn check(links: &str, expected: Option<&str>) {
+            assert_eq!(next_target(links), expected, "{links}");
+        }
+        check(r#"</v2/n>; rel="next""#, Some("/v2/n"));
+        check("</v2/n>;rel=next", Some("/v2/n"));
+        check(r#"</v2/p>; rel="prev", </v2/n?a=1,2>; rel="next""#, Some("/v2/n?a=1,2"));
+        check(r#"</v2/n>; title="x"; REL="last next""#, Some("/v2/n"));
+        check(r#"</v2/p>; rel="prev""#, None);
+        check("/v2/n", None);
+        check("</v2/n", None);
+    }
+}

@@ -26,6 +26,8 @@ pub(crate) enum Payload<'a> {
     Empty,
     /// These bytes.
     Bytes(&'a [u8]),
+    /// These bytes, which nobody but the host of the request may see.
+    Secret(&'a [u8]),
     /// `size` bytes, beginning `from` bytes into what `open` gives.
     Stream {
         /// Opens it.
@@ -111,7 +113,7 @@ impl Transport {
                     agent.run(head.map(|()| SendBody::none()))
                 }
             }
-            Payload::Bytes(bytes) => {
+            Payload::Bytes(bytes) | Payload::Secret(bytes) => {
                 let mut bytes = bytes;
                 let size = bytes.len() as u64;
                 agent.run(with_body(head, SendBody::from_reader(&mut bytes), Some(size)))

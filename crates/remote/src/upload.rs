@@ -45,7 +45,8 @@ struct Content<'a> {
 }
 
 /// An open upload session.
-struct Opened {
+#[derive(Clone)]
+pub(crate) struct Opened {
     location: Url,
     /// The least that the registry takes by `PATCH`, if it says so.
     least: Option<u64>,
@@ -72,7 +73,7 @@ impl RepositoryClient {
                 202 => {
                     // The session it opened instead serves the upload that follows.
                     if let Ok(opened) = opened(&response) {
-                        self.uploads.lock().expect("no holder panics").insert(digest.clone(), opened.location);
+                        self.uploads.lock().expect("no holder panics").insert(digest.clone(), opened);
                     }
                     response.discard();
                     Ok(false)
@@ -119,7 +120,7 @@ impl RepositoryClient {
         let blob = content.blob;
         let waiting = self.uploads.lock().expect("no holder panics").remove(&blob.digest);
         let upload = match waiting {
-            Some(location) => Opened { location, least: None },
+            Some(upload) => upload,
             None => match self.open_upload(session)? {
                 Some(upload) => upload,
                 None => return Ok(()),
@@ -228,20 +229,15 @@ fn carrying<'a>(session: &Session<'_>, method: Method, url: Url, payload: Payloa
 
 /// Where the registry wants the upload to go on.
 fn opened(response: &Response) -> Result<Opened, Error> {
-    let location = response.header("location");
-    if location.is_empty() {
-        return Err(response.invalid("it has no Location"));
-    }
-    let location = response.url.join(location).ok_or_else(|| response.invalid("its Location is no URL"))?;
+    let location = response.location().ok_or_else(|| response.invalid("it has no Location"))?;
+    let location = response.url.join(&location).ok_or_else(|| response.invalid("its Location is no URL"))?;
     let least = response.header("oci-chunk-min-length").parse().ok();
     Ok(Opened { location, least })
 }
 
 /// True if the registry judged what was sent, not how.
 fn is_final(why: &Error) -> bool {
-    ["DIGEST_INVALID", "NAME_INVALID", "NAME_UNKNOWN", "DENIED", "UNAUTHORIZED", "SIZE_INVALID"]
-        .iter()
-        .any(|code| why.has_code(code))
+    ["DIGEST_INVALID", "NAME_INVALID", "NAME_UNKNOWN", "DENIED", "UNAUTHORIZED"].iter().any(|code| why.has_code(code))
 }
 
 const CONTINUE: &str = "100-continue";

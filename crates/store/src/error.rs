@@ -63,6 +63,9 @@ pub enum Error {
     /// A blob should be here and is not.
     #[error("content {0} is missing from the store")]
     MissingBlob(Digest),
+    /// An image has more layers than can be mounted at once. The text is docker's.
+    #[error("max depth exceeded")]
+    MaxDepth,
     /// A layer should be here and is not.
     #[error("layer {0} is missing from the store")]
     MissingLayer(DiffId),
@@ -155,7 +158,7 @@ impl Fault for Error {
         let full = [Some(io::ErrorKind::StorageFull), Some(io::ErrorKind::QuotaExceeded)];
         match self {
             Self::Layer(_) if full.contains(&self.io_source().map(io::Error::kind)) => Kind::Unavailable,
-            Self::TooNew { .. } | Self::TooManyLayers(_) => Kind::Unsupported,
+            Self::TooNew { .. } | Self::TooManyLayers(_) | Self::MaxDepth => Kind::Unsupported,
             Self::Mismatch(_) | Self::DiffId { .. } | Self::Layer(_) | Self::MissingBlob(_) | Self::MissingLayer(_) => {
                 Kind::Corrupt
             }

@@ -89,6 +89,7 @@ impl Store {
         self.sweep(&mut report)?;
         self.sweep_containers(&mut report)?;
         self.check_images(&mut report)?;
+        self.mend_seams()?;
         Ok(report)
     }
 
@@ -210,6 +211,12 @@ impl Store {
             (again.file()).seek(SeekFrom::Start(TAR_OFFSET)).map_err(Error::io("write", path))?;
             std::io::copy(&mut tar, &mut again.file()).map_err(Error::io("copy", path))?;
         }
+        // Layers that were taken in before loose ends were marked are as sound as they were.
+        let has_marks = match layer.try_clone().map(wharfie_layer::erofs::Inodes::open) {
+            Ok(Ok(inodes)) => inodes.has_loose_ends(),
+            _ => return Ok(false),
+        };
+        let index = if has_marks { index } else { index.without_marks() };
         index.write(again.file(), tar_size).map_err(Error::Layer)?;
         same_outside_tar(layer, again.file(), tar_size).map_err(Error::io("read", path))
     }
@@ -312,7 +319,12 @@ fn same_outside_tar(a: &File, b: &File, tar_size: u64) -> std::io::Result<bool> 
     }
     let (mut left, mut right) = (vec![0; BUFFER], vec![0; BUFFER]);
     for (mut at, end) in [(0, TAR_OFFSET), (TAR_OFFSET + tar_size, size)] {
-        while at < end {
+        loop {
+            // Where both have a hole both have zeros: a file of nothing may be larger than anyone has time for.
+            at = next_data(a, at, end)?.min(next_data(b, at, end)?);
+            if at >= end {
+                break;
+            }
             let len = usize::try_from(end - at).unwrap_or(BUFFER).min(BUFFER);
             a.read_exact_at(&mut left[..len], at)?;
             b.read_exact_at(&mut right[..len], at)?;
@@ -323,6 +335,20 @@ fn same_outside_tar(a: &File, b: &File, tar_size: u64) -> std::io::Result<bool> 
         }
     }
     Ok(true)
+}
+
+/// The first place from `at` on that is no hole, at most `end`.
+fn next_data(file: &File, at: u64, end: u64) -> std::io::Result<u64> {
+    if at >= end {
+        return Ok(end);
+    }
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
+        Ok(data) => Ok(data.min(end)),
+        Err(rustix::io::Errno::NXIO) => Ok(end),
+        // File systems that do not know holes have none.
+        Err(rustix::io::Errno::INVAL) => Ok(at),
+        Err(why) => Err(why.into()),
+    }
 }
 
 pub(crate) fn hash(

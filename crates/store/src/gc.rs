@@ -5,7 +5,7 @@
 //! that is about to use something holds it first (`Lease::hold_*`), under the same lock, so it either finds it protected
 //! or finds it gone and fetches it again. Killed in between, files without rows remain, which `fsck` sweeps.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 use wharfie_oci::{DiffId, Digest};
 
 use crate::error::Result;
@@ -19,6 +19,8 @@ pub struct Collected {
     pub images: u64,
     /// Bytes on disk.
     pub bytes: u64,
+    /// Bytes of the files in the layers that went: what docker calls reclaimed.
+    pub content: u64,
 }
 
 /// How much of what is being kept goes too.
@@ -26,6 +28,8 @@ pub struct Collected {
 pub enum Kept {
     /// What is over its time or over the limits.
     Expired,
+    /// What was removed before this moment, in nanoseconds since 1970, and what is over its time or over the limits.
+    Before(i64),
     /// Everything.
     All,
 }
@@ -37,23 +41,30 @@ impl Store {
     /// When the metadata cannot be changed. Files that cannot be deleted are left for `fsck`.
     pub fn collect(&self, kept: Kept) -> Result<Collected> {
         let rows = |db: &Transaction<'_>| {
-            let change = || -> rusqlite::Result<(u64, Vec<String>, Vec<String>)> {
-                let images = self.expire(db, kept)?;
+            let change = || -> rusqlite::Result<(Collected, Vec<String>, Vec<String>)> {
+                let mut collected = Collected { images: self.expire(db, kept)?, ..Collected::default() };
                 self.bury_dead_leases(db)?;
                 let layers = unreachable_layers(db)?;
                 for layer in &layers {
-                    db.execute("DELETE FROM layer WHERE diff_id = ?1", [layer])?;
+                    let sql = "DELETE FROM layer WHERE diff_id = ?1 RETURNING content_size";
+                    let content: Option<u64> = db.query_row(sql, [layer], |row| row.get(0)).optional()?;
+                    collected.content += content.unwrap_or_default();
                 }
+                crate::seams::forget_dead(db)?;
+                let seams = unreachable_layers(db)?;
+                for seam in &seams {
+                    db.execute("DELETE FROM layer WHERE diff_id = ?1", [seam])?;
+                }
+                let layers = [layers, seams].concat();
                 let blobs = unreachable_blobs(db)?;
                 for blob in &blobs {
                     db.execute("DELETE FROM blob WHERE digest = ?1", [blob])?;
                 }
-                Ok((images, layers, blobs))
+                Ok((collected, layers, blobs))
             };
             change().map_err(self.metadata_error())
         };
-        let collected = self.write_durably_then(rows, |(images, layers, blobs)| {
-            let mut collected = Collected { images, bytes: 0 };
+        let collected = self.write_durably_then(rows, |(mut collected, layers, blobs)| {
             for layer in layers.iter().filter_map(|text| text.parse::<DiffId>().ok()) {
                 collected.bytes += remove_file(&self.layer_path(&layer));
                 self.remove_unpacked(&layer);
@@ -107,20 +118,13 @@ impl Store {
                 expired += 1;
             }
         }
-        let until = nanos(self.now()).saturating_sub(self.options.grace.saturating_mul(1_000_000_000));
-        match kept {
-            Kept::All => db.execute("DELETE FROM trash", [])?,
-            Kept::Expired => db.execute("DELETE FROM trash WHERE removed_at <= ?1", [until])?,
-        };
+        db.execute("DELETE FROM trash WHERE removed_at <= ?1", [self.expiry(kept)])?;
         Ok(expired)
     }
 
     /// The removed images that go next: all that are over their time, or the oldest one while there is too much.
     fn to_expire(&self, db: &rusqlite::Connection, kept: Kept) -> rusqlite::Result<Vec<String>> {
-        let until = match kept {
-            Kept::All => i64::MAX,
-            Kept::Expired => nanos(self.now()).saturating_sub(self.options.grace.saturating_mul(1_000_000_000)),
-        };
+        let until = self.expiry(kept);
         let over: Vec<String> = db
             .prepare("SELECT id FROM image WHERE removed_at <= ?1")?
             .query_map([until], |row| row.get(0))?
@@ -143,6 +147,16 @@ impl Store {
                 .collect();
         }
         Ok(oldest)
+    }
+
+    /// What was removed until then goes, in nanoseconds since 1970.
+    fn expiry(&self, kept: Kept) -> i64 {
+        let over = nanos(self.now()).saturating_sub(self.options.grace.saturating_mul(1_000_000_000));
+        match kept {
+            Kept::All => i64::MAX,
+            Kept::Before(moment) => over.max(moment.saturating_sub(1)),
+            Kept::Expired => over,
+        }
     }
 
     fn is_disk_tight(&self) -> bool {
@@ -187,6 +201,7 @@ fn unreachable_layers(db: &Transaction<'_>) -> rusqlite::Result<Vec<String>> {
          WHERE NOT EXISTS (SELECT 1 FROM image_layer WHERE image_layer.diff_id = layer.diff_id)
            AND ('layer ' || diff_id) NOT IN (SELECT key FROM lease_item)
            AND diff_id NOT IN (SELECT diff_id FROM container_layer)
+           AND diff_id NOT IN (SELECT diff_id FROM seam)
            AND diff_id NOT IN (
                SELECT diff_id FROM mount JOIN image_layer ON image_layer.image = mount.image)",
     )?

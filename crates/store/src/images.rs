@@ -326,7 +326,8 @@ impl Lease<'_> {
     /// Idempotent: an image that is known already gains what is new about it.
     ///
     /// # Errors
-    /// When a layer is not here, or the metadata cannot be changed.
+    /// When a layer is not here, there are more than can be mounted, one has a hard link to what none below it has, or the
+    /// metadata cannot be changed.
     pub fn record(&self, image: &NewImage, references: &[Reference]) -> Result<Recorded> {
         let mut recorded = self.record_all(&[(image, references)])?;
         Ok(recorded.pop().unwrap_or_default())
@@ -338,7 +339,17 @@ impl Lease<'_> {
     /// As [`Self::record`].
     pub fn record_all(&self, images: &[(&NewImage, &[Reference])]) -> Result<Vec<Recorded>> {
         let store = self.store();
-        self.finish(|db| images.iter().map(|(image, references)| record_one(store, db, image, references)).collect())
+        let mut seams = Vec::new();
+        for (image, _) in images {
+            if image.layers.len() > crate::mounts::MAX_LAYERS {
+                return Err(Error::MaxDepth);
+            }
+            seams.extend(self.sew(&image.layers)?);
+        }
+        self.finish(|db| {
+            crate::seams::record(db, &seams).map_err(store.metadata_error())?;
+            images.iter().map(|(image, references)| record_one(store, db, image, references)).collect()
+        })
     }
 }
 

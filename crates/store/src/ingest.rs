@@ -60,6 +60,9 @@ impl Lease<'_> {
         ingest: Ingest<'_>,
         arrived: &(dyn Fn() + Sync),
     ) -> Result<Ingested> {
+        // One byte too many proves that something is wrong; nobody's disk needs the rest.
+        let most = ingest.blob.map_or(u64::MAX, |blob| blob.size.saturating_add(1));
+        let source = &mut source.take(most);
         let mut first = vec![0; CHUNK];
         let n = fill(source, &mut first).map_err(Error::of_source)?;
         let compression = Compression::detect(&first[..n]);

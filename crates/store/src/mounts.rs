@@ -15,7 +15,7 @@ use crate::snapshots::Tree;
 use crate::store::Store;
 
 /// The kernel's limit (`OVL_MAX_STACK`); one is taken by the empty directory beneath.
-const MAX_LAYERS: usize = 499;
+pub const MAX_LAYERS: usize = 499;
 
 /// An image mounted on a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,7 @@ impl Store {
     /// # Errors
     /// When a layer is missing or mounting is not possible here.
     pub fn view(&self, layers: &[DiffId], view: &View<'_>) -> Result<OwnedFd> {
+        let layers = self.sewn(layers)?;
         if layers.len() > MAX_LAYERS {
             return Err(Error::TooManyLayers(layers.len()));
         }

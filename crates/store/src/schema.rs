@@ -1,7 +1,12 @@
 //! The metadata's tables. What they mean is specified in `docs/store.md`.
 
 /// The format this wharfie writes. Raised with every change that an older wharfie would misread.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
+
+/// Brings a database of version 1 up to version 2.
+pub(crate) const FROM_1: &str = "
+CREATE TABLE seam (chain_id TEXT PRIMARY KEY, layer TEXT NOT NULL, diff_id TEXT NOT NULL) WITHOUT ROWID;
+";
 
 /// Creates everything in an empty database.
 pub(crate) const CREATE: &str = "
@@ -13,6 +18,7 @@ CREATE TABLE layer (
     content_size INTEGER NOT NULL,
     file_size INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE seam (chain_id TEXT PRIMARY KEY, layer TEXT NOT NULL, diff_id TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE layer_blob (
     digest TEXT PRIMARY KEY,
     diff_id TEXT NOT NULL,

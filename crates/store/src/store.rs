@@ -171,6 +171,10 @@ impl Store {
             let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
             if version == 0 {
                 transaction.execute_batch(schema::CREATE)?;
+            } else if version == 1 {
+                transaction.execute_batch(schema::FROM_1)?;
+            }
+            if version < schema::VERSION {
                 transaction.pragma_update(None, "user_version", schema::VERSION)?;
             }
             transaction.commit()?;

@@ -49,7 +49,8 @@ pub struct Restored {
     pub taken: Vec<String>,
 }
 
-pub(crate) fn nanos(moment: Timestamp) -> i64 {
+/// Nanoseconds since 1970, as the metadata counts.
+pub fn nanos(moment: Timestamp) -> i64 {
     moment.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(moment.nanos))
 }
 

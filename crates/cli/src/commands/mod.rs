@@ -30,9 +30,11 @@ pub static ROOT: Command<Run> = Command {
     usage: "[OPTIONS] COMMAND",
     flags: &[
         Flag::str("config", "Location of client config files").default(""),
-        Flag::str("context", "Accepted and ignored: there is no daemon to choose").short('c').hidden(),
+        Flag::str("context", "Name of the context: only \"default\", since there is no other machine")
+            .short('c')
+            .hidden(),
         Flag::bool("debug", "Enable debug mode").short('D'),
-        Flag::list("host", "Accepted and ignored: there is no daemon to reach").short('H').hidden(),
+        Flag::list("host", "Socket of the daemon: only of this machine, which has none").short('H').hidden(),
         Flag::list("insecure-registry", "Registry that may be reached without proven encryption"),
         Flag::str("log-level", "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")")
             .short('l')

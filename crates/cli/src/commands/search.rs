@@ -62,7 +62,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             .collect();
         table::rows(["NAME", "DESCRIPTION", "STARS", "OFFICIAL"], &rows)
     } else {
-        let values: Vec<Value> = rows.into_iter().map(|row| value(row, format.is_table())).collect();
+        let values: Vec<Value> = rows.into_iter().map(value).collect();
         render_rows(&format, &values, TITLES).map_err(template_failure)?
     };
     cx.print(&text)
@@ -121,19 +121,17 @@ fn cells(result: &SearchResult, is_full: bool) -> [String; 4] {
     ]
 }
 
-fn value([name, description, stars, official]: [String; 4], is_table: bool) -> Value {
-    let official = match official.as_str() {
-        "true" if is_table => "[OK]".to_owned(),
-        "false" if is_table => String::new(),
-        text => text.to_owned(),
-    };
+fn value([name, description, stars, official]: [String; 4]) -> Value {
+    let mark = if official == "true" { "[OK]" } else { "" };
     Value::row(
         "*registry.searchContext",
         vec![
             Field::new("Name", name),
             Field::new("Description", description),
             Field::new("StarCount", stars),
-            Field::new("IsOfficial", official),
+            // Templates see the mark, JSON the word.
+            Field::named("IsOfficial", "", mark),
+            Field::named("", "IsOfficial", official),
         ],
     )
 }

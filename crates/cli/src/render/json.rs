@@ -33,7 +33,7 @@ pub fn write(out: &mut String, value: &Value, html: Html) {
             out.push_str("null");
         }
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Value::Int(value) => write!(out, "{value}").expect("a string accepts every write"),
+        Value::Int(value) | Value::Duration(value) => write!(out, "{value}").expect("a string accepts every write"),
         Value::Float(value) => out.push_str(&number(*value)),
         Value::Str(text) => write_text(out, text, html),
         Value::Time(moment) => write_text(out, &rfc3339(*moment), html),

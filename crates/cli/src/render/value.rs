@@ -17,6 +17,8 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// A length of time in nanoseconds: a number in JSON and in comparisons, `1m30s` where it is printed.
+    Duration(i64),
     /// A fractional number.
     Float(f64),
     /// Text.
@@ -159,7 +161,7 @@ impl Value {
         match self {
             Value::Missing | Value::Nil => false,
             Value::Bool(value) => *value,
-            Value::Int(value) => *value != 0,
+            Value::Int(value) | Value::Duration(value) => *value != 0,
             Value::Float(value) => *value != 0.0,
             Value::Str(text) => !text.is_empty(),
             Value::List(items) => items.as_ref().is_some_and(|items| !items.is_empty()),
@@ -174,6 +176,7 @@ impl Value {
             Value::Missing | Value::Nil => "<nil>",
             Value::Bool(_) => "bool",
             Value::Int(_) => "int",
+            Value::Duration(_) => "time.Duration",
             Value::Float(_) => "float64",
             Value::Str(_) => "string",
             Value::Time(_) => "time.Time",

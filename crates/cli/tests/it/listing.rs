@@ -14,6 +14,32 @@ fn db() -> Image {
 }
 
 #[test]
+fn images_made_within_one_second_are_told_apart() {
+    let older = Image::new().with_file("a", "1").made("2020-01-01T00:00:00.2Z");
+    let newer = Image::new().with_file("b", "1").made("2020-01-01T00:00:00.58Z");
+    let host = host_with(&[(&older, &["older:1"]), (&newer, &["newer:1"])]);
+    let check = |filter: &str, expected: &str| {
+        host.run(&["images", "-f", filter, "--format", "{{.Repository}}"]).prints(expected);
+    };
+    check("since=older:1", "newer\n");
+    check("before=newer:1", "older\n");
+    check("since=newer:1", "");
+    check("until=2020-01-01T00:00:00.5Z", "older\n");
+}
+
+#[test]
+fn a_star_for_the_registry_does_not_reach_docker_hub() {
+    let web = Image::new().with_file("a", "1");
+    let host = host_with(&[(&web, &["one:1", "team/two:1", "r.example:5000/team/three:1"])]);
+    let check = |pattern: &str, expected: &str| {
+        host.run(&["images", pattern, "--format", "{{.Repository}}"]).prints(expected);
+    };
+    check("*/*/*", "r.example:5000/team/three\n");
+    check("*/*", "team/two\n");
+    check("docker.io/*/*", "one\nteam/two\n");
+}
+
+#[test]
 fn an_empty_store_lists_its_header_and_stays_unwritten() {
     let host = host();
     host.run(&["images"]).prints("REPOSITORY   TAG       IMAGE ID   CREATED   SIZE\n");

@@ -66,6 +66,20 @@ fn another_platform_of_a_list_replaces_the_first() {
 }
 
 #[test]
+fn a_pull_that_names_no_platform_brings_the_machines_own_back() {
+    let (registry, host) = (TestRegistry::start(), host());
+    let own = Image::new().with_file("own", "1");
+    let other = Image::new().with_file("other", "1").on("linux", "s390x");
+    let platform = wharfie_oci::Platform::host().to_string();
+    let list = Published::index(&[("linux/s390x", &Published::of(&other)), (&platform, &Published::of(&own))]);
+    let reference = registry.publish("web:1", &list);
+    host.run(&["pull", "-q", "--platform", "linux/s390x", &reference]).succeeds();
+    host.run(&["pull", "-q", &reference]).succeeds();
+    host.run(&["inspect", "-f", "{{.Id}}", &reference]).prints(&format!("{}\n", own.id()));
+    assert!(host.run(&["pull", &reference]).succeeds().contains("Image is up to date"));
+}
+
+#[test]
 fn a_list_without_the_platform_is_said_to_have_none() {
     let (registry, host) = (TestRegistry::start(), host());
     let (list, _) = list(&["linux/amd64", "unknown/unknown"]);

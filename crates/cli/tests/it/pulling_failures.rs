@@ -87,10 +87,15 @@ fn what_registries_say_is_told_in_dockers_words() {
         1,
         &format!(
             "{DAEMON}pull access denied for {address}/web, repository does not exist or may require 'docker login': \
-             denied: requested access to the resource is denied"
+             denied: requested access is denied"
         ),
     );
     leaves_nothing(&host);
+    for status in [401, 403, 405] {
+        let expired = "Your authorization token has expired. Reauthenticate and try again.";
+        let (_, _, outcome) = refused(move |heard| refusal(heard, status, "DENIED", expired));
+        assert!(outcome.stderr.ends_with(&format!("denied: {expired}\n")), "{status}: {}", outcome.stderr);
+    }
     let (_, _, outcome) = refused(|heard| refusal(heard, 429, "TOOMANYREQUESTS", "slow down"));
     outcome.fails(1, &format!("{DAEMON}toomanyrequests: slow down"));
     let (_, _, outcome) = refused(|_| reply(500, &[], b""));

@@ -1,7 +1,7 @@
 //! What `push` says when it cannot.
 
 use wharfie_testkit::faulty_server::reply;
-use wharfie_testkit::{FaultyServer, Heard, Image, Outcome, TestRegistry};
+use wharfie_testkit::{FaultyServer, Heard, Image, Outcome, Published, TestRegistry};
 
 use crate::host_with;
 
@@ -30,6 +30,31 @@ fn refused(answer: impl Fn(&Heard) -> Vec<u8> + Send + Sync + 'static) -> (Fault
 #[track_caller]
 fn says(outcome: &Outcome, text: &str) {
     assert_eq!((outcome.code, outcome.stderr.as_str()), (1, &*format!("{text}\n")), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_registry_that_refuses_ocis_types_gets_dockers() {
+    for (status, code) in [(415, "UNSUPPORTED"), (400, "MANIFEST_INVALID"), (405, "UNSUPPORTED")] {
+        let source = Published::of(&web()).served();
+        let server = FaultyServer::start(move |heard| match (heard.method.as_str(), heard.header("content-type")) {
+            ("PUT", Some(kind)) if kind.contains("oci") => refusal(heard, status, code, "unsupported manifest type"),
+            ("PUT", _) => reply(201, &[], b""),
+            ("HEAD", _) if heard.target.contains("/blobs/") => reply(200, &[], b""),
+            _ => refusal(heard, 404, "MANIFEST_UNKNOWN", "manifest unknown"),
+        });
+        let host = crate::host();
+        let (from, to) = (format!("{}/web:1", source.address()), format!("{}/web:1", server.address()));
+        host.run(&["pull", "-q", &from]).succeeds();
+        host.run(&["tag", &from, &to]).succeeds();
+        host.run(&["push", "-q", &to]).prints(&format!("{to}\n"));
+        let heard = server.heard();
+        let sent: Vec<_> = heard.iter().filter(|request| request.method == "PUT").collect();
+        let manifest: wharfie_oci::Manifest = serde_json::from_slice(&sent[1].body).unwrap();
+        assert_eq!(manifest.media_type, Some(wharfie_oci::MediaType::DOCKER_MANIFEST), "{status} {code}");
+        assert_eq!(manifest.config.digest.to_string(), web().id());
+        assert_eq!(manifest.layers[0].media_type, wharfie_oci::MediaType::DOCKER_LAYER_GZIP);
+        assert_eq!(sent.len(), 2, "layers and configuration go as they are");
+    }
 }
 
 #[test]

@@ -42,13 +42,26 @@ fn prune_frees_at_once_and_df_counts_what_is_kept() {
     let host = host_with(&[(&web, &["web"])]);
     host.run(&["rmi", "web"]).succeeds();
     assert!(host.run(&["system", "df"]).succeeds().contains("Images          0         0         5B        5B (100%)"));
-    host.run(&["image", "prune", "-f"]).prints("Total reclaimed space: 0B\n");
+    let question = host.run_with(&["image", "prune"], b"n\n").succeeds();
+    assert!(question.contains("1 image removed earlier cannot be brought back"), "{question}");
+    host.run(&["image", "prune", "-f"]).prints("Total reclaimed space: 5B\n");
     assert!(host.run(&["system", "df"]).succeeds().contains("Images          0         0         0B        0B"));
     host.run(&["image", "restore", "web"]).fails(
         1,
         "nothing removed is kept under the name web\n help: `wharfie image restore` without a name lists what can be \
          brought back",
     );
+}
+
+#[test]
+fn a_prune_with_conditions_keeps_what_was_removed_since() {
+    let web = Image::new().with_file("a", "12345");
+    let host = host_with(&[(&web, &["web"])]);
+    for filter in ["until=24h", "label=x"] {
+        host.run(&["rmi", "web"]).succeeds();
+        host.run(&["image", "prune", "-f", "--filter", filter]).prints("Total reclaimed space: 0B\n");
+        host.run(&["image", "restore", "web"]).prints(&format!("Restored: {}\nTagged: web:latest\n", web.id()));
+    }
 }
 
 #[test]

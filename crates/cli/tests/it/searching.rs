@@ -54,6 +54,8 @@ fn formats_and_filters() {
     assert_eq!(names(&["stars=7", "stars=50"]), "library/db\n");
     assert_eq!(names(&["is-official=true"]), "library/db\n");
     assert_eq!(names(&["is-official=false", "stars=1"]), "team/web\n");
+    host.run(&["search", "--format", "{{.Name}} {{.IsOfficial}}|", "-f", "stars=7", &term])
+        .prints("team/web |\nlibrary/db [OK]|\n");
     host.run(&["search", "--format", "json", "-f", "is-official=true", "--no-trunc", &term]).prints(
         "{\"Description\":\"A description that is a good deal longer than the column it has to fit \
          into\",\"IsOfficial\":\"true\",\"Name\":\"library/db\",\"StarCount\":\"100\"}\n",

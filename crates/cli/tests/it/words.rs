@@ -8,6 +8,40 @@ use wharfie_testkit::{Host, Image};
 use crate::{host, host_with};
 
 #[test]
+fn a_command_for_another_machine_is_refused_before_anything_is_done() {
+    let web = Image::new().with_file("a", "1");
+    let host = host_with(&[(&web, &["web:1"])]);
+    let refused = |words: &[&str], named: &str, code: i32| {
+        let outcome = host.run(words);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (code, ""), "{words:?}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(named) && outcome.stderr.contains("this machine only"), "{}", outcome.stderr);
+    };
+    refused(&["-H", "ssh://prod.example", "rmi", "-f", "web:1"], "\"ssh://prod.example\" (--host)", 1);
+    refused(&["--context", "prod", "rmi", "-f", "web:1"], "\"prod\" (--context)", 1);
+    refused(&["-H", "tcp://127.0.0.1:1", "run", "web:1"], "\"tcp://127.0.0.1:1\"", 125);
+    for (name, value) in [("DOCKER_HOST", "ssh://prod"), ("DOCKER_CONTEXT", "prod")] {
+        let outcome = crate::host().with(name, value).run(&["images"]);
+        assert_eq!(outcome.code, 1);
+        assert!(outcome.stderr.contains(&format!("unset {name}")), "{}", outcome.stderr);
+    }
+    let context = format!("home/.docker/contexts/meta/{}/meta.json", wharfie_oci::Digest::of(b"far").hex());
+    host.file(&context, br#"{"Name":"far","Endpoints":{"docker":{"Host":"ssh://far.example"}}}"#);
+    refused(&["-c", "far", "images"], "\"ssh://far.example\" (--context)", 1);
+    host.file(&context, br#"{"Name":"far","Endpoints":{"docker":{"Host":"unix:///run/user/1/docker.sock"}}}"#);
+    for words in [
+        &["-c", "far", "images", "-q"][..],
+        &["-c", "default", "images", "-q"],
+        &["-H", "unix:///var/run/docker.sock", "images", "-q"],
+        &["--tls", "images", "-q"],
+        &["image", "rmi", "nope"],
+    ] {
+        let outcome = host.run(words);
+        assert!(!outcome.stderr.contains("this machine only"), "{words:?}: {}", outcome.stderr);
+    }
+    host.run(&["images", "-q"]).prints(&format!("{}\n", web.short()));
+}
+
+#[test]
 fn it_is_called_what_it_is_called() {
     let host = host();
     let docker = host.path().join("docker");

@@ -106,8 +106,16 @@ impl Expander<'_> {
         }
     }
 
+    /// A name, a number, or one of the shell's special characters, which nothing here ever sets.
     fn name(&mut self) -> String {
         let mut name = String::new();
+        if let Some(special) = self.characters.next_if(|c| "@*#?-$!".contains(*c)) {
+            return special.to_string();
+        }
+        if self.characters.peek().is_some_and(char::is_ascii_digit) {
+            name.extend(std::iter::from_fn(|| self.characters.next_if(char::is_ascii_digit)));
+            return name;
+        }
         while let Some(c) = self.characters.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
             name.push(c);
         }
@@ -139,6 +147,8 @@ mod tests {
             ("${N:+y}", ""),
             ("${N:-${A}}", "x"),
             ("a$", "a$"),
+            ("$$x", "x"),
+            ("$1A$@", "A"),
             ("$N", ""),
         ] {
             assert_eq!(expand(word, &variables).unwrap(), expected, "{word}");

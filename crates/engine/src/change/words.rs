@@ -1,5 +1,8 @@
 //! Splitting instruction lines into words. Quotes and escapes stay in the words; expansion takes them off.
 
+use super::refuse;
+use crate::error::Result;
+
 /// Words between blanks; a quoted part or an escaped blank does not end a word.
 pub(super) fn split_words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
@@ -34,17 +37,38 @@ pub(super) fn split_words(text: &str) -> Vec<String> {
     words
 }
 
-/// `a=b c="d e"`, or the old form `a rest of the line`. `None` if neither.
-pub(super) fn name_values(text: &str) -> Option<Vec<(String, String)>> {
+/// `a=b c="d e"`, or the old form `a rest of the line`, of the instruction called `keyword`.
+///
+/// # Errors
+/// If it is neither.
+pub(super) fn name_values(keyword: &str, text: &str) -> Result<Vec<(String, String)>> {
     let words = split_words(text);
-    if !words.first()?.contains('=') {
-        let (name, value) = text.split_once(|c: char| c.is_whitespace())?;
-        return Some(vec![(name.to_owned(), value.trim_start().to_owned())]);
+    if !words.first().is_some_and(|word| word.contains('=')) {
+        let pair = text.split_once(|c: char| c.is_whitespace());
+        let (name, value) = pair.ok_or_else(|| refuse(format!("{keyword} must have two arguments")))?;
+        return Ok(vec![(name.to_owned(), value.trim_start().to_owned())]);
     }
-    words.iter().map(|word| word.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned()))).collect()
+    let pair = |word: &String| match word.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(refuse(format!("Syntax error - can't find = in {word:?}. Must be of the form: name=value"))),
+    };
+    words.iter().map(pair).collect()
 }
 
-/// The exec form: a JSON list of texts. `None` for everything else, which is then the shell form.
-pub(super) fn parse_json_words(text: &str) -> Option<Vec<String>> {
-    if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
+/// The exec form: a JSON list of texts; what stands behind it is no matter. `None` for everything else, which is then the
+/// shell form.
+///
+/// # Errors
+/// If it is a list with something else than texts in it.
+pub(super) fn parse_json_words(text: &str) -> Result<Option<Vec<String>>> {
+    if !text.starts_with('[') {
+        return Ok(None);
+    }
+    let mut lists = serde_json::Deserializer::from_str(text).into_iter::<Vec<serde_json::Value>>();
+    let Some(Ok(list)) = lists.next() else { return Ok(None) };
+    let words = list.into_iter().map(|word| match word {
+        serde_json::Value::String(word) => Ok(word),
+        _ => Err(refuse("when using JSON array syntax, arrays must be comprised of strings only")),
+    });
+    words.collect::<Result<_>>().map(Some)
 }

@@ -60,7 +60,7 @@ impl Engine {
         let store = self.writer()?;
         let (upper, _) = directories(store, &row.id);
         let upper = open_directory(&upper)?;
-        let mut layers = store.layers_of_container(&row.id)?;
+        let mut layers = store.sewn(&store.layers_of_container(&row.id)?)?;
         layers.reverse();
         let layers = layers.iter().map(|layer| store.open_inodes(layer)).collect::<Result<Vec<_>, _>>()?;
         let written = pack_merged(upper.as_fd(), layers, out).and_then(|mut out| {

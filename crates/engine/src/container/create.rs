@@ -295,7 +295,47 @@ fn merged(image: &ContainerConfig, create: &Create) -> ContainerConfig {
         config.volumes.get_or_insert_default().insert(volume.clone(), Empty {});
     }
     config.stop_signal = create.stop_signal.clone().or(config.stop_signal);
-    config.healthcheck = create.healthcheck.clone().or(config.healthcheck);
+    config.healthcheck = health(create.healthcheck.as_ref(), config.healthcheck);
     config.on_build = None;
     config
+}
+
+/// The image's check with what the user said about it: a field that nobody mentioned stays the image's. `NONE` ends all
+/// checks, whatever else is known of them.
+fn health(asked: Option<&Healthcheck>, of_image: Option<Healthcheck>) -> Option<Healthcheck> {
+    let (Some(asked), Some(image)) = (asked, &of_image) else { return asked.cloned().or(of_image) };
+    if asked.test.as_ref().is_some_and(|test| test.first().is_some_and(|word| word == "NONE")) {
+        return Some(asked.clone());
+    }
+    let or = |own: i64, other: i64| if own == 0 { other } else { own };
+    Some(Healthcheck {
+        test: asked.test.clone().or_else(|| image.test.clone()),
+        interval: or(asked.interval, image.interval),
+        timeout: or(asked.timeout, image.timeout),
+        start_period: or(asked.start_period, image.start_period),
+        start_interval: or(asked.start_interval, image.start_interval),
+        retries: or(asked.retries, image.retries),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_flags_change_one_field_each() {
+        let test = |word: &str| Some(vec![word.to_owned(), "x".to_owned()]);
+        let image = Healthcheck { test: test("CMD"), interval: 5, retries: 7, ..Healthcheck::default() };
+        let check = |asked: Option<Healthcheck>, expected: &Healthcheck| {
+            assert_eq!(health(asked.as_ref(), Some(image.clone())).as_ref(), Some(expected));
+        };
+        check(None, &image);
+        let timeout = Healthcheck { timeout: 3, ..Healthcheck::default() };
+        check(Some(timeout.clone()), &Healthcheck { timeout: 3, ..image.clone() });
+        let command = Healthcheck { test: test("CMD-SHELL"), ..Healthcheck::default() };
+        check(Some(command), &Healthcheck { test: test("CMD-SHELL"), ..image.clone() });
+        let none = Healthcheck { test: Some(vec!["NONE".to_owned()]), ..Healthcheck::default() };
+        check(Some(none.clone()), &none);
+        assert_eq!(health(Some(&timeout), None), Some(timeout.clone()));
+    }
 }

@@ -42,7 +42,7 @@ impl Engine {
         let kind = store.snapshot_kind()?;
         let mut lowers = Vec::new();
         let mut mounts = Vec::new();
-        for layer in store.layers_of_container(&row.id)?.iter().rev() {
+        for layer in store.sewn(&store.layers_of_container(&row.id)?)?.iter().rev() {
             match store.tree(layer, kind)? {
                 Tree::Mount(mount) => {
                     lowers.push(Lower::Fd(mounts.len()));

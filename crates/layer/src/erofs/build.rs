@@ -22,6 +22,7 @@ const BUFFER: usize = 64 << 10;
 #[derive(Debug)]
 pub struct LayerIndex {
     tree: Tree,
+    has_marks: bool,
 }
 
 /// What was written.
@@ -49,7 +50,13 @@ impl LayerIndex {
     /// # Errors
     /// If such a file was needed already and cannot be made.
     pub fn new(directory: &Path) -> Result<Self> {
-        Ok(Self { tree: Tree::new(directory.into())? })
+        Ok(Self { tree: Tree::new(directory.into())?, has_marks: true })
+    }
+
+    /// Leaves out what marks loose ends, as layer files before format 2 did: for comparing with them.
+    #[must_use]
+    pub fn without_marks(self) -> Self {
+        Self { has_marks: false, ..self }
     }
 
     /// Takes one entry, in the order of the archive. The rules are those of extraction beneath a root.
@@ -69,7 +76,8 @@ impl LayerIndex {
         let end = TAR_OFFSET.checked_add(tar_len).ok_or_else(too_large)?;
         let end = expand_sparse(&self.tree, file, end)?;
         let metadata_offset = end.next_multiple_of(BLOCK);
-        let layout = Layout::new(&mut self.tree)?;
+        let mut layout = Layout::new(&mut self.tree)?;
+        layout.loose &= self.has_marks;
         let data_offset = metadata_offset + layout.inodes_len;
         let file_len = data_offset + layout.blocks * BLOCK;
         let blocks = u32::try_from(file_len / BLOCK).map_err(|_| too_large())?;
@@ -83,7 +91,7 @@ impl LayerIndex {
         let meta_block = (metadata_offset / BLOCK) as u32;
         // First of all inodes, but not always in the first block: names that lie behind it must not cross into the next one.
         let root = u16::try_from(self.tree.node(ROOT)?.mark).expect("the root is in one of the first two blocks");
-        let superblock = Superblock { root, inodes, blocks, meta_block };
+        let superblock = Superblock { root, inodes, blocks, meta_block, loose: layout.loose };
         file.write_all_at(&superblock.encode(), 0).map_err(Error::io(WRITE))?;
         Ok(Summary { inodes, metadata_offset, metadata_len: file_len - metadata_offset, file_len })
     }
@@ -128,13 +136,15 @@ struct Layout {
     inodes_len: u64,
     /// Blocks behind the inodes.
     blocks: u64,
+    /// Some inode is loose.
+    loose: bool,
 }
 
 impl Layout {
     fn new(tree: &mut Tree) -> Result<Self> {
         let order = tree.list();
         order.push(ROOT)?;
-        let (mut at, mut blocks) = (FIRST_INODE, 0);
+        let (mut at, mut blocks, mut loose) = (FIRST_INODE, 0, false);
         let mut next = 0;
         while next < order.len() {
             let id = order.get(next)?;
@@ -145,6 +155,7 @@ impl Layout {
                 tree.update(id, |node| node.size = len)?;
             }
             let node = tree.node(id)?;
+            loose |= node.loose;
             let head = INODE + xattr_len(tree, &node)?;
             let inline = inline_len(&node, head);
             // What is inline must not cross into the next block.
@@ -155,7 +166,7 @@ impl Layout {
             at = (at + head + inline).next_multiple_of(SLOT);
             blocks += plain_blocks(&node, head);
         }
-        Ok(Self { order, inodes_len: at.next_multiple_of(BLOCK), blocks })
+        Ok(Self { order, inodes_len: at.next_multiple_of(BLOCK), blocks, loose })
     }
 
     /// `block` is the first block behind the inodes.
@@ -187,6 +198,7 @@ impl Layout {
                 mtime: node.mtime,
                 nanos: node.nanos,
                 links: node.links,
+                loose: node.loose && self.loose,
             };
             out.put(&inode.encode())?;
             if xattr_len > 0 {

@@ -18,6 +18,11 @@ pub(super) const SUPERBLOCK_OFFSET: usize = 1024;
 /// `trusted.overlay.opaque=y` as it follows a header or other attributes.
 pub(super) const OPAQUE: [u8; 20] = *b"\x0e\x04\x01\x00overlay.opaquey\x00";
 
+/// Where the superblock has 16 bytes for a name.
+const VOLUME_NAME: usize = 64;
+const LOOSE: &[u8] = b"loose";
+/// Where an extended inode has its first byte that is reserved; the kernel does not look at it.
+const LOOSE_FLAG: usize = 48;
 const MAGIC: u32 = 0xe0f5_e1e2;
 /// The checksum counts.
 const COMPAT_CHECKSUM: u32 = 1;
@@ -32,6 +37,8 @@ pub(super) struct Superblock {
     pub(super) blocks: u32,
     /// First block of the inodes.
     pub(super) meta_block: u32,
+    /// Some inode is loose. Stands where a volume's name would, which means nothing to the kernel.
+    pub(super) loose: bool,
 }
 
 impl Superblock {
@@ -46,6 +53,9 @@ impl Superblock {
         put(sb, 16, &self.inodes.to_le_bytes());
         put(sb, 36, &self.blocks.to_le_bytes());
         put(sb, 40, &self.meta_block.to_le_bytes());
+        if self.loose {
+            put(sb, VOLUME_NAME, LOOSE);
+        }
         // The checksum covers one block from the superblock on, itself taken as zero.
         let sum = crc32c(&sb[..BLOCK as usize]);
         put(sb, 4, &sum.to_le_bytes());
@@ -62,6 +72,7 @@ impl Superblock {
             inodes: u64_at(block, 16),
             blocks: u32_at(block, 36),
             meta_block: u32_at(block, 40),
+            loose: block[VOLUME_NAME..].starts_with(LOOSE),
         })
     }
 }
@@ -89,6 +100,8 @@ pub(super) struct Inode {
     pub(super) mtime: i64,
     pub(super) nanos: u32,
     pub(super) links: u32,
+    /// What lies below is part of it: see [`crate::seam`].
+    pub(super) loose: bool,
 }
 
 impl Inode {
@@ -112,6 +125,7 @@ impl Inode {
         put(&mut out, 32, &self.mtime.to_le_bytes());
         put(&mut out, 40, &self.nanos.to_le_bytes());
         put(&mut out, 44, &self.links.to_le_bytes());
+        out[LOOSE_FLAG] = u8::from(self.loose);
         out
     }
 
@@ -136,6 +150,7 @@ impl Inode {
             mtime: u64_at(bytes, 32) as i64,
             nanos: u32_at(bytes, 40),
             links: u32_at(bytes, 44),
+            loose: bytes[LOOSE_FLAG] == 1,
         })
     }
 }
@@ -189,10 +204,10 @@ mod tests {
 
     #[test]
     fn superblocks_and_inodes_are_read_as_they_were_written() {
-        let page = Superblock { root: 7, inodes: 1 << 40, blocks: 5, meta_block: 3 }.encode();
+        let page = Superblock { root: 7, inodes: 1 << 40, blocks: 5, meta_block: 3, loose: true }.encode();
         let mut block = *page[SUPERBLOCK_OFFSET..].first_chunk().unwrap();
         let read = Superblock::decode(&block).unwrap();
-        assert_eq!((read.root, read.inodes, read.blocks, read.meta_block), (7, 1 << 40, 5, 3));
+        assert_eq!((read.root, read.inodes, read.blocks, read.meta_block, read.loose), (7, 1 << 40, 5, 3, true));
         block[40] ^= 1;
         assert!(Superblock::decode(&block).is_none());
 
@@ -207,8 +222,9 @@ mod tests {
             mtime: -5,
             nanos: 6,
             links: 7,
+            loose: false,
         };
-        let link = Inode { mode: 0o120_777, xattr_len: 0, data: Data::Inline, ..inode };
+        let link = Inode { mode: 0o120_777, xattr_len: 0, data: Data::Inline, loose: true, ..inode };
         let device = Inode { mode: 0o020_666, data: Data::Device(0x103), ..inode };
         for inode in [inode, link, device] {
             assert_eq!(Inode::decode(&inode.encode()), Some(inode));

@@ -41,10 +41,18 @@ pub struct Node {
     pub device: (u32, u32),
     /// Where its bytes start in the layer's file.
     pub data_offset: u64,
+    /// A directory that no entry describes, or a symbolic link that stands for a hard link to a file of the layers below:
+    /// see [`crate::seam`].
+    pub loose: bool,
     xattrs: (u64, u64),
 }
 
 impl Node {
+    /// True if it has extended attributes, overlayfs's own included.
+    pub fn has_xattrs(&self) -> bool {
+        self.xattrs.1 > XATTR_HEADER
+    }
+
     /// True for what overlayfs takes for "removed": a character device 0/0.
     pub fn is_whiteout(&self) -> bool {
         self.kind == Kind::CharDevice && self.device == (0, 0)
@@ -57,6 +65,7 @@ pub struct Inodes {
     file: File,
     start: u64,
     root: NodeNumber,
+    loose: bool,
     pages: Vec<(u64, Vec<u8>)>,
 }
 
@@ -80,7 +89,7 @@ impl Inodes {
         file.read_exact_at(&mut block, SUPERBLOCK_OFFSET as u64).map_err(Error::io(READ))?;
         let superblock = Superblock::decode(&block).ok_or(Error::Index("it has no valid superblock"))?;
         let start = u64::from(superblock.meta_block) * BLOCK;
-        Ok(Self { file, start, root: superblock.root.into(), pages: Vec::new() })
+        Ok(Self { file, start, root: superblock.root.into(), loose: superblock.loose, pages: Vec::new() })
     }
 
     /// Makes the index of a plain tar of `tar_len` bytes that lies in `file` at [`TAR_OFFSET`], and opens it.
@@ -102,6 +111,11 @@ impl Inodes {
     /// The layer's file; [`Node::data_offset`] counts from its start.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// True if some file of the layer is loose.
+    pub fn has_loose_ends(&self) -> bool {
+        self.loose
     }
 
     /// The root directory.
@@ -147,6 +161,7 @@ impl Inodes {
             links: inode.links,
             device: device_numbers(device),
             data_offset,
+            loose: inode.loose,
             xattrs: (at + INODE, inode.xattr_len),
         })
     }

@@ -4,10 +4,14 @@
 //!
 //! - Names are cleaned as text: `a/../b` is `b`, a leading `/` or `..` stays beneath the root.
 //! - A parent that is a symbolic link is followed inside the layer's own tree, never out of it, at most 40 links.
-//!   Parents that are missing, also behind such a link, become directories 0755 root:root with time 0.
+//!   Parents that are missing, also behind such a link, become directories 0755 root:root with time 0: loose ends, since
+//!   the layers below may know better.
 //! - A directory over a directory changes its attributes and keeps what is in it. Everything else replaces what was
 //!   there, with all that was beneath it.
-//! - A hard link needs a target from an earlier entry of the same layer, as with docker; it does not follow a link.
+//! - A hard link's target is from an earlier entry of the same layer, and is not followed if it is a link; one that is not
+//!   there can only be a file of the layers below. That is a loose end too: a symbolic link to the place for the time being.
+//!   What loose ends hang on is found by [`crate::seam`], once it is known what lies below.
+//! - Whiteouts in a directory that this layer has replaced with a link are left out: they mean what was there before.
 //! - `.wh.NAME` hides NAME of the layers below, not NAME of this layer: if this layer has a directory NAME, before or
 //!   after, that becomes opaque (image-spec, layer.md, "Whiteouts").
 //! - Extended attributes that overlayfs uses for itself are dropped: an image must not redirect lookups.
@@ -15,6 +19,7 @@
 //! Memory is bounded whatever the layer has: see [`paged`].
 
 mod names;
+mod node;
 mod paged;
 mod path;
 mod sort;
@@ -27,7 +32,7 @@ use crate::error::{Error, Result, show};
 use crate::whiteout::{Whiteout, classify};
 
 use names::{Slot, Slots};
-use paged::{Fields, Record, put_fields};
+pub(crate) use node::{Node, NodeKind, Sparse};
 pub(crate) use paged::{Paged, Spill, read_up_to};
 use sort::Sorter;
 pub(crate) use xattr::decode as decode_xattrs;
@@ -50,121 +55,6 @@ const MAX_NAME: usize = 255;
 const MAX_NODES: usize = 1 << 22;
 /// 1 million pieces of sparse files.
 const MAX_EXTENTS: usize = 1 << 20;
-
-/// One file, with whatever number of names.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Node {
-    pub(crate) mtime: i64,
-    /// Length of a file or of a link's target.
-    pub(crate) size: u64,
-    pub(crate) nanos: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// Symbolic link: where its target starts in the names.
-    /// Directory: its first slot. Device: major number.
-    pub(crate) first: u32,
-    /// File: first 512-byte block in the tar. Directory: parent. Device: minor number.
-    pub(crate) second: u32,
-    /// Offset of the encoded extended attributes, `NONE` if there are none.
-    pub(crate) xattrs: u32,
-    /// For whoever walks the tree: names that reach this file.
-    pub(crate) links: u32,
-    /// For whoever walks the tree: where the file was put.
-    pub(crate) mark: u32,
-    pub(crate) mode: u16,
-    pub(crate) kind: NodeKind,
-    pub(crate) opaque: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum NodeKind {
-    #[default]
-    File,
-    Directory,
-    Symlink,
-    CharDevice,
-    BlockDevice,
-    Fifo,
-}
-
-impl Record for Node {
-    const LEN: usize = 52;
-    const PAGE: usize = 1 << 5;
-    const PAGES: usize = 1 << 11;
-
-    fn write(&self, out: &mut [u8]) {
-        let (kind, opaque) = (self.kind as u8, u8::from(self.opaque));
-        let numbers = [self.nanos, self.uid, self.gid, self.first, self.second, self.xattrs, self.links, self.mark];
-        put_fields(
-            out,
-            &[
-                &self.mtime.to_le_bytes(),
-                &self.size.to_le_bytes(),
-                numbers.map(u32::to_le_bytes).as_flattened(),
-                &self.mode.to_le_bytes(),
-                &[kind, opaque],
-            ],
-        );
-    }
-
-    fn read(bytes: &[u8]) -> Self {
-        let mut fields = Fields(bytes);
-        let mtime = i64::from_le_bytes(fields.next());
-        let size = fields.u64();
-        let [nanos, uid, gid, first, second, xattrs, links, mark] = std::array::from_fn(|_| fields.u32());
-        let mode = u16::from_le_bytes(fields.next());
-        let [kind, opaque] = fields.next();
-        let kind = NodeKind::ALL[usize::from(kind) % NodeKind::ALL.len()];
-        Self { mtime, size, nanos, uid, gid, first, second, xattrs, links, mark, mode, kind, opaque: opaque != 0 }
-    }
-}
-
-impl NodeKind {
-    /// In the order of their declaration.
-    const ALL: [Self; 6] =
-        [Self::File, Self::Directory, Self::Symlink, Self::CharDevice, Self::BlockDevice, Self::Fifo];
-}
-
-/// A sparse file: where its bytes are in the tar, and which of the pieces are its.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sparse {
-    pub(crate) node: NodeId,
-    pub(crate) first: u32,
-    pub(crate) count: u32,
-    pub(crate) data_offset: u64,
-}
-
-impl Record for Sparse {
-    const LEN: usize = 20;
-    const PAGE: usize = 1 << 8;
-    const PAGES: usize = 1 << 5;
-
-    fn write(&self, out: &mut [u8]) {
-        let numbers = [self.node, self.first, self.count].map(u32::to_le_bytes);
-        put_fields(out, &[numbers.as_flattened(), &self.data_offset.to_le_bytes()]);
-    }
-
-    fn read(bytes: &[u8]) -> Self {
-        let mut fields = Fields(bytes);
-        let [node, first, count] = std::array::from_fn(|_| fields.u32());
-        Self { node, first, count, data_offset: fields.u64() }
-    }
-}
-
-impl Record for Extent {
-    const LEN: usize = 16;
-    const PAGE: usize = 1 << 8;
-    const PAGES: usize = 1 << 6;
-
-    fn write(&self, out: &mut [u8]) {
-        put_fields(out, &[&self.offset.to_le_bytes(), &self.len.to_le_bytes()]);
-    }
-
-    fn read(bytes: &[u8]) -> Self {
-        let mut fields = Fields(bytes);
-        Self { offset: fields.u64(), len: fields.u64() }
-    }
-}
 
 /// The files of one layer.
 #[derive(Debug)]
@@ -247,6 +137,11 @@ impl Tree {
             return Ok(());
         }
         let (directory, name) = path::split(clean);
+        // A directory that a link has replaced is hidden as a whole: what was to be hidden in it is no matter any more, and
+        // nothing is where the link leads.
+        if classify(name).is_some() && self.lies_behind_link(directory)? {
+            return Ok(());
+        }
         let parent = self.parent(directory, entry)?;
         match classify(name) {
             Some(Whiteout::Invalid) => return Err(bad("is a whiteout of nothing")),
@@ -286,15 +181,19 @@ impl Tree {
         let (directory, target) = path::split(&target);
         let mut links = MAX_LINKS;
         let above = match self.walk(ROOT, directory, &mut links, false) {
-            Ok(above) => above.ok_or_else(missing)?,
+            Ok(above) => above,
             Err(Walk::Refused(_)) => return Err(missing()),
             Err(Walk::Failed(error)) => return Err(error),
         };
-        let target = self.slots.find(above, target)?.ok_or_else(missing)?;
-        let node = self.slots.get(target)?.node;
-        if node == NONE {
-            return Err(missing());
-        }
+        let slot = match above {
+            Some(above) => self.slots.find(above, target)?,
+            None => None,
+        };
+        let node = match slot {
+            Some(slot) => self.slots.get(slot)?.node,
+            None => NONE,
+        };
+        let Some(above) = above.filter(|_| node != NONE) else { return self.loose_link(entry, parent, name) };
         if self.is_directory(node)? {
             return Err(Error::entry(&entry.path, entry.header_offset, "is a hard link to a directory"));
         }
@@ -311,6 +210,31 @@ impl Tree {
             }
             up = self.node(up)?.second;
         }
+        self.replace(slot, node)
+    }
+
+    /// A hard link to what this layer does not have.
+    fn loose_link(&mut self, entry: &Entry, parent: NodeId, name: &[u8]) -> Result<()> {
+        let mut target = vec![b'/'];
+        let mut clean = Vec::new();
+        path::clean(&entry.link, &mut clean)
+            .map_err(|reason| Error::entry(&entry.path, entry.header_offset, reason))?;
+        if clean.is_empty() || clean.len() >= MAX_PATH {
+            let (name, target) = (show(&entry.path), show(&entry.link));
+            return Err(Error::LinkTarget { name, target, offset: entry.header_offset });
+        }
+        target.append(&mut clean);
+        let first = self.slots.store(&target)?;
+        let node = self.push(Node {
+            first,
+            size: target.len() as u64,
+            mode: 0o777,
+            kind: NodeKind::Symlink,
+            loose: true,
+            xattrs: NONE,
+            ..Node::default()
+        })?;
+        let slot = self.slot(parent, name)?;
         self.replace(slot, node)
     }
 
@@ -365,6 +289,10 @@ impl Tree {
             let node = found;
             match self.node(node)?.kind {
                 NodeKind::Directory => at = node,
+                // Whatever it will be linked to, a directory it cannot be.
+                NodeKind::Symlink if self.node(node)?.loose => {
+                    return Err(Walk::Refused("lies beneath something that is not a directory"));
+                }
                 NodeKind::Symlink => {
                     *links = links.checked_sub(1).ok_or(Walk::Refused("lies behind too many symbolic links"))?;
                     let target = self.target(node)?;
@@ -380,6 +308,24 @@ impl Tree {
             }
         }
         Ok(Some(at))
+    }
+
+    /// True if a name on the way to `path` is a symbolic link of this layer.
+    fn lies_behind_link(&self, path: &[u8]) -> Result<bool> {
+        let mut at = ROOT;
+        for name in path.split(|&b| b == b'/').filter(|name| !name.is_empty()) {
+            let Some(slot) = self.slots.find(at, name)? else { return Ok(false) };
+            let node = self.slots.get(slot)?.node;
+            if node == NONE {
+                return Ok(false);
+            }
+            match self.node(node)?.kind {
+                NodeKind::Symlink => return Ok(true),
+                NodeKind::Directory => at = node,
+                _ => return Ok(false),
+            }
+        }
+        Ok(false)
     }
 
     /// The name `name` in `parent`, made without a file if it is new.
@@ -408,6 +354,7 @@ impl Tree {
             second: parent,
             mode: 0o755,
             kind: NodeKind::Directory,
+            loose: true,
             xattrs: NONE,
             ..Node::default()
         })
@@ -465,6 +412,7 @@ impl Tree {
             (node.uid, node.gid) = (entry.uid, entry.gid);
             (node.mtime, node.nanos) = (entry.mtime, entry.mtime_nanos);
             node.xattrs = xattrs;
+            node.loose = false;
         })
     }
 

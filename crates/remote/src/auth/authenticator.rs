@@ -42,6 +42,7 @@ struct State {
     schemes: HashMap<Origin, Scheme>,
     credentials: HashMap<String, Option<Credentials>>,
     tokens: Vec<Granted>,
+    troubles: Vec<String>,
 }
 
 /// How a registry wants to be convinced.
@@ -78,7 +79,7 @@ impl Authenticator {
         let scheme = self.state().schemes.get(&endpoint.base.origin()).cloned();
         match scheme {
             None => Ok(None),
-            Some(Scheme::Basic) => Ok(self.basic(endpoint)?),
+            Some(Scheme::Basic) => Ok(self.basic(endpoint)),
             Some(Scheme::Bearer { realm, service }) => {
                 self.bearer(transport, endpoint, &realm, &service, scopes, false).map(Some)
             }
@@ -117,19 +118,18 @@ impl Authenticator {
         }
         self.state().schemes.insert(origin, Scheme::Basic);
         let none = || Error::NoBasicCredentials { method: asked.method, url: asked.url.to_string() };
-        self.basic(endpoint)?.ok_or_else(none).map(Some)
+        self.basic(endpoint).ok_or_else(none).map(Some)
     }
 
-    fn basic(&self, endpoint: &Endpoint) -> Result<Option<Authorization>, Error> {
-        Ok(match self.credentials(endpoint)? {
-            Some(Credentials::Password { username, password }) => {
+    fn basic(&self, endpoint: &Endpoint) -> Option<Authorization> {
+        match self.credentials(endpoint)? {
+            Credentials::Password { username, password } => {
                 Some(Authorization { value: secret::basic(&username, &password), is_token: false, is_fresh: true })
             }
-            Some(Credentials::IdentityToken { token, .. } | Credentials::RegistryToken(token)) => {
+            Credentials::IdentityToken { token, .. } | Credentials::RegistryToken(token) => {
                 secret::bearer(&token).map(|value| Authorization { value, is_token: true, is_fresh: true })
             }
-            None => None,
-        })
+        }
     }
 
     fn bearer(
@@ -141,7 +141,7 @@ impl Authenticator {
         scopes: &Scopes,
         is_stale: bool,
     ) -> Result<Authorization, Error> {
-        let credentials = self.credentials(endpoint)?;
+        let credentials = self.credentials(endpoint);
         if let Some(Credentials::RegistryToken(token)) = &credentials
             && let Some(value) = secret::bearer(token)
         {
@@ -182,13 +182,22 @@ impl Authenticator {
     }
 
     /// Looked up once per registry: a helper may be a program that asks the user.
-    fn credentials(&self, endpoint: &Endpoint) -> Result<Option<Credentials>, Error> {
+    fn credentials(&self, endpoint: &Endpoint) -> Option<Credentials> {
         if let Some(known) = self.state().credentials.get(&endpoint.key) {
-            return Ok(known.clone());
+            return known.clone();
         }
-        let found = self.keychain.lookup(&endpoint.key)?;
+        // A helper that fails has nothing for us; what is public can be had all the same.
+        let found = self.keychain.lookup(&endpoint.key).unwrap_or_else(|why| {
+            self.state().troubles.push(why.to_string());
+            None
+        });
         self.state().credentials.insert(endpoint.key.clone(), found.clone());
-        Ok(found)
+        found
+    }
+
+    /// What went wrong with credential helpers since the last call.
+    pub(crate) fn take_troubles(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().troubles)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -217,6 +226,7 @@ pub(crate) fn request_token(
         return Err(Error::InsecureRealm { realm: realm.to_string() });
     }
     let trust = endpoint::trust_of(transport.config(), realm, endpoint);
-    let request = TokenRequest { realm, service, scopes, credentials, trust, is_login };
+    let is_home = realm.origin() == endpoint.base.origin();
+    let request = TokenRequest { realm, service, scopes, credentials, trust, is_home, is_login };
     request.send(transport).map_err(|cause| Error::Token { url: endpoint.base.to_string(), cause: Box::new(cause) })
 }

@@ -80,7 +80,7 @@ impl Keychain {
     /// The credentials for a registry, by host or by [`registry_key`]. A helper that is not installed has none.
     ///
     /// # Errors
-    /// When a helper fails.
+    /// When a helper fails and nobody else has any.
     pub fn lookup(&self, server: &str) -> Result<Option<Credentials>, Error> {
         let key = registry_key(server);
         if let Some(found) = self.overriding.as_ref().and_then(|auths| auths.find(&key)) {
@@ -90,18 +90,19 @@ impl Keychain {
             let config = self.config();
             (config.helper(&key), config.auths().find(&key))
         };
+        let mut trouble = None;
         if let Some(name) = helper {
             match self.helpers.get(&name, &key) {
                 Ok(Some(found)) => return Ok(Some(found)),
                 Ok(None) | Err(Error::HelperMissing { .. }) => {}
-                Err(why) => return Err(why),
+                Err(why) => trouble = Some(why),
             }
         }
-        if own.is_some() {
-            return Ok(own);
+        let fallback = || DockerConfig::load(self.fallback.as_ref()?).auths().find(&key);
+        match (own.or_else(fallback), trouble) {
+            (None, Some(why)) => Err(why),
+            (found, _) => Ok(found),
         }
-        let Some(path) = &self.fallback else { return Ok(None) };
-        Ok(DockerConfig::load(path).auths().find(&key))
     }
 
     /// Keeps credentials for `server`.

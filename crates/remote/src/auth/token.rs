@@ -79,6 +79,8 @@ pub(crate) struct TokenRequest<'a> {
     pub(crate) scopes: &'a Scopes,
     pub(crate) credentials: Option<&'a Credentials>,
     pub(crate) trust: Trust,
+    /// True if the registry itself gives out its tokens.
+    pub(crate) is_home: bool,
     /// True to ask for a refresh token as well.
     pub(crate) is_login: bool,
 }
@@ -97,7 +99,7 @@ impl TokenRequest<'_> {
             response.discard();
         }
         let (url, authorization) = self.query();
-        let request = Request { method: Method::GET, url, headers: headers(transport), payload: Payload::Empty };
+        let request = Request { method: Method::GET, url, headers: self.headers(transport), payload: Payload::Empty };
         read(exchange::patiently(transport, &request, self.trust, authorization.as_ref())?)
     }
 
@@ -131,21 +133,22 @@ impl TokenRequest<'_> {
             escape(&scopes.join(" ")),
             escape(self.service)
         );
-        let mut headers = headers(transport);
+        let mut headers = self.headers(transport);
         let kind = header::HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(header::CONTENT_TYPE, kind);
         let request = Request {
             method: Method::POST,
             url: self.realm.clone(),
             headers,
-            payload: Payload::Bytes(form.as_bytes()),
+            payload: Payload::Secret(form.as_bytes()),
         };
         exchange::patiently(transport, &request, self.trust, None)
     }
-}
 
-fn headers(transport: &Transport) -> HeaderMap {
-    exchange::custom_headers(transport.config())
+    /// The user's own headers, where they belong.
+    fn headers(&self, transport: &Transport) -> HeaderMap {
+        if self.is_home { exchange::custom_headers(transport.config()) } else { HeaderMap::new() }
+    }
 }
 
 fn read(mut response: Response) -> Result<Token, Error> {

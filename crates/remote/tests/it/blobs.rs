@@ -38,6 +38,16 @@ fn a_broken_download_goes_on_where_it_broke() {
 }
 
 #[test]
+fn an_endless_blob_is_left_after_one_byte_too_many() {
+    let server = FaultyServer::start(|_| reply(200, &[], &noise(300_000)));
+    let mut bytes = Vec::new();
+    let mut reader = web(server.address()).blob(&layer(&noise(1000)), watch(&())).unwrap();
+    std::io::Read::read_to_end(&mut reader, &mut bytes).unwrap();
+    assert_eq!(bytes.len(), 1001);
+    assert_eq!(server.heard().len(), 1);
+}
+
+#[test]
 fn a_server_without_ranges_is_read_again() {
     let content = noise(300_000);
     let served = content.clone();

@@ -7,7 +7,7 @@ use wharfie_remote::{Config, ConnectionError, Error, Keychain, Proxy, Remote};
 use wharfie_testkit::faulty_server::reply;
 use wharfie_testkit::{FaultyServer, TestRegistry};
 
-use crate::fixtures::{config, image, manifest_reply, push, refusal, remote, repository};
+use crate::fixtures::{config, download, image, layer, manifest_reply, push, refusal, remote, repository, watch};
 
 /// A `certs.d` folder with one host that has these files.
 fn certs(host: &str, files: &[(&Path, &str)]) -> tempfile::TempDir {
@@ -99,6 +99,20 @@ fn mirrors_stand_in_for_the_hub_in_order() {
     assert_eq!(fetched.descriptor, descriptor);
     assert_eq!(empty.lines(), ["GET /v2/library/web/manifests/v1"]);
     assert_eq!(full.lines(), ["GET /proxy/v2/library/web/manifests/v1"]);
+}
+
+#[test]
+fn a_mirror_that_serves_wrong_bytes_is_asked_once() {
+    let liar = FaultyServer::start(|_| reply(200, &[], b"<html>x"));
+    let honest = FaultyServer::start(|_| reply(200, &[], b"content"));
+    let mirrors = vec![liar.address().to_owned(), honest.address().to_owned()];
+    let remote = Remote::new(Config { mirrors, ..config() }, Keychain::anonymous());
+    let web = repository(&remote, "docker.io", "library/web");
+    let blob = layer(b"content");
+    let reader = web.blob(&blob, watch(&())).unwrap();
+    assert!(reader.came_from_a_mirror());
+    assert_eq!(download(&web, &blob, watch(&())).unwrap(), b"content");
+    assert_eq!((liar.heard().len(), honest.heard().len()), (1, 1));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Secrets stay with the host they are for.
 
 use wharfie_content::Event;
-use wharfie_remote::{Config, Credentials, DockerConfig, Error, Keychain, Remote};
+use wharfie_remote::{Config, Credentials, DockerConfig, Error, Keychain, Remote, Secret};
 use wharfie_testkit::FaultyServer;
 use wharfie_testkit::faulty_server::reply;
 
@@ -58,6 +58,38 @@ fn an_upload_elsewhere_sees_none_either() {
     let heard = &storage.heard()[0];
     assert_eq!(heard.target, format!("/up?id=1&digest=sha256%3A{}", blob.digest.hex()));
     assert_eq!((heard.header("authorization"), &heard.body[..]), (None, &b"content"[..]));
+    assert_eq!(heard.header("x-own"), None);
+}
+
+#[test]
+fn an_identity_token_goes_no_further_than_its_server() {
+    let mallory = FaultyServer::start(|_| reply(200, &[], br#"{"token":"t"}"#));
+    let target = format!("http://{}/token", mallory.address());
+    let tokens = FaultyServer::start(move |_| reply(307, &[("Location", &target)], b""));
+    let challenge = format!("Bearer realm=\"http://{}/token\",service=\"s\"", tokens.address());
+    let registry = FaultyServer::start(move |_| reply(401, &[("WWW-Authenticate", &challenge)], b""));
+    let folder = tempfile::tempdir().expect("temporary folders can be made");
+    let keychain = Keychain::new(DockerConfig::load(&folder.path().join("config.json")));
+    let token = Credentials::IdentityToken { username: String::new(), token: Secret::new("refresh") };
+    keychain.store(registry.address(), &token).expect("the folder can be written");
+    let headers = vec![("X-Own".to_owned(), "mine".to_owned())];
+    let remote = Remote::new(Config { headers, ..config() }, keychain);
+    let refused = repository(&remote, registry.address(), "team/web").resolve("v1").unwrap_err().to_string();
+    assert!(refused.contains("it sends a secret on to"), "{refused}");
+    assert_eq!(mallory.heard().len(), 0);
+    let asked = &tokens.heard()[0];
+    assert!(String::from_utf8_lossy(&asked.body).contains("refresh_token=refresh"));
+    assert_eq!(asked.header("x-own"), None, "the user's headers are for the registry");
+    assert_eq!(registry.heard()[0].header("x-own"), Some("mine"));
+}
+
+#[test]
+fn targets_may_have_blanks_and_other_letters() {
+    let registry = FaultyServer::start(|request| match request.target.as_str() {
+        "/x%20y%C3%A4?n=a%20b" => reply(200, &[], b"content"),
+        _ => reply(307, &[("Location", "/x y\u{e4}?n=a b")], b""),
+    });
+    assert_eq!(download(&web(registry.address()), &layer(b"content"), watch(&())).unwrap(), b"content");
 }
 
 #[test]

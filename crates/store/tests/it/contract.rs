@@ -125,6 +125,17 @@ fn whiteouts_of_nothing_are_refused() {
 }
 
 #[test]
+fn whiteouts_in_a_directory_that_became_a_link_hide_nothing_elsewhere() {
+    let expected = [". dir 0755", "a link -> /b", "b dir 0700", "b/x file 0644 =1"];
+    let b = || [with(dir("b"), |entry| entry.mode = 0o700), file("b/x", "1")];
+    for whiteout in ["a/.wh.x", "a/.wh..wh..opq", "a/deeper/.wh.x"] {
+        let [directory, inside] = b();
+        check(&[directory, inside, symlink("a", "/b"), file(whiteout, "")], &expected);
+    }
+    check(&[symlink("a", "/b"), file("a/.wh.x", "")], &[". dir 0755", "a link -> /b"]);
+}
+
+#[test]
 fn hard_links() {
     check(
         &[file("a", "1"), hardlink("b", "a"), dir("d"), hardlink("d/c", "/a"), hardlink("d/e", "d/c")],
@@ -163,10 +174,17 @@ fn hard_links_to_links_devices_and_pipes() {
 
 #[test]
 fn hard_links_that_cannot_be() {
-    refuse(&[hardlink("a", "missing")], "missing");
-    refuse(&[hardlink("a", "later"), file("later", "1")], "later");
+    refuse(&[hardlink("a", "..")], "..");
+    refuse(&[hardlink("a", "below"), file("a/b", "1")], "lies beneath something that is not a directory");
     refuse(&[dir("d"), hardlink("a", "d")], "is a hard link to a directory");
     refuse(&[file("d/f", "1"), hardlink("d", "d/f")], "d/f");
+}
+
+#[test]
+fn hard_links_to_what_only_a_layer_below_can_have() {
+    // Alone they are links to the place; what they become on other layers is for seams to say.
+    check(&[hardlink("d/a", "./x/below")], &[". dir 0755", "d dir 0755", "d/a link -> /x/below"]);
+    check(&[hardlink("a", "later"), file("later", "1")], &[". dir 0755", "a link -> /later", "later file 0644 =1"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod merged;
 mod model;
 mod property;
 mod scale;
+mod seams;
 mod shown;
 mod sparse;
 mod stack;

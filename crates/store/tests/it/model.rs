@@ -15,6 +15,8 @@ struct File {
     content: Vec<u8>,
     /// For directories.
     parent: Inode,
+    /// A hard link to what only a layer below can have.
+    is_loose: bool,
 }
 
 /// The tree so far.
@@ -38,7 +40,7 @@ impl Model {
 
     fn directory(&mut self, parent: Inode) -> Inode {
         let entry = Entry { kind: Kind::Directory, mode: 0o755, ..Entry::default() };
-        self.files.push(File { entry, content: Vec::new(), parent });
+        self.files.push(File { entry, content: Vec::new(), parent, is_loose: false });
         self.files.len() - 1
     }
 
@@ -51,6 +53,9 @@ impl Model {
             self.files[ROOT].entry = entry.clone();
             return Ok(());
         };
+        if name.starts_with(b".wh.") && self.lies_behind_link(&path) {
+            return Ok(());
+        }
         let parent = self.walk(ROOT, &path, true, &mut 40)?.expect("missing directories are made");
         if name == b".wh..wh..opq" {
             self.opaque.insert(parent);
@@ -66,8 +71,18 @@ impl Model {
             Kind::Hardlink => {
                 let mut target = clean(&entry.link);
                 let name = target.pop().ok_or(Refused)?;
-                let above = self.walk(ROOT, &target, false, &mut 40)?.ok_or(Refused)?;
-                let inode = *self.names.get(&(above, name)).ok_or(Refused)?;
+                let above = self.walk(ROOT, &target, false, &mut 40)?;
+                let found = above.and_then(|above| Some((above, *self.names.get(&(above, name))?)));
+                let Some((above, inode)) = found else {
+                    let link = [b"/".to_vec(), clean(&entry.link).join(&b'/')].concat();
+                    if link.len() > 4095 {
+                        return Err(Refused);
+                    }
+                    let entry = Entry { kind: Kind::Symlink, link, mode: 0o777, ..Entry::default() };
+                    self.files.push(File { entry, content: Vec::new(), parent, is_loose: true });
+                    self.names.insert(key, self.files.len() - 1);
+                    return Ok(());
+                };
                 if self.files[inode].entry.kind == Kind::Directory {
                     return Err(Refused);
                 }
@@ -89,11 +104,23 @@ impl Model {
                 self.names.insert(key, inode);
             }
             _ => {
-                self.files.push(File { entry: entry.clone(), content: content.to_vec(), parent });
+                self.files.push(File { entry: entry.clone(), content: content.to_vec(), parent, is_loose: false });
                 self.names.insert(key, self.files.len() - 1);
             }
         }
         Ok(())
+    }
+
+    fn lies_behind_link(&self, path: &[Vec<u8>]) -> bool {
+        let mut at = ROOT;
+        for name in path {
+            match self.names.get(&(at, name.clone())) {
+                Some(&inode) if self.files[inode].entry.kind == Kind::Symlink => return true,
+                Some(&inode) if self.files[inode].entry.kind == Kind::Directory => at = inode,
+                _ => return false,
+            }
+        }
+        false
     }
 
     fn walk(&mut self, from: Inode, path: &[Vec<u8>], make: bool, links: &mut usize) -> Result<Option<Inode>, Refused> {
@@ -119,6 +146,7 @@ impl Model {
             };
             match self.files[inode].entry.kind {
                 Kind::Directory => at = inode,
+                Kind::Symlink if self.files[inode].is_loose => return Err(Refused),
                 Kind::Symlink => {
                     *links = links.checked_sub(1).ok_or(Refused)?;
                     let target = self.files[inode].entry.link.clone();

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
 use crate::render::format::{ListFormat, render_rows};
+use crate::render::sanitise::{Layout, sanitise};
 use crate::render::size;
 use crate::render::value::{Field, Value};
 
@@ -48,8 +49,12 @@ const RAW: &str = "container: {{.Container}}\nid: {{.ID}}\nname: {{.Name}}\ncpu_
 
 /// 500 ms between two looks: shares of processors are differences.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Clears a terminal and goes to its corner, as docker does.
-const CLEAR: &str = "\x1b[2J\x1b[H";
+/// To the corner: what is there is written over, so that nothing flickers.
+const HOME: &str = "\x1b[H";
+/// Clears the rest of the line.
+const END_OF_LINE: &str = "\x1b[K";
+/// Clears everything below.
+const BELOW: &str = "\x1b[J";
 
 /// What a container used, and when.
 type Looks = BTreeMap<String, (Instant, Stats)>;
@@ -70,13 +75,19 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         if matches.flag("no-stream") {
             return cx.print(&page);
         }
-        cx.print(&format!("{CLEAR}{page}"))?;
+        cx.print_bytes(screen(&page, cx.is_out_terminal()).as_bytes())?;
         // Of those that were named none is left to be watched.
         if !matches.args().is_empty() && now.is_empty() {
             return Ok(());
         }
         before = now;
     }
+}
+
+/// A page over the one before. Its text comes from containers; how it is laid out on the terminal does not.
+fn screen(page: &str, is_terminal: bool) -> String {
+    let page = if is_terminal { sanitise(page, Layout::Lines) } else { page.into() };
+    format!("{HOME}{}{BELOW}", page.replace('\n', &format!("{END_OF_LINE}\n")))
 }
 
 /// What is to be shown: how the user called it, and its id.

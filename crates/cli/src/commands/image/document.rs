@@ -138,9 +138,9 @@ fn healthcheck(check: &Healthcheck) -> Value {
         ("Timeout", check.timeout),
         ("StartPeriod", check.start_period),
         ("StartInterval", check.start_interval),
-        ("Retries", check.retries),
     ] {
-        fields.push(Field::named(name, if number == 0 { "" } else { name }, number));
+        fields.push(Field::named(name, if number == 0 { "" } else { name }, Value::Duration(number)));
     }
+    fields.push(Field::named("Retries", if check.retries == 0 { "" } else { "Retries" }, check.retries));
     Value::document(fields)
 }

@@ -1,10 +1,11 @@
 //! `images`: listing.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use wharfie_engine::filter::{Command as FilterCommand, Filters};
 use wharfie_engine::list::{List, Listed};
-use wharfie_oci::{Reference, Timestamp};
+use wharfie_oci::{Digest, Reference, Repository, Timestamp};
 use wharfie_store::ImageRow;
 
 use crate::commands::{FORMAT_HELP, Run, template_failure};
@@ -140,20 +141,9 @@ pub(crate) fn rows(listed: &[Listed], digests: bool) -> Vec<Row<'_>> {
             }
             _ => {}
         }
-        let mut rest = references.as_slice();
-        while let Some(first) = rest.first() {
-            // References are in canonical order, but `a:1` and `a@…` of one repository may enclose `a-b:1`.
-            let same = |reference: &&Reference| reference.repository() == first.repository();
-            let is_first = references.iter().find(same).is_some_and(|found| std::ptr::eq(found, first));
-            rest = &rest[1..];
-            if !is_first {
-                continue;
-            }
-            let name = first.repository().familiar();
-            let tags: Vec<&str> = references.iter().filter(same).filter_map(Reference::tag).collect();
-            let known: Vec<&str> =
-                references.iter().filter(same).filter_map(Reference::digest).map(|digest| digest.as_str()).collect();
-            let known = if digests && !known.is_empty() { known } else { vec![NONE] };
+        for (repository, (tags, digests_known)) in by_repository(references) {
+            let name = repository.familiar();
+            let known = if digests && !digests_known.is_empty() { digests_known } else { vec![NONE] };
             for tag in if tags.is_empty() { vec![NONE] } else { tags } {
                 for digest in &known {
                     add(name.clone(), tag, digest);
@@ -162,6 +152,27 @@ pub(crate) fn rows(listed: &[Listed], digests: bool) -> Vec<Row<'_>> {
         }
     }
     rows
+}
+
+/// Tags and digests.
+type Suffixes<'a> = (Vec<&'a str>, Vec<&'a str>);
+
+/// Repositories in the order in which they are met: references are in canonical order, but `a:1` and `a@…` of one
+/// repository may enclose `a-b:1`.
+fn by_repository(references: &[Reference]) -> Vec<(&Repository, Suffixes<'_>)> {
+    let mut found: Vec<(&Repository, Suffixes<'_>)> = Vec::new();
+    let mut places = HashMap::new();
+    for reference in references {
+        let repository = reference.repository();
+        let place = *places.entry(repository).or_insert_with(|| {
+            found.push((repository, Suffixes::default()));
+            found.len() - 1
+        });
+        let (tags, digests) = &mut found[place].1;
+        tags.extend(reference.tag());
+        digests.extend(reference.digest().map(Digest::as_str));
+    }
+    found
 }
 
 /// How long ago an image was made; empty if it does not say.

@@ -38,6 +38,7 @@ pub static COMMAND: Command<Run> = Command {
         Entry::new("push", &push::COMMAND),
         Entry::new("restore", &restore::COMMAND),
         Entry::new("rm", &rm::COMMAND).aliases(&["remove"]),
+        Entry::new("rmi", &rm::COMMAND).hidden(),
         Entry::new("save", &save::COMMAND),
         Entry::new("tag", &tag::COMMAND),
         Entry::new("unmount", &mount::UNMOUNT).aliases(&["umount"]),

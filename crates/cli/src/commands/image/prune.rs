@@ -31,14 +31,31 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let all = matches.flag("all");
     let what = if all { "all images without at least one container associated to them" } else { "all dangling images" };
     let filters = filters(cx, matches)?;
-    if !matches.flag("force")
-        && !cx.confirm(&format!("WARNING! This will remove {what}.\nAre you sure you want to continue?"))?
-    {
-        return Ok(());
+    if !matches.flag("force") {
+        let undo = end_of_undo(cx, &filters)?;
+        if !cx.confirm(&format!("WARNING! This will remove {what}.\n{undo}Are you sure you want to continue?"))? {
+            return Ok(());
+        }
     }
-    let removed = cx.engine()?.prune(&Prune { all, filters })?;
-    cx.print(&section(&removed))?;
-    cx.line(&format!("Total reclaimed space: {}", size::long(reclaimed(&removed))))
+    let pruned = cx.engine()?.prune(&Prune { all, filters })?;
+    cx.print(&section(&pruned.removed))?;
+    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))
+}
+
+/// What the question adds where images could still be brought back; empty where there are none, or none are meant.
+pub(crate) fn end_of_undo(cx: &Context, filters: &Filters) -> Result<String> {
+    let kept = match filters.needs_labels() {
+        true => Vec::new(),
+        false => cx.engine()?.kept()?,
+    };
+    let count = kept.iter().filter(|image| filters.until.is_none_or(|until| image.removed_at < until)).count();
+    Ok(match count {
+        0 => String::new(),
+        1 => format!("1 image removed earlier cannot be brought back by \"{} image restore\" then.\n", cx.program),
+        _ => {
+            format!("{count} images removed earlier cannot be brought back by \"{} image restore\" then.\n", cx.program)
+        }
+    })
 }
 
 /// The conditions of the command line and of docker's configuration file.
@@ -63,13 +80,4 @@ pub(crate) fn section(removed: &[Removed]) -> String {
     }
     text.push('\n');
     text
-}
-
-/// Bytes of the layers that went.
-pub(crate) fn reclaimed(removed: &[Removed]) -> u64 {
-    let bytes = |item: &Removed| match item {
-        Removed::Layer(_, bytes) => *bytes,
-        _ => 0,
-    };
-    removed.iter().map(bytes).sum()
 }

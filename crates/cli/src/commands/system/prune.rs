@@ -3,7 +3,7 @@
 use wharfie_engine::prune::Prune;
 
 use crate::commands::container::lifecycle::prune_containers;
-use crate::commands::image::prune::{filters, reclaimed, section};
+use crate::commands::image::prune::{end_of_undo, filters, section};
 use crate::commands::{Run, container};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -33,7 +33,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let filters = filters(cx, matches)?;
     given.extend(cx.prune_filters(&given));
-    if !matches.flag("force") && !cx.confirm(&question(all, volumes, &given))? {
+    if !matches.flag("force") && !cx.confirm(&(question(all, volumes, &given) + &end_of_undo(cx, &filters)? + SURE))? {
         return Ok(());
     }
     let (ids, bytes) = prune_containers(cx, &given)?;
@@ -45,10 +45,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         false => Vec::new(),
     };
     cx.print(&container::volume::section(&gone))?;
-    let removed = cx.engine()?.prune(&Prune { all, filters })?;
-    cx.print(&section(&removed))?;
+    let pruned = cx.engine()?.prune(&Prune { all, filters })?;
+    cx.print(&section(&pruned.removed))?;
     let volume_bytes: u64 = gone.iter().map(|(_, bytes)| bytes).sum();
-    cx.line(&format!("Total reclaimed space: {}", size::long(bytes + volume_bytes + reclaimed(&removed))))
+    cx.line(&format!("Total reclaimed space: {}", size::long(bytes + volume_bytes + pruned.reclaimed)))
 }
 
 fn question(all: bool, volumes: bool, filters: &[(String, String)]) -> String {
@@ -71,5 +71,7 @@ fn question(all: bool, volumes: bool, filters: &[(String, String)]) -> String {
         text.extend(lines);
         text.push('\n');
     }
-    text + "Are you sure you want to continue?"
+    text
 }
+
+const SURE: &str = "Are you sure you want to continue?";

@@ -55,6 +55,7 @@ fn empty_like(value: &Value) -> Value {
     match value {
         Value::Str(_) => Value::str(""),
         Value::Int(_) => Value::Int(0),
+        Value::Duration(_) => Value::Duration(0),
         Value::Float(_) => Value::Float(0.0),
         Value::Bool(_) => Value::Bool(false),
         Value::List(_) => Value::List(None),

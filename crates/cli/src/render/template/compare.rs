@@ -20,7 +20,7 @@ enum Family {
 fn family(value: &Value) -> Family {
     match value {
         Value::Bool(_) => Family::Bool,
-        Value::Int(_) => Family::Int,
+        Value::Int(_) | Value::Duration(_) => Family::Int,
         Value::Float(_) => Family::Float,
         Value::Str(_) => Family::Str,
         _ => Family::Other,
@@ -52,7 +52,7 @@ pub(super) fn not_equal(a: &Value, b: &Value) -> Returned {
 fn same(a: &Value, b: &Value) -> Result<bool, String> {
     Ok(match (a, b) {
         (Value::Bool(a), Value::Bool(b)) => a == b,
-        (Value::Int(a), Value::Int(b)) => a == b,
+        (Value::Int(a) | Value::Duration(a), Value::Int(b) | Value::Duration(b)) => a == b,
         (Value::Float(a), Value::Float(b)) => a == b,
         (Value::Str(a), Value::Str(b)) => a == b,
         (Value::Time(a), Value::Time(b)) => a == b,
@@ -73,7 +73,7 @@ fn is_nil(value: &Value) -> bool {
 /// `lt a b`.
 pub(super) fn less(a: &Value, b: &Value) -> Result<bool, String> {
     match (a, b) {
-        (Value::Int(a), Value::Int(b)) => Ok(a < b),
+        (Value::Int(a) | Value::Duration(a), Value::Int(b) | Value::Duration(b)) => Ok(a < b),
         (Value::Float(a), Value::Float(b)) => Ok(a < b),
         (Value::Str(a), Value::Str(b)) => Ok(a < b),
         (a, b) if family(a) == Family::Other || family(b) == Family::Other => Err(NO_ORDER.to_owned()),

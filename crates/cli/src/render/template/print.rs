@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use wharfie_oci::duration;
+
 use super::float;
 use crate::render::time::utc_full;
 use crate::render::value::Value;
@@ -39,6 +41,7 @@ fn write(out: &mut String, value: &Value) {
         Value::Missing | Value::Nil => out.push_str("<nil>"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Value::Int(value) => write!(out, "{value}").expect("a string accepts every write"),
+        Value::Duration(value) => out.push_str(&duration::print(*value)),
         Value::Float(value) => out.push_str(&float::shortest(*value)),
         Value::Str(text) => out.push_str(text),
         Value::Time(moment) => out.push_str(&utc_full(*moment)),

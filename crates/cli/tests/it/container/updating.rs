@@ -136,7 +136,7 @@ fn stats_show_whom_they_are_asked_for() {
     let header = "CONTAINER ID   NAME      CPU %     MEM USAGE / LIMIT   MEM %     NET I/O   BLOCK I/O   PIDS\n";
     host.run(&["rm", "-f", "web"]).succeeds();
     host.run(&["stats", "--no-stream"]).prints(header);
-    // A stream of what does not run ends at once, on a fresh screen.
+    // A stream of what does not run ends at once, from the corner of the screen.
     let stream = host.run(&["stats", "--format", "{{.Name}}", "idle"]);
-    stream.prints("\u{1b}[2J\u{1b}[Hidle\n");
+    stream.prints("\u{1b}[Hidle\u{1b}[K\n\u{1b}[J");
 }

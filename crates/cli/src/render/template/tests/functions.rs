@@ -50,6 +50,8 @@ fn parts() {
 fn comparisons() {
     check("{{eq 1 1}} {{eq .Size 3 4 5}} {{eq \"a\" \"b\"}} {{ne 1 2}} {{eq .Tty false}}", "true true false true true");
     check("{{lt 1 2}} {{le 2 2}} {{gt \"b\" \"a\"}} {{ge 1.5 2.5}}", "true true true false");
+    check("{{.Wait}} {{json .Wait}} {{eq .Wait 1500000000}} {{gt .Wait 2}}", "1.5s 1500000000 true true");
+    check("{{printf \"%d %v %s %T\" .Wait .Wait .Wait .Wait}}", "1500000000 1.5s 1.5s time.Duration");
     check("{{eq .Healthcheck nil}} {{eq .Config.Labels.x \"a\"}} {{eq .Config.Entrypoint nil}}", "true false true");
     check("{{eq .When .When}}", "true");
 }

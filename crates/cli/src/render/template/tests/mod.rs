@@ -27,6 +27,7 @@ fn image() -> Value {
         Field::new("Config", config),
         Field::new("Healthcheck", Value::Nil),
         Field::new("Size", Value::Int(5)),
+        Field::new("Wait", Value::Duration(1_500_000_000)),
         Field::new("Ratio", Value::Float(0.5)),
         Field::new("Tty", Value::Bool(false)),
         Field::new("When", Value::Time("2026-11-23T04:44:00.434985844Z".parse().unwrap())),
