@@ -40,12 +40,19 @@ impl Engine {
         let by = us();
         let mut frozen = Frozen { engine: self, guard: self.guard(&row, by)?, row, by };
         let result = self.freeze(&frozen.row, &target, Some(by));
-        // Letting go takes it again.
-        drop(lock);
         if result.is_err() {
-            frozen.let_go()?;
+            // It has ended, or nothing here can freeze; what was begun is taken back as far as that goes.
+            let _ = target.unpause();
+            self.writer()?.change_container(&frozen.row.id, |state| {
+                if state.frozen_by == Some(by) {
+                    state.frozen_by = None;
+                }
+            })?;
+            frozen.dismiss_guard();
             return Ok(None);
         }
+        // Letting go takes it again.
+        drop(lock);
         Ok(Some(frozen))
     }
 
@@ -87,10 +94,14 @@ impl Frozen<'_> {
 
     fn let_go(&mut self) -> Result<()> {
         let result = self.engine.thaw_abandoned(&self.row.id, self.by);
-        // It has nothing to do any more, and nobody is to see it.
+        self.dismiss_guard();
+        result
+    }
+
+    /// It has nothing to do any more, and nobody is to see it.
+    fn dismiss_guard(&mut self) {
         let _ = self.guard.kill();
         let _ = self.guard.wait();
-        result
     }
 }
 
