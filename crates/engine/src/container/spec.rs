@@ -24,6 +24,10 @@ pub(crate) fn spec(
     network: Network,
     size: Option<Size>,
 ) -> Result<Spec> {
+    // Who has another's network is another's host, too: its name and its files.
+    let donor = donor(store, settings)?;
+    let named = donor.as_ref().map(|(_, hostname)| Settings { hostname: hostname.clone(), ..settings.clone() });
+    let settings = named.as_ref().unwrap_or(settings);
     let uts = share(store, &settings.uts_mode, "uts")?;
     let hostname = if uts == Share::Private { settings.hostname.clone() } else { String::new() };
     Ok(Spec {
@@ -33,7 +37,10 @@ pub(crate) fn spec(
         readonly_root: settings.read_only,
         process: process(settings, size)?,
         mounts: mounts(store, settings)?,
-        files: files(store, row, settings, &network)?,
+        files: match &donor {
+            Some((id, _)) => files_of(store, id),
+            None => files(store, row, settings, &network)?,
+        },
         devices: settings.devices.iter().map(|text| device(text)).collect(),
         sysctls: sysctls(settings, &network),
         network,
@@ -180,9 +187,26 @@ fn share(store: &Store, mode: &str, namespace: &str) -> Result<Share> {
         "none" if namespace == "ipc" => Ok(Share::Private),
         "host" => Ok(Share::Host),
         other => match other.strip_prefix("container:") {
-            Some(name) => Ok(Share::Namespace(namespace_of(store, name, namespace)?)),
+            Some(name) => {
+                if namespace == "ipc" {
+                    check_shareable(store, name)?;
+                }
+                Ok(Share::Namespace(namespace_of(store, name, namespace)?))
+            }
             None => Err(Error::Container(format!("invalid {namespace} mode: {other}"))),
         },
+    }
+}
+
+/// A container's memory is its own unless it offers it, as with docker.
+fn check_shareable(store: &Store, name: &str) -> Result<()> {
+    let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
+    match super::settings_of(&row)?.ipc_mode.as_str() {
+        "" | "private" | "none" => Err(Error::Container(format!(
+            "cannot join IPC of a container {}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)",
+            row.id
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -192,6 +216,21 @@ pub(super) fn namespace_of(store: &Store, name: &str, namespace: &str) -> Result
         Some(pid) => Ok(PathBuf::from(format!("/proc/{pid}/ns/{namespace}"))),
         None => Err(Error::NotRunning(row.id)),
     }
+}
+
+/// Id and host name of the container whose network this one has.
+fn donor(store: &Store, settings: &Settings) -> Result<Option<(String, String)>> {
+    let Some(name) = settings.network.strip_prefix("container:") else { return Ok(None) };
+    let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
+    let hostname = super::settings_of(&row)?.hostname;
+    Ok(Some((row.id, hostname)))
+}
+
+/// The small files of a container that runs.
+fn files_of(store: &Store, id: &str) -> Files {
+    let directory = store.container_directory(id);
+    let of = |name: &str| Some(directory.join(name)).filter(|path| path.exists());
+    Files { hosts: of("hosts"), resolv_conf: of("resolv.conf"), hostname: of("hostname") }
 }
 
 /// Writes the small files that are bound over the image's.
