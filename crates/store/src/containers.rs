@@ -313,8 +313,6 @@ impl Store {
             }
             result => result?,
         }
-        // Memory that could not be unmounted when the container ended.
-        let _ = crate::volumes::release(&directory.join("shm"));
         // A directory without a row is a leftover, which a check of the store removes.
         if self.remove_tree(&directory) { Ok(()) } else { Err(Error::Stuck(directory)) }
     }

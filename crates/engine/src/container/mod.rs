@@ -19,7 +19,6 @@ pub(crate) mod random;
 pub mod rootfs;
 pub mod settings;
 mod settle;
-mod shm;
 pub mod signal;
 mod spec;
 pub mod start;

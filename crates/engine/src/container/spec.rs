@@ -11,8 +11,8 @@ use wharfie_runtime::{
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
+use super::is_alive;
 use super::settings::{MountKind, MountPoint, Settings};
-use super::{is_alive, shm};
 use crate::error::{Error, Result};
 
 /// The runtime's description of a container's start.
@@ -24,17 +24,14 @@ pub(crate) fn spec(
     network: Network,
     size: Option<Size>,
 ) -> Result<Spec> {
-    // Who shares another's network has its names, too.
-    let host = match settings.network.strip_prefix("container:") {
-        Some(name) => Some(store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?),
-        None => None,
-    };
-    let mut shared = settings.clone();
-    if let Some(host) = &host {
-        let theirs = super::settings_of(host)?;
-        (shared.hostname, shared.domainname) = (theirs.hostname, theirs.domainname);
-    }
-    let settings = &shared;
+    // Who has another's network is another's host, too: its name and its files.
+    let donor = donor(store, settings)?;
+    let named = donor.as_ref().map(|(_, theirs)| Settings {
+        hostname: theirs.hostname.clone(),
+        domainname: theirs.domainname.clone(),
+        ..settings.clone()
+    });
+    let settings = named.as_ref().unwrap_or(settings);
     let uts = share(store, &settings.uts_mode, "uts")?;
     let hostname = if uts == Share::Private { settings.hostname.clone() } else { String::new() };
     Ok(Spec {
@@ -43,9 +40,9 @@ pub(crate) fn spec(
         rootfs,
         readonly_root: settings.read_only,
         process: process(settings, size)?,
-        mounts: mounts(store, row, settings)?,
-        files: match &host {
-            Some(host) => files_of(&store.container_directory(&host.id)),
+        mounts: mounts(store, settings)?,
+        files: match &donor {
+            Some((id, _)) => files_of(store, id),
             None => files(store, row, settings, &network)?,
         },
         devices: settings.devices.iter().map(|text| device(text)).collect(),
@@ -64,8 +61,6 @@ pub(crate) fn spec(
         shm_size: match settings.shm_size {
             // A namespace of its own that nothing can be shared through.
             _ if settings.ipc_mode == "none" => 0,
-            // Its own is mounted where others find it too.
-            _ if shm::of(settings).is_some() => 0,
             0 => Spec::default().shm_size,
             size => size,
         },
@@ -157,13 +152,8 @@ fn security(settings: &Settings) -> Result<Security> {
     Ok(security)
 }
 
-fn mounts(store: &Store, row: &ContainerRow, settings: &Settings) -> Result<Vec<Mount>> {
+fn mounts(store: &Store, settings: &Settings) -> Result<Vec<Mount>> {
     let mut mounts = Vec::with_capacity(settings.mounts.len());
-    let is_taken = settings.mounts.iter().any(|mount| mount.target == shm::TARGET);
-    if let Some(shared) = shm::of(settings).filter(|_| !is_taken) {
-        let kind = RuntimeMount::Bind(Bind::new(shm::source(store, row, &shared)?));
-        mounts.push(Mount { target: shm::TARGET.into(), kind, read_only: false });
-    }
     for mount in &settings.mounts {
         let kind = match mount.kind {
             MountKind::Tmpfs => RuntimeMount::Tmpfs(Tmpfs { options: mount.options.clone() }),
@@ -201,9 +191,26 @@ fn share(store: &Store, mode: &str, namespace: &str) -> Result<Share> {
         "none" if namespace == "ipc" => Ok(Share::Private),
         "host" => Ok(Share::Host),
         other => match other.strip_prefix("container:") {
-            Some(name) => Ok(Share::Namespace(namespace_of(store, name, namespace)?)),
+            Some(name) => {
+                if namespace == "ipc" {
+                    check_shareable(store, name)?;
+                }
+                Ok(Share::Namespace(namespace_of(store, name, namespace)?))
+            }
             None => Err(Error::Container(format!("invalid {namespace} mode: {other}"))),
         },
+    }
+}
+
+/// A container's memory is its own unless it offers it, as with docker.
+fn check_shareable(store: &Store, name: &str) -> Result<()> {
+    let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
+    match super::settings_of(&row)?.ipc_mode.as_str() {
+        "" | "private" | "none" => Err(Error::Container(format!(
+            "cannot join IPC of a container {}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)",
+            row.id
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -215,10 +222,19 @@ pub(super) fn namespace_of(store: &Store, name: &str, namespace: &str) -> Result
     }
 }
 
-/// The small files of another container.
-fn files_of(directory: &Path) -> Files {
-    let file = |name: &str| Some(directory.join(name)).filter(|path| path.exists());
-    Files { hosts: file("hosts"), resolv_conf: file("resolv.conf"), hostname: file("hostname") }
+/// Id and settings of the container whose network this one has.
+fn donor(store: &Store, settings: &Settings) -> Result<Option<(String, Settings)>> {
+    let Some(name) = settings.network.strip_prefix("container:") else { return Ok(None) };
+    let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
+    let theirs = super::settings_of(&row)?;
+    Ok(Some((row.id, theirs)))
+}
+
+/// The small files of a container that runs.
+fn files_of(store: &Store, id: &str) -> Files {
+    let directory = store.container_directory(id);
+    let of = |name: &str| Some(directory.join(name)).filter(|path| path.exists());
+    Files { hosts: of("hosts"), resolv_conf: of("resolv.conf"), hostname: of("hostname") }
 }
 
 /// Writes the small files that are bound over the image's.

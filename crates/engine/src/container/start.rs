@@ -196,9 +196,6 @@ impl Engine {
         let subnets = self.reader().map(|store| networks::subnets(store, settings)).unwrap_or_default();
         let _ = wharfie_runtime::cleanup(&row.id, parent, &subnets);
         let _ = self.unmount_volumes(row, settings);
-        if let (Some(super::shm::Shared::Own(_)), Ok(store)) = (super::shm::of(settings), self.reader()) {
-            super::shm::forget(store, &row.id);
-        }
     }
 
     /// Runs a container in the foreground: it has our streams, gets our signals and ends when we do. Gives its exit code.

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::init::become_command::{self, Walls};
 use crate::init::maker::Go;
 use crate::init::rootfs::Root;
-use crate::init::{Inherited, devices, kernel_files, marks, masks, mounts, reaper, rootfs, terminal, warner};
+use crate::init::{Inherited, devices, kernel_files, masks, mounts, reaper, rootfs, terminal, warner};
 use crate::net;
 use crate::spec::{Share, Spec};
 use crate::sys;
@@ -21,6 +21,9 @@ use crate::sys;
 pub(super) struct Context {
     /// A cgroup tells good from bad device nodes.
     pub(super) filters_devices: bool,
+    /// Controllers of version 1 in whose hierarchies the container has a cgroup of its own: in the others it would see
+    /// everybody's.
+    pub(super) controllers: Vec<String>,
 }
 
 /// Becomes the command; returns why it could not.
@@ -89,8 +92,8 @@ fn build(spec: &Spec, lowers: Vec<OwnedFd>, context: &Context, channel: &Channel
         .map_err(Error::system("separate the mounts"))?;
     let root = Root::mount(&spec.rootfs, &lowers, spec.user_namespace.is_some(), context.filters_devices)?;
     drop(lowers);
-    marks::make(&root);
-    mounts::mount_kernel(&root, spec)?;
+    rootfs::mark(&root)?;
+    mounts::mount_kernel(&root, spec, &context.controllers)?;
     let terminals = devices::mount(&root, spec, host_devices)?;
     mounts::mount_all(&root, spec, binds)?;
     let terminal = match spec.process.terminal {

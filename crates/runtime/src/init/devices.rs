@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, major, makedev, minor};
 use rustix::io::Errno;
-use rustix::mount::MountAttrFlags;
+use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::beneath::{self, Missing};
 use crate::cgroup::DeviceRule;
@@ -123,7 +124,8 @@ pub(super) fn open_host(spec: &Spec) -> Result<HostDevices> {
     }
     let shm = match spec.sharing.ipc {
         Share::Host => copy_of_mount(Path::new("/dev/shm"), false).ok(),
-        _ => None,
+        Share::Namespace(ref path) => shared_memory_of(path)?,
+        Share::Private => None,
     };
     let mut asked = Vec::new();
     for (source, target) in wanted(spec, must_bind)? {
@@ -139,6 +141,42 @@ pub(super) fn open_host(spec: &Spec) -> Result<HostDevices> {
     }
     Ok(HostDevices { usual, shm, asked })
 }
+
+/// The memory that the processes of an IPC namespace share by files. It is where they see it, so this process looks for it
+/// from there.
+fn shared_memory_of(ipc: &Path) -> Result<Option<OwnedFd>> {
+    let doing = "share the memory of another container";
+    let open = |path: &Path| {
+        rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(Error::system(doing))
+    };
+    let enter = |namespace: &OwnedFd| {
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount)).map_err(Error::system(doing))
+    };
+    let (ours, theirs) = (open(Path::new("/proc/self/ns/mnt"))?, open(&ipc.with_file_name("mnt"))?);
+    enter(&theirs)?;
+    let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(Error::system(doing));
+    let found = root.and_then(|root| match beneath::open_plain(root.as_fd(), Path::new("/dev/shm")) {
+        Ok(place) => Ok(Some(place)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(why) => Err(failed("shm", "/dev/shm")(why)),
+    });
+    let copied = found.and_then(|place| place.map(|place| copy_of_place(&place)).transpose());
+    enter(&ours)?;
+    copied
+}
+
+/// A copy of the mount that `place` is on, if that is memory and no more.
+fn copy_of_place(place: &OwnedFd) -> Result<OwnedFd> {
+    let failed = |why| failed("shm", "/dev/shm")(why);
+    if rustix::fs::fstatfs(place).map_err(failed)?.f_type != TMPFS_MAGIC {
+        return Err(Error::HostileTarget("/dev/shm".into()));
+    }
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    open_tree(place, "", flags).map_err(failed)
+}
+
+/// From the kernel's `magic.h`.
+const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 
 /// Mounts `/dev` and what belongs in it. Gives its terminals, which the user's mounts may cover later; `None` if the
 /// whole of `/dev` is the user's.

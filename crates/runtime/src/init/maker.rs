@@ -29,7 +29,7 @@ pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
     let filters_devices = spec.security.privileged || cgroup.allow_devices(&device_rules)?;
     let namespaces = namespaces(spec)?;
     let (ours, theirs) = Channel::pair()?;
-    let context = container::Context { filters_devices };
+    let context = container::Context { filters_devices, controllers: own_controllers(&spec.id) };
     match sys::clone_process(namespaces, true, None).map_err(Error::system("create the namespaces"))? {
         Cloned::Child => {
             drop(ours);
@@ -60,6 +60,20 @@ pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
             ours.send(&Go, &[])
         }
     }
+}
+
+/// The controllers of version 1 in whose hierarchies this process, and so the container, is in a cgroup called `id`.
+fn own_controllers(id: &str) -> Vec<String> {
+    let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
+        if path.rsplit('/').next().is_some_and(|last| last.contains(id)) {
+            found.extend(controllers.split(',').filter(|name| !name.is_empty()).map(str::to_owned));
+        }
+    }
+    found
 }
 
 /// The maker's word to the container that the outside is done.

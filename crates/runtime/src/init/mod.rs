@@ -7,7 +7,6 @@ mod find;
 mod join;
 mod kernel_files;
 mod maker;
-mod marks;
 pub(crate) mod masks;
 pub(crate) mod mounts;
 mod reaper;

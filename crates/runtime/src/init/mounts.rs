@@ -71,7 +71,7 @@ fn is_directory(fd: impl AsFd) -> Result<bool> {
 }
 
 /// `/proc`, `/sys` and the cgroups, unless the user mounts something else there.
-pub(super) fn mount_kernel(root: &Root, spec: &Spec) -> Result<()> {
+pub(super) fn mount_kernel(root: &Root, spec: &Spec, controllers: &[String]) -> Result<()> {
     let is_taken = |target: &str| spec.mounts.iter().any(|mount| mount.target == Path::new(target));
     let safe = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     if !is_taken("/proc") {
@@ -98,13 +98,13 @@ pub(super) fn mount_kernel(root: &Root, spec: &Spec) -> Result<()> {
     };
     attach_plain(root, &sys, "/sys")?;
     if spec.sharing.cgroup == Share::Private {
-        mount_cgroups(root, attributes)?;
+        mount_cgroups(root, attributes, controllers)?;
     }
     Ok(())
 }
 
 /// The container's own part of the cgroups, as far as this machine has them where programs look.
-fn mount_cgroups(root: &Root, attributes: MountAttrFlags) -> Result<()> {
+fn mount_cgroups(root: &Root, attributes: MountAttrFlags, controllers: &[String]) -> Result<()> {
     let Ok(place) = beneath::open_plain(root.as_fd(), Path::new("/sys/fs/cgroup")) else { return Ok(()) };
     // Fails where version 1 rules, or the namespace may not: then there is nothing worth showing.
     if Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
@@ -119,7 +119,8 @@ fn mount_cgroups(root: &Root, attributes: MountAttrFlags) -> Result<()> {
     };
     attach(&top, &place).map_err(failed("tmpfs", "/sys/fs/cgroup"))?;
     for controller in ["memory", "cpu", "cpuacct", "pids", "cpuset"] {
-        if !Path::new("/sys/fs/cgroup").join(controller).is_dir() {
+        let is_own = controllers.iter().any(|own| own == controller);
+        if !is_own || !Path::new("/sys/fs/cgroup").join(controller).is_dir() {
             continue;
         }
         let fs = || -> Result<OwnedFd, Errno> {

@@ -10,6 +10,7 @@ use rustix::mount::{
     fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree, unmount,
 };
 
+use crate::beneath;
 use crate::error::{Error, Result};
 use crate::spec::{Lower, Rootfs};
 use crate::sys::{self, Reach};
@@ -106,6 +107,23 @@ fn overlay(rootfs: &Rootfs, lowers: &[OwnedFd], has_user_namespace: bool) -> Res
     }
     fsconfig_create(&fs)?;
     fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+}
+
+/// What programs look for: that they are in a container, and what is mounted. Whatever the image has there, also a link,
+/// is the image's business; and nothing depends on it.
+pub(super) fn mark(root: &Root) -> Result<()> {
+    let tolerate = |result: Result<(), Errno>| match result {
+        Ok(()) | Err(Errno::EXIST | Errno::ROFS | Errno::LOOP | Errno::NOTDIR | Errno::PERM | Errno::ACCESS) => Ok(()),
+        Err(why) => Err(Error::system("mark the root as a container's")(why)),
+    };
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    tolerate(rustix::fs::openat(root, ".dockerenv", flags, Mode::from_raw_mode(0o755)).map(drop))?;
+    tolerate(rustix::fs::mkdirat(root, "etc", Mode::from_raw_mode(0o755)))?;
+    let etc = match beneath::open_plain(root.as_fd(), Path::new("/etc")) {
+        Ok(etc) => etc,
+        Err(why) => return tolerate(Err(why)),
+    };
+    tolerate(rustix::fs::symlinkat("/proc/mounts", &etc, "mtab"))
 }
 
 /// The root alone, not what is mounted on it.
