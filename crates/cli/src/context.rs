@@ -69,7 +69,9 @@ impl Context {
 
     /// Where the store is.
     pub fn root(&self) -> PathBuf {
-        self.globals.value("root").map_or_else(|| self.settings.root(), PathBuf::from)
+        let root = self.globals.value("root").map_or_else(|| self.settings.root(), PathBuf::from);
+        // Whoever is started for it may be somewhere else.
+        std::path::absolute(&root).unwrap_or(root)
     }
 
     /// The verbs.

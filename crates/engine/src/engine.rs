@@ -12,7 +12,7 @@ use crate::error::Result;
 /// What an engine is told by its user.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The store's directory.
+    /// The store's directory, absolute.
     pub root: PathBuf,
     /// The store's settings.
     pub store: Options,

@@ -168,6 +168,8 @@ fn launch(job: &JobRef<'_>, name: &str, lowers: &[OwnedFd], io: Io, init_program
     let mut child = Command::new(&path)
         .arg0("wharfie")
         .args([INIT_WORD, name])
+        // What stays of it for the container's network keeps nobody's directory busy.
+        .current_dir("/")
         .args(rlimit::files_word())
         .env_clear()
         .stdin(Stdio::from(theirs.into_fd()))

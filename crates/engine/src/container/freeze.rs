@@ -58,11 +58,10 @@ impl Engine {
 
     fn guard(&self, row: &ContainerRow, by: ProcessMark) -> Result<Child> {
         let failed = |source| Error::File { doing: "run", path: self.config().program.clone(), source };
-        let root = std::path::absolute(&self.config().root).map_err(failed)?;
         let mut command = Command::new(&self.config().program);
         command
             .arg("--root")
-            .arg(root)
+            .arg(&self.config().root)
             .args([GUARD_WORD, &row.id, &by.pid.to_string(), &by.started.to_string()])
             .current_dir("/")
             // Whoever interrupts us from the keyboard does not interrupt it.

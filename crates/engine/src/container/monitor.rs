@@ -88,12 +88,10 @@ impl Engine {
     /// When the container cannot be started.
     pub fn start_detached(&self, row: &ContainerRow, detach: Detach, lock: ContainerLock) -> Result<Monitor> {
         let size = detach.size.unwrap_or_default();
-        let root = std::path::absolute(&self.config().root);
-        let root = root.map_err(|source| Error::File { doing: "find", path: self.config().root.clone(), source })?;
         let mut command = Command::new(&self.config().program);
         command
             .arg("--root")
-            .arg(root)
+            .arg(&self.config().root)
             // It lives as long as the container does, and keeps nobody's directory busy.
             .current_dir("/")
             .args([MONITOR_WORD, &row.id, if detach.awaits_client { "client" } else { "alone" }])
