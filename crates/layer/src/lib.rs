@@ -15,6 +15,8 @@ mod error;
 pub mod merge;
 mod node;
 pub mod pack;
+#[cfg(test)]
+mod races;
 pub mod tar;
 mod tree;
 pub mod unpack;
