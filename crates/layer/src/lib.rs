@@ -16,6 +16,8 @@ pub mod merge;
 mod node;
 pub mod pack;
 pub mod seam;
+#[cfg(test)]
+mod races;
 pub mod tar;
 mod tree;
 pub mod unpack;

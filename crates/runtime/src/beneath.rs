@@ -33,7 +33,13 @@ pub(crate) fn open_to_read(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd,
 
 /// As [`open`], but any symbolic link on the way is an error (`ELOOP`).
 pub(crate) fn open_plain(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
-    openat2(root, path, OFlags::PATH | OFlags::NOFOLLOW, ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS)
+    let found =
+        openat2(root, path, OFlags::PATH | OFlags::NOFOLLOW, ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS)?;
+    // The kernel opens a link in the last place as itself.
+    match rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) {
+        rustix::fs::FileType::Symlink => Err(Errno::LOOP),
+        _ => Ok(found),
+    }
 }
 
 /// As [`open_plain`], for writing to what is there.
@@ -173,5 +179,10 @@ mod tests {
         open_or_create(fd.as_fd(), Path::new("/etc/hosts"), Missing::File).unwrap();
         assert!(root.path().join("etc/hosts").is_file());
         open_plain(fd.as_fd(), Path::new("/etc/hosts")).unwrap();
+        symlink("hosts", root.path().join("etc/link")).unwrap();
+        symlink("etc", root.path().join("also")).unwrap();
+        for path in ["/etc/link", "/also/hosts"] {
+            assert_eq!(open_plain(fd.as_fd(), Path::new(path)).err(), Some(Errno::LOOP), "{path}");
+        }
     }
 }

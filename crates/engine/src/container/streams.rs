@@ -37,7 +37,7 @@ pub fn input() -> Result<OwnedFd> {
     if !stdin.is_terminal() {
         return share(stdin.as_fd());
     }
-    let (theirs, ours) = io::pipe().map_err(no_pipe)?;
+    let (theirs, ours) = io::pipe().map_err(|why| no_pipe(&why))?;
     // It may wait for a key for ever: nobody waits for it.
     std::thread::spawn(move || {
         let (mut buffer, mut stdin, mut ours) = ([0; 4096], io::stdin().lock(), File::from(OwnedFd::from(ours)));
@@ -54,12 +54,12 @@ pub fn input() -> Result<OwnedFd> {
 ///
 /// # Errors
 /// When there is no descriptor left.
-pub fn output(stream: impl AsFd + IsTerminal) -> Result<Output> {
+pub fn output(stream: &(impl AsFd + IsTerminal)) -> Result<Output> {
     let ours = share(stream.as_fd())?;
     if !stream.is_terminal() {
         return Ok(Output { theirs: ours, copied: None });
     }
-    let (from, theirs) = io::pipe().map_err(no_pipe)?;
+    let (from, theirs) = io::pipe().map_err(|why| no_pipe(&why))?;
     Ok(Output { theirs: theirs.into(), copied: Some(Copied { from: from.into(), to: ours }) })
 }
 
@@ -116,6 +116,6 @@ fn share(stream: BorrowedFd<'_>) -> Result<OwnedFd> {
     stream.try_clone_to_owned().map_err(|why| Error::Container(format!("cannot share a stream: {why}")))
 }
 
-fn no_pipe(why: io::Error) -> Error {
+fn no_pipe(why: &io::Error) -> Error {
     Error::Container(format!("cannot make a pipe: {why}"))
 }

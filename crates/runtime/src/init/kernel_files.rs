@@ -5,7 +5,7 @@
 //! image's link may have led there.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::FsWord;
 use rustix::io::Errno;
@@ -25,7 +25,7 @@ pub(super) fn allow(root: &Root, target: &Path, place: &OwnedFd) -> Result<()> {
         return Ok(());
     }
     // The host's, which the user mounted elsewhere, is the user's.
-    let is_inside = kind == PROC_SUPER_MAGIC && target.starts_with("/proc");
+    let is_inside = kind == PROC_SUPER_MAGIC && without_dots(target).starts_with("/proc");
     let was_led = matches!(beneath::open_plain(root.as_fd(), target), Err(Errno::LOOP));
     if is_inside || was_led { Err(refused(target)) } else { Ok(()) }
 }
@@ -49,6 +49,19 @@ pub(super) fn allow_proc(spec: &Spec) -> Result<()> {
 /// True for a place in a `proc`.
 pub(super) fn is_proc(place: &OwnedFd) -> bool {
     rustix::fs::fstatfs(place).is_ok_and(|found| found.f_type == PROC_SUPER_MAGIC)
+}
+
+/// The path that `..` leads to where there are no links.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => clean.push(name),
+            Component::ParentDir => drop(clean.pop()),
+            _ => {}
+        }
+    }
+    clean
 }
 
 fn refused(target: &Path) -> Error {

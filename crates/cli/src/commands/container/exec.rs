@@ -79,7 +79,7 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
     let streams = match (matches.flag("detach"), is_terminal) {
         (true, _) | (_, true) => [None, None, None],
         _ => {
-            let (stdout, stderr) = (streams::output(io::stdout())?, streams::output(io::stderr())?);
+            let (stdout, stderr) = (streams::output(&io::stdout())?, streams::output(&io::stderr())?);
             copied.extend(stdout.copied.into_iter().chain(stderr.copied));
             let stdin = if matches.flag("interactive") { Some(streams::input()?) } else { None };
             [stdin, Some(stdout.theirs), Some(stderr.theirs)]
