@@ -15,9 +15,9 @@ mod error;
 pub mod merge;
 mod node;
 pub mod pack;
-pub mod seam;
 #[cfg(test)]
 mod races;
+pub mod seam;
 pub mod tar;
 mod tree;
 pub mod unpack;
