@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use wharfie_engine::container::monitor::ROOTLESS_VARIABLE;
+use wharfie_runtime::rootless::Standing;
 
 /// The value of a variable, if it is set to text.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
@@ -21,11 +22,21 @@ pub fn home() -> PathBuf {
     nonempty("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from)
 }
 
-/// True if the program acts for root, and not for an ordinary user who is root of a namespace only: what it was when it
-/// was asked first, before it can have entered one.
+/// True if the program acts for root, and not for an ordinary user, for one who is root of a namespace only, or for root
+/// without the rights of root.
 pub fn is_root() -> bool {
-    static ANSWER: OnceLock<bool> = OnceLock::new();
-    *ANSWER.get_or_init(|| rustix::process::geteuid().is_root() && nonempty(ROOTLESS_VARIABLE).is_none())
+    standing() == Standing::Root && nonempty(ROOTLESS_VARIABLE).is_none()
+}
+
+/// What the program may do: what it was when it was asked first, before it can have entered a namespace.
+pub fn standing() -> Standing {
+    static ANSWER: OnceLock<Standing> = OnceLock::new();
+    *ANSWER.get_or_init(wharfie_runtime::rootless::standing)
+}
+
+/// True if one of our own programs has made the namespaces that this one is in.
+pub fn is_in_own_namespace() -> bool {
+    nonempty(ROOTLESS_VARIABLE).is_some()
 }
 
 /// The name of the user with this id, as files of the system and the environment know it.

@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use wharfie_oci::Fault;
-use wharfie_runtime::{UserNamespace, rootless};
+use wharfie_runtime::UserNamespace;
+use wharfie_runtime::rootless::{self, Standing};
 
 use crate::compat;
 use crate::context::Context;
@@ -45,12 +46,23 @@ fn need(cx: &Context, matches: &Matches) -> Need {
 /// Enters the namespace if the command needs it and we are not root anyway.
 pub(crate) fn prepare(cx: &Context, matches: &Matches) -> Result {
     let need = need(cx, matches);
-    let (is_root, uid) = (env::is_root(), rustix::process::geteuid());
-    if need == Need::None || is_root || uid.is_root() {
+    if need == Need::None || env::is_in_own_namespace() {
         return Ok(());
     }
+    match env::standing() {
+        Standing::Root => return Ok(()),
+        Standing::RootOfNamespace => {
+            let result = rootless::own_mounts();
+            return if need == Need::Helpful { Ok(()) } else { result.map_err(|why| refused(cx, &why)) };
+        }
+        Standing::User => {}
+    }
+    let uid = rustix::process::geteuid();
     let gid = rustix::process::getegid().as_raw();
-    let (wanted, _) = UserNamespace::rootless(uid.as_raw(), gid, &env::user_name(uid.as_raw()));
+    let wanted = match uid.is_root() {
+        true => UserNamespace::same_ids().map_err(|why| refused(cx, &why))?,
+        false => UserNamespace::rootless(uid.as_raw(), gid, &env::user_name(uid.as_raw())).0,
+    };
     // A store that cannot be read says so when the command itself reads it.
     let beside = cx.engine()?.living(&names(matches)).unwrap_or_default();
     match rootless::enter(&wanted, &beside) {
@@ -62,17 +74,20 @@ pub(crate) fn prepare(cx: &Context, matches: &Matches) -> Result {
             Ok(())
         }
         Err(_) if need == Need::Helpful => Ok(()),
-        Err(why) => {
-            let help = why.help().unwrap_or_else(|| HELP.to_owned());
-            // Docker's code for a container that could not be made.
-            let code = if cx.path.ends_with(" run") { 125 } else { FAILED };
-            Err(Failure::with_code(format!("{}\n help: {help}", compat::reasons(&why)), code))
-        }
+        Err(why) => Err(refused(cx, &why)),
     }
 }
 
-const HELP: &str = "ordinary users need user namespaces: the sysctls user.max_user_namespaces and \
-                    kernel.unprivileged_userns_clone, and AppArmor, must allow them";
+fn refused(cx: &Context, why: &wharfie_runtime::Error) -> Failure {
+    let help = why.help().unwrap_or_else(|| HELP.to_owned());
+    // Docker's code for a container that could not be made.
+    let code = if cx.path.ends_with(" run") { 125 } else { FAILED };
+    Failure::with_code(format!("{}\n help: {help}", compat::reasons(why)), code)
+}
+
+const HELP: &str = "who may not mount needs user namespaces: the sysctls user.max_user_namespaces and \
+                    kernel.unprivileged_userns_clone, and AppArmor, must allow them; within a container so must its own \
+                    profile (`--security-opt seccomp=unconfined --security-opt systempaths=unconfined`, or `--privileged`)";
 
 /// The words of a command line that may name containers.
 fn names(matches: &Matches) -> Vec<String> {

@@ -57,7 +57,7 @@ fn look_up_in<P: BufRead, G: BufRead>(
         (Some((_, uid, gid, home)), _) => Identity { uid: *uid, gid: *gid, groups: Vec::new(), home: home.clone() },
         (None, Some(uid)) => Identity { uid, ..Identity::default() },
         (None, None) if name.parse::<i64>().is_ok() => {
-            return Err(Error::invalid("user", name, "uids and gids must be in range 0-2147483647"));
+            return Err(Error::IdRange);
         }
         (None, None) => return Err(Error::UnknownUser(name.to_owned())),
     };
@@ -85,9 +85,11 @@ fn look_up_in<P: BufRead, G: BufRead>(
             true
         });
     }
-    let mut wanted = wanted
-        .into_iter()
-        .map(|(name, found)| found.or_else(|| id(name)).ok_or_else(|| Error::UnknownGroup(name.to_owned())));
+    let unknown = |name: &str| match name.parse::<i64>() {
+        Ok(_) => Error::IdRange,
+        Err(_) => Error::UnknownGroup(name.to_owned()),
+    };
+    let mut wanted = wanted.into_iter().map(|(name, found)| found.or_else(|| id(name)).ok_or_else(|| unknown(name)));
     if group_name.is_some() {
         identity.gid = wanted.next().unwrap_or(Ok(0))?;
     }
@@ -184,6 +186,8 @@ mod tests {
         let said = |user: &str| find(user, &[]).unwrap_err().to_string();
         assert_eq!(said("ghost"), "unable to find user ghost: no matching entries in passwd file");
         assert_eq!(said("app:ghosts"), "unable to find group ghosts: no matching entries in group file");
-        assert_eq!(said("4294967296"), "unable to find user 4294967296: no matching entries in passwd file");
+        for no_id in ["4294967296", "-1", "0:4294967296"] {
+            assert_eq!(said(no_id), "uids and gids must be in range 0-2147483647");
+        }
     }
 }

@@ -58,6 +58,9 @@ pub enum Error {
     /// The group is not in the container's `/etc/group`. Docker's words.
     #[error("unable to find group {0}: no matching entries in group file")]
     UnknownGroup(String),
+    /// A number that is no id. Docker's words.
+    #[error("uids and gids must be in range 0-2147483647")]
+    IdRange,
     /// The id exists nowhere in the container's user namespace.
     #[error("cannot become {kind} {id}: the user namespace of the container has no such id")]
     NoSuchId {
@@ -95,6 +98,15 @@ pub enum Error {
         /// It would go over the whole of `/proc`.
         is_root: bool,
     },
+    /// A part of the machine that every system has is not there, as in a bare chroot.
+    #[error("cannot run containers here: there is no {0}")]
+    Bare(String),
+    /// `/` is a directory on a mount and no mount itself, as in a chroot.
+    #[error("cannot change the root: / is not a mount point, as in a chroot")]
+    RootIsNoMount,
+    /// Changes cannot be kept where the store is: the kernel stacks no overlay on another.
+    #[error("cannot mount overlay on /: the store is itself on an overlay file system")]
+    OverlayOnOverlay,
     /// A limit that was asked for cannot be set.
     #[error("cannot set {limit} to {value}: {reason}")]
     Limit {
@@ -160,6 +172,9 @@ pub enum Error {
     InitDied,
 }
 
+/// What [`Error::System`] was doing when the kernel lets nobody be shut in.
+pub(crate) const NAMESPACES: &str = "create the namespaces";
+
 /// What the kernel says of a path, as docker's programs put it.
 pub(crate) fn reason_of(why: &io::Error) -> String {
     match why.kind() {
@@ -199,13 +214,18 @@ impl Fault for Error {
             | Self::UnknownUser(_)
             | Self::UnknownGroup(_)
             | Self::NoSuchId { .. }
+            | Self::IdRange
             | Self::UnknownCapability(_)
             | Self::HostileTarget(_)
             | Self::InProc { .. }
             | Self::Sysctl(_)
             | Self::Device { .. }
             | Self::Invalid { .. } => Kind::Invalid,
-            Self::Limit { .. } | Self::MissingProgram { .. } => Kind::Unsupported,
+            Self::Limit { .. }
+            | Self::MissingProgram { .. }
+            | Self::RootIsNoMount
+            | Self::OverlayOnOverlay
+            | Self::Bare(_) => Kind::Unsupported,
             Self::NotRunning => Kind::Unavailable,
             Self::Mount { source, .. } | Self::System { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Kind::Denied,
@@ -226,6 +246,25 @@ impl Fault for Error {
                  installed"
                     .to_owned(),
             ),
+            Self::Bare(what) => Some(format!(
+                "mount the machine's {0} here first; for a chroot, from outside: `mount --rbind {0} DIR{0}`",
+                if what.starts_with("/dev") { "/dev" } else { what }
+            )),
+            Self::RootIsNoMount => Some(
+                "outside of the chroot, bind its directory onto itself before entering it: `mount --bind DIR DIR`".to_owned(),
+            ),
+            Self::OverlayOnOverlay => Some(
+                "put the store on a volume or another file system: WHARFIE_ROOT or --root on a directory that was mounted \
+                 into this container"
+                    .to_owned(),
+            ),
+            Self::System { doing, source } if doing == NAMESPACES && source.kind() == io::ErrorKind::PermissionDenied => {
+                Some(
+                    "this needs CAP_SYS_ADMIN or user namespaces: outside of this container, start it with `--privileged`, \
+                     or with `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`"
+                        .to_owned(),
+                )
+            }
             Self::Limit { .. } => Some("run without the limit, or where the controller is available".to_owned()),
             _ => None,
         }

@@ -40,12 +40,7 @@ impl UserNamespace {
         if !uid.is_root() {
             return Ok(Self::single(uid.as_raw(), gid.as_raw()));
         }
-        let same = |map: IdMap| IdMap { outside: map.inside, ..map };
-        let of_process = Self::of_process("self")?;
-        Ok(Self {
-            uids: of_process.uids.into_iter().map(same).collect(),
-            gids: of_process.gids.into_iter().map(same).collect(),
-        })
+        Self::same_ids()
     }
 
     /// The mapping of a process, as this one sees it.
@@ -58,9 +53,22 @@ impl UserNamespace {
         Ok(Self { uids: read("uid_map")?, gids: read("gid_map")? })
     }
 
-    /// True if `newuidmap` is needed to tell the kernel.
+    /// True if it has more than one id of each kind: then somebody outside has to tell the kernel.
     pub(crate) fn has_others(&self) -> bool {
-        self.uids.len() + self.gids.len() > 2
+        [&self.uids, &self.gids].into_iter().any(|maps| maps.len() > 1 || maps.iter().any(|map| map.count > 1))
+    }
+
+    /// For root that may not mount: every id that it has keeps its number in a namespace of its own.
+    ///
+    /// # Errors
+    /// When the mapping of this process cannot be read.
+    pub fn same_ids() -> Result<Self> {
+        let same = |map: IdMap| IdMap { outside: map.inside, ..map };
+        let of_process = Self::of_process("self")?;
+        Ok(Self {
+            uids: of_process.uids.into_iter().map(same).collect(),
+            gids: of_process.gids.into_iter().map(same).collect(),
+        })
     }
 
     fn from_files(uid: u32, gid: u32, name: &str, subuid: &str, subgid: &str) -> (Self, Option<Warning>) {

@@ -161,6 +161,11 @@ impl Started {
 pub(crate) const KEEPER_WORD: &str = "__terminal";
 
 fn launch(job: &JobRef<'_>, name: &str, lowers: &[OwnedFd], io: Io, init_program: &Path) -> Result<Started> {
+    for needed in ["/proc/self", "/dev/null"] {
+        if !Path::new(needed).exists() {
+            return Err(Error::Bare(needed.trim_end_matches("/self").to_owned()));
+        }
+    }
     let sealed =
         sealed(&serde_json::to_vec(job).map_err(std::io::Error::from).map_err(Error::system("write the spec"))?)?;
     let (ours, theirs) = Channel::pair()?;

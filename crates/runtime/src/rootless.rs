@@ -16,9 +16,43 @@ use crate::channel::Channel;
 use crate::error::{Error, Result};
 use crate::idmap;
 use crate::init::become_root;
-use crate::spec::UserNamespace;
+use crate::spec::{IdMap, UserNamespace};
 use crate::sys::{self, Cloned, Unshared};
 use crate::warning::Warning;
+
+/// What this process may do, by the kernel's word and not by its user's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Root of the machine, or of a container that was given all its rights.
+    Root,
+    /// Root of a user namespace: it may mount, but overlays, files and cgroups are those of an ordinary user.
+    RootOfNamespace,
+    /// Somebody who may not mount, also root without that right: only a user namespace of its own gives it.
+    User,
+}
+
+/// Asks the kernel. Without `/proc` user 0 is taken for root; what it may not do says so by itself then.
+pub fn standing() -> Standing {
+    if !rustix::process::geteuid().is_root() {
+        return Standing::User;
+    }
+    let rights = rustix::thread::capabilities(None);
+    if rights.is_ok_and(|sets| !sets.effective.contains(rustix::thread::CapabilitySet::SYS_ADMIN)) {
+        return Standing::User;
+    }
+    match UserNamespace::of_process("self") {
+        Ok(ids) if ids.uids != [IdMap { inside: 0, outside: 0, count: u32::MAX }] => Standing::RootOfNamespace,
+        _ => Standing::Root,
+    }
+}
+
+/// For root of a user namespace that others made: its mounts become its own, so that it may change them.
+///
+/// # Errors
+/// When the kernel does not let it.
+pub fn own_mounts() -> Result<()> {
+    sys::unshare(Unshared::Mounts).map_err(Error::system("separate the mounts"))
+}
 
 /// Moves this process, which must have one thread, into a user namespace of `wanted` ids and a mount namespace of its
 /// own, and makes it root there. The namespace above the first of the `beside` containers that has these ids is joined,

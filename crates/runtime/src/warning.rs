@@ -26,6 +26,8 @@ pub enum Warning {
     },
     /// Device nodes in the container's own file systems are disabled, since no cgroup can tell good from bad ones.
     NoDeviceFilter,
+    /// A `/proc` of the container's own cannot be mounted: it has the one around it, with the processes there.
+    OuterProc,
     /// One of the many ids of the container is not mapped, so files and users beyond the first stay out of reach.
     SingleId {
         /// Why not more.
@@ -43,6 +45,9 @@ impl fmt::Display for Warning {
             Self::NoDeviceFilter => {
                 f.write_str("no cgroup can filter devices here, so device nodes work in the container's /dev only")
             }
+            Self::OuterProc => f.write_str(
+                "the container sees the processes around it: parts of /proc are hidden here, so it cannot have a /proc of its own",
+            ),
             Self::SingleId { reason } => write!(f, "the container has one user id only: {reason}"),
         }
     }

@@ -56,7 +56,13 @@ impl TempFile {
         let result = match self.named.take() {
             None => {
                 let source = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-                rustix::fs::linkat(CWD, source, CWD, &path, AtFlags::SYMLINK_FOLLOW)
+                match rustix::fs::linkat(CWD, source, CWD, &path, AtFlags::SYMLINK_FOLLOW) {
+                    // Without /proc root may name the file itself.
+                    Err(rustix::io::Errno::NOENT) => {
+                        rustix::fs::linkat(&self.file, "", CWD, &path, AtFlags::EMPTY_PATH)
+                    }
+                    result => result,
+                }
             }
             Some(named) => rustix::fs::rename(&named, &path),
         };

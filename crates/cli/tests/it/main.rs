@@ -17,6 +17,7 @@ mod manifest_lists;
 mod manifests;
 mod memory;
 mod mounting;
+mod nested;
 mod peer;
 mod platforms;
 mod pulling;

@@ -88,12 +88,15 @@ fn build(spec: &Spec, lowers: Vec<OwnedFd>, context: &Context, channel: &Channel
     // Before the tree is made ours, so that shared mounts stay shared with the host.
     let binds = mounts::open_binds(spec)?;
     let host_devices = devices::open_host(spec)?;
-    mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
-        .map_err(Error::system("separate the mounts"))?;
+    mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC).map_err(|why| match why {
+        // In a chroot: then the root could not be changed either.
+        rustix::io::Errno::INVAL => Error::RootIsNoMount,
+        why => Error::system("separate the mounts")(why),
+    })?;
     let root = Root::mount(&spec.rootfs, &lowers, spec.user_namespace.is_some(), context.filters_devices)?;
     drop(lowers);
     rootfs::mark(&root)?;
-    mounts::mount_kernel(&root, spec, &context.controllers)?;
+    mounts::mount_kernel(&root, spec, &context.controllers, &mut warner(channel))?;
     let terminals = devices::mount(&root, spec, host_devices)?;
     mounts::mount_all(&root, spec, binds)?;
     let terminal = match spec.process.terminal {

@@ -8,7 +8,7 @@ use rustix::thread::LinkNameSpaceType;
 
 use crate::cgroup::Cgroup;
 use crate::channel::{Channel, Report};
-use crate::error::{Error, Result};
+use crate::error::{Error, NAMESPACES, Result};
 use crate::init::{Inherited, container, devices, warner};
 use crate::net::outlet::Guard;
 use crate::spec::{Network, Share, Spec};
@@ -30,7 +30,7 @@ pub(super) fn make(spec: &Spec, inherited: Inherited<'_>) -> Result<()> {
     let namespaces = namespaces(spec)?;
     let (ours, theirs) = Channel::pair()?;
     let context = container::Context { filters_devices, controllers: own_controllers(&spec.id) };
-    match sys::clone_process(namespaces, true, None).map_err(Error::system("create the namespaces"))? {
+    match sys::clone_process(namespaces, true, None).map_err(Error::system(NAMESPACES))? {
         Cloned::Child => {
             drop(ours);
             match container::run(spec, inherited, &theirs, &context) {

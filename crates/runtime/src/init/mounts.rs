@@ -17,6 +17,7 @@ use crate::init::kernel_files;
 use crate::init::rootfs::{Root, copy_of_mount};
 use crate::spec::{Bind, Mount, MountKind, Propagation, Share, Spec, Tmpfs};
 use crate::sys::{self, Reach};
+use crate::warning::Warning;
 
 /// A mount of the host's, copied before the container's tree was made its own.
 pub(super) struct Source {
@@ -71,13 +72,23 @@ fn is_directory(fd: impl AsFd) -> Result<bool> {
 }
 
 /// `/proc`, `/sys` and the cgroups, unless the user mounts something else there.
-pub(super) fn mount_kernel(root: &Root, spec: &Spec, controllers: &[String]) -> Result<()> {
+pub(super) fn mount_kernel(
+    root: &Root,
+    spec: &Spec,
+    controllers: &[String],
+    warn: &mut dyn FnMut(Warning),
+) -> Result<()> {
     let is_taken = |target: &str| spec.mounts.iter().any(|mount| mount.target == Path::new(target));
     let safe = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     if !is_taken("/proc") {
         // The processes of the host can be shown by who owns their namespace; who does not shows what the host has.
         let proc = match filesystem("proc", &[], safe) {
             Err(Errno::PERM) if spec.sharing.pid == Share::Host => copy_of_mount(Path::new("/proc"), true),
+            // Within a container that has parts of its own hidden the kernel gives nobody a whole one.
+            Err(Errno::PERM) if spec.user_namespace.is_some() => {
+                warn(Warning::OuterProc);
+                copy_of_mount(Path::new("/proc"), true)
+            }
             other => other,
         };
         attach_plain(root, &proc.map_err(failed("proc", "/proc"))?, "/proc")?;

@@ -34,7 +34,10 @@ impl Root {
                 OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
             open_tree(&place, "", flags).map_err(failed)?
         } else {
-            overlay(rootfs, lowers, has_user_namespace).map_err(failed)?
+            overlay(rootfs, lowers, has_user_namespace).map_err(|why| match is_on_overlay(&place) {
+                true => Error::OverlayOnOverlay,
+                false => failed(why),
+            })?
         };
         // Without a cgroup that filters, a node made inside must not open the host's disk.
         if !filters_devices {
@@ -125,6 +128,13 @@ pub(super) fn mark(root: &Root) -> Result<()> {
     };
     tolerate(rustix::fs::symlinkat("/proc/mounts", &etc, "mtab"))
 }
+
+fn is_on_overlay(place: &OwnedFd) -> bool {
+    rustix::fs::fstatfs(place).is_ok_and(|found| found.f_type == OVERLAYFS_MAGIC)
+}
+
+/// From the kernel's `magic.h`.
+const OVERLAYFS_MAGIC: rustix::fs::FsWord = 0x794c_7630;
 
 /// The root alone, not what is mounted on it.
 pub(super) fn make_read_only(root: &Root) -> Result<()> {

@@ -91,6 +91,7 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
             RuntimeError::UnknownUser(_)
             | RuntimeError::UnknownGroup(_)
             | RuntimeError::NoSuchId { .. }
+            | RuntimeError::IdRange
             | RuntimeError::Invalid { .. },
         ) => Failure { code: 126, ..start_failure(&why) },
         wharfie_engine::Error::Runtime(_) => {
