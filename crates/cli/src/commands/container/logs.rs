@@ -55,7 +55,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         // Nothing and 0 are no limits.
         let Some(text) = matches.value(name).filter(|text| !matches!(*text, "" | "0")) else { return Ok(None) };
         Ok(Some(
-            cx.parse_moment(text).map_err(|why| daemon(format!("invalid value for \"{name}\": {why}")))?.to_string(),
+            cx.parse_moment(text)
+                // Docker's client says this one.
+                .map_err(|why| Failure::new(format!("invalid value for \"{name}\": {why}")))?
+                .to_string(),
         ))
     };
     let (since, until) = (limit("since")?, limit("until")?);
