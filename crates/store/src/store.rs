@@ -92,7 +92,7 @@ impl Store {
     /// # Errors
     /// When `root` cannot be written, or a newer wharfie made it.
     pub fn open(root: &Path, options: Options) -> Result<Self> {
-        with_reserve(root, || Self::try_open(root, options.clone()))
+        with_reserve(root, move || Self::try_open(root, options.clone()))
     }
 
     fn try_open(root: &Path, options: Options) -> Result<Self> {
@@ -113,7 +113,7 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read, or a newer wharfie made it.
     pub fn open_read_only(root: &Path, options: Options) -> Result<Self> {
-        with_reserve(root, || Self::try_open_read_only(root, options.clone()))
+        with_reserve(root, move || Self::try_open_read_only(root, options.clone()))
     }
 
     fn try_open_read_only(root: &Path, options: Options) -> Result<Self> {

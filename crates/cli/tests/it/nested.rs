@@ -12,7 +12,7 @@ fn outer() -> Option<Host> {
         return None;
     }
     let host = host_with(&[(&Image::busybox(), &["box:1"])]);
-    std::fs::create_dir(host.path().join("inner")).unwrap();
+    std::fs::create_dir(host.path().join("inner")).expect("the folder is new");
     let program = host.path().join("inner/wharfie");
     needs::succeeds(Command::new("cp").arg(env!("CARGO_BIN_EXE_wharfie")).arg(program), "coreutils");
     host.file("inner/box.tar", &archive(&[(&Image::busybox(), &["box:1"])]));

@@ -59,15 +59,15 @@ fn is_consistent(host: &Host, ids: &[String], mark: &str, what: &str) {
             assert_eq!(leftovers(host, ids), Vec::<String>::new(), "{what}");
         }
         Some(state) => {
-            let (status, pid) = state.split_once(' ').unwrap();
-            let pid: u32 = pid.parse().unwrap();
+            let (status, pid) = state.split_once(' ').expect("status and process");
+            let pid: u32 = pid.parse().expect("a number");
             match status {
                 "running" | "paused" => {
                     assert_eq!(living(mark), [pid], "{what}: {state}");
                     let answers = Command::new("timeout")
                         .args(["1", "nsenter", "-t", &pid.to_string(), "-m", "true"])
                         .output()
-                        .unwrap();
+                        .expect("coreutils are installed");
                     assert!(answers.status.success(), "{what}: {state}");
                     assert_eq!(is_frozen(pid), status == "paused", "{what}: {state}");
                 }
@@ -236,12 +236,17 @@ fn a_frozen_container_is_started_by_nobody_and_killed_by_everybody() {
 
 /// Starts a command and sends it a signal after a moment.
 fn interrupted(host: &Host, words: &[&str], after: Duration, signal: rustix::process::Signal) {
-    let mut child =
-        host.command(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = host
+        .command(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it can be started");
     std::thread::sleep(after);
     let pid = rustix::process::Pid::from_child(&child);
     let _ = rustix::process::kill_process(pid, signal);
-    child.wait().unwrap();
+    child.wait().expect("a started program ends");
 }
 
 #[test]
