@@ -42,16 +42,20 @@ fn look_up_in<P: BufRead, G: BufRead>(
     };
     let name = if name.is_empty() { "0" } else { name };
     let number = id(name);
-    // Docker prefers a user of that name to a user of that number.
+    // A number is never a name: whoever asks for user 1000 is not to become root because an image calls root so
+    // (CVE-2016-3697).
     let mut found: Option<(String, u32, u32, String)> = None;
     each_line(passwd(), |fields| {
         let [user, _, uid, gid, _, home, ..] = fields else { return true };
         let (Some(uid), Some(gid)) = (id(uid), id(gid)) else { return true };
-        let is_named = *user == name;
-        if is_named || (found.is_none() && Some(uid) == number) {
+        let is_it = match number {
+            Some(number) => uid == number,
+            None => *user == name,
+        };
+        if is_it {
             found = Some(((*user).to_owned(), uid, gid, (*home).to_owned()));
         }
-        !is_named
+        !is_it
     });
     let mut identity = match (&found, number) {
         (Some((_, uid, gid, home)), _) => Identity { uid: *uid, gid: *gid, groups: Vec::new(), home: home.clone() },
@@ -72,7 +76,7 @@ fn look_up_in<P: BufRead, G: BufRead>(
             let [name, _, gid, ..] = fields else { return true };
             let Some(gid) = id(gid) else { return true };
             for (want, found) in &mut wanted {
-                if want == name || (found.is_none() && id(want) == Some(gid)) {
+                if id(want).map_or(want == name, |number| number == gid) {
                     *found = Some(gid);
                 }
             }
@@ -149,7 +153,7 @@ mod tests {
 
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n# comment\nbroken\napp:x:1000:1001:App:/home/app:/bin/sh\n\
         1234:x:77:78::/odd:/bin/sh\nlast:x:1001:1001:::\n";
-    const GROUP: &str = "root:x:0:root\nwheel:x:10:root,app\napp:x:1001:\naudio:x:29:app\n";
+    const GROUP: &str = "root:x:0:root\nwheel:x:10:root,app\napp:x:1001:\naudio:x:29:app\n1234:x:0:\n29:x:0:\n";
 
     fn find(user: &str, extra: &[&str]) -> Result<(u32, u32, Vec<u32>, String)> {
         let extra: Vec<String> = extra.iter().map(|name| (*name).to_owned()).collect();
@@ -168,8 +172,13 @@ mod tests {
         check("app", &[], 1000, 1001, &[1001, 10, 29], "/home/app");
         check("1000", &[], 1000, 1001, &[1001, 10, 29], "/home/app");
         check("4242", &[], 4242, 0, &[0], "/");
-        check("1234", &[], 77, 78, &[78], "/odd");
         check("last", &[], 1001, 1001, &[1001], "/");
+    }
+
+    #[test]
+    fn numbers_are_never_names() {
+        check("1234", &[], 1234, 0, &[0], "/");
+        check("app:1234", &["29"], 1000, 1234, &[1234, 29], "/home/app");
     }
 
     #[test]

@@ -114,6 +114,7 @@ fn ensure(socket: &Socket, bridge: &Bridge) -> io::Result<u32> {
         is_there(socket.ask(message))?;
     }
     let index = index_of(&bridge.device).ok_or(io::ErrorKind::NotFound)?;
+    believe_no_routers(&bridge.device)?;
     let mut address = Message::new(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
     address.address(index, bridge.gateway, bridge.prefix);
     is_there(socket.ask(address))?;
@@ -121,6 +122,16 @@ fn ensure(socket: &Socket, bridge: &Bridge) -> io::Result<u32> {
     up.link(index, Some(true));
     socket.ask(up)?;
     Ok(index)
+}
+
+/// Before the bridge is up: what a container says about IPv6 routes is not for this machine (CVE-2020-13401).
+fn believe_no_routers(device: &str) -> io::Result<()> {
+    let path = format!("/proc/sys/net/ipv6/conf/{device}/accept_ra");
+    match std::fs::read(&path) {
+        Ok(state) if !state.starts_with(b"0") => std::fs::write(&path, "0"),
+        // A kernel without IPv6 hears none.
+        _ => Ok(()),
+    }
 }
 
 /// Lets packets of containers leave this machine, and those of nobody else: who turns forwarding on for the whole

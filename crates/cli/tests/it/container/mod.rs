@@ -1,8 +1,10 @@
 //! Containers: the real binary, a real image, the real kernel.
 
+mod attacks;
 mod changes;
 mod copying;
 mod crowds;
+mod firewall;
 mod hostile;
 mod inside;
 mod lifecycle;

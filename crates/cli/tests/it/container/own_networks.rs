@@ -151,6 +151,46 @@ fn containers_come_and_go_between_networks() {
 }
 
 #[test]
+fn the_way_out_moves_with_the_networks() {
+    let Some(host) = box_host() else { return };
+    let (_first, _second) = (Network::new(&host, "way1", &[]), Network::new(&host, "way2", &[]));
+    let _closed = Network::new(&host, "way3", &["--internal"]);
+    host.run(&["run", "-d", "--name", "web", "--network", "way1", "box:1", "sleep", "1000"]).succeeds();
+    let gateway =
+        |name: &str| host.run(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", name]).succeeds();
+    let way = || host.run(&["exec", "web", "sh", "-c", "ip route | grep default | cut -d' ' -f3"]).succeeds();
+    let change = |words: &[&str]| host.run(&[&["network"], words].concat()).prints("");
+    assert_eq!(way(), gateway("way1"));
+    change(&["connect", "way3", "web"]);
+    change(&["connect", "way2", "web"]);
+    assert_eq!(way(), gateway("way1"));
+    change(&["disconnect", "way1", "web"]);
+    assert_eq!(way(), gateway("way2"));
+    change(&["disconnect", "way2", "web"]);
+    assert_eq!(way(), "");
+    change(&["connect", "way1", "web"]);
+    assert_eq!(way(), gateway("way1"));
+    host.run(&["rm", "-f", "web"]).succeeds();
+}
+
+#[test]
+fn what_leads_nowhere_publishes_nothing() {
+    let Some(host) = box_host() else { return };
+    let (_open, _closed) = (Network::new(&host, "pub1", &[]), Network::new(&host, "pub2", &["--internal"]));
+    // A port that is free, as another one has just been.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let publish = format!("127.0.0.1:{port}:80");
+    for (network, is_published) in [("pub1", true), ("pub2", false)] {
+        let words = ["run", "-d", "--name", "web", "--network", network, "-p", &publish, "box:1", "sleep", "1000"];
+        host.run(&words).succeeds();
+        let is_open = std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+        assert_eq!(is_open, is_published, "{network}");
+        assert_eq!(!host.run(&["port", "web"]).stdout.is_empty(), is_published, "{network}");
+        host.run(&["rm", "-f", "web"]).succeeds();
+    }
+}
+
+#[test]
 fn what_only_networks_of_ones_own_have_is_refused_elsewhere() {
     let Some(host) = box_host() else { return };
     let cases = [

@@ -248,3 +248,33 @@ fn one_id_is_enough_to_look_at_and_keep_a_container() {
     nobody.run(&["rm", "c1"]).succeeds();
     assert_eq!(nobody.left_in(&["containers", "tmp"]), Vec::<String>::new());
 }
+
+#[test]
+fn a_further_process_joins_what_is_the_hosts() {
+    for given in [Given::Nothing, Given::Everything] {
+        let Some(nobody) = Nobody::with(given) else { return };
+        nobody.load(&archive(&[(&Image::busybox(), &["box:1"])]));
+        for flags in [
+            &["--network", "host"][..],
+            &["--network", "none", "--pid", "host"],
+            &["--network", "none", "--ipc", "host"],
+        ] {
+            let words = [&["run", "-d", "--name", "web"], flags, &["box:1", "sleep", "1000"]].concat();
+            nobody.run(&words).succeeds();
+            nobody.run(&["exec", "web", "id", "-u"]).prints("0\n");
+            nobody.run(&["rm", "-f", "web"]).prints("web\n");
+        }
+    }
+}
+
+#[test]
+fn a_group_without_an_id_outside_is_refused() {
+    let Some(nobody) = Nobody::with(Given::Everything) else { return };
+    nobody.load(&archive(&[(&Image::busybox(), &["box:1"])]));
+    let run =
+        |groups: &[&str]| nobody.run(&[&["run", "--rm", "--network", "none"], groups, &["box:1", "id", "-G"]].concat());
+    run(&["--group-add", "5000"]).prints("0 5000\n");
+    let refused = run(&["--group-add", "5000", "--group-add", "99999"]);
+    assert!(refused.code == 125 && refused.stderr.contains("setgroups"), "{refused:?}");
+    assert_eq!(refused.stdout, "");
+}

@@ -1,0 +1,110 @@
+//! What containers' networks do to the machine's, on a machine of the test's own: network and mounts are private, and
+//! `/run` is empty, so no firewall rule, sysctl or route of the real one changes.
+
+use wharfie_testkit::{Host, needs};
+
+use super::box_host;
+
+/// Makes the machine, and a second one beside it, 203.0.113.2, in which `out` runs a command. `$0` is wharfie.
+const MACHINE: &str = r#"
+set -e
+mount -t tmpfs -o mode=755 tmpfs /run
+ip link set lo up
+echo 0 > /proc/sys/net/ipv4/ip_forward
+others=
+trap 'kill $others' EXIT
+another() { # NAME HOST-ADDRESS ITS-ADDRESS: another machine with a cable to this one, and this one as its way out
+    unshare -n sleep 100 & others="$others $!"
+    eval "$1=$!"
+    until [ "$(readlink /proc/$!/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do sleep 0.02; done
+    ip link add up$! type veth peer name far netns $!
+    ip addr add $2/24 dev up$!; ip link set up$! up
+    nsenter -t $! -n sh -c "ip link set lo up; ip addr add $3/24 dev far; ip link set far up; ip route add default via $2"
+}
+another out 203.0.113.1 203.0.113.2
+wharfie=$0
+ping() { timeout 20 busybox ping -c 1 -w 3 $1 > /dev/null 2>&1 && echo reached || echo closed; }
+inside() { # FLAGS...: what a container with these reaches of the other machine
+    timeout 60 $wharfie run --rm "$@" box:1 sh -c 'ping -c 1 -w 3 203.0.113.2 > /dev/null && echo reached || echo closed'
+}
+"#;
+
+/// Runs `script` there, and says what it printed.
+fn on_own_machine(host: &Host, script: &str) -> String {
+    let words = ["unshare", "-mn", "--propagation", "private", "sh", "-c", &format!("{MACHINE}{script}")];
+    let output = needs::output(&mut host.command_under(&words, &[]), "util-linux");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("the program writes text")
+}
+
+#[test]
+fn turning_on_forwarding_makes_no_router_of_the_machine() {
+    let Some(host) = box_host() else { return };
+    let script = r#"
+        another other 198.51.100.1 198.51.100.2
+        across() { nsenter -t $out -n timeout 20 busybox ping -c 1 -w 2 198.51.100.2 > /dev/null 2>&1 && echo routed || echo apart; }
+        echo 1 > /proc/sys/net/ipv4/ip_forward; across; echo 0 > /proc/sys/net/ipv4/ip_forward
+        inside
+        cat /proc/sys/net/ipv4/ip_forward; across
+        $wharfie network create own > /dev/null; inside --network own; across
+        # A container is not reached through the machine either.
+        id=$($wharfie run -d --name web box:1 sleep 1000)
+        address=$($wharfie inspect -f '{{.NetworkSettings.IPAddress}}' web)
+        nsenter -t $out -n timeout 20 busybox ping -c 1 -w 2 $address > /dev/null 2>&1 && echo open || echo closed
+        $wharfie rm -f web > /dev/null
+    "#;
+    // Where the user had it on before, the machine routes, and that is not ours to change.
+    assert_eq!(on_own_machine(&host, script), "routed\nreached\n1\napart\nreached\napart\nclosed\n");
+}
+
+#[test]
+fn a_closed_forward_chain_lets_containers_out() {
+    let Some(host) = box_host() else { return };
+    let script = r#"
+        echo 1 > /proc/sys/net/ipv4/ip_forward
+        nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
+        inside
+        id=$($wharfie network create own); inside --network own
+        rules() { nft list chain ip filter FORWARD | grep -c "wb$(echo $id | cut -c1-12)" || true; }
+        rules
+        # Once is enough, however many containers there are.
+        inside --network own; rules
+        $wharfie network rm own > /dev/null; rules
+        # The same after somebody has made the chain anew.
+        nft flush chain ip filter FORWARD; inside
+    "#;
+    assert_eq!(on_own_machine(&host, script), "reached\nreached\n2\nreached\n2\n0\nreached\n");
+}
+
+#[test]
+fn containers_are_no_routers_for_the_machine() {
+    let Some(host) = box_host() else { return };
+    if !std::path::Path::new("/proc/sys/net/ipv6").exists() {
+        return needs::skipped("this kernel has no IPv6");
+    }
+    let script = r#"
+        inside
+        id=$($wharfie network create own)
+        cat /proc/sys/net/ipv6/conf/wharfie0/accept_ra /proc/sys/net/ipv6/conf/wb$(echo $id | cut -c1-12)/accept_ra
+    "#;
+    assert_eq!(on_own_machine(&host, script), "reached\n0\n0\n");
+}
+
+#[test]
+fn a_name_server_on_the_hosts_loopback_is_replaced_by_those_behind_it() {
+    let Some(host) = box_host() else { return };
+    // A file of the machine's that may be a link to one that is gone with /run.
+    let script = r#"
+        file=$(readlink -m /etc/resolv.conf); mkdir -p "$(dirname $file)"; [ -e $file ] || : > $file
+        : > /run/mine; mount --bind /run/mine $file; mkdir -p /run/systemd/resolve
+        servers() { timeout 60 $wharfie run --rm "$@" box:1 cat /etc/resolv.conf | grep nameserver | cut -d' ' -f2 | tr '\n' ' '; echo; }
+        echo 'nameserver 127.0.0.53' > /run/mine
+        servers
+        echo 'nameserver 203.0.113.53' > /run/systemd/resolve/resolv.conf; servers
+        servers --network host; servers --dns 203.0.113.7
+        printf 'nameserver 127.0.0.53\nnameserver 203.0.113.9\n' > /run/mine; servers
+        echo 'nameserver 203.0.113.9' > /run/mine; servers
+    "#;
+    let expected = "8.8.8.8 8.8.4.4 \n203.0.113.53 \n127.0.0.53 \n203.0.113.7 \n203.0.113.9 \n203.0.113.9 \n";
+    assert_eq!(on_own_machine(&host, script), expected);
+}
