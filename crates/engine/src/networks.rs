@@ -27,6 +27,12 @@ pub struct CreateNetwork {
     pub is_internal: bool,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// `ADDRESS/BITS` within the subnet, from which containers get addresses; all of it if not given.
+    pub range: Option<String>,
+    /// Addresses of others by their names, which no container gets.
+    pub reserved: BTreeMap<String, Ipv4Addr>,
+    /// Options of docker's bridge driver; those that would change nothing here are refused.
+    pub options: BTreeMap<String, String>,
 }
 
 /// A network.
@@ -48,12 +54,21 @@ pub struct Network {
     pub is_internal: bool,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// From which containers get addresses, if not from all of it: first address and bits.
+    #[serde(default)]
+    pub range: Option<(Ipv4Addr, u8)>,
+    /// Addresses of others by their names, which no container gets.
+    #[serde(default)]
+    pub reserved: BTreeMap<String, Ipv4Addr>,
+    /// Options as they were given.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
 }
 
 impl Network {
-    /// The bridge, named after the id: 15 characters are a device name's limit.
+    /// The bridge, named after the id unless it was given a name: 15 characters are a device name's limit.
     pub fn device(&self) -> String {
-        format!("wb{}", &self.id[..12])
+        self.options.get(BRIDGE_NAME).cloned().unwrap_or_else(|| format!("wb{}", &self.id[..12]))
     }
 
     pub(crate) fn subnet(&self) -> Subnet {
@@ -63,6 +78,9 @@ impl Network {
             prefix: self.prefix,
             gateway: self.gateway,
             is_internal: self.is_internal,
+            pool: self.range,
+            reserved: self.reserved.values().copied().collect(),
+            mtu: self.options.get(MTU).and_then(|text| text.parse().ok()),
             state: STATE.into(),
         }
     }
@@ -70,6 +88,37 @@ impl Network {
     fn range(&self) -> Range {
         Range { first: self.address.into(), prefix: self.prefix }
     }
+}
+
+const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
+const MTU: &str = "com.docker.network.driver.mtu";
+/// Options that say what is done anyway.
+const USUAL: &[(&str, &[&str])] = &[
+    ("com.docker.network.bridge.enable_icc", &["true", "1"]),
+    ("com.docker.network.bridge.enable_ip_masquerade", &["true", "1"]),
+    ("com.docker.network.bridge.host_binding_ipv4", &["0.0.0.0"]),
+    ("com.docker.network.bridge.default_bridge", &["false", "0"]),
+];
+
+/// Judges the driver's options: none is accepted that would change nothing.
+fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
+    for (name, value) in options {
+        let is_fine = match name.as_str() {
+            BRIDGE_NAME => {
+                let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+                !value.is_empty()
+                    && value.len() < 16
+                    && value.chars().all(is_word)
+                    && !matches!(value.as_str(), "." | "..")
+            }
+            MTU => value.parse::<u32>().is_ok_and(|mtu| (68..=65_535).contains(&mtu)),
+            name => USUAL.iter().any(|(known, values)| *known == name && values.contains(&value.as_str())),
+        };
+        if !is_fine {
+            return Err(Error::Container(format!("network option {name}={value} is not supported")));
+        }
+    }
+    Ok(())
 }
 
 /// Networks that are there without being made, and their drivers.
@@ -125,7 +174,28 @@ impl Engine {
         if self.config().is_rootless || !rustix::process::geteuid().is_root() {
             return Err(Error::Container("only root can make networks".to_owned()));
         }
+        check_options(&create.options)?;
         let asked = create.subnet.as_deref().map(Range::parse).transpose()?;
+        let pool = create.range.as_deref().map(Range::parse).transpose()?;
+        if let Some(pool) = pool
+            && asked.is_none_or(|range| pool.prefix < range.prefix || !range.overlaps(pool))
+        {
+            let text = create.range.as_deref().unwrap_or_default();
+            return Err(Error::Container(format!("no matching subnet for range {text}")));
+        }
+        if let Some(address) = create
+            .reserved
+            .values()
+            .find(|address| asked.is_none_or(|range| u32::from(**address) & range.mask() != range.first))
+        {
+            return Err(Error::Container(format!("no matching subnet for aux-address {address}")));
+        }
+        if let Some(device) = create.options.get(BRIDGE_NAME)
+            && (self.networks()?.iter().any(|other| other.device() == *device)
+                || std::path::Path::new("/sys/class/net").join(device).exists())
+        {
+            return Err(Error::Container(format!("network device {device} exists already")));
+        }
         let store = self.writer()?;
         let id = random::id()?;
         let created = crate::container::start::nanos(store);
@@ -156,6 +226,9 @@ impl Engine {
                 gateway,
                 is_internal: create.is_internal,
                 labels: create.labels.clone(),
+                range: pool.map(|pool| (pool.first.into(), pool.prefix)),
+                reserved: create.reserved.clone(),
+                options: create.options.clone(),
             };
             made = Some(network.clone());
             serde_json::to_string(&network).map_err(Error::Document)

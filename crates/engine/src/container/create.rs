@@ -49,6 +49,8 @@ pub struct Create {
     pub healthcheck: Option<Healthcheck>,
     /// What it must run on.
     pub platform: Option<Platform>,
+    /// Containers that it knows by another name, `CONTAINER[:ALIAS]`.
+    pub links: Vec<String>,
     /// What volumes are made with that are not there yet, by the paths where they are mounted.
     pub volume_details: BTreeMap<String, VolumeDetails>,
     /// Who makes it starts it at once, and looks after it until then.
@@ -78,6 +80,12 @@ impl Engine {
         }
         check_modes(&create.settings)?;
         super::connect::check(&create.settings.network, &create.settings.aliases, create.settings.address)?;
+        if create.settings.mac_address.as_ref().is_some_and(|text| super::links::parse_hardware_address(text).is_none())
+        {
+            let text = create.settings.mac_address.as_deref().unwrap_or_default();
+            return Err(Error::Container(format!("invalid MAC address: {text}")));
+        }
+        let links = create.links.iter().map(|text| self.parse_link(text)).collect::<Result<Vec<_>>>()?;
         let store = self.writer()?;
         let found = names::find(store, &create.image).map_err(|why| match why {
             // Docker's client reads the image's name of this one, not its daemon.
@@ -91,6 +99,7 @@ impl Engine {
             Some(reference) => reference.familiar(),
             None => found.id.short().to_owned(),
         };
+        settings.links = links;
         settings.config = merged(&image.config.unwrap_or_default(), create);
         if settings.command().is_empty() {
             return Err(Error::NoCommand);

@@ -10,6 +10,7 @@ mod files;
 pub mod freeze;
 mod health;
 pub mod lifecycle;
+pub mod links;
 pub mod list;
 pub mod log;
 pub mod monitor;

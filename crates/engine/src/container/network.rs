@@ -12,9 +12,9 @@ use wharfie_runtime::{Bridge, Helper, MAX_DEVICE_NUMBER, Network, Outlet, Subnet
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
-use super::is_alive;
 use super::settings::{Attachment, PortBinding, Settings};
 use super::spec::namespace_of;
+use super::{is_alive, links};
 use crate::error::{Error, Result};
 use crate::networks;
 
@@ -76,6 +76,9 @@ pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_ro
             Err(Error::Container(format!("network {other} is for containers of ordinary users; root has the bridge")))
         }
         false => bridges(store, row, &attachments).map(|mut bridges| {
+            if let (Some(first), Some(text)) = (bridges.first_mut(), &settings.mac_address) {
+                first.hardware = links::parse_hardware_address(text);
+            }
             let addresses = attachments.iter().zip(&bridges);
             let addresses = addresses
                 .map(|(one, bridge)| (one.network.clone(), (bridge.address.to_string(), bridge.device_number)));

@@ -34,6 +34,10 @@ pub struct Settings {
     pub aliases: Vec<String>,
     /// The address that it must have there.
     pub address: Option<Ipv4Addr>,
+    /// The hardware address that its device there must have.
+    pub mac_address: Option<String>,
+    /// Containers that it knows by another name: id and alias.
+    pub links: Vec<(String, String)>,
     /// Networks besides that one.
     pub more_networks: Vec<Attachment>,
     /// Ports that are published on the host.

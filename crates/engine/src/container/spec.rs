@@ -32,6 +32,11 @@ pub(crate) fn spec(
         ..settings.clone()
     });
     let settings = named.as_ref().unwrap_or(settings);
+    let linked = super::links::linked(store, row, settings)?;
+    let mut process = process(settings, size)?;
+    let is_set = |pair: &String| process.env.iter().any(|known| known.split('=').next() == pair.split('=').next());
+    let of_links: Vec<String> = linked.env.into_iter().filter(|pair| !is_set(pair)).collect();
+    process.env.extend(of_links);
     let uts = share(store, &settings.uts_mode, "uts")?;
     let hostname = if uts == Share::Private { settings.hostname.clone() } else { String::new() };
     Ok(Spec {
@@ -39,11 +44,11 @@ pub(crate) fn spec(
         domainname: settings.domainname.clone(),
         rootfs,
         readonly_root: settings.read_only,
-        process: process(settings, size)?,
+        process,
         mounts: mounts(store, settings)?,
         files: match &donor {
             Some((id, _)) => files_of(store, id),
-            None => files(store, row, settings, &network)?,
+            None => files(store, row, settings, &network, &linked.hosts)?,
         },
         devices: settings.devices.iter().map(|text| device(text)).collect(),
         sysctls: sysctls(settings, &network),
@@ -238,7 +243,7 @@ fn files_of(store: &Store, id: &str) -> Files {
 }
 
 /// Writes the small files that are bound over the image's.
-fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Network) -> Result<Files> {
+fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Network, linked: &str) -> Result<Files> {
     let directory = store.container_directory(&row.id);
     let write = |name: &str, text: &str| -> Result<Option<PathBuf>> {
         let path = directory.join(name);
@@ -271,6 +276,7 @@ fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Netwo
         };
         writeln!(hosts, "{address}\t{names}").expect("a string accepts every write");
     }
+    hosts.push_str(linked);
     let hostname = if settings.hostname.is_empty() { host("/etc/hostname") } else { settings.hostname.clone() + "\n" };
     Ok(Files {
         hosts: write("hosts", &hosts)?,

@@ -39,6 +39,10 @@ fn new_cable(bridge: &Bridge, id: &str, pid: u32, master: u32) -> Message {
     message.link(0, Some(true));
     message.text(libc::IFLA_IFNAME, &cable(id, bridge.device_number));
     message.attribute(libc::IFLA_MASTER, &master.to_ne_bytes());
+    let mtu = bridge.mtu.map(u32::to_ne_bytes);
+    if let Some(mtu) = &mtu {
+        message.attribute(libc::IFLA_MTU, mtu);
+    }
     message.nested(libc::IFLA_LINKINFO, |info| {
         info.text(libc::IFLA_INFO_KIND, "veth");
         info.nested(libc::IFLA_INFO_DATA, |data| {
@@ -46,6 +50,9 @@ fn new_cable(bridge: &Bridge, id: &str, pid: u32, master: u32) -> Message {
                 peer.link(0, None);
                 peer.text(libc::IFLA_IFNAME, &inside(bridge));
                 peer.attribute(libc::IFLA_ADDRESS, &bridge.hardware_address());
+                if let Some(mtu) = &mtu {
+                    peer.attribute(libc::IFLA_MTU, mtu);
+                }
                 peer.attribute(libc::IFLA_NET_NS_PID, &pid.to_ne_bytes());
             });
         });

@@ -25,6 +25,16 @@ pub struct Subnet {
     pub gateway: Ipv4Addr,
     /// Nothing leads out of it.
     pub is_internal: bool,
+    /// Where addresses for containers come from if nobody asks for one: first address and bits; the whole network if not
+    /// given.
+    #[serde(default)]
+    pub pool: Option<(Ipv4Addr, u8)>,
+    /// Addresses that are never given away.
+    #[serde(default)]
+    pub reserved: Vec<Ipv4Addr>,
+    /// How long a packet may be, in bytes; the kernel's 1500 if not given.
+    #[serde(default)]
+    pub mtu: Option<u32>,
     /// Directory in which the addresses that are taken are remembered; made if missing.
     pub state: PathBuf,
 }
@@ -46,13 +56,19 @@ pub struct Bridge {
     pub is_internal: bool,
     /// What is not for another of the container's networks goes here.
     pub is_way_out: bool,
+    /// How long a packet may be, in bytes; the kernel's 1500 if not given.
+    #[serde(default)]
+    pub mtu: Option<u32>,
+    /// The hardware address that was asked for.
+    #[serde(default)]
+    pub hardware: Option<[u8; 6]>,
 }
 
 impl Bridge {
-    /// The container's hardware address, made of its address as docker does.
+    /// The container's hardware address, made of its address as docker does unless another one was asked for.
     pub fn hardware_address(&self) -> [u8; 6] {
         let [a, b, c, d] = self.address.octets();
-        [0x02, 0x42, a, b, c, d]
+        self.hardware.unwrap_or([0x02, 0x42, a, b, c, d])
     }
 
     /// The network's first address.
@@ -67,7 +83,17 @@ impl Subnet {
         let network = Ipv4Addr::new(172, 29, 0, 0);
         let gateway = Ipv4Addr::new(172, 29, 0, 1);
         let device = "wharfie0".to_owned();
-        Self { device, network, prefix: 16, gateway, is_internal: false, state: state.into() }
+        Self {
+            device,
+            network,
+            prefix: 16,
+            gateway,
+            is_internal: false,
+            pool: None,
+            reserved: Vec::new(),
+            mtu: None,
+            state: state.into(),
+        }
     }
 
     /// Makes the bridge and the way out of it if they are missing, so that what cannot work fails before a container
@@ -109,7 +135,8 @@ impl Subnet {
             }
             (Some(address), _) => address,
             (None, _) => {
-                let free = self.addresses().find(|address| !taken.iter().any(|(other, _)| other == address));
+                let mut pool = self.addresses().filter(|address| self.is_in_pool(*address));
+                let free = pool.find(|address| !taken.iter().any(|(other, _)| other == address));
                 let full = || Error::invalid("network", &self.device, "all its addresses are taken");
                 let address = free.ok_or_else(full)?;
                 self.write(address, id)?;
@@ -128,6 +155,8 @@ impl Subnet {
             device_number: 0,
             is_internal: self.is_internal,
             is_way_out: !self.is_internal,
+            mtu: self.mtu,
+            hardware: None,
         }
     }
 
@@ -192,7 +221,14 @@ impl Subnet {
     fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
         let first = u32::from(self.network);
         let last = first | u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
-        (first + 1..last).map(Ipv4Addr::from).filter(|address| *address != self.gateway)
+        let addresses = (first + 1..last).map(Ipv4Addr::from).filter(|address| *address != self.gateway);
+        addresses.filter(|address| !self.reserved.contains(address))
+    }
+
+    fn is_in_pool(&self, address: Ipv4Addr) -> bool {
+        let Some((first, bits)) = self.pool else { return true };
+        let mask = !u32::MAX.checked_shr(bits.into()).unwrap_or(0);
+        u32::from(address) & mask == u32::from(first) & mask
     }
 
     fn directory(&self) -> PathBuf {

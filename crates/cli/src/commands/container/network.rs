@@ -32,7 +32,7 @@ static INSPECT: Command<Run> = Command {
     about: "Display detailed information on one or more networks",
     usage: "[OPTIONS] NETWORK [NETWORK...]",
     arity: Arity::AtLeast(1),
-    flags: &[FORMAT],
+    flags: &[FORMAT, Flag::bool("verbose", "Verbose output for diagnostics").short('v')],
     examples: &[Example { text: "How it connects", command: "network inspect -f '{{.Driver}}' bridge" }],
     run: Some(inspect),
     ..Command::BASE
@@ -78,6 +78,9 @@ pub(crate) struct Facts {
     /// How many bits are the network's; 0 where there are no addresses.
     pub(crate) prefix: u8,
     is_internal: bool,
+    range: Option<(std::net::Ipv4Addr, u8)>,
+    reserved: Vec<(String, std::net::Ipv4Addr)>,
+    options: Vec<(String, String)>,
     labels: Vec<(String, String)>,
     is_builtin: bool,
 }
@@ -93,6 +96,9 @@ impl From<Network> for Facts {
             address: network.address,
             prefix: network.prefix,
             is_internal: network.is_internal,
+            range: network.range,
+            reserved: network.reserved.into_iter().collect(),
+            options: network.options.into_iter().collect(),
             labels: network.labels.into_iter().collect(),
             is_builtin: false,
         }
@@ -113,6 +119,9 @@ impl Facts {
             address: if is_bridge { std::net::Ipv4Addr::new(172, 29, 0, 0) } else { any },
             prefix: if is_bridge { 16 } else { 0 },
             is_internal: false,
+            range: None,
+            reserved: Vec::new(),
+            options: Vec::new(),
             labels: Vec::new(),
             is_builtin: true,
         }
@@ -227,10 +236,16 @@ pub(crate) fn document(cx: &Context, wanted: &str) -> Result<Option<Value>> {
         containers.push((row.id, Value::document(fields)));
     }
     let pool = (network.prefix > 0).then(|| {
-        Value::document(vec![
-            Field::new("Subnet", format!("{}/{}", network.address, network.prefix)),
-            Field::new("Gateway", network.gateway.to_string()),
-        ])
+        let mut fields = vec![Field::new("Subnet", format!("{}/{}", network.address, network.prefix))];
+        // As docker's document: these two are there only if they say something.
+        fields.extend(network.range.map(|(first, bits)| Field::new("IPRange", format!("{first}/{bits}"))));
+        fields.push(Field::new("Gateway", network.gateway.to_string()));
+        if !network.reserved.is_empty() {
+            let reserved =
+                network.reserved.iter().map(|(name, address)| (name.as_str(), Value::str(address.to_string())));
+            fields.push(Field::new("AuxiliaryAddresses", Value::map(reserved)));
+        }
+        Value::document(fields)
     });
     let addresses = Value::document(vec![
         Field::new("Driver", "default"),
@@ -250,7 +265,7 @@ pub(crate) fn document(cx: &Context, wanted: &str) -> Result<Option<Value>> {
         Field::new("Attachable", false),
         Field::new("Ingress", false),
         Field::new("Containers", Value::map(containers)),
-        Field::new("Options", Value::map::<&str>([])),
+        Field::new("Options", Value::map(network.options.iter().map(|(key, value)| (key.as_str(), Value::str(value))))),
         Field::new("Labels", Value::map(network.labels.iter().map(|(key, value)| (key.as_str(), Value::str(value))))),
     ])))
 }

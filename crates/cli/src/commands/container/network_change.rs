@@ -21,15 +21,19 @@ pub(super) static CREATE: Command<Run> = Command {
         Flag::bool("internal", "Restrict external access to the network"),
         Flag::list("label", "Set metadata on a network"),
         Flag::list("subnet", "Subnet in CIDR format that represents a network segment"),
-        // What docker has and we have not: accepted with a warning, so that scripts go on.
+        Flag::list("aux-address", "Auxiliary IPv4 addresses that no container gets (name=address)"),
+        Flag::list("ip-range", "Allocate container ip from a sub-range"),
+        Flag::str("ipam-driver", "IP Address Management Driver").default("default"),
+        Flag::bool("ipv4", "Enable or disable IPv4 address assignment").default("true").hidden(),
+        Flag::list("opt", "Set driver specific options").short('o'),
+        Flag::str("scope", "Control the network's scope").hidden(),
+        // What docker has and we have not: refused, since the network would be another one than was asked for.
         Flag::bool("attachable", "Not supported").hidden(),
-        Flag::list("aux-address", "Not supported").hidden(),
-        Flag::list("ip-range", "Not supported").hidden(),
-        Flag::str("ipam-driver", "Not supported").hidden(),
+        Flag::str("config-from", "Not supported").hidden(),
+        Flag::bool("config-only", "Not supported").hidden(),
+        Flag::bool("ingress", "Not supported").hidden(),
         Flag::list("ipam-opt", "Not supported").hidden(),
         Flag::bool("ipv6", "Not supported").hidden(),
-        Flag::list("opt", "Not supported").short('o').hidden(),
-        Flag::str("scope", "Not supported").hidden(),
     ],
     examples: &[
         Example { text: "Containers on it know one another by name", command: "network create front" },
@@ -39,9 +43,8 @@ pub(super) static CREATE: Command<Run> = Command {
     ..Command::BASE
 };
 
-/// Flags of docker that change nothing here.
-const UNSUPPORTED: &[&str] =
-    &["attachable", "aux-address", "ip-range", "ipam-driver", "ipam-opt", "ipv6", "opt", "scope"];
+/// Flags of docker that ask for what there is not here.
+const UNSUPPORTED: &[&str] = &["config-from", "config-only", "ingress", "ipam-opt", "ipv6"];
 
 /// `PROG network rm`.
 pub(super) static RM: Command<Run> = Command {
@@ -96,8 +99,25 @@ fn create(cx: &Context, matches: &Matches) -> Result {
     if gateway.is_some() && subnets.is_empty() {
         return Err(Failure::new(format!("no matching subnet for gateway {}", gateways[0])));
     }
-    for name in UNSUPPORTED.iter().filter(|name| matches.is_set(name)) {
-        cx.warn(&format!("WARNING: --{name} is not supported and changes nothing"));
+    let is_asked_for = |name: &&&str| matches.is_set(name) && matches.value(name) != Some("false");
+    if let Some(name) = UNSUPPORTED.iter().find(is_asked_for) {
+        return Err(Failure::new(format!("{}--{name} is not supported", crate::compat::DAEMON)));
+    }
+    // Every network here can be joined, and none goes beyond this machine.
+    for (flag, usual) in [("ipam-driver", "default"), ("scope", "local"), ("ipv4", "true")] {
+        if let Some(value) = matches.value(flag).filter(|value| *value != usual) {
+            return Err(Failure::new(format!("{}--{flag}={value} is not supported", crate::compat::DAEMON)));
+        }
+    }
+    let ranges = matches.values("ip-range");
+    if ranges.len() > 1 {
+        return Err(Failure::new("a network has one range"));
+    }
+    let mut reserved = std::collections::BTreeMap::new();
+    for text in matches.values("aux-address") {
+        let (name, address) = text.split_once('=').unwrap_or((text, ""));
+        let address = address.parse().map_err(|_| Failure::new(format!("invalid aux-address {text:?}")))?;
+        reserved.insert(name.to_owned(), address);
     }
     let network = cx.engine()?.create_network(&CreateNetwork {
         name: matches.args()[0].clone(),
@@ -105,6 +125,9 @@ fn create(cx: &Context, matches: &Matches) -> Result {
         gateway,
         is_internal: matches.flag("internal"),
         labels: pairs(matches.values("label")).into_iter().collect(),
+        range: ranges.first().cloned(),
+        reserved,
+        options: pairs(matches.values("opt")).into_iter().collect(),
     })?;
     cx.line(&network.id)
 }

@@ -56,7 +56,9 @@ macro_rules! create_flags {
             Flag::list("label", "Set meta data on a container").short('l'),
             Flag::list("label-file", "Read in a line delimited file of labels"),
             Flag::str("log-driver", "Logging driver for the container (json-file, none)"),
+            Flag::list("link", "Add link to another container"),
             Flag::list("log-opt", "Log driver options"),
+            Flag::str("mac-address", "Container MAC address (e.g., 92:d0:c6:0a:29:33)"),
             Flag::str("memory", "Memory limit").short('m').value_name("bytes").check(checks::bytes),
             Flag::str("memory-reservation", "Memory soft limit").value_name("bytes").check(checks::bytes),
             Flag::str("memory-swap", "Swap limit equal to memory plus swap: '-1' to enable unlimited swap").value_name("bytes").check(checks::bytes),
@@ -109,9 +111,7 @@ macro_rules! create_flags {
             Flag::str("ip6", "Not supported").hidden(),
             Flag::str("isolation", "Not supported").hidden(),
             Flag::str("kernel-memory", "Not supported").hidden(),
-            Flag::list("link", "Not supported").hidden(),
             Flag::list("link-local-ip", "Not supported").hidden(),
-            Flag::str("mac-address", "Not supported").hidden(),
             Flag::int("memory-swappiness", "Not supported").hidden(),
             Flag::bool("oom-kill-disable", "Not supported").hidden(),
             Flag::list("storage-opt", "Not supported").hidden(),
@@ -138,10 +138,8 @@ const UNSUPPORTED: &[&str] = &[
     "ip6",
     "isolation",
     "kernel-memory",
-    "link",
     "link-local-ip",
     "log-opt",
-    "mac-address",
     "memory-swappiness",
     "oom-kill-disable",
     "storage-opt",
@@ -173,6 +171,7 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         },
         aliases: matches.values("network-alias").to_vec(),
         address: optional("ip").and_then(|text| text.trim().parse().ok()),
+        mac_address: optional("mac-address"),
         publish_all: matches.flag("publish-all"),
         cap_add: matches.values("cap-add").to_vec(),
         cap_drop: matches.values("cap-drop").to_vec(),
@@ -205,6 +204,11 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         ..Settings::default()
     };
     check_modes(matches).map_err(invalid)?;
+    if let Some(text) = &settings.mac_address
+        && wharfie_engine::container::links::parse_hardware_address(text).is_none()
+    {
+        return Err(invalid(format!("{text} is not a valid mac address")));
+    }
     if settings.network == "host" && (!matches.values("publish").is_empty() || settings.publish_all) {
         cx.warn("WARNING: Published ports are discarded when using host network mode");
     }
@@ -245,6 +249,7 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
     Ok(Create {
         starts_at_once: false,
         volume_details,
+        links: matches.values("link").to_vec(),
         image: matches.args()[0].clone(),
         name: optional("name"),
         command: matches.args()[1..].to_vec(),

@@ -216,3 +216,79 @@ fn a_network_is_usable_after_a_crash_of_those_on_it() {
     host.run(&["network", "rm", "crash"]).prints("crash\n");
     assert!(!network.is_on_machine());
 }
+
+#[test]
+fn addresses_come_from_the_range_that_was_asked_for() {
+    let Some(host) = box_host() else { return };
+    let flags = [
+        "--subnet",
+        "10.91.7.0/24",
+        "--ip-range",
+        "10.91.7.128/30",
+        "--gateway",
+        "10.91.7.9",
+        "--aux-address",
+        "printer=10.91.7.129",
+        "-o",
+        "com.docker.network.driver.mtu=1400",
+        "-o",
+        "com.docker.network.bridge.name=wbtest7",
+    ];
+    let network = Network::new(&host, "ranged", &flags);
+    let script = "busybox ip -o -4 addr show eth0; cat /sys/class/net/eth0/mtu; busybox ip route";
+    let shown = host.run(&["run", "--rm", "--network", "ranged", "box:1", "sh", "-c", script]).succeeds();
+    let has_address = ["128", "130", "131"].iter().any(|last| shown.contains(&format!("10.91.7.{last}/24")));
+    assert!(has_address && shown.contains("\n1400\n") && shown.contains("default via 10.91.7.9"), "{shown}");
+    assert!(std::path::Path::new("/sys/class/net/wbtest7").exists());
+    let format = "{{(index .IPAM.Config 0).IPRange}} {{(index .IPAM.Config 0).AuxiliaryAddresses.printer}} \
+                  {{index .Options \"com.docker.network.driver.mtu\"}}";
+    host.run(&["network", "inspect", "-f", format, "ranged"]).prints("10.91.7.128/30 10.91.7.129 1400\n");
+    host.run(&["network", "rm", "ranged"]).prints("ranged\n");
+    assert!(!std::path::Path::new("/sys/class/net/wbtest7").exists() && !network.is_on_machine());
+}
+
+#[test]
+fn a_network_that_cannot_be_made_as_asked_is_not_made() {
+    let Some(host) = box_host() else { return };
+    for flags in [
+        &["--ipv6"][..],
+        &["--ipam-opt", "a=b"],
+        &["--ipam-driver", "other"],
+        &["--scope", "swarm"],
+        &["-o", "com.docker.network.bridge.enable_icc=false"],
+        &["-o", "nonsense=1"],
+        &["--ip-range", "10.91.8.0/28"],
+        &["--subnet", "10.91.8.0/24", "--ip-range", "10.91.9.0/28"],
+        &["--subnet", "10.91.8.0/24", "--aux-address", "x=10.92.0.1"],
+    ] {
+        let refused = host.run(&[&["network", "create"], flags, &["net"]].concat());
+        assert_eq!(refused.code, 1, "{refused:?}");
+        assert_eq!(host.run(&["network", "inspect", "net"]).code, 1, "{flags:?}");
+    }
+}
+
+#[test]
+fn a_container_has_the_hardware_address_that_was_asked_for() {
+    let Some(host) = box_host() else { return };
+    let words = ["run", "--rm", "--mac-address", "92:d0:c6:0a:29:33", "box:1", "cat", "/sys/class/net/eth0/address"];
+    host.run(&words).prints("92:d0:c6:0a:29:33\n");
+    let refused = host.run(&["run", "--rm", "--mac-address", "92:d0", "box:1", "true"]);
+    assert!(refused.code == 125 && refused.stderr.contains("92:d0 is not a valid mac address"), "{refused:?}");
+}
+
+#[test]
+fn a_link_is_another_name_for_a_container() {
+    let Some(host) = box_host() else { return };
+    let db = ["run", "-d", "--name", "db", "--expose", "5432", "-e", "MODE=x", "box:1", "sleep", "1000"];
+    host.run(&db).succeeds();
+    let script =
+        "busybox ping -c1 -W2 data >/dev/null && echo reached; echo $DATA_PORT_5432_TCP_PORT $DATA_ENV_MODE $DATA_NAME";
+    host.run(&["run", "--rm", "--name", "web", "--link", "db:data", "box:1", "sh", "-c", script])
+        .prints("reached\n5432 x /web/data\n");
+    host.run(&["stop", "-t", "0", "db"]).prints("db\n");
+    let refused = host.run(&["run", "--rm", "--name", "web", "--link", "db", "box:1", "true"]);
+    assert!(refused.stderr.contains("Cannot link to a non running container: /db AS /web/db"), "{refused:?}");
+    let refused = host.run(&["run", "--rm", "--link", "nobody", "box:1", "true"]);
+    assert!(refused.code == 125 && refused.stderr.contains("could not get container for nobody"), "{refused:?}");
+    host.run(&["ps", "-q"]).prints("");
+}
