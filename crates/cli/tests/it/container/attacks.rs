@@ -73,12 +73,11 @@ fn a_null_device_that_is_a_link_changes_no_knob() {
     let script = format!(
         "\"$0\" run -i --rm --network host evil:1 sh -c '{attack}' < \"$1\" > out 2> err; cat {knob}; cat out err"
     );
-    let program = env!("CARGO_BIN_EXE_wharfie");
     let input = host.file("input", b"\n");
     let mut command = host.command_under(&["unshare", "-n", "sh", "-c", &script], &[]);
     let output = needs::output(command.arg(input), "util-linux");
     let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(text, "64\n", "{program} {output:?}");
+    assert_eq!(text, "64\n", "{output:?}");
 }
 
 #[test]
@@ -172,25 +171,29 @@ const INTRUDE: &str = "grep -aq hunter2 \"$0\"/metadata.db* 2>/dev/null && echo 
     flock -xn \"$0/lock\" echo locked 2>/dev/null; \
     ls \"$0/layers\" 2>/dev/null | head -1; echo over";
 
+/// Nobody gets in, not even after everything was open, once a command has run.
+fn is_closed(host: &Host) {
+    assert_eq!(nobody(host, INTRUDE), "over\n");
+    let open = Command::new("chmod").arg("-R").arg("go+rX").arg(host.store()).status().expect("there is a chmod");
+    assert!(open.success());
+    // So it was all there to be had.
+    let had = nobody(host, INTRUDE);
+    assert!(had.starts_with("read\n0\nlocked\n") && !had.ends_with("locked\nover\n"), "{had}");
+    host.run(&["tag", "box:1", "box:2"]).succeeds();
+    assert_eq!(nobody(host, INTRUDE), "over\n");
+}
+
 #[test]
 fn a_store_in_an_open_folder_is_closed() {
     let Some(host) = open_store(None) else { return };
-    assert_eq!(nobody(&host, INTRUDE), "over\n");
     assert_eq!(fs::metadata(host.store()).unwrap().mode() & 0o777, 0o700);
-    // It was all there to be had: opened by hand, nobody has it.
-    let open = Command::new("chmod").arg("-R").arg("go+rX").arg(host.store()).status().unwrap();
-    assert!(open.success());
-    let had = nobody(&host, INTRUDE);
-    assert!(had.starts_with("read\n") && had.contains("\n0\n") && had.contains("locked\n"), "{had}");
-    // The next command closes it again.
-    host.run(&["tag", "box:1", "box:2"]).succeeds();
-    assert_eq!(nobody(&host, INTRUDE), "over\n");
+    is_closed(&host);
 }
 
 #[test]
 fn a_store_among_other_files_is_closed() {
     let Some(host) = open_store(Some("others-notes")) else { return };
-    assert_eq!(nobody(&host, INTRUDE), "over\n");
+    is_closed(&host);
     // What is not the store's stays as it was.
     assert_eq!(nobody(&host, "cat \"$0/others-notes\""), "1");
 }
