@@ -25,6 +25,8 @@ pub struct CreateNetwork {
     pub gateway: Option<Ipv4Addr>,
     /// Nothing leads out.
     pub is_internal: bool,
+    /// It was made for containers to join by hand, which they can in any case.
+    pub is_attachable: bool,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// `ADDRESS/BITS` within the subnet, from which containers get addresses; all of it if not given.
@@ -52,6 +54,9 @@ pub struct Network {
     pub gateway: Ipv4Addr,
     /// Nothing leads out.
     pub is_internal: bool,
+    /// It was made for containers to join by hand.
+    #[serde(default)]
+    pub is_attachable: bool,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// From which containers get addresses, if not from all of it: first address and bits.
@@ -68,12 +73,18 @@ pub struct Network {
 impl Network {
     /// The bridge, named after the id unless it was given a name: 15 characters are a device name's limit.
     pub fn device(&self) -> String {
-        self.options.get(BRIDGE_NAME).cloned().unwrap_or_else(|| format!("wb{}", &self.id[..12]))
+        self.options.get(BRIDGE_NAME).cloned().unwrap_or_else(|| self.own_name())
+    }
+
+    /// A name that no other network and no other program has.
+    fn own_name(&self) -> String {
+        format!("wb{}", &self.id[..12])
     }
 
     pub(crate) fn subnet(&self) -> Subnet {
         Subnet {
             device: self.device(),
+            table: self.own_name(),
             network: self.address,
             prefix: self.prefix,
             gateway: self.gateway,
@@ -105,11 +116,10 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
     for (name, value) in options {
         let is_fine = match name.as_str() {
             BRIDGE_NAME => {
-                let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-                !value.is_empty()
-                    && value.len() < 16
-                    && value.chars().all(is_word)
-                    && !matches!(value.as_str(), "." | "..")
+                let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+                let is_name = value.starts_with(|c: char| c.is_ascii_alphabetic()) && value.chars().all(is_word);
+                // That of the machine's own bridge is not there before its first container.
+                is_name && value.len() < 16 && value != "wharfie0"
             }
             MTU => value.parse::<u32>().is_ok_and(|mtu| (68..=65_535).contains(&mtu)),
             name => USUAL.iter().any(|(known, values)| *known == name && values.contains(&value.as_str())),
@@ -191,8 +201,7 @@ impl Engine {
             return Err(Error::Container(format!("no matching subnet for aux-address {address}")));
         }
         if let Some(device) = create.options.get(BRIDGE_NAME)
-            && (self.networks()?.iter().any(|other| other.device() == *device)
-                || std::path::Path::new("/sys/class/net").join(device).exists())
+            && std::path::Path::new("/sys/class/net").join(device).exists()
         {
             return Err(Error::Container(format!("network device {device} exists already")));
         }
@@ -203,6 +212,12 @@ impl Engine {
         let is_new = store.record_network(name, |others| {
             let mut taken = vec![Range::parse("172.29.0.0/16")?];
             taken.extend(others.iter().filter_map(|(_, text)| parse(text)).map(|network| network.range()));
+            // Two commands may want one name at the same instant: only this look is among the others.
+            if let Some(device) = create.options.get(BRIDGE_NAME)
+                && others.iter().filter_map(|(_, text)| parse(text)).any(|other| other.device() == *device)
+            {
+                return Err(Error::Container(format!("network device {device} exists already")));
+            }
             let range = match asked {
                 Some(range) if taken.iter().any(|other| other.overlaps(range)) => {
                     return Err(Error::Container("Pool overlaps with other one on this address space".to_owned()));
@@ -214,6 +229,9 @@ impl Engine {
                 })?,
             };
             let gateway = create.gateway.unwrap_or_else(|| Ipv4Addr::from(range.first + 1));
+            if create.reserved.values().any(|address| *address == gateway) {
+                return Err(Error::Container("Address already in use".to_owned()));
+            }
             if u32::from(gateway) & range.mask() != range.first {
                 return Err(Error::Container(format!("no matching subnet for gateway {gateway}")));
             }
@@ -225,6 +243,7 @@ impl Engine {
                 prefix: range.prefix,
                 gateway,
                 is_internal: create.is_internal,
+                is_attachable: create.is_attachable,
                 labels: create.labels.clone(),
                 range: pool.map(|pool| (pool.first.into(), pool.prefix)),
                 reserved: create.reserved.clone(),

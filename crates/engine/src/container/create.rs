@@ -85,6 +85,9 @@ impl Engine {
             let text = create.settings.mac_address.as_deref().unwrap_or_default();
             return Err(Error::Container(format!("invalid MAC address: {text}")));
         }
+        if create.settings.mac_address.is_some() && self.config().is_rootless {
+            return Err(Error::Container("only root can choose a hardware address".to_owned()));
+        }
         let links = create.links.iter().map(|text| self.parse_link(text)).collect::<Result<Vec<_>>>()?;
         let store = self.writer()?;
         let found = names::find(store, &create.image).map_err(|why| match why {

@@ -1,5 +1,5 @@
 //! The way out of a bridge: addresses of containers become the machine's, and nobody outside opens connections to
-//! them. One table per bridge, named like it.
+//! them. One table per bridge, whose name no user chooses: it must never be another's.
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::net::pool::Bridge;
 
 /// Makes the table if it is missing. Asking the kernel is cheap, the program that makes it is not.
 pub(super) fn ensure(bridge: &Bridge) -> Result<()> {
-    if exists(&bridge.device) {
+    if exists(&bridge.table) {
         return Ok(());
     }
     nft(&rules(bridge))
@@ -69,12 +69,12 @@ fn closed_chain(family: &str, table: &str, chain: &str, number: u8) -> Result<Op
     }
 }
 
-/// Removes the table. Idempotent.
-pub(super) fn remove(device: &str) -> Result<()> {
-    if exists(device) {
+/// Removes the table of a bridge's device. Idempotent.
+pub(super) fn remove(device: &str, table: &str) -> Result<()> {
+    if exists(table) {
         close_ways(device)?;
     }
-    if exists(device) { nft(&format!("delete table ip {device}\n")) } else { Ok(()) }
+    if exists(table) { nft(&format!("delete table ip {table}\n")) } else { Ok(()) }
 }
 
 fn exists(table: &str) -> bool {
@@ -90,12 +90,12 @@ fn exists_in(family: u8, table: &str) -> bool {
 
 /// Idempotent and atomic, whoever else does the same meanwhile.
 fn rules(bridge: &Bridge) -> String {
-    let (device, network, prefix) = (&bridge.device, bridge.network(), bridge.prefix);
+    let (device, table, network, prefix) = (&bridge.device, &bridge.table, bridge.network(), bridge.prefix);
     if bridge.is_internal {
         return format!(
-            "add table ip {device}
-flush table ip {device}
-table ip {device} {{
+            "add table ip {table}
+flush table ip {table}
+table ip {table} {{
     chain through {{
         type filter hook forward priority 0; policy accept;
         iifname \"{device}\" oifname != \"{device}\" drop
@@ -106,9 +106,9 @@ table ip {device} {{
         );
     }
     format!(
-        "add table ip {device}
-flush table ip {device}
-table ip {device} {{
+        "add table ip {table}
+flush table ip {table}
+table ip {table} {{
     chain out {{
         type nat hook postrouting priority 100; policy accept;
         ip saddr {network}/{prefix} oifname != \"{device}\" masquerade

@@ -17,6 +17,8 @@ use crate::net::{bridge, firewall};
 pub struct Subnet {
     /// Name of the bridge device, `wharfie0`: 15 characters at most.
     pub device: String,
+    /// Name of the firewall's table for it, and of the directory of its addresses. Users choose devices' names, never this.
+    pub table: String,
     /// First address of the network.
     pub network: Ipv4Addr,
     /// How many bits are the network's.
@@ -44,6 +46,8 @@ pub struct Subnet {
 pub struct Bridge {
     /// The bridge device.
     pub device: String,
+    /// Name of the firewall's table for it.
+    pub table: String,
     /// The bridge's own address, the way out.
     pub gateway: Ipv4Addr,
     /// How many bits are the network's.
@@ -84,6 +88,7 @@ impl Subnet {
         let gateway = Ipv4Addr::new(172, 29, 0, 1);
         let device = "wharfie0".to_owned();
         Self {
+            table: device.clone(),
             device,
             network,
             prefix: 16,
@@ -149,6 +154,7 @@ impl Subnet {
     fn place(&self, address: Ipv4Addr) -> Bridge {
         Bridge {
             device: self.device.clone(),
+            table: self.table.clone(),
             gateway: self.gateway,
             prefix: self.prefix,
             address,
@@ -200,7 +206,7 @@ impl Subnet {
             }
         }
         bridge::remove_device(&self.device)?;
-        firewall::remove(&self.device)?;
+        firewall::remove(&self.device, &self.table)?;
         Ok(true)
     }
 
@@ -232,7 +238,7 @@ impl Subnet {
     }
 
     fn directory(&self) -> PathBuf {
-        self.state.join(&self.device)
+        self.state.join(&self.table)
     }
 
     fn lock(&self) -> Result<File> {

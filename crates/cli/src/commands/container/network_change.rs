@@ -21,6 +21,7 @@ pub(super) static CREATE: Command<Run> = Command {
         Flag::bool("internal", "Restrict external access to the network"),
         Flag::list("label", "Set metadata on a network"),
         Flag::list("subnet", "Subnet in CIDR format that represents a network segment"),
+        Flag::bool("attachable", "Enable manual container attachment"),
         Flag::list("aux-address", "Auxiliary IPv4 addresses that no container gets (name=address)"),
         Flag::list("ip-range", "Allocate container ip from a sub-range"),
         Flag::str("ipam-driver", "IP Address Management Driver").default("default"),
@@ -28,7 +29,6 @@ pub(super) static CREATE: Command<Run> = Command {
         Flag::list("opt", "Set driver specific options").short('o'),
         Flag::str("scope", "Control the network's scope").hidden(),
         // What docker has and we have not: refused, since the network would be another one than was asked for.
-        Flag::bool("attachable", "Not supported").hidden(),
         Flag::str("config-from", "Not supported").hidden(),
         Flag::bool("config-only", "Not supported").hidden(),
         Flag::bool("ingress", "Not supported").hidden(),
@@ -124,6 +124,7 @@ fn create(cx: &Context, matches: &Matches) -> Result {
         subnet: subnets.first().cloned(),
         gateway,
         is_internal: matches.flag("internal"),
+        is_attachable: matches.flag("attachable"),
         labels: pairs(matches.values("label")).into_iter().collect(),
         range: ranges.first().cloned(),
         reserved,

@@ -209,6 +209,10 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
     {
         return Err(invalid(format!("{text} is not a valid mac address")));
     }
+    let is_shared = settings.network == "host" || settings.network.starts_with("container:");
+    if settings.mac_address.is_some() && is_shared {
+        return Err(invalid("conflicting options: mac-address and the network mode".to_owned()));
+    }
     if settings.network == "host" && (!matches.values("publish").is_empty() || settings.publish_all) {
         cx.warn("WARNING: Published ports are discarded when using host network mode");
     }

@@ -257,6 +257,10 @@ fn a_network_that_cannot_be_made_as_asked_is_not_made() {
         &["--scope", "swarm"],
         &["-o", "com.docker.network.bridge.enable_icc=false"],
         &["-o", "nonsense=1"],
+        &["-o", "com.docker.network.bridge.name=wharfie0"],
+        &["-o", "com.docker.network.bridge.name=0br"],
+        &["-o", "com.docker.network.bridge.name=a/b"],
+        &["-o", "com.docker.network.bridge.name=lo"],
         &["--ip-range", "10.91.8.0/28"],
         &["--subnet", "10.91.8.0/24", "--ip-range", "10.91.9.0/28"],
         &["--subnet", "10.91.8.0/24", "--aux-address", "x=10.92.0.1"],
@@ -265,6 +269,18 @@ fn a_network_that_cannot_be_made_as_asked_is_not_made() {
         assert_eq!(refused.code, 1, "{refused:?}");
         assert_eq!(host.run(&["network", "inspect", "net"]).code, 1, "{flags:?}");
     }
+}
+
+#[test]
+fn a_bridges_name_is_never_that_of_somebody_elses_table() {
+    let Some(host) = box_host() else { return };
+    let nft = |words: &[&str]| std::process::Command::new("nft").args(words).output().expect("nft is installed").status;
+    assert!(nft(&["add", "table", "ip", "wbmine"]).success());
+    let network = Network::new(&host, "named", &["-o", "com.docker.network.bridge.name=wbmine"]);
+    host.run(&["run", "--rm", "--network", "named", "box:1", "true"]).prints("");
+    host.run(&["network", "rm", "named"]).prints("named\n");
+    assert!(nft(&["delete", "table", "ip", "wbmine"]).success(), "it was not ours to delete");
+    assert!(!network.is_on_machine());
 }
 
 #[test]
