@@ -56,7 +56,8 @@ fn released() -> Result<PathBuf> {
     let target = about.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc does not name its host")?;
     // With a target named, the flags are for the program alone, not for what builds it. A static program is a position
     // independent one as well: it unpacks hostile layers as root, and where its code lies is nobody's to know.
-    let flags = "-C target-feature=+crt-static";
+    // Its 11,000 addresses are packed into 4 kB instead of 260: less to read at the start of every command.
+    let flags = "-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs";
     let environment = [("WHARFIE_BUILD", commit.trim()), ("RUSTFLAGS", flags)];
     let words = ["build", "--locked", "--profile", "dist", "--package", "wharfie", "--target", target];
     run_with("cargo", &words, &environment)?;
