@@ -81,6 +81,8 @@ impl Engine {
                 MountKind::Tmpfs => continue,
             };
             let failed = |source| Error::File { doing: "open", path: path.clone(), source };
+            // As mounting does: a link of the host's is followed on the host.
+            let path = path.canonicalize().map_err(failed)?;
             let is_directory = std::fs::metadata(&path).map_err(failed)?.is_dir();
             let (place, name) = match (is_directory, path.parent(), path.file_name()) {
                 (false, Some(parent), Some(name)) => (parent, Some(name.to_string_lossy().into_owned())),
