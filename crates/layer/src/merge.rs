@@ -182,33 +182,18 @@ impl<W: Write> Merger<'_, W> {
 
     fn write(&mut self, layer: usize, node: &Node) -> Result<()> {
         let inodes = &mut self.layers[layer];
-        let mut entry = Entry {
-            path: self.packer.full_path(),
-            kind: node.kind,
-            mode: node.mode,
-            uid: node.uid,
-            gid: node.gid,
-            mtime: node.mtime,
-            mtime_nanos: node.mtime_nanos,
-            ..Entry::default()
-        };
+        let path = self.packer.full_path();
         if node.links > 1 && node.kind != Kind::Directory {
             // No file system has such a number: layers are counted from the last one down.
             if let Some(link) = self.packer.known_as((u64::MAX - layer as u64, node.number)) {
-                (entry.kind, entry.link) = (Kind::Hardlink, link);
+                // Another name says nothing of its own about data, devices and attributes.
+                let whole = inodes.entry(path, node, |_| false)?;
+                let (kind, size, major, minor) = (Kind::Hardlink, 0, 0, 0);
+                let entry = Entry { kind, link, size, major, minor, ..whole };
                 return self.packer.writer.append(&entry, io::empty());
             }
         }
-        entry.xattrs = inodes.xattrs(node)?;
-        entry.xattrs.retain(|(name, _)| is_carried(name));
-        entry.xattrs.sort();
-        match node.kind {
-            Kind::Directory => entry.path.push(b'/'),
-            Kind::Symlink => entry.link = inodes.target(node)?,
-            Kind::CharDevice | Kind::BlockDevice => (entry.major, entry.minor) = node.device,
-            Kind::File => entry.size = node.size,
-            Kind::Fifo | Kind::Hardlink => {}
-        }
+        let entry = inodes.entry(path, node, is_carried)?;
         match entry.size {
             0 => self.packer.writer.append(&entry, io::empty()),
             LARGE.. => {

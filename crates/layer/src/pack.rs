@@ -47,14 +47,14 @@ pub fn pack<W: Write>(root: BorrowedFd<'_>, options: &Options, out: W) -> Result
     packer.writer.finish()
 }
 
-/// Writes one file, link or device of the open directory `parent` to `out` as a tar, with its end.
+/// Writes one file, link or device of the open directory `parent` to `out` as a tar, with its end, under the name `shown`.
 ///
 /// # Errors
 /// When it cannot be read or `out` not be written.
-pub fn pack_one<W: Write>(parent: BorrowedFd<'_>, name: &[u8], out: W) -> Result<W> {
+pub fn pack_one<W: Write>(parent: BorrowedFd<'_>, name: &[u8], shown: &[u8], out: W) -> Result<W> {
     let options = Options::default();
     let mut packer = Packer::new(&options, out);
-    packer.path.extend_from_slice(name);
+    packer.path.extend_from_slice(shown);
     packer.is_single = true;
     packer.leaf(parent, name)?;
     packer.writer.finish()

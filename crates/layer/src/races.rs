@@ -48,7 +48,7 @@ fn a_pipe_that_takes_a_files_name_is_never_read_as_one() {
     };
     swap();
     beside(swap, || {
-        let Ok(tar) = pack_one(directory.as_fd(), b"f", Vec::new()) else { return };
+        let Ok(tar) = pack_one(directory.as_fd(), b"f", b"f", Vec::new()) else { return };
         let mut reader = Reader::new(tar.as_slice());
         let mut entry = reader.next_entry().unwrap().unwrap();
         if entry.entry().kind == Kind::File {

@@ -142,26 +142,7 @@ impl<W: Write> Sewer<'_, W> {
             Some(layer) => &mut self.below[layer],
             None => &mut *self.top,
         };
-        let mut entry = Entry {
-            path: path.to_vec(),
-            kind: node.kind,
-            mode: node.mode,
-            uid: node.uid,
-            gid: node.gid,
-            mtime: node.mtime,
-            mtime_nanos: node.mtime_nanos,
-            ..Entry::default()
-        };
-        entry.xattrs = inodes.xattrs(node)?;
-        entry.xattrs.retain(|(name, _)| name != OPAQUE_MARK);
-        entry.xattrs.sort();
-        match node.kind {
-            Kind::Directory => entry.path.push(b'/'),
-            Kind::Symlink => entry.link = inodes.target(node)?,
-            Kind::CharDevice | Kind::BlockDevice => (entry.major, entry.minor) = node.device,
-            Kind::File => entry.size = node.size,
-            Kind::Fifo | Kind::Hardlink => {}
-        }
+        let entry = inodes.entry(path.to_vec(), node, |name| name != OPAQUE_MARK)?;
         self.is_empty = false;
         let mut file = inodes.file();
         file.seek(SeekFrom::Start(node.data_offset)).map_err(Error::io("read the layer file"))?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::format::{BLOCK, DIRENT, Data, INODE, Inode, SLOT, SUPERBLOCK_OFFSET, Superblock, XATTR_HEADER};
 use super::format::{device_numbers, u16_at, u64_at};
 use super::{LayerIndex, TAR_OFFSET};
-use crate::entry::Kind;
+use crate::entry::{Entry, Kind};
 use crate::error::{Error, Result};
 use crate::tar::Reader;
 use crate::tree::{decode_xattrs, read_up_to};
@@ -233,6 +233,34 @@ impl Inodes {
     /// When it cannot be read.
     pub fn target(&mut self, link: &Node) -> Result<Vec<u8>> {
         self.text(link.data_offset, link.size)
+    }
+
+    /// What a tar says of a file under this path, with those of its attributes that `is_carried` wants, sorted.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn entry(&mut self, path: Vec<u8>, node: &Node, is_carried: impl Fn(&[u8]) -> bool) -> Result<Entry> {
+        let mut entry = Entry {
+            path,
+            kind: node.kind,
+            mode: node.mode,
+            uid: node.uid,
+            gid: node.gid,
+            mtime: node.mtime,
+            mtime_nanos: node.mtime_nanos,
+            xattrs: self.xattrs(node)?,
+            ..Entry::default()
+        };
+        entry.xattrs.retain(|(name, _)| is_carried(name));
+        entry.xattrs.sort();
+        match node.kind {
+            Kind::Directory => entry.path.push(b'/'),
+            Kind::Symlink => entry.link = self.target(node)?,
+            Kind::CharDevice | Kind::BlockDevice => (entry.major, entry.minor) = node.device,
+            Kind::File => entry.size = node.size,
+            Kind::Fifo | Kind::Hardlink => {}
+        }
+        Ok(entry)
     }
 
     /// Extended attributes, with those of overlayfs.
