@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use rustix::mount::UnmountFlags;
 use wharfie_oci::Timestamp;
@@ -77,20 +77,8 @@ impl Store {
     /// When the metadata cannot be read.
     pub fn volumes(&self) -> Result<Vec<VolumeRow>> {
         self.read(|db| {
-            let sql = "SELECT name, created, labels, is_anonymous, value FROM volume
-                LEFT JOIN setting ON key = 'volume:' || name ORDER BY name";
-            db.prepare(sql)?
-                .query_map([], |row| {
-                    let options: Option<String> = row.get(4)?;
-                    Ok(VolumeRow {
-                        options: options.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
-                        name: row.get(0)?,
-                        created: Timestamp::from_nanos(row.get(1)?),
-                        labels: row.get(2)?,
-                        is_anonymous: row.get(3)?,
-                    })
-                })?
-                .collect()
+            let sql = format!("{VOLUMES} ORDER BY name");
+            db.prepare(&sql)?.query_map([], volume_row)?.collect()
         })
     }
 
@@ -99,7 +87,7 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn volume(&self, name: &str) -> Result<Option<VolumeRow>> {
-        Ok(self.volumes()?.into_iter().find(|volume| volume.name == name))
+        self.read(|db| db.query_row(&format!("{VOLUMES} WHERE name = ?1"), [name], volume_row).optional())
     }
 
     /// The containers that use a volume.
@@ -156,6 +144,20 @@ impl Store {
         }
         Ok(is_gone)
     }
+}
+
+const VOLUMES: &str = "SELECT name, created, labels, is_anonymous, value FROM volume
+    LEFT JOIN setting ON key = 'volume:' || name";
+
+fn volume_row(row: &Row<'_>) -> rusqlite::Result<VolumeRow> {
+    let options: Option<String> = row.get(4)?;
+    Ok(VolumeRow {
+        name: row.get(0)?,
+        created: Timestamp::from_nanos(row.get(1)?),
+        labels: row.get(2)?,
+        is_anonymous: row.get(3)?,
+        options: options.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+    })
 }
 
 /// Where a volume's options are: settings have a table of keys and values.

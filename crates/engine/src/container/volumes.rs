@@ -126,7 +126,7 @@ impl Engine {
     /// When there is none of that name, or a container uses it.
     pub fn remove_volume(&self, name: &str) -> Result<()> {
         let store = self.writer()?;
-        if !store.volumes()?.iter().any(|volume| volume.name == name) {
+        if store.volume(name)?.is_none() {
             return Err(Error::NoSuchVolume(name.to_owned()));
         }
         if store.remove_volume(name)? {
