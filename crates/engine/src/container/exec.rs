@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use wharfie_runtime::{Capabilities, Io, Size, Started};
 
-use super::{settings_of, spec};
+use super::{links, settings_of, spec};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use wharfie_store::containers::Status;
@@ -43,6 +43,7 @@ impl Engine {
         let settings = settings_of(&row)?;
         // Its limits, its capabilities and its environment, as its first process has them.
         let mut process = spec::process(&settings, None)?;
+        links::add_variables(&mut process.env, links::variables_now(self, &row, &settings));
         let env = &mut process.env;
         if exec.terminal.is_some() && !has(env, "TERM") {
             env.push("TERM=xterm".to_owned());

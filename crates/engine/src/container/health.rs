@@ -32,7 +32,8 @@ pub(crate) fn watch(engine: &Engine, row: &ContainerRow, settings: &Settings, st
     let check = settings.config.healthcheck.clone()?;
     let args = command(&check, settings)?;
     let target = started.target()?;
-    let process = Process { args, terminal: None, ..spec::process(settings, None).ok()? };
+    let mut process = Process { args, terminal: None, ..spec::process(settings, None).ok()? };
+    super::links::add_variables(&mut process.env, super::links::variables_now(engine, row, settings));
     let (root, options) = (engine.config().root.clone(), engine.config().store.clone());
     let (id, program) = (row.id.clone(), engine.config().program.clone());
     let (stop, stopped) = channel();

@@ -65,6 +65,24 @@ pub(super) fn linked(store: &Store, row: &ContainerRow, settings: &Settings) -> 
     Ok(linked)
 }
 
+/// Adds the variables of links to an environment; what the container says itself counts more.
+pub(super) fn add_variables(env: &mut Vec<String>, of_links: Vec<String>) {
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    let known: Vec<String> = env.iter().map(|pair| name(pair)).collect();
+    env.extend(of_links.into_iter().filter(|pair| !known.contains(&name(pair))));
+}
+
+/// The variables of links as a further process of a container gets them. One whose other side has ended has none to give.
+pub(super) fn variables_now(engine: &Engine, row: &ContainerRow, settings: &Settings) -> Vec<String> {
+    if settings.links.is_empty() {
+        return Vec::new();
+    }
+    // Open for this look only: a monitor keeps no store open.
+    let engine = engine.again();
+    let found = engine.reader().ok().and_then(|store| linked(store, row, settings).ok());
+    found.unwrap_or_default().env
+}
+
 /// Docker's variables: where each exposed port is, the first one without its number, and the other's own.
 fn variables(own: &str, alias: &str, address: &str, theirs: &Settings) -> Vec<String> {
     let prefix = alias.to_uppercase().replace('-', "_");

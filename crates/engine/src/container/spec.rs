@@ -34,9 +34,7 @@ pub(crate) fn spec(
     let settings = named.as_ref().unwrap_or(settings);
     let linked = super::links::linked(store, row, settings)?;
     let mut process = process(settings, size)?;
-    let is_set = |pair: &String| process.env.iter().any(|known| known.split('=').next() == pair.split('=').next());
-    let of_links: Vec<String> = linked.env.into_iter().filter(|pair| !is_set(pair)).collect();
-    process.env.extend(of_links);
+    super::links::add_variables(&mut process.env, linked.env);
     let uts = share(store, &settings.uts_mode, "uts")?;
     let hostname = if uts == Share::Private { settings.hostname.clone() } else { String::new() };
     Ok(Spec {

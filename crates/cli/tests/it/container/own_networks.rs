@@ -301,6 +301,9 @@ fn a_link_is_another_name_for_a_container() {
         "busybox ping -c1 -W2 data >/dev/null && echo reached; echo $DATA_PORT_5432_TCP_PORT $DATA_ENV_MODE $DATA_NAME";
     host.run(&["run", "--rm", "--name", "web", "--link", "db:data", "box:1", "sh", "-c", script])
         .prints("reached\n5432 x /web/data\n");
+    host.run(&["run", "-d", "--name", "other", "--link", "db:data", "box:1", "sleep", "1000"]).succeeds();
+    host.run(&["exec", "other", "sh", "-c", "echo $DATA_ENV_MODE"]).prints("x\n");
+    host.run(&["rm", "-f", "other"]).prints("other\n");
     host.run(&["stop", "-t", "0", "db"]).prints("db\n");
     let refused = host.run(&["run", "--rm", "--name", "web", "--link", "db", "box:1", "true"]);
     assert!(refused.stderr.contains("Cannot link to a non running container: /db AS /web/db"), "{refused:?}");
