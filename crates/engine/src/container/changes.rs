@@ -93,17 +93,18 @@ impl Engine {
         change::apply(&mut config, &commit.changes)?;
 
         // One at a time: the second would thaw the container under the first.
-        let _turn = super::freeze::commit_turn(&store.container_directory(&row.id))?;
+        // Somebody may remove it meanwhile, with its files.
+        let or_gone = |why| match self.container(&row.id) {
+            Err(gone @ Error::NoSuchContainer(_)) => gone,
+            _ => why,
+        };
+        let _turn = super::freeze::commit_turn(&store.container_directory(&row.id)).map_err(or_gone)?;
         let frozen = if commit.pause { self.freeze_for_a_moment(&row)? } else { None };
         let layer = self.change_layer(&row, &settings);
         if let Some(frozen) = frozen {
             frozen.thaw()?;
         }
-        let (lease, layer) = layer.map_err(|why| match self.container(&row.id) {
-            // Somebody removed it meanwhile, with its files.
-            Err(gone @ Error::NoSuchContainer(_)) => gone,
-            _ => why,
-        })?;
+        let (lease, layer) = layer.map_err(or_gone)?;
 
         let now = store.now();
         let parent = self.config_of(store, &row.image).unwrap_or_default();

@@ -86,11 +86,10 @@ impl Engine {
         }
         let (above, own) = place.parent().ok_or_else(missing)?;
         let above = above.open(OFlags::DIRECTORY | OFlags::RDONLY).map_err(|_| missing())?;
-        match last.filter(|last| *last != own) {
-            None => drop(pack_one(above.as_fd(), own.as_bytes(), out).map_err(wharfie_store::Error::Layer)?),
-            // A link that was followed gives what it leads to its own name.
-            Some(last) => pack_renamed(above.as_fd(), &own, &last, out).map_err(wharfie_store::Error::Layer)?,
-        }
+        // A link that was followed gives what it leads to its own name.
+        let shown = last.unwrap_or_else(|| own.clone());
+        let packed = pack_one(above.as_fd(), own.as_bytes(), shown.as_bytes(), out);
+        packed.map_err(wharfie_store::Error::Layer)?;
         Ok(())
     }
 
@@ -130,27 +129,4 @@ fn last_name(path: &str) -> Option<String> {
         Some(Component::Normal(name)) => Some(name.to_string_lossy().into_owned()),
         _ => None,
     }
-}
-
-/// As [`pack_one`], under another name.
-fn pack_renamed(
-    above: std::os::fd::BorrowedFd<'_>,
-    own: &str,
-    name: &str,
-    out: impl Write,
-) -> wharfie_layer::Result<()> {
-    let (reader, writer) =
-        std::io::pipe().map_err(|source| wharfie_layer::Error::Io { action: "make a pipe", source })?;
-    std::thread::scope(|scope| {
-        let packing = scope.spawn(move || pack_one(above, own.as_bytes(), writer).map(drop));
-        let mut tar = wharfie_layer::tar::Reader::new(reader);
-        let mut renamed = wharfie_layer::tar::Writer::new(out);
-        while let Some(mut member) = tar.next_entry()? {
-            let mut entry = member.entry().clone();
-            entry.path = name.as_bytes().to_vec();
-            renamed.append(&entry, &mut member)?;
-        }
-        renamed.finish()?;
-        packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
 }

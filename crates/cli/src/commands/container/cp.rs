@@ -231,9 +231,8 @@ fn pack_local(from: &Path, name: &str, is_directory: bool, follow: bool, spool: 
     };
     let directory = std::fs::File::open(parent).map_err(|why| local(&why, "open", parent))?;
     let own = from.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let aside = Spool::new()?;
-    pack_one(directory.as_fd(), own.as_bytes(), aside.file()?).map_err(fail)?;
-    rename_entries(&mut aside.file()?, &own, name, spool.file()?)
+    pack_one(directory.as_fd(), own.as_bytes(), name.as_bytes(), spool.file()?).map_err(fail)?;
+    Ok(())
 }
 
 /// Unpacks the spool into a directory, its top name replaced; an empty one takes the name off.
