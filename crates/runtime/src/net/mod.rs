@@ -3,6 +3,7 @@
 mod bridge;
 mod firewall;
 mod netlink;
+mod nftables;
 pub(crate) mod outlet;
 mod plug;
 mod pool;

@@ -39,22 +39,55 @@ impl Socket {
 
     /// Sends a request and takes the kernel's yes or no.
     pub(super) fn ask(&self, message: Message) -> io::Result<()> {
+        self.answers(message).map(drop)
+    }
+
+    /// Sends a request and gives what the kernel says to it: each answer's bytes after its header.
+    pub(super) fn answers(&self, message: Message) -> io::Result<Vec<Vec<u8>>> {
         send(&self.0, &message.finish(), SendFlags::empty())?;
-        let mut answer = [0; 4096];
-        loop {
-            let (length, _) = recv(&self.0, &mut answer[..], RecvFlags::empty())?;
-            if length < 20 {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            // The header is 16 bytes, then comes an error number: 0 is yes. What was asked for may come before it.
-            let kind = u16::from_ne_bytes([answer[4], answer[5]]);
-            if i32::from(kind) == libc::NLMSG_ERROR {
-                return match i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]) {
-                    0 => Ok(()),
-                    number => Err(io::Error::from_raw_os_error(-number)),
-                };
-            }
+        let mut answers = Vec::new();
+        while self.receive(&mut |answer| answers.push(answer.to_vec()))? == 0 {}
+        Ok(answers)
+    }
+
+    /// Sends requests of which either all are granted or none, and takes the kernel's yes or its first no.
+    pub(super) fn ask_together(self, messages: Vec<Message>) -> io::Result<()> {
+        let mut left = messages.iter().filter(|message| message.wants_answer()).count();
+        send(&self.0, &messages.into_iter().flat_map(Message::finish).collect::<Vec<u8>>(), SendFlags::empty())?;
+        while left > 0 {
+            left = left.saturating_sub(self.receive(&mut |_| ())?);
         }
+        Ok(())
+    }
+
+    /// Takes what the kernel has ready, and gives how many requests that ended.
+    fn receive(&self, answer: &mut dyn FnMut(&[u8])) -> io::Result<usize> {
+        let mut buffer = vec![0; BUFFER];
+        let (length, _) = recv(&self.0, &mut buffer[..], RecvFlags::empty())?;
+        let mut rest = &buffer[..length];
+        let mut ended = 0;
+        while let Some((header, _)) = rest.split_first_chunk::<HEADER>() {
+            let size = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+            let kind = u16::from_ne_bytes([header[4], header[5]]);
+            let flags = u16::from_ne_bytes([header[6], header[7]]);
+            let body = rest.get(HEADER..size).ok_or(io::ErrorKind::InvalidData)?;
+            if i32::from(flags) & libc::NLM_F_DUMP_INTR != 0 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            match i32::from(kind) {
+                // An error number: 0 is yes.
+                libc::NLMSG_ERROR | libc::NLMSG_DONE => {
+                    let number = body.first_chunk().copied().map_or(0, i32::from_ne_bytes);
+                    if number != 0 {
+                        return Err(io::Error::from_raw_os_error(-number));
+                    }
+                    ended += 1;
+                }
+                _ => answer(body),
+            }
+            rest = rest.get(size.next_multiple_of(4)..).unwrap_or_default();
+        }
+        Ok(ended)
     }
 }
 
@@ -69,14 +102,22 @@ pub(super) struct Message(Vec<u8>);
 
 impl Message {
     pub(super) fn new(kind: u16, flags: i32) -> Self {
+        Self::without_answer(kind, libc::NLM_F_ACK | flags)
+    }
+
+    /// One that the kernel acts on and says nothing to.
+    pub(super) fn without_answer(kind: u16, flags: i32) -> Self {
         let mut bytes = Vec::with_capacity(256);
         bytes.extend(0_u32.to_ne_bytes());
         bytes.extend(kind.to_ne_bytes());
-        let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | flags;
-        bytes.extend(u16::try_from(flags).unwrap_or(0).to_ne_bytes());
+        bytes.extend(u16::try_from(libc::NLM_F_REQUEST | flags).unwrap_or(0).to_ne_bytes());
         // A sequence number and our port, which the kernel fills in.
         bytes.extend([0; 8]);
         Self(bytes)
+    }
+
+    fn wants_answer(&self) -> bool {
+        i32::from(u16::from_ne_bytes([self.0[6], self.0[7]])) & libc::NLM_F_ACK != 0
     }
 
     /// `struct ifinfomsg`; index 0 is "by name".
@@ -106,9 +147,9 @@ impl Message {
         self.attribute(libc::RTA_OIF, &index.to_ne_bytes());
     }
 
-    /// `struct nfgenmsg`.
-    pub(super) fn firewall(&mut self, family: u8) {
-        self.0.extend([family, 0, 0, 0]);
+    /// Bytes that are no attribute: the structure that a request begins with.
+    pub(super) fn structure(&mut self, bytes: &[u8]) {
+        self.0.extend(bytes);
     }
 
     pub(super) fn attribute(&mut self, kind: u16, value: &[u8]) {
@@ -140,6 +181,24 @@ impl Message {
     }
 }
 
+/// The attributes in an answer's bytes: their kinds and values.
+pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let (header, _) = bytes.split_first_chunk::<4>()?;
+        let size = usize::from(u16::from_ne_bytes([header[0], header[1]]));
+        let kind = u16::from_ne_bytes([header[2], header[3]]) & ATTRIBUTE_KIND;
+        let value = bytes.get(4..size)?;
+        bytes = bytes.get(size.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, value))
+    })
+}
+
+/// `struct nlmsghdr`.
+const HEADER: usize = 16;
+/// More than the kernel says in one piece.
+const BUFFER: usize = 64 << 10;
+/// `NLA_TYPE_MASK`: the other bits say how the value is written.
+const ATTRIBUTE_KIND: u16 = 0x3fff;
 /// `lo` is the first device of every network namespace.
 const LOOPBACK_INDEX: u32 = 1;
 /// `IFF_UP`.
@@ -159,6 +218,18 @@ mod tests {
         let bytes = message.finish();
         assert_eq!(bytes[0..4], 28_u32.to_ne_bytes());
         assert_eq!(bytes[16..], [&[12, 0, 1, 0, 7, 0, 2, 0][..], b"ab\0\0"].concat());
+    }
+
+    #[test]
+    fn attributes_are_read_as_they_are_written() {
+        let mut message = Message::new(7, 0);
+        message.text(2, "abcde");
+        message.nested(3, |inner| inner.attribute(4, &[1]));
+        let bytes = message.finish();
+        let read: Vec<_> = attributes(&bytes[HEADER..]).collect();
+        assert_eq!(read, [(2, &b"abcde\0"[..]), (3, &[5, 0, 4, 0, 1, 0, 0, 0][..])]);
+        // Sizes that are too large or too small end it.
+        assert_eq!(attributes(&[9, 0, 1, 0, 0]).count() + attributes(&[3, 0, 1, 0]).count(), 0);
     }
 
     #[test]

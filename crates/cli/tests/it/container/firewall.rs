@@ -77,6 +77,32 @@ fn a_closed_forward_chain_lets_containers_out() {
 }
 
 #[test]
+fn chains_of_others_are_opened_for_our_bridges_and_nothing_else() {
+    let Some(host) = box_host() else { return };
+    let script = r#"
+        echo 1 > /proc/sys/net/ipv4/ip_forward
+        # firewalld refuses at the end of an open chain; ip6 and an open chain are none of ours.
+        nft 'add table inet firewalld; add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; }
+             add rule inet firewalld filter_FORWARD ct state established accept
+             add rule inet firewalld filter_FORWARD iifname "wharfie0" tcp dport 1 accept
+             add rule inet firewalld filter_FORWARD counter reject
+             add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; }
+             add rule ip filter FORWARD oifname "wharfie0x" counter drop
+             add table ip6 filter; add chain ip6 filter FORWARD { type filter hook forward priority 0; policy drop; }'
+        nft list ruleset | sed 's/packets.*bytes [0-9]*//' > /run/before
+        inside
+        nft list chain inet firewalld filter_FORWARD | grep -c 'ifname "wharfie0" counter'
+        # Internal networks have no way through theirs either, both ways.
+        id=$($wharfie network create --internal inn); inside --network inn 2>&1 | tail -1
+        nft list table ip wb$(echo $id | cut -c1-12) | grep -c drop
+        $wharfie network rm inn > /dev/null
+        nft list ruleset | grep -c "wb$(echo $id | cut -c1-12)" || true
+        nft list ruleset | sed 's/packets.*bytes [0-9]*//' | grep -v '[io]ifname "wharfie0" counter  *accept' | diff /run/before - | grep '^<' || echo 'as it was'
+    "#;
+    assert_eq!(on_own_machine(&host, script), "reached\n2\nclosed\n2\n0\nas it was\n");
+}
+
+#[test]
 fn containers_are_no_routers_for_the_machine() {
     let Some(host) = box_host() else { return };
     if !std::path::Path::new("/proc/sys/net/ipv6").exists() {
