@@ -36,6 +36,7 @@ pub fn engine_text(error: &Error) -> String {
         | Error::Running(_)
         | Error::NoSuchPath { .. }
         | Error::Container(_)
+        | Error::BadWord(_)
         | Error::NoSuchVolume(_) => format!("{DAEMON}{error}"),
         Error::Runtime(why) => format!("{DAEMON}{}", with_reasons(why)),
         // Of several errors docker's daemon tells the first.

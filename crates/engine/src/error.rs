@@ -17,6 +17,9 @@ pub enum Error {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] wharfie_store::Error),
+    /// What was asked of a container means nothing.
+    #[error(transparent)]
+    BadWord(#[from] crate::container::words::BadWord),
     /// The archive is no good, or cannot be written.
     #[error(transparent)]
     Archive(#[from] wharfie_archive::Error),

@@ -207,7 +207,7 @@ impl Engine {
         }
         let store = self.writer()?;
         let id = random::id()?;
-        let created = crate::container::start::nanos(store);
+        let created = store.now().to_nanos();
         let mut made = None;
         let is_new = store.record_network(name, |others| {
             let mut taken = vec![Range::parse("172.29.0.0/16")?];

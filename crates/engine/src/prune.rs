@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use wharfie_oci::{ImageId, Reference};
 use wharfie_store::gc::Kept;
-use wharfie_store::trash::{Fate, nanos};
+use wharfie_store::trash::Fate;
 
 use crate::engine::Engine;
 use crate::error::Result;
@@ -55,7 +55,7 @@ impl Engine {
         }
         let kept = match prune.filters.until {
             _ if prune.filters.needs_labels() => Kept::Expired,
-            Some(until) => Kept::Before(nanos(until)),
+            Some(until) => Kept::Before(until.to_nanos()),
             None => Kept::All,
         };
         let collected = store.collect(kept)?;

@@ -23,6 +23,11 @@ impl Timestamp {
     /// Go's zero time, which Docker writes for "never".
     pub const ZERO: Self = Self { seconds: -62_135_596_800, nanos: 0 };
 
+    /// Nanoseconds since 1970: years from 1677 to 2262, and those bounds for what lies beyond.
+    pub fn to_nanos(self) -> i64 {
+        self.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(self.nanos))
+    }
+
     /// The moment so many nanoseconds after 1970.
     pub fn from_nanos(nanos: i64) -> Self {
         Self {

@@ -252,7 +252,8 @@ fn linux(spec: &Spec) -> Result<Value> {
 }
 
 fn resources(spec: &Spec) -> Result<Value> {
-    let Resources { memory, memory_swap, memory_reservation, milli_cpus, cpu_shares, .. } = &spec.resources;
+    let Resources { memory, memory_swap, memory_reservation, cpu_shares, .. } = &spec.resources;
+    let cpu_time = spec.resources.cpu_time();
     let object = |members: Vec<(&str, Option<Value>)>| {
         let set = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         set.collect::<Map<String, Value>>()
@@ -265,8 +266,8 @@ fn resources(spec: &Spec) -> Result<Value> {
         ]),
         "cpu": object(vec![
             ("shares", cpu_shares.map(Value::from)),
-            ("period", milli_cpus.map(|_| json!(100_000))),
-            ("quota", milli_cpus.map(|milli| json!(milli * 100))),
+            ("period", cpu_time.map(|(_, period)| json!(period))),
+            ("quota", cpu_time.and_then(|(quota, _)| quota).map(Value::from)),
             ("cpus", spec.resources.cpuset_cpus.clone().map(Value::from)),
             ("mems", spec.resources.cpuset_mems.clone().map(Value::from)),
         ]),

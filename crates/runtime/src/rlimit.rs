@@ -20,25 +20,9 @@ pub struct Rlimit {
 }
 
 impl Rlimit {
-    /// Reads `NAME=SOFT[:HARD]`; -1 is no limit.
-    ///
-    /// # Errors
-    /// In docker's words, when it is not of that form.
-    pub fn parse(text: &str) -> Result<Self> {
-        let invalid = |reason: &str| Error::invalid("ulimit argument", text, reason);
-        let (name, values) = text.split_once('=').ok_or_else(|| invalid("expected NAME=SOFT[:HARD]"))?;
-        resource(name).ok_or_else(|| invalid("no such limit"))?;
-        let number = |text: &str| match text {
-            "-1" => Some(u64::MAX),
-            _ => text.parse().ok(),
-        };
-        let (soft, hard) = values.split_once(':').unwrap_or((values, values));
-        let soft = number(soft).ok_or_else(|| invalid("not a number"))?;
-        let hard = number(hard).ok_or_else(|| invalid("not a number"))?;
-        if soft > hard {
-            return Err(invalid("the soft limit must not be above the hard one"));
-        }
-        Ok(Self { name: name.to_owned(), soft, hard })
+    /// Whether there is a limit of this name.
+    pub fn is_known(name: &str) -> bool {
+        resource(name).is_some()
     }
 
     /// What it can be without the right to raise a hard limit, and a word if that is less.
@@ -122,26 +106,4 @@ fn resource(name: &str) -> Option<Resource> {
         "stack" => Resource::Stack,
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, expected: Option<(u64, u64)>) {
-        assert_eq!(Rlimit::parse(text).ok().map(|limit| (limit.soft, limit.hard)), expected, "{text}");
-    }
-
-    #[test]
-    fn ulimits_are_read_as_docker_reads_them() {
-        check("nofile=1024", Some((1024, 1024)));
-        check("nofile=1024:2048", Some((1024, 2048)));
-        check("core=-1", Some((u64::MAX, u64::MAX)));
-        check("nproc=5:-1", Some((5, u64::MAX)));
-        check("nofile=2048:1024", None);
-        check("nofile", None);
-        check("nofile=x", None);
-        check("fun=1", None);
-    }
 }

@@ -330,6 +330,12 @@ pub struct Resources {
     pub memory_reservation: Option<u64>,
     /// Processors in thousandths: 1500 is one and a half.
     pub milli_cpus: Option<u64>,
+    /// Microseconds of all processors together that it may use in each period, instead of `milli_cpus`.
+    #[serde(default)]
+    pub cpu_quota: Option<u64>,
+    /// Microseconds that a period is long; a tenth of a second if not given.
+    #[serde(default)]
+    pub cpu_period: Option<u64>,
     /// Weight against others, 1024 is one share.
     pub cpu_shares: Option<u64>,
     /// Which processors, `0-2,4`.
@@ -341,6 +347,21 @@ pub struct Resources {
     /// Weight of its disk traffic, 10 to 1000.
     pub blkio_weight: Option<u16>,
 }
+
+impl Resources {
+    /// Microseconds in each period, and the period's, as the kernel is told them. Without the first there is no limit.
+    pub(crate) fn cpu_time(&self) -> Option<(Option<u64>, u64)> {
+        match self.milli_cpus {
+            // A thousandth of a processor is 100 µs of every 100 ms.
+            Some(milli) => Some((Some(milli.saturating_mul(CPU_PERIOD / 1000)), CPU_PERIOD)),
+            None if self.cpu_quota.is_none() && self.cpu_period.is_none() => None,
+            None => Some((self.cpu_quota, self.cpu_period.unwrap_or(CPU_PERIOD))),
+        }
+    }
+}
+
+/// The kernel's own, in microseconds.
+const CPU_PERIOD: u64 = 100_000;
 
 /// What a container must not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,6 @@ use wharfie_oci::{DiffId, ImageId, Timestamp};
 use crate::container_lock::ContainerLock;
 use crate::error::{Error, Result};
 use crate::store::{Store, make_private};
-use crate::trash::nanos;
 use crate::volumes::VolumeRow;
 
 /// A container as it was made, and how it is.
@@ -48,6 +47,39 @@ pub enum Status {
     Restarting,
     /// It ended.
     Exited,
+}
+
+/// How a container says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Nobody asks it.
+    #[default]
+    #[serde(rename = "")]
+    Unchecked,
+    /// It has not said yet.
+    Starting,
+    /// Well.
+    Healthy,
+    /// Not well, several times in a row; or it has ended.
+    Unhealthy,
+}
+
+impl Health {
+    /// What it is after the container's end.
+    pub fn after_end(self) -> Self {
+        if self == Self::Unchecked { self } else { Self::Unhealthy }
+    }
+
+    /// Docker's word; `none` where nobody asks.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unchecked => "none",
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
 }
 
 /// A process, told from a later one of the same number.
@@ -97,8 +129,8 @@ pub struct ContainerState {
     pub error: String,
     /// How often its restart policy started it again.
     pub restarts: u32,
-    /// How it says it is: `starting`, `healthy`, `unhealthy`; empty without a health check.
-    pub health: String,
+    /// How it says it is.
+    pub health: Health,
     /// True once the user has stopped it: restart policies respect that.
     pub is_stopped_by_user: bool,
 }
@@ -156,7 +188,7 @@ impl Store {
             let insert = || -> rusqlite::Result<()> {
                 db.execute(
                     "INSERT INTO container (id, name, image, created, settings, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                    params![row.id, row.name, row.image.as_str(), nanos(row.created), row.settings, state],
+                    params![row.id, row.name, row.image.as_str(), row.created.to_nanos(), row.settings, state],
                 )?;
                 db.execute(
                     "INSERT INTO container_layer (container, position, diff_id)

@@ -10,7 +10,7 @@ use wharfie_oci::{DiffId, Digest};
 
 use crate::error::Result;
 use crate::store::Store;
-use crate::trash::{forget, nanos};
+use crate::trash::forget;
 
 /// What a collection freed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -151,7 +151,7 @@ impl Store {
 
     /// What was removed until then goes, in nanoseconds since 1970.
     fn expiry(&self, kept: Kept) -> i64 {
-        let over = nanos(self.now()).saturating_sub(self.options.grace.saturating_mul(1_000_000_000));
+        let over = self.now().to_nanos().saturating_sub(self.options.grace.saturating_mul(1_000_000_000));
         match kept {
             Kept::All => i64::MAX,
             Kept::Before(moment) => over.max(moment.saturating_sub(1)),

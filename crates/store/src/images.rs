@@ -312,7 +312,7 @@ impl Store {
             db.execute("DELETE FROM trash WHERE name = ?1 AND image = ?2", params![name, image.as_str()])?;
             if !is_digest && old.as_ref() != Some(image) {
                 let now = self.now();
-                let nanos = now.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(now.nanos));
+                let nanos = now.to_nanos();
                 db.execute("UPDATE image SET tagged_at = ?2 WHERE id = ?1", params![image.as_str(), nanos])?;
             }
             Ok(old)

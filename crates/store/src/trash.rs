@@ -49,11 +49,6 @@ pub struct Restored {
     pub taken: Vec<String>,
 }
 
-/// Nanoseconds since 1970, as the metadata counts.
-pub fn nanos(moment: Timestamp) -> i64 {
-    moment.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(moment.nanos))
-}
-
 impl Store {
     /// Removes a reference by its canonical name; false if it was not there.
     ///
@@ -61,7 +56,7 @@ impl Store {
     /// When the metadata cannot be changed.
     pub fn remove_reference(&self, name: &str, fate: Fate) -> Result<bool> {
         let fate = self.effective(fate);
-        let now = nanos(self.now());
+        let now = self.now().to_nanos();
         self.write(|db| {
             let change = || -> rusqlite::Result<bool> {
                 if fate == Fate::Kept {
@@ -83,7 +78,7 @@ impl Store {
     /// When the metadata cannot be changed.
     pub fn remove_image(&self, id: &ImageId, fate: Fate) -> Result<RemovedImage> {
         let fate = self.effective(fate);
-        let now = nanos(self.now());
+        let now = self.now().to_nanos();
         self.write(|db| {
             let change = || -> rusqlite::Result<RemovedImage> {
                 let removed = stacks_only_of(db, id)?;

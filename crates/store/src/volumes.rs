@@ -10,7 +10,6 @@ use wharfie_oci::Timestamp;
 
 use crate::error::{Error, Result};
 use crate::store::{Store, make_private};
-use crate::trash::nanos;
 
 /// A named place for files that outlive containers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +44,7 @@ impl Store {
     pub(crate) fn make_volume(&self, db: &Transaction<'_>, volume: &VolumeRow) -> Result<()> {
         let place = self.volume_place(&volume.name)?;
         let sql = "INSERT OR IGNORE INTO volume (name, created, labels, is_anonymous) VALUES (?1, ?2, ?3, ?4)";
-        let row = params![volume.name, nanos(volume.created), volume.labels, volume.is_anonymous];
+        let row = params![volume.name, volume.created.to_nanos(), volume.labels, volume.is_anonymous];
         let is_new = db.execute(sql, row).map_err(self.metadata_error())? > 0;
         if is_new && !volume.options.is_empty() {
             let text = serde_json::to_string(&volume.options).expect("a plain value can be written");

@@ -33,7 +33,7 @@ fn filter(text: &str) -> std::result::Result<(), String> {
 }
 
 fn bytes(text: &str) -> std::result::Result<(), String> {
-    super::container::options::bytes(text).map(|_| ()).ok_or_else(|| format!("invalid size: '{text}'"))
+    super::container::limits::bytes(text).map(|_| ()).ok_or_else(|| format!("invalid size: '{text}'"))
 }
 
 fn prune(cx: &Context, matches: &Matches) -> Result {

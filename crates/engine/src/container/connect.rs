@@ -7,6 +7,7 @@ use wharfie_store::containers::ContainerRow;
 
 use super::lifecycle::target_of;
 use super::settings::{Attachment, Settings};
+use super::words::NetworkMode;
 use super::{is_alive, network, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -30,14 +31,14 @@ impl Engine {
             let text = format!("endpoint with name {} already exists in network {name}", row.name);
             return Err(Error::Container(text));
         }
-        check(&name, aliases, address)?;
+        check(&name.parse()?, aliases, address)?;
         let attachment = Attachment { network: name.clone(), aliases: aliases.to_vec(), address };
         if is_alive(&row) {
             self.plug(&row, &attachment)?;
         }
-        match settings.network.as_str() {
-            "none" => {
-                settings.network.clone_from(&name);
+        match settings.network {
+            NetworkMode::None => {
+                settings.network = name.parse()?;
                 (settings.aliases, settings.address) = (attachment.aliases, attachment.address);
             }
             _ => settings.more_networks.push(attachment),
@@ -99,11 +100,11 @@ impl Engine {
         let mut left = attachments.into_iter();
         match left.next() {
             Some(first) => {
-                settings.network = first.network;
+                settings.network = first.network.parse()?;
                 (settings.aliases, settings.address) = (first.aliases, first.address);
             }
             None => {
-                "none".clone_into(&mut settings.network);
+                settings.network = NetworkMode::None;
                 (settings.aliases, settings.address) = Default::default();
             }
         }
@@ -134,14 +135,13 @@ impl Engine {
         if self.config().is_rootless {
             return Err(Error::Container("only root can connect containers to networks".to_owned()));
         }
-        let is_shared = settings.network.starts_with("container:");
-        if is_shared {
+        if matches!(settings.network, NetworkMode::Container(_)) {
             let text = "container sharing network namespace with another container or host cannot be connected to any other network";
             return Err(Error::Container(text.to_owned()));
         }
         match name {
             "host" => Err(host()),
-            _ if settings.network == "host" => Err(host()),
+            _ if settings.network == NetworkMode::Host => Err(host()),
             "none" => {
                 let text = "container cannot be connected to multiple networks with one of the networks in private (none) mode";
                 Err(Error::Container(text.to_owned()))
@@ -162,9 +162,8 @@ fn host() -> Error {
 }
 
 /// Refuses what only networks of the user's own have, in docker's words.
-pub(super) fn check(network: &str, aliases: &[String], address: Option<Ipv4Addr>) -> Result<()> {
-    let is_own = !matches!(network, "" | "default" | "bridge" | "host" | "none" | "pasta" | "slirp4netns")
-        && !network.starts_with("container:");
+pub(super) fn check(network: &NetworkMode, aliases: &[String], address: Option<Ipv4Addr>) -> Result<()> {
+    let is_own = matches!(network, NetworkMode::Named(name) if name != "pasta" && name != "slirp4netns");
     if !is_own && !aliases.is_empty() {
         let text = "network-scoped alias is supported only for containers in user defined networks";
         return Err(Error::Container(text.to_owned()));

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use wharfie_oci::config::{ContainerConfig, Empty, Healthcheck};
 use wharfie_oci::{ImageId, Platform};
-use wharfie_runtime::Capabilities;
 use wharfie_store::containers::{ContainerRow, ContainerState, NewContainer};
 use wharfie_store::volumes::VolumeRow;
 use wharfie_store::{ContainerLock, Store};
@@ -13,6 +12,7 @@ use super::random;
 use super::settings::{MountKind, MountPoint, Settings};
 use super::settle::us;
 use super::volumes::VolumeDetails;
+use super::words::{Namespace, NetworkMode};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::inspect::check_platform;
@@ -71,6 +71,7 @@ impl Engine {
         if let Some(signal) = &create.stop_signal {
             signal.parse::<super::signal::Signal>()?;
         }
+        super::judge::check(create)?;
         if create.settings.init && create.settings.runtime.is_some() {
             return Err(Error::Container("--init is a part of wharfie's own runtime: leave out --runtime".to_owned()));
         }
@@ -78,13 +79,7 @@ impl Engine {
         if create.settings.runtime.is_some() && !is_root {
             return Err(Error::Container("only root can use another runtime than wharfie's own".to_owned()));
         }
-        check_modes(&create.settings)?;
         super::connect::check(&create.settings.network, &create.settings.aliases, create.settings.address)?;
-        if create.settings.mac_address.as_ref().is_some_and(|text| super::links::parse_hardware_address(text).is_none())
-        {
-            let text = create.settings.mac_address.as_deref().unwrap_or_default();
-            return Err(Error::Container(format!("invalid MAC address: {text}")));
-        }
         if create.settings.mac_address.is_some() && self.config().is_rootless {
             return Err(Error::Container("only root can choose a hardware address".to_owned()));
         }
@@ -113,7 +108,8 @@ impl Engine {
             return Err(Error::Container(text));
         }
         let id = random::id()?;
-        if settings.hostname.is_empty() && settings.uts_mode != "host" && settings.network != "host" {
+        if settings.hostname.is_empty() && settings.uts_mode != Namespace::Host && settings.network != NetworkMode::Host
+        {
             settings.hostname = id[..12].to_owned();
         }
         self.inherit_mounts(store, create, &mut settings)?;
@@ -239,24 +235,6 @@ fn make_source(path: &str) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|why| {
         Error::Container(format!("error while creating mount source path '{path}': mkdir {path}: {why}"))
     })
-}
-
-/// Refuses capabilities and namespaces that are none, in docker's words.
-fn check_modes(settings: &Settings) -> Result<()> {
-    let none: [String; 0] = [];
-    let (add, drop) = (&settings.cap_add, &settings.cap_drop);
-    for (flag, checked) in
-        [("CapAdd", Capabilities::DEFAULT.adjust(add, &none)), ("CapDrop", Capabilities::DEFAULT.adjust(&none, drop))]
-    {
-        if let Err(wharfie_runtime::Error::UnknownCapability(name)) = checked {
-            let name = name.to_ascii_uppercase();
-            let name = name.strip_prefix("CAP_").unwrap_or(&name);
-            return Err(Error::Container(format!("invalid {flag}: unknown capability: \"CAP_{name}\"")));
-        }
-    }
-    let mode = settings.ipc_mode.as_str();
-    let is_known = matches!(mode, "" | "none" | "private" | "shareable" | "host") || mode.starts_with("container:");
-    if is_known { Ok(()) } else { Err(Error::Container(format!("invalid IPC mode: {mode}"))) }
 }
 
 /// `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.

@@ -9,6 +9,7 @@ use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
 use super::settings::Settings;
+use super::words::NetworkMode;
 use super::{is_alive, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -30,7 +31,7 @@ impl Engine {
     pub(super) fn parse_link(&self, text: &str) -> Result<(String, String)> {
         let (name, alias) = text.split_once(':').unwrap_or((text, text));
         let row = self.container(name).map_err(|_| Error::Container(format!("could not get container for {name}")))?;
-        if settings_of(&row)?.network == "host" {
+        if settings_of(&row)?.network == NetworkMode::Host {
             let text = "conflicting options: host type networking can't be used with links. This would result in undefined behavior";
             return Err(Error::Container(text.to_owned()));
         }
@@ -117,26 +118,9 @@ fn variables(own: &str, alias: &str, address: &str, theirs: &Settings) -> Vec<St
     found
 }
 
-/// A hardware address of six bytes, as `02:42:ac:11:00:02`.
-pub fn parse_hardware_address(text: &str) -> Option<[u8; 6]> {
-    let bytes: Vec<u8> = text
-        .split([':', '-'])
-        .map(|part| u8::from_str_radix(part, 16).ok().filter(|_| part.len() == 2))
-        .collect::<Option<_>>()?;
-    bytes.try_into().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hardware_addresses_have_six_bytes() {
-        assert_eq!(parse_hardware_address("02:42:aC:11:00:ff"), Some([2, 0x42, 0xac, 0x11, 0, 0xff]));
-        for text in ["", "02:42:ac:11:00", "02:42:ac:11:00:02:03", "2:42:ac:11:00:02", "02:42:ac:11:00:xx"] {
-            assert_eq!(parse_hardware_address(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn a_link_tells_where_the_other_listens() {

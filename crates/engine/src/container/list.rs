@@ -1,10 +1,11 @@
 //! Listing containers.
 
-use wharfie_oci::ImageId;
-use wharfie_store::containers::{ContainerRow, Status};
+use wharfie_oci::{ImageId, Timestamp};
+use wharfie_store::containers::{ContainerRow, Health, Status};
 
 use super::Settings;
 use super::settings_of;
+use super::words::BadWord;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::names;
@@ -90,17 +91,13 @@ struct Filters {
     statuses: Vec<String>,
     ancestors: Vec<ImageId>,
     has_ancestor: bool,
-    before: Option<i128>,
-    since: Option<i128>,
+    before: Option<Timestamp>,
+    since: Option<Timestamp>,
     volumes: Vec<String>,
     networks: Vec<String>,
-    health: Vec<String>,
+    health: Vec<Health>,
     ports: Vec<String>,
     implies_all: bool,
-}
-
-fn moment(row: &ContainerRow) -> i128 {
-    i128::from(row.created.seconds) * 1_000_000_000 + i128::from(row.created.nanos)
 }
 
 impl Filters {
@@ -132,11 +129,17 @@ impl Filters {
                         Err(why) => return Err(why),
                     }
                 }
-                "before" => filters.before = Some(moment(&engine.container(value)?)),
-                "since" => filters.since = Some(moment(&engine.container(value)?)),
+                "before" => filters.before = Some(engine.container(value)?.created),
+                "since" => filters.since = Some(engine.container(value)?.created),
                 "volume" => filters.volumes.push(value.clone()),
                 "network" => filters.networks.push(value.clone()),
-                "health" => filters.health.push(value.clone()),
+                "health" => filters.health.push(match value.as_str() {
+                    "none" => Health::Unchecked,
+                    "starting" => Health::Starting,
+                    "healthy" => Health::Healthy,
+                    "unhealthy" => Health::Unhealthy,
+                    _ => return Err(BadWord::new(format!("Unrecognised filter value for health: {value}")).into()),
+                }),
                 "publish" | "expose" => filters.ports.push(value.clone()),
                 "is-task" => {}
                 other => return Err(Error::InvalidFilter(other.to_owned())),
@@ -154,11 +157,12 @@ impl Filters {
         };
         let status = status_word(row.state.status).to_owned();
         let attached: Vec<String> = settings.attachments().into_iter().map(|one| one.network).collect();
-        let is_on = |wanted: &String| settings.network == *wanted || attached.contains(wanted);
+        let mode = settings.network.to_string();
+        let is_on = |wanted: &String| mode == *wanted || attached.contains(wanted);
         let has_port = |wanted: &String| {
             let wanted = if wanted.contains('/') { wanted.clone() } else { format!("{wanted}/tcp") };
             settings.config.exposed_ports.iter().flatten().any(|(port, _)| *port == wanted)
-                || settings.ports.iter().any(|port| format!("{}/{}", port.container, port.protocol) == wanted)
+                || settings.ports.iter().any(|port| port.inside() == wanted)
         };
         Ok(any(&self.ids, &|id| row.id.starts_with(id.as_str()))
             && any(&self.names, &|name| matches_name(name, &row.name))
@@ -167,15 +171,13 @@ impl Filters {
                 || (row.state.status == Status::Exited && self.exited.contains(&row.state.exit_code)))
             && any(&self.statuses, &|wanted| *wanted == status)
             && (!self.has_ancestor || self.is_descendant(engine, row)?)
-            && self.before.is_none_or(|limit| moment(row) < limit)
-            && self.since.is_none_or(|limit| moment(row) > limit)
+            && self.before.is_none_or(|limit| row.created < limit)
+            && self.since.is_none_or(|limit| row.created > limit)
             && any(&self.volumes, &|wanted| {
                 settings.mounts.iter().any(|mount| mount.source == *wanted || mount.target == *wanted)
             })
             && any(&self.networks, &is_on)
-            && any(&self.health, &|wanted| {
-                *wanted == row.state.health || (wanted == "none" && row.state.health.is_empty())
-            })
+            && (self.health.is_empty() || self.health.contains(&row.state.health))
             && any(&self.ports, &has_port))
     }
 

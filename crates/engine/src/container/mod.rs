@@ -8,7 +8,8 @@ pub mod create;
 pub mod exec;
 mod files;
 pub mod freeze;
-mod health;
+pub mod health;
+mod judge;
 pub mod lifecycle;
 pub mod links;
 pub mod list;
@@ -26,6 +27,7 @@ pub mod start;
 pub mod streams;
 pub mod update;
 pub mod volumes;
+pub mod words;
 
 pub use create::Create;
 pub use settings::Settings;

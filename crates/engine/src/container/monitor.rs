@@ -22,6 +22,7 @@ use super::attach::{Frame, Socket};
 use super::settings::Settings;
 use super::settle::us;
 use super::start::{Ended, Launch, start_failure, wants_restart};
+use super::words::LogDriver;
 use super::{is_alive, log, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -168,9 +169,9 @@ impl Engine {
         detach: Detach,
         lock: ContainerLock,
     ) -> Result<()> {
-        let log = match settings.log_driver.as_str() {
-            "none" => None,
-            _ => {
+        let log = match settings.log_driver {
+            LogDriver::None => None,
+            LogDriver::JsonFile | LogDriver::Local => {
                 let path = self.again().log_path(row)?;
                 let writer = log::Writer::append(&path, self.config().store.clock);
                 Some(Arc::new(writer.map_err(|source| Error::File { doing: "open", path, source })?))

@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
 
-use wharfie_runtime::proxy::{Protocol, Proxy, Publish, Reserved, reserve};
+use wharfie_runtime::proxy::{Protocol, Proxy, Publish, Reserved};
 use wharfie_runtime::{Bridge, Helper, MAX_DEVICE_NUMBER, Network, Outlet, Subnet};
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
-use super::settings::{Attachment, PortBinding, Settings};
+use super::is_alive;
+use super::settings::{Attachment, Settings};
 use super::spec::namespace_of;
-use super::{is_alive, links};
+use super::words::{self, HostPorts, MacAddress, NetworkMode, PortBinding};
 use crate::error::{Error, Result};
 use crate::networks;
 
@@ -39,11 +40,6 @@ pub(crate) fn subnet() -> Subnet {
     Subnet::new(STATE)
 }
 
-/// True if the container is to be on the bridge.
-fn is_bridge(settings: &Settings) -> bool {
-    matches!(settings.network.as_str(), "" | "default" | "bridge")
-}
-
 /// The programs that networks of ordinary users may be called after.
 const HELPERS: [Helper; 2] = [Helper::Pasta, Helper::Slirp4netns];
 
@@ -53,22 +49,18 @@ pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_ro
     let plain =
         |network| Place { network, more: Vec::new(), addresses: BTreeMap::new(), reserved: None, warning: None };
     let attachments = settings.attachments();
-    let other = settings.network.as_str();
-    if attachments.is_empty() {
-        return match other {
-            "host" => Ok(plain(Network::Host)),
-            "none" => Ok(plain(Network::None)),
-            other => {
-                let name = other.strip_prefix("container:").unwrap_or(other);
-                Ok(plain(Network::Namespace(namespace_of(store, name, "net")?)))
-            }
-        };
+    let other = &settings.network;
+    match other {
+        NetworkMode::Host => return Ok(plain(Network::Host)),
+        NetworkMode::None => return Ok(plain(Network::None)),
+        NetworkMode::Container(name) => return Ok(plain(Network::Namespace(namespace_of(store, name, "net")?))),
+        NetworkMode::Default | NetworkMode::Bridge | NetworkMode::Named(_) => {}
     }
-    let helper = HELPERS.into_iter().find(|helper| helper.name() == other);
-    let ports = wanted(settings)?;
-    let is_asked_for = !matches!(other, "" | "default") || !ports.is_empty() || attachments.len() > 1;
+    let helper = HELPERS.into_iter().find(|helper| *other == NetworkMode::Named(helper.name().to_owned()));
+    let ports = wanted(settings);
+    let is_asked_for = *other != NetworkMode::Default || !ports.is_empty() || attachments.len() > 1;
     let found = match is_rootless {
-        true if helper.is_some() || is_bridge(settings) => {
+        true if helper.is_some() || other.is_bridge() => {
             outlet(helper, is_asked_for).map(|outlet| plain(Network::Outlet(outlet)))
         }
         true => Err(Error::Container(format!("network {other} not found"))),
@@ -76,8 +68,8 @@ pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_ro
             Err(Error::Container(format!("network {other} is for containers of ordinary users; root has the bridge")))
         }
         false => bridges(store, row, &attachments).map(|mut bridges| {
-            if let (Some(first), Some(text)) = (bridges.first_mut(), &settings.mac_address) {
-                first.hardware = links::parse_hardware_address(text);
+            if let (Some(first), Some(MacAddress(bytes))) = (bridges.first_mut(), settings.mac_address) {
+                first.hardware = Some(bytes);
             }
             let addresses = attachments.iter().zip(&bridges);
             let addresses = addresses
@@ -95,7 +87,7 @@ pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_ro
                 Network::Bridge(first) => first.is_way_out || place.more.iter().any(|one| one.is_way_out),
                 _ => true,
             };
-            let reserved = (leads_out && !ports.is_empty()).then(|| reserve(&ports)).transpose();
+            let reserved = (leads_out && !ports.is_empty()).then(|| take(&ports)).transpose();
             let reserved = reserved.map_err(|why| in_use(row, why))?;
             Ok(Place { reserved, ..place })
         }
@@ -223,32 +215,45 @@ fn in_use(row: &ContainerRow, why: wharfie_runtime::Error) -> Error {
     }
 }
 
-/// The ports that are to be open on the host.
-fn wanted(settings: &Settings) -> Result<Vec<Publish>> {
-    let mut wanted = settings.ports.iter().map(publish).collect::<Result<Vec<_>>>()?;
+/// The ports that are to be open on the host, each with those of the host that will do.
+fn wanted(settings: &Settings) -> Vec<PortBinding> {
+    let mut wanted = settings.ports.clone();
     let exposed = settings.config.exposed_ports.iter().flatten().map(|(port, _)| port.as_str());
-    for text in exposed.filter(|_| settings.publish_all) {
-        let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-        let (first, last) = port.split_once('-').unwrap_or((port, port));
-        let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else { continue };
-        for container in first..=last {
-            let binding = PortBinding { container, protocol: protocol.to_owned(), address: String::new(), host: 0 };
-            let new = publish(&binding)?;
-            if !wanted.iter().any(|known| known.port == new.port && known.protocol == new.protocol) {
-                wanted.push(new);
+    for port in exposed.filter(|_| settings.publish_all) {
+        // What an image exposes may be anything.
+        for binding in words::publish(port).unwrap_or_default() {
+            if !wanted.iter().any(|known| known.inside() == binding.inside()) {
+                wanted.push(binding);
             }
         }
     }
-    Ok(wanted)
+    wanted
 }
 
-fn publish(binding: &PortBinding) -> Result<Publish> {
-    let host = match binding.address.as_str() {
-        "" => Ipv4Addr::UNSPECIFIED.into(),
-        text => text.parse::<IpAddr>().map_err(|_| Error::Container(format!("invalid IP address: {text}")))?,
-    };
-    let protocol = if binding.protocol == "udp" { Protocol::Udp } else { Protocol::Tcp };
-    Ok(Publish { host, host_port: binding.host, port: binding.container, protocol })
+/// Takes the ports; of several that will do, the first that is free.
+fn take(wanted: &[PortBinding]) -> Result<Reserved, wharfie_runtime::Error> {
+    let mut taken = Reserved::default();
+    for binding in wanted {
+        let HostPorts { first, last } = binding.host;
+        let publish = |host_port| Publish {
+            host: binding.address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+            host_port,
+            port: binding.container,
+            protocol: match binding.protocol {
+                words::Protocol::Tcp => Protocol::Tcp,
+                words::Protocol::Udp => Protocol::Udp,
+            },
+        };
+        let mut result = taken.add(publish(first));
+        for next in first.saturating_add(1)..=last {
+            if result.is_ok() {
+                break;
+            }
+            result = taken.add(publish(next));
+        }
+        result?;
+    }
+    Ok(taken)
 }
 
 /// The ports that are open, for the container's row.
@@ -259,15 +264,10 @@ pub(super) fn document(proxy: &Proxy) -> Result<String> {
 
 fn binding(port: &Publish) -> PortBinding {
     let protocol = match port.protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
+        Protocol::Tcp => words::Protocol::Tcp,
+        Protocol::Udp => words::Protocol::Udp,
     };
-    PortBinding {
-        container: port.port,
-        protocol: protocol.to_owned(),
-        address: port.host.to_string(),
-        host: port.host_port,
-    }
+    PortBinding { container: port.port, protocol, address: Some(port.host), host: HostPorts::one(port.host_port) }
 }
 
 /// The ports of the host that lead to a container now, ordered by the container's.

@@ -1,12 +1,17 @@
 //! What a container was made with: a document that stays with it, and from which every start is made anew.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use wharfie_oci::config::ContainerConfig;
 use wharfie_runtime::Resources;
+
+use super::words::{
+    CapabilityName, DeviceMapping, ExtraHost, LogDriver, MacAddress, Namespace, NetworkMode, PortBinding,
+    SecurityOption, Ulimit,
+};
 
 /// Everything that was decided when the container was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -28,14 +33,14 @@ pub struct Settings {
     pub auto_remove: bool,
     /// What is mounted into it.
     pub mounts: Vec<MountPoint>,
-    /// Where its packets go: `default`, `bridge`, `host`, `none`, `container:ID`, or a network of the user's own.
-    pub network: String,
+    /// Where its packets go.
+    pub network: NetworkMode,
     /// What it is called on that network besides its name.
     pub aliases: Vec<String>,
     /// The address that it must have there.
     pub address: Option<Ipv4Addr>,
     /// The hardware address that its device there must have.
-    pub mac_address: Option<String>,
+    pub mac_address: Option<MacAddress>,
     /// Containers that it knows by another name: id and alias.
     pub links: Vec<(String, String)>,
     /// Networks besides that one.
@@ -45,43 +50,43 @@ pub struct Settings {
     /// Publish every exposed port on a free one.
     pub publish_all: bool,
     /// Capabilities added to the default set.
-    pub cap_add: Vec<String>,
+    pub cap_add: Vec<CapabilityName>,
     /// Capabilities taken from it.
-    pub cap_drop: Vec<String>,
+    pub cap_drop: Vec<CapabilityName>,
     /// As if there were no container.
     pub privileged: bool,
-    /// `seccomp=…`, `no-new-privileges`, `systempaths=unconfined`.
-    pub security_opt: Vec<String>,
+    /// What its processes must not, beyond capabilities.
+    pub security_opt: Vec<SecurityOption>,
     /// Nothing but mounts can be written.
     pub read_only: bool,
     /// What it may use.
     pub resources: Resources,
-    /// `NAME=SOFT[:HARD]`.
-    pub ulimits: Vec<String>,
+    /// Limits of its processes.
+    pub ulimits: Vec<Ulimit>,
     /// A small init is its first process.
     pub init: bool,
     /// What happens when it ends.
     pub restart: Restart,
-    /// `json-file` or `none`.
-    pub log_driver: String,
-    /// Devices of the host: `SOURCE[:TARGET[:rwm]]`.
-    pub devices: Vec<String>,
+    /// What becomes of its output.
+    pub log_driver: LogDriver,
+    /// Devices of the host.
+    pub devices: Vec<DeviceMapping>,
     /// Kernel parameters.
     pub sysctls: BTreeMap<String, String>,
     /// Bytes of `/dev/shm`; 0 is the default.
     pub shm_size: u64,
-    /// `host`, `container:ID` or empty.
-    pub pid_mode: String,
-    /// `host`, `container:ID` or empty.
-    pub ipc_mode: String,
-    /// `host` or empty.
-    pub uts_mode: String,
-    /// `host`, `private` or empty.
-    pub cgroupns_mode: String,
-    /// `HOST:IP`.
-    pub extra_hosts: Vec<String>,
+    /// Whose processes it sees.
+    pub pid_mode: Namespace,
+    /// Whose memory it shares.
+    pub ipc_mode: Namespace,
+    /// Whose host name it has.
+    pub uts_mode: Namespace,
+    /// Which cgroups it sees.
+    pub cgroupns_mode: Namespace,
+    /// Names that it knows.
+    pub extra_hosts: Vec<ExtraHost>,
     /// Name servers.
-    pub dns: Vec<String>,
+    pub dns: Vec<IpAddr>,
     /// Domains to search.
     pub dns_search: Vec<String>,
     /// Options of the resolver.
@@ -162,19 +167,6 @@ impl MountKind {
     }
 }
 
-/// A port of the container at a port of the host.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct PortBinding {
-    /// Inside.
-    pub container: u16,
-    /// `tcp` or `udp`.
-    pub protocol: String,
-    /// Address on the host; empty is every one.
-    pub address: String,
-    /// On the host; 0 is a free one.
-    pub host: u16,
-}
-
 /// What happens when a container ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
@@ -243,11 +235,10 @@ impl Settings {
 
     /// The networks that it is on, the first one first; none for who shares the host's or another's, or has none.
     pub fn attachments(&self) -> Vec<Attachment> {
-        let network = match self.network.as_str() {
-            "" | "default" | "bridge" => "bridge".to_owned(),
-            "host" | "none" => return Vec::new(),
-            other if other.starts_with("container:") => return Vec::new(),
-            other => other.to_owned(),
+        let network = match &self.network {
+            NetworkMode::Default | NetworkMode::Bridge => "bridge".to_owned(),
+            NetworkMode::Host | NetworkMode::None | NetworkMode::Container(_) => return Vec::new(),
+            NetworkMode::Named(name) => name.clone(),
         };
         let first = Attachment { network, aliases: self.aliases.clone(), address: self.address };
         std::iter::once(first).chain(self.more_networks.iter().cloned()).collect()

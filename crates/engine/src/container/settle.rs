@@ -11,7 +11,6 @@ use wharfie_store::containers::{ContainerRow, ProcessMark, Status};
 
 use super::lifecycle::target_of;
 use super::settings::Settings;
-use super::start::nanos;
 use super::{network, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -75,7 +74,7 @@ impl Engine {
 
     fn write_down_unseen_end(&self, row: &ContainerRow) -> Result<()> {
         let store = self.writer()?;
-        let now = nanos(store);
+        let now = store.now().to_nanos();
         if claims_life(row.state.status) {
             self.write_end(row, UNSEEN_END);
         }
@@ -84,9 +83,7 @@ impl Engine {
                 state.status = Status::Exited;
                 state.exit_code = i32::from(UNSEEN_END);
                 state.finished_at = Some(now);
-                if !state.health.is_empty() {
-                    "unhealthy".clone_into(&mut state.health);
-                }
+                state.health = state.health.after_end();
             }
             (state.pid, state.monitor, state.frozen_by, state.restarter) = (None, None, None, None);
             (state.target, state.address, state.addresses, state.ports) = Default::default();
@@ -168,7 +165,7 @@ fn as_it_looks(engine: &Engine, mut row: ContainerRow) -> ContainerRow {
     if claims_life(row.state.status) && !is_alive(&row) && !is_looked_after(&row) {
         row.state.status = Status::Exited;
         row.state.exit_code = i32::from(UNSEEN_END);
-        row.state.finished_at = engine.reader().ok().map(nanos);
+        row.state.finished_at = engine.reader().ok().map(|store| store.now().to_nanos());
         row.state.pid = None;
     }
     row

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use wharfie_runtime::{
-    Bind, Capabilities, Device, Files, Mount, MountKind as RuntimeMount, Network, Outlet, Process, Propagation, Rlimit,
-    Rootfs, Seccomp, Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,
+    Bind, Capabilities, Device, Files, Mount, MountKind as RuntimeMount, Network, Outlet, Process, Propagation, Rootfs,
+    Seccomp, Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,
 };
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
 use super::is_alive;
 use super::settings::{MountKind, MountPoint, Settings};
+use super::words::{DeviceMapping, HostAddress, Namespace, NetworkMode, SecurityOption, Ulimit};
 use crate::error::{Error, Result};
 
 /// The runtime's description of a container's start.
@@ -48,7 +50,7 @@ pub(crate) fn spec(
             Some((id, _)) => files_of(store, id),
             None => files(store, row, settings, &network, &linked.hosts)?,
         },
-        devices: settings.devices.iter().map(|text| device(text)).collect(),
+        devices: settings.devices.iter().map(device).collect(),
         sysctls: sysctls(settings, &network),
         network,
         sharing: Sharing {
@@ -60,10 +62,10 @@ pub(crate) fn spec(
         },
         resources: settings.resources.clone(),
         cgroup_parent: Some(settings.cgroup_parent.clone()).filter(|parent| !parent.is_empty()),
-        security: security(settings)?,
+        security: security(settings),
         shm_size: match settings.shm_size {
             // A namespace of its own that nothing can be shared through.
-            _ if settings.ipc_mode == "none" => 0,
+            _ if settings.ipc_mode == Namespace::None => 0,
             0 => Spec::default().shm_size,
             size => size,
         },
@@ -131,28 +133,25 @@ pub(super) fn process(settings: &Settings, size: Option<Size>) -> Result<Process
         groups: settings.group_add.clone(),
         terminal: settings.tty.then(|| size.unwrap_or_default()),
         capabilities,
-        no_new_privileges: settings.security_opt.iter().any(|option| {
-            matches!(option.as_str(), "no-new-privileges" | "no-new-privileges=true" | "no-new-privileges:true")
-        }),
-        rlimits: settings.ulimits.iter().map(|text| Rlimit::parse(text)).collect::<Result<_, _>>()?,
+        no_new_privileges: settings.security_opt.contains(&SecurityOption::NoNewPrivileges(true)),
+        rlimits: settings.ulimits.iter().map(Ulimit::to_runtime).collect(),
         oom_score_adj: settings.oom_score_adj,
     })
 }
 
-fn security(settings: &Settings) -> Result<Security> {
+fn security(settings: &Settings) -> Security {
     let mut security = Security { privileged: settings.privileged, ..Security::default() };
     for option in &settings.security_opt {
-        let (name, value) = option.split_once(['=', ':']).unwrap_or((option, ""));
-        match (name, value) {
-            ("seccomp", "unconfined") => security.seccomp = Seccomp::Unconfined,
-            ("seccomp", profile) => security.seccomp = Seccomp::Profile(profile.to_owned()),
-            ("systempaths", "unconfined") => security.mask_paths = false,
-            // Labels of mandatory access control are the machine's business; without it there is nothing to label.
-            ("no-new-privileges" | "apparmor" | "label", _) => {}
-            _ => return Err(Error::Container(format!("invalid --security-opt: {option:?}"))),
+        match option {
+            SecurityOption::SeccompUnconfined => security.seccomp = Seccomp::Unconfined,
+            SecurityOption::SeccompBuiltin => security.seccomp = Seccomp::Default,
+            SecurityOption::Seccomp(profile) => security.seccomp = Seccomp::Profile(profile.clone()),
+            SecurityOption::SystemPathsUnconfined => security.mask_paths = false,
+            // The first is the process's; for the others there is nothing to label here.
+            SecurityOption::NoNewPrivileges(_) | SecurityOption::Label(_) | SecurityOption::AppArmor(_) => {}
         }
     }
-    Ok(security)
+    security
 }
 
 fn mounts(store: &Store, settings: &Settings) -> Result<Vec<Mount>> {
@@ -178,38 +177,29 @@ fn bind(mount: &MountPoint) -> Bind {
     Bind { propagation, ..Bind::new(&mount.source) }
 }
 
-fn device(text: &str) -> Device {
-    let mut parts = text.split(':');
-    let source = parts.next().unwrap_or_default();
-    let (mut target, mut access) = (source, "rwm");
-    for part in parts {
-        if part.starts_with('/') { target = part } else { access = part }
-    }
-    Device { source: source.into(), target: target.into(), access: access.to_owned() }
+fn device(mapping: &DeviceMapping) -> Device {
+    let DeviceMapping { source, target, access } = mapping;
+    Device { source: source.into(), target: target.into(), access: access.clone() }
 }
 
-fn share(store: &Store, mode: &str, namespace: &str) -> Result<Share> {
+fn share(store: &Store, mode: &Namespace, namespace: &str) -> Result<Share> {
     match mode {
-        "" | "private" | "shareable" => Ok(Share::Private),
-        "none" if namespace == "ipc" => Ok(Share::Private),
-        "host" => Ok(Share::Host),
-        other => match other.strip_prefix("container:") {
-            Some(name) => {
-                if namespace == "ipc" {
-                    check_shareable(store, name)?;
-                }
-                Ok(Share::Namespace(namespace_of(store, name, namespace)?))
+        Namespace::Default | Namespace::Private | Namespace::Shareable | Namespace::None => Ok(Share::Private),
+        Namespace::Host => Ok(Share::Host),
+        Namespace::Container(name) => {
+            if namespace == "ipc" {
+                check_shareable(store, name)?;
             }
-            None => Err(Error::Container(format!("invalid {namespace} mode: {other}"))),
-        },
+            Ok(Share::Namespace(namespace_of(store, name, namespace)?))
+        }
     }
 }
 
 /// A container's memory is its own unless it offers it, as with docker.
 fn check_shareable(store: &Store, name: &str) -> Result<()> {
     let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
-    match super::settings_of(&row)?.ipc_mode.as_str() {
-        "" | "private" | "none" => Err(Error::Container(format!(
+    match super::settings_of(&row)?.ipc_mode {
+        Namespace::Default | Namespace::Private | Namespace::None => Err(Error::Container(format!(
             "cannot join IPC of a container {}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)",
             row.id
         ))),
@@ -227,7 +217,7 @@ pub(super) fn namespace_of(store: &Store, name: &str, namespace: &str) -> Result
 
 /// Id and settings of the container whose network this one has.
 fn donor(store: &Store, settings: &Settings) -> Result<Option<(String, Settings)>> {
-    let Some(name) = settings.network.strip_prefix("container:") else { return Ok(None) };
+    let NetworkMode::Container(name) = &settings.network else { return Ok(None) };
     let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
     let theirs = super::settings_of(&row)?;
     Ok(Some((row.id, theirs)))
@@ -257,15 +247,13 @@ fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Netwo
             .to_owned(),
     };
     for extra in &settings.extra_hosts {
-        if let Some((name, address)) = extra.split_once([':', '=']) {
-            let address = match (address, network) {
-                ("host-gateway", Network::Bridge(place)) => &place.gateway.to_string(),
-                ("host-gateway", Network::Outlet(_)) => &super::network::host_address().to_string(),
-                ("host-gateway", _) => "127.0.0.1",
-                _ => address,
-            };
-            writeln!(hosts, "{address}\t{name}").expect("a string accepts every write");
-        }
+        let address = match (extra.address, network) {
+            (HostAddress::Ip(address), _) => address,
+            (HostAddress::Gateway, Network::Bridge(place)) => place.gateway.into(),
+            (HostAddress::Gateway, Network::Outlet(_)) => super::network::host_address(),
+            (HostAddress::Gateway, _) => Ipv4Addr::LOCALHOST.into(),
+        };
+        writeln!(hosts, "{address}\t{}", extra.name).expect("a string accepts every write");
     }
     if let Some(address) = super::network::address(network) {
         let names = match settings.domainname.as_str() {
@@ -325,7 +313,7 @@ const PUBLIC_SERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
 /// from a network of the container's own, unless its way out answers for them.
 fn resolver(settings: &Settings, host: &str, network: &Network) -> String {
     let is_host = matches!(network, Network::Host);
-    let mut servers = settings.dns.clone();
+    let mut servers: Vec<String> = settings.dns.iter().map(ToString::to_string).collect();
     if servers.is_empty() && matches!(network, Network::Outlet(_)) {
         servers.push(Outlet::NAME_SERVER.to_string());
     }

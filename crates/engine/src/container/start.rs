@@ -10,11 +10,12 @@ use signal_hook::iterator::Signals;
 use wharfie_content::{Event, Observer, Warning};
 use wharfie_runtime::proxy::Proxy;
 use wharfie_runtime::{Exit, Foreign, Io, Size, Started};
+use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, ContainerState, Status};
-use wharfie_store::{ContainerLock, Store};
 
 use super::settings::{Restart, Settings};
 use super::settle::{networks_of, us};
+use super::words::LogDriver;
 use super::{is_alive, log, network, settings_of, spec};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -114,7 +115,7 @@ impl Engine {
         warnings.extend(place.warning);
         let target = started.target().map(|target| serde_json::to_string(&target)).transpose();
         let target = target.map_err(Error::Document)?.unwrap_or_default();
-        let now = nanos(store);
+        let now = store.now().to_nanos();
         let us = us();
         store.change_container(&row.id, |state| {
             *state = ContainerState {
@@ -129,7 +130,7 @@ impl Engine {
                 monitor_started: us.started,
                 started_at: Some(now),
                 restarts: state.restarts,
-                health: super::health::at_first(settings).to_owned(),
+                health: super::health::at_first(settings),
                 ..ContainerState::default()
             };
         })?;
@@ -153,7 +154,7 @@ impl Engine {
         let store = self.writer()?;
         self.withdraw(row, settings);
         self.write_end(row, end.exit.code());
-        let now = nanos(store);
+        let now = store.now().to_nanos();
         let written = store.change_container(&row.id, |state| {
             let next = next.filter(|_| !state.is_stopped_by_user);
             state.status = if next.is_some() { Status::Restarting } else { Status::Exited };
@@ -163,9 +164,7 @@ impl Engine {
             state.exit_code = i32::from(end.exit.code());
             state.oom_killed = end.oom_killed;
             state.frozen_by = None;
-            if !state.health.is_empty() {
-                "unhealthy".clone_into(&mut state.health);
-            }
+            state.health = state.health.after_end();
             (state.target, state.address, state.addresses, state.ports) = Default::default();
             match state.restarter {
                 // Whoever stops it to start it again answers for it now.
@@ -211,7 +210,7 @@ impl Engine {
     ) -> Result<u8> {
         let settings = settings_of(row)?;
         let launch = Launch { volatile: settings.auto_remove, die_with_us: true, size: None };
-        let is_logged = !settings.auto_remove && settings.log_driver != "none";
+        let is_logged = !settings.auto_remove && settings.log_driver != LogDriver::None;
         // Another runtime complains on the container's own streams before it gives up: we say it, and once.
         let is_terminal = super::streams::has_terminal(streams.stdout, streams.stderr);
         let is_piped = is_logged || is_terminal || settings.runtime.is_some();
@@ -340,11 +339,6 @@ pub fn start_failure(why: &Error) -> i32 {
         ) => 126,
         _ => 128,
     }
-}
-
-pub(crate) fn nanos(store: &Store) -> i64 {
-    let now = store.now();
-    now.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(now.nanos))
 }
 
 fn ours(stream: std::os::fd::BorrowedFd<'_>) -> Result<OwnedFd> {

@@ -24,6 +24,7 @@ impl Engine {
     /// # Errors
     /// In docker's words, when they contradict each other or what the container has; when a limit cannot be set.
     pub fn update(&self, name: &str, update: &Update) -> Result<()> {
+        super::judge::resources(&update.resources)?;
         let (_lock, row) = self.locked(name)?;
         let mut settings = settings_of(&row)?;
         let refused = |why: &str| Err(Error::Container(format!("Cannot update container {}: {why}", row.id)));
@@ -47,9 +48,16 @@ impl Engine {
         {
             let parent = Some(settings.cgroup_parent.as_str()).filter(|parent| !parent.is_empty());
             let is_frozen = row.state.status == Status::Paused;
-            target.cgroup = target.cgroup.update(parent, &row.id, &update.resources, &merged, is_frozen)?;
-            let target = serde_json::to_string(&target).map_err(Error::Document)?;
-            self.writer()?.change_container(&row.id, |state| state.target.clone_from(&target))?;
+            match target.cgroup.update(parent, &row.id, &update.resources, &merged, is_frozen) {
+                Ok(cgroup) => {
+                    target.cgroup = cgroup;
+                    let target = serde_json::to_string(&target).map_err(Error::Document)?;
+                    self.writer()?.change_container(&row.id, |state| state.target.clone_from(&target))?;
+                }
+                // It ended meanwhile, and its cgroup with it: the limits are its next run's.
+                Err(_) if !self.container(&row.id).is_ok_and(|now| is_alive(&now)) => {}
+                Err(why) => return Err(why.into()),
+            }
         }
         settings.resources = merged;
         self.set_settings(&row, &settings)
@@ -61,7 +69,10 @@ fn merge(old: &Resources, new: &Resources) -> Resources {
         memory: new.memory.or(old.memory),
         memory_swap: new.memory_swap.or(old.memory_swap),
         memory_reservation: new.memory_reservation.or(old.memory_reservation),
-        milli_cpus: new.milli_cpus.or(old.milli_cpus),
+        // Two ways to say one thing: the new one replaces the other.
+        milli_cpus: new.milli_cpus.or(old.milli_cpus.filter(|_| new.cpu_quota.is_none() && new.cpu_period.is_none())),
+        cpu_quota: new.cpu_quota.or(old.cpu_quota.filter(|_| new.milli_cpus.is_none())),
+        cpu_period: new.cpu_period.or(old.cpu_period.filter(|_| new.milli_cpus.is_none())),
         cpu_shares: new.cpu_shares.or(old.cpu_shares),
         cpuset_cpus: new.cpuset_cpus.clone().or_else(|| old.cpuset_cpus.clone()),
         cpuset_mems: new.cpuset_mems.clone().or_else(|| old.cpuset_mems.clone()),

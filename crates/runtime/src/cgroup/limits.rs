@@ -70,17 +70,11 @@ fn settings(resources: &Resources) -> Vec<Setting> {
             false,
         );
     }
-    if let Some(milli) = resources.milli_cpus {
-        // A thousandth of a processor is 100 µs of every 100 ms.
-        let quota = milli.saturating_mul(PERIOD_MICROS / 1000).max(MIN_QUOTA_MICROS);
-        set("cpus", "cpu", ("cpu.cfs_period_us", PERIOD_MICROS.to_string()), ("", String::new()), false);
-        set(
-            "cpus",
-            "cpu",
-            ("cpu.cfs_quota_us", quota.to_string()),
-            ("cpu.max", format!("{quota} {PERIOD_MICROS}")),
-            false,
-        );
+    if let Some((quota, period)) = resources.cpu_time() {
+        let quota = quota.map(|quota| quota.max(MIN_QUOTA_MICROS).to_string());
+        let (one, two) = (quota.clone().unwrap_or("-1".to_owned()), quota.unwrap_or("max".to_owned()));
+        set("cpus", "cpu", ("cpu.cfs_period_us", period.to_string()), ("", String::new()), false);
+        set("cpus", "cpu", ("cpu.cfs_quota_us", one), ("cpu.max", format!("{two} {period}")), false);
     }
     if let Some(shares) = resources.cpu_shares {
         let weight = 1 + (shares.clamp(2, 262_144) - 2) * 9_999 / 262_142;
@@ -109,8 +103,6 @@ fn settings(resources: &Resources) -> Vec<Setting> {
     all
 }
 
-/// 100 ms: docker's.
-const PERIOD_MICROS: u64 = 100_000;
 /// The kernel refuses less.
 const MIN_QUOTA_MICROS: u64 = 1_000;
 
@@ -144,6 +136,16 @@ mod tests {
             &Resources { milli_cpus: Some(1500), ..Resources::default() },
             &[("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "150000")],
             &[("cpu.max", "150000 100000")],
+        );
+        check(
+            &Resources { cpu_quota: Some(5000), cpu_period: Some(20_000), ..Resources::default() },
+            &[("cpu.cfs_period_us", "20000"), ("cpu.cfs_quota_us", "5000")],
+            &[("cpu.max", "5000 20000")],
+        );
+        check(
+            &Resources { cpu_period: Some(20_000), ..Resources::default() },
+            &[("cpu.cfs_period_us", "20000"), ("cpu.cfs_quota_us", "-1")],
+            &[("cpu.max", "max 20000")],
         );
         check(
             &Resources { cpu_shares: Some(1024), pids: Some(7), ..Resources::default() },

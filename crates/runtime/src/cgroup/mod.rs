@@ -223,7 +223,7 @@ fn is_needed(controller: &str, spec: &Spec, has_version2: bool) -> bool {
 /// Controllers that are there for certain limits only.
 fn is_for(controller: &str, resources: &Resources) -> bool {
     match controller {
-        "cpu" => resources.milli_cpus.is_some() || resources.cpu_shares.is_some(),
+        "cpu" => resources.cpu_time().is_some() || resources.cpu_shares.is_some(),
         "cpuset" => resources.cpuset_cpus.is_some() || resources.cpuset_mems.is_some(),
         "blkio" => resources.blkio_weight.is_some(),
         _ => false,

@@ -51,15 +51,15 @@ enum Open {
 }
 
 /// Ports that are taken, before there is a container to lead to: a port in use must fail before anything starts.
+#[derive(Default)]
 pub struct Reserved(Vec<(Publish, Open)>);
 
-/// Takes the ports.
-///
-/// # Errors
-/// In docker's words, when one of them is in use.
-pub fn reserve(ports: &[Publish]) -> Result<Reserved> {
-    let mut all = Vec::new();
-    for port in ports {
+impl Reserved {
+    /// Takes one more.
+    ///
+    /// # Errors
+    /// In docker's words, when it is in use.
+    pub fn add(&mut self, port: Publish) -> Result<()> {
         let at = SocketAddr::new(port.host, port.host_port);
         let failed = |why: io::Error| {
             let reason = match why.kind() {
@@ -83,12 +83,10 @@ pub fn reserve(ports: &[Publish]) -> Result<Reserved> {
                 (Open::Udp(socket), actual)
             }
         };
-        all.push((Publish { host_port: actual.port(), ..*port }, open));
+        self.0.push((Publish { host_port: actual.port(), ..port }, open));
+        Ok(())
     }
-    Ok(Reserved(all))
-}
 
-impl Reserved {
     /// The ports, with the numbers that they got.
     pub fn ports(&self) -> Vec<Publish> {
         self.0.iter().map(|(port, _)| *port).collect()
@@ -272,6 +270,12 @@ mod tests {
 
     use super::*;
 
+    fn reserved(port: Publish) -> Reserved {
+        let mut reserved = Reserved::default();
+        reserved.add(port).unwrap();
+        reserved
+    }
+
     fn publish(host_port: u16, port: u16, protocol: Protocol) -> Publish {
         Publish { host: Ipv4Addr::LOCALHOST.into(), host_port, port, protocol }
     }
@@ -280,7 +284,7 @@ mod tests {
     fn connections_go_through_and_ports_close() {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = server.local_addr().unwrap().port();
-        let proxy = reserve(&[publish(0, port, Protocol::Tcp)]).unwrap().lead_to(Ipv4Addr::LOCALHOST).unwrap();
+        let proxy = reserved(publish(0, port, Protocol::Tcp)).lead_to(Ipv4Addr::LOCALHOST).unwrap();
         let front = proxy.ports()[0].host_port;
         let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, front)).unwrap();
         client.write_all(b"question").unwrap();
@@ -292,7 +296,7 @@ mod tests {
         drop(inside);
         client.read_to_string(&mut text).unwrap();
         assert_eq!(text, "questionanswer");
-        let taken = reserve(&[publish(front, 1, Protocol::Tcp)]).err().unwrap().to_string();
+        let taken = Reserved::default().add(publish(front, 1, Protocol::Tcp)).unwrap_err().to_string();
         assert!(taken.contains("port is already allocated"), "{taken}");
     }
 
@@ -300,7 +304,7 @@ mod tests {
     fn datagrams_find_their_way_back() {
         let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = server.local_addr().unwrap().port();
-        let proxy = reserve(&[publish(0, port, Protocol::Udp)]).unwrap().lead_to(Ipv4Addr::LOCALHOST).unwrap();
+        let proxy = reserved(publish(0, port, Protocol::Udp)).lead_to(Ipv4Addr::LOCALHOST).unwrap();
         let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         client.send_to(b"ping", (Ipv4Addr::LOCALHOST, proxy.ports()[0].host_port)).unwrap();
         let mut buffer = [0; 16];

@@ -84,11 +84,11 @@ fn a_paused_container_stands_still() {
 #[test]
 fn ulimits_are_set_and_clamped() {
     let container = Container::shell("ulimit -n; ulimit -Hn").with(|spec| {
-        spec.process.rlimits = vec![Rlimit::parse("nofile=100:200").unwrap()];
+        spec.process.rlimits = vec![Rlimit { name: "nofile".to_owned(), soft: 100, hard: 200 }];
     });
     container.says("100\n200");
     let container = Container::shell("ulimit -Hn").with(|spec| {
-        spec.process.rlimits = vec![Rlimit::parse("nofile=1048576").unwrap()];
+        spec.process.rlimits = vec![Rlimit { name: "nofile".to_owned(), soft: 1_048_576, hard: 1_048_576 }];
     });
     let started = wharfie_runtime::start(&container.spec, Vec::new(), Default::default(), init()).unwrap();
     let is_clamped = started.warnings.iter().any(|warning| matches!(warning, Warning::RlimitClamped { .. }));

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::process::Command;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use wharfie_runtime::proxy::{Protocol, Publish, reserve};
+use wharfie_runtime::proxy::{Protocol, Publish, Reserved};
 use wharfie_runtime::{Cgroup, Exit, Network, Subnet, cleanup};
 
 use crate::harness::{Container, Running, skipped};
@@ -65,7 +65,8 @@ fn containers_have_an_address_a_way_out_and_neighbours() {
 fn published_ports_lead_in() {
     on_a_machine_of_its_own(|subnet| {
         let publish = Publish { host: Ipv4Addr::LOCALHOST.into(), host_port: 0, port: 80, protocol: Protocol::Tcp };
-        let reserved = reserve(&[publish]).unwrap();
+        let mut reserved = Reserved::default();
+        reserved.add(publish).unwrap();
         let container = bridged("echo up; nc -ll -p 80 -e cat", subnet);
         let Network::Bridge(place) = container.spec.network.clone() else { panic!("it is bridged") };
         let mut running: Running = container.spawn();

@@ -39,7 +39,7 @@ fn runc_sees_what_we_see() {
             |spec| {
                 spec.process.user = "app".to_owned();
                 spec.process.cwd = "/tmp".to_owned();
-                spec.process.rlimits = vec![Rlimit::parse("nofile=64:128").unwrap()];
+                spec.process.rlimits = vec![Rlimit { name: "nofile".to_owned(), soft: 64, hard: 128 }];
             },
         ),
     );

@@ -6,8 +6,9 @@ use wharfie_engine::container::list::status_word;
 use wharfie_engine::container::network::open_ports;
 use wharfie_engine::container::settings::{OWN_RUNTIME, Restart, Settings};
 use wharfie_engine::container::settings_of;
+use wharfie_engine::container::words::{Namespace, NetworkMode};
 use wharfie_oci::Timestamp;
-use wharfie_store::containers::{ContainerRow, Status};
+use wharfie_store::containers::{ContainerRow, Health, Status};
 
 use crate::commands::Run;
 use crate::commands::image::document::container_config;
@@ -40,8 +41,8 @@ fn time(nanos: Option<i64>) -> Value {
     Value::Time(moment(nanos.map_or(Timestamp::ZERO, Timestamp::from_nanos)))
 }
 
-fn texts(list: &[String]) -> Value {
-    if list.is_empty() { Value::List(None) } else { Value::list(list.iter().map(Value::str)) }
+fn texts<T: ToString>(list: &[T]) -> Value {
+    if list.is_empty() { Value::List(None) } else { Value::list(list.iter().map(|word| Value::from(word.to_string()))) }
 }
 
 fn integer(number: u64) -> Value {
@@ -107,7 +108,7 @@ fn state(row: &ContainerRow) -> Value {
         Field::new("StartedAt", time(state.started_at)),
         Field::new("FinishedAt", time(state.finished_at)),
     ];
-    if !state.health.is_empty() {
+    if state.health != Health::Unchecked {
         fields.push(Field::new(
             "Health",
             Value::document(vec![Field::new("Status", state.health.as_str()), Field::new("Log", Value::list([]))]),
@@ -154,20 +155,20 @@ fn host_config(settings: &Settings) -> Value {
         Value::document(vec![Field::new("Name", settings.restart.name()), Field::new("MaximumRetryCount", retries)]);
     let ports = Value::map(settings.ports.iter().map(|port| {
         let binding = Value::document(vec![
-            Field::new("HostIp", port.address.as_str()),
+            Field::new("HostIp", port.address_text()),
             Field::new("HostPort", port.host.to_string()),
         ]);
-        (format!("{}/{}", port.container, port.protocol), Value::list([binding]))
+        (port.inside(), Value::list([binding]))
     }));
     let log = Value::document(vec![
-        Field::new("Type", if settings.log_driver.is_empty() { "json-file" } else { &settings.log_driver }),
+        Field::new("Type", settings.log_driver.to_string()),
         Field::new("Config", Value::map::<String>([])),
     ]);
     let resources = &settings.resources;
     Value::document(vec![
         Field::new("Binds", texts(&binds)),
         Field::new("LogConfig", log),
-        Field::new("NetworkMode", settings.network.as_str()),
+        Field::new("NetworkMode", settings.network.to_string()),
         Field::new("PortBindings", ports),
         Field::new("RestartPolicy", restart),
         Field::new("AutoRemove", settings.auto_remove),
@@ -178,13 +179,16 @@ fn host_config(settings: &Settings) -> Value {
         Field::new("DnsSearch", texts(&settings.dns_search)),
         Field::new("ExtraHosts", texts(&settings.extra_hosts)),
         Field::new("GroupAdd", texts(&settings.group_add)),
-        Field::new("IpcMode", if settings.ipc_mode.is_empty() { "private" } else { &settings.ipc_mode }),
-        Field::new("PidMode", settings.pid_mode.as_str()),
+        Field::new(
+            "IpcMode",
+            if settings.ipc_mode == Namespace::Default { "private".to_owned() } else { settings.ipc_mode.to_string() },
+        ),
+        Field::new("PidMode", settings.pid_mode.to_string()),
         Field::new("Privileged", settings.privileged),
         Field::new("PublishAllPorts", settings.publish_all),
         Field::new("ReadonlyRootfs", settings.read_only),
         Field::new("SecurityOpt", texts(&settings.security_opt)),
-        Field::new("UTSMode", settings.uts_mode.as_str()),
+        Field::new("UTSMode", settings.uts_mode.to_string()),
         Field::new("ShmSize", integer(if settings.shm_size > 0 { settings.shm_size } else { 64 << 20 })),
         Field::new("Runtime", settings.runtime.as_ref().map_or(OWN_RUNTIME, |runtime| &runtime.name)),
         Field::new("Memory", integer(resources.memory.unwrap_or_default())),
@@ -231,10 +235,10 @@ fn network(cx: &Context, row: &ContainerRow, settings: &Settings) -> Value {
     }
     for port in open_ports(row) {
         let binding = Value::document(vec![
-            Field::new("HostIp", port.address.as_str()),
+            Field::new("HostIp", port.address_text()),
             Field::new("HostPort", port.host.to_string()),
         ]);
-        ports.entry(format!("{}/{}", port.container, port.protocol)).or_default().push(binding);
+        ports.entry(port.inside()).or_default().push(binding);
     }
     let ports = Value::map(ports.into_iter().map(|(port, bindings)| {
         let value = if bindings.is_empty() { Value::Nil } else { Value::list(bindings) };
@@ -261,8 +265,8 @@ fn network(cx: &Context, row: &ContainerRow, settings: &Settings) -> Value {
         ]);
         endpoints.push((one.network, document));
     }
-    if endpoints.is_empty() && !settings.network.starts_with("container:") {
-        endpoints.push((settings.network.clone(), Value::document(vec![Field::new("IPAddress", "")])));
+    if endpoints.is_empty() && !matches!(settings.network, NetworkMode::Container(_)) {
+        endpoints.push((settings.network.to_string(), Value::document(vec![Field::new("IPAddress", "")])));
     }
     Value::document(vec![
         Field::new("Ports", ports),

@@ -9,9 +9,9 @@ use wharfie_engine::container::streams;
 use wharfie_runtime::{Error as RuntimeError, Size, Started};
 
 use super::checks;
-use super::options::environment;
 use super::run::start_failure;
 use super::terminal::{self, Session};
+use super::variables::environment;
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};

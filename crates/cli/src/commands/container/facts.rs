@@ -67,8 +67,7 @@ fn port(cx: &Context, matches: &Matches) -> Result {
     let wanted = matches.arg(1).map(|text| if text.contains('/') { text.to_owned() } else { format!("{text}/tcp") });
     let mut text = String::new();
     for port in open_ports(&row) {
-        let inside = format!("{}/{}", port.container, port.protocol);
-        let address = &port.address;
+        let (inside, address) = (port.inside(), port.address_text());
         match &wanted {
             None => text.push_str(&format!("{inside} -> {address}:{}\n", port.host)),
             Some(wanted) if *wanted == inside => text.push_str(&format!("{address}:{}\n", port.host)),

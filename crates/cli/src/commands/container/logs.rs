@@ -6,6 +6,8 @@ use std::time::Duration;
 use wharfie_engine::container::log::{Reader, Record};
 use wharfie_store::containers::Status;
 
+use wharfie_engine::container::words::LogDriver;
+
 use crate::commands::Run;
 use crate::compat;
 use crate::context::Context;
@@ -48,7 +50,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let engine = cx.engine()?;
     let row = engine.container(&matches.args()[0])?;
     let daemon = |why: String| Failure::new(format!("{}{why}", compat::DAEMON));
-    if wharfie_engine::container::settings_of(&row)?.log_driver == "none" {
+    if wharfie_engine::container::settings_of(&row)?.log_driver == LogDriver::None {
         return Err(daemon("configured logging driver does not support reading".to_owned()));
     }
     let limit = |name: &str| -> Result<Option<String>> {

@@ -3,7 +3,7 @@
 use wharfie_engine::container::list::{ListContainers, ListedContainer, status_word};
 use wharfie_engine::container::network::open_ports;
 use wharfie_oci::Timestamp;
-use wharfie_store::containers::{ContainerState, Status};
+use wharfie_store::containers::{ContainerState, Health, Status};
 
 use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::context::{Context, moment};
@@ -117,7 +117,7 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
     let volumes = settings.mounts.iter().filter(|mount| mount.kind.as_str() == "volume").count();
     let mut networks: Vec<String> = settings.attachments().into_iter().map(|one| one.network).collect();
     if networks.is_empty() {
-        networks.push(settings.network.clone());
+        networks.push(settings.network.to_string());
     }
     Value::row(
         "*formatter.ContainerContext",
@@ -151,8 +151,8 @@ pub(crate) fn status(cx: &Context, state: &ContainerState) -> String {
         |nanos: Option<i64>| age::between(moment(Timestamp::from_nanos(nanos.unwrap_or_default())), cx.jiff_now());
     match state.status {
         Status::Created => "Created".to_owned(),
-        Status::Running if !state.health.is_empty() => {
-            let health = if state.health == "starting" { "health: starting" } else { &state.health };
+        Status::Running if state.health != Health::Unchecked => {
+            let health = if state.health == Health::Starting { "health: starting" } else { state.health.as_str() };
             format!("Up {} ({health})", since(state.started_at))
         }
         Status::Running => format!("Up {}", since(state.started_at)),

@@ -3,10 +3,12 @@
 pub mod changes;
 mod checks;
 pub mod cp;
+mod create_flags;
 pub mod document;
 pub mod exec;
 pub mod facts;
 pub mod lifecycle;
+pub mod limits;
 pub mod logs;
 pub mod ls;
 pub mod monitor;
@@ -20,6 +22,7 @@ pub mod run;
 pub mod stats;
 mod terminal;
 pub mod update;
+mod variables;
 pub mod volume;
 
 use crate::commands::Run;

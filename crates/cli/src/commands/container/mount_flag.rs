@@ -1,7 +1,13 @@
 //! `--mount type=…,source=…,target=…`.
 
+use std::collections::BTreeSet;
+
 use wharfie_engine::container::settings::{MountKind, MountPoint};
 use wharfie_engine::container::volumes::VolumeDetails;
+
+use super::limits;
+use super::mounts::{PROPAGATION, ROOT, is_root};
+use crate::compat::DAEMON;
 
 /// Reads one `--mount`.
 ///
@@ -16,6 +22,8 @@ pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails), String> 
         read_only: false,
         options: Vec::new(),
     };
+    // Which kinds of options were given, whatever they say.
+    let mut families = BTreeSet::new();
     for field in spec.split(',') {
         let (key, value) = field.split_once('=').map_or((field, None), |(key, value)| (key, Some(value)));
         let need = || value.ok_or_else(|| format!("invalid field '{field}' must be a key=value pair"));
@@ -24,7 +32,9 @@ pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails), String> 
             Some("false" | "0") => Ok(false),
             Some(other) => Err(format!("invalid value for {key}: {other}")),
         };
-        match key.to_ascii_lowercase().as_str() {
+        let key = key.to_ascii_lowercase();
+        families.extend(["volume-", "bind-", "tmpfs-"].into_iter().filter(|family| key.starts_with(family)));
+        match key.as_str() {
             "type" => {
                 mount.kind = match need()? {
                     "bind" => MountKind::Bind,
@@ -44,8 +54,16 @@ pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails), String> 
                 }
             }
             "bind-propagation" => mount.options.push(need()?.to_owned()),
-            "tmpfs-size" => mount.options.push(format!("size={}", need()?)),
-            "tmpfs-mode" => mount.options.push(format!("mode={}", need()?)),
+            "tmpfs-size" => {
+                let size = need()?;
+                let bytes = limits::bytes(size).ok_or_else(|| format!("invalid value for {key}: {size}"))?;
+                mount.options.push(format!("size={bytes}"));
+            }
+            "tmpfs-mode" => {
+                let mode = need()?;
+                let bits = u32::from_str_radix(mode, 8).map_err(|_| format!("invalid value for {key}: {mode}"))?;
+                mount.options.push(format!("mode={bits:o}"));
+            }
             "volume-label" => {
                 let (name, value) = pair(need()?);
                 details.labels.insert(name, value);
@@ -58,7 +76,7 @@ pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails), String> 
                 let driver = need()?;
                 if driver != "local" {
                     let text = format!("error looking up volume plugin {driver}: plugin \"{driver}\" not found");
-                    return Err(format!("{}{text}", crate::compat::DAEMON));
+                    return Err(format!("{}{text}", DAEMON));
                 }
             }
             "consistency" => {
@@ -78,8 +96,9 @@ pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails), String> 
     if mount.target.is_empty() {
         return Err("target is required".to_owned());
     }
-    if mount.kind != MountKind::Volume && details != VolumeDetails::default() {
-        return Err(format!("cannot mix 'volume-*' options with mount type '{}'", mount.kind.as_str()));
+    let own = format!("{}-", mount.kind.as_str());
+    if let Some(family) = families.into_iter().find(|family| *family != own) {
+        return Err(format!("cannot mix '{family}*' options with mount type '{}'", mount.kind.as_str()));
     }
     Ok((mount, details))
 }
@@ -95,19 +114,30 @@ fn pair(text: &str) -> (String, String) {
 /// As [`fields`]; and docker's texts for a source that cannot be mounted.
 pub(crate) fn parse(spec: &str) -> Result<(MountPoint, VolumeDetails), String> {
     let (mut mount, details) = fields(spec)?;
+    let refused = |why: String| {
+        let kind = mount.kind.as_str();
+        Err(format!("{DAEMON}invalid mount config for type \"{kind}\": {why}"))
+    };
+    if !mount.target.starts_with('/') {
+        return refused(format!("invalid mount path: '{}' mount path must be absolute", mount.target));
+    }
+    if is_root(&mount.target) {
+        return refused(ROOT.to_owned());
+    }
+    let is_propagation = |option: &&String| PROPAGATION.contains(&option.as_str());
     match mount.kind {
-        MountKind::Bind if mount.source.is_empty() => {
-            Err("invalid mount config for type \"bind\": field Source must not be empty".to_owned())
+        MountKind::Bind if !mount.options.iter().all(|option| is_propagation(&option)) => {
+            let unknown = mount.options.iter().find(|option| !is_propagation(option)).cloned().unwrap_or_default();
+            refused(format!("invalid propagation mode: {unknown}"))
         }
-        MountKind::Bind if !mount.source.starts_with('/') => Err(format!(
-            "invalid mount config for type \"bind\": invalid mount path: '{}' mount path must be absolute",
-            mount.source
-        )),
-        MountKind::Bind if !std::path::Path::new(&mount.source).exists() => Err(format!(
-            "{}invalid mount config for type \"bind\": bind source path does not exist: {}",
-            crate::compat::DAEMON,
-            mount.source
-        )),
+        MountKind::Tmpfs if !mount.source.is_empty() => refused("field Source must not be specified".to_owned()),
+        MountKind::Bind if mount.source.is_empty() => refused("field Source must not be empty".to_owned()),
+        MountKind::Bind if !mount.source.starts_with('/') => {
+            refused(format!("invalid mount path: '{}' mount path must be absolute", mount.source))
+        }
+        MountKind::Bind if !std::path::Path::new(&mount.source).exists() => {
+            refused(format!("bind source path does not exist: {}", mount.source))
+        }
         MountKind::Volume if mount.source.is_empty() => {
             mount.source = anonymous()?;
             Ok((mount, details))
@@ -132,7 +162,7 @@ mod tests {
         let (mount, _) = parse("type=bind,src=/,dst=/host,readonly").unwrap();
         assert_eq!((mount.kind, mount.source.as_str(), mount.target.as_str()), (MountKind::Bind, "/", "/host"));
         assert!(mount.read_only);
-        assert_eq!(parse("type=tmpfs,target=/t,tmpfs-size=1m").unwrap().0.options, ["size=1m"]);
+        assert_eq!(parse("type=tmpfs,target=/t,tmpfs-size=1m").unwrap().0.options, ["size=1048576"]);
         assert_eq!(parse("source=data,target=/d").unwrap().0.kind, MountKind::Volume);
         assert_eq!(parse("target=/d").unwrap().0.source.len(), 64);
         for bad in ["type=bind,source=/", "type=what,target=/x", "x", "type=bind,source=/no/such/path,target=/x"] {

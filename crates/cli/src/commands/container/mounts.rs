@@ -53,9 +53,9 @@ pub(crate) fn volume(spec: &str) -> Result<Option<MountPoint>, String> {
     Ok(Some(MountPoint { kind, source, target: target.to_owned(), read_only: has(&["ro"]), options }))
 }
 
-const ROOT: &str = "invalid specification: destination can't be '/'";
+pub(super) const ROOT: &str = "invalid specification: destination can't be '/'";
 
-fn is_root(target: &str) -> bool {
+pub(super) fn is_root(target: &str) -> bool {
     target.split('/').all(|part| part.is_empty() || part == ".")
 }
 
@@ -64,7 +64,7 @@ fn refused(spec: &str, kind: &str, why: &str) -> String {
 }
 
 const COPY: &[&str] = &["nocopy"];
-const PROPAGATION: &[&str] = &["private", "rprivate", "shared", "rshared", "slave", "rslave"];
+pub(super) const PROPAGATION: &[&str] = &["private", "rprivate", "shared", "rshared", "slave", "rslave"];
 /// What a mode may say, each of these once.
 const MODES: &[&[&str]] =
     &[&["rw", "ro"], &["z", "Z"], PROPAGATION, COPY, &["consistent", "cached", "delegated", "default"]];

@@ -4,7 +4,7 @@ use wharfie_engine::networks::CreateNetwork;
 
 use super::checks;
 use super::lifecycle::{done, each};
-use super::options::pairs;
+use super::variables::pairs;
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};

@@ -1,7 +1,7 @@
 //! A container's ports on one line, as `ps` shows them: neighbours are drawn together, what has another number outside than
 //! inside comes last.
 
-use wharfie_engine::container::settings::PortBinding;
+use wharfie_engine::container::words::PortBinding;
 
 /// Consecutive ports that are told of as one.
 struct Group {
@@ -15,12 +15,12 @@ struct Group {
 pub(super) fn line<'a>(open: &[PortBinding], exposes: impl Iterator<Item = &'a str>) -> String {
     let mut ports: Vec<(u16, Option<String>, u16, String)> = open
         .iter()
-        .map(|port| (port.container, Some(port.address.clone()), port.host, port.protocol.clone()))
+        .map(|port| (port.container, Some(port.address_text()), port.host.first, port.protocol.to_string()))
         .collect();
     for port in exposes {
         let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
         let Ok(number) = number.parse::<u16>() else { continue };
-        if !open.iter().any(|known| known.container == number && known.protocol == protocol) {
+        if !open.iter().any(|known| known.container == number && known.protocol.to_string() == protocol) {
             ports.push((number, None, 0, protocol.to_owned()));
         }
     }
@@ -64,6 +64,8 @@ fn bracketed(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wharfie_engine::container::words::HostPorts;
+
     use super::*;
 
     #[test]
@@ -73,9 +75,9 @@ mod tests {
                 .iter()
                 .map(|&(address, host, container, protocol)| PortBinding {
                     container,
-                    protocol: protocol.to_owned(),
-                    address: address.to_owned(),
-                    host,
+                    protocol: protocol.parse().unwrap(),
+                    address: address.parse().ok(),
+                    host: HostPorts::one(host),
                 })
                 .collect();
             assert_eq!(line(&open, exposed.iter().copied()), expected);

@@ -5,13 +5,15 @@ use wharfie_engine::container::Create;
 use wharfie_engine::container::monitor::{Detach, Report};
 use wharfie_engine::container::settings::Restart;
 use wharfie_engine::container::start::Streams;
+use wharfie_engine::container::words;
 use wharfie_engine::pull::Pull;
 use wharfie_oci::Reference;
 use wharfie_store::ContainerLock;
 use wharfie_store::containers::ContainerRow;
 
 use super::checks;
-use super::options::{self, create_flags};
+use super::create_flags::{self, create_flags};
+use super::options;
 use super::terminal::{self, Session};
 use crate::commands::Run;
 use crate::compat;
@@ -98,7 +100,7 @@ fn asked(cx: &Context, matches: &Matches) -> Result<Create> {
             125,
         ));
     }
-    options::warn_of_unsupported(cx, matches);
+    create_flags::warn_of_unsupported(cx, matches);
     options::create(cx, matches)
 }
 

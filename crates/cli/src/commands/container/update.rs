@@ -5,7 +5,7 @@ use wharfie_engine::container::update::Update;
 
 use super::checks;
 use super::lifecycle::{done, each};
-use super::options::resources;
+use super::limits::resources;
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -64,7 +64,6 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         return Err(Failure::new("you must provide one or more flags when using this command"));
     }
     let mut changed = resources(matches).map_err(Failure::new)?;
-    checks::minimum_memory(&changed).map_err(Failure::new)?;
     if matches.is_set("pids-limit") && matches.int("pids-limit") <= 0 {
         changed.pids = Some(u64::MAX);
     }

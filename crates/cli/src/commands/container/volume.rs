@@ -125,7 +125,7 @@ fn create(cx: &Context, matches: &Matches) -> Result {
             compat::DAEMON
         )));
     }
-    let map = |name: &str| super::options::pairs(matches.values(name)).into_iter().collect();
+    let map = |name: &str| super::variables::pairs(matches.values(name)).into_iter().collect();
     let details = VolumeDetails { labels: map("label"), options: map("opt") };
     let name = matches.arg(0).or_else(|| matches.value("name"));
     cx.line(&cx.engine()?.create_volume(name, &details)?)
