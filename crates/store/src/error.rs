@@ -127,7 +127,7 @@ impl Error {
     }
 
     /// True if the disk was too full for it.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         match self {
             Self::Metadata { source: rusqlite::Error::SqliteFailure(why, _), .. } => {
                 why.code == rusqlite::ErrorCode::DiskFull || why.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE

@@ -33,4 +33,4 @@ pub use ingest::{Ingest, Ingested};
 pub use lease::Lease;
 pub use mounts::MAX_LAYERS;
 pub use removal::remove_own_tree;
-pub use store::{Options, Store};
+pub use store::{Options, RESERVE_BYTES, Store};

@@ -29,7 +29,7 @@ pub struct MountRow {
 /// What is seen of layers.
 #[derive(Debug, Clone, Copy)]
 pub enum View<'a> {
-    /// The layers alone, read-only.
+    /// The layers alone, read-only: no program in them runs as its owner, and devices are none.
     Image,
     /// A container's changes over them, and further ones go there.
     Writable {
@@ -104,7 +104,12 @@ impl Store {
             fsconfig_create(&fs)?;
             let access = match view {
                 View::Writable { .. } => MountAttrFlags::empty(),
-                View::Image => MountAttrFlags::MOUNT_ATTR_RDONLY,
+                // Who looks at an image runs nothing of it with the image's rights.
+                View::Image => {
+                    MountAttrFlags::MOUNT_ATTR_RDONLY
+                        | MountAttrFlags::MOUNT_ATTR_NOSUID
+                        | MountAttrFlags::MOUNT_ATTR_NODEV
+                }
             };
             fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, access)
         };

@@ -52,7 +52,7 @@ const LOG_PAGES: i64 = 64;
 /// A file that only takes room, so that there is some when the disk is full: freeing writes before it frees.
 pub(crate) const RESERVE: &str = "reserve";
 /// 1 MiB: what the removal of a large image adds to the write-ahead log, several times.
-const RESERVE_BYTES: u64 = 1 << 20;
+pub const RESERVE_BYTES: u64 = 1 << 20;
 /// 64 MiB: a disk with less than this free is not asked for a reserve.
 const PLENTY_BYTES: u64 = 64 << 20;
 

@@ -135,6 +135,32 @@ fn a_disk_that_is_full_to_the_last_byte_can_still_be_freed() {
     run(&["system", "fsck"], b"").succeeds();
 }
 
+/// A container may say or write more than there is room for; it still ends as it ends, and goes.
+#[test]
+fn a_container_that_fills_the_disk_can_be_stopped_and_removed() {
+    let host = host();
+    let Some(disk) = SmallDisk::on(&host, "90M") else { return };
+    let store = disk.store();
+    let run = |words: &[&str]| host.run(&[&["--root", &store], words].concat());
+    host.run_with(&["--root", &store, "load"], &archive(&[(&Image::busybox(), &["box:1"])])).succeeds();
+    for (script, ends_with) in [("trap 'exit 5' TERM; yes & wait", "5"), ("trap 'exit 6' TERM; yes > /all; sleep 1000 & wait", "6")]
+    {
+        run(&["run", "-d", "--name", "web", "--network", "none", "box:1", "sh", "-c", script]).succeeds();
+        // Longer than either needs to fill it.
+        let full = || free(&disk.folder) < 2 << 20;
+        while !full() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        run(&["stop", "web"]).succeeds();
+        let code = run(&["inspect", "-f", "{{.State.ExitCode}}", "web"]);
+        assert_eq!(code.stdout.trim(), ends_with, "{script}: {code:?}");
+        run(&["logs", "--tail", "1", "web"]).succeeds();
+        run(&["rm", "web"]).succeeds();
+        assert!(free(&disk.folder) > 2 << 20, "{script}: {}", free(&disk.folder));
+    }
+}
+
 fn free(folder: &Path) -> u64 {
     let disk = rustix::fs::statvfs(folder).expect("it is mounted");
     disk.f_bavail * disk.f_frsize

@@ -46,7 +46,11 @@ impl Engine {
         let store = self.writer()?;
         let lock = store.lock_container(&id)?.ok_or_else(missing)?;
         let row = store.find_container(&id)?.ok_or_else(missing)?;
-        let row = self.settle(row, &lock)?.ok_or_else(missing)?;
+        let row = match self.settle(row.clone(), &lock) {
+            // Who removes it makes room, which is the only way out.
+            Err(Error::Store(why)) if why.is_full() => as_it_looks(self, row),
+            settled => settled?.ok_or_else(missing)?,
+        };
         Ok((lock, row))
     }
 

@@ -239,3 +239,20 @@ fn the_lock_of_addresses_is_roots_alone() {
     assert_eq!(said, "700\n700\n", "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("Permission denied"), "{output:?}");
 }
+
+#[test]
+fn a_mounted_image_gives_nobody_its_rights() {
+    let Some(host) = box_host() else { return };
+    let place = host.path().join("look");
+    std::fs::create_dir(&place).unwrap();
+    let place = place.to_string_lossy().into_owned();
+    host.run(&["image", "mount", "box:1", &place]).succeeds();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let line = mounts.lines().find(|line| line.contains(&format!(" {place} "))).map(str::to_owned);
+    host.run(&["image", "unmount", &place]).succeeds();
+    let options = line.as_deref().and_then(|line| line.split(' ').nth(5)).unwrap_or_default();
+    // Else every user of the machine could run what is setuid in it.
+    for option in ["ro", "nosuid", "nodev"] {
+        assert!(options.split(',').any(|one| one == option), "{option}: {line:?}");
+    }
+}
