@@ -12,6 +12,7 @@ use crate::process::{output, root, say};
 const ARROWS: &[(&str, &[&str])] = &[
     ("wharfie-oci", &[]),
     ("wharfie-content", &["wharfie-oci"]),
+    ("wharfie-model", &[]),
     ("wharfie-layer", &["wharfie-oci"]),
     ("wharfie-store", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
     ("wharfie-remote", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
@@ -27,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wharfie-remote",
             "wharfie-archive",
             "wharfie-runtime",
+            "wharfie-model",
         ],
     ),
     (
@@ -40,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wharfie-archive",
             "wharfie-runtime",
             "wharfie-engine",
+            "wharfie-model",
         ],
     ),
     ("wharfie-testkit", &["wharfie-oci", "wharfie-layer"]),

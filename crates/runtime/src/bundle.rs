@@ -240,8 +240,8 @@ fn linux(spec: &Spec) -> Result<Value> {
     }
     linux["namespaces"] = json!(namespaces);
     if !spec.security.privileged && spec.security.mask_paths {
-        linux["maskedPaths"] = json!(masks::HIDDEN);
-        linux["readonlyPaths"] = json!(masks::READ_ONLY);
+        linux["maskedPaths"] = json!(masks::HIDDEN_PATHS);
+        linux["readonlyPaths"] = json!(masks::READ_ONLY_PATHS);
     }
     if !spec.security.privileged
         && let Some(filter) = seccomp::describe(&spec.security.seccomp, spec.process.capabilities)?

@@ -39,7 +39,7 @@ pub use cleanup::cleanup;
 pub use error::{Error, Result};
 pub use exit::Exit;
 pub use foreign::Foreign;
-pub use init::init_main;
+pub use init::{HIDDEN_PATHS, READ_ONLY_PATHS, init_main};
 pub use launch::{Io, Started, exec, start};
 pub use memory::{give_memory_back, keep_small};
 pub use net::{Bridge, Helper, MAX_DEVICE_NUMBER, Outlet, Subnet, lead_out, plug, proxy, unplug};

@@ -7,6 +7,7 @@ pub mod json;
 pub mod progress;
 pub mod quote;
 pub mod sanitise;
+pub mod serialize;
 pub mod size;
 pub mod table;
 pub mod template;

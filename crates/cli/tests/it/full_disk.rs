@@ -143,7 +143,8 @@ fn a_container_that_fills_the_disk_can_be_stopped_and_removed() {
     let store = disk.store();
     let run = |words: &[&str]| host.run(&[&["--root", &store], words].concat());
     host.run_with(&["--root", &store, "load"], &archive(&[(&Image::busybox(), &["box:1"])])).succeeds();
-    for (script, ends_with) in [("trap 'exit 5' TERM; yes & wait", "5"), ("trap 'exit 6' TERM; yes > /all; sleep 1000 & wait", "6")]
+    for (script, ends_with) in
+        [("trap 'exit 5' TERM; yes & wait", "5"), ("trap 'exit 6' TERM; yes > /all; sleep 1000 & wait", "6")]
     {
         run(&["run", "-d", "--name", "web", "--network", "none", "box:1", "sh", "-c", script]).succeeds();
         // Longer than either needs to fill it.

@@ -9,7 +9,7 @@ use wharfie_store::volumes::VolumeRow;
 use wharfie_store::{ContainerLock, Store};
 
 use super::random;
-use super::settings::{MountKind, MountPoint, Settings};
+use super::settings::{MountKind, MountOrigin, MountPoint, Settings};
 use super::settle::us;
 use super::volumes::VolumeDetails;
 use super::words::{Namespace, NetworkMode};
@@ -98,6 +98,7 @@ impl Engine {
             None => found.id.short().to_owned(),
         };
         settings.links = links;
+        settings.volumes_from.clone_from(&create.volumes_from);
         settings.config = merged(&image.config.unwrap_or_default(), create);
         if settings.command().is_empty() {
             return Err(Error::NoCommand);
@@ -194,6 +195,7 @@ impl Engine {
             // Memory is a container's own.
             for mut mount in other.mounts.into_iter().filter(|mount| mount.kind != MountKind::Tmpfs) {
                 mount.read_only |= mode == "ro";
+                mount.origin = MountOrigin::Inherited;
                 if !settings.mounts.iter().any(|known| known.target == mount.target) {
                     settings.mounts.push(mount);
                 }
@@ -207,8 +209,9 @@ impl Engine {
         for target in settings.config.volumes.clone().unwrap_or_default().into_keys() {
             if !settings.mounts.iter().any(|mount| mount.target == target) {
                 let source = random::id()?;
-                let (kind, options) = (MountKind::Volume, Vec::new());
-                settings.mounts.push(MountPoint { kind, source, target, read_only: false, options });
+                let (kind, origin) = (MountKind::Volume, MountOrigin::Volume);
+                let mount = MountPoint { kind, source, target, read_only: false, options: Vec::new(), origin };
+                settings.mounts.push(mount);
             }
         }
         Ok(())

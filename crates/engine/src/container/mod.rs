@@ -9,6 +9,7 @@ pub mod exec;
 mod files;
 pub mod freeze;
 pub mod health;
+pub mod inspect;
 mod judge;
 pub mod lifecycle;
 pub mod links;

@@ -99,6 +99,10 @@ pub struct Settings {
     pub oom_score_adj: Option<i32>,
     /// Seconds between asking it to stop and killing it.
     pub stop_timeout: Option<i64>,
+    /// Containers whose mounts it has too, as they were named.
+    pub volumes_from: Vec<String>,
+    /// The file that its id was written to.
+    pub id_file: String,
     /// Who runs it instead of us.
     pub runtime: Option<OtherRuntime>,
 }
@@ -142,6 +146,26 @@ pub struct MountPoint {
     pub read_only: bool,
     /// Options as they were given.
     pub options: Vec<String>,
+    /// Who asked for it.
+    #[serde(default)]
+    pub origin: MountOrigin,
+}
+
+/// Who asked for a mount, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum MountOrigin {
+    /// `-v SOURCE:TARGET`.
+    #[default]
+    Bind,
+    /// `--mount`.
+    Mount,
+    /// `--tmpfs`.
+    Tmpfs,
+    /// `-v TARGET`, or the image.
+    Volume,
+    /// `--volumes-from`.
+    Inherited,
 }
 
 /// What is mounted.

@@ -58,7 +58,7 @@ struct Covers {
 /// Protects and hides, in this order: nothing that is attached here can be written through a place that comes later.
 /// What this kernel does not have needs neither.
 pub(super) fn apply(root: &Root, null: Null) -> Result<()> {
-    for path in READ_ONLY {
+    for path in READ_ONLY_PATHS {
         let Some(place) = open(root, path)? else { continue };
         let failed = |why| failed(path, path)(why);
         let copy = copy(&place, true).map_err(failed)?;
@@ -67,7 +67,7 @@ pub(super) fn apply(root: &Root, null: Null) -> Result<()> {
         attach(&copy, &place).map_err(failed)?;
     }
     let mut covers = Covers { null: null.0, null_is_attached: false, empty: None };
-    for path in HIDDEN {
+    for path in HIDDEN_PATHS {
         hide(root, path, &mut covers)?;
     }
     for cpu in 0..MAX_CPUS {
@@ -122,8 +122,8 @@ fn open(root: &Root, path: &str) -> Result<Option<OwnedFd>> {
 
 /// Major and minor number of the null device.
 const NULL: (u32, u32) = (1, 3);
-/// Docker's masked paths.
-pub(crate) const HIDDEN: &[&str] = &[
+/// What containers do not see of `/proc` and `/sys`: docker's masked paths.
+pub const HIDDEN_PATHS: &[&str] = &[
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",
@@ -137,7 +137,7 @@ pub(crate) const HIDDEN: &[&str] = &[
     "/sys/devices/virtual/powercap",
     "/sys/firmware",
 ];
-/// Docker's read-only paths.
-pub(crate) const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+/// What containers cannot write of `/proc`: docker's read-only paths.
+pub const READ_ONLY_PATHS: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 /// More than any machine has; the first one that is missing ends the search.
 const MAX_CPUS: usize = 8192;

@@ -15,6 +15,7 @@ mod terminal;
 
 pub(crate) use container::become_root;
 
+pub use masks::{HIDDEN_PATHS, READ_ONLY_PATHS};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;

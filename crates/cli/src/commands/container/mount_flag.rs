@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use wharfie_engine::container::settings::{MountKind, MountPoint};
+use wharfie_engine::container::settings::{MountKind, MountOrigin, MountPoint};
 use wharfie_engine::container::volumes::VolumeDetails;
 
 use super::limits;
@@ -21,6 +21,7 @@ pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails), String> 
         target: String::new(),
         read_only: false,
         options: Vec::new(),
+        origin: MountOrigin::Mount,
     };
     // Which kinds of options were given, whatever they say.
     let mut families = BTreeSet::new();

@@ -1,6 +1,6 @@
 //! `-v`, `--tmpfs` and `--volumes-from`: the short forms, judged as docker judges them.
 
-use wharfie_engine::container::settings::{MountKind, MountPoint};
+use wharfie_engine::container::settings::{MountKind, MountOrigin, MountPoint};
 
 use crate::compat::DAEMON;
 
@@ -50,7 +50,8 @@ pub(crate) fn volume(spec: &str) -> Result<Option<MountPoint>, String> {
         MountKind::Bind if !source.starts_with('/') => absolute(source)?,
         _ => source.to_owned(),
     };
-    Ok(Some(MountPoint { kind, source, target: target.to_owned(), read_only: has(&["ro"]), options }))
+    let (target, read_only, origin) = (target.to_owned(), has(&["ro"]), MountOrigin::Bind);
+    Ok(Some(MountPoint { kind, source, target, read_only, options, origin }))
 }
 
 pub(super) const ROOT: &str = "invalid specification: destination can't be '/'";
@@ -101,6 +102,7 @@ pub(crate) fn tmpfs(spec: &str) -> Result<MountPoint, String> {
         target: target.to_owned(),
         read_only: options.iter().any(|option| option == "ro"),
         options,
+        origin: MountOrigin::Tmpfs,
     })
 }
 

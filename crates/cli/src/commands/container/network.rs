@@ -65,18 +65,18 @@ static PRUNE: Command<Run> = Command {
 };
 
 /// What is shown of a network.
-pub(crate) struct Facts {
+struct Facts {
     /// 64 hexadecimal digits.
-    pub(crate) id: String,
+    id: String,
     name: String,
     driver: &'static str,
     created: Timestamp,
     /// The bridge's own address.
-    pub(crate) gateway: std::net::Ipv4Addr,
+    gateway: std::net::Ipv4Addr,
     /// First address.
     address: std::net::Ipv4Addr,
     /// How many bits are the network's; 0 where there are no addresses.
-    pub(crate) prefix: u8,
+    prefix: u8,
     is_internal: bool,
     is_attachable: bool,
     range: Option<(std::net::Ipv4Addr, u8)>,
@@ -137,11 +137,6 @@ fn all(cx: &Context) -> Result<Vec<Facts>> {
     all.extend(cx.engine()?.networks()?.into_iter().map(Facts::from));
     all.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(all)
-}
-
-/// What is known of the network of that name.
-pub(crate) fn facts(cx: &Context, name: &str) -> Option<Facts> {
-    all(cx).ok()?.into_iter().find(|network| network.name == name)
 }
 
 const TITLES: &[(&str, &str)] = &[

@@ -108,6 +108,7 @@ fn settings(cx: &Context, matches: &Matches) -> Result<Settings> {
         cgroup_parent: owned("cgroup-parent"),
         oom_score_adj: matches.is_set("oom-score-adj").then(|| matches.int("oom-score-adj") as i32),
         stop_timeout: matches.is_set("stop-timeout").then(|| matches.int("stop-timeout")),
+        id_file: owned("cidfile"),
         runtime: cx.runtime(matches.value("runtime")).map_err(invalid)?,
         resources: limits::resources(matches).map_err(invalid)?,
         ..Settings::default()

@@ -244,10 +244,10 @@ fn the_lock_of_addresses_is_roots_alone() {
 fn a_mounted_image_gives_nobody_its_rights() {
     let Some(host) = box_host() else { return };
     let place = host.path().join("look");
-    std::fs::create_dir(&place).unwrap();
+    fs::create_dir(&place).unwrap();
     let place = place.to_string_lossy().into_owned();
     host.run(&["image", "mount", "box:1", &place]).succeeds();
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let line = mounts.lines().find(|line| line.contains(&format!(" {place} "))).map(str::to_owned);
     host.run(&["image", "unmount", &place]).succeeds();
     let options = line.as_deref().and_then(|line| line.split(' ').nth(5)).unwrap_or_default();
