@@ -44,6 +44,21 @@ impl Failure {
             _ => Self::new(format!("cannot write the output: {why}")),
         }
     }
+
+    /// What kept an archive from being written to our output. A closed pipe is no error worth a word here either.
+    pub fn while_printing(why: wharfie_engine::Error) -> Self {
+        let is_closed = |why: &(dyn std::error::Error + 'static)| {
+            why.downcast_ref::<io::Error>().is_some_and(|why| why.kind() == io::ErrorKind::BrokenPipe)
+        };
+        let mut at: Option<&(dyn std::error::Error + 'static)> = Some(&why);
+        while let Some(error) = at {
+            if is_closed(error) {
+                return Self { text: String::new(), code: CLOSED_PIPE };
+            }
+            at = error.source();
+        }
+        why.into()
+    }
 }
 
 impl From<wharfie_engine::Error> for Failure {

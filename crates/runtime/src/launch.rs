@@ -153,6 +153,8 @@ impl Started {
         let mut command = Command::new(init_program);
         command.arg0("wharfie").args([INIT_WORD, KEEPER_WORD]).env_clear().current_dir("/");
         command.stdin(Stdio::from(terminal)).stdout(Stdio::null()).stderr(Stdio::null());
+        // The end of the caller's own terminal is not this one's.
+        command.process_group(0);
         command.spawn().map(drop).map_err(Error::system("keep the terminal"))
     }
 }

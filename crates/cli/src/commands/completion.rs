@@ -1,6 +1,8 @@
 //! `completion`: scripts that let shells complete commands, flags and names of images.
 
 use wharfie_engine::list::List;
+use wharfie_engine::networks::BUILTIN;
+use wharfie_oci::Reference;
 
 use crate::commands::{ROOT, Run};
 use crate::context::Context;
@@ -24,7 +26,7 @@ pub static COMMAND: Command<Run> = Command {
 /// What the scripts call back for.
 pub static WORDS: Command<Run> = Command {
     about: "Print names that begin with a prefix",
-    usage: "images [PREFIX]",
+    usage: "KIND [PREFIX]",
     arity: Arity::Range(1, 2),
     run: Some(words),
     ..Command::BASE
@@ -39,19 +41,36 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 }
 
 fn words(cx: &Context, matches: &Matches) -> Result {
-    if matches.args()[0] != "images" {
-        return Ok(());
-    }
     let prefix = matches.arg(1).unwrap_or_default();
-    let mut text = String::new();
-    for listed in cx.engine()?.list(&List::default())? {
-        for reference in listed.references.iter().filter(|reference| reference.tag().is_some()) {
-            let name = reference.familiar();
-            if name.starts_with(prefix) {
-                text.push_str(&name);
-                text.push('\n');
-            }
-        }
-    }
-    cx.print(&text)
+    let names: Vec<String> = match matches.args()[0].as_str() {
+        "images" => images(cx)?,
+        "containers" => containers(cx)?,
+        "volumes" => volumes(cx)?,
+        "networks" => networks(cx)?,
+        "everything" => [images(cx)?, containers(cx)?, volumes(cx)?, networks(cx)?].concat(),
+        _ => Vec::new(),
+    };
+    let fitting = names.iter().filter(|name| name.starts_with(prefix));
+    cx.print(&fitting.flat_map(|name| [name, "\n"]).collect::<String>())
+}
+
+fn images(cx: &Context) -> Result<Vec<String>> {
+    let listed = cx.engine()?.list(&List::default())?;
+    let references = listed.iter().flat_map(|image| &image.references);
+    Ok(references.filter(|reference| reference.tag().is_some()).map(Reference::familiar).collect())
+}
+
+fn containers(cx: &Context) -> Result<Vec<String>> {
+    Ok(cx.engine()?.containers()?.into_iter().map(|row| row.name).collect())
+}
+
+/// Those that somebody named: nobody types the others.
+fn volumes(cx: &Context) -> Result<Vec<String>> {
+    let volumes = cx.engine()?.volumes()?.into_iter();
+    Ok(volumes.filter(|volume| !volume.is_anonymous).map(|volume| volume.name).collect())
+}
+
+fn networks(cx: &Context) -> Result<Vec<String>> {
+    let own = cx.engine()?.networks()?.into_iter().map(|network| network.name);
+    Ok(own.chain(BUILTIN.iter().map(|(name, _)| (*name).to_owned())).collect())
 }

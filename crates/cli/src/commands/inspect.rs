@@ -24,7 +24,7 @@ pub static COMMAND: Command<Run> = Command {
         Example { text: "Everything about an image", command: "inspect web:1" },
         Example { text: "What it runs", command: "inspect -f '{{.Config.Entrypoint}} {{.Config.Cmd}}' web:1" },
     ],
-    complete: Complete::Images,
+    complete: Complete::Everything,
     run: Some(run),
     ..Command::BASE
 };

@@ -129,6 +129,12 @@ pub enum Complete {
     Images,
     /// Names of containers.
     Containers,
+    /// Names of volumes.
+    Volumes,
+    /// Names of networks.
+    Networks,
+    /// Names of all of these.
+    Everything,
     /// Files and folders.
     Files,
     /// One of these words.

@@ -1,5 +1,5 @@
 //! Scripts that complete command lines in a shell, generated from the tree. Commands and flags are in the script, so completing them starts
-//! nothing; names of images and containers come from the program, through the hidden `__complete KIND PREFIX`.
+//! nothing; names of images, containers, volumes and networks come from the program, through the hidden `__complete KIND PREFIX`.
 
 mod bash;
 mod fish;
@@ -86,6 +86,9 @@ impl Shape {
             Complete::Nothing => ("nothing", String::new()),
             Complete::Images => ("images", String::new()),
             Complete::Containers => ("containers", String::new()),
+            Complete::Volumes => ("volumes", String::new()),
+            Complete::Networks => ("networks", String::new()),
+            Complete::Everything => ("everything", String::new()),
             Complete::Files => ("files", String::new()),
             Complete::Words(words) => ("words", words.join(" ")),
         }

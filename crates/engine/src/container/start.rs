@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use wharfie_content::{Event, Observer, Warning};
 use wharfie_runtime::proxy::Proxy;
@@ -391,12 +391,19 @@ impl Pump {
 /// Signals that are passed on to a foreground container.
 const FORWARDED: &[i32] = &[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT];
 
+/// So many times a user asks a container to end before it is ended.
+const ENOUGH: u32 = 3;
+
 /// Passes signals on from a thread of its own, until the handle is closed.
 fn forward(mut signals: Signals, started: &Started) -> Option<signal_hook::iterator::Handle> {
     let pidfd = started.pidfd.try_clone().ok()?;
     let handle = signals.handle();
     std::thread::spawn(move || {
+        let mut asked = 0;
         for signal in signals.forever() {
+            asked += u32::from(matches!(signal, SIGINT | SIGTERM));
+            // Who asks so often wants out, and there is nobody else to look after the container.
+            let signal = if asked == ENOUGH { SIGKILL } else { signal };
             if let Some(signal) = rustix::process::Signal::from_named_raw(signal) {
                 let _ = rustix::process::pidfd_send_signal(&pidfd, signal);
             }

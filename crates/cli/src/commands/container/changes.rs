@@ -79,9 +79,8 @@ fn export(cx: &Context, matches: &Matches) -> Result {
             return Err(Failure::new("cowardly refusing to save to a terminal. Use the -o flag or redirect"));
         }
         let stdout = std::io::stdout().as_fd().try_clone_to_owned().map_err(|why| Failure::output(&why))?;
-        return Ok(cx
-            .engine()?
-            .export(name, std::io::BufWriter::with_capacity(BUFFER, std::fs::File::from(stdout)))?);
+        let out = std::io::BufWriter::with_capacity(BUFFER, std::fs::File::from(stdout));
+        return cx.engine()?.export(name, out).map_err(Failure::while_printing);
     };
     let path = Path::new(path);
     check_output(path).map_err(|why| match why {

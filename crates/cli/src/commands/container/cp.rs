@@ -67,7 +67,7 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, follow: bool) ->
     let engine = cx.engine()?;
     if target == "-" {
         let mut counted = Counted { inner: std::io::stdout().lock(), bytes: 0 };
-        engine.copy_out(container, path, follow, &mut counted)?;
+        engine.copy_out(container, path, follow, &mut counted).map_err(Failure::while_printing)?;
         counted.inner.flush().map_err(|why| Failure::output(&why))?;
         return Ok(counted.bytes);
     }

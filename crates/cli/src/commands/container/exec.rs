@@ -1,14 +1,17 @@
 //! `exec` and `attach`.
 
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
 use wharfie_engine::container::exec::Exec;
 use wharfie_engine::container::streams;
 use wharfie_runtime::{Error as RuntimeError, Size, Started};
 
 use super::checks;
+use super::detach_keys::DetachKeys;
 use super::run::start_failure;
 use super::terminal::{self, Session};
 use super::variables::environment;
@@ -75,6 +78,7 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
         privileged: matches.flag("privileged"),
         terminal: matches.flag("tty").then(|| terminal::size().unwrap_or(Size { rows: 24, columns: 80 })),
     };
+    let keys = DetachKeys::of(cx, matches)?;
     let mut copied = Vec::new();
     let streams = match (matches.flag("detach"), is_terminal) {
         (true, _) | (_, true) => [None, None, None],
@@ -109,7 +113,7 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
         return Ok(());
     }
     let code = if started.terminal.is_some() {
-        in_terminal(started, matches.flag("interactive"))?
+        in_terminal(cx, started, matches.flag("interactive").then_some(keys))?
     } else {
         streams::copy_until_end(copied, started.pidfd.as_fd());
         started.wait().map_err(wharfie_engine::Error::from)?.code()
@@ -117,37 +121,64 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
 }
 
-/// Our terminal is the process's: what it writes is copied here, what is typed goes there.
-fn in_terminal(mut started: Started, with_input: bool) -> Result<u8> {
+/// Our terminal is the process's: what it writes is copied here, and what is typed goes there, but for the keys that end
+/// this. Without keys nothing is typed.
+fn in_terminal(cx: &Context, mut started: Started, keys: Option<DetachKeys>) -> Result<u8> {
     let master = started.terminal.take().ok_or_else(|| Failure::new("the process has no terminal"))?;
     let master = Arc::new(std::fs::File::from(master));
-    let raw = if with_input { Some(terminal::raw()) } else { None };
+    let raw = keys.is_some().then(terminal::raw);
     terminal::follow_size(Arc::clone(&master));
-    if with_input {
-        let master = Arc::clone(&master);
+    // Something comes out of it when the keys were typed.
+    let (left, leave) = pipe_with(PipeFlags::CLOEXEC).map_err(|why| Failure::new(format!("cannot wait: {why}")))?;
+    let leave = Arc::new(leave);
+    if let Some(mut keys) = keys {
+        let (master, leave) = (Arc::clone(&master), Arc::clone(&leave));
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             let mut stdin = io::stdin().lock();
             while let Ok(n @ 1..) = stdin.read(&mut buffer) {
-                if (&*master).write_all(&buffer[..n]).is_err() {
+                let Some(bytes) = keys.pass(&buffer[..n]) else {
+                    let _ = rustix::io::write(&*leave, b"1");
+                    return;
+                };
+                if (&*master).write_all(&bytes).is_err() {
                     break;
                 }
             }
         });
     }
+    let is_left = show(&master, &left);
+    drop(raw);
+    if is_left {
+        // The process keeps its terminal, which somebody must hold.
+        started.terminal = master.try_clone().ok().map(Into::into);
+        started.leave_terminal(&cx.engine()?.config().program).map_err(wharfie_engine::Error::from)?;
+        return Err(Failure::new("read escape sequence"));
+    }
+    Ok(started.wait().map_err(wharfie_engine::Error::from)?.code())
+}
+
+/// Prints what comes from a terminal until nobody is on its other side, or somebody leaves; true in the second case.
+fn show(mut master: &std::fs::File, left: &OwnedFd) -> bool {
     let mut buffer = vec![0; 16 << 10];
-    // A terminal ends in an error once nobody is on the other side.
-    while let Ok(n @ 1..) = (&*master).read(&mut buffer) {
+    loop {
+        let mut watched = [PollFd::new(master, PollFlags::IN), PollFd::new(left, PollFlags::IN)];
+        if poll(&mut watched, None).is_err() {
+            continue;
+        }
+        if !watched[1].revents().is_empty() {
+            return true;
+        }
+        // A terminal ends in an error.
+        let Ok(n @ 1..) = master.read(&mut buffer) else { return false };
         let mut out = io::stdout().lock();
         let _ = out.write_all(&buffer[..n]).and_then(|()| out.flush());
     }
-    drop(raw);
-    Ok(started.wait().map_err(wharfie_engine::Error::from)?.code())
 }
 
 fn attach(cx: &Context, matches: &Matches) -> Result {
     let (stream, tty) = cx.engine()?.attach(&matches.args()[0])?;
-    let whole = Session::whole(matches.value("detach-keys"), tty, !matches.flag("no-stdin"));
+    let whole = Session::whole(DetachKeys::of(cx, matches)?, tty, !matches.flag("no-stdin"));
     let session = Session { signals: matches.flag("sig-proxy"), ..whole };
     let code = terminal::session(cx, stream, session, || Ok(Vec::new()))?;
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }

@@ -5,6 +5,7 @@ use wharfie_engine::container::monitor::{Detach, Report};
 use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, Status};
 
+use super::detach_keys::DetachKeys;
 use super::run::{report_failure, started};
 use super::terminal::{self, Session};
 use crate::commands::Run;
@@ -198,7 +199,7 @@ fn start_attached(cx: &Context, matches: &Matches) -> Result {
     let engine = cx.engine()?;
     let (row, lock) = engine.lock_to_start(name)?;
     let tty = wharfie_engine::container::settings_of(&row)?.tty;
-    let session = Session::whole(matches.value("detach-keys"), tty, matches.flag("interactive"));
+    let session = Session::whole(DetachKeys::of(cx, matches)?, tty, matches.flag("interactive"));
     let Some(lock) = lock else {
         let (stream, _) = engine.attach(name)?;
         let code = terminal::session(cx, stream, session, || Ok(vec![]))?;

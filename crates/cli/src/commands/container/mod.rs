@@ -4,6 +4,7 @@ pub mod changes;
 mod checks;
 pub mod cp;
 mod create_flags;
+mod detach_keys;
 pub mod document;
 pub mod exec;
 pub mod facts;

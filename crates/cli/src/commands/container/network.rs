@@ -9,7 +9,7 @@ use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Entry, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
 use crate::render::format::{ListFormat, render_rows};
 use crate::render::value::{Field, Value};
 
@@ -34,6 +34,7 @@ static INSPECT: Command<Run> = Command {
     arity: Arity::AtLeast(1),
     flags: &[FORMAT, Flag::bool("verbose", "Verbose output for diagnostics").short('v')],
     examples: &[Example { text: "How it connects", command: "network inspect -f '{{.Driver}}' bridge" }],
+    complete: Complete::Networks,
     run: Some(inspect),
     ..Command::BASE
 };

@@ -53,6 +53,7 @@ pub(super) static RM: Command<Run> = Command {
     arity: Arity::AtLeast(1),
     flags: &[Flag::bool("force", "Do not error if the network does not exist").short('f')],
     examples: &[Example { text: "Remove a network and its bridge", command: "network rm front" }],
+    complete: Complete::Networks,
     run: Some(rm),
     ..Command::BASE
 };

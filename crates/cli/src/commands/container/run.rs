@@ -13,6 +13,7 @@ use wharfie_store::containers::ContainerRow;
 
 use super::checks;
 use super::create_flags::{self, create_flags};
+use super::detach_keys::DetachKeys;
 use super::options;
 use super::terminal::{self, Session};
 use crate::commands::Run;
@@ -190,7 +191,7 @@ fn begin(cx: &Context, matches: &Matches, row: &ContainerRow, lock: ContainerLoc
         }
         let stream = engine.connect(row)?;
         let session = Session {
-            detach_keys: matches.value("detach-keys"),
+            detach_keys: DetachKeys::of(cx, matches)?,
             tty: settings.tty,
             stdin: matches.flag("interactive"),
             stdout: wants("stdout"),

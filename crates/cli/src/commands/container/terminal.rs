@@ -11,6 +11,7 @@ use signal_hook::iterator::Signals;
 use wharfie_engine::container::attach::Frame;
 use wharfie_runtime::Size;
 
+use super::detach_keys::DetachKeys;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 
@@ -64,10 +65,10 @@ impl Drop for Raw {
 }
 
 /// What of a container is connected to us.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Session<'a> {
-    /// The keys that end the session, if not the usual ones.
-    pub(crate) detach_keys: Option<&'a str>,
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    /// The keys that end the session.
+    pub(crate) detach_keys: DetachKeys,
     /// The container has a terminal.
     pub(crate) tty: bool,
     /// What we are given it gets.
@@ -80,9 +81,9 @@ pub(crate) struct Session<'a> {
     pub(crate) signals: bool,
 }
 
-impl<'a> Session<'a> {
+impl Session {
     /// Everything is connected.
-    pub(crate) fn whole(detach_keys: Option<&'a str>, tty: bool, stdin: bool) -> Self {
+    pub(crate) fn whole(detach_keys: DetachKeys, tty: bool, stdin: bool) -> Self {
         Self { detach_keys, tty, stdin, stdout: true, stderr: true, signals: true }
     }
 }
@@ -90,15 +91,17 @@ impl<'a> Session<'a> {
 /// Signals that are passed on: those that mean the process and not its terminal.
 const FORWARDED: &[i32] = &[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT];
 
+/// So many times a user asks before we go although the container stays.
+const ENOUGH: u32 = 3;
+
 /// Connects our streams to a container over `stream` until it ends or the user detaches. `ready` waits until the
 /// container runs; it is asked once the connection stands. Gives the exit code.
 pub(crate) fn session(
     cx: &Context,
     stream: UnixStream,
-    session: Session<'_>,
+    session: Session,
     ready: impl FnOnce() -> Result<Vec<String>> + Send,
 ) -> Result<u8> {
-    let keys = detach_sequence(session.detach_keys)?;
     let reader = stream.try_clone().map_err(|why| Failure::new(format!("cannot attach: {why}")))?;
     let writer = Arc::new(Mutex::new(stream));
     send_size(&writer);
@@ -109,15 +112,21 @@ pub(crate) fn session(
         cx.warn(&format!("WARNING: {warning}"));
     }
     let raw = if session.stdin && session.tty { Some(Raw::enter()) } else { None };
-    let is_detached = Arc::new(AtomicBool::new(false));
+    let (is_detached, is_given_up) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     if let Ok(mut signals) = heard {
-        let writer = Arc::clone(&writer);
+        let (writer, is_given_up) = (Arc::clone(&writer), Arc::clone(&is_given_up));
         std::thread::spawn(move || {
+            let mut asked = 0;
             for signal in signals.forever() {
                 match u8::try_from(signal) {
                     Ok(number) if signal != SIGWINCH => {
                         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
                         let _ = Frame::Signal(number).write(&mut *writer);
+                        asked += u32::from(matches!(signal, SIGINT | SIGTERM));
+                        if asked == ENOUGH {
+                            is_given_up.store(true, Ordering::Relaxed);
+                            let _ = writer.shutdown(std::net::Shutdown::Both);
+                        }
                     }
                     _ => send_size(&writer),
                 }
@@ -127,15 +136,18 @@ pub(crate) fn session(
     if session.stdin {
         let (writer, is_detached) = (Arc::clone(&writer), Arc::clone(&is_detached));
         // The keys are the terminal's: what a pipe brings is only passed on.
-        let keys = if session.tty { keys } else { Vec::new() };
+        let keys = if session.tty { session.detach_keys } else { DetachKeys::none() };
         // It may wait for a key for ever: nobody waits for it.
-        std::thread::spawn(move || input(&writer, &keys, &is_detached));
+        std::thread::spawn(move || input(&writer, keys, &is_detached));
     }
     let code = output(reader, session.stdout, session.stderr);
     drop(raw);
     if is_detached.load(Ordering::Relaxed) {
         cx.warn("read escape sequence");
         return Ok(0);
+    }
+    if is_given_up.load(Ordering::Relaxed) {
+        return Err(Failure::new(format!("got {ENOUGH} SIGTERM/SIGINTs, forcefully exiting")));
     }
     code.ok_or_else(|| Failure::new("the connection to the container broke"))
 }
@@ -158,9 +170,8 @@ fn output(mut reader: UnixStream, shows_out: bool, shows_errors: bool) -> Option
     None
 }
 
-fn input(writer: &Mutex<UnixStream>, keys: &[u8], is_detached: &AtomicBool) {
+fn input(writer: &Mutex<UnixStream>, mut keys: DetachKeys, is_detached: &AtomicBool) {
     let mut buffer = [0; 4096];
-    let mut matched = 0;
     let mut stdin = io::stdin().lock();
     loop {
         let n = match stdin.read(&mut buffer) {
@@ -170,26 +181,13 @@ fn input(writer: &Mutex<UnixStream>, keys: &[u8], is_detached: &AtomicBool) {
             }
             Ok(n) => n,
         };
-        let mut bytes = Vec::with_capacity(n);
-        for byte in &buffer[..n] {
-            if keys.get(matched) == Some(byte) {
-                matched += 1;
-                if matched == keys.len() {
-                    is_detached.store(true, Ordering::Relaxed);
-                    let stream = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                    let _ = stream.shutdown(std::net::Shutdown::Both);
-                    return;
-                }
-                continue;
-            }
-            // What looked like the beginning of the sequence was none.
-            bytes.extend_from_slice(&keys[..matched]);
-            matched = usize::from(keys.first() == Some(byte));
-            if matched == 0 {
-                bytes.push(*byte);
-            }
-        }
-        if Frame::Input(bytes).write(&mut *writer.lock().unwrap_or_else(PoisonError::into_inner)).is_err() {
+        let mut stream = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(bytes) = keys.pass(&buffer[..n]) else {
+            is_detached.store(true, Ordering::Relaxed);
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+            return;
+        };
+        if Frame::Input(bytes).write(&mut *stream).is_err() {
             return;
         }
     }
@@ -199,36 +197,5 @@ fn send_size(writer: &Mutex<UnixStream>) {
     if let Some(size) = size() {
         let frame = Frame::Resize(size.rows, size.columns);
         let _ = frame.write(&mut *writer.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-/// `ctrl-p,ctrl-q`, or what the user says: letters, `ctrl-` with a letter or one of `@[\]^_`.
-fn detach_sequence(keys: Option<&str>) -> Result<Vec<u8>> {
-    let text = keys.filter(|keys| !keys.is_empty()).unwrap_or("ctrl-p,ctrl-q");
-    let mut sequence = Vec::new();
-    for key in text.split(',') {
-        let byte = match (key.strip_prefix("ctrl-"), key.as_bytes()) {
-            (Some(rest), _) => match rest.as_bytes() {
-                [byte @ (b'a'..=b'z')] => Some(byte - b'a' + 1),
-                [byte @ (b'@' | b'['..=b'_')] => Some(byte - b'@'),
-                _ => None,
-            },
-            (None, [byte]) => Some(*byte),
-            _ => None,
-        };
-        sequence.push(byte.ok_or_else(|| Failure::new(format!("invalid detach keys ({text})")))?);
-    }
-    Ok(sequence)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn detach_keys_are_understood() {
-        assert_eq!(detach_sequence(None).unwrap(), [16, 17]);
-        assert_eq!(detach_sequence(Some("ctrl-a,x,ctrl-_")).unwrap(), [1, b'x', 31]);
-        assert!(detach_sequence(Some("ctrl-1")).is_err());
     }
 }

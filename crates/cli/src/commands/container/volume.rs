@@ -10,7 +10,7 @@ use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::compat;
 use crate::context::{Context, moment};
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Entry, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
 use crate::render::format::{ListFormat, render_rows};
 use crate::render::value::{Field, Value};
 use crate::render::{size, time};
@@ -68,6 +68,7 @@ static RM: Command<Run> = Command {
     arity: Arity::AtLeast(1),
     flags: &[Flag::bool("force", "Force the removal of one or more volumes").short('f')],
     examples: &[Example { text: "Remove a volume with its files", command: "volume rm data" }],
+    complete: Complete::Volumes,
     run: Some(rm),
     ..Command::BASE
 };
@@ -78,6 +79,7 @@ static INSPECT: Command<Run> = Command {
     arity: Arity::AtLeast(1),
     flags: &[FORMAT],
     examples: &[Example { text: "Where its files are", command: "volume inspect -f '{{.Mountpoint}}' data" }],
+    complete: Complete::Volumes,
     run: Some(inspect),
     ..Command::BASE
 };

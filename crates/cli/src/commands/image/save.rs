@@ -37,7 +37,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
         None => {
             let stdout = std::io::stdout().as_fd().try_clone_to_owned().map_err(|why| Failure::output(&why))?;
-            Output::Open(stdout.into())
+            return cx.engine()?.save(&save, Output::Open(stdout.into())).map_err(Failure::while_printing);
         }
     };
     Ok(cx.engine()?.save(&save, output)?)

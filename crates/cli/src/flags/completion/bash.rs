@@ -64,7 +64,7 @@ _@NAME@() {
         case "$kind" in
         words) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
         files) compopt -o default 2>/dev/null ;;
-        images|containers) COMPREPLY=($(compgen -W "$("${before[0]}" __complete "$kind" "$current" 2>/dev/null)" -- "$current")) ;;
+        images|containers|volumes|networks|everything) COMPREPLY=($(compgen -W "$("${before[0]}" __complete "$kind" "$current" 2>/dev/null)" -- "$current")) ;;
         esac
     fi
     # Readline replaces only what follows the last colon.

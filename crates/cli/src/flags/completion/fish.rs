@@ -33,7 +33,7 @@ pub(super) fn script(program: &str, stops: &[Stop]) -> String {
         match command.arguments() {
             ("files", _) => writeln!(lines, "{start} -F"),
             ("words", words) => writeln!(lines, "{start} -a {}", quoted(&words)),
-            (kind @ ("images" | "containers"), _) => {
+            (kind @ ("images" | "containers" | "volumes" | "networks" | "everything"), _) => {
                 writeln!(lines, "{start} -a '({program} __complete {kind} (commandline -ct) 2>/dev/null)'")
             }
             _ => Ok(()),

@@ -71,7 +71,7 @@ _@NAME@() {
         case "$kind" in
         words) compadd -a choices ;;
         files) _files ;;
-        images|containers)
+        images|containers|volumes|networks|everything)
             choices=(${(f)"$(_call_program names ${(q)words[1]} __complete $kind ${(q)PREFIX} 2>/dev/null)"})
             compadd -a choices
             ;;

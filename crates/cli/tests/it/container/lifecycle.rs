@@ -7,7 +7,7 @@ use wharfie_testkit::Host;
 use super::{box_host, crash, id, leftovers};
 
 /// Waits until a condition holds; a minute is for ever.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < Duration::from_secs(60), "never: {what}");
