@@ -1,20 +1,45 @@
 //! Lists of hosts as people configure them: names, suffixes, addresses, networks, ports.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs};
 
 use crate::url::split_port;
 
-/// True if `host` on `port` is one of `insecure`: `host`, `host:port` or `address/bits`. Names are compared whole.
+/// True if `host` on `port` is one of `insecure`: `host`, `host:port` or `address/bits`. Names are compared whole; those that
+/// are in no list are looked up if there are networks that their addresses may be in.
 pub(crate) fn is_insecure(insecure: &[String], host: &str, port: u16) -> bool {
-    insecure.iter().any(|pattern| {
+    is_insecure_by(insecure, host, port, &addresses)
+}
+
+fn addresses(host: &str) -> Vec<IpAddr> {
+    // The port matters to nobody here.
+    let found = (host, 0).to_socket_addrs().into_iter().flatten();
+    found.map(|address| address.ip()).collect()
+}
+
+fn is_insecure_by(insecure: &[String], host: &str, port: u16, look_up: &dyn Fn(&str) -> Vec<IpAddr>) -> bool {
+    let bare = |pattern: &String| {
         let pattern = pattern.trim();
-        let pattern = pattern.split_once("://").map_or(pattern, |(_, rest)| rest);
+        pattern.split_once("://").map_or(pattern, |(_, rest)| rest).to_owned()
+    };
+    let patterns: Vec<String> = insecure.iter().map(bare).collect();
+    let is_named = patterns.iter().any(|pattern| {
         if is_in_network(pattern, host) {
             return true;
         }
         let (name, wanted) = split_port(pattern.trim_end_matches('/'));
         name.eq_ignore_ascii_case(host) && wanted.is_none_or(|wanted| wanted == port)
-    })
+    });
+    let is_network = |pattern: &&String| {
+        pattern
+            .split_once('/')
+            .is_some_and(|(network, bits)| network.parse::<IpAddr>().is_ok() && bits.parse::<u32>().is_ok())
+    };
+    let networks: Vec<&String> = patterns.iter().filter(is_network).collect();
+    if is_named || networks.is_empty() || host.parse::<IpAddr>().is_ok() {
+        return is_named;
+    }
+    let is_inside = |address: IpAddr| networks.iter().any(|network| is_in_network(network, &address.to_string()));
+    look_up(host).into_iter().any(is_inside)
 }
 
 /// True if `no_proxy` exempts `host` on `port`: `*`, `name` (and everything below it), `.name` or `*.name` (only what is
@@ -88,8 +113,16 @@ mod tests {
     #[test]
     fn insecure_hosts_are_named_whole() {
         fn check(pattern: &str, host: &str, port: u16, expected: bool) {
-            assert_eq!(is_insecure(&[pattern.to_owned()], host, port), expected, "{pattern} {host}:{port}");
+            let look_up = |host: &str| match host {
+                "inside" => vec!["192.0.2.1".parse().unwrap(), "10.1.2.3".parse().unwrap()],
+                _ => vec!["192.0.2.1".parse().unwrap()],
+            };
+            let found = is_insecure_by(&[pattern.to_owned()], host, port, &look_up);
+            assert_eq!(found, expected, "{pattern} {host}:{port}");
         }
+        check("10.0.0.0/8", "inside", 5000, true);
+        check("10.0.0.0/8", "outside", 5000, false);
+        check("10.0.0.0/8/", "inside", 5000, false);
         check("h", "h", 5000, true);
         check("h:5000", "h", 5000, true);
         check("h:5001", "h", 5000, false);

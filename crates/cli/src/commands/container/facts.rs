@@ -2,6 +2,8 @@
 
 use wharfie_engine::container::network::open_ports;
 
+use super::ports::bracketed;
+
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -67,7 +69,7 @@ fn port(cx: &Context, matches: &Matches) -> Result {
     let wanted = matches.arg(1).map(|text| if text.contains('/') { text.to_owned() } else { format!("{text}/tcp") });
     let mut text = String::new();
     for port in open_ports(&row) {
-        let (inside, address) = (port.inside(), port.address_text());
+        let (inside, address) = (port.inside(), bracketed(&port.address_text()));
         match &wanted {
             None => text.push_str(&format!("{inside} -> {address}:{}\n", port.host)),
             Some(wanted) if *wanted == inside => text.push_str(&format!("{address}:{}\n", port.host)),

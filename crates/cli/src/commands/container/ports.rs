@@ -58,7 +58,7 @@ fn text(group: &Group) -> String {
 }
 
 /// An address as it stands before a port.
-fn bracketed(address: &str) -> String {
+pub(super) fn bracketed(address: &str) -> String {
     if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
 }
 

@@ -175,8 +175,10 @@ fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
 fn begin(cx: &Context, matches: &Matches, row: &ContainerRow, lock: ContainerLock) -> Result {
     let engine = cx.engine()?;
     if matches.flag("detach") {
-        started(cx, &mut engine.start_detached(row, Detach::default(), lock)?)?;
-        return cx.line(&row.id);
+        let begun = started(cx, &mut engine.start_detached(row, Detach::default(), lock)?);
+        // Also of one that could not be started: scripts remove it by what they were told.
+        cx.line(&row.id)?;
+        return begun;
     }
     let attach = matches.values("attach");
     let wants = |name: &str| attach.is_empty() || attach.iter().any(|one| one.eq_ignore_ascii_case(name));

@@ -14,7 +14,7 @@ fn a_shell_on_a_terminal() {
     let Some(host) = box_host() else { return };
     let mut command = terminal(&host, 77, &["run", "--rm", "-it", "box:1", "sh"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bsdutils is installed");
-    let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut keys, mut screen) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
     keys.write_all(b"tty; stty -a; test -t 2 && echo all of it\nexit 6\n").unwrap();
     let mut shown = String::new();
     screen.read_to_string(&mut shown).unwrap();
@@ -26,16 +26,17 @@ fn a_shell_on_a_terminal() {
 
 /// Runs `words` in a terminal, types `keys` once `ready` is on the screen, and gives all that was shown until it ended.
 fn type_when_ready(host: &Host, words: &[&str], keys: &[u8]) -> String {
-    let mut child = terminal(host, 80, words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let (mut typed, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut child =
+        terminal(host, 80, words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bsdutils is installed");
+    let (mut typed, mut screen) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
     let mut shown = Vec::new();
     let mut byte = [0];
     while !shown.ends_with(b"ready\r\n") && screen.read(&mut byte).is_ok_and(|n| n > 0) {
         shown.push(byte[0]);
     }
     assert!(typed.write_all(keys).is_ok(), "{}", String::from_utf8_lossy(&shown));
-    screen.read_to_end(&mut shown).unwrap();
-    child.wait().unwrap();
+    screen.read_to_end(&mut shown).expect("the pipe is read");
+    child.wait().expect("it was started");
     String::from_utf8_lossy(&shown).into_owned()
 }
 
