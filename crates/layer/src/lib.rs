@@ -19,6 +19,7 @@ pub mod pack;
 mod races;
 pub mod seam;
 pub mod tar;
+pub mod trail;
 mod tree;
 pub mod unpack;
 pub mod whiteout;
