@@ -6,6 +6,7 @@
 //!
 //! Nothing here hashes, counts or reports progress: callers do.
 
+pub mod adopt;
 pub mod apply;
 pub mod changes;
 pub mod compression;

@@ -271,9 +271,9 @@ pub(crate) fn open_again(directory: BorrowedFd<'_>) -> rustix::io::Result<OwnedF
     openat(directory, ".", OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
 }
 
-type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+pub(crate) type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
 
-fn xattrs_of(file: BorrowedFd<'_>) -> rustix::io::Result<Xattrs> {
+pub(crate) fn xattrs_of(file: BorrowedFd<'_>) -> rustix::io::Result<Xattrs> {
     collect(|buffer| flistxattr(file, buffer), |name, buffer| fgetxattr(file, name, buffer))
 }
 

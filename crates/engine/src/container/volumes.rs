@@ -157,8 +157,9 @@ impl Engine {
     }
 }
 
-/// The right to mount or unmount what a volume holds, until it is dropped.
-fn turn(place: &Path) -> Result<OwnedFd> {
+/// The right to fill a volume, or to mount or unmount what it holds, until it is dropped. No container has the directory that
+/// is locked: what containers have they can lock themselves, for ever.
+pub(super) fn turn(place: &Path) -> Result<OwnedFd> {
     let outer = place.parent().unwrap_or(place);
     let locked = rustix::fs::open(outer, DIRECTORY, Mode::empty()).and_then(|directory| {
         flock(&directory, FlockOperation::LockExclusive)?;
