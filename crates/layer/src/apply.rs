@@ -187,13 +187,7 @@ impl Unpacker {
 
     /// As [`Self::describe`], for what must not be opened: links, devices, pipes. A volume may be in use already: each
     /// change goes to the one file that is there now, whatever takes its name meanwhile.
-    fn describe_made(
-        &mut self,
-        directory: BorrowedFd<'_>,
-        name: &[u8],
-        node: &Node,
-        kind: FileType,
-    ) -> Result<()> {
+    fn describe_made(&mut self, directory: BorrowedFd<'_>, name: &[u8], node: &Node, kind: FileType) -> Result<()> {
         let found = node::Node::open_made(directory, name, kind).map_err(|why| self.failed("open", why))?;
         self.remember(node, || found.stat())?;
         if self.privilege != Privilege::User {

@@ -79,7 +79,8 @@ impl Walk<'_> {
     fn tree(&mut self, upper: OwnedFd, lower: OwnedFd) -> Result<()> {
         let stat = fstat(&upper).map_err(|why| self.failed("read", why))?;
         let names = self.names(upper.as_fd())?;
-        let mut stack = vec![Frame { names, path_len: 0, stat, below: None, is_top: true, is_in_image: true, any: false }];
+        let mut stack =
+            vec![Frame { names, path_len: 0, stat, below: None, is_top: true, is_in_image: true, any: false }];
         let (mut upper, mut lower) = (Trail::new(upper), Trail::new(lower));
         while let Some(frame) = stack.last_mut() {
             let image = frame.is_in_image.then(|| lower.here());

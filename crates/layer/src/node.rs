@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timestamps, Uid, XattrFlags, chmodat, chownat, fstat,
-    getxattr, linkat, listxattr, openat, openat2, readlinkat, setxattr, utimensat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timestamps, Uid, XattrFlags, chmodat, chownat,
+    fstat, getxattr, linkat, listxattr, openat, openat2, readlinkat, setxattr, utimensat,
 };
 use rustix::io::Errno;
 

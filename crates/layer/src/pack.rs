@@ -98,8 +98,7 @@ impl<'a, W: Write> Packer<'a, W> {
                 self.path.push(b'/');
             }
             self.path.extend_from_slice(&name);
-            let below =
-                if self.options.skip.contains(&self.path) { None } else { self.one(trail.here(), &name)? };
+            let below = if self.options.skip.contains(&self.path) { None } else { self.one(trail.here(), &name)? };
             match below {
                 Some(directory) => {
                     stack.push(self.frame(directory.as_fd(), path_len)?);
