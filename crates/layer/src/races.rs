@@ -19,8 +19,16 @@ use crate::unpack::unpack;
 
 /// Does `work` again and again for a second while another thread does `swap`.
 fn beside(swap: impl Fn() + Sync, mut work: impl FnMut()) {
+    /// Ends the other thread also when the work fails.
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _over = Over(&is_over);
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
                 swap();
@@ -30,7 +38,6 @@ fn beside(swap: impl Fn() + Sync, mut work: impl FnMut()) {
         while Instant::now() < end {
             work();
         }
-        is_over.store(true, Ordering::Relaxed);
     });
 }
 
