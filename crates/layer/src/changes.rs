@@ -56,9 +56,9 @@ struct Frame {
     names: Vec<Vec<u8>>,
     /// Length of the path before its name was added.
     path_len: usize,
-    stat: Stat,
-    /// What the image has in its place.
-    below: Option<Stat>,
+    attributes: Attributes,
+    /// Those of what the image has in its place.
+    below: Option<Attributes>,
     is_top: bool,
     /// The way through the image ends in this directory.
     is_in_image: bool,
@@ -70,17 +70,17 @@ struct Frame {
 enum One {
     /// Nothing to go down into; true if it changed.
     Done(bool),
-    /// An open directory; what it is, and what the image has in its place.
-    Directory(OwnedFd, Stat, Option<Stat>),
+    /// An open directory; its attributes, and those of what the image has in its place.
+    Directory(OwnedFd, Attributes, Option<Attributes>),
 }
 
 impl Walk<'_> {
     /// Walks the upper tree, and the image beside it as far as that has the same directories.
     fn tree(&mut self, upper: OwnedFd, lower: OwnedFd) -> Result<()> {
-        let stat = fstat(&upper).map_err(|why| self.failed("read", why))?;
+        let attributes = Attributes::of(&fstat(&upper).map_err(|why| self.failed("read", why))?);
         let names = self.names(upper.as_fd())?;
         let mut stack =
-            vec![Frame { names, path_len: 0, stat, below: None, is_top: true, is_in_image: true, any: false }];
+            vec![Frame { names, path_len: 0, attributes, below: None, is_top: true, is_in_image: true, any: false }];
         let (mut upper, mut lower) = (Trail::new(upper), Trail::new(lower));
         while let Some(frame) = stack.last_mut() {
             let image = frame.is_in_image.then(|| lower.here());
@@ -112,11 +112,11 @@ impl Walk<'_> {
                     frame.any |= any;
                     self.path.truncate(path_len);
                 }
-                One::Directory(directory, stat, below) => {
+                One::Directory(directory, attributes, below) => {
                     let names = self.names(directory.as_fd())?;
                     upper.enter(directory).map_err(|why| self.failed("open", why))?;
                     let image = match image {
-                        Some(image) if below.as_ref().is_some_and(is_directory) => {
+                        Some(image) if below.is_some_and(|below| below.is_directory()) => {
                             Some(openat(image, name, DIRECTORY, Mode::empty()))
                         }
                         _ => None,
@@ -126,7 +126,7 @@ impl Walk<'_> {
                         let entered = image.and_then(|image| lower.enter(image));
                         entered.map_err(|why| self.failed("open", why))?;
                     }
-                    stack.push(Frame { names, path_len, stat, below, is_top: false, is_in_image, any: false });
+                    stack.push(Frame { names, path_len, attributes, below, is_top: false, is_in_image, any: false });
                 }
             }
         }
@@ -148,18 +148,20 @@ impl Walk<'_> {
             Err(why) => return Err(self.failed("read", why)),
         };
         let below = image.and_then(|image| statat(image, name, AtFlags::SYMLINK_NOFOLLOW).ok());
+        let below = below.as_ref().map(Attributes::of);
         if FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0 {
             if below.is_some() {
                 self.push(Change::Deleted);
             }
             return Ok(One::Done(below.is_some()));
         }
-        if !is_directory(&stat) {
+        let attributes = Attributes::of(&stat);
+        if !attributes.is_directory() {
             self.push(if below.is_some() { Change::Changed } else { Change::Added });
             return Ok(One::Done(true));
         }
         let directory = openat(parent, name, DIRECTORY, Mode::empty()).map_err(|why| self.failed("open", why))?;
-        Ok(One::Directory(directory, stat, below))
+        Ok(One::Directory(directory, attributes, below))
     }
 
     /// Judges a directory whose names have been judged; true if something is different.
@@ -169,7 +171,7 @@ impl Walk<'_> {
             any |= self.hidden(directory, image)?;
         }
         // A directory is copied up for whatever happens in it; by itself it counts only if it really differs.
-        let is_same = frame.below.is_some_and(|below| same_attributes(&frame.stat, &below));
+        let is_same = frame.below == Some(frame.attributes);
         if !any && is_same && self.has_mount_points() {
             return Ok(false);
         }
@@ -209,10 +211,20 @@ const MAX_PATH: usize = 4095;
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
 
-fn is_directory(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+/// What a directory must have in common with the image's to be the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Attributes {
+    mode: u32,
+    uid: u32,
+    gid: u32,
 }
 
-fn same_attributes(a: &Stat, b: &Stat) -> bool {
-    a.st_mode == b.st_mode && a.st_uid == b.st_uid && a.st_gid == b.st_gid
+impl Attributes {
+    fn of(stat: &Stat) -> Self {
+        Self { mode: stat.st_mode, uid: stat.st_uid, gid: stat.st_gid }
+    }
+
+    fn is_directory(self) -> bool {
+        FileType::from_raw_mode(self.mode) == FileType::Directory
+    }
 }

@@ -42,7 +42,7 @@ fn beside(swap: impl Fn() + Sync, mut work: impl FnMut()) {
 }
 
 fn open(directory: &Path) -> OwnedFd {
-    std::fs::File::open(directory).unwrap().into()
+    File::open(directory).unwrap().into()
 }
 
 #[test]

@@ -13,26 +13,26 @@ const ABYSS: usize = 10_000;
 
 /// Makes `depth` directories called `d` in one that is there, each in the one before, and a file in the last.
 fn deep(top: &Path, depth: usize) {
-    let mut at: OwnedFd = std::fs::File::open(top).unwrap().into();
+    let mut at: OwnedFd = std::fs::File::open(top).expect("it is there").into();
     for _ in 0..depth {
-        mkdirat(&at, "d", Mode::from_raw_mode(0o755)).unwrap();
-        at = openat(&at, "d", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        mkdirat(&at, "d", Mode::from_raw_mode(0o755)).expect("it is new");
+        at = openat(&at, "d", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).expect("it was made");
     }
     let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
-    drop(openat(&at, "f", flags, Mode::from_raw_mode(0o644)).unwrap());
+    drop(openat(&at, "f", flags, Mode::from_raw_mode(0o644)).expect("it is new"));
 }
 
 /// Runs a command that may have 256 files open.
 fn run(host: &Host, words: &[&str]) -> Outcome {
     let mut command = host.command_under(&["sh", "-c", "ulimit -n 256 && exec \"$@\"", "sh"], words);
-    Outcome::of(words, &command.output().unwrap())
+    Outcome::of(words, &command.output().expect("there is a shell"))
 }
 
 /// A container that was made and not started, with directories in its `/tmp`.
 fn made(host: &Host, name: &str, depth: usize) -> String {
     let id = id(&host.run(&["create", "--name", name, "--network", "none", "box:1", "true"]).succeeds());
     let tmp = host.store().join("containers").join(&id).join("upper/tmp");
-    std::fs::create_dir(&tmp).unwrap();
+    std::fs::create_dir(&tmp).expect("the container has changed nothing yet");
     deep(&tmp, depth);
     id
 }
