@@ -260,6 +260,22 @@ pub enum Conflict {
     },
 }
 
+impl Error {
+    /// Its text with its reasons, none of which is said twice.
+    pub(crate) fn with_reasons(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(why) = source {
+            let reason = why.to_string();
+            if !text.ends_with(&reason) {
+                text = format!("{text}: {reason}");
+            }
+            source = why.source();
+        }
+        text
+    }
+}
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {

@@ -1,7 +1,8 @@
 //! Unpacks a layer file into a directory: for machines and users that cannot mount it.
 //!
 //! What is made is what a mount would show, because it is read from the same index, top down. Nothing outside the
-//! directory can be reached: names are single components, and every directory was made here a moment ago.
+//! directory can be reached, also if somebody changes the tree meanwhile: names are single components in open directories,
+//! and what gets a second name is the very file that was made, by its number.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,8 +13,8 @@ use std::path::PathBuf;
 
 use rustix::fs::SeekFrom as SeekHere;
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags, fchmod, fsetxattr, ftruncate,
-    linkat, makedev, mkdirat, mknodat, openat, seek, symlinkat,
+    FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, XattrFlags, fchmod, fsetxattr, ftruncate, makedev,
+    mkdirat, mknodat, openat, seek, symlinkat,
 };
 use rustix::io::Errno;
 
@@ -21,6 +22,7 @@ use crate::entry::Kind;
 use crate::erofs::{Inodes, Node, NodeNumber, OPAQUE_MARK};
 use crate::error::{Error, Result, show};
 use crate::node;
+use crate::trail::Trail;
 
 /// Who may own unpacked files, and what stands for an opaque directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +51,19 @@ struct Unpacker {
     privilege: Privilege,
     /// Where the walk is, beneath the root; for messages and for hard links.
     path: PathBuf,
-    /// The first names of files that have several.
-    first_names: HashMap<NodeNumber, PathBuf>,
+    /// Files that have several names, and where they got the first.
+    first_names: HashMap<NodeNumber, First>,
+}
+
+/// A file that has several names.
+struct First {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
 }
 
 /// A directory that the walk is in.
 struct Frame {
-    directory: OwnedFd,
     node: Node,
     /// Names still to be made, last first.
     names: Vec<(Vec<u8>, NodeNumber)>,
@@ -64,11 +72,13 @@ struct Frame {
 impl Unpacker {
     fn walk(&mut self, root: OwnedFd) -> Result<()> {
         let top = root.try_clone().map_err(Error::io("open the directory"))?;
+        let mut trail = Trail::new(root);
         let node = self.layer.root()?;
-        let mut stack = vec![self.frame(root, node)?];
+        let mut stack = vec![self.frame(node)?];
         while let Some(frame) = stack.last_mut() {
             let Some((name, number)) = frame.names.pop() else {
-                self.finish_directory(frame.directory.as_fd(), &frame.node)?;
+                self.finish_directory(trail.here(), &frame.node)?;
+                trail.leave().map_err(|why| self.failed("leave", why))?;
                 self.path.pop();
                 stack.pop();
                 continue;
@@ -76,40 +86,40 @@ impl Unpacker {
             self.path.push(as_path(&name));
             let node = self.layer.child(&frame.node, number)?;
             if node.kind == Kind::Directory {
-                let made = make_directory(frame.directory.as_fd(), &name).map_err(|why| self.failed("create", why))?;
-                let frame = self.frame(made, node)?;
-                stack.push(frame);
+                let made = make_directory(trail.here(), &name).and_then(|made| trail.enter(made));
+                made.map_err(|why| self.failed("create", why))?;
+                stack.push(self.frame(node)?);
             } else {
-                self.make(top.as_fd(), frame.directory.as_fd(), &name, &node)?;
+                self.make(top.as_fd(), trail.here(), &name, &node)?;
                 self.path.pop();
             }
         }
         Ok(())
     }
 
-    fn frame(&mut self, directory: OwnedFd, node: Node) -> Result<Frame> {
+    fn frame(&mut self, node: Node) -> Result<Frame> {
         let mut names = Vec::new();
         self.layer.names(&node, |name, number| names.push((name.to_vec(), number)))?;
         names.reverse();
-        Ok(Frame { directory, node, names })
+        Ok(Frame { node, names })
     }
 
     /// Makes everything but a directory.
     fn make(&mut self, root: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &[u8], node: &Node) -> Result<()> {
-        if node.links > 1 {
-            if let Some(first) = self.first_names.get(&node.number) {
-                return linkat(root, first, directory, name, AtFlags::empty()).map_err(|why| self.failed("link", why));
-            }
-            self.first_names.insert(node.number, self.path.clone());
+        if node.links > 1
+            && let Some(first) = self.first_names.get(&node.number)
+        {
+            return link(root, first, directory, name).map_err(|why| self.failed("link", why));
         }
         let kind = match node.kind {
             Kind::Symlink => {
                 let target = self.layer.target(node)?;
                 symlinkat(target, directory, name).map_err(|why| self.failed("create", why))?;
-                return self.describe_link(directory, name, node);
+                return self.describe_made(directory, name, node, FileType::Symlink);
             }
             Kind::File => {
                 let file = self.make_file(directory, name, node)?;
+                self.remember(node, || rustix::fs::fstat(&file))?;
                 return self.describe(file.as_fd(), node);
             }
             Kind::CharDevice => FileType::CharacterDevice,
@@ -127,7 +137,17 @@ impl Unpacker {
             Err(Errno::PERM) if is_device && self.privilege != Privilege::Root => return Ok(()),
             result => result.map_err(|why| self.failed("create", why))?,
         }
-        self.describe_link(directory, name, node)
+        self.describe_made(directory, name, node, kind)
+    }
+
+    /// Remembers where a file that has several names got the first, and which file it is.
+    fn remember(&mut self, node: &Node, stat: impl FnOnce() -> rustix::io::Result<Stat>) -> Result<()> {
+        if node.links > 1 {
+            let stat = stat().map_err(|why| self.failed("read", why))?;
+            let first = First { path: self.path.clone(), device: stat.st_dev, inode: stat.st_ino };
+            self.first_names.insert(node.number, first);
+        }
+        Ok(())
     }
 
     fn make_file(&self, directory: BorrowedFd<'_>, name: &[u8], node: &Node) -> Result<File> {
@@ -167,8 +187,9 @@ impl Unpacker {
 
     /// As [`Self::describe`], for what must not be opened: links, devices, pipes. A volume may be in use already: each
     /// change goes to the one file that is there now, whatever takes its name meanwhile.
-    fn describe_link(&mut self, directory: BorrowedFd<'_>, name: &[u8], node: &Node) -> Result<()> {
-        let found = node::Node::open(directory, name).map_err(|why| self.failed("open", why))?;
+    fn describe_made(&mut self, directory: BorrowedFd<'_>, name: &[u8], node: &Node, kind: FileType) -> Result<()> {
+        let found = node::Node::open_made(directory, name, kind).map_err(|why| self.failed("open", why))?;
+        self.remember(node, || found.stat())?;
         if self.privilege != Privilege::User {
             let (uid, gid) = owner(node.uid, node.gid);
             self.permitted(found.chown(uid, gid)).map_err(|why| self.failed("change the owner of", why))?;
@@ -205,6 +226,18 @@ impl Unpacker {
 /// Overlayfs's own attribute, which is written in the form that fits the privilege.
 fn is_mark(name: &[u8]) -> bool {
     name == OPAQUE_MARK
+}
+
+/// Gives a file that was made before a further name in `directory`. Who swaps its first name for another file, or a
+/// directory on the way there for a link, makes that an error.
+fn link(root: BorrowedFd<'_>, first: &First, directory: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let found = node::Node::open_beneath(root, first.path.as_os_str().as_bytes())?;
+    let stat = found.stat()?;
+    if (stat.st_dev, stat.st_ino) != (first.device, first.inode) {
+        return Err(Errno::STALE);
+    }
+    found.link(directory, name)
 }
 
 fn make_directory(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<OwnedFd> {

@@ -6,6 +6,7 @@
 //!
 //! Nothing here hashes, counts or reports progress: callers do.
 
+pub mod adopt;
 pub mod apply;
 pub mod changes;
 pub mod compression;
@@ -19,6 +20,7 @@ pub mod pack;
 mod races;
 pub mod seam;
 pub mod tar;
+pub mod trail;
 mod tree;
 pub mod unpack;
 pub mod whiteout;

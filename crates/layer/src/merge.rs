@@ -6,7 +6,7 @@
 //! an opaque directory ends that. `tests/it/merged.rs` of the store holds it against the kernel.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 
 use rustix::fs::{AtFlags, FileType, statat};
@@ -16,6 +16,7 @@ use crate::entry::{Entry, Kind};
 use crate::erofs::{Inodes, Node, NodeNumber};
 use crate::error::{Error, Result};
 use crate::pack::{self, Packer, is_carried, is_opaque, names_in, open_again};
+use crate::trail::Trail;
 
 /// Writes what is seen of `layers`, topmost first, under the changes in the open directory `upper` to `out` as a tar,
 /// with its end. The bytes are those that [`pack::pack`] writes of a mount of the same.
@@ -24,9 +25,10 @@ use crate::pack::{self, Packer, is_carried, is_opaque, names_in, open_again};
 /// When something cannot be read or `out` not be written.
 pub fn pack_merged<W: Write>(upper: BorrowedFd<'_>, layers: Vec<Inodes>, out: W) -> Result<W> {
     let options = pack::Options::default();
-    let mut merger = Merger { packer: Packer::new(&options, out), layers, buffer: Vec::new() };
-    let upper = open_again(upper).map_err(|why| merger.packer.failed("open", why))?;
-    let mut parts = vec![Part::Changes(upper)];
+    let packer = Packer::new(&options, out);
+    let upper = open_again(upper).map_err(|why| packer.failed("open", why))?;
+    let mut merger = Merger { packer, layers, changes: Trail::new(upper), buffer: Vec::new() };
+    let mut parts = vec![Part::Changes];
     for layer in 0..merger.layers.len() {
         let root = merger.layers[layer].root()?;
         parts.push(Part::Layer(layer, root));
@@ -38,13 +40,15 @@ pub fn pack_merged<W: Write>(upper: BorrowedFd<'_>, layers: Vec<Inodes>, out: W)
 struct Merger<'a, W: Write> {
     packer: Packer<'a, W>,
     layers: Vec<Inodes>,
+    /// The way to the lowest directory of the changes that the walk is in or beneath.
+    changes: Trail,
     buffer: Vec<u8>,
 }
 
 /// One of the directories that are seen as one.
 enum Part {
-    /// Of the changes.
-    Changes(OwnedFd),
+    /// Of the changes: where their way ends. A directory has this part only if the one above it does.
+    Changes,
     /// Of the layer of this index.
     Layer(usize, Node),
 }
@@ -74,6 +78,9 @@ impl<W: Write> Merger<'_, W> {
         let mut stack = vec![self.frame(parts, 0)?];
         while let Some(frame) = stack.last_mut() {
             let Some((name, part, number)) = frame.names.pop() else {
+                if matches!(frame.parts.first(), Some(Part::Changes)) {
+                    self.changes.leave().map_err(|why| self.packer.failed("leave", why))?;
+                }
                 self.packer.path.truncate(frame.path_len);
                 stack.pop();
                 continue;
@@ -98,8 +105,8 @@ impl<W: Write> Merger<'_, W> {
         let mut names = Vec::new();
         for (index, part) in parts.iter().enumerate() {
             match part {
-                Part::Changes(directory) => {
-                    let found = names_in(directory.as_fd()).map_err(|why| self.packer.failed("read", why))?;
+                Part::Changes => {
+                    let found = names_in(self.changes.here()).map_err(|why| self.packer.failed("read", why))?;
                     names.extend(found.into_iter().map(|name| (name, index, 0)));
                 }
                 Part::Layer(layer, node) => {
@@ -135,7 +142,7 @@ impl<W: Write> Merger<'_, W> {
     /// Looks at one version of a name, and writes it if it is the topmost.
     fn version(&mut self, part: &Part, name: &[u8], number: NodeNumber, is_topmost: bool) -> Result<Version> {
         match part {
-            Part::Changes(parent) => self.changed(parent.as_fd(), name),
+            Part::Changes => self.changed(name),
             Part::Layer(layer, parent) => {
                 let node = self.layers[*layer].child(parent, number)?;
                 if node.is_whiteout() {
@@ -153,7 +160,8 @@ impl<W: Write> Merger<'_, W> {
     }
 
     /// Changes are always topmost.
-    fn changed(&mut self, parent: BorrowedFd<'_>, name: &[u8]) -> Result<Version> {
+    fn changed(&mut self, name: &[u8]) -> Result<Version> {
+        let parent = self.changes.here();
         let stat = match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             // A running container may remove what was listed a moment ago.
@@ -165,7 +173,8 @@ impl<W: Write> Merger<'_, W> {
                 let directory = self.packer.open_directory(parent, name)?;
                 let entry = self.packer.directory_entry(directory.as_fd(), &stat)?;
                 self.packer.writer.append(&entry, io::empty())?;
-                Ok(Version::Directory(Part::Changes(directory)))
+                self.changes.enter(directory).map_err(|why| self.packer.failed("open", why))?;
+                Ok(Version::Directory(Part::Changes))
             }
             FileType::CharacterDevice if stat.st_rdev == 0 => Ok(Version::Hidden),
             FileType::Socket => Ok(Version::File),
@@ -175,7 +184,7 @@ impl<W: Write> Merger<'_, W> {
 
     fn is_opaque(&mut self, part: &Part) -> Result<bool> {
         match part {
-            Part::Changes(directory) => Ok(is_opaque(directory.as_fd())),
+            Part::Changes => Ok(is_opaque(self.changes.here())),
             Part::Layer(layer, node) => self.layers[*layer].is_opaque(node),
         }
     }

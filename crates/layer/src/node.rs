@@ -3,14 +3,17 @@
 //! A name in a directory that others can write to may mean another file from one call to the next. A descriptor that was
 //! opened with `O_PATH` and without following a link means the same file for ever, and no driver hears of it.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Timestamps, Uid, XattrFlags, chmodat, chownat, fstat, getxattr,
-    listxattr, openat, readlinkat, setxattr, utimensat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timestamps, Uid, XattrFlags, chmodat, chownat,
+    fstat, getxattr, linkat, listxattr, openat, openat2, readlinkat, setxattr, utimensat,
 };
 use rustix::io::Errno;
+
+/// 4095 bytes: PATH_MAX without its NUL.
+const MAX_PATH: usize = 4095;
 
 /// A file by itself, under whatever name.
 pub(crate) struct Node(OwnedFd);
@@ -20,6 +23,38 @@ impl Node {
     pub(crate) fn open(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Self> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(Self(openat(parent, name, flags, Mode::empty())?))
+    }
+
+    /// As [`Self::open`], of what was made under this name a moment ago: anything of another kind is somebody else's.
+    pub(crate) fn open_made(parent: BorrowedFd<'_>, name: &[u8], kind: FileType) -> rustix::io::Result<Self> {
+        let node = Self::open(parent, name)?;
+        if FileType::from_raw_mode(node.stat()?.st_mode) != kind {
+            return Err(Errno::STALE);
+        }
+        Ok(node)
+    }
+
+    /// The file at `path` beneath `root`, which may be longer than what the kernel takes at once. No link is followed, also
+    /// none that somebody puts in the place of a directory meanwhile.
+    pub(crate) fn open_beneath(root: BorrowedFd<'_>, path: &[u8]) -> rustix::io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let (mut at, mut rest): (Option<OwnedFd>, _) = (None, path);
+        while rest.len() > MAX_PATH {
+            let Some(slash) = rest[..MAX_PATH].iter().rposition(|byte| *byte == b'/') else {
+                return Err(Errno::NAMETOOLONG);
+            };
+            let from = at.as_ref().map_or(root, AsFd::as_fd);
+            at = Some(openat2(from, &rest[..slash], flags | OFlags::DIRECTORY, Mode::empty(), resolve)?);
+            rest = &rest[slash + 1..];
+        }
+        let from = at.as_ref().map_or(root, AsFd::as_fd);
+        Ok(Self(openat2(from, rest, flags, Mode::empty(), resolve)?))
+    }
+
+    /// Gives it a further name: the very file, whatever has taken its other names meanwhile.
+    pub(crate) fn link(&self, parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<()> {
+        linkat(CWD, self.path(), parent, name, AtFlags::SYMLINK_FOLLOW)
     }
 
     /// What it is.
@@ -123,6 +158,32 @@ mod tests {
         let victim = std::fs::metadata(&victim).unwrap();
         assert_eq!((victim.permissions().mode() & 0o777, victim.modified().unwrap()), (0o600, before));
         assert_eq!(node.stat().unwrap().st_mtime, 1);
+    }
+
+    #[test]
+    fn a_further_name_is_the_files_and_no_link_is_on_the_way() {
+        let (place, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let at = |name: &str| place.path().join(name);
+        std::fs::create_dir(at("dir")).unwrap();
+        std::fs::write(at("dir/file"), "mine").unwrap();
+        symlink("nowhere", at("dir/link")).unwrap();
+        std::fs::write(outside.path().join("file"), "secret").unwrap();
+        let root: OwnedFd = std::fs::File::open(place.path()).unwrap().into();
+        let file = Node::open_beneath(root.as_fd(), b"dir/file").unwrap();
+        let link = Node::open_beneath(root.as_fd(), b"dir/link").unwrap();
+        std::fs::rename(at("dir"), at("moved")).unwrap();
+        symlink(outside.path(), at("dir")).unwrap();
+        file.link(root.as_fd(), b"again").unwrap();
+        link.link(root.as_fd(), b"link again").unwrap();
+        assert_eq!(std::fs::read_to_string(at("again")).unwrap(), "mine");
+        assert_eq!(std::fs::read_link(at("link again")).unwrap(), std::path::Path::new("nowhere"));
+        for path in [&b"dir/file"[..], b"../file", b"dir/../moved/file/"] {
+            assert!(Node::open_beneath(root.as_fd(), path).is_err(), "{path:?}");
+        }
+        let long = [b"moved/./".repeat(1000).as_slice(), b"file"].concat();
+        assert_eq!(Node::open_beneath(root.as_fd(), &long).map(drop).unwrap_err(), Errno::NOENT);
+        let long = [b"moved/".as_slice(), &b"./".repeat(4000), b"file"].concat();
+        assert!(Node::open_beneath(root.as_fd(), &long).is_ok());
     }
 
     #[test]

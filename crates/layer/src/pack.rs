@@ -17,6 +17,7 @@ use crate::entry::{Entry, Kind};
 use crate::error::{Error, Result, show};
 use crate::node::Node;
 use crate::tar::Writer;
+use crate::trail::Trail;
 
 /// What is written of a tree.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +73,6 @@ pub(crate) struct Packer<'a, W: Write> {
 
 /// A directory being walked.
 struct Frame {
-    directory: OwnedFd,
     names: Vec<Vec<u8>>,
     /// Length of the path before its name was added.
     path_len: usize,
@@ -84,9 +84,11 @@ impl<'a, W: Write> Packer<'a, W> {
     }
 
     fn directory(&mut self, root: OwnedFd) -> Result<()> {
-        let mut stack = vec![self.frame(root, 0)?];
+        let mut stack = vec![self.frame(root.as_fd(), 0)?];
+        let mut trail = Trail::new(root);
         while let Some(frame) = stack.last_mut() {
             let Some(name) = frame.names.pop() else {
+                trail.leave().map_err(|why| self.failed("leave", why))?;
                 self.path.truncate(frame.path_len);
                 stack.pop();
                 continue;
@@ -96,12 +98,11 @@ impl<'a, W: Write> Packer<'a, W> {
                 self.path.push(b'/');
             }
             self.path.extend_from_slice(&name);
-            let below =
-                if self.options.skip.contains(&self.path) { None } else { self.one(frame.directory.as_fd(), &name)? };
+            let below = if self.options.skip.contains(&self.path) { None } else { self.one(trail.here(), &name)? };
             match below {
                 Some(directory) => {
-                    let frame = self.frame(directory, path_len)?;
-                    stack.push(frame);
+                    stack.push(self.frame(directory.as_fd(), path_len)?);
+                    trail.enter(directory).map_err(|why| self.failed("open", why))?;
                 }
                 None => self.path.truncate(path_len),
             }
@@ -109,10 +110,10 @@ impl<'a, W: Write> Packer<'a, W> {
         Ok(())
     }
 
-    fn frame(&self, directory: OwnedFd, path_len: usize) -> Result<Frame> {
-        let mut names = names_in(directory.as_fd()).map_err(|why| self.failed("read", why))?;
+    fn frame(&self, directory: BorrowedFd<'_>, path_len: usize) -> Result<Frame> {
+        let mut names = names_in(directory).map_err(|why| self.failed("read", why))?;
         names.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(Frame { directory, names, path_len })
+        Ok(Frame { names, path_len })
     }
 
     /// Writes one entry; gives the directory to go down into.
@@ -269,9 +270,9 @@ pub(crate) fn open_again(directory: BorrowedFd<'_>) -> rustix::io::Result<OwnedF
     openat(directory, ".", OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
 }
 
-type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+pub(crate) type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
 
-fn xattrs_of(file: BorrowedFd<'_>) -> rustix::io::Result<Xattrs> {
+pub(crate) fn xattrs_of(file: BorrowedFd<'_>) -> rustix::io::Result<Xattrs> {
     collect(|buffer| flistxattr(file, buffer), |name, buffer| fgetxattr(file, name, buffer))
 }
 

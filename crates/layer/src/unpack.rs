@@ -94,6 +94,13 @@ const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags:
 
 /// A directory beneath `root`, made if it is missing; links lead where they would inside a root of its own.
 fn directory(root: BorrowedFd<'_>, path: &[&[u8]]) -> rustix::io::Result<OwnedFd> {
+    // Nearly always it is there: a step for each part of each path would take the square of the depth.
+    if !path.is_empty() {
+        match openat2(root, path.join(&b'/'), DIRECTORY, Mode::empty(), ResolveFlags::IN_ROOT) {
+            Err(Errno::NOENT) => {}
+            result => return result,
+        }
+    }
     let mut at = openat(root, ".", DIRECTORY, Mode::empty())?;
     let mut whole: Vec<u8> = Vec::new();
     for part in path {
@@ -140,7 +147,13 @@ fn describe(file: BorrowedFd<'_>, entry: &Entry) -> rustix::io::Result<()> {
 /// For what must not be opened: links, devices, pipes. Each change goes to the one file that `node` is, whatever a
 /// program inside puts in its place meanwhile.
 fn describe_at(parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> rustix::io::Result<()> {
-    let node = Node::open(parent, name)?;
+    let kind = match entry.kind {
+        Kind::Symlink => FileType::Symlink,
+        Kind::CharDevice => FileType::CharacterDevice,
+        Kind::BlockDevice => FileType::BlockDevice,
+        _ => FileType::Fifo,
+    };
+    let node = Node::open_made(parent, name, kind)?;
     ignore_permission(node.chown(Some(uid(entry)), Some(gid(entry))))?;
     if entry.kind != Kind::Symlink {
         node.chmod(Mode::from_raw_mode(u32::from(entry.mode)))?;

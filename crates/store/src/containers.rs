@@ -216,7 +216,8 @@ impl Store {
             lock.ok_or_else(|| Error::io("lock", &directory)(std::io::ErrorKind::WouldBlock.into()))
         });
         if recorded.is_err() && directory.exists() {
-            self.remove_tree(&directory);
+            // What cannot be deleted is a leftover, which a check of the store finds.
+            let _ = self.remove_tree(&directory);
         }
         recorded
     }
@@ -336,7 +337,7 @@ impl Store {
             // What it wrote is most likely what filled the disk: that goes first, and the row with the room this gives.
             Err(why) if why.is_full() => {
                 for name in ["upper", "work"] {
-                    self.remove_tree(&directory.join(name));
+                    let _ = self.remove_tree(&directory.join(name));
                 }
                 for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
                     let _ = std::fs::remove_file(entry.path());
@@ -346,6 +347,6 @@ impl Store {
             result => result?,
         }
         // A directory without a row is a leftover, which a check of the store removes.
-        if self.remove_tree(&directory) { Ok(()) } else { Err(Error::Stuck(directory)) }
+        self.remove_tree(&directory).map_err(Error::stuck(directory))
     }
 }

@@ -75,9 +75,15 @@ pub enum Error {
     /// A volume's name that could lead out of the store.
     #[error("{0:?} is no name for a volume")]
     BadVolumeName(String),
-    /// Files that the user may not delete: their owners are not, or not any more, the user's.
-    #[error("cannot delete all of {0}: not everything in it belongs to this user")]
-    Stuck(PathBuf),
+    /// Files that could not be deleted.
+    #[error("cannot delete all of {path}")]
+    Stuck {
+        /// What they are in.
+        path: PathBuf,
+        /// Why; for want of permission if their owners are not, or not any more, the user's.
+        #[source]
+        source: io::Error,
+    },
     /// The store's folder, or something in it, is somebody else's, or not what we make.
     #[error("the store in {root} is not used: {why}")]
     Unsafe {
@@ -118,6 +124,11 @@ impl Error {
         move |source| Self::Io { doing, path, source }
     }
 
+    /// As [`Self::io`], for a tree that cannot be deleted.
+    pub(crate) fn stuck(path: PathBuf) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Stuck { path, source }
+    }
+
     /// Sorts an error of a stream being stored: a mismatch, a damaged layer, or the source's own.
     pub(crate) fn of_source(error: io::Error) -> Self {
         if let Some(mismatch) = Mismatch::within(&error) {
@@ -141,7 +152,7 @@ impl Error {
 
     fn io_source(&self) -> Option<&io::Error> {
         match self {
-            Self::Io { source, .. } | Self::Mount { source, .. } => Some(source),
+            Self::Io { source, .. } | Self::Mount { source, .. } | Self::Stuck { source, .. } => Some(source),
             Self::Layer(wharfie_layer::Error::Io { source, .. } | wharfie_layer::Error::Unpack { source, .. }) => {
                 Some(source)
             }
@@ -164,7 +175,7 @@ impl Fault for Error {
             }
             Self::NotMounted(_) | Self::MissingImage(_) => Kind::NotFound,
             Self::BadVolumeName(_) => Kind::Invalid,
-            Self::Unsafe { .. } | Self::Stuck(_) => Kind::Denied,
+            Self::Unsafe { .. } => Kind::Denied,
             Self::NameTaken { .. } => Kind::Exists,
             Self::Source(_) => Kind::Unavailable,
             Self::Metadata { .. } if self.is_full() => Kind::Unavailable,
@@ -173,7 +184,7 @@ impl Fault for Error {
                 Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => Kind::Corrupt,
                 _ => Kind::Internal,
             },
-            Self::Io { .. } | Self::Mount { .. } => match self.io_source().map(io::Error::kind) {
+            Self::Io { .. } | Self::Mount { .. } | Self::Stuck { .. } => match self.io_source().map(io::Error::kind) {
                 Some(io::ErrorKind::PermissionDenied) => Kind::Denied,
                 Some(io::ErrorKind::NotFound) => Kind::NotFound,
                 Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Kind::Unavailable,
@@ -188,8 +199,11 @@ impl Fault for Error {
             Self::Unsafe { .. } => {
                 "choose another store with --root DIR or WHARFIE_ROOT, or give this folder to the user who runs wharfie"
             }
-            Self::Stuck(_) => {
-                "it is forgotten all the same; delete what is left as root, or give the user the ids of /etc/subuid back \
+            Self::Stuck { .. } if self.kind() != Kind::Denied => {
+                "it is forgotten all the same; `wharfie system fsck` deletes what is left when nothing is in the way"
+            }
+            Self::Stuck { .. } => {
+                "not everything in it belongs to this user; it is forgotten all the same; delete what is left as root, or give the user the ids of /etc/subuid back \
                  that it had and run `wharfie system fsck`"
             }
             Self::MissingBlob(_) | Self::MissingLayer(_) => {

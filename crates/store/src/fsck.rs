@@ -36,8 +36,13 @@ pub enum Finding {
     MissingLayer(DiffId),
     /// A file that nothing records: left by a process that was killed. Deleted.
     Leftover(String),
-    /// As [`Self::Leftover`], but it could not be deleted: not all of it belongs to the user, or to ids that are the user's.
-    Stuck(String),
+    /// As [`Self::Leftover`], but it could not be deleted.
+    Stuck {
+        /// Which.
+        path: String,
+        /// Why; for want of permission if not all of it belongs to the user, or to ids that are the user's.
+        why: String,
+    },
     /// A layer whose file was gone or damaged was made again from its compressed blob.
     RestoredLayer(DiffId),
     /// An image lacks parts and cannot run or be saved until it is pulled or loaded again.
@@ -392,7 +397,10 @@ pub(crate) fn names(directory: &Path) -> Vec<String> {
 }
 
 fn remove(store: &Store, report: &mut Report, path: &Path) {
-    let is_gone = if path.is_dir() { store.remove_tree(path) } else { std::fs::remove_file(path).is_ok() };
+    let removed = store.remove_tree(path);
     let path = path.display().to_string();
-    report.findings.push(if is_gone { Finding::Leftover(path) } else { Finding::Stuck(path) });
+    report.findings.push(match removed {
+        Ok(()) => Finding::Leftover(path),
+        Err(why) => Finding::Stuck { path, why: why.to_string() },
+    });
 }

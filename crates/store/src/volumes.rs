@@ -138,8 +138,8 @@ impl Store {
             }
             Ok(is_gone)
         })?;
-        if is_gone && !self.remove_tree(&aside) {
-            return Err(Error::Stuck(aside));
+        if is_gone {
+            self.remove_tree(&aside).map_err(Error::stuck(aside))?;
         }
         Ok(is_gone)
     }

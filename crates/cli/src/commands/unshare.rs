@@ -53,6 +53,6 @@ fn unshare(_: &Context, matches: &Matches) -> Result {
 }
 
 fn remove(_: &Context, matches: &Matches) -> Result {
-    let is_gone = |path: &String| wharfie_store::remove_own_tree(Path::new(path));
+    let is_gone = |path: &String| wharfie_store::remove_own_tree(Path::new(path)).is_ok();
     if matches.args().iter().all(is_gone) { Ok(()) } else { Err(Failure::silent()) }
 }

@@ -127,7 +127,8 @@ impl Engine {
         let (row, lock) = self.record(store, create, &settings, id, found.id)?;
         store.make_ends(&row.id)?;
         if let Err(why) = self.fill_volumes(store, &settings, &row) {
-            self.discard(&row, &lock)?;
+            // What cannot be deleted is found by a check of the store.
+            let _ = self.discard(&row, &lock);
             return Err(why);
         }
         Ok((row, lock))

@@ -276,14 +276,13 @@ impl Engine {
         self.withdraw(row, &settings_of(row)?);
         let store = self.writer()?;
         let anonymous = store.volumes_of_container(&row.id)?;
-        store.remove_container(&row.id, lock)?;
-        if volumes {
-            for volume in anonymous.iter().filter(|name| name.len() == 64) {
-                store.remove_volume(volume)?;
-            }
+        // What of one cannot be deleted keeps no other.
+        let mut removed = store.remove_container(&row.id, lock);
+        for volume in anonymous.iter().filter(|name| volumes && name.len() == 64) {
+            removed = removed.and(store.remove_volume(volume).map(drop));
         }
         store.collect_expired()?;
-        Ok(())
+        Ok(removed?)
     }
 
     /// A container's lock and the container, once it is written down how it is: one that has just ended is not caught between

@@ -7,6 +7,7 @@ pub mod copy;
 pub mod create;
 pub mod exec;
 mod files;
+mod fill;
 pub mod freeze;
 pub mod health;
 pub mod inspect;

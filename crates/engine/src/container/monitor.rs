@@ -138,7 +138,7 @@ impl Engine {
         let (listener, socket) = match listening {
             Ok(both) => both,
             Err(why) => {
-                report(&Report::Failed(text_of(&why), start_failure(&why)));
+                report(&Report::Failed(why.with_reasons(), start_failure(&why)));
                 return Err(why);
             }
         };
@@ -216,10 +216,10 @@ impl Engine {
                     let code = start_failure(&why);
                     if is_first {
                         if settings.auto_remove {
-                            self.again().discard(row, &lock)?;
+                            let _ = self.again().discard(row, &lock);
                         }
                         drop(lock);
-                        report(&Report::Failed(text_of(&why), code));
+                        report(&Report::Failed(why.with_reasons(), code));
                         return Ok(());
                     }
                     Ended { exit: Exit::Code(u8::try_from(code).unwrap_or(u8::MAX)), oom_killed: false }
@@ -231,9 +231,10 @@ impl Engine {
             let last = Frame::End(i32::from(end.exit.code()));
             let engine = self.again();
             if settings.auto_remove {
-                engine.ended_and_gone(row, settings, &end)?;
+                let gone = engine.ended_and_gone(row, settings, &end);
+                // The command has ended as it has, whatever becomes of what it left.
                 hub.broadcast(&last);
-                return Ok(());
+                return gone;
             }
             // Its policy may have been changed meanwhile.
             let now = engine.container(&row.id).ok();
@@ -297,19 +298,6 @@ fn silence_stdout() {
     if let Ok(null) = File::options().write(true).open("/dev/null") {
         let _ = rustix::stdio::dup2_stdout(&null);
     }
-}
-
-fn text_of(why: &Error) -> String {
-    let mut text = why.to_string();
-    let mut source = std::error::Error::source(why);
-    while let Some(why) = source {
-        let reason = why.to_string();
-        if !text.ends_with(&reason) {
-            text = format!("{text}: {reason}");
-        }
-        source = why.source();
-    }
-    text
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {

@@ -1,15 +1,11 @@
 //! A container's root file system: what it stands on, and looking at it while the container does not run.
 
 use std::collections::BTreeSet;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use rustix::fs::{Dir, FlockOperation, Mode, OFlags, ResolveFlags, flock, mkdirat, openat, openat2, symlinkat};
+use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
-use wharfie_layer::apply::{Privilege, apply};
-use wharfie_layer::erofs::{Inodes, TAR_OFFSET};
-use wharfie_layer::pack::{self, pack};
-use wharfie_oci::DiffId;
 use wharfie_runtime::{Lower, Rootfs};
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
@@ -100,52 +96,6 @@ impl Engine {
         }
         Ok(())
     }
-
-    /// Fills a volume that is empty with what a container's image has where it will be mounted.
-    pub(crate) fn fill_volume(&self, store: &Store, row: &ContainerRow, target: &str, volume: &str) -> Result<()> {
-        let failed = |source: std::io::Error| Error::File { doing: "fill", path: PathBuf::from(volume), source };
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-        let directory = rustix::fs::open(store.volume_directory(volume), flags, Mode::empty());
-        let directory = directory.map_err(|why| failed(why.into()))?;
-        // One at a time: who comes second finds it filled.
-        flock(&directory, FlockOperation::LockExclusive).map_err(|why| failed(why.into()))?;
-        if !is_empty(&directory).map_err(|why| failed(why.into()))? {
-            return Ok(());
-        }
-        let layers: Vec<DiffId> = store.layers_of_container(&row.id)?;
-        let Ok(root) = store.view(&layers, &View::Image) else { return Ok(()) };
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        let relative = target.trim_start_matches('/');
-        let Ok(source) = openat2(&root, relative, flags, Mode::empty(), ResolveFlags::IN_ROOT) else { return Ok(()) };
-        // Through a tar, so that owners, links and attributes arrive by the one road that knows them all.
-        let file = tempfile_in(store)?;
-        use std::io::{Seek, SeekFrom};
-        (&file).seek(SeekFrom::Start(TAR_OFFSET)).map_err(failed)?;
-        let options = pack::Options { root_name: Some(b"./".to_vec()), ..pack::Options::default() };
-        pack(source.as_fd(), &options, &file).map_err(wharfie_store::Error::Layer)?;
-        let len = file.metadata().map_err(failed)?.len().saturating_sub(TAR_OFFSET);
-        let privilege = if store.snapshot_kind()?.has_user_marks() { Privilege::Mapped } else { Privilege::Root };
-        let layer = Inodes::of_tar(file, len, &store.root().join("tmp"));
-        layer.and_then(|layer| apply(layer, directory.as_fd(), privilege)).map_err(wharfie_store::Error::Layer)?;
-        Ok(())
-    }
-}
-
-fn is_empty(directory: &OwnedFd) -> rustix::io::Result<bool> {
-    for entry in Dir::read_from(directory)? {
-        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// A file without a name on the store's file system.
-fn tempfile_in(store: &Store) -> Result<std::fs::File> {
-    let place = store.root().join("tmp");
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = rustix::fs::open(&place, flags, Mode::RUSR | Mode::WUSR);
-    file.map(Into::into).map_err(|why| Error::File { doing: "create", path: place, source: why.into() })
 }
 
 /// Where a container's changes are, and where overlayfs works.

@@ -222,7 +222,8 @@ impl Engine {
             Ok(running) => running,
             Err(why) => {
                 if settings.auto_remove {
-                    self.discard(row, &lock)?;
+                    // What cannot be deleted is found by a check of the store.
+                    let _ = self.discard(row, &lock);
                 }
                 return Err(why);
             }
@@ -244,9 +245,13 @@ impl Engine {
             handle.close();
         }
         let end = Ended { exit, oom_killed: started.cgroup.oom_killed() };
-        match settings.auto_remove {
-            true => self.ended_and_gone(row, &settings, &end)?,
-            false => drop(self.ended(row, &settings, &end, None)?),
+        // The command has ended as it has, whatever becomes of what it left.
+        let left = match settings.auto_remove {
+            true => self.ended_and_gone(row, &settings, &end),
+            false => self.ended(row, &settings, &end, None).map(drop),
+        };
+        if let Err(why) = left {
+            observer.observe(Event::Warned(Warning::Note(format!("WARNING: {}", why.with_reasons()))));
         }
         Ok(exit.code())
     }
@@ -283,8 +288,9 @@ impl Engine {
         {
             self.withdraw(row, settings);
             self.write_end(row, end.exit.code());
-            self.discard(row, &lock)?;
-            return self.tell_names(&networks_of(settings));
+            let discarded = self.discard(row, &lock);
+            self.tell_names(&networks_of(settings))?;
+            return discarded;
         }
         self.ended(row, settings, end, None)?;
         Ok(())
@@ -294,11 +300,12 @@ impl Engine {
     pub(crate) fn discard(&self, row: &ContainerRow, lock: &ContainerLock) -> Result<()> {
         let store = self.writer()?;
         let volumes = store.volumes_of_container(&row.id)?;
-        store.remove_container(&row.id, lock)?;
+        // What of one cannot be deleted keeps no other.
+        let mut removed = store.remove_container(&row.id, lock);
         for volume in volumes.iter().filter(|name| name.len() == 64) {
-            store.remove_volume(volume)?;
+            removed = removed.and(store.remove_volume(volume).map(drop));
         }
-        Ok(())
+        Ok(removed?)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, openat, statat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
+use wharfie_layer::trail::Trail;
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::volumes::{VolumeRow, is_mount_point, is_volume_name, release};
 
@@ -156,11 +157,11 @@ impl Engine {
     }
 }
 
-/// The right to mount or unmount what a volume holds, until it is dropped.
-fn turn(place: &Path) -> Result<OwnedFd> {
+/// The right to fill a volume, or to mount or unmount what it holds, until it is dropped. No container has the directory that
+/// is locked: what containers have they can lock themselves, for ever.
+pub(super) fn turn(place: &Path) -> Result<OwnedFd> {
     let outer = place.parent().unwrap_or(place);
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let locked = rustix::fs::open(outer, flags, Mode::empty()).and_then(|directory| {
+    let locked = rustix::fs::open(outer, DIRECTORY, Mode::empty()).and_then(|directory| {
         flock(&directory, FlockOperation::LockExclusive)?;
         Ok(directory)
     });
@@ -261,16 +262,42 @@ pub fn check_name(name: &str) -> Result<()> {
 
 /// Bytes of the files in a tree.
 pub(crate) fn tree_bytes(path: &Path) -> u64 {
+    let Ok(top) = rustix::fs::open(path, DIRECTORY, Mode::empty()) else { return 0 };
     let mut bytes = 0;
-    let mut places = vec![path.to_path_buf()];
-    while let Some(place) = places.pop() {
-        for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
-            match entry.metadata() {
-                Ok(found) if found.is_dir() => places.push(entry.path()),
-                Ok(found) if found.is_file() => bytes += found.len(),
-                _ => {}
+    let mut stack = vec![count(top.as_fd(), &mut bytes)];
+    let mut trail = Trail::new(top);
+    while let Some(directories) = stack.last_mut() {
+        let Some(name) = directories.pop() else {
+            stack.pop();
+            if trail.leave().is_err() {
+                break;
+            }
+            continue;
+        };
+        // What is gone meanwhile, or is something else, counts nothing.
+        if let Ok(directory) = openat(trail.here(), &name, DIRECTORY, Mode::empty()) {
+            stack.push(count(directory.as_fd(), &mut bytes));
+            if trail.enter(directory).is_err() {
+                break;
             }
         }
     }
     bytes
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Adds the bytes of the files in a directory; gives the names of the directories in it.
+fn count(directory: BorrowedFd<'_>, bytes: &mut u64) -> Vec<CString> {
+    let mut directories = Vec::new();
+    for entry in Dir::read_from(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Ok(found) = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::Directory if !matches!(name.to_bytes(), b"." | b"..") => directories.push(name.to_owned()),
+            FileType::RegularFile => *bytes += u64::try_from(found.st_size).unwrap_or_default(),
+            _ => {}
+        }
+    }
+    directories
 }

@@ -29,7 +29,7 @@ pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> 
     let parent = place.parent().expect("it is a name beneath the root");
     std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let aside = store.staging().join(format!("{}-{}", std::process::id(), diff_id.digest().hex()));
-    store.remove_tree(&aside);
+    let _ = store.remove_tree(&aside);
     std::fs::create_dir(&aside).map_err(Error::io("create", &aside))?;
     let result = unpack(&aside, layer, kind).and_then(|()| {
         // Directories have many files to sync: one sync of the file system is cheaper than all of theirs.
@@ -42,7 +42,7 @@ pub(super) fn tree(store: &Store, diff_id: &DiffId, kind: Kind) -> Result<Tree> 
             Err(why) => Err(Error::io("create", &place)(why)),
         }
     });
-    store.remove_tree(&aside);
+    let _ = store.remove_tree(&aside);
     result.map(|()| Tree::Directory(place))
 }
 
@@ -63,7 +63,7 @@ pub(super) fn remove(store: &Store, diff_id: &DiffId) {
     let aside = store.staging().join(format!("{}-removed-{}", std::process::id(), diff_id.digest().hex()));
     for kind in UNPACKED {
         if std::fs::rename(place(store, diff_id, kind), &aside).is_ok() {
-            store.remove_tree(&aside);
+            let _ = store.remove_tree(&aside);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use wharfie_engine::container::copy::PathKind;
-use wharfie_layer::entry::Entry;
+use wharfie_layer::entry::{Entry, Kind};
 use wharfie_layer::pack::{self, pack, pack_one};
 use wharfie_layer::unpack::unpack;
 
@@ -46,7 +46,7 @@ fn in_container(text: &str) -> Option<(&str, &str)> {
 fn run(cx: &Context, matches: &Matches) -> Result {
     let (source, target) = (&matches.args()[0], &matches.args()[1]);
     let copied = match (in_container(source), in_container(target)) {
-        (Some((container, path)), None) => out(cx, container, path, target, matches.flag("follow-link"))?,
+        (Some((container, path)), None) => out(cx, container, path, target, matches)?,
         (None, Some((container, path))) => into(cx, source, container, path, matches)?,
         (Some(_), Some(_)) => return Err(Failure::new("copying between containers is not supported")),
         (None, None) => return Err(Failure::new("must specify at least one container source")),
@@ -63,8 +63,9 @@ fn local(why: &std::io::Error, what: &str, path: &Path) -> Failure {
 }
 
 /// Out of a container; the bytes that were copied.
-fn out(cx: &Context, container: &str, path: &str, target: &str, follow: bool) -> Result<u64> {
+fn out(cx: &Context, container: &str, path: &str, target: &str, matches: &Matches) -> Result<u64> {
     let engine = cx.engine()?;
+    let follow = matches.flag("follow-link");
     if target == "-" {
         let mut counted = Counted { inner: std::io::stdout().lock(), bytes: 0 };
         engine.copy_out(container, path, follow, &mut counted).map_err(Failure::while_printing)?;
@@ -96,7 +97,8 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, follow: bool) ->
     let mut counted = Counted { inner: spool.file()?, bytes: 0 };
     engine.copy_out(container, path, follow, &mut counted)?;
     let copied = counted.bytes;
-    let spool = spool.made_ours()?;
+    // A tar keeps its owners; files are those of who makes them, unless they are archived.
+    let spool = if matches.flag("archive") { spool.made_ours()? } else { spool.made_the_callers()? };
     let contents_only = path.ends_with("/.") || path.trim_matches('/').is_empty();
     let base = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     match name {
@@ -261,7 +263,7 @@ fn rename_entries(tar: &mut dyn Read, from: &str, to: &str, out: impl Write) -> 
     };
     change_entries(tar, out, |entry| {
         entry.path = rename(&entry.path);
-        if entry.kind == wharfie_layer::entry::Kind::Hardlink {
+        if entry.kind == Kind::Hardlink {
             entry.link = rename(&entry.link);
         }
     })
@@ -305,6 +307,20 @@ impl Spool {
         let ours = Self::new()?;
         change_entries(&mut self.file()?, ours.file()?, |entry| (entry.uid, entry.gid) = (0, 0))?;
         Ok(ours)
+    }
+
+    /// Everything belongs to the user that we are. A file that was somebody else's loses its set-id bits: they are that
+    /// one's word and not the new owner's.
+    fn made_the_callers(self) -> Result<Self> {
+        let us = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let theirs = Self::new()?;
+        change_entries(&mut self.file()?, theirs.file()?, |entry| {
+            if entry.kind == Kind::File && (entry.uid, entry.gid) != us {
+                entry.mode &= !0o6000;
+            }
+            (entry.uid, entry.gid) = us;
+        })?;
+        Ok(theirs)
     }
 
     fn file(&self) -> Result<std::fs::File> {

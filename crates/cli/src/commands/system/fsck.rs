@@ -55,7 +55,7 @@ fn text(finding: &Finding) -> String {
         Finding::DamagedLayer(diff_id) => format!("Deleted damaged layer {diff_id}"),
         Finding::MissingLayer(diff_id) => format!("Missing layer {diff_id}"),
         Finding::Leftover(path) => format!("Deleted leftover {path}"),
-        Finding::Stuck(path) => format!("Cannot delete leftover {path}: not all of it belongs to this user"),
+        Finding::Stuck { path, why } => format!("Cannot delete leftover {path}: {why}"),
         Finding::RestoredLayer(diff_id) => format!("Restored layer {diff_id} from its blob"),
         Finding::BrokenImage { image, names } => {
             let names: Vec<String> = names

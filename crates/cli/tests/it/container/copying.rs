@@ -1,6 +1,7 @@
 //! `cp`: files in and out, with and without a running container.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use super::box_host;
 
@@ -88,6 +89,34 @@ fn archived_files_belong_to_the_containers_user() {
     host.run(&["cp", "-a", &file, "one:/tmp/archived"]).prints("");
     host.run(&["cp", &file, "one:/tmp/plain"]).prints("");
     host.run(&["start", "-a", "one"]).prints("/tmp/archived 33 33\n/tmp/plain 0 0\n");
+}
+
+#[test]
+fn files_that_come_out_belong_to_who_fetches_them() {
+    let Some(host) = box_host() else { return };
+    let script = "mkdir -m 755 /tmp/d; echo 1 > /tmp/d/f; busybox chown -R 33:44 /tmp/d; chmod 6755 /tmp/d/f; \
+                  echo 1 > /tmp/own; chmod 4755 /tmp/own";
+    host.run(&["run", "--name", "c1", "box:1", "sh", "-c", script]).succeeds();
+    host.run(&["cp", "c1:/tmp/d", "out"]).prints("");
+    host.run(&["cp", "c1:/tmp/d/f", "file"]).prints("");
+    host.run(&["cp", "c1:/tmp/own", "own"]).prints("");
+    host.run(&["cp", "-a", "c1:/tmp/d", "archived"]).prints("");
+    let expected = [
+        ("out", (0, 0, 0o755)),
+        ("out/f", (0, 0, 0o755)),
+        ("file", (0, 0, 0o755)),
+        ("own", (0, 0, 0o4755)),
+        ("archived/f", (33, 44, 0o6755)),
+    ];
+    for (path, expected) in expected {
+        let found = fs::metadata(host.path().join(path)).unwrap();
+        assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), expected, "{path}");
+    }
+    let output = host.command(&["cp", "c1:/tmp/d/f", "-"]).output().unwrap();
+    let mut reader = wharfie_layer::tar::Reader::new(output.stdout.as_slice());
+    let member = reader.next_entry().unwrap().unwrap();
+    let entry = member.entry();
+    assert_eq!((entry.uid, entry.gid, entry.mode), (33, 44, 0o6755), "a tar keeps owners");
 }
 
 #[test]

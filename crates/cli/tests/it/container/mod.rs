@@ -4,6 +4,8 @@ mod attacks;
 mod changes;
 mod copying;
 mod crowds;
+mod deep;
+mod filling;
 mod firewall;
 mod hostile;
 mod inside;
