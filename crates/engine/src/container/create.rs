@@ -221,7 +221,7 @@ impl Engine {
     /// Fills the volumes that are empty with what the image has in their place.
     fn fill_volumes(&self, store: &Store, settings: &Settings, row: &ContainerRow) -> Result<()> {
         // What volumes hold that are more than directories is mounted for this, and until the container has ended.
-        self.mount_volumes(settings)?;
+        let _in_use = self.mount_volumes(settings)?;
         for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
             if !mount.options.iter().any(|option| option == "nocopy") {
                 self.fill_volume(store, row, &mount.target, &mount.source)?;

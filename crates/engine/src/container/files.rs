@@ -71,7 +71,8 @@ impl Engine {
 
     /// What would be mounted in a container that does not run.
     fn sources(&self, settings: &Settings) -> Result<Vec<Mounted>> {
-        self.mount_volumes(settings)?;
+        // Until they are open, which is enough.
+        let _in_use = self.mount_volumes(settings)?;
         let store = self.writer()?;
         let mut mounts = targets(settings);
         for (mounted, mount) in mounts.iter_mut().zip(&settings.mounts) {

@@ -15,6 +15,7 @@ use wharfie_store::containers::{ContainerRow, ContainerState, Status};
 
 use super::settings::{Restart, Settings};
 use super::settle::{networks_of, us};
+use super::volumes::InUse;
 use super::words::LogDriver;
 use super::{is_alive, log, network, settings_of, spec};
 use crate::engine::Engine;
@@ -53,6 +54,8 @@ pub(crate) struct Running {
     pub(crate) warnings: Vec<String>,
     /// Its ports are open as long as this lives.
     _published: Option<Proxy>,
+    /// What its volumes hold stays mounted as long as this lives.
+    _volumes: InUse,
 }
 
 impl Engine {
@@ -93,7 +96,7 @@ impl Engine {
         let store = self.writer()?;
         // Who waits for its end opens this first.
         store.make_ends(&row.id)?;
-        self.mount_volumes(settings)?;
+        let volumes = self.mount_volumes(settings)?;
         let is_rootless = self.config().is_rootless;
         let place = network::find(store, row, settings, is_rootless)?;
         let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
@@ -138,7 +141,7 @@ impl Engine {
         if let Err(why) = self.tell_names(&networks) {
             warnings.push(format!("its neighbours do not know its name: {why}"));
         }
-        Ok(Running { started, warnings, _published: published })
+        Ok(Running { started, warnings, _published: published, _volumes: volumes })
     }
 
     /// Takes away what the runtime left of a container that has ended, and writes down how it ended: for good or, unless a
@@ -245,6 +248,8 @@ impl Engine {
             handle.close();
         }
         let end = Ended { exit, oom_killed: started.cgroup.oom_killed() };
+        // Else it would be in its own way when its volumes are unmounted.
+        drop(running);
         // The command has ended as it has, whatever becomes of what it left.
         let left = match settings.auto_remove {
             true => self.ended_and_gone(row, &settings, &end),

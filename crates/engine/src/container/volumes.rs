@@ -27,8 +27,10 @@ pub struct VolumeDetails {
 }
 
 impl Engine {
-    /// Mounts what a container's volumes hold that are more than directories, unless it is mounted already.
-    pub(crate) fn mount_volumes(&self, settings: &Settings) -> Result<()> {
+    /// Mounts what a container's volumes hold that are more than directories, unless it is mounted already. Nobody unmounts
+    /// them while what this gives lives.
+    pub(crate) fn mount_volumes(&self, settings: &Settings) -> Result<InUse> {
+        let mut in_use = InUse(Vec::new());
         for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
             let store = self.writer()?;
             let Some(volume) = store.volume(&mount.source)?.filter(|volume| !volume.options.is_empty()) else {
@@ -50,11 +52,13 @@ impl Engine {
             if !is_mount_point(&place).map_err(failed)? {
                 mount_volume(&volume, &place).map_err(failed)?;
             }
+            in_use.0.extend(use_lock(&place, FlockOperation::NonBlockingLockShared)?);
         }
-        Ok(())
+        Ok(in_use)
     }
 
-    /// Unmounts what [`Self::mount_volumes`] mounted, once no container that runs uses it.
+    /// Unmounts what [`Self::mount_volumes`] mounted, once nobody uses it: neither somebody who is about to start a container,
+    /// nor a container that runs, also one whose monitor was killed.
     pub(crate) fn unmount_volumes(&self, row: &ContainerRow, settings: &Settings) -> Result<()> {
         for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
             let store = self.writer()?;
@@ -66,7 +70,8 @@ impl Engine {
             let mut users = store.users_of_volume(&mount.source)?;
             users.retain(|id| *id != row.id);
             let is_used = |id: &String| store.find_container(id).ok().flatten().is_some_and(|other| is_alive(&other));
-            if !users.iter().any(is_used) {
+            let alone = use_lock(&place, FlockOperation::NonBlockingLockExclusive)?;
+            if alone.is_some() && !users.iter().any(is_used) {
                 release(&place)?;
             }
         }
@@ -166,6 +171,21 @@ pub(super) fn turn(place: &Path) -> Result<OwnedFd> {
         Ok(directory)
     });
     locked.map_err(|why| Error::File { doing: "lock", path: outer.into(), source: why.into() })
+}
+
+/// Volumes whose mounts are in use, until this is dropped.
+pub(crate) struct InUse(Vec<OwnedFd>);
+
+/// A lock on what a volume's mount is used for; `None` if others' locks are against it. It is asked for in [`turn`] alone.
+fn use_lock(place: &Path, how: FlockOperation) -> Result<Option<OwnedFd>> {
+    let path = place.parent().unwrap_or(place).join("users");
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let locked = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).and_then(|file| match flock(&file, how) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(why) => Err(why),
+    });
+    locked.map_err(|why| Error::File { doing: "lock", path, source: why.into() })
 }
 
 fn option<'a>(volume: &'a VolumeRow, name: &str) -> &'a str {

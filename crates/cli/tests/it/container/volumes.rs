@@ -136,3 +136,23 @@ fn modes_that_are_not_understood_are_refused_and_nothing_is_made() {
     host.run(&["create", "-v", &bind, "box:1", "true"]).succeeds();
     assert!(source.is_dir());
 }
+
+#[test]
+fn what_a_volume_holds_stays_mounted_for_who_is_about_to_use_it() {
+    let Some(host) = box_host() else { return };
+    host.run(&["volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "fast"]).succeeds();
+    let script = "busybox grep -q ' /m tmpfs' /proc/mounts || echo elsewhere";
+    for round in 0..60_u32 {
+        // One ends while the other starts, each time a little later.
+        let words =
+            |script: &'static str| ["run", "--rm", "--network", "none", "-v", "fast:/m", "box:1", "sh", "-c", script];
+        let first = host.command(&words("true")).spawn().expect("wharfie starts");
+        std::thread::sleep(std::time::Duration::from_micros(u64::from(round) * 700));
+        host.run(&words(script)).prints("");
+        let mut first = first;
+        assert!(first.wait().expect("it was started").success());
+    }
+    // And it goes with its last user.
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("proc is mounted");
+    assert!(!mounts.contains(&host.store().to_string_lossy().into_owned()), "{mounts}");
+}
