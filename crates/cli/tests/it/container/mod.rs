@@ -5,6 +5,7 @@ mod changes;
 mod copying;
 mod crowds;
 mod firewall;
+mod host_names;
 mod hostile;
 mod inside;
 mod lifecycle;
@@ -58,6 +59,14 @@ fn collect(directory: &std::path::Path, depth: u32, ids: &[String], found: &mut 
 
 /// Kills a detached container and the process that looks after it, as a crash would, and waits until that is seen.
 fn crash(host: &Host, name: &str) {
+    kill_with_monitor(host, name);
+    while host.run(&["inspect", "-f", "{{.State.Status}}", name]).succeeds() != "exited\n" {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// As [`crash`], seen by nobody yet.
+fn kill_with_monitor(host: &Host, name: &str) {
     let pid = host.run(&["inspect", "-f", "{{.State.Pid}}", name]).succeeds();
     let pid: i32 = pid.trim_end().parse().expect("a running container has a process");
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
@@ -66,9 +75,6 @@ fn crash(host: &Host, name: &str) {
     for victim in [monitor, pid] {
         let victim = rustix::process::Pid::from_raw(victim).expect("it has an id");
         rustix::process::kill_process(victim, rustix::process::Signal::KILL).expect("root may");
-    }
-    while host.run(&["inspect", "-f", "{{.State.Status}}", name]).succeeds() != "exited\n" {
-        std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
 
