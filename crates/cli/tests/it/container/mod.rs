@@ -49,7 +49,7 @@ fn collect(directory: &std::path::Path, depth: u32, ids: &[String], found: &mut 
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         let is_address = directory.starts_with("/run") && is_file;
         let owner = if is_address { std::fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
-        if ids.iter().any(|id| name.contains(id.as_str()) || owner == *id) {
+        if ids.iter().any(|id| name.contains(id.as_str()) || owner.split(' ').next() == Some(id)) {
             found.push(path.display().to_string());
         } else if is_directory && depth > 0 {
             collect(&path, depth - 1, ids, found);
