@@ -120,17 +120,14 @@ fn containers_are_no_routers_for_the_machine() {
 const RAW: &str = r#"
 raw() { # CONTAINER FILE TYPE: the bytes of a file as a frame of this type from eth0 to its bridge
     pid=$($wharfie inspect -f '{{.State.Pid}}' $1)
-    bridge=$(basename $(readlink /sys/class/net/$(ls /sys/class/net | grep "^wh$($wharfie inspect -f '{{.Id}}' $1 | cut -c1-12)")/master))
+    bridge=$(ip -o link show wh$($wharfie inspect -f '{{.Id}}' $1 | cut -c1-12) | sed 's/.* master //;s/ .*//')
     nsenter -t $pid -n perl -e '
         my ($to, $file, $type, $index) = @ARGV;
         open(my $f, "<", $file) or die; my $bytes = do { local $/; <$f> };
         socket(my $s, 17, 3, 0) or die $!;
         my $frame = pack("H12", $to =~ s/://gr) . ("\x02" . "\0" x 4 . "\x09") . pack("n", hex $type) . $bytes;
         send($s, $frame, 0, pack("SnlSCCa8", 17, hex $type, $index, 0, 0, 0, "")) or die $!;
-    ' $(cat /sys/class/net/$bridge/address) $2 $3 $(nsenter -t $pid -n busybox ip link show eth0 | sed 's/:.*//;q')
-}
-seen() { # how many packets the other machine has counted
-    nsenter -t $out -n nft list ruleset | grep -o 'packets [0-9]*' | head -1
+    ' $(ip -o link show $bridge | sed 's/.*ether //;s/ .*//') $2 $3 $(nsenter -t $pid -n busybox ip link show eth0 | sed 's/:.*//;q')
 }
 "#;
 
@@ -141,12 +138,12 @@ fn no_network_leads_out_by_ipv6() {
         return needs::skipped("this kernel has no IPv6");
     }
     let script = r#"
-        nsenter -t $out -n sh -c 'ip -6 addr add 2001:db8::2/64 dev far nodad; nft "add table ip6 t; add chain ip6 t in { type filter hook prerouting priority 0; }; add rule ip6 t in ip6 saddr 2001:db8:1::7 counter"'
         ip -6 addr add 2001:db8::1/64 dev up$out nodad
         echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
         # UDP to port 9 of the other machine, from an address that is nobody's.
         perl -e 'print pack("NnCC", 0x60000000, 8, 17, 64) . pack("H32H32", "20010db8000100000000000000000007", "20010db8000000000000000000000002") . pack("nnnn", 9, 9, 8, 0xc4a7)' > /run/packet
-        sent() { raw $1 /run/packet 86dd; sleep 0.5; seen; }
+        forwarded() { awk '$1 == "Ip6OutForwDatagrams" { print $2 }' /proc/self/net/snmp6; }
+        sent() { raw $1 /run/packet 86dd; sleep 0.5; forwarded; }
         $wharfie network create --internal inn > /dev/null
         for network in inn bridge; do
             $wharfie run -d --name $network --network $network box:1 sleep 1000 > /dev/null
@@ -156,7 +153,7 @@ fn no_network_leads_out_by_ipv6() {
         done
         ip -6 -o addr show | grep -cE ' (wb|wharfie)' || true
     "#;
-    assert_eq!(on_own_machine(&host, &format!("{RAW}{script}")), "packets 0\n0\npackets 0\n0\n0\n");
+    assert_eq!(on_own_machine(&host, &format!("{RAW}{script}")), "0\n0\n0\n0\n0\n");
 }
 
 #[test]
