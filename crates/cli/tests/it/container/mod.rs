@@ -9,6 +9,7 @@ mod host_names;
 mod hostile;
 mod inside;
 mod lifecycle;
+mod network_races;
 mod networks;
 mod other_runtimes;
 mod own_networks;

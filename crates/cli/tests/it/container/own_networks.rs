@@ -8,7 +8,7 @@ use super::{box_host, crash, id, leftovers};
 pub(super) struct Network<'a> {
     host: &'a Host,
     name: &'static str,
-    id: String,
+    pub(super) id: String,
 }
 
 impl<'a> Network<'a> {
