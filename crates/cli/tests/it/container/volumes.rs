@@ -136,3 +136,23 @@ fn modes_that_are_not_understood_are_refused_and_nothing_is_made() {
     host.run(&["create", "-v", &bind, "box:1", "true"]).succeeds();
     assert!(source.is_dir());
 }
+
+#[test]
+fn a_volume_that_cannot_be_filled_leaves_no_container_and_says_why() {
+    let Some(host) = box_host() else { return };
+    let mut refused = 0;
+    for files in 4..16 {
+        let limit = format!("--nofile={files}");
+        let volume = format!("few{files}:/bin");
+        let mut command = host.command_under(&["prlimit", &limit], &["create", "-v", &volume, "box:1", "true"]);
+        let output = wharfie_testkit::needs::output(&mut command, "util-linux");
+        let said = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() {
+            refused += 1;
+            host.run(&["ps", "-aq"]).prints("");
+            assert!(!said.contains("it is forgotten all the same"), "{files}: {said}");
+        }
+        host.run(&["container", "prune", "-f"]).succeeds();
+    }
+    assert!(refused > 0, "some of these are too few");
+}
