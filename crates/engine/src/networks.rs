@@ -397,6 +397,20 @@ pub(crate) fn of_store(store: &Store, name: &str) -> Result<Network> {
     found.ok_or_else(|| Error::Container(format!("network {name} not found")))
 }
 
+/// Makes the bridge of a network that has none, after a boot: another store may have given its addresses to a network of its
+/// own meanwhile.
+pub(crate) fn make_again(network: &Network, subnet: &Subnet) -> Result<()> {
+    let _turn = lock_networks(STATE.as_ref())?;
+    // What is no bridge of ours the user may have meant to overlap.
+    let is_bridge = |device: &str| device.starts_with("wb") && device != network.device();
+    if routes().iter().any(|(device, range)| is_bridge(device) && range.overlaps(network.range())) {
+        let text = "Pool overlaps with other one on this address space";
+        return Err(Error::Container(format!("network {}: {text}", network.name)));
+    }
+    subnet.claim()?;
+    Ok(subnet.prepare()?)
+}
+
 /// The addresses of every network that a container with these settings can have one of.
 pub(crate) fn subnets(store: &Store, settings: &Settings) -> Vec<Subnet> {
     let attachments = settings.attachments();
@@ -426,7 +440,7 @@ fn range_of(create: &CreateNetwork, asked: Option<Range>, others: &[Network]) ->
             Err(Error::Container("Pool overlaps with other one on this address space".to_owned()))
         }
         Some(range) => Ok(range),
-        None => free(&taken, &routes()).ok_or_else(|| {
+        None => free(&taken, &routes().into_iter().map(|(_, range)| range).collect::<Vec<_>>()).ok_or_else(|| {
             let text = "could not find an available, non-overlapping IPv4 address pool among the defaults";
             Error::Container(format!("{text} to assign to the network"))
         }),
@@ -441,14 +455,14 @@ fn free(taken: &[Range], routes: &[Range]) -> Option<Range> {
     candidates.into_iter().find(is_free)
 }
 
-/// Where this machine sends packets. Other stores' bridges are among it.
-fn routes() -> Vec<Range> {
+/// Where this machine sends packets, and by which device. Other stores' bridges are among it.
+fn routes() -> Vec<(String, Range)> {
     let text = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
     let number = |text: &str| u32::from_str_radix(text, 16).ok().map(u32::swap_bytes);
     let parse = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (first, mask) = (number(fields.get(1)?)?, number(fields.get(7)?)?);
-        Some(Range { first, prefix: u8::try_from(mask.count_ones()).ok()? })
+        Some((fields[0].to_owned(), Range { first, prefix: u8::try_from(mask.count_ones()).ok()? }))
     };
     text.lines().skip(1).filter_map(parse).collect()
 }

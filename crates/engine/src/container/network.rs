@@ -180,7 +180,8 @@ pub(super) fn bridge_of(store: &Store, row: &ContainerRow, attachment: &Attachme
         subnet.prepare()?;
         return Ok(subnet.allocate(&row.id)?);
     }
-    let subnet = networks::of_store(store, &attachment.network)?.subnet(store);
+    let network = networks::of_store(store, &attachment.network)?;
+    let subnet = network.subnet(store);
     let place = subnet.allocate_at(&row.id, attachment.address).map_err(|why| match why {
         wharfie_runtime::Error::Invalid { what, value, reason } if what == "address" => {
             Error::Container(if reason == "already in use" {
@@ -197,7 +198,10 @@ pub(super) fn bridge_of(store: &Store, row: &ContainerRow, attachment: &Attachme
         subnet.forget_if_unused(|| Ok::<_, Error>(()))?;
         return Err(why);
     }
-    subnet.prepare()?;
+    let made = if subnet.is_there() { Ok(subnet.prepare()?) } else { networks::make_again(&network, &subnet) };
+    made.inspect_err(|_| {
+        let _ = subnet.release(&row.id);
+    })?;
     Ok(place)
 }
 

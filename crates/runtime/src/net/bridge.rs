@@ -171,7 +171,7 @@ fn forward() -> Result<()> {
     std::fs::write(FORWARD, "1").map_err(Error::system("turn on the forwarding of packets"))
 }
 
-fn index_of(name: &str) -> Option<u32> {
+pub(super) fn index_of(name: &str) -> Option<u32> {
     let socket = Socket::routing().ok()?;
     rustix::net::netdevice::name_to_index(&socket, name).ok()
 }

@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 use crate::net::nftables::{Chain, ChainNow, Changes, Family, Hook, Rule, Side, chain, has_table};
 use crate::net::pool::Bridge;
 
-/// Makes the table if it is missing, or not as it is made now.
+/// Makes the table if it is missing, or if rules of ours are. Those that somebody has added stay.
 pub(super) fn ensure(bridge: &Bridge) -> Result<()> {
-    if chain(Family::Ip, &bridge.table, THROUGH).is_ok_and(|now| now.is_some_and(|now| now.rules.len() == RULES)) {
+    if chain(Family::Ip, &bridge.table, THROUGH).is_ok_and(|now| now.is_some_and(|now| now.rules.len() >= RULES)) {
         return Ok(());
     }
     rules(bridge).make().map_err(Error::system(format!("make the firewall's table {}", bridge.table)))

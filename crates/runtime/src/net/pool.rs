@@ -114,6 +114,11 @@ impl Subnet {
         bridge::prepare(&self.place(self.network)).map(|_index| ())
     }
 
+    /// Whether the bridge is there.
+    pub fn is_there(&self) -> bool {
+        bridge::index_of(&self.device).is_some()
+    }
+
     /// Gives `id` an address, the one it has if it has one.
     ///
     /// # Errors

@@ -103,6 +103,39 @@ fn chains_of_others_are_opened_for_our_bridges_and_nothing_else() {
 }
 
 #[test]
+fn rules_of_ours_that_somebody_removed_are_there_again_with_the_next_container() {
+    let Some(host) = box_host() else { return };
+    let script = r#"
+        inside
+        rules() { nft list table ip wharfie0 | grep -cE 'drop|masquerade|counter'; }
+        rules; nft add rule ip wharfie0 through ip daddr 192.0.2.1 counter; inside; rules
+        nft flush table ip wharfie0; inside; rules
+    "#;
+    assert_eq!(on_own_machine(&host, script), "reached\n3\nreached\n4\nreached\n3\n");
+}
+
+#[test]
+fn a_network_whose_addresses_were_given_away_while_it_was_not_there_is_not_made_again() {
+    let (Some(host), Some(other)) = (box_host(), box_host()) else { return };
+    let script = r#"
+        other() { WHARFIE_ROOT=OTHER $wharfie "$@"; }
+        id=$($wharfie network create mine)
+        # As after a boot: what is on disk is all that is left.
+        ip link del wb$(echo $id | cut -c1-12); nft flush ruleset; rm -rf /run/wharfie
+        other network create theirs > /dev/null
+        inside --network mine 2>&1 | grep -o 'network mine: Pool overlaps.*'
+        other network rm theirs
+        inside --network mine
+        $wharfie network rm mine
+        ls /run/wharfie
+    "#;
+    let script = script.replace("OTHER", &other.store().display().to_string());
+    let expected =
+        "network mine: Pool overlaps with other one on this address space\ntheirs\nreached\nmine\nnetworks.lock\n";
+    assert_eq!(on_own_machine(&host, &script), expected);
+}
+
+#[test]
 fn containers_are_no_routers_for_the_machine() {
     let Some(host) = box_host() else { return };
     if !std::path::Path::new("/proc/sys/net/ipv6").exists() {
