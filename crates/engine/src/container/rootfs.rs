@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{Dir, FlockOperation, Mode, OFlags, ResolveFlags, flock, mkdirat, openat, openat2, symlinkat};
+use rustix::fs::{Dir, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
 use wharfie_layer::apply::{Privilege, apply};
 use wharfie_layer::erofs::{Inodes, TAR_OFFSET};
@@ -107,8 +107,8 @@ impl Engine {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let directory = rustix::fs::open(store.volume_directory(volume), flags, Mode::empty());
         let directory = directory.map_err(|why| failed(why.into()))?;
-        // One at a time: who comes second finds it filled.
-        flock(&directory, FlockOperation::LockExclusive).map_err(|why| failed(why.into()))?;
+        // One at a time: who comes second finds it filled. The lock is one that no container with the volume can hold.
+        let _turn = super::volumes::turn(&store.volume_directory(volume))?;
         if !is_empty(&directory).map_err(|why| failed(why.into()))? {
             return Ok(());
         }

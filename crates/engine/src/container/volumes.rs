@@ -156,8 +156,8 @@ impl Engine {
     }
 }
 
-/// The right to mount or unmount what a volume holds, until it is dropped.
-fn turn(place: &Path) -> Result<OwnedFd> {
+/// The right to fill a volume, and to mount or unmount what it holds, until it is dropped.
+pub(super) fn turn(place: &Path) -> Result<OwnedFd> {
     let outer = place.parent().unwrap_or(place);
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let locked = rustix::fs::open(outer, flags, Mode::empty()).and_then(|directory| {

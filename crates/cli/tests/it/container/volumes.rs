@@ -156,3 +156,15 @@ fn a_volume_that_cannot_be_filled_leaves_no_container_and_says_why() {
     }
     assert!(refused > 0, "some of these are too few");
 }
+
+#[test]
+fn who_locks_a_volume_from_inside_holds_nobody_up() {
+    let Some(host) = box_host() else { return };
+    host.run(&["run", "--rm", "-v", "shared:/data", "box:1", "true"]).prints("");
+    // What a container sees of it can be locked there, too.
+    let inside = fs::File::open(host.store().join("volumes/shared/_data")).expect("it is there");
+    inside.lock().expect("nobody else has it");
+    let words = ["run", "--rm", "-v", "shared:/data", "box:1", "echo", "there"];
+    let output = wharfie_testkit::needs::output(&mut host.command_under(&["timeout", "30"], &words), "coreutils");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"there\n".as_slice()), "{output:?}");
+}
