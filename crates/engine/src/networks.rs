@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
-use wharfie_runtime::Subnet;
+use wharfie_runtime::{Subnet, lock_networks};
 use wharfie_store::Store;
 
-use crate::container::network::STATE;
+use crate::container::network::{STATE, mark};
 use crate::container::random;
 use crate::container::settings::Settings;
 use crate::container::{is_alive, settings_of};
@@ -81,7 +81,7 @@ impl Network {
         format!("wb{}", &self.id[..12])
     }
 
-    pub(crate) fn subnet(&self) -> Subnet {
+    pub(crate) fn subnet(&self, store: &Store) -> Subnet {
         Subnet {
             device: self.device(),
             table: self.own_name(),
@@ -92,6 +92,7 @@ impl Network {
             pool: self.range,
             reserved: self.reserved.values().copied().collect(),
             mtu: self.options.get(MTU).and_then(|text| text.parse().ok()),
+            store: mark(store),
             state: STATE.into(),
         }
     }
@@ -200,66 +201,58 @@ impl Engine {
         {
             return Err(Error::Container(format!("no matching subnet for aux-address {address}")));
         }
+        let store = self.writer()?;
+        // From the choice of addresses until the bridge has them nobody else on this machine chooses.
+        let _turn = lock_networks(STATE.as_ref())?;
+        // What is lost may have the name or the addresses that are wanted; what cannot be removed harms nobody else.
+        let _ = self.remove_lost_networks();
         if let Some(device) = create.options.get(BRIDGE_NAME)
             && std::path::Path::new("/sys/class/net").join(device).exists()
         {
             return Err(Error::Container(format!("network device {device} exists already")));
         }
-        let store = self.writer()?;
-        let id = random::id()?;
-        let created = store.now().to_nanos();
-        let mut made = None;
-        let is_new = store.record_network(name, |others| {
-            let mut taken = vec![Range::parse("172.29.0.0/16")?];
-            taken.extend(others.iter().filter_map(|(_, text)| parse(text)).map(|network| network.range()));
-            // Two commands may want one name at the same instant: only this look is among the others.
-            if let Some(device) = create.options.get(BRIDGE_NAME)
-                && others.iter().filter_map(|(_, text)| parse(text)).any(|other| other.device() == *device)
-            {
-                return Err(Error::Container(format!("network device {device} exists already")));
-            }
-            let range = match asked {
-                Some(range) if taken.iter().any(|other| other.overlaps(range)) => {
-                    return Err(Error::Container("Pool overlaps with other one on this address space".to_owned()));
-                }
-                Some(range) => range,
-                None => free(&taken, &routes()).ok_or_else(|| {
-                    let text = "could not find an available, non-overlapping IPv4 address pool among the defaults";
-                    Error::Container(format!("{text} to assign to the network"))
-                })?,
-            };
-            let gateway = create.gateway.unwrap_or_else(|| Ipv4Addr::from(range.first + 1));
-            if create.reserved.values().any(|address| *address == gateway) {
-                return Err(Error::Container("Address already in use".to_owned()));
-            }
-            if u32::from(gateway) & range.mask() != range.first {
-                return Err(Error::Container(format!("no matching subnet for gateway {gateway}")));
-            }
-            let network = Network {
-                id,
-                name: name.clone(),
-                created,
-                address: range.first.into(),
-                prefix: range.prefix,
-                gateway,
-                is_internal: create.is_internal,
-                is_attachable: create.is_attachable,
-                labels: create.labels.clone(),
-                range: pool.map(|pool| (pool.first.into(), pool.prefix)),
-                reserved: create.reserved.clone(),
-                options: create.options.clone(),
-            };
-            made = Some(network.clone());
-            serde_json::to_string(&network).map_err(Error::Document)
-        })?;
-        let Some(network) = made.filter(|_| is_new) else {
+        let others = store.networks()?;
+        if others.iter().any(|(other, _)| other == name) {
             return Err(Error::Container(format!("network with name {name} already exists")));
+        }
+        let others: Vec<Network> = others.iter().filter_map(|(_, text)| parse(text)).collect();
+        let range = range_of(create, asked, &others)?;
+        let gateway = create.gateway.unwrap_or_else(|| Ipv4Addr::from(range.first + 1));
+        if create.reserved.values().any(|address| *address == gateway) {
+            return Err(Error::Container("Address already in use".to_owned()));
+        }
+        if u32::from(gateway) & range.mask() != range.first {
+            return Err(Error::Container(format!("no matching subnet for gateway {gateway}")));
+        }
+        let network = Network {
+            id: random::id()?,
+            name: name.clone(),
+            created: store.now().to_nanos(),
+            address: range.first.into(),
+            prefix: range.prefix,
+            gateway,
+            is_internal: create.is_internal,
+            is_attachable: create.is_attachable,
+            labels: create.labels.clone(),
+            range: pool.map(|pool| (pool.first.into(), pool.prefix)),
+            reserved: create.reserved.clone(),
+            options: create.options.clone(),
         };
-        network.subnet().prepare().inspect_err(|_| {
-            let _ = network.subnet().forget_if_unused();
-            let _ = store.remove_network(name);
-        })?;
-        Ok(network)
+        // Its row comes last, so that nobody uses or removes what is not there yet; its claim comes first, so that the bridge
+        // is found if we are killed in between.
+        let subnet = network.subnet(store);
+        let attempt = || {
+            subnet.claim()?;
+            subnet.prepare()?;
+            store.record_network(name, |_| serde_json::to_string(&network).map_err(Error::Document))
+        };
+        match attempt() {
+            Ok(true) => Ok(network),
+            failed => {
+                let _ = subnet.forget_if_unused(|| Ok::<_, Error>(()));
+                failed.and_then(|_| Err(Error::Container(format!("network with name {name} already exists"))))
+            }
+        }
     }
 
     /// Every network of the user's own, by name.
@@ -292,6 +285,8 @@ impl Engine {
         if BUILTIN.iter().any(|(builtin, _)| *builtin == name) {
             return Err(Error::Container(format!("{name} is a pre-defined network and cannot be removed")));
         }
+        self.network(name)?;
+        let _turn = lock_networks(STATE.as_ref())?;
         let network = self.network(name)?;
         let in_use = |who: &str| {
             let text = format!("error while removing network: network {} has active endpoints{who}", network.name);
@@ -301,17 +296,57 @@ impl Engine {
         if let [(name, id), ..] = users.as_slice() {
             return in_use(&format!(" (name:{name:?} id:{:?})", &id[..12]));
         }
-        // Of containers whose keeper was killed.
-        let subnet = network.subnet();
-        let owners = subnet.owners()?;
-        for row in self.containers()?.iter().filter(|row| !is_alive(row) && owners.contains(&row.id)) {
-            subnet.release(&row.id)?;
-        }
+        let store = self.writer()?;
+        let subnet = network.subnet(store);
+        self.release_lost(&subnet, &subnet.owners()?)?;
+        let is_it = |text: &str| parse(text).is_some_and(|now| now.id == network.id);
         // One that is being started has an address already.
-        if !subnet.forget_if_unused()? {
-            return in_use("");
+        let is_gone = subnet.forget_if_unused(|| Ok::<_, Error>(store.remove_network(&network.name, is_it)?))?;
+        if is_gone { Ok(()) } else { in_use("") }
+    }
+
+    /// Takes addresses back whose owners, all of this store, are gone or do not run: those who looked after them were
+    /// killed. Gives the owners.
+    pub(crate) fn release_lost(&self, subnet: &Subnet, owners: &[String]) -> Result<Vec<String>> {
+        let store = self.writer()?;
+        let mut lost = Vec::new();
+        for owner in owners {
+            let lock = match store.find_container(owner)? {
+                None => None,
+                // Whoever is about to start it holds its lock.
+                Some(_) => match store.try_lock_container(owner)? {
+                    None => continue,
+                    lock => lock,
+                },
+            };
+            let is_lost = match store.find_container(owner)? {
+                None => true,
+                Some(row) => lock.is_some() && !is_alive(&row),
+            };
+            if is_lost {
+                subnet.release(owner)?;
+                lost.push(owner.clone());
+            }
         }
-        Ok(self.writer()?.remove_network(&network.name)?)
+        Ok(lost)
+    }
+
+    /// Removes bridges and tables of this store that belong to no network of it, because who made or removed the network was
+    /// killed; networks are locked. Gives their names.
+    pub(crate) fn remove_lost_networks(&self) -> Result<Vec<String>> {
+        let store = self.writer()?;
+        let known: Vec<String> = self.networks()?.iter().map(Network::own_name).collect();
+        let mut lost = Vec::new();
+        for subnet in Subnet::claimed(STATE.as_ref(), &mark(store))? {
+            if subnet.table == crate::container::network::subnet(store).table || known.contains(&subnet.table) {
+                continue;
+            }
+            self.release_lost(&subnet, &subnet.owners_of_store()?)?;
+            if subnet.forget_if_unused(|| Ok::<_, Error>(()))? {
+                lost.push(subnet.device);
+            }
+        }
+        Ok(lost)
     }
 
     /// Removes the networks that no running container is on and that `is_wanted` wants. Gives their names.
@@ -325,7 +360,20 @@ impl Engine {
                 gone.push(network.name);
             }
         }
+        self.remove_lost_networks_in_turn()?;
         Ok(gone)
+    }
+
+    /// As [`Self::remove_lost_networks`], once nobody makes or removes networks.
+    pub(crate) fn remove_lost_networks_in_turn(&self) -> Result<Vec<String>> {
+        if self.config().is_rootless
+            || !rustix::process::geteuid().is_root()
+            || !std::fs::exists(STATE).unwrap_or(false)
+        {
+            return Ok(Vec::new());
+        }
+        let _turn = lock_networks(STATE.as_ref())?;
+        self.remove_lost_networks()
     }
 
     /// Names and ids of the running containers on a network.
@@ -349,18 +397,54 @@ pub(crate) fn of_store(store: &Store, name: &str) -> Result<Network> {
     found.ok_or_else(|| Error::Container(format!("network {name} not found")))
 }
 
+/// Makes the bridge of a network that has none, after a boot: another store may have given its addresses to a network of its
+/// own meanwhile.
+pub(crate) fn make_again(network: &Network, subnet: &Subnet) -> Result<()> {
+    let _turn = lock_networks(STATE.as_ref())?;
+    // What is no bridge of ours the user may have meant to overlap.
+    let is_bridge = |device: &str| device.starts_with("wb") && device != network.device();
+    if routes().iter().any(|(device, range)| is_bridge(device) && range.overlaps(network.range())) {
+        let text = "Pool overlaps with other one on this address space";
+        return Err(Error::Container(format!("network {}: {text}", network.name)));
+    }
+    subnet.claim()?;
+    Ok(subnet.prepare()?)
+}
+
 /// The addresses of every network that a container with these settings can have one of.
 pub(crate) fn subnets(store: &Store, settings: &Settings) -> Vec<Subnet> {
     let attachments = settings.attachments();
     let of = |name: &str| match name {
-        "bridge" => Some(crate::container::network::subnet()),
-        name => of_store(store, name).ok().map(|network| network.subnet()),
+        "bridge" => Some(crate::container::network::subnet(store)),
+        name => of_store(store, name).ok().map(|network| network.subnet(store)),
     };
     attachments.iter().filter_map(|one| of(&one.network)).collect()
 }
 
 fn parse(document: &str) -> Option<Network> {
     serde_json::from_str(document).ok()
+}
+
+/// The addresses of a network that is to be made beside others.
+fn range_of(create: &CreateNetwork, asked: Option<Range>, others: &[Network]) -> Result<Range> {
+    let mut taken = vec![Range::parse("172.29.0.0/16")?];
+    taken.extend(others.iter().map(Network::range));
+    // Its bridge may not be there yet after a boot.
+    if let Some(device) = create.options.get(BRIDGE_NAME)
+        && others.iter().any(|other| other.device() == *device)
+    {
+        return Err(Error::Container(format!("network device {device} exists already")));
+    }
+    match asked {
+        Some(range) if taken.iter().any(|other| other.overlaps(range)) => {
+            Err(Error::Container("Pool overlaps with other one on this address space".to_owned()))
+        }
+        Some(range) => Ok(range),
+        None => free(&taken, &routes().into_iter().map(|(_, range)| range).collect::<Vec<_>>()).ok_or_else(|| {
+            let text = "could not find an available, non-overlapping IPv4 address pool among the defaults";
+            Error::Container(format!("{text} to assign to the network"))
+        }),
+    }
 }
 
 /// A range of 254 addresses that neither our networks nor the machine's routes know.
@@ -371,14 +455,14 @@ fn free(taken: &[Range], routes: &[Range]) -> Option<Range> {
     candidates.into_iter().find(is_free)
 }
 
-/// Where this machine sends packets. Other stores' bridges are among it.
-fn routes() -> Vec<Range> {
+/// Where this machine sends packets, and by which device. Other stores' bridges are among it.
+fn routes() -> Vec<(String, Range)> {
     let text = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
     let number = |text: &str| u32::from_str_radix(text, 16).ok().map(u32::swap_bytes);
     let parse = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (first, mask) = (number(fields.get(1)?)?, number(fields.get(7)?)?);
-        Some(Range { first, prefix: u8::try_from(mask.count_ones()).ok()? })
+        Some((fields[0].to_owned(), Range { first, prefix: u8::try_from(mask.count_ones()).ok()? }))
     };
     text.lines().skip(1).filter_map(parse).collect()
 }

@@ -42,7 +42,7 @@ pub use foreign::Foreign;
 pub use init::{HIDDEN_PATHS, READ_ONLY_PATHS, init_main};
 pub use launch::{Io, Started, exec, start};
 pub use memory::{give_memory_back, keep_small};
-pub use net::{Bridge, Helper, MAX_DEVICE_NUMBER, Outlet, Subnet, lead_out, plug, proxy, unplug};
+pub use net::{Bridge, Helper, MAX_DEVICE_NUMBER, Outlet, Subnet, lead_out, lock_networks, plug, proxy, unplug};
 pub use rlimit::Rlimit;
 pub use signal::signal;
 pub use spec::{

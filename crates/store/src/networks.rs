@@ -61,14 +61,20 @@ impl Store {
         self.read(|db| db.query_row("SELECT value FROM setting WHERE key = ?1", [&key], |row| row.get(0)).optional())
     }
 
-    /// Forgets a network. Idempotent.
+    /// Forgets a network, if its document is still one that `is_it` knows: another one may have its name by now. Idempotent.
     ///
     /// # Errors
     /// When the metadata cannot be changed.
-    pub fn remove_network(&self, name: &str) -> Result<()> {
+    pub fn remove_network(&self, name: &str, is_it: impl FnOnce(&str) -> bool) -> Result<()> {
+        let key = format!("{PREFIX}{name}");
         self.write(|db| {
-            db.execute("DELETE FROM setting WHERE key = ?1", [format!("{PREFIX}{name}")])
+            let found: Option<String> = db
+                .query_row("SELECT value FROM setting WHERE key = ?1", [&key], |row| row.get(0))
+                .optional()
                 .map_err(self.metadata_error())?;
+            if found.is_some_and(|document| is_it(&document)) {
+                db.execute("DELETE FROM setting WHERE key = ?1", [&key]).map_err(self.metadata_error())?;
+            }
             Ok(())
         })
     }

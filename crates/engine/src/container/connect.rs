@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 
 impl Engine {
-    /// Puts a container on one more network, at once if it runs.
+    /// Puts a container on one more network, at once if it runs. Gives what did not go as it should all the same.
     ///
     /// # Errors
     /// In docker's words, when there is no such network or container, or it is on it already.
@@ -23,28 +23,33 @@ impl Engine {
         container: &str,
         aliases: &[String],
         address: Option<Ipv4Addr>,
-    ) -> Result<()> {
-        let row = self.container(container)?;
-        let mut settings = settings_of(&row)?;
-        let name = self.network_to_change(network, &settings)?;
-        if settings.attachments().iter().any(|one| one.network == name) {
+    ) -> Result<Vec<String>> {
+        let (_lock, row) = self.locked(container)?;
+        let before = settings_of(&row)?;
+        let name = self.network_to_change(network, &before)?;
+        if before.attachments().iter().any(|one| one.network == name) {
             let text = format!("endpoint with name {} already exists in network {name}", row.name);
             return Err(Error::Container(text));
         }
         check(&name.parse()?, aliases, address)?;
         let attachment = Attachment { network: name.clone(), aliases: aliases.to_vec(), address };
-        if is_alive(&row) {
-            self.plug(&row, &attachment)?;
-        }
+        let mut settings = before.clone();
         match settings.network {
             NetworkMode::None => {
                 settings.network = name.parse()?;
-                (settings.aliases, settings.address) = (attachment.aliases, attachment.address);
+                (settings.aliases, settings.address) = (attachment.aliases.clone(), attachment.address);
             }
-            _ => settings.more_networks.push(attachment),
+            _ => settings.more_networks.push(attachment.clone()),
         }
+        // Written first: whoever sees the container end, also if we are killed, gives its address back.
         self.set_settings(&row, &settings)?;
-        self.tell_names(&[name])
+        if is_alive(&row)
+            && let Err(why) = self.plug(&row, &attachment)
+        {
+            self.set_settings(&row, &before)?;
+            return Err(why);
+        }
+        Ok(self.tell_names(&[name]))
     }
 
     fn plug(&self, row: &ContainerRow, attachment: &Attachment) -> Result<()> {
@@ -55,26 +60,43 @@ impl Engine {
         let number = number.ok_or_else(|| Error::Container("a container can be on ten networks".to_owned()))?;
         let mut bridge = network::bridge_of(store, row, attachment)?;
         bridge.device_number = number;
-        if let Err(why) = plug(&target, &row.id, &bridge) {
-            network::release(store, row, &attachment.network);
-            return Err(why.into());
-        }
-        store.change_container(&row.id, |state| {
-            let address = bridge.address.to_string();
-            if state.address.is_empty() {
-                state.address.clone_from(&address);
+        let address = bridge.address.to_string();
+        // Written before there is a cable: whoever takes the container off the network knows which it is.
+        let written = store.change_container(&row.id, |state| {
+            if state.pid == row.state.pid {
+                if state.address.is_empty() {
+                    state.address.clone_from(&address);
+                }
+                state.addresses.insert(attachment.network.clone(), (address.clone(), number));
             }
-            state.addresses.insert(attachment.network.clone(), (address, number));
+        });
+        let result = written.map_err(Error::from).and_then(|_| Ok(plug(&target, &row.id, &bridge)?));
+        if result.is_err() {
+            network::release(store, row, &attachment.network);
+            self.forget_address(row, &attachment.network)?;
+        }
+        result
+    }
+
+    /// Writes down that a container has no address on a network any more.
+    fn forget_address(&self, row: &ContainerRow, network: &str) -> Result<()> {
+        self.writer()?.change_container(&row.id, |state| {
+            if let Some((address, _)) = state.addresses.remove(network)
+                && state.address == address
+            {
+                state.address = state.addresses.values().next().map(|(other, _)| other.clone()).unwrap_or_default();
+            }
         })?;
         Ok(())
     }
 
-    /// Takes a container off a network, at once if it runs. By force it is enough that the network exists.
+    /// Takes a container off a network, at once if it runs. By force it is enough that the network exists. Gives what did not
+    /// go as it should all the same.
     ///
     /// # Errors
     /// In docker's words, when there is no such network or container, or it is not on it.
-    pub fn disconnect_network(&self, network: &str, container: &str, force: bool) -> Result<()> {
-        let row = self.container(container)?;
+    pub fn disconnect_network(&self, network: &str, container: &str, force: bool) -> Result<Vec<String>> {
+        let (_lock, row) = self.locked(container)?;
         let mut settings = settings_of(&row)?;
         let name = self.network_to_change(network, &settings)?;
         let mut attachments = settings.attachments();
@@ -82,16 +104,11 @@ impl Engine {
         attachments.retain(|one| one.network != name);
         if attachments.len() == before {
             let text = format!("container {} is not connected to network {name}", row.id);
-            return if force { Ok(()) } else { Err(Error::Container(text)) };
+            return if force { Ok(Vec::new()) } else { Err(Error::Container(text)) };
         }
-        if let Some((address, number)) = row.state.addresses.get(&name) {
+        if let Some((_, number)) = row.state.addresses.get(&name) {
             unplug(&row.id, *number)?;
-            self.writer()?.change_container(&row.id, |state| {
-                state.addresses.remove(&name);
-                if state.address == *address {
-                    state.address = state.addresses.values().next().map(|(other, _)| other.clone()).unwrap_or_default();
-                }
-            })?;
+            self.forget_address(&row, &name)?;
         }
         network::release(self.writer()?, &row, &name);
         if let Some(target) = target_of(&row).filter(|_| is_alive(&row)) {
@@ -113,7 +130,7 @@ impl Engine {
         // Its own file too still names those whom it cannot reach any more.
         let mut told: Vec<String> = settings.attachments().into_iter().map(|one| one.network).collect();
         told.push(name);
-        self.tell_names(&told)
+        Ok(self.tell_names(&told))
     }
 
     /// If its way out has gone with a network, it is through the first one left that has one.

@@ -125,9 +125,10 @@ impl Engine {
             make_source(&mount.source)?;
         }
         let (row, lock) = self.record(store, create, &settings, id, found.id)?;
-        store.make_ends(&row.id)?;
-        if let Err(why) = self.fill_volumes(store, &settings, &row) {
-            // What cannot be deleted is found by a check of the store.
+        let made = store.make_ends(&row.id).map_err(Error::from);
+        if let Err(why) = made.and_then(|_| self.fill_volumes(store, &settings, &row)) {
+            // Whatever becomes of this, why it could not be made is what the user has to know.
+            let _ = self.unmount_volumes(&row, &settings);
             let _ = self.discard(&row, &lock);
             return Err(why);
         }

@@ -225,7 +225,7 @@ impl Engine {
         let (network_id, gateway, prefix, is_own) = match self.network(name) {
             Ok(network) => (network.id, network.gateway, network.prefix, true),
             Err(_) => {
-                let bridge = super::network::subnet();
+                let bridge = super::network::subnet(self.reader()?);
                 (builtin_id(name), bridge.gateway, bridge.prefix, false)
             }
         };

@@ -196,11 +196,11 @@ impl Engine {
         }
     }
 
-    /// Gives a container another name.
+    /// Gives a container another name. Gives what did not go as it should all the same.
     ///
     /// # Errors
     /// When there is no such container, or the name is taken or no name.
-    pub fn rename(&self, name: &str, new: &str) -> Result<()> {
+    pub fn rename(&self, name: &str, new: &str) -> Result<Vec<String>> {
         let row = self.container(name)?;
         if new.is_empty() {
             return Err(Error::Container("Neither old nor new names may be empty".to_owned()));
@@ -216,7 +216,7 @@ impl Engine {
             }
             why => Error::from(why),
         })?;
-        self.tell_names(&row.state.addresses.into_keys().collect::<Vec<_>>())
+        Ok(self.tell_names(&row.state.addresses.into_keys().collect::<Vec<_>>()))
     }
 
     /// Removes a container; a running one only by force. With `volumes` its anonymous volumes go too.

@@ -193,7 +193,7 @@ impl Engine {
             };
             let (io, ends) = streams(settings)?;
             let launch = Launch { volatile: settings.auto_remove, die_with_us: false, size: detach.size };
-            let launched = self.again().launch(row, settings, io, launch, &lock);
+            let launched = self.again().launch(row, io, launch, &lock);
             let end = match launched {
                 Ok(running) => {
                     drop(lock);

@@ -1,12 +1,16 @@
 //! Names of containers as host names: every container on a network of the user's own has the others in its `/etc/hosts`.
 //!
 //! There is nobody who could answer questions while nothing runs, and nobody is needed: whoever starts or ends a container
-//! writes the files of those that run. They are written in place, because they are mounted in the containers.
+//! writes the files of those that run. They are written in place, because they are mounted in the containers; what is in them
+//! is never read, because containers can write there. The lines that are a container's own are in a file beside it, which no
+//! container sees.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use wharfie_store::containers::ContainerRow;
@@ -16,18 +20,26 @@ use super::{is_alive, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
-/// Where our part of the file begins; what is above belongs to the container.
+/// Between the container's own lines and those of its neighbours.
 const MARK: &str = "# Containers on the same networks:\n";
 
+/// The lines that a container has without neighbours; beside the file that is mounted in it.
+pub(super) const OWN_HOSTS: &str = "hosts.own";
+
 impl Engine {
-    /// Writes the names of the containers on these networks into the files of all that run there.
-    pub(super) fn tell_names(&self, networks: &[String]) -> Result<()> {
+    /// Writes the names of the containers on these networks into the files of all that run there. Gives what did not go as
+    /// it should: whatever a container does to its file, others start and end.
+    pub(super) fn tell_names(&self, networks: &[String]) -> Vec<String> {
         if !networks.iter().any(|name| has_names(name)) {
-            return Ok(());
+            return Vec::new();
         }
-        let store = self.writer()?;
+        self.try_to_tell_names(networks)
+            .unwrap_or_else(|why| vec![format!("the containers on its networks do not know its name: {why}")])
+    }
+
+    fn try_to_tell_names(&self, networks: &[String]) -> Result<Vec<String>> {
         // One after the other: who comes last has seen what the others did.
-        let place = store.root().join("containers");
+        let place = self.writer()?.root().join("containers");
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let locked = rustix::fs::open(&place, flags, Mode::empty()).and_then(|directory| {
             rustix::fs::flock(&directory, FlockOperation::LockExclusive)?;
@@ -35,10 +47,12 @@ impl Engine {
         });
         let _turn = locked.map_err(|why| Error::File { doing: "lock", path: place, source: why.into() })?;
         let rows = self.running_rows()?;
-        for (row, _) in rows.iter().filter(|(row, _)| row.state.addresses.keys().any(|name| networks.contains(name))) {
-            self.write_names(row, &row.state.addresses, &rows)?;
-        }
-        Ok(())
+        let told = rows.iter().filter(|(row, _)| row.state.addresses.keys().any(|name| networks.contains(name)));
+        let failed = told.filter_map(|(row, _)| {
+            let why = self.write_names(row, &row.state.addresses, &rows).err()?;
+            Some(format!("container {} does not know all names of its neighbours: {why}", row.name))
+        });
+        Ok(failed.collect())
     }
 
     /// Writes the names of its neighbours into the file of a container that is about to start with these addresses.
@@ -59,9 +73,10 @@ impl Engine {
         self.write_names(row, addresses, &rows)
     }
 
+    /// As they are written down: to mend a row that is not true tells names itself, and would wait for us.
     fn running_rows(&self) -> Result<Vec<(ContainerRow, Settings)>> {
         let with_settings = |row: ContainerRow| settings_of(&row).map(|settings| (row, settings));
-        self.containers()?.into_iter().filter(is_alive).map(with_settings).collect()
+        self.reader()?.containers()?.into_iter().filter(is_alive).map(with_settings).collect()
     }
 
     fn write_names(
@@ -70,17 +85,28 @@ impl Engine {
         addresses: &BTreeMap<String, (String, u8)>,
         rows: &[(ContainerRow, Settings)],
     ) -> Result<()> {
-        let path = self.container_place(row)?.join("hosts");
-        let doing = |source| Error::File { doing: "write", path: path.clone(), source };
-        let known = std::fs::read_to_string(&path).map_err(doing)?;
-        let mut text = known.split(MARK).next().unwrap_or_default().to_owned();
+        let place = self.container_place(row)?;
+        let path = place.join(OWN_HOSTS);
+        let mut text = std::fs::read_to_string(&path).map_err(|source| Error::File { doing: "read", path, source })?;
         text.push_str(MARK);
         for network in addresses.keys().filter(|name| has_names(name)) {
             text.push_str(&lines(network, rows));
         }
-        let file = File::options().write(true).open(&path).map_err(doing)?;
-        file.write_all_at(text.as_bytes(), 0).and_then(|()| file.set_len(text.len() as u64)).map_err(doing)
+        let path = place.join("hosts");
+        overwrite(&path, text.as_bytes()).map_err(|source| Error::File { doing: "write", path, source })
     }
+}
+
+/// Gives a file that a container can write to other content, without looking at what it has. A container that holds a lease
+/// on it is not waited for.
+fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    file.write_all_at(bytes, 0)?;
+    file.set_len(bytes.len() as u64)
 }
 
 /// Docker's own bridge has no names either.

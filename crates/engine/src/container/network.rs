@@ -35,9 +35,15 @@ pub(super) struct Place {
     pub(super) warning: Option<String>,
 }
 
-/// The machine's bridge.
-pub(crate) fn subnet() -> Subnet {
-    Subnet::new(STATE)
+/// The machine's bridge, as a store uses it.
+pub(crate) fn subnet(store: &Store) -> Subnet {
+    Subnet { store: mark(store), ..Subnet::new(STATE) }
+}
+
+/// What tells a store from all others of the machine, whatever its path means to whom.
+pub(crate) fn mark(store: &Store) -> String {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(store.root()).map(|root| format!("{:x}:{:x}", root.dev(), root.ino())).unwrap_or_default()
 }
 
 /// The programs that networks of ordinary users may be called after.
@@ -170,11 +176,12 @@ fn bridges(store: &Store, row: &ContainerRow, attachments: &[Attachment]) -> Res
 /// A place on a network, whose bridge is made if it is missing.
 pub(super) fn bridge_of(store: &Store, row: &ContainerRow, attachment: &Attachment) -> Result<Bridge> {
     if attachment.network == "bridge" {
-        let subnet = subnet();
+        let subnet = subnet(store);
         subnet.prepare()?;
         return Ok(subnet.allocate(&row.id)?);
     }
-    let subnet = networks::of_store(store, &attachment.network)?.subnet();
+    let network = networks::of_store(store, &attachment.network)?;
+    let subnet = network.subnet(store);
     let place = subnet.allocate_at(&row.id, attachment.address).map_err(|why| match why {
         wharfie_runtime::Error::Invalid { what, value, reason } if what == "address" => {
             Error::Container(if reason == "already in use" {
@@ -188,18 +195,21 @@ pub(super) fn bridge_of(store: &Store, row: &ContainerRow, attachment: &Attachme
     // From here on the network cannot be removed; it may have been a moment ago.
     if let Err(why) = networks::of_store(store, &attachment.network) {
         subnet.release(&row.id)?;
-        subnet.forget_if_unused()?;
+        subnet.forget_if_unused(|| Ok::<_, Error>(()))?;
         return Err(why);
     }
-    subnet.prepare()?;
+    let made = if subnet.is_there() { Ok(subnet.prepare()?) } else { networks::make_again(&network, &subnet) };
+    made.inspect_err(|_| {
+        let _ = subnet.release(&row.id);
+    })?;
     Ok(place)
 }
 
 /// Takes back a container's address on a network. What cannot be taken back now is found by a check of the store.
 pub(super) fn release(store: &Store, row: &ContainerRow, network: &str) {
     let subnet = match network {
-        "bridge" => Some(subnet()),
-        name => networks::of_store(store, name).ok().map(|network| network.subnet()),
+        "bridge" => Some(subnet(store)),
+        name => networks::of_store(store, name).ok().map(|network| network.subnet(store)),
     };
     let _ = subnet.map(|subnet| subnet.release(&row.id));
 }

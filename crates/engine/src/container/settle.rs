@@ -116,11 +116,26 @@ impl Engine {
     /// What containers that have ended have left on the machine, because whoever looked after them was killed. It is
     /// taken away.
     pub(crate) fn withdraw_leftovers(&self) -> Result<Vec<String>> {
-        let mut with_address = network::subnet().owners().unwrap_or_default();
-        for network in self.networks()? {
-            with_address.extend(network.subnet().owners().unwrap_or_default());
-        }
+        let store = self.writer()?;
+        let shared = network::subnet(store);
+        let own: Vec<_> = self.networks()?.iter().map(|network| network.subnet(store)).collect();
+        let mut with_address = shared.owners().unwrap_or_default();
         let mut found = Vec::new();
+        // On the shared bridge others are at home too; on a network of one's own only this store's containers.
+        let with_owners = own.iter().map(|subnet| (subnet, subnet.owners()));
+        for (subnet, owners) in with_owners.chain([(&shared, shared.owners_of_store())]) {
+            let owners = owners.unwrap_or_default();
+            let mut gone = Vec::new();
+            for owner in &owners {
+                if store.find_container(owner)?.is_none() {
+                    gone.push(owner.clone());
+                }
+            }
+            let gone = self.release_lost(subnet, &gone)?;
+            found.extend(gone.iter().map(|id| format!("address of container {id}, which is gone")));
+            with_address.extend(owners);
+        }
+        found.extend(self.remove_lost_networks_in_turn()?.iter().map(|device| format!("bridge {device}")));
         for row in self.containers()? {
             // One that is being started has a cgroup and an address already, and its row does not say so yet.
             let Some(_lock) = self.writer()?.try_lock_container(&row.id)? else { continue };

@@ -13,6 +13,7 @@ use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
 use super::is_alive;
+use super::neighbours::OWN_HOSTS;
 use super::settings::{MountKind, MountPoint, Settings};
 use super::words::{DeviceMapping, HostAddress, Namespace, NetworkMode, SecurityOption, Ulimit};
 use crate::error::{Error, Result};
@@ -230,12 +231,14 @@ fn files_of(store: &Store, id: &str) -> Files {
     Files { hosts: of("hosts"), resolv_conf: of("resolv.conf"), hostname: of("hostname") }
 }
 
-/// Writes the small files that are bound over the image's.
+/// Writes the small files that are bound over the image's. They are new files each time: who shares the network of the last
+/// run may still have the old ones, and hold them.
 fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Network, linked: &str) -> Result<Files> {
     let directory = store.container_directory(&row.id);
     let write = |name: &str, text: &str| -> Result<Option<PathBuf>> {
-        let path = directory.join(name);
-        std::fs::write(&path, text).map_err(|source| Error::File { doing: "write", path: path.clone(), source })?;
+        let (aside, path) = (directory.join("new"), directory.join(name));
+        let written = std::fs::write(&aside, text).and_then(|()| std::fs::rename(&aside, &path));
+        written.map_err(|source| Error::File { doing: "write", path: path.clone(), source })?;
         Ok(Some(path))
     };
     let host = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -264,6 +267,7 @@ fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Netwo
     }
     hosts.push_str(linked);
     let hostname = if settings.hostname.is_empty() { host("/etc/hostname") } else { settings.hostname.clone() + "\n" };
+    write(OWN_HOSTS, &hosts)?;
     Ok(Files {
         hosts: write("hosts", &hosts)?,
         resolv_conf: write(

@@ -60,20 +60,15 @@ pub(crate) struct Running {
 
 impl Engine {
     /// Starts a container whose lock we hold, and writes down that it runs. We look after it from now on.
-    pub(crate) fn launch(
-        &self,
-        row: &ContainerRow,
-        settings: &Settings,
-        io: Io,
-        launch: Launch,
-        lock: &ContainerLock,
-    ) -> Result<Running> {
+    pub(crate) fn launch(&self, row: &ContainerRow, io: Io, launch: Launch, lock: &ContainerLock) -> Result<Running> {
         // Decided under the lock: one that runs is never touched by the failure of a second start.
         let now = self.writer()?.find_container(&row.id)?.ok_or_else(|| Error::NoSuchContainer(row.id.clone()))?;
         if is_alive(&now) {
             return Err(Error::Container(format!("container {} is already running", row.id)));
         }
-        let result = self.try_launch(row, settings, io, launch, lock);
+        // Who looks after it may have read them before they were changed.
+        let settings = &settings_of(&now)?;
+        let result = self.try_launch(&now, settings, io, launch, lock);
         if let Err(why) = &result {
             self.withdraw(row, settings);
             let (text, code) = (why.to_string(), start_failure(why));
@@ -138,9 +133,7 @@ impl Engine {
             };
         })?;
         let networks: Vec<String> = place.addresses.into_keys().collect();
-        if let Err(why) = self.tell_names(&networks) {
-            warnings.push(format!("its neighbours do not know its name: {why}"));
-        }
+        warnings.extend(self.tell_names(&networks));
         Ok(Running { started, warnings, _published: published, _volumes: volumes })
     }
 
@@ -176,7 +169,8 @@ impl Engine {
                 None => {}
             }
         })?;
-        self.tell_names(&networks_of(settings))?;
+        // Nobody is there to be warned.
+        let _ = self.tell_names(&networks_of(settings));
         Ok(written)
     }
 
@@ -195,7 +189,11 @@ impl Engine {
             let _ = runtime.remove(&row.id);
         }
         let parent = parent(settings);
-        let subnets = self.reader().map(|store| networks::subnets(store, settings)).unwrap_or_default();
+        // It may have come to other networks since these settings were read.
+        let now = self.reader().ok().and_then(|store| store.find_container(&row.id).ok().flatten());
+        let now = now.and_then(|now| settings_of(&now).ok());
+        let settings_now = now.as_ref().unwrap_or(settings);
+        let subnets = self.reader().map(|store| networks::subnets(store, settings_now)).unwrap_or_default();
         let _ = wharfie_runtime::cleanup(&row.id, parent, &subnets);
         let _ = self.unmount_volumes(row, settings);
     }
@@ -220,7 +218,7 @@ impl Engine {
         let (io, pumps) = if is_piped { self.piped(row, streams, is_logged)? } else { (direct(streams)?, Vec::new()) };
         // Heard from now on: a signal that comes while the container starts is passed on once it has.
         let heard = streams.signals.then(|| Signals::new(FORWARDED).ok()).flatten();
-        let result = self.launch(row, &settings, io, launch, &lock);
+        let result = self.launch(row, io, launch, &lock);
         let running = match result {
             Ok(running) => running,
             Err(why) => {
@@ -294,7 +292,7 @@ impl Engine {
             self.withdraw(row, settings);
             self.write_end(row, end.exit.code());
             let discarded = self.discard(row, &lock);
-            self.tell_names(&networks_of(settings))?;
+            let _ = self.tell_names(&networks_of(settings));
             return discarded;
         }
         self.ended(row, settings, end, None)?;

@@ -68,6 +68,14 @@ pub(crate) fn configure(bridge: &Bridge) -> Result<()> {
     let mut address = Message::new(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
     address.address(index, bridge.address, bridge.prefix);
     socket.ask(address).map_err(Error::system(doing))?;
+    // The bridge hears no IPv6; this keeps the container from thinking that it could speak it. Its `/proc/sys` is read-only
+    // by now, and a kernel without IPv6 refuses.
+    let mut silent = Message::new(libc::RTM_NEWLINK, 0);
+    silent.link(index, None);
+    silent.nested(libc::IFLA_AF_SPEC, |families| {
+        families.nested(INET6, |options| options.attribute(INET6_ADDRESSES, &[NO_ADDRESSES]));
+    });
+    let _ = socket.ask(silent);
     let mut up = Message::new(libc::RTM_NEWLINK, 0);
     up.link(index, Some(true));
     socket.ask(up).map_err(Error::system(doing))?;
@@ -121,6 +129,7 @@ fn ensure(socket: &Socket, bridge: &Bridge) -> io::Result<u32> {
         is_there(socket.ask(message))?;
     }
     let index = index_of(&bridge.device).ok_or(io::ErrorKind::NotFound)?;
+    speak_no_ipv6(&bridge.device)?;
     believe_no_routers(&bridge.device)?;
     let mut address = Message::new(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
     address.address(index, bridge.gateway, bridge.prefix);
@@ -131,7 +140,18 @@ fn ensure(socket: &Socket, bridge: &Bridge) -> io::Result<u32> {
     Ok(index)
 }
 
-/// Before the bridge is up: what a container says about IPv6 routes is not for this machine (CVE-2020-13401).
+/// Before the device is up: our networks have no IPv6, and none of our rules sees it. The machine would have an address on
+/// the bridge by itself, and would send on what a container sends there, also from an internal network.
+fn speak_no_ipv6(device: &str) -> io::Result<()> {
+    let path = format!("/proc/sys/net/ipv6/conf/{device}/disable_ipv6");
+    match std::fs::read(&path) {
+        Ok(state) if !state.starts_with(b"1") => std::fs::write(&path, "1"),
+        // A kernel without IPv6 speaks none.
+        _ => Ok(()),
+    }
+}
+
+/// What a container says about IPv6 routes is not for this machine (CVE-2020-13401), also if somebody turns IPv6 on.
 fn believe_no_routers(device: &str) -> io::Result<()> {
     let path = format!("/proc/sys/net/ipv6/conf/{device}/accept_ra");
     match std::fs::read(&path) {
@@ -151,7 +171,7 @@ fn forward() -> Result<()> {
     std::fs::write(FORWARD, "1").map_err(Error::system("turn on the forwarding of packets"))
 }
 
-fn index_of(name: &str) -> Option<u32> {
+pub(super) fn index_of(name: &str) -> Option<u32> {
     let socket = Socket::routing().ok()?;
     rustix::net::netdevice::name_to_index(&socket, name).ok()
 }
@@ -182,6 +202,10 @@ fn inside(bridge: &Bridge) -> String {
 /// Above every device number: a cable's name has room for one digit.
 pub const MAX_DEVICE_NUMBER: u8 = 10;
 const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
+/// `AF_INET6`, `IFLA_INET6_ADDR_GEN_MODE`, `IN6_ADDR_GEN_MODE_NONE`.
+const INET6: u16 = 10;
+const INET6_ADDRESSES: u16 = 8;
+const NO_ADDRESSES: u8 = 1;
 /// From the kernel's `veth.h`.
 const VETH_INFO_PEER: u16 = 1;
 

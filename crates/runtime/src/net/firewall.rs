@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 use crate::net::nftables::{Chain, ChainNow, Changes, Family, Hook, Rule, Side, chain, has_table};
 use crate::net::pool::Bridge;
 
-/// Makes the table if it is missing.
+/// Makes the table if it is missing, or if rules of ours are. Those that somebody has added stay.
 pub(super) fn ensure(bridge: &Bridge) -> Result<()> {
-    if has_table(Family::Ip, &bridge.table) {
+    if chain(Family::Ip, &bridge.table, THROUGH).is_ok_and(|now| now.is_some_and(|now| now.rules.len() >= RULES)) {
         return Ok(());
     }
     rules(bridge).make().map_err(Error::system(format!("make the firewall's table {}", bridge.table)))
@@ -96,7 +96,9 @@ fn rules(bridge: &Bridge) -> Changes {
         changes.append(family, table, THROUGH, into().drop());
         return changes;
     }
-    changes.append(family, table, THROUGH, into().new_connection().drop());
+    changes.append(family, table, THROUGH, into().of_no_connection().drop());
+    // It would leave with the container's own address: nothing translates what belongs to no connection.
+    changes.append(family, table, THROUGH, out().invalid().drop());
     changes.chain(
         family,
         table,
@@ -115,6 +117,8 @@ fn through(name: &str) -> Chain<'_> {
 /// Names of our chains.
 const THROUGH: &str = "through";
 const OUT: &str = "out";
+/// How many rules [`THROUGH`] has, of a bridge that leads out and of one that does not.
+const RULES: usize = 2;
 /// `NF_IP_PRI_NAT_SRC`.
 const SOURCE_NAT: i32 = 100;
 /// Family, table and chain where others decide what is forwarded.

@@ -2,6 +2,7 @@
 
 mod bridge;
 mod firewall;
+mod machine;
 mod netlink;
 mod nftables;
 pub(crate) mod outlet;
@@ -11,6 +12,7 @@ pub mod proxy;
 
 pub use bridge::MAX_DEVICE_NUMBER;
 pub(crate) use bridge::{configure, connect, disconnect, lead_out as lead_out_from};
+pub use machine::lock_networks;
 pub(crate) use netlink::loopback_up;
 pub use outlet::{Helper, Outlet};
 pub(crate) use plug::configure_in;

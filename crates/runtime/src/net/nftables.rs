@@ -183,13 +183,24 @@ impl Rule {
         self.and("payload", load).masked(mask.to_be_bytes()).compare(EQUAL, network.octets())
     }
 
-    /// It opens a connection.
-    pub(super) fn new_connection(self) -> Self {
+    /// It belongs to no connection that was opened, and to nothing that one brings with it. It opens one, or it is what no
+    /// connection knows: an answer to nothing.
+    pub(super) fn of_no_connection(self) -> Self {
+        self.state_is(EQUAL, ESTABLISHED | RELATED)
+    }
+
+    /// It is what no connection knows, and opens none.
+    pub(super) fn invalid(self) -> Self {
+        self.state_is(NOT_EQUAL, INVALID)
+    }
+
+    /// Compares those of the state's bits that are in `mask` with none.
+    fn state_is(self, comparison: u32, mask: u32) -> Self {
         let load = |data: &mut Message| {
             number(data, CONNECTION_REGISTER, REGISTER);
             number(data, CONNECTION_KEY, CONNECTION_STATE);
         };
-        self.and("ct", load).masked(NEW_CONNECTION.to_ne_bytes()).compare(NOT_EQUAL, [0; 4])
+        self.and("ct", load).masked(mask.to_ne_bytes()).compare(comparison, [0; 4])
     }
 
     fn masked(self, mask: [u8; 4]) -> Self {
@@ -415,11 +426,14 @@ const PAYLOAD_LENGTH: u16 = 4;
 const NETWORK_HEADER: u32 = 1;
 /// Where a source stands in an IPv4 header, in bytes.
 const IPV4_SOURCE: u32 = 12;
-/// `enum nft_ct_attributes`, `enum nft_ct_keys`, and the bit of `IP_CT_NEW` in a state.
+/// `enum nft_ct_attributes`, `enum nft_ct_keys`, and the bits in a state: `NF_CT_STATE_INVALID_BIT`, `IP_CT_ESTABLISHED`,
+/// `IP_CT_RELATED`.
 const CONNECTION_REGISTER: u16 = 1;
 const CONNECTION_KEY: u16 = 2;
 const CONNECTION_STATE: u32 = 0;
-const NEW_CONNECTION: u32 = 1 << 3;
+const INVALID: u32 = 1;
+const ESTABLISHED: u32 = 1 << 1;
+const RELATED: u32 = 1 << 2;
 /// `enum nft_bitwise_attributes`.
 const BITWISE_SOURCE: u16 = 1;
 const BITWISE_TARGET: u16 = 2;

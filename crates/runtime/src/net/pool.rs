@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::net::machine::{CLAIM, lock_file};
 use crate::net::{bridge, firewall};
 
 /// A bridge and the addresses on it.
@@ -37,6 +37,9 @@ pub struct Subnet {
     /// How long a packet may be, in bytes; the kernel's 1500 if not given.
     #[serde(default)]
     pub mtu: Option<u32>,
+    /// The store whose containers get addresses here, by a word without spaces that no other store of the machine has.
+    #[serde(default)]
+    pub store: String,
     /// Directory in which the addresses that are taken are remembered; made if missing.
     pub state: PathBuf,
 }
@@ -97,6 +100,7 @@ impl Subnet {
             pool: None,
             reserved: Vec::new(),
             mtu: None,
+            store: String::new(),
             state: state.into(),
         }
     }
@@ -108,6 +112,11 @@ impl Subnet {
     /// When the kernel refuses, or the program that makes the rules is missing.
     pub fn prepare(&self) -> Result<()> {
         bridge::prepare(&self.place(self.network)).map(|_index| ())
+    }
+
+    /// Whether the bridge is there.
+    pub fn is_there(&self) -> bool {
+        bridge::index_of(&self.device).is_some()
     }
 
     /// Gives `id` an address, the one it has if it has one.
@@ -193,34 +202,56 @@ impl Subnet {
         Ok(self.taken()?.into_iter().map(|(_, owner)| owner).collect())
     }
 
+    /// As [`Subnet::owners`], those of this store only. A bridge may be shared by all stores of the machine.
+    ///
+    /// # Errors
+    /// When the directory cannot be used.
+    pub fn owners_of_store(&self) -> Result<Vec<String>> {
+        if !self.directory().exists() || self.store.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ours = self.entries()?.into_iter().filter(|(_, _, store)| *store == self.store);
+        Ok(ours.map(|(_, owner, _)| owner).collect())
+    }
+
     /// Removes the bridge and its firewall table if nobody has an address any more. Idempotent. They cost nothing
     /// while they are there, so this is for those who want to see nothing of us on their machine.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn remove_if_unused(&self) -> Result<bool> {
-        if self.directory().exists() {
-            let _lock = self.lock()?;
-            if !self.taken()?.is_empty() {
-                return Ok(false);
-            }
+        if !self.directory().exists() {
+            return self.remove().map(|()| true);
         }
-        bridge::remove_device(&self.device)?;
-        firewall::remove(&self.device, &self.table)?;
+        let _lock = self.lock()?;
+        if !self.taken()?.is_empty() {
+            return Ok(false);
+        }
+        self.remove().map(|()| true)
+    }
+
+    /// As [`Subnet::remove_if_unused`], for a network that will not come back: nobody gets an address on it before `forget`
+    /// has made it forgotten, and who gets one later finds it forgotten.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or what `forget` says.
+    pub fn forget_if_unused<E: From<Error>>(&self, forget: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
+        let _lock = self.lock()?;
+        if !self.taken()?.is_empty() {
+            return Ok(false);
+        }
+        self.remove()?;
+        forget()?;
+        for name in [CLAIM, "new", "lock"] {
+            let _ = std::fs::remove_file(self.directory().join(name));
+        }
+        let _ = std::fs::remove_dir(self.directory());
         Ok(true)
     }
 
-    /// As [`Subnet::remove_if_unused`], for a network that will not come back.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn forget_if_unused(&self) -> Result<bool> {
-        let is_gone = self.remove_if_unused()?;
-        if is_gone {
-            let _ = std::fs::remove_file(self.directory().join("lock"));
-            let _ = std::fs::remove_dir(self.directory());
-        }
-        Ok(is_gone)
+    fn remove(&self) -> Result<()> {
+        bridge::remove_device(&self.device)?;
+        firewall::remove(&self.device, &self.table)
     }
 
     /// All that can be given away.
@@ -237,30 +268,37 @@ impl Subnet {
         u32::from(address) & mask == u32::from(first) & mask
     }
 
-    fn directory(&self) -> PathBuf {
+    pub(super) fn directory(&self) -> PathBuf {
         self.state.join(&self.table)
     }
 
-    fn lock(&self) -> Result<File> {
+    pub(super) fn lock(&self) -> Result<File> {
         let directory = self.directory();
-        make_private(&self.state)
-            .and_then(|()| make_private(&directory))
-            .map_err(Error::system(format!("make {}", directory.display())))?;
-        let doing = || format!("lock {}", directory.display());
-        let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-        let mut options = File::options();
-        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
-        let file = options.open(directory.join("lock")).map_err(Error::system(doing()))?;
-        rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(Error::system(doing()))?;
-        Ok(file)
+        loop {
+            make_private(&self.state)
+                .and_then(|()| make_private(&directory))
+                .map_err(Error::system(format!("make {}", directory.display())))?;
+            match lock_file(&directory.join("lock")) {
+                // Whoever forgets the network has removed the directory meanwhile.
+                Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+                result => return result.map_err(Error::system(format!("lock {}", directory.display()))),
+            }
+        }
     }
 
     fn taken(&self) -> Result<Vec<(Ipv4Addr, String)>> {
+        Ok(self.entries()?.into_iter().map(|(address, owner, _)| (address, owner)).collect())
+    }
+
+    /// Addresses, their owners, and the owners' stores.
+    fn entries(&self) -> Result<Vec<(Ipv4Addr, String, String)>> {
         let directory = self.directory();
         let entries = std::fs::read_dir(&directory).map_err(Error::system(format!("read {}", directory.display())))?;
         let parse = |entry: std::fs::DirEntry| {
             let address = entry.file_name().to_str()?.parse().ok()?;
-            Some((address, std::fs::read_to_string(entry.path()).ok()?))
+            let text = std::fs::read_to_string(entry.path()).ok()?;
+            let (owner, store) = text.split_once(' ').unwrap_or((&text, ""));
+            Some((address, owner.to_owned(), store.to_owned()))
         };
         Ok(entries.flatten().filter_map(parse).collect())
     }
@@ -270,13 +308,13 @@ impl Subnet {
         let (aside, path) = (self.directory().join("new"), self.directory().join(address.to_string()));
         let doing = || format!("write {}", path.display());
         let mut file = File::create(&aside).map_err(Error::system(doing()))?;
-        file.write_all(id.as_bytes()).map_err(Error::system(doing()))?;
+        write!(file, "{id} {}", self.store).map_err(Error::system(doing()))?;
         std::fs::rename(&aside, &path).map_err(Error::system(doing()))
     }
 }
 
 /// A directory that other users cannot enter: a lock that they can open is a lock that they can hold.
-fn make_private(directory: &Path) -> io::Result<()> {
+pub(super) fn make_private(directory: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     // It may be there from before this was so.
     if directory.symlink_metadata()?.mode() & 0o077 != 0 {

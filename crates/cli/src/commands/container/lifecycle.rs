@@ -285,7 +285,15 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
 
 fn rename(cx: &Context, matches: &Matches) -> Result {
     let [name, new] = matches.args() else { return Ok(()) };
-    Ok(cx.engine()?.rename(name, new)?)
+    warn_all(cx, &cx.engine()?.rename(name, new)?);
+    Ok(())
+}
+
+/// Says what did not go as it should in a command that did what it was asked for.
+pub(super) fn warn_all(cx: &Context, warnings: &[String]) {
+    for warning in warnings {
+        cx.warn(&format!("WARNING: {warning}"));
+    }
 }
 
 fn prune(cx: &Context, matches: &Matches) -> Result {

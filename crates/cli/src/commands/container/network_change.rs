@@ -3,7 +3,7 @@
 use wharfie_engine::networks::CreateNetwork;
 
 use super::checks;
-use super::lifecycle::{done, each};
+use super::lifecycle::{done, each, warn_all};
 use super::variables::pairs;
 use crate::commands::Run;
 use crate::context::Context;
@@ -149,10 +149,12 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
 fn connect(cx: &Context, matches: &Matches) -> Result {
     let [network, container] = matches.args() else { return Ok(()) };
     let address = matches.value("ip").and_then(|text| text.trim().parse().ok());
-    Ok(cx.engine()?.connect_network(network, container, matches.values("alias"), address)?)
+    warn_all(cx, &cx.engine()?.connect_network(network, container, matches.values("alias"), address)?);
+    Ok(())
 }
 
 fn disconnect(cx: &Context, matches: &Matches) -> Result {
     let [network, container] = matches.args() else { return Ok(()) };
-    Ok(cx.engine()?.disconnect_network(network, container, matches.flag("force"))?)
+    warn_all(cx, &cx.engine()?.disconnect_network(network, container, matches.flag("force"))?);
+    Ok(())
 }

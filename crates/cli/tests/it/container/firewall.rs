@@ -103,6 +103,39 @@ fn chains_of_others_are_opened_for_our_bridges_and_nothing_else() {
 }
 
 #[test]
+fn rules_of_ours_that_somebody_removed_are_there_again_with_the_next_container() {
+    let Some(host) = box_host() else { return };
+    let script = r#"
+        inside
+        rules() { nft list table ip wharfie0 | grep -cE 'drop|masquerade|counter'; }
+        rules; nft add rule ip wharfie0 through ip daddr 192.0.2.1 counter; inside; rules
+        nft flush table ip wharfie0; inside; rules
+    "#;
+    assert_eq!(on_own_machine(&host, script), "reached\n3\nreached\n4\nreached\n3\n");
+}
+
+#[test]
+fn a_network_whose_addresses_were_given_away_while_it_was_not_there_is_not_made_again() {
+    let (Some(host), Some(other)) = (box_host(), box_host()) else { return };
+    let script = r#"
+        other() { WHARFIE_ROOT=OTHER $wharfie "$@"; }
+        id=$($wharfie network create mine)
+        # As after a boot: what is on disk is all that is left.
+        ip link del wb$(echo $id | cut -c1-12); nft flush ruleset; rm -rf /run/wharfie
+        other network create theirs > /dev/null
+        inside --network mine 2>&1 | grep -o 'network mine: Pool overlaps.*'
+        other network rm theirs
+        inside --network mine
+        $wharfie network rm mine
+        ls /run/wharfie
+    "#;
+    let script = script.replace("OTHER", &other.store().display().to_string());
+    let expected =
+        "network mine: Pool overlaps with other one on this address space\ntheirs\nreached\nmine\nnetworks.lock\n";
+    assert_eq!(on_own_machine(&host, &script), expected);
+}
+
+#[test]
 fn containers_are_no_routers_for_the_machine() {
     let Some(host) = box_host() else { return };
     if !std::path::Path::new("/proc/sys/net/ipv6").exists() {
@@ -114,6 +147,84 @@ fn containers_are_no_routers_for_the_machine() {
         cat /proc/sys/net/ipv6/conf/wharfie0/accept_ra /proc/sys/net/ipv6/conf/wb$(echo $id | cut -c1-12)/accept_ra
     "#;
     assert_eq!(on_own_machine(&host, script), "reached\n0\n0\n");
+}
+
+/// Sends packets as a container with raw sockets could: by a program in its network.
+const RAW: &str = r#"
+raw() { # CONTAINER FILE TYPE: the bytes of a file as a frame of this type from eth0 to its bridge
+    pid=$($wharfie inspect -f '{{.State.Pid}}' $1)
+    bridge=$(ip -o link show wh$($wharfie inspect -f '{{.Id}}' $1 | cut -c1-12) | sed 's/.* master //;s/ .*//')
+    nsenter -t $pid -n perl -e '
+        my ($to, $file, $type, $index) = @ARGV;
+        open(my $f, "<", $file) or die; my $bytes = do { local $/; <$f> };
+        socket(my $s, 17, 3, 0) or die $!;
+        my $frame = pack("H12", $to =~ s/://gr) . ("\x02" . "\0" x 4 . "\x09") . pack("n", hex $type) . $bytes;
+        send($s, $frame, 0, pack("SnlSCCa8", 17, hex $type, $index, 0, 0, 0, "")) or die $!;
+    ' $(ip -o link show $bridge | sed 's/.*ether //;s/ .*//') $2 $3 $(nsenter -t $pid -n busybox ip link show eth0 | sed 's/:.*//;q')
+}
+"#;
+
+#[test]
+fn no_network_leads_out_by_ipv6() {
+    let Some(host) = box_host() else { return };
+    if !std::path::Path::new("/proc/sys/net/ipv6").exists() {
+        return needs::skipped("this kernel has no IPv6");
+    }
+    let script = r#"
+        ip -6 addr add 2001:db8::1/64 dev up$out nodad
+        echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
+        # UDP to port 9 of the other machine, from an address that is nobody's.
+        perl -e 'print pack("NnCC", 0x60000000, 8, 17, 64) . pack("H32H32", "20010db8000100000000000000000007", "20010db8000000000000000000000002") . pack("nnnn", 9, 9, 8, 0xc4a7)' > /run/packet
+        forwarded() { awk '$1 == "Ip6OutForwDatagrams" { print $2 }' /proc/self/net/snmp6; }
+        sent() { raw $1 /run/packet 86dd; sleep 0.5; forwarded; }
+        $wharfie network create --internal inn > /dev/null
+        for network in inn bridge; do
+            $wharfie run -d --name $network --network $network box:1 sleep 1000 > /dev/null
+            sent $network
+            $wharfie exec $network sh -c 'busybox ip -6 addr show dev eth0 | grep -c inet6 || true'
+            $wharfie rm -f $network > /dev/null
+        done
+        ip -6 -o addr show | grep -cE ' (wb|wharfie)' || true
+    "#;
+    assert_eq!(on_own_machine(&host, &format!("{RAW}{script}")), "0\n0\n0\n0\n0\n");
+}
+
+#[test]
+fn what_belongs_to_no_connection_reaches_no_other_network() {
+    let Some(host) = box_host() else { return };
+    let script = r#"
+        counted() { nsenter -t $1 -n nft 'add table ip t; add chain ip t in { type filter hook prerouting priority 0; }; add rule ip t in icmp type echo-reply counter; add rule ip t in tcp flags rst counter'; }
+        $wharfie network create other > /dev/null
+        $wharfie run -d --name from box:1 sleep 1000 > /dev/null
+        $wharfie run -d --name to --network other box:1 sleep 1000 > /dev/null
+        to=$($wharfie inspect -f '{{.State.Pid}}' to)
+        address=$($wharfie inspect -f '{{(index .NetworkSettings.Networks "other").IPAddress}}' to)
+        own=$($wharfie inspect -f '{{.NetworkSettings.IPAddress}}' from)
+        counted $to; counted $out
+        # An answer to a ping that nobody sent, and the end of a connection that is none.
+        packet() { # PROTOCOL BYTES DESTINATION
+            perl -e 'my ($p, $bytes, $from, $to) = @ARGV;
+                sub sum { my $n = 0; $n += $_ for unpack("n*", $_[0]); $n = ($n & 0xffff) + ($n >> 16) while $n >> 16; ~$n & 0xffff }
+                my @address = map { pack("C4", split /\./) } $from, $to;
+                my $data = pack("H*", $bytes);
+                my $pseudo = $p == 6 ? join("", @address) . pack("nn", $p, length $data) : "";
+                substr($data, $p == 6 ? 16 : 2, 2) = pack("n", sum($pseudo . $data));
+                my $head = pack("CCnnnCCn", 0x45, 0, 20 + length $data, 1, 0, 64, $p, 0) . join("", @address);
+                substr($head, 10, 2) = pack("n", sum($head));
+                print $head . $data' $1 $2 $own $3 > /run/packet
+        }
+        for destination in $address 203.0.113.2; do
+            packet 1 0000000000070001 $destination; raw from /run/packet 0800
+            packet 6 0050005000000001000000005004000000000000 $destination; raw from /run/packet 0800
+        done
+        sleep 0.5
+        for who in $to $out; do nsenter -t $who -n nft list table ip t | grep -o 'packets [0-9]*'; done
+        # What belongs to one gets there.
+        inside
+        $wharfie rm -f from to > /dev/null
+    "#;
+    let expected = "packets 0\n".repeat(4) + "reached\n";
+    assert_eq!(on_own_machine(&host, &format!("{RAW}{script}")), expected);
 }
 
 #[test]

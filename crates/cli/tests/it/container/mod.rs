@@ -7,9 +7,11 @@ mod crowds;
 mod deep;
 mod filling;
 mod firewall;
+mod host_names;
 mod hostile;
 mod inside;
 mod lifecycle;
+mod network_races;
 mod networks;
 mod other_runtimes;
 mod own_networks;
@@ -50,7 +52,7 @@ fn collect(directory: &std::path::Path, depth: u32, ids: &[String], found: &mut 
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         let is_address = directory.starts_with("/run") && is_file;
         let owner = if is_address { std::fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
-        if ids.iter().any(|id| name.contains(id.as_str()) || owner == *id) {
+        if ids.iter().any(|id| name.contains(id.as_str()) || owner.split(' ').next() == Some(id)) {
             found.push(path.display().to_string());
         } else if is_directory && depth > 0 {
             collect(&path, depth - 1, ids, found);
@@ -60,6 +62,14 @@ fn collect(directory: &std::path::Path, depth: u32, ids: &[String], found: &mut 
 
 /// Kills a detached container and the process that looks after it, as a crash would, and waits until that is seen.
 fn crash(host: &Host, name: &str) {
+    kill_with_monitor(host, name);
+    while host.run(&["inspect", "-f", "{{.State.Status}}", name]).succeeds() != "exited\n" {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// As [`crash`], seen by nobody yet.
+fn kill_with_monitor(host: &Host, name: &str) {
     let pid = host.run(&["inspect", "-f", "{{.State.Pid}}", name]).succeeds();
     let pid: i32 = pid.trim_end().parse().expect("a running container has a process");
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
@@ -68,9 +78,6 @@ fn crash(host: &Host, name: &str) {
     for victim in [monitor, pid] {
         let victim = rustix::process::Pid::from_raw(victim).expect("it has an id");
         rustix::process::kill_process(victim, rustix::process::Signal::KILL).expect("root may");
-    }
-    while host.run(&["inspect", "-f", "{{.State.Status}}", name]).succeeds() != "exited\n" {
-        std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
 

@@ -5,19 +5,19 @@ use wharfie_testkit::Host;
 use super::{box_host, crash, id, leftovers};
 
 /// A network's name that no other test has, made; it goes with the value.
-struct Network<'a> {
+pub(super) struct Network<'a> {
     host: &'a Host,
     name: &'static str,
-    id: String,
+    pub(super) id: String,
 }
 
 impl<'a> Network<'a> {
-    fn new(host: &'a Host, name: &'static str, flags: &[&str]) -> Self {
+    pub(super) fn new(host: &'a Host, name: &'static str, flags: &[&str]) -> Self {
         let id = id(&host.run(&[&["network", "create"], flags, &[name]].concat()).succeeds());
         Self { host, name, id }
     }
 
-    fn is_on_machine(&self) -> bool {
+    pub(super) fn is_on_machine(&self) -> bool {
         let device = format!("wb{}", &self.id[..12]);
         let tables = std::process::Command::new("nft").args(["list", "tables"]).output().expect("nft is installed");
         let state = std::fs::exists(format!("/run/wharfie/{device}")).unwrap_or(true);
@@ -75,8 +75,8 @@ fn networks_are_made_listed_shown_and_removed() {
 fn containers_of_a_network_know_one_another_by_name() {
     let Some(host) = box_host() else { return };
     let network = Network::new(&host, "names", &[]);
-    let words =
-        ["run", "-d", "--name", "web", "--network", "names", "--network-alias", "www", "box:1", "sleep", "1000"];
+    let flags = ["--network", "names", "--network-alias", "www", "--add-host", "given:10.0.0.2"];
+    let words = [&["run", "-d", "--name", "web"], &flags[..], &["box:1", "sleep", "1000"]].concat();
     let id = id(&host.run(&words).succeeds());
     host.run(&["ps", "-q", "--no-trunc", "-f", "network=names"]).prints(&format!("{id}\n"));
     for name in ["web", "www", &id[..12]] {
@@ -89,10 +89,11 @@ fn containers_of_a_network_know_one_another_by_name() {
     assert_eq!(seen("other"), "1\n");
     host.run(&["rename", "other", "another"]).prints("");
     assert_eq!((seen("other"), seen("another")), ("0\n".to_owned(), "1\n".to_owned()));
-    // What a container has written into its file stays.
+    // What a container has written into its file stays until the next change; what it was made with stays.
     host.run(&["exec", "web", "sh", "-c", "sed '1i 10.0.0.1 mine' /etc/hosts > /h; cat /h > /etc/hosts"]).prints("");
+    assert_eq!(seen("mine"), "1\n");
     host.run(&["rm", "-f", "another"]).prints("another\n");
-    assert_eq!((seen("another"), seen("mine")), ("0\n".to_owned(), "1\n".to_owned()));
+    assert_eq!((seen("another"), seen("mine"), seen("given")), ("0\n".to_owned(), "0\n".to_owned(), "1\n".to_owned()));
     let used = host.run(&["network", "rm", "names"]);
     let text = format!("network names has active endpoints (name:\"web\" id:\"{}\")", &id[..12]);
     used.fails(1, &format!("Error response from daemon: error while removing network: {text}"));

@@ -146,13 +146,32 @@ fn what_a_volume_holds_stays_mounted_for_who_is_about_to_use_it() {
         // One ends while the other starts, each time a little later.
         let words =
             |script: &'static str| ["run", "--rm", "--network", "none", "-v", "fast:/m", "box:1", "sh", "-c", script];
-        let first = host.command(&words("true")).spawn().expect("wharfie starts");
+        let mut first = host.command(&words("true")).spawn().expect("wharfie starts");
         std::thread::sleep(std::time::Duration::from_micros(u64::from(round) * 700));
         host.run(&words(script)).prints("");
-        let mut first = first;
         assert!(first.wait().expect("it was started").success());
     }
     // And it goes with its last user.
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("proc is mounted");
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("proc is mounted");
     assert!(!mounts.contains(&host.store().to_string_lossy().into_owned()), "{mounts}");
+}
+
+#[test]
+fn a_volume_that_cannot_be_filled_leaves_no_container_and_says_why() {
+    let Some(host) = box_host() else { return };
+    let mut refused = 0;
+    for files in 4..16 {
+        let limit = format!("--nofile={files}");
+        let volume = format!("few{files}:/bin");
+        let mut command = host.command_under(&["prlimit", &limit], &["create", "-v", &volume, "box:1", "true"]);
+        let output = wharfie_testkit::needs::output(&mut command, "util-linux");
+        let said = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() {
+            refused += 1;
+            host.run(&["ps", "-aq"]).prints("");
+            assert!(!said.contains("it is forgotten all the same"), "{files}: {said}");
+        }
+        host.run(&["container", "prune", "-f"]).succeeds();
+    }
+    assert!(refused > 0, "some of these are too few");
 }
