@@ -87,6 +87,14 @@ impl Field {
         Field { name: name.into(), json: json.into(), value: value.into() }
     }
 
+    /// `{{.Label "k"}}`: the value of one label, empty if there is none of that name.
+    pub fn label(labels: BTreeMap<String, String>) -> Field {
+        Field::method("Label", move |args| {
+            let name = args.first().and_then(Value::as_str).unwrap_or_default();
+            Ok(Value::str(labels.get(name).map(String::as_str).unwrap_or_default()))
+        })
+    }
+
     /// A field that takes arguments in templates, as in `{{.Label "k"}}`.
     pub fn method(
         name: impl Into<Cow<'static, str>>,

@@ -5,7 +5,7 @@ use wharfie_store::containers::{ContainerRow, Health, Status};
 
 use super::Settings;
 use super::settings_of;
-use super::words::BadWord;
+use super::words::{self, BadWord};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::names;
@@ -96,6 +96,8 @@ struct Filters {
     volumes: Vec<String>,
     networks: Vec<String>,
     health: Vec<Health>,
+    /// Nothing fits.
+    is_empty: bool,
     ports: Vec<String>,
     implies_all: bool,
 }
@@ -140,8 +142,13 @@ impl Filters {
                     "unhealthy" => Health::Unhealthy,
                     _ => return Err(BadWord::new(format!("Unrecognised filter value for health: {value}")).into()),
                 }),
-                "publish" | "expose" => filters.ports.push(value.clone()),
-                "is-task" => {}
+                "publish" | "expose" => filters.ports.extend(words::expose(value).map_err(|_| invalid())?),
+                // There are none here, which is what `false` asks for.
+                "is-task" => match value.as_str() {
+                    "false" | "0" => {}
+                    "true" | "1" => filters.is_empty = true,
+                    _ => return Err(invalid()),
+                },
                 other => return Err(Error::InvalidFilter(other.to_owned())),
             }
         }
@@ -160,11 +167,11 @@ impl Filters {
         let mode = settings.network.to_string();
         let is_on = |wanted: &String| mode == *wanted || attached.contains(wanted);
         let has_port = |wanted: &String| {
-            let wanted = if wanted.contains('/') { wanted.clone() } else { format!("{wanted}/tcp") };
-            settings.config.exposed_ports.iter().flatten().any(|(port, _)| *port == wanted)
-                || settings.ports.iter().any(|port| port.inside() == wanted)
+            settings.config.exposed_ports.iter().flatten().any(|(port, _)| port == wanted)
+                || settings.ports.iter().any(|port| port.inside() == *wanted)
         };
-        Ok(any(&self.ids, &|id| row.id.starts_with(id.as_str()))
+        Ok(!self.is_empty
+            && any(&self.ids, &|id| row.id.starts_with(id.as_str()))
             && any(&self.names, &|name| matches_name(name, &row.name))
             && self.labels.iter().all(has_label)
             && (self.exited.is_empty()

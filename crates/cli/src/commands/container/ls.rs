@@ -133,10 +133,7 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
             Field::new("Size", size),
             Field::new("Names", row.name.as_str()),
             Field::new("Labels", label_text),
-            Field::method("Label", move |args| {
-                let name = args.first().and_then(Value::as_str).unwrap_or_default();
-                Ok(Value::str(labels.get(name).map(String::as_str).unwrap_or_default()))
-            }),
+            Field::label(labels),
             Field::new("Mounts", mounts.collect::<Vec<_>>().join(",")),
             Field::new("LocalVolumes", volumes.to_string()),
             Field::new("Networks", networks.join(",")),

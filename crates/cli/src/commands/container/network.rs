@@ -7,7 +7,7 @@ use super::network_change;
 use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::compat;
-use crate::context::Context;
+use crate::context::{Context, moment};
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
 use crate::render::format::{ListFormat, render_rows};
@@ -167,7 +167,8 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
                 Field::new("IPv6", "false"),
                 Field::new("Internal", network.is_internal.to_string()),
                 Field::new("Labels", labels.join(",")),
-                Field::new("CreatedAt", network.created.to_string()),
+                Field::label(network.labels.iter().cloned().collect()),
+                Field::new("CreatedAt", moment(network.created)),
             ],
         ));
     }
@@ -187,6 +188,10 @@ fn is_shown(cx: &Context, matches: &Matches, network: &Facts) -> Result<bool> {
             "id" => values.any(|value| network.id.starts_with(value)),
             "name" => values.any(|value| network.name.contains(value)),
             "scope" => values.any(|value| value == "local"),
+            "type" if values.clone().any(|value| !matches!(value, "builtin" | "custom")) => {
+                let value = values.find(|value| !matches!(*value, "builtin" | "custom")).unwrap_or_default();
+                return Err(Failure::new(format!("{}invalid filter 'type={value}'", compat::DAEMON)));
+            }
             "type" => values.any(|value| value == if network.is_builtin { "builtin" } else { "custom" }),
             "label" => values.all(|value| has_label(&network.labels, value)),
             // Docker does not call its own networks dangling.

@@ -140,6 +140,10 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
     if let Some((name, _)) = filters.iter().find(|(name, _)| !is_known(name)) {
         return Err(Failure::new(format!("{}invalid filter '{name}'", compat::DAEMON)));
     }
+    let is_truth = |value: &str| matches!(value, "true" | "1" | "false" | "0");
+    if let Some((_, value)) = filters.iter().find(|(name, value)| name == "dangling" && !is_truth(value)) {
+        return Err(Failure::new(format!("{}invalid filter 'dangling={value}'", compat::DAEMON)));
+    }
     let mut rows = Vec::new();
     for volume in engine.volumes()? {
         let labels = labels_of(&volume);
@@ -165,6 +169,7 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
                     Field::new("Driver", "local"),
                     Field::new("Group", "N/A"),
                     Field::new("Labels", label_text(&volume)),
+                    Field::label(labels),
                     Field::new("Links", "N/A"),
                     Field::new("Mountpoint", place),
                     Field::new("Name", volume.name.as_str()),
