@@ -4,6 +4,8 @@
 //! them as they are. Nothing here knows where a document comes from or how it is shown.
 
 pub mod container;
+pub mod network;
+pub mod volume;
 mod words;
 
 pub use words::{Duration, Moment, NilList, NilMap};

@@ -1,7 +1,6 @@
 //! `completion`: scripts that let shells complete commands, flags and names of images.
 
 use wharfie_engine::list::List;
-use wharfie_engine::networks::BUILTIN;
 use wharfie_oci::Reference;
 
 use crate::commands::{ROOT, Run};
@@ -71,6 +70,5 @@ fn volumes(cx: &Context) -> Result<Vec<String>> {
 }
 
 fn networks(cx: &Context) -> Result<Vec<String>> {
-    let own = cx.engine()?.networks()?.into_iter().map(|network| network.name);
-    Ok(own.chain(BUILTIN.iter().map(|(name, _)| (*name).to_owned())).collect())
+    Ok(cx.engine()?.all_networks()?.into_iter().map(|network| network.name).collect())
 }

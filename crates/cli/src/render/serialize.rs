@@ -33,10 +33,10 @@ const MEMBERS: &[(&str, &str)] = &[
 /// What a field holds that JSON leaves out: Go's zero value of its type.
 fn zero(field: &str) -> Value {
     match field {
-        "Tmpfs" | "Sysctls" | "ExposedPorts" => Value::Map(None),
+        "AuxiliaryAddresses" | "Tmpfs" | "Sysctls" | "ExposedPorts" => Value::Map(None),
         "Shell" | "Mounts" | "Test" => Value::List(None),
         "ReadOnly" | "ArgsEscaped" => Value::Bool(false),
-        "StopSignal" | "Name" | "Driver" | "Source" | "IPv4Address" => Value::str(""),
+        "IPRange" | "StopSignal" | "Name" | "Driver" | "Source" | "IPv4Address" => Value::str(""),
         "Interval" | "Timeout" | "StartPeriod" | "StartInterval" => Value::Duration(0),
         "Retries" => Value::Int(0),
         // A pointer to nothing.

@@ -20,7 +20,7 @@ use super::words::{MacAddress, Namespace, NetworkMode, PortBinding, SecurityOpti
 use super::{health, is_alive, settings_of};
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::networks::BUILTIN;
+use crate::networks::{builtin_id, is_builtin};
 
 impl Engine {
     /// A container's document; `with_size` counts its bytes, which takes a look at all its files.
@@ -186,7 +186,7 @@ impl Engine {
         }
         if networks.is_empty() && !matches!(settings.network, NetworkMode::Container(_)) {
             let name = settings.network.to_string();
-            let network_id = builtin_id(&name);
+            let network_id = if is_builtin(&name) { builtin_id(&name) } else { String::new() };
             networks.insert(name, EndpointSettings { network_id, ..EndpointSettings::default() });
         }
         let mut ports = port_map(&open_ports(row));
@@ -247,21 +247,23 @@ impl Engine {
         endpoint.ip_address = address.to_owned();
         endpoint.gateway = gateway.to_string();
         endpoint.ip_prefix_len = prefix;
-        let [a, b, c, d] = ip.octets();
-        let asked = settings.mac_address.filter(|_| is_first);
-        endpoint.mac_address = asked.unwrap_or(MacAddress([0x02, 0x42, a, b, c, d])).to_string();
+        endpoint.mac_address = settings.mac_address.filter(|_| is_first).unwrap_or(MacAddress::of(ip)).to_string();
         Ok(endpoint)
     }
 }
 
-/// A name that is the same each time and nothing else's: where docker makes up a random one and keeps it.
-fn name_of(kind: &str, parts: &[&str]) -> String {
-    Digest::of(format!("{kind} {}", parts.join(" ")).as_bytes()).hex().to_owned()
+/// The hardware address of a container's device on a network; empty if it is not on it now.
+pub(crate) fn hardware_address(row: &ContainerRow, network: &str) -> Result<String> {
+    let settings = settings_of(row)?;
+    let is_first = settings.attachments().first().is_some_and(|first| first.network == network);
+    let address = row.state.addresses.get(network).and_then(|(address, _)| address.parse().ok());
+    let own = settings.mac_address.filter(|_| is_first).or(address.map(MacAddress::of));
+    Ok(own.map(|address| address.to_string()).unwrap_or_default())
 }
 
-/// The id of a network that is there without being made; empty for others.
-fn builtin_id(name: &str) -> String {
-    if BUILTIN.iter().any(|(builtin, _)| *builtin == name) { name_of("network", &[name]) } else { String::new() }
+/// A name that is the same each time and nothing else's: where docker makes up a random one and keeps it.
+pub(crate) fn name_of(kind: &str, parts: &[&str]) -> String {
+    Digest::of(format!("{kind} {}", parts.join(" ")).as_bytes()).hex().to_owned()
 }
 
 fn texts<T: ToString>(list: &[T]) -> NilList<String> {

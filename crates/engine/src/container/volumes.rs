@@ -9,6 +9,9 @@ use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, op
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use wharfie_layer::trail::Trail;
+use wharfie_model::NilMap;
+use wharfie_model::volume::Volume;
+use wharfie_oci::Timestamp;
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::volumes::{VolumeRow, is_mount_point, is_volume_name, release};
 
@@ -84,6 +87,24 @@ impl Engine {
     /// When the store cannot be read.
     pub fn volume_place(&self, name: &str) -> Result<String> {
         Ok(self.reader()?.volume_directory(name).display().to_string())
+    }
+
+    /// A volume's document; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn inspect_volume(&self, name: &str) -> Result<Option<Volume>> {
+        let Some(volume) = self.reader()?.volume(name)? else { return Ok(None) };
+        Ok(Some(Volume {
+            created_at: Timestamp { nanos: 0, ..volume.created }.to_string(),
+            driver: "local".to_owned(),
+            labels: NilMap(serde_json::from_str(&volume.labels).map_err(Error::Document)?),
+            mountpoint: self.volume_place(name)?,
+            name: volume.name,
+            options: NilMap(volume.options),
+            scope: "local".to_owned(),
+            usage_data: None,
+        }))
     }
 
     /// True if a container uses the volume.

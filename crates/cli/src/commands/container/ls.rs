@@ -73,7 +73,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let spec =
         if quiet { "{{.ID}}".to_owned() } else { given.or_else(|| cx.docker_setting("psFormat")).unwrap_or_default() };
     let mut format = ListFormat::parse(&spec).or(TABLE, RAW);
-    let with_size = matches.flag("size") || format.source().contains(".Size") || format.source().contains("{{json");
+    let with_size = matches.flag("size")
+        || format.source().contains(".Size")
+        || matches.value("format").is_some_and(|text| text.contains("{{json"));
     if matches.flag("size") && matches!(format.kind(), ListKind::Default | ListKind::Table) {
         format.add_column("{{.Size}}");
     }

@@ -1,7 +1,8 @@
 //! `network`: the three that every machine has, and those of the user's own.
 
-use wharfie_engine::networks::{BUILTIN, Network};
-use wharfie_oci::{Digest, Timestamp};
+use std::collections::BTreeMap;
+
+use wharfie_engine::networks::Network;
 
 use super::network_change;
 use crate::commands::image::inspect::{FORMAT, print_found};
@@ -11,6 +12,7 @@ use crate::context::{Context, moment};
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
 use crate::render::format::{ListFormat, render_rows};
+use crate::render::serialize::value_of;
 use crate::render::value::{Field, Value};
 
 /// `PROG network`.
@@ -65,81 +67,6 @@ static PRUNE: Command<Run> = Command {
     ..Command::BASE
 };
 
-/// What is shown of a network.
-struct Facts {
-    /// 64 hexadecimal digits.
-    id: String,
-    name: String,
-    driver: &'static str,
-    created: Timestamp,
-    /// The bridge's own address.
-    gateway: std::net::Ipv4Addr,
-    /// First address.
-    address: std::net::Ipv4Addr,
-    /// How many bits are the network's; 0 where there are no addresses.
-    prefix: u8,
-    is_internal: bool,
-    is_attachable: bool,
-    range: Option<(std::net::Ipv4Addr, u8)>,
-    reserved: Vec<(String, std::net::Ipv4Addr)>,
-    options: Vec<(String, String)>,
-    labels: Vec<(String, String)>,
-    is_builtin: bool,
-}
-
-impl From<Network> for Facts {
-    fn from(network: Network) -> Self {
-        Self {
-            id: network.id,
-            name: network.name,
-            driver: "bridge",
-            created: Timestamp::from_nanos(network.created),
-            gateway: network.gateway,
-            address: network.address,
-            prefix: network.prefix,
-            is_internal: network.is_internal,
-            is_attachable: network.is_attachable,
-            range: network.range,
-            reserved: network.reserved.into_iter().collect(),
-            options: network.options.into_iter().collect(),
-            labels: network.labels.into_iter().collect(),
-            is_builtin: false,
-        }
-    }
-}
-
-impl Facts {
-    /// One that is there without being made. Their ids never change: there is one of each, on every machine.
-    fn builtin(name: &str, driver: &'static str) -> Self {
-        let is_bridge = driver == "bridge";
-        let any = std::net::Ipv4Addr::UNSPECIFIED;
-        Self {
-            id: Digest::of(format!("network {name}").as_bytes()).hex().to_owned(),
-            name: name.to_owned(),
-            driver,
-            created: Timestamp::ZERO,
-            gateway: if is_bridge { std::net::Ipv4Addr::new(172, 29, 0, 1) } else { any },
-            address: if is_bridge { std::net::Ipv4Addr::new(172, 29, 0, 0) } else { any },
-            prefix: if is_bridge { 16 } else { 0 },
-            is_internal: false,
-            is_attachable: false,
-            range: None,
-            reserved: Vec::new(),
-            options: Vec::new(),
-            labels: Vec::new(),
-            is_builtin: true,
-        }
-    }
-}
-
-/// All networks, by name.
-fn all(cx: &Context) -> Result<Vec<Facts>> {
-    let mut all: Vec<Facts> = BUILTIN.iter().map(|(name, driver)| Facts::builtin(name, driver)).collect();
-    all.extend(cx.engine()?.networks()?.into_iter().map(Facts::from));
-    all.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(all)
-}
-
 const TITLES: &[(&str, &str)] = &[
     ("ID", "NETWORK ID"),
     ("Name", "NAME"),
@@ -152,7 +79,7 @@ const TITLES: &[(&str, &str)] = &[
 
 fn ls(cx: &Context, matches: &Matches) -> Result {
     let mut rows = Vec::new();
-    for network in all(cx)? {
+    for network in cx.engine()?.all_networks()? {
         if !is_shown(cx, matches, &network)? {
             continue;
         }
@@ -162,13 +89,13 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
             vec![
                 Field::new("ID", if matches.flag("no-trunc") { &*network.id } else { &network.id[..12] }),
                 Field::new("Name", network.name.as_str()),
-                Field::new("Driver", network.driver),
+                Field::new("Driver", network.driver.as_str()),
                 Field::new("Scope", "local"),
                 Field::new("IPv6", "false"),
                 Field::new("Internal", network.is_internal.to_string()),
                 Field::new("Labels", labels.join(",")),
-                Field::label(network.labels.iter().cloned().collect()),
-                Field::new("CreatedAt", moment(network.created)),
+                Field::label(network.labels.clone()),
+                Field::new("CreatedAt", moment(network.created())),
             ],
         ));
     }
@@ -179,12 +106,12 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// Whether every filter's name has a value that fits.
-fn is_shown(cx: &Context, matches: &Matches, network: &Facts) -> Result<bool> {
+fn is_shown(cx: &Context, matches: &Matches, network: &Network) -> Result<bool> {
     let filters = matches.filters("filter");
     for (kind, _) in &filters {
         let mut values = filters.iter().filter(|(other, _)| other == kind).map(|(_, value)| value.as_str());
         let fits = match kind.as_str() {
-            "driver" => values.any(|value| value == network.driver),
+            "driver" => values.any(|value| value == network.driver.as_str()),
             "id" => values.any(|value| network.id.starts_with(value)),
             "name" => values.any(|value| network.name.contains(value)),
             "scope" => values.any(|value| value == "local"),
@@ -208,9 +135,9 @@ fn is_shown(cx: &Context, matches: &Matches, network: &Facts) -> Result<bool> {
     Ok(true)
 }
 
-fn has_label(labels: &[(String, String)], wanted: &str) -> bool {
+fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
     let (name, value) = wanted.split_once('=').map_or((wanted, None), |(name, value)| (name, Some(value)));
-    labels.iter().any(|(key, found)| key == name && value.is_none_or(|value| value == found))
+    labels.get(name).is_some_and(|found| value.is_none_or(|value| value == found))
 }
 
 fn inspect(cx: &Context, matches: &Matches) -> Result {
@@ -224,54 +151,9 @@ pub(crate) fn not_found(name: &str) -> String {
 
 /// A network as `inspect` shows it, found by its name or the beginning of its id.
 pub(crate) fn document(cx: &Context, wanted: &str) -> Result<Option<Value>> {
-    let all = all(cx)?;
-    let by_name = all.iter().find(|network| network.name == wanted);
-    let by_id = || all.iter().find(|network| !wanted.is_empty() && network.id.starts_with(wanted));
-    let Some(network) = by_name.or_else(by_id) else { return Ok(None) };
     let engine = cx.engine()?;
-    let mut containers = Vec::new();
-    for row in engine.containers()? {
-        let Some((address, _)) = row.state.addresses.get(&network.name) else { continue };
-        let fields = vec![
-            Field::new("Name", row.name.as_str()),
-            Field::new("IPv4Address", format!("{address}/{}", network.prefix)),
-            Field::new("IPv6Address", ""),
-        ];
-        containers.push((row.id, Value::document(fields)));
-    }
-    let pool = (network.prefix > 0).then(|| {
-        let mut fields = vec![Field::new("Subnet", format!("{}/{}", network.address, network.prefix))];
-        // As docker's document: these two are there only if they say something.
-        fields.extend(network.range.map(|(first, bits)| Field::new("IPRange", format!("{first}/{bits}"))));
-        fields.push(Field::new("Gateway", network.gateway.to_string()));
-        if !network.reserved.is_empty() {
-            let reserved =
-                network.reserved.iter().map(|(name, address)| (name.as_str(), Value::str(address.to_string())));
-            fields.push(Field::new("AuxiliaryAddresses", Value::map(reserved)));
-        }
-        Value::document(fields)
-    });
-    let addresses = Value::document(vec![
-        Field::new("Driver", "default"),
-        Field::new("Options", Value::Nil),
-        Field::new("Config", Value::list(pool)),
-    ]);
-    Ok(Some(Value::document(vec![
-        Field::new("Name", network.name.as_str()),
-        Field::new("Id", network.id.as_str()),
-        Field::new("Created", network.created.to_string()),
-        Field::new("Scope", "local"),
-        Field::new("Driver", network.driver),
-        Field::new("EnableIPv4", true),
-        Field::new("EnableIPv6", false),
-        Field::new("IPAM", addresses),
-        Field::new("Internal", network.is_internal),
-        Field::new("Attachable", network.is_attachable),
-        Field::new("Ingress", false),
-        Field::new("Containers", Value::map(containers)),
-        Field::new("Options", Value::map(network.options.iter().map(|(key, value)| (key.as_str(), Value::str(value))))),
-        Field::new("Labels", Value::map(network.labels.iter().map(|(key, value)| (key.as_str(), Value::str(value))))),
-    ])))
+    let Some(network) = engine.find_network(wanted)? else { return Ok(None) };
+    Ok(Some(value_of(&engine.inspect_network(&network)?)))
 }
 
 fn prune(cx: &Context, matches: &Matches) -> Result {
@@ -295,12 +177,10 @@ fn prune(cx: &Context, matches: &Matches) -> Result {
 
 /// True if filters, which make sense, want a network to be pruned.
 pub(crate) fn fits_prune(cx: &Context, network: &Network, filters: &[(String, String)]) -> bool {
-    let labels: Vec<(String, String)> = network.labels.clone().into_iter().collect();
-    let created = Timestamp::from_nanos(network.created);
     filters.iter().all(|(name, value)| match name.as_str() {
-        "until" => cx.parse_moment(value).is_ok_and(|until| created < until),
-        "label" => has_label(&labels, value),
-        "label!" => !has_label(&labels, value),
+        "until" => cx.parse_moment(value).is_ok_and(|until| network.created() < until),
+        "label" => has_label(&network.labels, value),
+        "label!" => !has_label(&network.labels, value),
         _ => true,
     })
 }

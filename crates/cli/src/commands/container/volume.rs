@@ -8,12 +8,13 @@ use wharfie_store::volumes::VolumeRow;
 use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::compat;
-use crate::context::{Context, moment};
+use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
 use crate::render::format::{ListFormat, render_rows};
+use crate::render::serialize::value_of;
+use crate::render::size;
 use crate::render::value::{Field, Value};
-use crate::render::{size, time};
 
 /// `PROG volume`.
 pub static COMMAND: Command<Run> = Command {
@@ -205,22 +206,7 @@ fn inspect(cx: &Context, matches: &Matches) -> Result {
 
 /// A volume as `inspect` shows it.
 pub(crate) fn document(cx: &Context, name: &str) -> Result<Option<Value>> {
-    let engine = cx.engine()?;
-    let Some(volume) = engine.volumes()?.into_iter().find(|volume| volume.name == name) else { return Ok(None) };
-    let map = |pairs: &BTreeMap<String, String>| match pairs.is_empty() {
-        true => Value::Map(None),
-        false => Value::map(pairs.iter().map(|(key, value)| (key.as_str(), Value::str(value)))),
-    };
-    let labels = map(&labels_of(&volume));
-    Ok(Some(Value::document(vec![
-        Field::new("CreatedAt", time::rfc3339(moment(wharfie_oci::Timestamp { nanos: 0, ..volume.created }))),
-        Field::new("Driver", "local"),
-        Field::new("Labels", labels),
-        Field::new("Mountpoint", engine.volume_place(name)?),
-        Field::new("Name", name),
-        Field::new("Options", map(&volume.options)),
-        Field::new("Scope", "local"),
-    ])))
+    Ok(cx.engine()?.inspect_volume(name)?.map(|volume| value_of(&volume)))
 }
 
 fn prune(cx: &Context, matches: &Matches) -> Result {

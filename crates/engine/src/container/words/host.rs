@@ -59,6 +59,14 @@ kept_as_text!(ExtraHost);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MacAddress(pub [u8; 6]);
 
+impl MacAddress {
+    /// The one that goes with an address, as docker makes it.
+    pub fn of(address: std::net::Ipv4Addr) -> Self {
+        let [a, b, c, d] = address.octets();
+        Self([0x02, 0x42, a, b, c, d])
+    }
+}
+
 impl FromStr for MacAddress {
     type Err = BadWord;
 

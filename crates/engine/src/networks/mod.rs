@@ -1,9 +1,14 @@
 //! Networks of the user's own: a bridge each, with addresses of its own, made and removed by name.
 
+mod inspect;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+pub(crate) use inspect::builtin_id;
+pub use inspect::{Driver, is_builtin};
 use serde::{Deserialize, Serialize};
+use wharfie_oci::Timestamp;
 use wharfie_runtime::{Subnet, lock_networks};
 use wharfie_store::Store;
 
@@ -68,9 +73,20 @@ pub struct Network {
     /// Options as they were given.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
+    /// What makes it work. Networks of users' own are bridges.
+    #[serde(skip)]
+    pub driver: Driver,
+    /// It is there without being made.
+    #[serde(skip)]
+    pub is_builtin: bool,
 }
 
 impl Network {
+    /// When it was made.
+    pub fn created(&self) -> Timestamp {
+        if self.is_builtin { Timestamp::ZERO } else { Timestamp::from_nanos(self.created) }
+    }
+
     /// The bridge, named after the id unless it was given a name: 15 characters are a device name's limit.
     pub fn device(&self) -> String {
         self.options.get(BRIDGE_NAME).cloned().unwrap_or_else(|| self.own_name())
@@ -132,9 +148,6 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
-/// Networks that are there without being made, and their drivers.
-pub const BUILTIN: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
-
 /// Addresses with a beginning in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Range {
@@ -172,7 +185,7 @@ impl Engine {
     /// In docker's words, when the name is taken or no name, or the addresses are; when the bridge cannot be made.
     pub fn create_network(&self, create: &CreateNetwork) -> Result<Network> {
         let name = &create.name;
-        if BUILTIN.iter().any(|(builtin, _)| builtin == name) || name == "default" {
+        if is_builtin(name) || name == "default" {
             return Err(Error::Container(format!("operation is not permitted on predefined {name} network ")));
         }
         let is_word = |c: char| c.is_ascii_alphanumeric();
@@ -237,6 +250,8 @@ impl Engine {
             range: pool.map(|pool| (pool.first.into(), pool.prefix)),
             reserved: create.reserved.clone(),
             options: create.options.clone(),
+            driver: Driver::Bridge,
+            is_builtin: false,
         };
         // Its row comes last, so that nobody uses or removes what is not there yet; its claim comes first, so that the bridge
         // is found if we are killed in between.
@@ -282,7 +297,7 @@ impl Engine {
     /// # Errors
     /// When there is none, it is in use, or cannot be removed.
     pub fn remove_network(&self, name: &str) -> Result<()> {
-        if BUILTIN.iter().any(|(builtin, _)| *builtin == name) {
+        if is_builtin(name) {
             return Err(Error::Container(format!("{name} is a pre-defined network and cannot be removed")));
         }
         self.network(name)?;
