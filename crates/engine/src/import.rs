@@ -88,7 +88,8 @@ impl Engine {
             parent: None,
             manifests: Vec::new(),
         };
-        lease.record(&image, target.as_slice())?;
+        let event = crate::events::of_image(&image.id, "import", image.id.as_str());
+        lease.store().noting(vec![event], |_| lease.record(&image, target.as_slice()))?;
         Ok(id)
     }
 }

@@ -9,6 +9,7 @@ pub mod copy;
 pub mod disk;
 pub mod engine;
 pub mod error;
+pub mod events;
 pub mod filter;
 pub mod fsck;
 pub mod glob;

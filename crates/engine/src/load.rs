@@ -52,7 +52,12 @@ impl Engine {
             records.push((store_documents(&lease, &image)?, references));
         }
         let borrowed: Vec<_> = records.iter().map(|(image, references)| (image, references.as_slice())).collect();
-        for (name, old) in lease.record_all(&borrowed)?.into_iter().flat_map(|recorded| recorded.moved) {
+        let loaded = borrowed.iter().map(|(image, names)| {
+            let name = names.first().map_or_else(|| image.id.as_str().to_owned(), Reference::familiar);
+            crate::events::of_image(&image.id, "load", &name)
+        });
+        let recorded = lease.store().noting(loaded.collect(), |_| lease.record_all(&borrowed))?;
+        for (name, old) in recorded.into_iter().flat_map(|recorded| recorded.moved) {
             let reference = name.parse::<Reference>().map_or(name, |reference| reference.familiar());
             observer.observe(Event::Warned(Warning::Renamed { reference, old: old.to_string() }));
         }

@@ -150,7 +150,8 @@ impl Engine {
             parent: None,
             manifests,
         };
-        lease.record(&image, &references)?;
+        let event = crate::events::of_name("pull", &pull.reference.familiar());
+        store.noting(vec![event], |_| lease.record(&image, &references))?;
         let digests: Vec<Digest> = manifest.layers.iter().map(|layer| layer.digest.clone()).collect();
         store.record_origins(reference.repository(), &digests)?;
         Ok((id.clone(), was != Some(id)))

@@ -99,7 +99,9 @@ impl Engine {
         };
         let digests: Vec<Digest> = image.layers.iter().map(|(_, blob)| blob.digest.clone()).collect();
         store.record_origins(repository, &digests)?;
-        store.set_reference(&Reference::digested(repository.clone(), image.manifest.digest.clone()), id)?;
+        let event = crate::events::of_name("push", &reference.familiar());
+        let digested = Reference::digested(repository.clone(), image.manifest.digest.clone());
+        store.noting(vec![event], |store| store.set_reference(&digested, id))?;
         let pushed =
             Pushed { reference: reference.clone(), digest: image.manifest.digest.clone(), size: image.manifest.size };
         let what = Subject::Tag(reference.clone());

@@ -10,7 +10,7 @@ use wharfie_store::trash::Fate;
 use crate::container::is_alive;
 use crate::engine::Engine;
 use crate::error::{Conflict, Error, Result};
-use crate::names;
+use crate::{events, names};
 
 /// What to remove and how.
 #[derive(Debug, Clone, Default)]
@@ -86,7 +86,7 @@ impl Remover<'_> {
                     hard => hard,
                 };
                 conflict.map_or(Ok(()), |conflict| Err(Error::Conflict(conflict)))?;
-                self.untag(references)?;
+                self.untag(&found.id, references)?;
             }
             return self.delete(&found.id, force, prune, Conflicts::Reported);
         };
@@ -100,14 +100,14 @@ impl Remover<'_> {
                 image: found.id.short().to_owned(),
             }));
         }
-        self.untag([reference.clone()])?;
+        self.untag(&found.id, [reference.clone()])?;
         let mut left = names::references_of(self.store, &found.id)?;
         let has_tag = |r: &Reference| r.tag().is_some() && r.repository() == reference.repository();
         if reference.tag().is_some() && !left.iter().any(has_tag) {
             // Digests without a tag in their repository were only the tag's company.
             let company: Vec<Reference>;
             (company, left) = left.into_iter().partition(|r| r.repository() == reference.repository());
-            self.untag(company)?;
+            self.untag(&found.id, company)?;
         }
         if left.is_empty() { self.delete(&found.id, force, prune, Conflicts::Silent) } else { Ok(()) }
     }
@@ -125,7 +125,8 @@ impl Remover<'_> {
         }
         let parent = self.store.image(id)?.and_then(|image| image.parent);
         self.removed.extend(references.into_iter().map(Removed::Reference));
-        let removed = self.store.remove_image(id, self.fate)?;
+        let event = events::of_image(id, "delete", id.as_str());
+        let removed = self.store.noting(vec![event], |store| store.remove_image(id, self.fate))?;
         self.removed.push(Removed::Image(id.clone()));
         self.removed.extend(removed.layers.into_iter().map(|(chain_id, bytes)| Removed::Layer(chain_id, bytes)));
         match parent {
@@ -136,9 +137,11 @@ impl Remover<'_> {
         }
     }
 
-    fn untag(&mut self, references: impl IntoIterator<Item = Reference>) -> Result<()> {
+    fn untag(&mut self, id: &ImageId, references: impl IntoIterator<Item = Reference>) -> Result<()> {
         for reference in references {
-            if self.store.remove_reference(&reference.canonical(), self.fate)? {
+            let event = events::of_image(id, "untag", &reference.familiar());
+            let remove = |store: &Store| store.remove_reference(&reference.canonical(), self.fate);
+            if self.store.noting(vec![event], remove)? {
                 self.removed.push(Removed::Reference(reference));
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::names;
+use crate::{events, names};
 
 impl Engine {
     /// Names the image `source` also `target`. A name that stood for another image moves.
@@ -13,7 +13,8 @@ impl Engine {
         let target = names::target(target)?;
         let store = self.writer()?;
         let found = names::find(store, source)?;
-        store.set_reference(&target, &found.id)?;
+        let event = events::of_image(&found.id, "tag", &target.familiar());
+        store.noting(vec![event], |store| store.set_reference(&target, &found.id))?;
         Ok(())
     }
 }

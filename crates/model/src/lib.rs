@@ -4,6 +4,7 @@
 //! them as they are. Nothing here knows where a document comes from or how it is shown.
 
 pub mod container;
+pub mod event;
 pub mod network;
 pub mod volume;
 mod words;

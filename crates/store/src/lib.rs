@@ -12,6 +12,7 @@ pub mod fsck;
 pub mod gc;
 pub mod images;
 pub mod ingest;
+pub mod journal;
 pub mod lease;
 pub mod mounts;
 pub mod networks;

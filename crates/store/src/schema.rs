@@ -1,11 +1,23 @@
 //! The metadata's tables. What they mean is specified in `docs/store.md`.
 
 /// The format this wharfie writes. Raised with every change that an older wharfie would misread.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// Brings a database of version 1 up to version 2.
 pub(crate) const FROM_1: &str = "
 CREATE TABLE seam (chain_id TEXT PRIMARY KEY, layer TEXT NOT NULL, diff_id TEXT NOT NULL) WITHOUT ROWID;
+";
+
+/// Brings a database of version 2 up to version 3.
+pub(crate) const FROM_2: &str = "
+CREATE TABLE event (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    time INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    action TEXT NOT NULL,
+    object TEXT NOT NULL,
+    attributes TEXT NOT NULL
+);
 ";
 
 /// Creates everything in an empty database.
@@ -96,4 +108,12 @@ CREATE TABLE container_volume (
     PRIMARY KEY (container, volume)
 ) WITHOUT ROWID;
 CREATE TABLE mount (target TEXT PRIMARY KEY, image TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE event (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    time INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    action TEXT NOT NULL,
+    object TEXT NOT NULL,
+    attributes TEXT NOT NULL
+);
 ";

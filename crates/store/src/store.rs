@@ -11,6 +11,7 @@ use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use wharfie_oci::{DiffId, Digest, Timestamp};
 
 use crate::error::{Error, Result};
+use crate::journal::Pending;
 use crate::privacy;
 use crate::schema;
 use crate::snapshots::Kind as SnapshotKind;
@@ -37,6 +38,8 @@ pub struct Store {
     pub(crate) root: PathBuf,
     pub(crate) options: Options,
     db: Mutex<Connection>,
+    /// Events that wait for the transaction of what they tell.
+    pending: Mutex<Pending>,
     is_writable: bool,
 }
 
@@ -103,7 +106,8 @@ impl Store {
         let db = Connection::open_with_flags(&path, flags).map_err(metadata(root))?;
         // Every command is the last to leave: emptying the log each time would cost three syncs that nobody asked for.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(metadata(root))?;
-        let store = Self { root: root.into(), options, db: Mutex::new(db), is_writable: true };
+        let store =
+            Self { root: root.into(), options, db: Mutex::new(db), pending: Mutex::default(), is_writable: true };
         store.prepare()?;
         Ok(store)
     }
@@ -142,7 +146,8 @@ impl Store {
             }
         };
         let found = version(&db)?;
-        let store = Self { root: root.into(), options, db: Mutex::new(db), is_writable: false };
+        let store =
+            Self { root: root.into(), options, db: Mutex::new(db), pending: Mutex::default(), is_writable: false };
         store.refuse_newer(found)?;
         Ok(store)
     }
@@ -171,8 +176,12 @@ impl Store {
             let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
             if version == 0 {
                 transaction.execute_batch(schema::CREATE)?;
-            } else if version == 1 {
-                transaction.execute_batch(schema::FROM_1)?;
+            }
+            // Each step leads to the next one.
+            for (from, step) in [(1, schema::FROM_1), (2, schema::FROM_2)] {
+                if (1..=from).contains(&version) {
+                    transaction.execute_batch(step)?;
+                }
             }
             if version < schema::VERSION {
                 transaction.pragma_update(None, "user_version", schema::VERSION)?;
@@ -236,8 +245,10 @@ impl Store {
         let mut db = self.db();
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(metadata(&self.root))?;
         let value = change(&transaction)?;
+        self.write_pending(&transaction).map_err(metadata(&self.root))?;
         transaction.commit().map_err(metadata(&self.root))?;
         drop(db);
+        self.forget_pending();
         Ok(then(value))
     }
 
@@ -257,6 +268,10 @@ impl Store {
         let result = self.write_then(change, then);
         self.read(|db| db.pragma_update(None, "synchronous", "NORMAL"))?;
         result
+    }
+
+    pub(crate) fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn db(&self) -> MutexGuard<'_, Connection> {

@@ -9,6 +9,7 @@ use rustix::mount::UnmountFlags;
 use wharfie_oci::Timestamp;
 
 use crate::error::{Error, Result};
+use crate::journal::{Kind, Note};
 use crate::store::{Store, make_private};
 
 /// A named place for files that outlive containers.
@@ -50,6 +51,9 @@ impl Store {
             let text = serde_json::to_string(&volume.options).expect("a plain value can be written");
             db.execute("INSERT OR REPLACE INTO setting (key, value) VALUES (?1, ?2)", params![key(&volume.name), text])
                 .map_err(self.metadata_error())?;
+        }
+        if is_new {
+            self.write_event(db, &event("create", &volume.name)).map_err(self.metadata_error())?;
         }
         let data = place.join("_data");
         if !data.is_dir() {
@@ -128,6 +132,7 @@ impl Store {
                 // What is mounted in it is not its own.
                 release(&place.join("_data"))?;
                 db.execute("DELETE FROM setting WHERE key = ?1", [key(name)]).map_err(self.metadata_error())?;
+                self.write_event(db, &event("destroy", name)).map_err(self.metadata_error())?;
             }
             // While other writers are kept out: a new volume of this name gets a directory of its own.
             if is_gone && let Err(why) = std::fs::rename(&place, &aside) {
@@ -143,6 +148,11 @@ impl Store {
         }
         Ok(is_gone)
     }
+}
+
+fn event(action: &str, name: &str) -> Note {
+    let attributes = [("driver".to_owned(), "local".to_owned())].into();
+    Note { kind: Kind::Volume, action: action.to_owned(), object: name.to_owned(), attributes }
 }
 
 const VOLUMES: &str = "SELECT name, created, labels, is_anonymous, value FROM volume

@@ -74,6 +74,7 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("cp", &container::cp::COMMAND),
         Entry::new("create", &container::run::CREATE),
         Entry::new("diff", &container::changes::DIFF),
+        Entry::new("events", &system::events::COMMAND),
         Entry::new("export", &container::changes::EXPORT),
         Entry::new("kill", &container::lifecycle::KILL),
         Entry::new("logs", &container::logs::COMMAND),

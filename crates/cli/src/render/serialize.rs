@@ -25,10 +25,20 @@ const MEMBERS: &[(&str, &str)] = &[
     ("CpuRealtimeRuntime", "CPURealtimeRuntime"),
     ("CpuCount", "CPUCount"),
     ("CpuPercent", "CPUPercent"),
+    ("id", "ID"),
+    ("status", "Status"),
+    ("from", "From"),
+    ("scope", "Scope"),
+    ("time", "Time"),
+    ("timeNano", "TimeNano"),
     ("Dns", "DNS"),
     ("DnsOptions", "DNSOptions"),
     ("DnsSearch", "DNSSearch"),
 ];
+
+fn member(name: &'static str) -> &'static str {
+    MEMBERS.iter().find(|(json, _)| *json == name).map_or(name, |(_, member)| *member)
+}
 
 /// What a field holds that JSON leaves out: Go's zero value of its type.
 fn zero(field: &str) -> Value {
@@ -36,7 +46,9 @@ fn zero(field: &str) -> Value {
         "AuxiliaryAddresses" | "Tmpfs" | "Sysctls" | "ExposedPorts" => Value::Map(None),
         "Shell" | "Mounts" | "Test" => Value::List(None),
         "ReadOnly" | "ArgsEscaped" => Value::Bool(false),
-        "IPRange" | "StopSignal" | "Name" | "Driver" | "Source" | "IPv4Address" => Value::str(""),
+        "status" | "id" | "from" | "IPRange" | "StopSignal" | "Name" | "Driver" | "Source" | "IPv4Address" => {
+            Value::str("")
+        }
         "Interval" | "Timeout" | "StartPeriod" | "StartInterval" => Value::Duration(0),
         "Retries" => Value::Int(0),
         // A pointer to nothing.
@@ -277,13 +289,12 @@ impl SerializeStruct for Fields {
     type Error = Unreadable;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Unreadable> {
-        let member = MEMBERS.iter().find(|(json, _)| *json == name).map_or(name, |(_, member)| *member);
-        self.0.push(Field::named(member, name, value.serialize(Values)?));
+        self.0.push(Field::named(member(name), name, value.serialize(Values)?));
         Ok(())
     }
 
     fn skip_field(&mut self, name: &'static str) -> Result<(), Unreadable> {
-        self.0.push(Field::named(name, "", zero(name)));
+        self.0.push(Field::named(member(name), "", zero(name)));
         Ok(())
     }
 

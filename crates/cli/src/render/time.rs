@@ -31,6 +31,16 @@ pub fn rfc3339_nanos(moment: Timestamp) -> String {
     format!("{}.{:09}Z", date_and_time(civil, 'T'), civil.subsec_nanosecond())
 }
 
+/// RFC 3339 in `zone` with all nine digits, as events print it: `2026-11-23T04:38:09.250000000+01:00`.
+pub fn rfc3339_local(moment: Timestamp, zone: &TimeZone) -> String {
+    let (civil, offset) = in_zone(moment, zone);
+    let offset = match clock_offset(offset) {
+        text if text == "+0000" => "Z".to_owned(),
+        text => format!("{}:{}", &text[..3], &text[3..]),
+    };
+    format!("{}.{:09}{offset}", date_and_time(civil, 'T'), civil.subsec_nanosecond())
+}
+
 fn in_zone(moment: Timestamp, zone: &TimeZone) -> (DateTime, Offset) {
     let offset = zone.to_offset(moment);
     (offset.to_datetime(moment), offset)

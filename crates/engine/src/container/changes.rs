@@ -15,6 +15,7 @@ use super::settings_of;
 use crate::change;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::events;
 
 /// What to make of a container.
 #[derive(Debug, Clone, Default)]
@@ -140,7 +141,8 @@ impl Engine {
             parent: store.image(&row.image)?.map(|image| image.id),
             manifests: Vec::new(),
         };
-        lease.record(&image, reference.as_slice())?;
+        let event = events::of_container(&row, "commit", &[("imageID", id.as_str().to_owned())]);
+        lease.store().noting(vec![event], |_| lease.record(&image, reference.as_slice()))?;
         Ok(id)
     }
 

@@ -42,7 +42,8 @@ impl Engine {
             _ => settings.more_networks.push(attachment.clone()),
         }
         // Written first: whoever sees the container end, also if we are killed, gives its address back.
-        self.set_settings(&row, &settings)?;
+        let events = self.network_events([&name].into_iter(), "connect", &row.id);
+        self.writer()?.noting(events, |_| self.set_settings(&row, &settings))?;
         if is_alive(&row)
             && let Err(why) = self.plug(&row, &attachment)
         {
@@ -126,7 +127,8 @@ impl Engine {
             }
         }
         settings.more_networks = left.collect();
-        self.set_settings(&row, &settings)?;
+        let events = self.network_events([&name].into_iter(), "disconnect", &row.id);
+        self.writer()?.noting(events, |_| self.set_settings(&row, &settings))?;
         // Its own file too still names those whom it cannot reach any more.
         let mut told: Vec<String> = settings.attachments().into_iter().map(|one| one.network).collect();
         told.push(name);

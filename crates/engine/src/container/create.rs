@@ -15,6 +15,7 @@ use super::volumes::VolumeDetails;
 use super::words::{Namespace, NetworkMode};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::inspect::check_platform;
 use crate::names;
 
@@ -179,7 +180,9 @@ impl Engine {
             if create.name.is_none() {
                 row.name = random::name()?;
             }
-            match store.record_container(&NewContainer { row: &row, volumes: &volumes }) {
+            let event = events::of_container(&row, "create", &[]);
+            let new = NewContainer { row: &row, volumes: &volumes };
+            match store.noting(vec![event], |store| store.record_container(&new)) {
                 Err(wharfie_store::Error::NameTaken { .. }) if create.name.is_none() => {}
                 Err(wharfie_store::Error::NameTaken { name, id }) => return Err(Error::ContainerName { name, id }),
                 // Somebody removed it since we looked it up.

@@ -8,14 +8,16 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use wharfie_oci::{Fault, Kind};
 use wharfie_runtime::Target;
 use wharfie_store::ContainerLock;
-use wharfie_store::containers::{ContainerRow, ProcessMark, Status};
+use wharfie_store::containers::{ContainerRow, ContainerState, ProcessMark, Status};
 use wharfie_store::ends::Ends;
+use wharfie_store::journal::Note;
 
 use super::settle::us;
 use super::signal::Signal;
 use super::{is_alive, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::events;
 
 /// Seconds between asking and killing, if nobody says otherwise.
 const STOP_TIMEOUT: i64 = 10;
@@ -32,7 +34,21 @@ impl Engine {
         let asked = self.ask_to_end(&row, signal)?;
         // From here on it is ending whoever holds the lock; nobody else has to wait for its patience.
         drop(lock);
-        if asked { self.see_it_end(&row, timeout) } else { Ok(()) }
+        if asked {
+            self.see_it_end(&row, timeout)?;
+            self.note(events::of_container(&row, "stop", &[]));
+        }
+        Ok(())
+    }
+
+    /// Writes down what changed nothing in the store. It happened all the same where that cannot be written.
+    pub(crate) fn note(&self, event: Note) {
+        let _ = self.writer().map(|store| store.note(event));
+    }
+
+    /// Writes down that a container was stopped and started again, for who asked for both at once.
+    pub fn note_restart(&self, row: &ContainerRow) {
+        self.note(events::of_container(row, "restart", &[]));
     }
 
     /// Stops a container as [`Self::stop`] does, if it runs, and gives its lock for starting it again: nobody comes between.
@@ -149,12 +165,14 @@ impl Engine {
             store.change_container(&row.id, |state| state.frozen_by = by)?;
         }
         target.pause()?;
-        store.change_container(&row.id, |state| {
+        let event = by.is_none().then(|| events::of_container(row, "pause", &[]));
+        let paused = |state: &mut ContainerState| {
             // It may have ended meanwhile.
             if state.status == Status::Running && state.pid == row.state.pid {
                 (state.status, state.frozen_by) = (Status::Paused, by);
             }
-        })?;
+        };
+        store.noting(event.into_iter().collect(), |store| store.change_container(&row.id, paused))?;
         Ok(())
     }
 
@@ -167,7 +185,8 @@ impl Engine {
         if row.state.status != Status::Paused {
             return Err(Error::Container(format!("Container {} is not paused", row.id)));
         }
-        self.thaw_for(&row, row.state.frozen_by)
+        let event = events::of_container(&row, "unpause", &[]);
+        self.writer()?.noting(vec![event], |_| self.thaw_for(&row, row.state.frozen_by))
     }
 
     /// Waits until a container that runs has ended the next time and gives its exit code; of one that does not, that of its
@@ -210,7 +229,10 @@ impl Engine {
         if row.name == new {
             return Err(Error::Container("Renaming a container with the same name as its current name".to_owned()));
         }
-        self.writer()?.rename_container(&row.id, new).map_err(|why| match why {
+        let renamed = ContainerRow { name: new.to_owned(), ..row.clone() };
+        let event = events::of_container(&renamed, "rename", &[("oldName", row.name.clone())]);
+        let renaming = self.writer()?.noting(vec![event], |store| store.rename_container(&row.id, new));
+        renaming.map_err(|why| match why {
             wharfie_store::Error::NameTaken { name, id } => {
                 Error::Container(format!("Error when allocating new name: {}", Error::ContainerName { name, id }))
             }
@@ -277,7 +299,8 @@ impl Engine {
         let store = self.writer()?;
         let anonymous = store.volumes_of_container(&row.id)?;
         // What of one cannot be deleted keeps no other.
-        let mut removed = store.remove_container(&row.id, lock);
+        let event = events::of_container(row, "destroy", &[]);
+        let mut removed = store.noting(vec![event], |store| store.remove_container(&row.id, lock));
         for volume in anonymous.iter().filter(|name| volumes && name.len() == 64) {
             removed = removed.and(store.remove_volume(volume).map(drop));
         }
@@ -345,6 +368,7 @@ impl Engine {
     /// Signals a container, and lets a frozen one take notice.
     fn signal_and_thaw(&self, row: &ContainerRow, signal: Signal) -> Result<()> {
         self.signal(row, signal)?;
+        self.note(events::of_container(row, "kill", &[("signal", signal.number().to_string())]));
         let is_frozen = row.state.status == Status::Paused || row.state.frozen_by.is_some();
         if is_frozen && let Some(target) = target_of(row).filter(|_| is_alive(row)) {
             // Whatever is written down about it now: it ends.

@@ -7,13 +7,14 @@
 
 use wharfie_runtime::Cgroup;
 use wharfie_store::ContainerLock;
-use wharfie_store::containers::{ContainerRow, ProcessMark, Status};
+use wharfie_store::containers::{ContainerRow, ContainerState, ProcessMark, Status};
 
 use super::lifecycle::target_of;
 use super::settings::Settings;
 use super::{network, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::events;
 
 /// Exit code of a container whose end nobody saw: the machine was restarted, or its monitor was killed.
 const UNSEEN_END: u8 = 255;
@@ -82,7 +83,9 @@ impl Engine {
         if claims_life(row.state.status) {
             self.write_end(row, UNSEEN_END);
         }
-        store.change_container(&row.id, |state| {
+        let died = events::of_container(row, "die", &[("exitCode", UNSEEN_END.to_string())]);
+        let events = if claims_life(row.state.status) { vec![died] } else { Vec::new() };
+        let unseen = |state: &mut ContainerState| {
             if claims_life(state.status) {
                 state.status = Status::Exited;
                 state.exit_code = i32::from(UNSEEN_END);
@@ -91,7 +94,8 @@ impl Engine {
             }
             (state.pid, state.monitor, state.frozen_by, state.restarter) = (None, None, None, None);
             (state.target, state.address, state.addresses, state.ports) = Default::default();
-        })?;
+        };
+        store.noting(events, |store| store.change_container(&row.id, unseen))?;
         Ok(())
     }
 

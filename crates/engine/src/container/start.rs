@@ -12,6 +12,7 @@ use wharfie_runtime::proxy::Proxy;
 use wharfie_runtime::{Exit, Foreign, Io, Size, Started};
 use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, ContainerState, Status};
+use wharfie_store::journal::Note;
 
 use super::settings::{Restart, Settings};
 use super::settle::{networks_of, us};
@@ -20,6 +21,7 @@ use super::words::LogDriver;
 use super::{is_alive, log, network, settings_of, spec};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::networks;
 
 /// What of a foreground container is connected to us.
@@ -115,7 +117,9 @@ impl Engine {
         let target = target.map_err(Error::Document)?.unwrap_or_default();
         let now = store.now().to_nanos();
         let us = us();
-        store.change_container(&row.id, |state| {
+        let mut events = self.network_events(place.addresses.keys(), "connect", &row.id);
+        events.push(events::of_container(row, "start", &[]));
+        let running = |state: &mut ContainerState| {
             *state = ContainerState {
                 status: Status::Running,
                 pid: Some(started.pid),
@@ -131,7 +135,8 @@ impl Engine {
                 health: super::health::at_first(settings),
                 ..ContainerState::default()
             };
-        })?;
+        };
+        store.noting(events, |store| store.change_container(&row.id, running))?;
         let networks: Vec<String> = place.addresses.into_keys().collect();
         warnings.extend(self.tell_names(&networks));
         Ok(Running { started, warnings, _published: published, _volumes: volumes })
@@ -151,7 +156,8 @@ impl Engine {
         self.withdraw(row, settings);
         self.write_end(row, end.exit.code());
         let now = store.now().to_nanos();
-        let written = store.change_container(&row.id, |state| {
+        let events = self.events_of_end(row, end)?;
+        let ended = |state: &mut ContainerState| {
             let next = next.filter(|_| !state.is_stopped_by_user);
             state.status = if next.is_some() { Status::Restarting } else { Status::Exited };
             state.restarts = next.unwrap_or(state.restarts);
@@ -168,10 +174,33 @@ impl Engine {
                 None if next.is_none() => state.monitor = None,
                 None => {}
             }
-        })?;
+        };
+        let written = store.noting(events, |store| store.change_container(&row.id, ended))?;
         // Nobody is there to be warned.
         let _ = self.tell_names(&networks_of(settings));
         Ok(written)
+    }
+
+    /// That a container has ended, under the name and on the networks that it has by now.
+    fn events_of_end(&self, row: &ContainerRow, end: &Ended) -> Result<Vec<Note>> {
+        let row = self.writer()?.find_container(&row.id)?.unwrap_or_else(|| row.clone());
+        let mut events = self.network_events(row.state.addresses.keys(), "disconnect", &row.id);
+        if end.oom_killed {
+            events.push(events::of_container(&row, "oom", &[]));
+        }
+        events.push(events::of_container(&row, "die", &[("exitCode", end.exit.code().to_string())]));
+        Ok(events)
+    }
+
+    /// That a container is put on these networks, or taken off them.
+    pub(super) fn network_events<'a>(
+        &self,
+        names: impl Iterator<Item = &'a String>,
+        action: &str,
+        container: &str,
+    ) -> Vec<Note> {
+        let id = |name: &str| self.network(name).map_or_else(|_| networks::builtin_id(name), |network| network.id);
+        names.map(|name| events::of_network(&id(name), name, action, Some(container))).collect()
     }
 
     /// Tells those who wait for an end.
@@ -291,7 +320,8 @@ impl Engine {
         {
             self.withdraw(row, settings);
             self.write_end(row, end.exit.code());
-            let discarded = self.discard(row, &lock);
+            let events = self.events_of_end(row, end)?;
+            let discarded = self.writer()?.noting(events, |_| self.discard(row, &lock));
             let _ = self.tell_names(&networks_of(settings));
             return discarded;
         }
@@ -304,7 +334,8 @@ impl Engine {
         let store = self.writer()?;
         let volumes = store.volumes_of_container(&row.id)?;
         // What of one cannot be deleted keeps no other.
-        let mut removed = store.remove_container(&row.id, lock);
+        let event = events::of_container(row, "destroy", &[]);
+        let mut removed = store.noting(vec![event], |store| store.remove_container(&row.id, lock));
         for volume in volumes.iter().filter(|name| name.len() == 64) {
             removed = removed.and(store.remove_volume(volume).map(drop));
         }

@@ -8,6 +8,7 @@ use super::settings::Restart;
 use super::{is_alive, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::events;
 
 /// What to change; the rest stays.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +61,8 @@ impl Engine {
             }
         }
         settings.resources = merged;
-        self.set_settings(&row, &settings)
+        let event = events::of_container(&row, "update", &[]);
+        self.writer()?.noting(vec![event], |_| self.set_settings(&row, &settings))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::container::settings::Settings;
 use crate::container::{is_alive, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::events;
 
 /// What to make.
 #[derive(Debug, Clone, Default)]
@@ -259,7 +260,9 @@ impl Engine {
         let attempt = || {
             subnet.claim()?;
             subnet.prepare()?;
-            store.record_network(name, |_| serde_json::to_string(&network).map_err(Error::Document))
+            let event = events::of_network(&network.id, name, "create", None);
+            let document = |_: &[(String, String)]| serde_json::to_string(&network).map_err(Error::Document);
+            store.noting(vec![event], |store| store.record_network(name, document))
         };
         match attempt() {
             Ok(true) => Ok(network),
@@ -316,7 +319,10 @@ impl Engine {
         self.release_lost(&subnet, &subnet.owners()?)?;
         let is_it = |text: &str| parse(text).is_some_and(|now| now.id == network.id);
         // One that is being started has an address already.
-        let is_gone = subnet.forget_if_unused(|| Ok::<_, Error>(store.remove_network(&network.name, is_it)?))?;
+        let is_gone = subnet.forget_if_unused(|| {
+            let event = events::of_network(&network.id, &network.name, "destroy", None);
+            store.noting(vec![event], |store| store.remove_network(&network.name, is_it)).map_err(Error::from)
+        })?;
         if is_gone { Ok(()) } else { in_use("") }
     }
 

@@ -234,6 +234,7 @@ fn restart(cx: &Context, matches: &Matches) -> Result {
     done(&each(cx, matches, |name| {
         let (row, lock) = cx.engine()?.stop_to_restart(name, matches.value("signal"), timeout(matches))?;
         start_locked(cx, &row, lock)?;
+        cx.engine()?.note_restart(&row);
         Ok(Some(name.to_owned()))
     })?)
 }

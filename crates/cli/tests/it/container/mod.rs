@@ -5,6 +5,7 @@ mod changes;
 mod copying;
 mod crowds;
 mod deep;
+mod events;
 mod filling;
 mod firewall;
 mod host_names;

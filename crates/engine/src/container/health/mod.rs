@@ -17,6 +17,7 @@ use super::settings::Settings;
 use super::spec;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::events;
 
 /// Docker's defaults.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -51,7 +52,7 @@ pub(crate) fn watch(engine: &Engine, row: &ContainerRow, settings: &Settings, st
     let args = command(&check, settings)?;
     let mut process = Process { args, terminal: None, ..spec::process(settings, None).ok()? };
     super::links::add_variables(&mut process.env, super::links::variables_now(engine, row, settings));
-    let checks = Checks { target: started.target()?, process, check, id: row.id.clone() };
+    let checks = Checks { target: started.target()?, process, check, row: row.clone() };
     let (root, options) = (engine.config().root.clone(), engine.config().store.clone());
     let program = engine.config().program.clone();
     let (stop, stopped) = channel();
@@ -69,13 +70,13 @@ struct Checks {
     target: Target,
     process: Process,
     check: Healthcheck,
-    id: String,
+    row: ContainerRow,
 }
 
 impl Checks {
     /// Checks until the other end of `stopped` is gone.
     fn go_on(&self, store: &Store, program: &Path, stopped: &Receiver<()>) {
-        let directory = store.container_directory(&self.id);
+        let directory = store.container_directory(&self.row.id);
         let began = store.now().to_nanos();
         let (mut health, mut record) = (Health::Starting, Record::default());
         // That of its last run.
@@ -90,7 +91,9 @@ impl Checks {
             // A disk that is full keeps the container from nothing else.
             let _ = record.write(&directory);
             if next != health {
-                let _ = store.change_container(&self.id, |state| state.health = next);
+                let event = events::of_container(&self.row, &format!("health_status: {}", next.as_str()), &[]);
+                let set = |store: &Store| store.change_container(&self.row.id, |state| state.health = next);
+                let _ = store.noting(vec![event], set);
             }
             health = next;
         }

@@ -1,0 +1,93 @@
+//! `events`: what happens, and what has happened.
+
+use std::time::Duration;
+
+use wharfie_engine::events::{EventFilters, document};
+use wharfie_oci::Timestamp;
+use wharfie_store::journal::JournalEntry;
+
+use crate::commands::{Run, template_failure};
+use crate::compat;
+use crate::context::{Context, moment};
+use crate::env;
+use crate::failure::{Failure, Result};
+use crate::flags::{Command, Example, Flag, Matches};
+use crate::render::format::{ListFormat, ListKind, render_rows};
+use crate::render::serialize::value_of;
+use crate::render::time;
+
+/// `PROG events`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Get real time events from the server",
+    usage: "[OPTIONS]",
+    flags: &[
+        Flag::filter("filter", "Filter output based on conditions provided").short('f').value_name("filter"),
+        Flag::str(
+            "format",
+            "Format output using a custom template:\n'json':             Print in JSON format\n'TEMPLATE':         Print output using the given Go template.\nRefer to https://docs.docker.com/go/formatting/ for more information about formatting output with templates",
+        ),
+        Flag::str("since", "Show all events created since timestamp"),
+        Flag::str("until", "Stream events until this timestamp"),
+    ],
+    examples: &[
+        Example {
+            text: "What happened to containers in the last hour",
+            command: "events --since 1h --until 0s -f type=container",
+        },
+        Example {
+            text: "Ends of containers, as they come",
+            command: "events -f event=die --format '{{.Actor.Attributes.name}}'",
+        },
+    ],
+    run: Some(run),
+    ..Command::BASE
+};
+
+/// How often the journal is looked at.
+const PAUSE: Duration = Duration::from_millis(100);
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let filters =
+        EventFilters::parse(&matches.filters("filter")).map_err(|why| Failure::new(compat::engine_text(&why)))?;
+    let limit = |name: &str| -> Result<Option<Timestamp>> {
+        let Some(text) = matches.value(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+        let parsed = cx.parse_moment(text);
+        parsed.map(Some).map_err(|why| Failure::new(format!("invalid value for \"{name}\": {why}")))
+    };
+    let (since, until) = (limit("since")?, limit("until")?);
+    let format = ListFormat::parse(matches.value("format").unwrap_or_default());
+    if format.kind() != ListKind::Default {
+        // A template that is none is known before something happens.
+        render_rows(&format, &[], &[]).map_err(template_failure)?;
+    }
+    let engine = cx.engine()?;
+    // Without a time it is only what comes.
+    let mut last = if since.is_some() { 0 } else { engine.journal_end()? };
+    loop {
+        // Looked at before the journal is read: what was written until then is told in any case.
+        let is_over = until.is_some_and(|until| env::now() >= until);
+        for entry in engine.journal(last)? {
+            last = entry.sequence;
+            let at = Timestamp::from_nanos(entry.time);
+            let is_asked = since.is_none_or(|since| at >= since) && until.is_none_or(|until| at <= until);
+            if is_asked && filters.accept(&entry.note) {
+                cx.line(&line(cx, &format, &entry)?)?;
+            }
+        }
+        if is_over {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn line(cx: &Context, format: &ListFormat, entry: &JournalEntry) -> Result<String> {
+    if format.kind() != ListKind::Default {
+        let text = render_rows(format, &[value_of(&document(entry))], &[]).map_err(template_failure)?;
+        return Ok(text.trim_end_matches('\n').to_owned());
+    }
+    let note = &entry.note;
+    let attributes: Vec<String> = note.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let at = time::rfc3339_local(moment(Timestamp::from_nanos(entry.time)), cx.zone());
+    Ok(format!("{at} {} {} {} ({})", note.kind.as_str(), note.action, note.object, attributes.join(", ")))
+}

@@ -1,0 +1,155 @@
+//! Events: what happened to containers, images, networks and volumes, as docker tells it.
+
+use std::collections::BTreeMap;
+
+use wharfie_model::event::{Actor, Event as Document};
+use wharfie_oci::ImageId;
+use wharfie_store::containers::ContainerRow;
+use wharfie_store::journal::{JournalEntry, Kind, Note};
+
+use crate::container::settings_of;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// What of the journal is asked for: for each filter's name the values of which one must fit; all labels must.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilters(BTreeMap<String, Vec<String>>);
+
+impl EventFilters {
+    /// Judges filters.
+    ///
+    /// # Errors
+    /// For a name that is none.
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self> {
+        let mut filters: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in pairs {
+            let is_known = matches!(
+                name.as_str(),
+                "type" | "event" | "container" | "image" | "network" | "volume" | "label" | "scope"
+            );
+            if !is_known {
+                return Err(Error::InvalidFilter(name.clone()));
+            }
+            filters.entry(name.clone()).or_default().push(value.clone());
+        }
+        Ok(Self(filters))
+    }
+
+    /// Whether all that was asked fits an event.
+    pub fn accept(&self, event: &Note) -> bool {
+        let attribute = |name: &str| event.attributes.get(name).map(String::as_str).unwrap_or_default();
+        let named = |kind: Kind, value: &str| {
+            event.kind == kind && (event.object.starts_with(value) && !value.is_empty() || attribute("name") == value)
+        };
+        self.0.iter().all(|(name, values)| match name.as_str() {
+            "type" => values.iter().any(|value| value == event.kind.as_str()),
+            "event" => values.iter().any(|value| {
+                // `exec_create: sh` is asked for without the command.
+                event.action == *value || event.action.split(':').next() == Some(value)
+            }),
+            "container" => values.iter().any(|value| named(Kind::Container, value) || attribute("container") == value),
+            "image" => values.iter().any(|value| {
+                named(Kind::Image, value) || (event.kind == Kind::Container && attribute("image") == value)
+            }),
+            "network" => values.iter().any(|value| named(Kind::Network, value)),
+            "volume" => values.iter().any(|value| named(Kind::Volume, value)),
+            "scope" => values.iter().any(|value| value == "local"),
+            _ => values.iter().all(|label| match label.split_once('=') {
+                Some((key, value)) => event.attributes.get(key).is_some_and(|found| found == value),
+                None => event.attributes.contains_key(label),
+            }),
+        })
+    }
+}
+
+impl Engine {
+    /// What was written down after the entry `after`, oldest first; 0 is everything that is still kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn journal(&self, after: i64) -> Result<Vec<JournalEntry>> {
+        Ok(self.reader()?.journal(after)?)
+    }
+
+    /// The last entry's place in the journal; 0 if there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn journal_end(&self) -> Result<i64> {
+        Ok(self.reader()?.journal_end()?)
+    }
+}
+
+/// An entry of the journal as docker's API tells it.
+pub fn document(entry: &JournalEntry) -> Document {
+    let note = &entry.note;
+    let is_old = matches!(note.kind, Kind::Container | Kind::Image);
+    let of = |name: &str| note.attributes.get(name).cloned().unwrap_or_default();
+    Document {
+        status: if is_old { note.action.clone() } else { String::new() },
+        id: if is_old { note.object.clone() } else { String::new() },
+        from: if note.kind == Kind::Container { of("image") } else { String::new() },
+        kind: note.kind.as_str().to_owned(),
+        action: note.action.clone(),
+        actor: Actor { id: note.object.clone(), attributes: note.attributes.clone() },
+        scope: "local".to_owned(),
+        time: entry.time.div_euclid(1_000_000_000),
+        time_nano: entry.time,
+    }
+}
+
+/// What is done to a container. Its labels are among what is known of it, as with docker.
+pub(crate) fn of_container(row: &ContainerRow, action: &str, more: &[(&str, String)]) -> Note {
+    let mut attributes = BTreeMap::new();
+    if let Ok(settings) = settings_of(row) {
+        attributes.extend(settings.labels());
+        attributes.insert("image".to_owned(), settings.image_name);
+    }
+    attributes.insert("name".to_owned(), row.name.clone());
+    attributes.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    Note { kind: Kind::Container, action: action.to_owned(), object: row.id.clone(), attributes }
+}
+
+/// What is done to an image, or to one of its names.
+pub(crate) fn of_image(id: &ImageId, action: &str, name: &str) -> Note {
+    let attributes = [("name".to_owned(), name.to_owned())].into();
+    Note { kind: Kind::Image, action: action.to_owned(), object: id.as_str().to_owned(), attributes }
+}
+
+/// What is done to a name, whatever it means: pulled, pushed.
+pub(crate) fn of_name(action: &str, name: &str) -> Note {
+    let attributes = [("name".to_owned(), name.to_owned())].into();
+    Note { kind: Kind::Image, action: action.to_owned(), object: name.to_owned(), attributes }
+}
+
+/// What is done to a network.
+pub(crate) fn of_network(id: &str, name: &str, action: &str, container: Option<&str>) -> Note {
+    let mut attributes: BTreeMap<String, String> =
+        [("name".to_owned(), name.to_owned()), ("type".to_owned(), "bridge".to_owned())].into();
+    attributes.extend(container.map(|id| ("container".to_owned(), id.to_owned())));
+    Note { kind: Kind::Network, action: action.to_owned(), object: id.to_owned(), attributes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_fit_what_they_name() {
+        let attributes = [("name", "web"), ("image", "box:1"), ("tier", "front")];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let event =
+            Note { kind: Kind::Container, action: "die".to_owned(), object: "0123456789ab".to_owned(), attributes };
+        let accepts = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            EventFilters::parse(&pairs).unwrap().accept(&event)
+        };
+        assert!(accepts(&[]));
+        assert!(accepts(&[("type", "image"), ("type", "container"), ("event", "die")]));
+        assert!(accepts(&[("container", "web"), ("image", "box:1"), ("label", "tier=front")]));
+        assert!(accepts(&[("container", "0123"), ("label", "tier")]));
+        assert!(!accepts(&[("event", "start")]) && !accepts(&[("container", "we")]) && !accepts(&[("volume", "web")]));
+        assert!(!accepts(&[("label", "tier"), ("label", "other")]));
+        assert!(EventFilters::parse(&[("bogus".to_owned(), String::new())]).is_err());
+    }
+}
