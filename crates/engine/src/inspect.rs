@@ -1,6 +1,12 @@
 //! Looking at one image: its configuration, names, layers and history.
 
-use wharfie_oci::{ImageConfig, ImageId, Platform, Reference};
+use std::collections::BTreeMap;
+
+use wharfie_model::container::{Empty, GraphDriver, Healthcheck};
+use wharfie_model::image::{ImageConfig as ConfigDocument, ImageInspect, Metadata, RootFs};
+use wharfie_model::{Duration, Moment, NilMap};
+use wharfie_oci::config::{self, ContainerConfig};
+use wharfie_oci::{ImageConfig, ImageId, Platform, Reference, Timestamp};
 use wharfie_store::images::ImageLayer;
 use wharfie_store::{ImageRow, Store};
 
@@ -21,6 +27,74 @@ pub struct Inspected {
     pub digests: Vec<Reference>,
     /// Bottom first.
     pub layers: Vec<ImageLayer>,
+}
+
+impl Inspected {
+    /// The image's document.
+    pub fn document(&self) -> ImageInspect {
+        let Self { image, config, tags, digests, layers } = self;
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let of_last_step = || config.history.last().and_then(|step| step.comment.clone()).unwrap_or_default();
+        let names = |list: &[Reference]| list.iter().map(Reference::familiar).collect();
+        ImageInspect {
+            id: image.id.as_str().to_owned(),
+            repo_tags: names(tags),
+            repo_digests: names(digests),
+            parent: image.parent.as_ref().map(|parent| parent.as_str().to_owned()).unwrap_or_default(),
+            comment: config.comment.clone().filter(|text| !text.is_empty()).unwrap_or_else(of_last_step),
+            created: config.created.as_ref().map(|created| {
+                // In UTC where it can be read, as it stands where it cannot.
+                created.parse::<Timestamp>().map_or_else(|_| created.clone(), |moment| moment.to_string())
+            }),
+            docker_version: text(&config.docker_version),
+            author: text(&config.author),
+            config: config.config.as_ref().map(config_document).unwrap_or_default(),
+            architecture: config.architecture.clone(),
+            variant: text(&config.variant),
+            os: config.os.clone(),
+            os_version: text(&config.os_version),
+            size: image.size,
+            graph_driver: GraphDriver { data: NilMap::default(), name: "overlay2".to_owned() },
+            root_fs: RootFs {
+                kind: "layers".to_owned(),
+                layers: layers.iter().map(|layer| layer.diff_id.as_str().to_owned()).collect(),
+            },
+            metadata: Metadata { last_tag_time: Moment(image.tagged_at.unwrap_or(Timestamp::ZERO).to_string()) },
+        }
+    }
+}
+
+fn config_document(config: &ContainerConfig) -> ConfigDocument {
+    let set = |set: &Option<BTreeMap<String, config::Empty>>| {
+        set.as_ref().map(|set| set.keys().map(|key| (key.clone(), Empty {})).collect())
+    };
+    ConfigDocument {
+        user: config.user.clone(),
+        exposed_ports: set(&config.exposed_ports),
+        env: config.env.clone(),
+        entrypoint: config.entrypoint.clone(),
+        cmd: config.cmd.clone(),
+        volumes: set(&config.volumes),
+        working_dir: config.working_dir.clone(),
+        labels: config.labels.clone(),
+        stop_signal: config.stop_signal.clone().unwrap_or_default(),
+        args_escaped: config.args_escaped,
+        healthcheck: config.healthcheck.as_ref().map(health_document),
+        on_build: config.on_build.clone(),
+        shell: config.shell.clone(),
+    }
+}
+
+/// A health check's document.
+pub(crate) fn health_document(check: &config::Healthcheck) -> Healthcheck {
+    Healthcheck {
+        test: check.test.clone().unwrap_or_default(),
+        interval: Duration(check.interval),
+        timeout: Duration(check.timeout),
+        start_period: Duration(check.start_period),
+        start_interval: Duration(check.start_interval),
+        retries: check.retries,
+    }
 }
 
 /// One line of an image's history.

@@ -5,6 +5,7 @@
 
 pub mod container;
 pub mod event;
+pub mod image;
 pub mod network;
 pub mod volume;
 mod words;

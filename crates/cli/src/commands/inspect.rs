@@ -2,13 +2,13 @@
 
 use wharfie_engine::Error;
 
-use super::image::document::document;
 use super::image::inspect::{FORMAT, print_found};
 use super::{Run, container};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::render::serialize::value_of;
 
 /// `PROG inspect`.
 pub static COMMAND: Command<Run> = Command {
@@ -66,7 +66,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             return Err(missing(None));
         }
         match cx.engine()?.inspect(name, None) {
-            Ok(inspected) => Ok(document(&inspected)),
+            Ok(inspected) => Ok(value_of(&inspected.document())),
             Err(why @ (Error::NoSuchImage(_) | Error::BadName(_))) => match kind {
                 "" => match container::network::document(cx, name)? {
                     Some(network) => Ok(network),

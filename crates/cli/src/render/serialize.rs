@@ -4,6 +4,7 @@
 //! the name of the Go type's member beside the name in JSON.
 
 use serde::ser::{self, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple};
+use wharfie_model::image::ImageConfig;
 use wharfie_model::{Duration, Moment, NilList, NilMap};
 
 use super::value::{Field, Value};
@@ -43,12 +44,11 @@ fn member(name: &'static str) -> &'static str {
 /// What a field holds that JSON leaves out: Go's zero value of its type.
 fn zero(field: &str) -> Value {
     match field {
-        "AuxiliaryAddresses" | "Tmpfs" | "Sysctls" | "ExposedPorts" => Value::Map(None),
-        "Shell" | "Mounts" | "Test" => Value::List(None),
+        "Volumes" | "Labels" | "AuxiliaryAddresses" | "Tmpfs" | "Sysctls" | "ExposedPorts" => Value::Map(None),
+        "Env" | "Cmd" | "Entrypoint" | "OnBuild" | "Shell" | "Mounts" | "Test" => Value::List(None),
         "ReadOnly" | "ArgsEscaped" => Value::Bool(false),
-        "status" | "id" | "from" | "IPRange" | "StopSignal" | "Name" | "Driver" | "Source" | "IPv4Address" => {
-            Value::str("")
-        }
+        "Created" | "Variant" | "OsVersion" | "User" | "WorkingDir" | "status" | "id" | "from" | "IPRange"
+        | "StopSignal" | "Name" | "Driver" | "Source" | "IPv4Address" => Value::str(""),
         "Interval" | "Timeout" | "StartPeriod" | "StartInterval" => Value::Duration(0),
         "Retries" => Value::Int(0),
         // A pointer to nothing.
@@ -210,8 +210,8 @@ impl ser::Serializer for Values {
         Ok(Entries { key: String::new(), entries: Vec::new() })
     }
 
-    fn serialize_struct(self, _name: &'static str, length: usize) -> Result<Fields, Unreadable> {
-        Ok(Fields(Vec::with_capacity(length)))
+    fn serialize_struct(self, name: &'static str, length: usize) -> Result<Fields, Unreadable> {
+        Ok(Fields { fields: Vec::with_capacity(length), is_image_config: name == ImageConfig::NAME })
     }
 
     fn serialize_struct_variant(
@@ -282,24 +282,34 @@ impl SerializeMap for Entries {
     }
 }
 
-struct Fields(Vec<Field>);
+struct Fields {
+    fields: Vec<Field>,
+    is_image_config: bool,
+}
 
 impl SerializeStruct for Fields {
     type Ok = Value;
     type Error = Unreadable;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Unreadable> {
-        self.0.push(Field::named(member(name), name, value.serialize(Values)?));
+        self.fields.push(Field::named(member(name), name, value.serialize(Values)?));
         Ok(())
     }
 
     fn skip_field(&mut self, name: &'static str) -> Result<(), Unreadable> {
-        self.0.push(Field::named(member(name), "", zero(name)));
+        self.fields.push(Field::named(member(name), "", zero(name)));
         Ok(())
     }
 
     fn end(self) -> Result<Value, Unreadable> {
-        Ok(Value::document(self.0))
+        let mut fields = self.fields;
+        if self.is_image_config {
+            // Members of the type that it once was.
+            fields.extend(["Hostname", "Domainname", "Image"].map(|name| Field::named(name, "", "")));
+            let truths = ["Tty", "OpenStdin", "StdinOnce", "AttachStdin", "AttachStdout", "AttachStderr"];
+            fields.extend(truths.map(|name| Field::named(name, "", false)));
+        }
+        Ok(Value::document(fields))
     }
 }
 

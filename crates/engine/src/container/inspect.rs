@@ -5,10 +5,10 @@ use std::net::Ipv4Addr;
 
 use wharfie_model::container::{
     Config, ContainerInspect, DeviceMapping, Empty, EndpointSettings, GraphDriver, Health as HealthNow, HealthProbe,
-    Healthcheck, HostConfig, IpamConfig, LogConfig, MountPoint, MountRequest, NetworkSettings, PortBinding as HostPort,
-    PortMap, RestartPolicy, State, Ulimit,
+    HostConfig, IpamConfig, LogConfig, MountPoint, MountRequest, NetworkSettings, PortBinding as HostPort, PortMap,
+    RestartPolicy, State, Ulimit,
 };
-use wharfie_model::{Duration, Moment, NilList, NilMap};
+use wharfie_model::{Moment, NilList, NilMap};
 use wharfie_oci::{Digest, Timestamp, config};
 use wharfie_runtime::{HIDDEN_PATHS, READ_ONLY_PATHS};
 use wharfie_store::containers::{ContainerRow, Health, Status};
@@ -20,6 +20,7 @@ use super::words::{MacAddress, Namespace, NetworkMode, PortBinding, SecurityOpti
 use super::{health, is_alive, settings_of};
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::inspect::health_document;
 use crate::networks::{builtin_id, is_builtin};
 
 impl Engine {
@@ -332,14 +333,7 @@ fn config(settings: &Settings) -> Config {
         stdin_once: false,
         env: list(&of.env),
         cmd: list(&of.cmd),
-        healthcheck: of.healthcheck.as_ref().map(|check| Healthcheck {
-            test: check.test.clone().unwrap_or_default(),
-            interval: Duration(check.interval),
-            timeout: Duration(check.timeout),
-            start_period: Duration(check.start_period),
-            start_interval: Duration(check.start_interval),
-            retries: check.retries,
-        }),
+        healthcheck: of.healthcheck.as_ref().map(health_document),
         args_escaped: of.args_escaped,
         image: settings.image_name.clone(),
         volumes: NilMap(set(&of.volumes)),

@@ -2,13 +2,13 @@
 
 use wharfie_oci::Platform;
 
-use super::document::document;
 use crate::commands::{Run, template_failure};
 use crate::context::Context;
 use crate::failure::{BAD_TEMPLATE, Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
 use crate::render::format::InspectFormat;
 use crate::render::json::{self, Html};
+use crate::render::serialize::value_of;
 use crate::render::value::Value;
 
 /// `PROG image inspect`.
@@ -39,7 +39,7 @@ pub(crate) const FORMAT: Flag = Flag::str(
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let platform: Option<Platform> = matches.value("platform").map(str::parse).transpose()?;
-    print_found(cx, matches, |name| Ok(document(&cx.engine()?.inspect(name, platform.as_ref())?)))
+    print_found(cx, matches, |name| Ok(value_of(&cx.engine()?.inspect(name, platform.as_ref())?.document())))
 }
 
 /// Prints what `find` finds for every argument, then why others were not found.

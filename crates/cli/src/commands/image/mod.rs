@@ -1,6 +1,5 @@
 //! Commands about images.
 
-pub(crate) mod document;
 pub mod history;
 pub mod import;
 pub mod inspect;
