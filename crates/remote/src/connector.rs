@@ -1,21 +1,23 @@
 //! Making connections, and saying precisely why one could not be made: ureq alone would only say "refused".
 
 use std::io;
+use std::sync::Arc;
 
+use rustls::ClientConfig;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
-    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector, TcpConnector, Transport,
+    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport,
 };
 
 use crate::ConnectionError;
+use crate::tls::Greeting;
+use crate::tls_error::tls_error;
 
 /// A connector for plain and TLS connections, through a CONNECT proxy or not.
-pub(crate) fn connector() -> impl Connector {
-    ().chain(ConnectProxyConnector::default())
-        .chain(Dialling(TcpConnector::default()))
-        .chain(Greeting(RustlsConnector::default()))
+pub(crate) fn connector(tls: Arc<ClientConfig>) -> impl Connector {
+    ().chain(ConnectProxyConnector::default()).chain(Dialling(TcpConnector::default())).chain(Greeting(tls))
 }
 
 /// Looks names up and says which one has no address.
@@ -58,63 +60,8 @@ impl<In: Transport, C: Connector<In>> Connector<In> for Dialling<C> {
     }
 }
 
-/// Agrees on TLS and says what is wrong with the other side's certificate.
-#[derive(Debug)]
-struct Greeting<C>(C);
-
-impl<In: Transport, C: Connector<In>> Connector<In> for Greeting<C> {
-    type Out = C::Out;
-
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
-        self.0.connect(details, chained).map_err(|why| {
-            let problem = match &why {
-                ureq::Error::Io(inner) => inner.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()),
-                ureq::Error::Rustls(inner) => Some(inner),
-                _ => None,
-            };
-            problem.map(|problem| wrap(tls_error(problem))).unwrap_or(why)
-        })
-    }
-}
-
-fn wrap(why: ConnectionError) -> ureq::Error {
+pub(crate) fn wrap(why: ConnectionError) -> ureq::Error {
     ureq::Error::Other(Box::new(why))
-}
-
-/// A TLS failure in the words that docker's users search for.
-fn tls_error(why: &rustls::Error) -> ConnectionError {
-    use rustls::CertificateError as Bad;
-    match why {
-        rustls::Error::InvalidCertificate(bad) => ConnectionError::Certificate(match bad {
-            Bad::UnknownIssuer | Bad::BadSignature => "x509: certificate signed by unknown authority".to_owned(),
-            Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
-                "x509: certificate has expired or is not yet valid".to_owned()
-            }
-            Bad::NotValidForNameContext { expected, presented } => {
-                let names = if presented.is_empty() { "no names".to_owned() } else { presented.join(", ") };
-                format!("x509: certificate is valid for {names}, not {}", expected.to_str())
-            }
-            Bad::NotValidForName => "x509: certificate is valid for another name".to_owned(),
-            other => format!("x509: {other:?}"),
-        }),
-        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            ConnectionError::Tls("http: server gave HTTP response to HTTPS client".to_owned())
-        }
-        rustls::Error::AlertReceived(alert) => ConnectionError::Tls(format!("remote error: tls: {}", spoken(*alert))),
-        other => ConnectionError::Tls(format!("tls: {other}")),
-    }
-}
-
-/// An alert as Go writes it: `bad certificate`.
-fn spoken(alert: rustls::AlertDescription) -> String {
-    let mut text = String::new();
-    for letter in format!("{alert:?}").chars() {
-        if letter.is_ascii_uppercase() && !text.is_empty() {
-            text.push(' ');
-        }
-        text.push(letter.to_ascii_lowercase());
-    }
-    text
 }
 
 /// What went wrong in a request, ureq's view turned into ours.
@@ -133,7 +80,8 @@ pub(crate) fn connection_error(why: ureq::Error, is_proxied: bool) -> Connection
         // With TLS 1.3 a server looks at our certificate, or misses it, only after the handshake.
         ureq::Error::Io(source) => match source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(alert @ rustls::Error::AlertReceived(_)) => tls_error(alert),
-            _ => ConnectionError::Broken(source),
+            Some(other) => ConnectionError::Broken(io::Error::new(source.kind(), tls_error(other).to_string())),
+            None => ConnectionError::Broken(source),
         },
         ureq::Error::Timeout(_) => ConnectionError::Timeout,
         ureq::Error::ConnectProxyFailed(why) => ConnectionError::Proxy(why),

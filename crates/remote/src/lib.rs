@@ -30,9 +30,12 @@ mod response;
 mod retry;
 mod search;
 mod tags;
+mod tls;
+mod tls_error;
 mod transport;
 mod upload;
 mod url;
+mod verifier;
 mod warnings;
 
 pub use api_error::ApiError;

@@ -161,18 +161,17 @@ impl Transport {
             Some(Tls { trust: Trust::Unverified, folder: None }) => Authorities::unverified(),
         };
         let proxy = proxy.map(read_proxy).transpose()?;
-        let agent = Agent::with_parts(self.agent_config(settings, proxy), connector(), NamingResolver::default());
+        let agent = Agent::with_parts(self.agent_config(proxy), connector(settings), NamingResolver::default());
         agents.insert(key, agent.clone());
         Ok((agent, is_proxied))
     }
 
-    fn agent_config(&self, settings: ureq::tls::TlsConfig, proxy: Option<ureq::Proxy>) -> ureq::config::Config {
+    fn agent_config(&self, proxy: Option<ureq::Proxy>) -> ureq::config::Config {
         Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(proxy)
-            .tls_config(settings)
             .user_agent(self.config.user_agent.as_str())
             .accept("")
             .accept_encoding("identity")

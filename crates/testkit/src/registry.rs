@@ -26,6 +26,7 @@ pub struct Builder {
     user: Option<(String, String)>,
     has_tls: bool,
     wants_clients: bool,
+    of_itself: Option<(String, (String, String))>,
 }
 
 impl Builder {
@@ -51,13 +52,24 @@ impl Builder {
         self
     }
 
+    /// Speaks TLS with a certificate of [`Authority::of_itself`], for `names` and between `dates`.
+    #[must_use]
+    pub fn with_certificate_of_itself(mut self, names: &str, dates: (&str, &str)) -> Self {
+        self.has_tls = true;
+        self.of_itself = Some((names.to_owned(), (dates.0.to_owned(), dates.1.to_owned())));
+        self
+    }
+
     /// Starts it and waits until it answers.
     ///
     /// # Panics
     /// When a program is missing or the registry does not come up.
     pub fn start(self) -> TestRegistry {
         let folder = TempDir::new().expect("temporary folders can be made");
-        let authority = self.has_tls.then(|| Authority::new(folder.path()));
+        let authority = self.has_tls.then(|| match &self.of_itself {
+            Some((names, (from, until))) => Authority::of_itself(folder.path(), names, (from, until)),
+            None => Authority::new(folder.path()),
+        });
         if let Some((username, password)) = &self.user {
             let output = Command::new("htpasswd").args(["-Bbn", username, password]).output().unwrap_or_else(|why| {
                 panic!("the program htpasswd cannot be run ({why}): install the package apache2-utils")

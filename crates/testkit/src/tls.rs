@@ -31,6 +31,32 @@ impl Authority {
         authority
     }
 
+    /// A server that is its own authority, as docker's handbook makes it: one certificate with `CA:TRUE` for `names`
+    /// (openssl's `DNS:a,IP:b`), good between the times of `dates` (`YYYYMMDDHHMMSSZ`). There is no client certificate.
+    ///
+    /// # Panics
+    /// When the `openssl` program is missing or fails.
+    pub fn of_itself(folder: &Path, names: &str, dates: (&str, &str)) -> Self {
+        let authority = Self { folder: folder.to_owned() };
+        // `req -x509` would do, but before openssl 3.4 its certificates can only begin now.
+        let config = format!(
+            "[ca]\ndefault_ca=own\n[own]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\n\
+             policy=any\nx509_extensions=extensions\n[any]\ncommonName=supplied\n[extensions]\n\
+             subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\nbasicConstraints=critical,CA:TRUE\n\
+             subjectAltName={names}\n"
+        );
+        for (name, content) in [("own.cnf", config.as_str()), ("index", "")] {
+            fs::write(folder.join(name), content).expect("the temporary folder can be written");
+        }
+        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=wharfie test"];
+        authority.openssl(&[&["req"], &key[..], &["-keyout", "server.key", "-out", "server.csr"]].concat());
+        let own = ["ca", "-batch", "-notext", "-config", "own.cnf", "-selfsign", "-keyfile", "server.key"];
+        let dates = ["-startdate", dates.0, "-enddate", dates.1];
+        authority.openssl(&[&own[..], &dates, &["-in", "server.csr", "-out", "server.crt"]].concat());
+        fs::copy(folder.join("server.crt"), folder.join("ca.crt")).expect("the temporary folder can be written");
+        authority
+    }
+
     /// The authority's own certificate.
     pub fn certificate(&self) -> PathBuf {
         self.folder.join("ca.crt")

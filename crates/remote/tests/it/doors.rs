@@ -1,9 +1,13 @@
 //! TLS, certificates, mirrors, proxies: how registries are reached.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use wharfie_remote::{Config, ConnectionError, Error, Keychain, Proxy, Remote};
+use wharfie_remote::{Config, ConnectionError, Error, Keychain, Proxy, Remote, Retry};
 use wharfie_testkit::faulty_server::reply;
 use wharfie_testkit::{FaultyServer, TestRegistry};
 
@@ -21,6 +25,27 @@ fn certs(host: &str, files: &[(&Path, &str)]) -> tempfile::TempDir {
 
 fn trusting(folder: &tempfile::TempDir) -> Remote {
     Remote::new(Config { certs: vec![folder.path().to_owned()], ..config() }, Keychain::anonymous())
+}
+
+/// A proxy that leads to `target`, whoever was asked for, while the process lives.
+fn tunnel_to(target: &str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let (address, target) = (listener.local_addr().expect("it is bound"), target.to_owned());
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let mut head = BufReader::new(client.try_clone().expect("descriptors are left"));
+            // TLS comes only after our answer: nothing of it can be in the buffer.
+            while head.by_ref().lines().map_while(Result::ok).next().is_some_and(|line| !line.is_empty()) {}
+            let server = TcpStream::connect(&target).expect("the registry is up");
+            (&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n").expect("the client waits for it");
+            for (mut from, mut to) in [(&client, &server), (&server, &client)]
+                .map(|(from, to)| (from.try_clone().expect("descriptors are left"), to.try_clone().expect("and more")))
+            {
+                thread::spawn(move || std::io::copy(&mut from, &mut to));
+            }
+        }
+    });
+    address
 }
 
 /// A host that has no address, which is found out without asking anyone: a label of 64 bytes is one too long.
@@ -73,6 +98,45 @@ fn clients_prove_themselves_by_certificate() {
     let keyless = certs(registry.address(), &[(&ca, "ca.crt"), (&cert, "client.cert")]);
     let refused = repository(&trusting(&keyless), registry.address(), "team/web").resolve("v1").unwrap_err();
     assert!(refused.to_string().ends_with("missing key client.key for client certificate"), "{refused}");
+    let foreign = authority.server().1;
+    let mixed = certs(registry.address(), &[(&ca, "ca.crt"), (&cert, "client.cert"), (&foreign, "client.key")]);
+    let refused = repository(&trusting(&mixed), registry.address(), "team/web").resolve("v1").unwrap_err();
+    assert!(refused.to_string().ends_with("tls: private key does not match public key"), "{refused}");
+}
+
+#[test]
+fn names_are_checked_behind_proxies() {
+    let own = ("20200101000000Z", "21200101000000Z");
+    let registry = TestRegistry::builder().with_certificate_of_itself("DNS:reg.test", own).start();
+    let certificate = registry.authority().unwrap().certificate();
+    let proxy = tunnel_to(registry.address());
+    let asked = |host: &str| {
+        let folder = certs(host, &[(&certificate, "ca.crt")]);
+        let proxy = Proxy { https: Some(format!("http://{proxy}")), ..Proxy::default() };
+        let config = Config { certs: vec![folder.path().to_owned()], proxy, ..config() };
+        repository(&Remote::new(config, Keychain::anonymous()), host, "team/web").resolve("v1").unwrap_err().to_string()
+    };
+    let missing = asked("reg.test:5443");
+    assert!(missing.contains("not found") || missing.contains("unknown"), "{missing}");
+    assert!(registry.count("GET", "/manifests/v1") + registry.count("HEAD", "/manifests/v1") > 0, "{missing}");
+    let refused = asked("other.test:5443");
+    let expected = "tls: failed to verify certificate: x509: certificate is valid for reg.test, not other.test";
+    assert!(refused.ends_with(expected), "{refused}");
+}
+
+#[test]
+fn greetings_take_no_longer_than_connections_may() {
+    // Its kernel makes connections; nobody ever says anything on them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = silent.local_addr().unwrap().to_string();
+    let folder = certs(&host, &[]);
+    let retry = Retry { attempts: 1, ..config().retry };
+    let connect_timeout = Duration::from_millis(200);
+    let config = Config { certs: vec![folder.path().to_owned()], retry, connect_timeout, ..config() };
+    let start = Instant::now();
+    let failed = repository(&Remote::new(config, Keychain::anonymous()), &host, "team/web").resolve("v1").unwrap_err();
+    assert!(matches!(failed, Error::Connection { cause: ConnectionError::Timeout, .. }), "{failed}");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
 #[test]
