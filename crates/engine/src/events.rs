@@ -7,7 +7,7 @@ use wharfie_oci::ImageId;
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::journal::{JournalEntry, Kind, Note};
 
-use crate::container::settings_of;
+use crate::container::{Settings, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -100,11 +100,19 @@ pub fn document(entry: &JournalEntry) -> Document {
 
 /// What is done to a container. Its labels are among what is known of it, as with docker.
 pub(crate) fn of_container(row: &ContainerRow, action: &str, more: &[(&str, String)]) -> Note {
-    let mut attributes = BTreeMap::new();
-    if let Ok(settings) = settings_of(row) {
-        attributes.extend(settings.labels());
-        attributes.insert("image".to_owned(), settings.image_name);
-    }
+    let settings = settings_of(row).unwrap_or_default();
+    of_known_container(row, &settings, action, more)
+}
+
+/// As [`of_container`], for who has its settings at hand.
+pub(crate) fn of_known_container(
+    row: &ContainerRow,
+    settings: &Settings,
+    action: &str,
+    more: &[(&str, String)],
+) -> Note {
+    let mut attributes = settings.labels();
+    attributes.insert("image".to_owned(), settings.image_name.clone());
     attributes.insert("name".to_owned(), row.name.clone());
     attributes.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     Note { kind: Kind::Container, action: action.to_owned(), object: row.id.clone(), attributes }

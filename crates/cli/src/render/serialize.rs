@@ -26,6 +26,7 @@ const MEMBERS: &[(&str, &str)] = &[
     ("CpuRealtimeRuntime", "CPURealtimeRuntime"),
     ("CpuCount", "CPUCount"),
     ("CpuPercent", "CPUPercent"),
+    ("path", "Path"),
     ("id", "ID"),
     ("status", "Status"),
     ("from", "From"),

@@ -180,7 +180,7 @@ impl Engine {
             if create.name.is_none() {
                 row.name = random::name()?;
             }
-            let event = events::of_container(&row, "create", &[]);
+            let event = events::of_known_container(&row, settings, "create", &[]);
             let new = NewContainer { row: &row, volumes: &volumes };
             match store.noting(vec![event], |store| store.record_container(&new)) {
                 Err(wharfie_store::Error::NameTaken { .. }) if create.name.is_none() => {}

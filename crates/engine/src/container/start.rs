@@ -118,7 +118,7 @@ impl Engine {
         let now = store.now().to_nanos();
         let us = us();
         let mut events = self.network_events(place.addresses.keys(), "connect", &row.id);
-        events.push(events::of_container(row, "start", &[]));
+        events.push(events::of_known_container(row, settings, "start", &[]));
         let running = |state: &mut ContainerState| {
             *state = ContainerState {
                 status: Status::Running,
@@ -156,7 +156,7 @@ impl Engine {
         self.withdraw(row, settings);
         self.write_end(row, end.exit.code());
         let now = store.now().to_nanos();
-        let events = self.events_of_end(row, end)?;
+        let events = self.events_of_end(row, settings, end)?;
         let ended = |state: &mut ContainerState| {
             let next = next.filter(|_| !state.is_stopped_by_user);
             state.status = if next.is_some() { Status::Restarting } else { Status::Exited };
@@ -182,13 +182,13 @@ impl Engine {
     }
 
     /// That a container has ended, under the name and on the networks that it has by now.
-    fn events_of_end(&self, row: &ContainerRow, end: &Ended) -> Result<Vec<Note>> {
+    fn events_of_end(&self, row: &ContainerRow, settings: &Settings, end: &Ended) -> Result<Vec<Note>> {
         let row = self.writer()?.find_container(&row.id)?.unwrap_or_else(|| row.clone());
         let mut events = self.network_events(row.state.addresses.keys(), "disconnect", &row.id);
         if end.oom_killed {
-            events.push(events::of_container(&row, "oom", &[]));
+            events.push(events::of_known_container(&row, settings, "oom", &[]));
         }
-        events.push(events::of_container(&row, "die", &[("exitCode", end.exit.code().to_string())]));
+        events.push(events::of_known_container(&row, settings, "die", &[("exitCode", end.exit.code().to_string())]));
         Ok(events)
     }
 
@@ -199,7 +199,10 @@ impl Engine {
         action: &str,
         container: &str,
     ) -> Vec<Note> {
-        let id = |name: &str| self.network(name).map_or_else(|_| networks::builtin_id(name), |network| network.id);
+        let id = |name: &str| match networks::is_builtin(name) {
+            true => networks::builtin_id(name),
+            false => self.network(name).map(|network| network.id).unwrap_or_default(),
+        };
         names.map(|name| events::of_network(&id(name), name, action, Some(container))).collect()
     }
 
@@ -320,7 +323,7 @@ impl Engine {
         {
             self.withdraw(row, settings);
             self.write_end(row, end.exit.code());
-            let events = self.events_of_end(row, end)?;
+            let events = self.events_of_end(row, settings, end)?;
             let discarded = self.writer()?.noting(events, |_| self.discard(row, &lock));
             let _ = self.tell_names(&networks_of(settings));
             return discarded;

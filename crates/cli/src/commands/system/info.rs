@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use wharfie_model::system::{IndexConfig, Info, Plugins, RegistryConfig, Runtime};
+use wharfie_store::containers::Status;
+
 use crate::commands::Run;
 use crate::commands::image::inspect::FORMAT;
 use crate::commands::version::VERSION;
@@ -9,9 +12,9 @@ use crate::context::Context;
 use crate::failure::{BAD_TEMPLATE, Failure, Result};
 use crate::flags::{Command, Example, Matches};
 use crate::render::format::InspectFormat;
+use crate::render::serialize::value_of;
 use crate::render::size;
 use crate::render::value::{Field, Value};
-use wharfie_store::containers::Status;
 
 /// `PROG info`.
 pub static COMMAND: Command<Run> = Command {
@@ -26,31 +29,12 @@ pub static COMMAND: Command<Run> = Command {
     ..Command::BASE
 };
 
-struct Facts {
-    containers: [usize; 4],
-    images: usize,
-    snapshots: &'static str,
-    kernel: String,
-    system: String,
-    cpus: usize,
-    memory: u64,
-    name: String,
-    id: String,
-    root: String,
-    insecure: Vec<String>,
-    mirrors: Vec<String>,
-    cgroups: &'static str,
-    security: Vec<String>,
-    runtimes: Vec<(String, PathBuf)>,
-    default_runtime: String,
-}
-
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let facts = facts(cx)?;
-    let Some(text) = matches.value("format") else { return cx.print(&page(&facts)) };
+    let info = info(cx)?;
+    let Some(text) = matches.value("format") else { return cx.print(&page(&info)) };
     let format = InspectFormat::parse(text)
         .map_err(|why| Failure::with_code(format!("template parsing error: {why}"), BAD_TEMPLATE))?;
-    match format.one(&value(&facts)) {
+    match format.one(&value(&info)) {
         Ok(text) => cx.print(&text),
         Err(why) => {
             cx.print(&why.rendered)?;
@@ -59,47 +43,90 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
 }
 
-fn facts(cx: &Context) -> Result<Facts> {
+/// What is known of the machine and the store.
+fn info(cx: &Context) -> Result<Info> {
     let engine = cx.engine()?;
     let store = engine.reader()?;
     let uname = rustix::system::uname();
     let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
-    let machine_id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
-    let mut insecure = vec!["::1/128".to_owned(), "127.0.0.0/8".to_owned()];
-    insecure.extend(cx.insecure_registries());
+    let file = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
     let containers = engine.containers()?;
     let count = |status: Status| containers.iter().filter(|row| row.state.status == status).count();
     let (running, paused) = (count(Status::Running), count(Status::Paused));
-    Ok(Facts {
-        containers: [containers.len(), running, paused, containers.len() - running - paused],
+    let snapshots = store.known_snapshot_kind().map_err(wharfie_engine::Error::from)?;
+    // An ordinary user's containers have no control groups.
+    let has_limits = !engine.config().is_rootless;
+    let mut insecure = words(&["::1/128", "127.0.0.0/8"]);
+    insecure.extend(cx.insecure_registries());
+    let official =
+        IndexConfig { name: "docker.io".to_owned(), mirrors: cx.registry_mirrors(), secure: true, official: true };
+    let runtime = |path: PathBuf| Runtime { path: path.display().to_string() };
+    Ok(Info {
+        id: file("/etc/machine-id").trim().to_owned(),
+        containers: containers.len(),
+        containers_running: running,
+        containers_paused: paused,
+        containers_stopped: containers.len() - running - paused,
         images: store.images().map_err(wharfie_engine::Error::from)?.len(),
-        snapshots: store
-            .known_snapshot_kind()
-            .map_err(wharfie_engine::Error::from)?
-            .map_or("not chosen yet", |k| k.as_str()),
-        kernel: text(uname.release()),
-        system: operating_system(),
-        cpus: std::thread::available_parallelism().map_or(1, Into::into),
-        memory: memory(),
+        driver: "overlay2".to_owned(),
+        driver_status: vec![[
+            "Snapshots".to_owned(),
+            snapshots.map_or("not chosen yet", |kind| kind.as_str()).to_owned(),
+        ]],
+        plugins: Plugins {
+            volume: words(&["local"]),
+            network: words(&["bridge", "host", "null"]),
+            log: words(&["json-file", "local"]),
+            ..Plugins::default()
+        },
+        memory_limit: has_limits,
+        swap_limit: has_limits,
+        cpu_cfs_period: has_limits,
+        cpu_cfs_quota: has_limits,
+        cpu_shares: has_limits,
+        cpu_set: has_limits,
+        pids_limit: has_limits,
+        ipv4_forwarding: file("/proc/sys/net/ipv4/ip_forward").starts_with('1'),
+        system_time: crate::env::now().to_string(),
+        logging_driver: "json-file".to_owned(),
+        cgroup_driver: "cgroupfs".to_owned(),
+        cgroup_version: match std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+            true => "2".to_owned(),
+            false => "1".to_owned(),
+        },
+        kernel_version: text(uname.release()),
+        operating_system: os_release("PRETTY_NAME").unwrap_or_else(|| "Linux".to_owned()),
+        os_version: os_release("VERSION_ID").unwrap_or_default(),
+        os_type: "linux".to_owned(),
+        architecture: std::env::consts::ARCH.to_owned(),
+        index_server_address: "https://index.docker.io/v1/".to_owned(),
+        registry_config: RegistryConfig {
+            insecure_registry_cidrs: insecure,
+            index_configs: [(official.name.clone(), official)].into(),
+            mirrors: cx.registry_mirrors(),
+        },
+        n_cpu: std::thread::available_parallelism().map_or(1, Into::into),
+        mem_total: memory(),
+        docker_root_dir: cx.root().display().to_string(),
         name: text(uname.nodename()),
-        id: machine_id.trim().to_owned(),
-        root: cx.root().display().to_string(),
-        insecure,
-        mirrors: cx.registry_mirrors(),
-        cgroups: if std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { "2" } else { "1" },
-        security: std::iter::once("name=seccomp,profile=builtin")
+        server_version: VERSION.to_owned(),
+        runtimes: cx.runtimes().into_iter().map(|(name, path)| (name, runtime(path))).collect(),
+        default_runtime: cx.default_runtime().to_owned(),
+        init_binary: "wharfie".to_owned(),
+        security_options: std::iter::once("name=seccomp,profile=builtin")
             .chain(engine.config().is_rootless.then_some("name=rootless"))
             .map(str::to_owned)
             .collect(),
-        runtimes: cx.runtimes(),
-        default_runtime: cx.default_runtime().to_owned(),
+        ..Info::default()
     })
 }
 
-fn operating_system() -> String {
+/// What the distribution says of itself.
+fn os_release(key: &str) -> Option<String> {
     let file = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = file.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    name.map_or_else(|| "Linux".to_owned(), |name| name.trim_matches('"').to_owned())
+    let value = file.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    value.map(|value| value.trim_matches('"').to_owned())
 }
 
 /// Bytes of memory that the machine has.
@@ -109,11 +136,7 @@ pub(crate) fn memory() -> u64 {
     line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).map_or(0, |kib| kib << 10)
 }
 
-fn architecture() -> &'static str {
-    std::env::consts::ARCH
-}
-
-fn page(facts: &Facts) -> String {
+fn page(info: &Info) -> String {
     let mut text = format!(
         "Client:\n Version:    {VERSION}\n Context:    default\n Debug Mode: false\n\n\
          Server:\n Containers: {}\n  Running: {}\n  Paused: {}\n  Stopped: {}\n Images: {}\n Server Version: {VERSION}\n \
@@ -122,31 +145,31 @@ fn page(facts: &Facts) -> String {
          Security Options:\n{} Kernel Version: {}\n \
          Operating System: {}\n OSType: linux\n Architecture: {}\n CPUs: {}\n Total Memory: {}\n Name: {}\n ID: {}\n \
          Docker Root Dir: {}\n Debug Mode: false\n Experimental: false\n Insecure Registries:\n",
-        facts.containers[0],
-        facts.containers[1],
-        facts.containers[2],
-        facts.containers[3],
-        facts.images,
-        facts.snapshots,
-        facts.cgroups,
-        facts.runtimes.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" "),
-        facts.default_runtime,
-        facts.security.iter().map(|option| security(option)).collect::<String>(),
-        facts.kernel,
-        facts.system,
-        architecture(),
-        facts.cpus,
-        size::binary(facts.memory),
-        facts.name,
-        facts.id,
-        facts.root,
+        info.containers,
+        info.containers_running,
+        info.containers_paused,
+        info.containers_stopped,
+        info.images,
+        info.driver_status[0][1],
+        info.cgroup_version,
+        info.runtimes.keys().map(String::as_str).collect::<Vec<_>>().join(" "),
+        info.default_runtime,
+        info.security_options.iter().map(|option| security(option)).collect::<String>(),
+        info.kernel_version,
+        info.operating_system,
+        info.architecture,
+        info.n_cpu,
+        size::binary(info.mem_total),
+        info.name,
+        info.id,
+        info.docker_root_dir,
     );
-    for host in &facts.insecure {
+    for host in &info.registry_config.insecure_registry_cidrs {
         text.push_str(&format!("  {host}\n"));
     }
-    if !facts.mirrors.is_empty() {
+    if !info.registry_config.mirrors.is_empty() {
         text.push_str(" Registry Mirrors:\n");
-        for mirror in &facts.mirrors {
+        for mirror in &info.registry_config.mirrors {
             text.push_str(&format!("  {mirror}\n"));
         }
     }
@@ -166,54 +189,19 @@ fn security(option: &str) -> String {
     text
 }
 
-fn value(facts: &Facts) -> Value {
-    let texts = |list: &[String]| Value::list(list.iter().map(Value::str));
-    let integer = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-    let registry = Value::object(
-        "registry.ServiceConfig",
-        vec![Field::new("InsecureRegistryCIDRs", texts(&facts.insecure)), Field::new("Mirrors", texts(&facts.mirrors))],
-    );
-    // Scripts ask whether there is one before they do something else.
-    let swarm = Value::object("swarm.Info", vec![Field::new("LocalNodeState", "inactive")]);
-    Value::object(
-        "*system.dockerInfo",
+/// What templates see: the engine's fields and, as `ClientInfo`, the command's.
+fn value(info: &Info) -> Value {
+    let Value::Struct(engine) = value_of(info) else { return Value::Nil };
+    let client = Value::object(
+        "cli.clientInfo",
         vec![
-            Field::new("ID", facts.id.as_str()),
-            Field::new("Containers", integer(facts.containers[0])),
-            Field::new("ContainersRunning", integer(facts.containers[1])),
-            Field::new("ContainersPaused", integer(facts.containers[2])),
-            Field::new("ContainersStopped", integer(facts.containers[3])),
-            Field::new("Images", integer(facts.images)),
-            Field::new("Driver", "overlay2"),
-            Field::new("DriverStatus", Value::list([texts(&["Snapshots".to_owned(), facts.snapshots.to_owned()])])),
-            Field::new("LoggingDriver", "json-file"),
-            Field::new("CgroupDriver", "cgroupfs"),
-            Field::new("CgroupVersion", facts.cgroups),
-            Field::new("KernelVersion", facts.kernel.as_str()),
-            Field::new("OperatingSystem", facts.system.as_str()),
-            Field::new("OSType", "linux"),
-            Field::new("Architecture", architecture()),
-            Field::new("NCPU", integer(facts.cpus)),
-            Field::new("MemTotal", i64::try_from(facts.memory).unwrap_or(i64::MAX)),
-            Field::new("Name", facts.name.as_str()),
-            Field::new("DockerRootDir", facts.root.as_str()),
-            Field::new("RegistryConfig", registry),
-            Field::new("IndexServerAddress", "https://index.docker.io/v1/"),
-            Field::new("Labels", Value::list([])),
-            Field::new("ExperimentalBuild", Value::Bool(false)),
-            Field::new("ServerVersion", VERSION),
-            Field::new("Swarm", swarm),
-            Field::new("LiveRestoreEnabled", Value::Bool(false)),
-            Field::new("SecurityOptions", texts(&facts.security)),
-            Field::new(
-                "Runtimes",
-                Value::map(facts.runtimes.iter().map(|(name, program)| {
-                    let path = program.display().to_string();
-                    (name.as_str(), Value::document(vec![Field::named("Path", "path", path)]))
-                })),
-            ),
-            Field::new("DefaultRuntime", facts.default_runtime.as_str()),
+            Field::new("Debug", false),
+            Field::new("Version", VERSION),
+            Field::new("Context", "default"),
+            Field::new("Plugins", Value::list([])),
             Field::new("Warnings", Value::List(None)),
         ],
-    )
+    );
+    let fields = engine.fields.iter().cloned().chain([Field::new("ClientInfo", client)]);
+    Value::object("*system.dockerInfo", fields.collect())
 }
