@@ -13,7 +13,7 @@ use crate::beneath::{self, Missing};
 use crate::cgroup::DeviceRule;
 use crate::error::{Error, Result};
 use crate::init::mounts::{attach, attach_plain, failed, filesystem, named, open_directory};
-use crate::init::rootfs::{Root, copy_of_mount};
+use crate::init::rootfs::{Root, copy_of_device, copy_of_mount};
 use crate::init::{kernel_files, terminal};
 use crate::spec::{Device, Share, Spec};
 
@@ -119,7 +119,7 @@ pub(super) fn open_host(spec: &Spec) -> Result<HostDevices> {
     if must_bind {
         for (name, _, _) in USUAL {
             let path = Path::new("/dev").join(name);
-            usual.push(copy_of_mount(&path, false).map_err(failed(name, &path))?);
+            usual.push(copy_of_device(&path).map_err(failed(name, &path))?);
         }
     }
     let shm = match spec.sharing.ipc {
@@ -130,7 +130,7 @@ pub(super) fn open_host(spec: &Spec) -> Result<HostDevices> {
     let mut asked = Vec::new();
     for (source, target) in wanted(spec, must_bind)? {
         let node = match must_bind {
-            true => Node::Bound(copy_of_mount(&source, false).map_err(failed(&source.to_string_lossy(), &target))?),
+            true => Node::Bound(copy_of_device(&source).map_err(failed(&source.to_string_lossy(), &target))?),
             false => {
                 let found =
                     rustix::fs::stat(&source).map_err(Error::system(format!("look at {}", source.display())))?;

@@ -10,7 +10,7 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use crate::beneath;
 use crate::error::{Error, Result};
 use crate::init::mounts::{attach, failed, filesystem};
-use crate::init::rootfs::{Root, copy_of_mount};
+use crate::init::rootfs::{Root, copy_of_device};
 use crate::sys::{self, Reach};
 
 /// What covers the files that are hidden: the machine's own null device. The one in the container may be anything.
@@ -20,12 +20,10 @@ impl Null {
     /// Takes a copy of the host's, while its tree is there.
     pub(super) fn of_host() -> Result<Self> {
         let path = Path::new("/dev/null");
-        let copy = copy_of_mount(path, false).map_err(failed("null", path))?;
+        let copy = copy_of_device(path).map_err(failed("null", path))?;
         if !is_null(&copy).map_err(failed("null", path))? {
             return Err(Error::invalid("null device", "/dev/null", "it is not the character device 1:3"));
         }
-        sys::set_mount_attributes(&copy, Reach::One, MountAttrFlags::empty(), libc::MS_PRIVATE)
-            .map_err(Error::system("separate the null device"))?;
         Ok(Self(copy))
     }
 }

@@ -142,6 +142,16 @@ pub(super) fn make_read_only(root: &Root) -> Result<()> {
         .map_err(Error::system("make the root read-only"))
 }
 
+/// A copy of one of the host's device nodes, attached nowhere yet. It is still the host's file: who is root inside must not
+/// change its mode, its owner or its times. What is written to a device is written all the same.
+pub(super) fn copy_of_device(path: &Path) -> Result<OwnedFd, Errno> {
+    let copy = copy_of_mount(path, false)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY;
+    sys::set_mount_attributes(&copy, Reach::One, attributes, libc::MS_PRIVATE)
+        .map_err(|why| Errno::from_io_error(&why).unwrap_or(Errno::IO))?;
+    Ok(copy)
+}
+
 /// A copy of the mount at `path`, attached nowhere yet.
 pub(super) fn copy_of_mount(path: &Path, recursive: bool) -> Result<OwnedFd, Errno> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;

@@ -1,6 +1,7 @@
 //! `cp`: files into and out of containers.
 
 use std::io::{Read, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use wharfie_engine::container::copy::PathKind;
@@ -77,6 +78,17 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, matches: &Matche
     let (mut place, mut name) = (followed(Path::new(target))?, None);
     if is_directory && place.exists() && !place.is_dir() {
         return Err(Failure::new("cannot copy directory"));
+    }
+    // It would be replaced by a file: a machine without /dev/null is none.
+    if let Ok(found) = place.metadata()
+        && !found.is_dir()
+        && !found.is_file()
+    {
+        let kind = found.file_type();
+        let is_device = kind.is_char_device() || kind.is_block_device();
+        let what = if is_device { "a device" } else { "an irregular file" };
+        let text = format!("invalid output path: {target:?} must be a directory or a regular file: got {what}");
+        return Err(Failure::new(text));
     }
     if !place.is_dir() {
         if target.ends_with('/') && !is_directory {

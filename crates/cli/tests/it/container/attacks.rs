@@ -256,3 +256,22 @@ fn a_mounted_image_gives_nobody_its_rights() {
         assert!(options.split(',').any(|one| one == option), "{option}: {line:?}");
     }
 }
+
+#[test]
+fn what_hides_files_of_the_kernel_is_not_the_hosts_to_change() {
+    let Some(host) = box_host() else { return };
+    let null = || {
+        let found = fs::symlink_metadata("/dev/null").unwrap();
+        (found.mode(), found.uid(), found.gid())
+    };
+    let before = null();
+    // Each of these is the machine's null device, or something of the container's own.
+    let script = "for file in /proc/acpi /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug \
+        /proc/timer_list /proc/timer_stats /dev/null; do \
+        chmod 600 $file; chown 7:7 $file; touch -d '2001-01-01 00:00' $file; done 2> /dev/null; \
+        echo still > /dev/null; chmod 666 /dev/null; cat /proc/interrupts /proc/keys && echo hidden";
+    host.run(&["run", "--rm", "box:1", "sh", "-c", script]).prints("hidden\n");
+    host.run(&["run", "--rm", "--privileged", "box:1", "sh", "-c", "chmod 600 /dev/null /dev/zero /dev/tty"])
+        .succeeds();
+    assert_eq!(null(), before);
+}

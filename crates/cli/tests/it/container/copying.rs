@@ -210,3 +210,22 @@ fn a_compressed_tar_is_unpacked_and_a_directory_is_not_replaced_by_a_file() {
     host.run(&["cp", "c1:/dir", "a"]).fails(1, "cannot copy directory");
     assert_eq!(fs::read_to_string(host.path().join("a")).unwrap(), "A");
 }
+
+#[test]
+fn devices_and_pipes_of_the_host_are_not_replaced() {
+    let Some(host) = box_host() else { return };
+    host.run(&["create", "--name", "c1", "box:1"]).succeeds();
+    for (name, kind, what) in [("null", &["c", "1", "3"][..], "a device"), ("pipe", &["p"], "an irregular file")] {
+        let place = host.path().join(name).to_string_lossy().into_owned();
+        let mut mknod = std::process::Command::new("mknod");
+        assert!(mknod.arg(&place).args(kind).status().expect("coreutils are installed").success());
+        let before = fs::symlink_metadata(&place).unwrap();
+        let text = format!("invalid output path: {place:?} must be a directory or a regular file: got {what}");
+        host.run(&["cp", "c1:/bin/busybox", &place]).fails(1, &text);
+        let link = host.path().join(format!("to-{name}"));
+        std::os::unix::fs::symlink(&place, &link).unwrap();
+        assert_eq!(host.run(&["cp", "c1:/bin/busybox", &link.to_string_lossy()]).code, 1);
+        let after = fs::symlink_metadata(&place).unwrap();
+        assert_eq!((after.ino(), after.mode()), (before.ino(), before.mode()), "{name}");
+    }
+}
