@@ -217,9 +217,18 @@ impl<W: Write> Sewer<'_, W> {
     }
 }
 
+/// `FT_DIR` and `FT_SYMLINK`.
+const DIRECTORY: u8 = 2;
+const LINK: u8 = 7;
+
+/// Names of directories and links in a directory, last first: nothing else is of interest to a seam, and there may be millions.
 fn names(inodes: &mut Inodes, directory: &Node) -> Result<Vec<(Vec<u8>, NodeNumber)>> {
     let mut names = Vec::new();
-    inodes.names(directory, |name, number| names.push((name.to_vec(), number)))?;
+    inodes.names_and_types(directory, |name, number, file_type| {
+        if matches!(file_type, DIRECTORY | LINK) {
+            names.push((name.to_vec(), number));
+        }
+    })?;
     names.reverse();
     Ok(names)
 }

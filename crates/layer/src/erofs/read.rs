@@ -192,6 +192,18 @@ impl Inodes {
     /// # Errors
     /// When the directory cannot be read or makes no sense.
     pub fn names(&mut self, directory: &Node, mut take: impl FnMut(&[u8], NodeNumber)) -> Result<()> {
+        self.names_and_types(directory, |name, number, _| take(name, number))
+    }
+
+    /// As [`Self::names`], with the type of the file, one of `DT_DIR` and its like (`erofs_fs.h`, as in `linux/fs_types.h`).
+    ///
+    /// # Errors
+    /// As [`Self::names`].
+    pub(crate) fn names_and_types(
+        &mut self,
+        directory: &Node,
+        mut take: impl FnMut(&[u8], NodeNumber, u8),
+    ) -> Result<()> {
         const BROKEN: Error = Error::Index("a directory makes no sense");
         let mut block = [0; BLOCK as usize];
         let mut done = 0;
@@ -220,7 +232,7 @@ impl Inodes {
                     return Err(BROKEN);
                 }
                 if name != b"." && name != b".." {
-                    take(name, u64_at(this, 0));
+                    take(name, u64_at(this, 0), this[10]);
                 }
             }
         }
