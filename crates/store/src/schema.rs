@@ -3,13 +3,16 @@
 /// The format this wharfie writes. Raised with every change that an older wharfie would misread.
 pub(crate) const VERSION: i64 = 3;
 
+/// What brings a database from each version up to the next one, from none at all on.
+pub(crate) const STEPS: [&str; VERSION as usize] = [CREATE, FROM_1, FROM_2];
+
 /// Brings a database of version 1 up to version 2.
-pub(crate) const FROM_1: &str = "
+const FROM_1: &str = "
 CREATE TABLE seam (chain_id TEXT PRIMARY KEY, layer TEXT NOT NULL, diff_id TEXT NOT NULL) WITHOUT ROWID;
 ";
 
 /// Brings a database of version 2 up to version 3.
-pub(crate) const FROM_2: &str = "
+const FROM_2: &str = "
 CREATE TABLE event (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     time INTEGER NOT NULL,
@@ -20,8 +23,8 @@ CREATE TABLE event (
 );
 ";
 
-/// Creates everything in an empty database.
-pub(crate) const CREATE: &str = "
+/// The tables of version 1, in an empty database.
+const CREATE: &str = "
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE blob (digest TEXT PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE layer (
@@ -30,7 +33,6 @@ CREATE TABLE layer (
     content_size INTEGER NOT NULL,
     file_size INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE seam (chain_id TEXT PRIMARY KEY, layer TEXT NOT NULL, diff_id TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE layer_blob (
     digest TEXT PRIMARY KEY,
     diff_id TEXT NOT NULL,
@@ -108,12 +110,4 @@ CREATE TABLE container_volume (
     PRIMARY KEY (container, volume)
 ) WITHOUT ROWID;
 CREATE TABLE mount (target TEXT PRIMARY KEY, image TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE event (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    time INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    action TEXT NOT NULL,
-    object TEXT NOT NULL,
-    attributes TEXT NOT NULL
-);
 ";

@@ -140,7 +140,7 @@ impl Store {
             Some(db) if version(&db)? > 0 => db,
             _ => {
                 let db = Connection::open_in_memory().map_err(metadata(root))?;
-                db.execute_batch(schema::CREATE).map_err(metadata(root))?;
+                db.execute_batch(&schema::STEPS.concat()).map_err(metadata(root))?;
                 db.pragma_update(None, "user_version", schema::VERSION).map_err(metadata(root))?;
                 db
             }
@@ -174,14 +174,8 @@ impl Store {
             db.pragma_update(None, "journal_mode", "WAL")?;
             let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
             let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            if version == 0 {
-                transaction.execute_batch(schema::CREATE)?;
-            }
-            // Each step leads to the next one.
-            for (from, step) in [(1, schema::FROM_1), (2, schema::FROM_2)] {
-                if (1..=from).contains(&version) {
-                    transaction.execute_batch(step)?;
-                }
+            for step in schema::STEPS.iter().skip(usize::try_from(version).unwrap_or_default()) {
+                transaction.execute_batch(step)?;
             }
             if version < schema::VERSION {
                 transaction.pragma_update(None, "user_version", schema::VERSION)?;
