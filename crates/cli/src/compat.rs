@@ -32,6 +32,7 @@ pub fn engine_text(error: &Error) -> String {
         | Error::BadContainerName(_)
         | Error::ContainerName { .. }
         | Error::NoCommand
+        | Error::NotStarted { .. }
         | Error::NotRunning(_)
         | Error::Running(_)
         | Error::NoSuchPath { .. }

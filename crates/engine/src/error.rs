@@ -134,6 +134,14 @@ pub enum Error {
     /// The container could not be started.
     #[error(transparent)]
     Runtime(#[from] wharfie_runtime::Error),
+    /// The container's monitor says why it could not be started, and the exit code that stands for that.
+    #[error("{text}")]
+    NotStarted {
+        /// Why.
+        text: String,
+        /// 125 to 127.
+        code: i32,
+    },
     /// A path that is not in the container.
     #[error("Could not find the file {path} in container {container}")]
     NoSuchPath {

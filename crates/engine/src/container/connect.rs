@@ -12,27 +12,46 @@ use super::{is_alive, network, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
+/// Which container to put on which network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Connect {
+    /// The network's name or id.
+    pub network: String,
+    /// The container's name or id.
+    pub container: String,
+    /// Further names of the container on that network.
+    pub aliases: Vec<String>,
+    /// Its address; one that is free if not given.
+    pub address: Option<Ipv4Addr>,
+}
+
+/// Which container to take off which network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Disconnect {
+    /// The network's name or id.
+    pub network: String,
+    /// The container's name or id.
+    pub container: String,
+    /// It is enough that both exist.
+    pub force: bool,
+}
+
 impl Engine {
     /// Puts a container on one more network, at once if it runs. Gives what did not go as it should all the same.
     ///
     /// # Errors
     /// In docker's words, when there is no such network or container, or it is on it already.
-    pub fn connect_network(
-        &self,
-        network: &str,
-        container: &str,
-        aliases: &[String],
-        address: Option<Ipv4Addr>,
-    ) -> Result<Vec<String>> {
-        let (_lock, row) = self.locked(container)?;
+    pub fn connect_network(&self, connect: &Connect) -> Result<Vec<String>> {
+        let (_lock, row) = self.locked(&connect.container)?;
         let before = settings_of(&row)?;
-        let name = self.network_to_change(network, &before)?;
+        let name = self.network_to_change(&connect.network, &before)?;
         if before.attachments().iter().any(|one| one.network == name) {
             let text = format!("endpoint with name {} already exists in network {name}", row.name);
             return Err(Error::Container(text));
         }
-        check(&name.parse()?, aliases, address)?;
-        let attachment = Attachment { network: name.clone(), aliases: aliases.to_vec(), address };
+        check(&name.parse()?, &connect.aliases, connect.address)?;
+        let attachment =
+            Attachment { network: name.clone(), aliases: connect.aliases.clone(), address: connect.address };
         let mut settings = before.clone();
         match settings.network {
             NetworkMode::None => {
@@ -91,21 +110,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes a container off a network, at once if it runs. By force it is enough that the network exists. Gives what did not
+    /// Takes a container off a network, at once if it runs. Gives what did not
     /// go as it should all the same.
     ///
     /// # Errors
     /// In docker's words, when there is no such network or container, or it is not on it.
-    pub fn disconnect_network(&self, network: &str, container: &str, force: bool) -> Result<Vec<String>> {
-        let (_lock, row) = self.locked(container)?;
+    pub fn disconnect_network(&self, disconnect: &Disconnect) -> Result<Vec<String>> {
+        let (_lock, row) = self.locked(&disconnect.container)?;
         let mut settings = settings_of(&row)?;
-        let name = self.network_to_change(network, &settings)?;
+        let name = self.network_to_change(&disconnect.network, &settings)?;
         let mut attachments = settings.attachments();
         let before = attachments.len();
         attachments.retain(|one| one.network != name);
         if attachments.len() == before {
             let text = format!("container {} is not connected to network {name}", row.id);
-            return if force { Ok(Vec::new()) } else { Err(Error::Container(text)) };
+            return if disconnect.force { Ok(Vec::new()) } else { Err(Error::Container(text)) };
         }
         if let Some((_, number)) = row.state.addresses.get(&name) {
             unplug(&row.id, *number)?;

@@ -1,4 +1,4 @@
-//! Stopping, killing, pausing, waiting, renaming, removing.
+//! Starting, stopping, killing, pausing, waiting, renaming.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use wharfie_store::containers::{ContainerRow, ContainerState, ProcessMark, Statu
 use wharfie_store::ends::Ends;
 use wharfie_store::journal::Note;
 
+use super::monitor::Detach;
 use super::settle::us;
 use super::signal::Signal;
 use super::{is_alive, settings_of};
@@ -24,18 +25,29 @@ const STOP_TIMEOUT: i64 = 10;
 /// How long we wait for whoever looks after a container to write down its end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Which container to stop, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stop {
+    /// Its name or id.
+    pub container: String,
+    /// The signal that asks it to end, if not its own.
+    pub signal: Option<String>,
+    /// Seconds until it is killed, if not its own: negative for never.
+    pub timeout: Option<i64>,
+}
+
 impl Engine {
-    /// Asks a container to end, and kills it if it has not after `timeout` seconds (negative: never).
+    /// Asks a container to end, and kills it if it has not after a while.
     ///
     /// # Errors
     /// When there is no such container, or it cannot be signalled.
-    pub fn stop(&self, name: &str, signal: Option<&str>, timeout: Option<i64>) -> Result<()> {
-        let (lock, row) = self.locked_and_decided(name)?;
-        let asked = self.ask_to_end(&row, signal)?;
+    pub fn stop(&self, stop: &Stop) -> Result<()> {
+        let (lock, row) = self.locked_and_decided(&stop.container)?;
+        let asked = self.ask_to_end(&row, stop.signal.as_deref())?;
         // From here on it is ending whoever holds the lock; nobody else has to wait for its patience.
         drop(lock);
         if asked {
-            self.see_it_end(&row, timeout)?;
+            self.see_it_end(&row, stop.timeout)?;
             self.note(events::of_container(&row, "stop", &[]));
         }
         Ok(())
@@ -46,30 +58,36 @@ impl Engine {
         let _ = self.writer().map(|store| store.note(event));
     }
 
-    /// Writes down that a container was stopped and started again, for who asked for both at once.
-    pub fn note_restart(&self, row: &ContainerRow) {
-        self.note(events::of_container(row, "restart", &[]));
-    }
-
-    /// Stops a container as [`Self::stop`] does, if it runs, and gives its lock for starting it again: nobody comes between.
-    /// A container that goes with its end stays for that.
+    /// Stops a container as [`Self::stop`] does, if it runs, and starts it: nobody comes between. A container that goes with
+    /// its end stays for that. Gives what did not go as it should all the same.
     ///
     /// # Errors
-    /// As for [`Self::stop`].
-    pub fn stop_to_restart(
-        &self,
-        name: &str,
-        signal: Option<&str>,
-        timeout: Option<i64>,
-    ) -> Result<(ContainerRow, ContainerLock)> {
-        let (lock, row) = self.locked_and_decided(name)?;
+    /// As for [`Self::stop`] and [`Self::start`].
+    pub fn restart(&self, stop: &Stop) -> Result<Vec<String>> {
+        let (lock, row) = self.locked_and_decided(&stop.container)?;
         if settings_of(&row)?.auto_remove {
             self.writer()?.change_container(&row.id, |state| state.restarter = Some(us()))?;
         }
-        if self.ask_to_end(&row, signal)? {
-            self.see_it_end(&row, timeout)?;
+        if self.ask_to_end(&row, stop.signal.as_deref())? {
+            self.see_it_end(&row, stop.timeout)?;
         }
-        Ok((self.container(&row.id)?, lock))
+        let row = self.container(&row.id)?;
+        let warnings = self.start_detached(&row, Detach::default(), lock)?.started()?;
+        self.note(events::of_container(&row, "restart", &[]));
+        Ok(warnings)
+    }
+
+    /// Starts a container, unless it runs already, and returns once it runs. Gives what did not go as it should all the same.
+    ///
+    /// # Errors
+    /// When there is no such container, it is frozen, or it cannot be started.
+    pub fn start(&self, name: &str) -> Result<Vec<String>> {
+        let (row, lock) = self.lock_to_start(name)?;
+        match lock {
+            Some(lock) => self.start_detached(&row, Detach::default(), lock)?.started(),
+            // Somebody else may have started it already, also just now: it runs, as was asked.
+            None => Ok(Vec::new()),
+        }
     }
 
     /// A container and its lock, for starting it; no lock if it runs already.
@@ -241,73 +259,6 @@ impl Engine {
         Ok(self.tell_names(&row.state.addresses.into_keys().collect::<Vec<_>>()))
     }
 
-    /// Removes a container; a running one only by force. With `volumes` its anonymous volumes go too.
-    ///
-    /// # Errors
-    /// When there is no such container, or it runs.
-    pub fn remove_container(&self, name: &str, force: bool, volumes: bool) -> Result<ContainerRow> {
-        let row = self.container(name)?;
-        if force {
-            self.end_by_force(&row)?;
-        }
-        let (lock, row) = match self.locked_and_decided(&row.id) {
-            // It was to go with its end.
-            Err(Error::NoSuchContainer(_)) if force => return Ok(row),
-            result => result?,
-        };
-        let is_running = is_alive(&row) || row.state.status == Status::Restarting;
-        if is_running {
-            if !force {
-                return Err(refusal_to_remove(row));
-            }
-            // Somebody started it again before we had the lock.
-            self.end_by_force(&row)?;
-        }
-        self.remove_locked(&row, volumes, &lock)?;
-        Ok(row)
-    }
-
-    /// As [`Self::remove_container`], unless it runs or somebody is at work on it: then `None`.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub fn remove_if_idle(&self, row: &ContainerRow) -> Result<Option<ContainerRow>> {
-        let store = self.writer()?;
-        let Some(lock) = store.try_lock_container(&row.id)? else { return Ok(None) };
-        let Some(now) = store.find_container(&row.id)? else { return Ok(None) };
-        if is_alive(&now) || !matches!(now.state.status, Status::Created | Status::Exited) {
-            return Ok(None);
-        }
-        self.remove_locked(&now, false, &lock)?;
-        Ok(Some(now))
-    }
-
-    fn end_by_force(&self, row: &ContainerRow) -> Result<()> {
-        if !self.mark_stopped(row)? {
-            return Ok(());
-        }
-        if let Some(target) = target_of(row).filter(|_| is_alive(row)) {
-            target.cgroup.kill();
-        }
-        self.signal_and_thaw(row, Signal::KILL)?;
-        wait_for_process(row, None);
-        self.wait_for_record(&row.id)
-    }
-
-    fn remove_locked(&self, row: &ContainerRow, volumes: bool, lock: &ContainerLock) -> Result<()> {
-        self.withdraw(row, &settings_of(row)?);
-        let store = self.writer()?;
-        let anonymous = store.volumes_of_container(&row.id)?;
-        // What of one cannot be deleted keeps no other.
-        let event = events::of_container(row, "destroy", &[]);
-        let mut removed = store.noting(vec![event], |store| store.remove_container(&row.id, lock));
-        for volume in anonymous.iter().filter(|name| volumes && name.len() == 64) {
-            removed = removed.and(store.remove_volume(volume).map(drop));
-        }
-        store.collect_expired()?;
-        Ok(removed?)
-    }
-
     /// A container's lock and the container, once it is written down how it is: one that has just ended is not caught between
     /// its end and the record of it.
     pub(crate) fn locked_and_decided(&self, name: &str) -> Result<(ContainerLock, ContainerRow)> {
@@ -344,7 +295,7 @@ impl Engine {
 
     /// The user wants it to end: restart policies respect that. One that waits to be started again has ended with this. True
     /// if it has a process whose end is to be waited for. On a disk that is too full to write even this, it ends all the same.
-    fn mark_stopped(&self, row: &ContainerRow) -> Result<bool> {
+    pub(super) fn mark_stopped(&self, row: &ContainerRow) -> Result<bool> {
         let written = self.writer()?.change_container(&row.id, |state| {
             if matches!(state.status, Status::Running | Status::Paused | Status::Restarting) {
                 state.is_stopped_by_user = true;
@@ -366,7 +317,7 @@ impl Engine {
     }
 
     /// Signals a container, and lets a frozen one take notice.
-    fn signal_and_thaw(&self, row: &ContainerRow, signal: Signal) -> Result<()> {
+    pub(super) fn signal_and_thaw(&self, row: &ContainerRow, signal: Signal) -> Result<()> {
         self.signal(row, signal)?;
         self.note(events::of_container(row, "kill", &[("signal", signal.number().to_string())]));
         let is_frozen = row.state.status == Status::Paused || row.state.frozen_by.is_some();
@@ -404,7 +355,7 @@ impl Engine {
     }
 
     /// Waits until whoever looks after a container has written down that it ended.
-    fn wait_for_record(&self, id: &str) -> Result<()> {
+    pub(super) fn wait_for_record(&self, id: &str) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             match self.container(id) {
@@ -417,27 +368,13 @@ impl Engine {
     }
 }
 
-/// Why a container that is not at rest is not removed, in docker's words.
-fn refusal_to_remove(row: ContainerRow) -> Error {
-    let id = &row.id;
-    match row.state.status {
-        Status::Paused => Error::Container(format!(
-            "You cannot remove a paused container {id}. Unpause and then stop the container before attempting removal or force remove"
-        )),
-        Status::Restarting => Error::Container(format!(
-            "You cannot remove a restarting container {id}. Stop the container before attempting removal or force remove"
-        )),
-        _ => Error::Running(row.id),
-    }
-}
-
 /// What the runtime wrote down about a container when it started it.
 pub(crate) fn target_of(row: &ContainerRow) -> Option<Target> {
     serde_json::from_str(&row.state.target).ok()
 }
 
 /// Waits until a container's first process is gone; false if the time is over before.
-fn wait_for_process(row: &ContainerRow, limit: Option<Duration>) -> bool {
+pub(super) fn wait_for_process(row: &ContainerRow, limit: Option<Duration>) -> bool {
     let Some(pid) = row.state.pid.and_then(|pid| Pid::from_raw(pid.cast_signed())) else { return true };
     let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
     if !is_alive(row) {

@@ -2,7 +2,7 @@
 
 pub mod attach;
 pub mod changes;
-mod connect;
+pub mod connect;
 pub mod copy;
 pub mod create;
 pub mod exec;
@@ -19,14 +19,18 @@ pub mod log;
 pub mod monitor;
 mod neighbours;
 pub mod network;
+pub mod prune;
 pub(crate) mod random;
+pub mod remove;
 pub mod rootfs;
 pub mod settings;
 mod settle;
 pub mod signal;
 mod spec;
 pub mod start;
+pub mod stats;
 pub mod streams;
+pub mod top;
 pub mod update;
 pub mod volumes;
 pub mod words;
@@ -73,26 +77,6 @@ impl Engine {
         let store = self.reader()?;
         let own = volumes::tree_bytes(&rootfs::directories(store, &row.id).0);
         Ok((own, own + store.image(&row.image)?.map_or(0, |image| image.size)))
-    }
-
-    /// Processes of a running container, as the host numbers them.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn processes(&self, name: &str) -> Result<Vec<u32>> {
-        let (_, target) = self.running(name)?;
-        let found = target.cgroup.processes();
-        Ok(if found.is_empty() { vec![target.pid] } else { found })
-    }
-
-    /// What a running container uses.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn stats(&self, name: &str) -> Result<(ContainerRow, wharfie_runtime::Stats)> {
-        let (row, target) = self.running(name)?;
-        let stats = target.cgroup.stats(target.pid);
-        Ok((row, stats))
     }
 
     /// The container that `name` names: a whole id, a name, or the unique beginning of an id.

@@ -81,6 +81,20 @@ impl Monitor {
     }
 }
 
+impl Monitor {
+    /// Waits until the container runs. Gives what did not go as it should all the same.
+    ///
+    /// # Errors
+    /// When it could not be started.
+    pub fn started(&mut self) -> Result<Vec<String>> {
+        match self.report()? {
+            Report::Started(warnings) => Ok(warnings),
+            Report::Failed(text, code) => Err(Error::NotStarted { text, code }),
+            Report::Listening => Err(Error::Container("the container's monitor is confused".to_owned())),
+        }
+    }
+}
+
 impl Engine {
     /// Starts a monitor for a container whose lock we hold, and hands the lock to it. Without `awaits_client` it returns once
     /// the container runs.

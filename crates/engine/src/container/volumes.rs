@@ -20,6 +20,15 @@ use super::{is_alive, random};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
+/// What to make.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CreateVolume {
+    /// Its name; an anonymous one without.
+    pub name: Option<String>,
+    /// What it is made with.
+    pub details: VolumeDetails,
+}
+
 /// What a volume is made with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct VolumeDetails {
@@ -115,16 +124,16 @@ impl Engine {
         Ok(!self.reader()?.users_of_volume(name)?.is_empty())
     }
 
-    /// Makes a volume unless it is there; an anonymous one without a name. Gives its name.
+    /// Makes a volume unless it is there. Gives its name.
     ///
     /// # Errors
     /// When the name is none, or the store cannot be written.
-    pub fn create_volume(&self, name: Option<&str>, details: &VolumeDetails) -> Result<String> {
-        check_options(&details.options)?;
-        let name = match name {
+    pub fn create_volume(&self, create: &CreateVolume) -> Result<String> {
+        check_options(&create.details.options)?;
+        let name = match &create.name {
             Some(name) => {
                 check_name(name)?;
-                name.to_owned()
+                name.clone()
             }
             None => random::id()?,
         };
@@ -133,8 +142,8 @@ impl Engine {
             is_anonymous: name.len() == 64,
             name: name.clone(),
             created: store.now(),
-            labels: serde_json::to_string(&details.labels).map_err(Error::Document)?,
-            options: details.options.clone(),
+            labels: serde_json::to_string(&create.details.labels).map_err(Error::Document)?,
+            options: create.details.options.clone(),
         })?;
         Ok(name)
     }
@@ -161,25 +170,6 @@ impl Engine {
         }
         let users = store.users_of_volume(name)?;
         Err(Error::Container(format!("remove {name}: volume is in use - [{}]", users.join(", "))))
-    }
-
-    /// Removes the volumes that no container uses and that fit: anonymous ones, with `all` every one. Gives names and bytes.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub fn prune_volumes(&self, all: bool, fits: &dyn Fn(&VolumeRow) -> bool) -> Result<Vec<(String, u64)>> {
-        let store = self.writer()?;
-        let mut gone = Vec::new();
-        for volume in store.volumes()? {
-            if !(all || volume.is_anonymous) || !fits(&volume) || !store.users_of_volume(&volume.name)?.is_empty() {
-                continue;
-            }
-            let bytes = tree_bytes(&store.volume_directory(&volume.name));
-            if store.remove_volume(&volume.name)? {
-                gone.push((volume.name, bytes));
-            }
-        }
-        Ok(gone)
     }
 }
 

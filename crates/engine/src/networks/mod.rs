@@ -1,12 +1,14 @@
 //! Networks of the user's own: a bridge each, with addresses of its own, made and removed by name.
 
 mod inspect;
+mod list;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 pub(crate) use inspect::builtin_id;
 pub use inspect::{Driver, is_builtin};
+pub use list::{ListNetworks, PruneNetworks};
 use serde::{Deserialize, Serialize};
 use wharfie_oci::Timestamp;
 use wharfie_runtime::{Subnet, lock_networks};
@@ -368,21 +370,6 @@ impl Engine {
             }
         }
         Ok(lost)
-    }
-
-    /// Removes the networks that no running container is on and that `is_wanted` wants. Gives their names.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn prune_networks(&self, is_wanted: impl Fn(&Network) -> bool) -> Result<Vec<String>> {
-        let mut gone = Vec::new();
-        for network in self.networks()?.into_iter().filter(is_wanted) {
-            if self.remove_network(&network.name).is_ok() {
-                gone.push(network.name);
-            }
-        }
-        self.remove_lost_networks_in_turn()?;
-        Ok(gone)
     }
 
     /// As [`Self::remove_lost_networks`], once nobody makes or removes networks.

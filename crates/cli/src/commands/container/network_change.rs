@@ -1,5 +1,6 @@
 //! Making and removing networks, and who is on them.
 
+use wharfie_engine::container::connect::{Connect, Disconnect};
 use wharfie_engine::networks::CreateNetwork;
 
 use super::checks;
@@ -149,12 +150,20 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
 fn connect(cx: &Context, matches: &Matches) -> Result {
     let [network, container] = matches.args() else { return Ok(()) };
     let address = matches.value("ip").and_then(|text| text.trim().parse().ok());
-    warn_all(cx, &cx.engine()?.connect_network(network, container, matches.values("alias"), address)?);
+    let connect = Connect {
+        network: network.clone(),
+        container: container.clone(),
+        aliases: matches.values("alias").to_vec(),
+        address,
+    };
+    warn_all(cx, &cx.engine()?.connect_network(&connect)?);
     Ok(())
 }
 
 fn disconnect(cx: &Context, matches: &Matches) -> Result {
     let [network, container] = matches.args() else { return Ok(()) };
-    warn_all(cx, &cx.engine()?.disconnect_network(network, container, matches.flag("force"))?);
+    let disconnect =
+        Disconnect { network: network.clone(), container: container.clone(), force: matches.flag("force") };
+    warn_all(cx, &cx.engine()?.disconnect_network(&disconnect)?);
     Ok(())
 }

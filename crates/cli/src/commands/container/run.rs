@@ -14,6 +14,7 @@ use wharfie_store::containers::ContainerRow;
 use super::checks;
 use super::create_flags::{self, create_flags};
 use super::detach_keys::DetachKeys;
+use super::lifecycle::warn_all;
 use super::options;
 use super::terminal::{self, Session};
 use crate::commands::Run;
@@ -175,10 +176,11 @@ fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
 fn begin(cx: &Context, matches: &Matches, row: &ContainerRow, lock: ContainerLock) -> Result {
     let engine = cx.engine()?;
     if matches.flag("detach") {
-        let begun = started(cx, &mut engine.start_detached(row, Detach::default(), lock)?);
+        let begun = engine.start_detached(row, Detach::default(), lock)?.started();
         // Also of one that could not be started: scripts remove it by what they were told.
         cx.line(&row.id)?;
-        return begun;
+        warn_all(cx, &begun.map_err(|why| start_failure(&why))?);
+        return Ok(());
     }
     let attach = matches.values("attach");
     let wants = |name: &str| attach.is_empty() || attach.iter().any(|one| one.eq_ignore_ascii_case(name));
@@ -218,25 +220,13 @@ fn begin(cx: &Context, matches: &Matches, row: &ContainerRow, lock: ContainerLoc
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
 }
 
-/// Waits until a detached container runs, and prints what did not go as asked.
-pub(crate) fn started(cx: &Context, monitor: &mut wharfie_engine::container::monitor::Monitor) -> Result {
-    match monitor.report()? {
-        Report::Started(warnings) => {
-            for warning in warnings {
-                cx.warn(&format!("WARNING: {warning}"));
-            }
-            Ok(())
-        }
-        other => Err(report_failure(&other)),
-    }
-}
-
 /// A container that could not be started, as an exit code of `run`.
 pub(crate) fn start_failure(why: &Error) -> Failure {
     match why {
         Error::Runtime(runtime) => {
             failure(&compat::with_reasons(runtime), wharfie_engine::container::start::start_failure(why))
         }
+        Error::NotStarted { text, code } => failure(text, *code),
         other => Failure::with_code(compat::engine_text(other), 125),
     }
 }
