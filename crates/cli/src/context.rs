@@ -188,7 +188,7 @@ impl Context {
     pub fn download(&self, url: &str) -> Result<Box<dyn io::Read + Send>> {
         let download = self.engine()?.remote().download(url);
         let download = download
-            .map_err(|why| Failure::new(format!("{}{}", crate::compat::DAEMON, crate::compat::with_reasons(&why))))?;
+            .map_err(|why| Failure::daemon(crate::compat::reasons(&why)).help(wharfie_oci::Fault::help(&why)))?;
         Ok(download.reader)
     }
 

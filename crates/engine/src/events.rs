@@ -25,8 +25,8 @@ impl EventFilters {
     /// # Errors
     /// For a name that is none.
     pub fn parse(pairs: &[(String, String)]) -> Result<Self> {
-        let known = ["type", "event", "container", "image", "network", "volume", "label", "scope"];
-        let conditions = Conditions::parse(pairs, &known)?;
+        let known = &["type", "event", "container", "image", "network", "volume", "label", "scope"];
+        let conditions = Conditions::parse(pairs, known)?;
         Ok(Self { labels: conditions.labels(), conditions })
     }
 

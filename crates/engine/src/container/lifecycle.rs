@@ -12,6 +12,7 @@ use wharfie_store::containers::{ContainerRow, ContainerState, ProcessMark, Statu
 use wharfie_store::ends::Ends;
 use wharfie_store::journal::Note;
 
+use super::ContainerError;
 use super::monitor::Detach;
 use super::settle::us;
 use super::signal::Signal;
@@ -97,7 +98,7 @@ impl Engine {
     pub fn lock_to_start(&self, name: &str) -> Result<(ContainerRow, Option<ContainerLock>)> {
         let (lock, row) = self.locked_and_decided(name)?;
         match row.state.status {
-            Status::Paused => Err(Error::Container("cannot start a paused container, try unpause instead".to_owned())),
+            Status::Paused => Err(ContainerError::StartPaused.into()),
             Status::Running => Ok((row, None)),
             // It is not to wait any longer.
             Status::Restarting => {
@@ -145,8 +146,7 @@ impl Engine {
             (lock, row) = (Some(held), now);
         }
         if !is_alive(&row) && row.state.status != Status::Restarting {
-            let text = format!("Cannot kill container: {name}: Container {} is not running", row.id);
-            return Err(Error::Container(text));
+            return Err(ContainerError::CannotKill { name: name.to_owned(), id: row.id }.into());
         }
         let stop_signal = settings_of(&row)?.config.stop_signal;
         let ends =
@@ -170,7 +170,7 @@ impl Engine {
     pub fn pause(&self, name: &str) -> Result<()> {
         let (_lock, row, target) = self.locked_and_running(name)?;
         if row.state.status == Status::Paused {
-            return Err(Error::Container(format!("Container {} is already paused", row.id)));
+            return Err(ContainerError::AlreadyPaused(row.id).into());
         }
         self.freeze(&row, &target, None)
     }
@@ -201,7 +201,7 @@ impl Engine {
     pub fn unpause(&self, name: &str) -> Result<()> {
         let (_lock, row, _) = self.locked_and_running(name)?;
         if row.state.status != Status::Paused {
-            return Err(Error::Container(format!("Container {} is not paused", row.id)));
+            return Err(ContainerError::NotPaused(row.id).into());
         }
         let event = events::of_container(&row, "unpause", &[]);
         self.writer()?.noting(vec![event], |_| self.thaw_for(&row, row.state.frozen_by))
@@ -240,20 +240,18 @@ impl Engine {
     pub fn rename(&self, name: &str, new: &str) -> Result<Vec<String>> {
         let row = self.container(name)?;
         if new.is_empty() {
-            return Err(Error::Container("Neither old nor new names may be empty".to_owned()));
+            return Err(ContainerError::NoNewName.into());
         }
         super::create::check_name(new)?;
         let new = new.strip_prefix('/').unwrap_or(new);
         if row.name == new {
-            return Err(Error::Container("Renaming a container with the same name as its current name".to_owned()));
+            return Err(ContainerError::SameName.into());
         }
         let renamed = ContainerRow { name: new.to_owned(), ..row.clone() };
         let event = events::of_container(&renamed, "rename", &[("oldName", row.name.clone())]);
         let renaming = self.writer()?.noting(vec![event], |store| store.rename_container(&row.id, new));
         renaming.map_err(|why| match why {
-            wharfie_store::Error::NameTaken { name, id } => {
-                Error::Container(format!("Error when allocating new name: {}", Error::ContainerName { name, id }))
-            }
+            wharfie_store::Error::NameTaken { name, id } => ContainerError::RenameTaken { name, id }.into(),
             why => Error::from(why),
         })?;
         Ok(self.tell_names(&row.state.addresses.into_keys().collect::<Vec<_>>()))
@@ -280,7 +278,7 @@ impl Engine {
         let (lock, row) = self.locked(name)?;
         match target_of(&row).filter(|_| is_alive(&row)) {
             Some(target) => Ok((lock, row, target)),
-            None => Err(Error::NotRunning(row.id)),
+            None => Err(ContainerError::NotRunning(row.id).into()),
         }
     }
 
@@ -289,7 +287,7 @@ impl Engine {
         let row = self.container(name)?;
         match target_of(&row).filter(|_| is_alive(&row)) {
             Some(target) => Ok((row, target)),
-            None => Err(Error::NotRunning(row.id)),
+            None => Err(ContainerError::NotRunning(row.id).into()),
         }
     }
 
@@ -350,7 +348,7 @@ impl Engine {
         match wharfie_runtime::signal(process.as_fd(), signal.number()) {
             Ok(()) => Ok(()),
             Err(why) if why.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => Ok(()),
-            Err(why) => Err(Error::Container(format!("cannot send a signal to container {}: {why}", row.id))),
+            Err(source) => Err(ContainerError::Signal { id: row.id.clone(), source }.into()),
         }
     }
 
@@ -360,7 +358,7 @@ impl Engine {
         while Instant::now() < until {
             match self.container(id) {
                 Ok(row) if row.state.pid.is_some() => std::thread::sleep(Duration::from_millis(2)),
-                Ok(_) | Err(Error::NoSuchContainer(_)) => return Ok(()),
+                Ok(_) | Err(Error::Container(ContainerError::NoSuch(_))) => return Ok(()),
                 Err(why) => return Err(why),
             }
         }

@@ -5,6 +5,7 @@ pub mod changes;
 pub mod connect;
 pub mod copy;
 pub mod create;
+mod error;
 pub mod exec;
 mod files;
 mod fill;
@@ -36,6 +37,7 @@ pub mod volumes;
 pub mod words;
 
 pub use create::Create;
+pub use error::ContainerError;
 pub use settings::Settings;
 pub(crate) use settle::is_alive;
 
@@ -85,7 +87,7 @@ impl Engine {
     /// When there is none.
     pub fn container(&self, name: &str) -> Result<ContainerRow> {
         let row = self.reader()?.find_container(name)?;
-        row.and_then(|row| self.settled(row)).ok_or_else(|| Error::NoSuchContainer(name.to_owned()))
+        row.and_then(|row| self.settled(row)).ok_or_else(|| ContainerError::NoSuch(name.to_owned()).into())
     }
 
     /// First processes of the containers that run, those that `names` name first: whose namespaces a command of an

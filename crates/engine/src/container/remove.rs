@@ -3,6 +3,7 @@
 use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, Status};
 
+use super::ContainerError;
 use super::lifecycle::{target_of, wait_for_process};
 use super::signal::Signal;
 use super::{is_alive, settings_of};
@@ -34,7 +35,7 @@ impl Engine {
         }
         let (lock, row) = match self.locked_and_decided(&row.id) {
             // It was to go with its end.
-            Err(Error::NoSuchContainer(_)) if force => return Ok(row),
+            Err(Error::Container(ContainerError::NoSuch(_))) if force => return Ok(row),
             result => result?,
         };
         let is_running = is_alive(&row) || row.state.status == Status::Restarting;
@@ -93,14 +94,10 @@ impl Engine {
 
 /// Why a container that is not at rest is not removed, in docker's words.
 fn refusal_to_remove(row: ContainerRow) -> Error {
-    let id = &row.id;
-    match row.state.status {
-        Status::Paused => Error::Container(format!(
-            "You cannot remove a paused container {id}. Unpause and then stop the container before attempting removal or force remove"
-        )),
-        Status::Restarting => Error::Container(format!(
-            "You cannot remove a restarting container {id}. Stop the container before attempting removal or force remove"
-        )),
-        _ => Error::Running(row.id),
-    }
+    let refusal = match row.state.status {
+        Status::Paused => ContainerError::RemovePaused,
+        Status::Restarting => ContainerError::RemoveRestarting,
+        Status::Created | Status::Running | Status::Exited => ContainerError::Running,
+    };
+    refusal(row.id).into()
 }

@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
+use super::ContainerError;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What to show.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,11 +39,11 @@ impl Engine {
         let options = if top.options.is_empty() { vec!["-ef".to_owned()] } else { top.options.clone() };
         // `-e` and `-p` together mean every process: those of the container are chosen below in any case.
         let output = Command::new("ps").args(&options).args(["-p", &list]).output();
-        let output = output.map_err(|_| Error::Container("cannot run ps: install the package procps".to_owned()))?;
+        let output = output.map_err(|_| ContainerError::NoPs)?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let why = said.lines().next().filter(|line| !line.is_empty()).unwrap_or("ps failed");
-            return Err(Error::Container(why.to_owned()));
+            return Err(ContainerError::PsRefused(why.to_owned()).into());
         }
         select(&String::from_utf8_lossy(&output.stdout), &pids)
     }
@@ -53,7 +54,7 @@ fn select(text: &str, pids: &[u32]) -> Result<Processes> {
     let mut lines = text.lines();
     let titles: Vec<String> = lines.next().unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     let Some(column) = titles.iter().position(|title| title == "PID") else {
-        return Err(Error::Container("Couldn't find PID field in ps output".to_owned()));
+        return Err(ContainerError::NoPids.into());
     };
     let row = |line: &str| {
         let mut fields: Vec<String> = line.split_whitespace().map(str::to_owned).collect();

@@ -39,7 +39,7 @@ impl Filters {
     /// # Errors
     /// For unknown names and values that make no sense, in docker's words.
     pub fn parse(command: Command, pairs: &[(String, String)], moment: ParseMoment<'_>) -> Result<Self> {
-        let known: &[&str] = match command {
+        let known: &'static [&'static str] = match command {
             Command::List => &["dangling", "label", "before", "since", "reference", "until"],
             Command::Prune => &["dangling", "label", "label!", "until"],
         };

@@ -26,9 +26,9 @@ impl Conditions {
     ///
     /// # Errors
     /// For a name that is not among the `known` ones.
-    pub fn parse(pairs: &[(String, String)], known: &[&str]) -> Result<Self> {
+    pub fn parse(pairs: &[(String, String)], known: &'static [&'static str]) -> Result<Self> {
         match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            Some((name, _)) => Err(Error::InvalidFilter(name.clone())),
+            Some((name, _)) => Err(Error::UnknownFilter { name: name.clone(), known }),
             None => Ok(Self(pairs.to_vec())),
         }
     }

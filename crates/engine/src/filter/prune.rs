@@ -33,7 +33,7 @@ impl PruneFilters {
     /// # Errors
     /// For unknown names and values that make no sense, in docker's words.
     pub fn parse(what: Prunable, pairs: &[(String, String)], moment: ParseMoment<'_>) -> Result<Self> {
-        let known: &[&str] = match what {
+        let known: &'static [&'static str] = match what {
             Prunable::ContainersOrNetworks => &["until", "label", "label!"],
             Prunable::Volumes => &["all", "label", "label!"],
         };

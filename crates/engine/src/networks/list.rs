@@ -68,8 +68,8 @@ struct Filters {
 
 impl Filters {
     fn parse(pairs: &[(String, String)]) -> Result<Self> {
-        let known = ["dangling", "driver", "id", "label", "name", "scope", "type"];
-        let conditions = Conditions::parse(pairs, &known)?;
+        let known = &["dangling", "driver", "id", "label", "name", "scope", "type"];
+        let conditions = Conditions::parse(pairs, known)?;
         if let Some(value) = conditions.values("type").find(|value| !matches!(*value, "builtin" | "custom")) {
             return Err(Error::InvalidFilter(format!("type={value}")));
         }

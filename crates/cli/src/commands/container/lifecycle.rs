@@ -1,13 +1,15 @@
 //! `start`, `stop`, `kill`, `restart`, `pause`, `unpause`, `wait`, `rm`, `rename`, `container prune`.
 
+use wharfie_engine::Error;
+use wharfie_engine::container::ContainerError;
 use wharfie_engine::container::lifecycle::Stop;
-use wharfie_engine::container::monitor::{Detach, Report};
+use wharfie_engine::container::monitor::Detach;
 use wharfie_engine::container::prune::PruneContainers;
 use wharfie_engine::container::remove::RemoveContainer;
 use wharfie_engine::filter::{Prunable, PruneFilters};
 
 use super::detach_keys::DetachKeys;
-use super::run::report_failure;
+use super::run::start_failure;
 use super::terminal::{self, Session};
 use crate::commands::Run;
 use crate::compat;
@@ -144,20 +146,20 @@ pub(crate) fn each(
     cx: &Context,
     matches: &Matches,
     work: impl Fn(&str) -> Result<Option<String>>,
-) -> Result<Vec<String>> {
+) -> Result<Vec<Failure>> {
     let mut errors = Vec::new();
     for name in matches.args() {
         match work(name) {
             Ok(Some(line)) => cx.line(&line)?,
             Ok(None) => {}
-            Err(why) => errors.push(why.text),
+            Err(why) => errors.push(why),
         }
     }
     Ok(errors)
 }
 
-pub(crate) fn done(errors: &[String]) -> Result {
-    if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
+pub(crate) fn done(errors: Vec<Failure>) -> Result {
+    if errors.is_empty() { Ok(()) } else { Err(Failure::all(errors)) }
 }
 
 fn start(cx: &Context, matches: &Matches) -> Result {
@@ -172,7 +174,7 @@ fn start(cx: &Context, matches: &Matches) -> Result {
                 cx.line(name)?;
             }
             Err(why) => {
-                cx.warn(&compat::engine_text(&why));
+                cx.warn(&Failure::from(why).message());
                 failed.push(name.as_str());
             }
         }
@@ -197,16 +199,9 @@ fn start_attached(cx: &Context, matches: &Matches) -> Result {
         return if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) };
     };
     let mut monitor = engine.start_detached(&row, Detach { awaits_client: true, size: terminal::size() }, lock)?;
-    match monitor.report()? {
-        Report::Listening => {}
-        other => return Err(report_failure(&other)),
-    }
+    monitor.listening().map_err(start_failure)?;
     let stream = engine.connect(&row)?;
-    let code = terminal::session(cx, stream, session, move || match monitor.report() {
-        Ok(Report::Started(warnings)) => Ok(warnings),
-        Ok(other) => Err(Failure { code: 1, ..report_failure(&other) }),
-        Err(why) => Err(why.into()),
-    })?;
+    let code = terminal::session(cx, stream, session, move || Ok(monitor.started()?))?;
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
 }
 
@@ -219,14 +214,14 @@ fn stop_of(matches: &Matches, name: &str) -> Stop {
 }
 
 fn stop(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| {
+    done(each(cx, matches, |name| {
         cx.engine()?.stop(&stop_of(matches, name))?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn restart(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| {
+    done(each(cx, matches, |name| {
         warn_all(cx, &cx.engine()?.restart(&stop_of(matches, name))?);
         Ok(Some(name.to_owned()))
     })?)
@@ -234,28 +229,28 @@ fn restart(cx: &Context, matches: &Matches) -> Result {
 
 fn kill(cx: &Context, matches: &Matches) -> Result {
     let signal = matches.value("signal").unwrap_or("KILL");
-    done(&each(cx, matches, |name| {
+    done(each(cx, matches, |name| {
         cx.engine()?.kill(name, signal)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn pause(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| {
+    done(each(cx, matches, |name| {
         cx.engine()?.pause(name)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn unpause(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| {
+    done(each(cx, matches, |name| {
         cx.engine()?.unpause(name)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn wait(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| Ok(Some(cx.engine()?.wait(name)?.to_string())))?)
+    done(each(cx, matches, |name| Ok(Some(cx.engine()?.wait(name)?.to_string())))?)
 }
 
 fn rm(cx: &Context, matches: &Matches) -> Result {
@@ -263,13 +258,13 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
     // There are no links; the container itself must not go instead of one.
     if matches.flag("link") {
         let why = "Conflict, cannot remove the default link name of the container";
-        return Err(Failure::new(format!("{}{why}", compat::DAEMON)));
+        return Err(Failure::daemon(why));
     }
     let errors = each(cx, matches, |name| {
         let remove = RemoveContainer { container: name.to_owned(), force, volumes: matches.flag("volumes") };
         match cx.engine()?.remove_container(&remove) {
             Ok(_) => Ok(Some(name.to_owned())),
-            Err(why @ wharfie_engine::Error::NoSuchContainer(_)) if force => {
+            Err(why @ Error::Container(ContainerError::NoSuch(_))) if force => {
                 // Removing by force what is not there is a success, and worth a word all the same.
                 cx.warn(&compat::engine_text(&why));
                 Ok(None)
@@ -277,7 +272,7 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
             Err(why) => Err(why.into()),
         }
     })?;
-    done(&errors)
+    done(errors)
 }
 
 fn rename(cx: &Context, matches: &Matches) -> Result {

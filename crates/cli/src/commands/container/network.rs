@@ -1,16 +1,15 @@
 //! `network`: the three that every machine has, and those of the user's own.
 
 use wharfie_engine::filter::Prunable;
-use wharfie_engine::networks::{ListNetworks, PruneNetworks};
+use wharfie_engine::networks::{ListNetworks, NetworkError, PruneNetworks};
 
 use super::lifecycle::prune_filters;
 use super::network_change;
 use super::volume::label_text;
 use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::compat;
 use crate::context::{Context, moment};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
 use crate::render::format::{ListFormat, render_rows};
 use crate::render::serialize::value_of;
@@ -103,12 +102,7 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
 }
 
 fn inspect(cx: &Context, matches: &Matches) -> Result {
-    print_found(cx, matches, |name| document(cx, name)?.ok_or_else(|| Failure::new(not_found(name))))
-}
-
-/// What docker's daemon says of a network that it does not know.
-pub(crate) fn not_found(name: &str) -> String {
-    format!("{}network {name} not found", compat::DAEMON)
+    print_found(cx, matches, |name| document(cx, name)?.ok_or_else(|| NetworkError::NoSuch(name.to_owned()).into()))
 }
 
 /// A network as `inspect` shows it, found by its name or the beginning of its id.

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use wharfie_engine::Error;
 use wharfie_engine::container::volumes::{CreateVolume, VolumeDetails};
 use wharfie_engine::filter::Prunable;
-use wharfie_engine::volumes::{ListVolumes, ListedVolume, PruneVolumes};
+use wharfie_engine::volumes::{ListVolumes, ListedVolume, PruneVolumes, VolumeError};
 
-use super::lifecycle::prune_filters;
+use super::lifecycle::{done, prune_filters};
 use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
@@ -121,9 +121,8 @@ pub(crate) fn label_text(labels: &BTreeMap<String, String>) -> String {
 fn create(cx: &Context, matches: &Matches) -> Result {
     let driver = matches.value("driver").unwrap_or("local");
     if driver != "local" {
-        return Err(Failure::new(format!(
-            "{}create: error looking up volume plugin {driver}: plugin \"{driver}\" not found",
-            compat::DAEMON
+        return Err(Failure::daemon(format!(
+            "create: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
         )));
     }
     let map = |name: &str| super::variables::pairs(matches.values(name)).into_iter().collect();
@@ -163,17 +162,15 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
     for name in matches.args() {
         match cx.engine()?.remove_volume(name) {
             Ok(()) => cx.line(name)?,
-            Err(wharfie_engine::Error::NoSuchVolume(_)) if matches.flag("force") => cx.line(name)?,
-            Err(why) => errors.push(compat::engine_text(&why)),
+            Err(Error::Volume(VolumeError::NoSuch(_))) if matches.flag("force") => cx.line(name)?,
+            Err(why) => errors.push(why.into()),
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
+    done(errors)
 }
 
 fn inspect(cx: &Context, matches: &Matches) -> Result {
-    print_found(cx, matches, |name| {
-        document(cx, name)?.ok_or_else(|| Failure::new(format!("{}get {name}: no such volume", compat::DAEMON)))
-    })
+    print_found(cx, matches, |name| document(cx, name)?.ok_or_else(|| VolumeError::NoSuch(name.to_owned()).into()))
 }
 
 /// A volume as `inspect` shows it.

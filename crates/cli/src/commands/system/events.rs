@@ -7,7 +7,6 @@ use wharfie_oci::Timestamp;
 use wharfie_store::journal::JournalEntry;
 
 use crate::commands::{Run, template_failure};
-use crate::compat;
 use crate::context::{Context, moment};
 use crate::env;
 use crate::failure::{Failure, Result};
@@ -47,8 +46,7 @@ pub static COMMAND: Command<Run> = Command {
 const PAUSE: Duration = Duration::from_millis(100);
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let filters =
-        EventFilters::parse(&matches.filters("filter")).map_err(|why| Failure::new(compat::engine_text(&why)))?;
+    let filters = EventFilters::parse(&matches.filters("filter"))?;
     let limit = |name: &str| -> Result<Option<Timestamp>> {
         let Some(text) = matches.value(name).filter(|text| !text.is_empty()) else { return Ok(None) };
         let parsed = cx.parse_moment(text);

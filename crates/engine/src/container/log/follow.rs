@@ -14,6 +14,7 @@ use wharfie_store::containers::Status;
 
 use super::Record;
 use super::lines::Reader;
+use crate::container::ContainerError;
 use crate::container::words::LogDriver;
 use crate::container::{is_alive, settings_of};
 use crate::engine::Engine;
@@ -65,7 +66,7 @@ impl Engine {
     pub fn logs(&self, query: LogQuery) -> Result<Logs<'_>> {
         let row = self.container(&query.container)?;
         if settings_of(&row)?.log_driver == LogDriver::None {
-            return Err(Error::Container("configured logging driver does not support reading".to_owned()));
+            return Err(ContainerError::NoLog.into());
         }
         let path = self.log_path(&row)?;
         let id = row.id;

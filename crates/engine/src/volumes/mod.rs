@@ -1,7 +1,10 @@
 //! Listing volumes, and removing those that nobody uses.
 
+mod error;
+
 use std::collections::BTreeMap;
 
+pub use error::VolumeError;
 use wharfie_store::volumes::VolumeRow;
 
 use crate::container::volumes::tree_bytes;
