@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wharfie_oci::{Descriptor, DiffId, Digest, Reference};
 
+use crate::Task;
+
 /// Names one piece of work for as long as the process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(u64);
@@ -117,6 +119,15 @@ pub enum Warning {
     Note(String),
 }
 
+/// Which of its two streams a process wrote to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// The stream for results.
+    Stdout,
+    /// The stream for everything else.
+    Stderr,
+}
+
 /// One fact about work going on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -125,6 +136,8 @@ pub enum Event {
     Began {
         /// Its name from here on.
         task: TaskId,
+        /// The task that it is a part of.
+        parent: Option<TaskId>,
         /// What it works on.
         what: Subject,
     },
@@ -148,6 +161,15 @@ pub enum Event {
         task: TaskId,
         /// From now.
         seconds: u64,
+    },
+    /// A process that `task` runs has written something.
+    Output {
+        /// Which.
+        task: TaskId,
+        /// Where the process wrote it.
+        stream: Stream,
+        /// What it wrote, as it came: not always a whole line, nor always text.
+        bytes: Vec<u8>,
     },
     /// Something the user should know.
     Warned(Warning),
@@ -185,16 +207,8 @@ pub fn task<T, E>(
     what: Subject,
     work: impl FnOnce(TaskId) -> Result<(T, Outcome), E>,
 ) -> Result<T, E> {
-    let task = TaskId::next();
-    observer.observe(Event::Began { task, what });
-    match work(task) {
-        Ok((value, outcome)) => {
-            observer.observe(Event::Ended { task, outcome });
-            Ok(value)
-        }
-        Err(why) => {
-            observer.observe(Event::Ended { task, outcome: Outcome::Failed });
-            Err(why)
-        }
-    }
+    let task = Task::begin(observer, what);
+    let (value, outcome) = work(task.id())?;
+    task.end(outcome);
+    Ok(value)
 }

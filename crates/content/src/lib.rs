@@ -6,8 +6,10 @@
 pub mod copy;
 pub mod event;
 pub mod place;
+pub mod task;
 pub mod verify;
 
-pub use event::{Event, Observer, Outcome, Subject, TaskId, Warning};
+pub use event::{Event, Observer, Outcome, Stream, Subject, TaskId, Warning};
 pub use place::{BoxError, Sink, Source};
+pub use task::{Counted, Task};
 pub use verify::{Mismatch, Verified};

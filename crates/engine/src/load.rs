@@ -4,7 +4,7 @@ use std::io::Read;
 
 use wharfie_archive::{ArchivedImage, Intake, StoredLayer, Taken};
 use wharfie_content::event::{Event, Subject, task};
-use wharfie_content::{BoxError, Observer, Outcome, Warning};
+use wharfie_content::{BoxError, Counted, Observer, Outcome, Warning};
 use wharfie_oci::{DiffId, ImageId, Platform, Reference, Timestamp};
 use wharfie_store::{Ingest, Lease, NewImage};
 
@@ -109,7 +109,7 @@ impl Intake for LeaseIntake<'_> {
         let diff_id = name.parse::<DiffId>().ok();
         let observer = self.observer;
         let stored = task(observer, Subject::Load { diff_id }, |id| -> Result<_, Error> {
-            let mut counted = Counted { inner: bytes, done: 0, total: size, told: 0, id, observer };
+            let mut counted = Counted::new(bytes, Some(size), id, observer);
             let ingested = self.lease.ingest(&mut counted, Ingest::default(), &|| ())?;
             let diff_id = ingested.layer.diff_id;
             let blob = ingested.blob.map_or_else(|| diff_id.digest().clone(), |blob| blob.digest);
@@ -136,30 +136,5 @@ fn is_about_bytes(why: &wharfie_store::Error) -> bool {
         wharfie_store::Error::Layer(why) => !matches!(why, wharfie_layer::Error::Io { .. }),
         wharfie_store::Error::Source(why) => matches!(why.kind(), InvalidData | InvalidInput | UnexpectedEof),
         _ => false,
-    }
-}
-
-/// Reports bytes as they pass, about once per MiB.
-pub(crate) struct Counted<'a> {
-    pub(crate) inner: &'a mut (dyn Read + Send),
-    pub(crate) done: u64,
-    pub(crate) total: u64,
-    pub(crate) told: u64,
-    pub(crate) id: wharfie_content::TaskId,
-    pub(crate) observer: &'a dyn Observer,
-}
-
-/// 1 MiB: finer steps are not seen and cost time.
-const STEP: u64 = 1 << 20;
-
-impl Read for Counted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        self.done += n as u64;
-        if self.done - self.told >= STEP || n == 0 {
-            self.told = self.done;
-            self.observer.observe(Event::Advanced { task: self.id, done: self.done, total: Some(self.total) });
-        }
-        Ok(n)
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use wharfie_content::event::{Event, Subject, TaskId, task};
-use wharfie_content::{Mismatch, Observer, Outcome, Verified, Warning};
+use wharfie_content::{Counted, Mismatch, Observer, Outcome, Task, Verified, Warning};
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, MediaType, Platform, Reference};
 use wharfie_remote::{RepositoryClient, Watch};
@@ -16,7 +16,7 @@ use wharfie_store::{Ingest, Lease, NewImage};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::inspect::check_platform;
-use crate::load::{Counted, created};
+use crate::load::created;
 
 /// What to pull.
 #[derive(Debug, Clone)]
@@ -227,7 +227,7 @@ struct Layers<'a> {
 impl Layers<'_> {
     /// Fetches what is missing of `layers`, which must unpack to `diff_ids`. Tells of every layer in order.
     fn fetch(&self, layers: &[Descriptor], diff_ids: &[DiffId]) -> Result<()> {
-        let mut begun: Vec<(TaskId, &Descriptor, &DiffId, bool)> = Vec::new();
+        let mut begun: Vec<(Task<'_>, &Descriptor, &DiffId, bool)> = Vec::new();
         let mut seen = BTreeSet::new();
         let mut below_is_here = true;
         for (layer, diff_id) in layers.iter().zip(diff_ids) {
@@ -241,21 +241,19 @@ impl Layers<'_> {
             }
             // As far as anyone is told, what only removed images have is not here.
             below_is_here &= held.is_some_and(|layer| !layer.is_only_kept);
-            let id = TaskId::next();
-            self.observer.observe(Event::Began { task: id, what: Subject::Fetch(layer.clone()) });
+            let task = Task::begin(self.observer, Subject::Fetch(layer.clone()));
             if below_is_here {
-                self.observer.observe(Event::Ended { task: id, outcome: Outcome::Exists });
+                task.end(Outcome::Exists);
             } else {
-                begun.push((id, layer, diff_id, is_here));
+                begun.push((task, layer, diff_id, is_here));
             }
         }
-        wharfie_content::copy::in_parallel(&begun, self.jobs, |_, &(id, layer, diff_id, is_here)| {
-            let result = if is_here { Ok(()) } else { self.fetch_one(id, layer, diff_id) };
-            if is_here {
-                self.observer.observe(Event::Verified { task: id });
+        wharfie_content::copy::in_parallel(&begun, self.jobs, |_, (task, layer, diff_id, is_here)| {
+            let result = if *is_here { Ok(()) } else { self.fetch_one(task.id(), layer, diff_id) };
+            if *is_here {
+                task.verified();
             }
-            let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
-            self.observer.observe(Event::Ended { task: id, outcome });
+            task.end(if result.is_ok() { Outcome::Done } else { Outcome::Failed });
             result
         })?;
         Ok(())
@@ -269,7 +267,7 @@ impl Layers<'_> {
         let arrived = || observer.observe(Event::Verified { task: id });
         loop {
             let mut blob = self.client.blob(layer, watch)?;
-            let mut counted = Counted { inner: &mut blob, done: 0, total: layer.size, told: 0, id, observer };
+            let mut counted = Counted::new(&mut blob, Some(layer.size), id, observer);
             return match self.lease.ingest(&mut counted, ingest, &arrived) {
                 Ok(_) => Ok(()),
                 Err(wharfie_store::Error::Mismatch(_)) if blob.came_from_a_mirror() => continue,

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use wharfie_content::event::{Event, Subject, TaskId, task};
-use wharfie_content::{Observer, Outcome};
+use wharfie_content::{Observer, Outcome, Task};
 use wharfie_layer::compression::gzip_encoder;
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, DiffId, Digest, ImageId, Manifest, MediaType, Reference, Repository};
@@ -50,8 +50,7 @@ impl Engine {
         }
         let repository = push.reference.repository();
         let what = Subject::Push { repository: repository.canonical() };
-        let begun = TaskId::next();
-        observer.observe(Event::Began { task: begun, what });
+        let begun = Task::begin(observer, what);
         let store = self.reader()?;
         let mut pushed = Vec::new();
         for reference in tags_to_push(store, push)? {
@@ -62,7 +61,7 @@ impl Engine {
         for warning in self.remote().take_warnings() {
             observer.observe(Event::Warned(warning));
         }
-        observer.observe(Event::Ended { task: begun, outcome: Outcome::Done });
+        begun.end(Outcome::Done);
         Ok(pushed)
     }
 
@@ -274,20 +273,17 @@ struct Uploads<'a> {
 impl Uploads<'_> {
     /// Sends what the registry lacks. Layers are told of top first, as docker does, each distinct one once.
     fn layers(&self, layers: &[(DiffId, Descriptor)], jobs: usize) -> Result<()> {
-        let mut begun: Vec<(TaskId, &DiffId, &Descriptor)> = Vec::new();
+        let mut begun: Vec<(Task<'_>, &DiffId, &Descriptor)> = Vec::new();
         for (diff_id, blob) in layers.iter().rev() {
             if begun.iter().any(|(_, known, _)| *known == diff_id) || blob.is_elsewhere() {
                 continue;
             }
-            let id = TaskId::next();
             let what = Subject::Upload { diff_id: diff_id.clone(), size: Some(blob.size) };
-            self.observer.observe(Event::Began { task: id, what });
-            begun.push((id, diff_id, blob));
+            begun.push((Task::begin(self.observer, what), diff_id, blob));
         }
-        wharfie_content::copy::in_parallel(&begun, jobs, |_, &(id, diff_id, blob)| {
-            let result = self.layer(id, diff_id, blob);
-            let outcome = result.as_ref().map_or(Outcome::Failed, Clone::clone);
-            self.observer.observe(Event::Ended { task: id, outcome });
+        wharfie_content::copy::in_parallel(&begun, jobs, |_, (task, diff_id, blob)| {
+            let result = self.layer(task.id(), diff_id, blob);
+            task.end(result.as_ref().map_or(Outcome::Failed, Clone::clone));
             result
         })?;
         Ok(())

@@ -58,7 +58,7 @@ impl<'a> Tasks<'a> {
 
     pub(super) fn began(&mut self, what: Subject) -> TaskId {
         let task = TaskId::next();
-        self.0.observe(Event::Began { task, what });
+        self.0.observe(Event::Began { task, parent: None, what });
         task
     }
 

@@ -43,7 +43,7 @@ impl Observer for Json {
     fn observe(&self, event: Event) {
         let mut state = lock(&self.state);
         match event {
-            Event::Began { task, what } => {
+            Event::Began { task, what, .. } => {
                 state.tasks.insert(task, Task { what, written: None, verified: false });
                 state.began(task);
             }

@@ -41,7 +41,7 @@ impl Observer for Plain {
     fn observe(&self, event: Event) {
         let mut state = lock(&self.state);
         match event {
-            Event::Began { task, what } => state.begin(task, what),
+            Event::Began { task, what, .. } => state.begin(task, what),
             Event::Advanced { .. } => {}
             Event::Verified { task } => {
                 state.say(task, "Verifying Checksum");

@@ -63,7 +63,7 @@ impl Observer for Tty {
     fn observe(&self, event: Event) {
         let mut state = lock(&self.state);
         match event {
-            Event::Began { task, what } => {
+            Event::Began { task, what, .. } => {
                 let words = words::began(&what);
                 state.tasks.insert(task, Task { what, start: None, drawn: None, verified: false });
                 if let Some(words) = words {
