@@ -20,6 +20,7 @@ pub mod load;
 pub mod mount;
 pub mod names;
 pub mod networks;
+pub mod patterns;
 pub mod prune;
 pub mod pull;
 pub mod push;

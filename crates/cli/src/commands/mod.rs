@@ -117,6 +117,9 @@ pub(crate) fn template_failure(why: impl std::fmt::Display) -> Failure {
     Failure::new(format!("template parsing error: {why}"))
 }
 
+/// `--dry-run` of commands that remove something.
+pub(crate) const DRY_RUN: Flag = Flag::bool("dry-run", "Show what would be removed, and remove nothing");
+
 /// `--progress` of commands that work long.
 pub(crate) const PROGRESS: Flag =
     Flag::str("progress", "Set type of progress output (\"auto\", \"tty\", \"plain\", \"json\", \"quiet\")")

@@ -7,11 +7,12 @@ use wharfie_engine::container::monitor::Detach;
 use wharfie_engine::container::prune::PruneContainers;
 use wharfie_engine::container::remove::RemoveContainer;
 use wharfie_engine::filter::{Prunable, PruneFilters};
+use wharfie_engine::patterns::{Meant, Named, Which};
 
 use super::detach_keys::DetachKeys;
 use super::run::start_failure;
 use super::terminal::{self, Session};
-use crate::commands::Run;
+use crate::commands::{DRY_RUN, Run};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -110,6 +111,7 @@ command!(
     "Remove one or more containers",
     rm,
     &[
+        DRY_RUN,
         Flag::bool("force", "Force the removal of a running container (uses SIGKILL)").short('f'),
         Flag::bool("link", "Remove the specified link").short('l'),
         Flag::bool("volumes", "Remove anonymous volumes associated with the container").short('v'),
@@ -134,6 +136,7 @@ pub static PRUNE: Command<Run> = Command {
     usage: "[OPTIONS]",
     flags: &[
         Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
+        DRY_RUN,
         Flag::bool("force", "Do not prompt for confirmation").short('f'),
     ],
     examples: &[Example { text: "Remove what has ended", command: "container prune -f" }],
@@ -141,15 +144,17 @@ pub static PRUNE: Command<Run> = Command {
     ..Command::BASE
 };
 
-/// Does something to every container named, prints the names it worked for, and the failures after them.
+/// Does something to everything that is named, by itself or by a pattern, prints the names it worked for, and gives the
+/// failures.
 pub(crate) fn each(
     cx: &Context,
+    named: Named,
     matches: &Matches,
     work: impl Fn(&str) -> Result<Option<String>>,
 ) -> Result<Vec<Failure>> {
     let mut errors = Vec::new();
-    for name in matches.args() {
-        match work(name) {
+    for meant in cx.engine()?.expand(named, matches.args())? {
+        match meant.name.map_err(Failure::from).and_then(|name| work(&name)) {
             Ok(Some(line)) => cx.line(&line)?,
             Ok(None) => {}
             Err(why) => errors.push(why),
@@ -167,15 +172,16 @@ fn start(cx: &Context, matches: &Matches) -> Result {
         return start_attached(cx, matches);
     }
     let mut failed = Vec::new();
-    for name in matches.args() {
-        match cx.engine()?.start(name) {
-            Ok(warnings) => {
+    let engine = cx.engine()?;
+    for Meant { word, name } in engine.expand(Named::Containers(Which::Any), matches.args())? {
+        match name.and_then(|name| Ok((engine.start(&name)?, name))) {
+            Ok((warnings, name)) => {
                 warn_all(cx, &warnings);
-                cx.line(name)?;
+                cx.line(&name)?;
             }
             Err(why) => {
                 cx.warn(&Failure::from(why).message());
-                failed.push(name.as_str());
+                failed.push(word);
             }
         }
     }
@@ -214,14 +220,14 @@ fn stop_of(matches: &Matches, name: &str) -> Stop {
 }
 
 fn stop(cx: &Context, matches: &Matches) -> Result {
-    done(each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Running), matches, |name| {
         cx.engine()?.stop(&stop_of(matches, name))?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn restart(cx: &Context, matches: &Matches) -> Result {
-    done(each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Any), matches, |name| {
         warn_all(cx, &cx.engine()?.restart(&stop_of(matches, name))?);
         Ok(Some(name.to_owned()))
     })?)
@@ -229,28 +235,28 @@ fn restart(cx: &Context, matches: &Matches) -> Result {
 
 fn kill(cx: &Context, matches: &Matches) -> Result {
     let signal = matches.value("signal").unwrap_or("KILL");
-    done(each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Running), matches, |name| {
         cx.engine()?.kill(name, signal)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn pause(cx: &Context, matches: &Matches) -> Result {
-    done(each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Running), matches, |name| {
         cx.engine()?.pause(name)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn unpause(cx: &Context, matches: &Matches) -> Result {
-    done(each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Paused), matches, |name| {
         cx.engine()?.unpause(name)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn wait(cx: &Context, matches: &Matches) -> Result {
-    done(each(cx, matches, |name| Ok(Some(cx.engine()?.wait(name)?.to_string())))?)
+    done(each(cx, Named::Containers(Which::Running), matches, |name| Ok(Some(cx.engine()?.wait(name)?.to_string())))?)
 }
 
 fn rm(cx: &Context, matches: &Matches) -> Result {
@@ -260,9 +266,9 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
         let why = "Conflict, cannot remove the default link name of the container";
         return Err(Failure::daemon(why));
     }
-    let errors = each(cx, matches, |name| {
+    let errors = each(cx, Named::Containers(Which::Any), matches, |name| {
         let remove = RemoveContainer { container: name.to_owned(), force, volumes: matches.flag("volumes") };
-        match cx.engine()?.remove_container(&remove) {
+        match cx.engine_to_remove(matches)?.remove_container(&remove) {
             Ok(_) => Ok(Some(name.to_owned())),
             Err(why @ Error::Container(ContainerError::NoSuch(_))) if force => {
                 // Removing by force what is not there is a success, and worth a word all the same.
@@ -272,6 +278,7 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
             Err(why) => Err(why.into()),
         }
     })?;
+    cx.end_dry_run(matches);
     done(errors)
 }
 
@@ -291,12 +298,14 @@ pub(super) fn warn_all(cx: &Context, warnings: &[String]) {
 fn prune(cx: &Context, matches: &Matches) -> Result {
     let question = "WARNING! This will remove all stopped containers.\nAre you sure you want to continue?";
     let filters = prune_filters(cx, Prunable::ContainersOrNetworks, matches)?;
-    if !matches.flag("force") && !cx.confirm(question)? {
+    if !cx.may_remove(matches, question)? {
         return Ok(());
     }
-    let pruned = cx.engine()?.prune_containers(&PruneContainers { filters })?;
+    let pruned = cx.engine_to_remove(matches)?.prune_containers(&PruneContainers { filters })?;
     cx.print(&section(&pruned.ids))?;
-    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))
+    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))?;
+    cx.end_dry_run(matches);
+    Ok(())
 }
 
 /// The conditions of the command line and of docker's configuration file.

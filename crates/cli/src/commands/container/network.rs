@@ -7,7 +7,7 @@ use super::lifecycle::prune_filters;
 use super::network_change;
 use super::volume::label_text;
 use crate::commands::image::inspect::{FORMAT, print_found};
-use crate::commands::{FORMAT_HELP, Run, template_failure};
+use crate::commands::{DRY_RUN, FORMAT_HELP, Run, template_failure};
 use crate::context::{Context, moment};
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
@@ -60,6 +60,7 @@ static PRUNE: Command<Run> = Command {
     usage: "[OPTIONS]",
     flags: &[
         Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
+        DRY_RUN,
         Flag::bool("force", "Do not prompt for confirmation").short('f'),
     ],
     examples: &[Example { text: "Without being asked", command: "network prune -f" }],
@@ -116,11 +117,13 @@ fn prune(cx: &Context, matches: &Matches) -> Result {
     let question = "WARNING! This will remove all custom networks not used by at least one container.\nAre you sure you \
                     want to continue?";
     let filters = prune_filters(cx, Prunable::ContainersOrNetworks, matches)?;
-    if !matches.flag("force") && !cx.confirm(question)? {
+    if !cx.may_remove(matches, question)? {
         return Ok(());
     }
-    let gone = cx.engine()?.prune_networks(&PruneNetworks { filters })?;
-    cx.print(&section(&gone))
+    let gone = cx.engine_to_remove(matches)?.prune_networks(&PruneNetworks { filters })?;
+    cx.print(&section(&gone))?;
+    cx.end_dry_run(matches);
+    Ok(())
 }
 
 /// The list of what went; empty if nothing did.

@@ -10,6 +10,7 @@ use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use wharfie_engine::patterns::{Named, Which};
 
 /// `PROG update`.
 pub static COMMAND: Command<Run> = Command {
@@ -70,7 +71,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let restart = matches.value("restart").filter(|_| matches.is_set("restart"));
     let restart = restart.map(Restart::parse).transpose().map_err(Failure::new)?;
     let update = Update { resources: changed, restart };
-    done(each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Any), matches, |name| {
         cx.engine()?.update(name, &update)?;
         Ok(Some(name.to_owned()))
     })?)

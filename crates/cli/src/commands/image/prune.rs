@@ -4,7 +4,7 @@ use wharfie_engine::filter::{Command as FilterCommand, Filters};
 use wharfie_engine::prune::Prune;
 use wharfie_engine::remove::Removed;
 
-use crate::commands::Run;
+use crate::commands::{DRY_RUN, Run};
 use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Command, Example, Flag, Matches};
@@ -17,6 +17,7 @@ pub static COMMAND: Command<Run> = Command {
     flags: &[
         Flag::bool("all", "Remove all unused images, not just dangling ones").short('a'),
         Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
+        DRY_RUN,
         Flag::bool("force", "Do not prompt for confirmation").short('f'),
     ],
     examples: &[
@@ -31,15 +32,16 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let all = matches.flag("all");
     let what = if all { "all images without at least one container associated to them" } else { "all dangling images" };
     let filters = filters(cx, matches)?;
-    if !matches.flag("force") {
-        let undo = end_of_undo(cx, &filters)?;
-        if !cx.confirm(&format!("WARNING! This will remove {what}.\n{undo}Are you sure you want to continue?"))? {
-            return Ok(());
-        }
+    let undo = end_of_undo(cx, &filters)?;
+    let question = format!("WARNING! This will remove {what}.\n{undo}Are you sure you want to continue?");
+    if !cx.may_remove(matches, &question)? {
+        return Ok(());
     }
-    let pruned = cx.engine()?.prune(&Prune { all, filters })?;
+    let pruned = cx.engine_to_remove(matches)?.prune(&Prune { all, filters })?;
     cx.print(&section(&pruned.removed))?;
-    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))
+    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))?;
+    cx.end_dry_run(matches);
+    Ok(())
 }
 
 /// What the question adds where images could still be brought back; empty where there are none, or none are meant.

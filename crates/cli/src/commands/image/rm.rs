@@ -1,9 +1,10 @@
 //! `rmi`: removing images and names.
 
 use wharfie_engine::Error;
+use wharfie_engine::patterns::Named;
 use wharfie_engine::remove::{Remove, Removed};
 
-use crate::commands::Run;
+use crate::commands::{DRY_RUN, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -14,6 +15,7 @@ pub static COMMAND: Command<Run> = Command {
     usage: "[OPTIONS] IMAGE [IMAGE...]",
     arity: Arity::AtLeast(1),
     flags: &[
+        DRY_RUN,
         Flag::bool("force", "Force removal of the image").short('f'),
         Flag::bool("no-prune", "Do not delete untagged parents"),
         Flag::comma_list("platform", "Remove only the given platform variant; needs --force")
@@ -22,6 +24,7 @@ pub static COMMAND: Command<Run> = Command {
     examples: &[
         Example { text: "Remove a name, and the image with its last one", command: "rmi web:1" },
         Example { text: "Remove an image with all its names", command: "rmi -f 0e5574283393" },
+        Example { text: "See what a pattern means, and remove nothing", command: "rmi --dry-run 'team/*:old'" },
         Example { text: "Bring back what was removed by mistake", command: "image restore web:1" },
     ],
     complete: Complete::Images,
@@ -31,20 +34,25 @@ pub static COMMAND: Command<Run> = Command {
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let force = matches.flag("force");
-    let images = matches.args().to_vec();
     if !matches.values("platform").is_empty() {
         check_platforms(cx, matches, force)?;
     }
-    let remove = Remove { images, force, keep_parents: matches.flag("no-prune") };
     let mut errors = Vec::new();
     let mut only_missing = true;
-    for (removed, result) in cx.engine()?.remove(&remove)? {
-        cx.print(&lines(&removed))?;
-        if let Err(why) = result {
-            only_missing &= matches!(why, Error::NoSuchImage(_));
-            errors.push(why.into());
-        }
+    let mut failed = |why: Error| {
+        only_missing &= matches!(why, Error::NoSuchImage(_));
+        errors.push(why.into());
+    };
+    let mut images = Vec::new();
+    for meant in cx.engine()?.expand(Named::Images, matches.args())? {
+        meant.name.map_or_else(&mut failed, |name| images.push(name));
     }
+    let remove = Remove { images, force, keep_parents: matches.flag("no-prune") };
+    for (removed, result) in cx.engine_to_remove(matches)?.remove(&remove)? {
+        cx.print(&lines(&removed))?;
+        result.unwrap_or_else(&mut failed);
+    }
+    cx.end_dry_run(matches);
     if errors.is_empty() {
         return Ok(());
     }
