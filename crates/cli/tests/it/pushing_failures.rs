@@ -71,7 +71,7 @@ fn nothing_to_push() {
     );
     let outcome = host.run(&["push", "-a", "team/other"]);
     assert_eq!(
-        (outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()),
+        (outcome.code, outcome.stdout.as_str(), outcome.words_without_help().as_str()),
         (
             1,
             "The push refers to repository [docker.io/team/other]\n",
