@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use wharfie_engine::{Config, Engine};
 use wharfie_oci::Platform;
-use wharfie_remote::{DockerConfig, Keychain, Remote};
+use wharfie_remote::{DockerConfig, Download, Keychain, Remote};
 
 use crate::env;
 use crate::failure::{Failure, Result};
@@ -185,11 +185,9 @@ impl Context {
     ///
     /// # Errors
     /// When it cannot be had, in docker's words.
-    pub fn download(&self, url: &str) -> Result<Box<dyn io::Read + Send>> {
+    pub fn download(&self, url: &str) -> Result<Download> {
         let download = self.engine()?.remote().download(url);
-        let download = download
-            .map_err(|why| Failure::new(format!("{}{}", crate::compat::DAEMON, crate::compat::with_reasons(&why))))?;
-        Ok(download.reader)
+        download.map_err(|why| Failure::new(format!("{}{}", crate::compat::DAEMON, crate::compat::with_reasons(&why))))
     }
 
     /// What shows the progress of long work: on stdout, warnings on stderr.
@@ -302,6 +300,11 @@ impl Context {
     /// True if stdout is a terminal.
     pub fn is_out_terminal(&self) -> bool {
         io::stdout().is_terminal()
+    }
+
+    /// True if stderr is a terminal.
+    pub fn is_err_terminal(&self) -> bool {
+        io::stderr().is_terminal()
     }
 
     /// True if stdin is a terminal.

@@ -19,7 +19,7 @@ pub mod version;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Entry, Flag, Matches};
-use crate::render::progress::Style;
+use crate::render::progress::{Progress, Style};
 
 /// What a command of the tree calls.
 pub type Run = fn(&Context, &Matches) -> Result;
@@ -122,16 +122,25 @@ pub(crate) const PROGRESS: Flag =
     Flag::str("progress", "Set type of progress output (\"auto\", \"tty\", \"plain\", \"json\", \"quiet\")")
         .default("auto");
 
-/// The progress asked for; on a terminal it moves, else it is plain lines.
-pub(crate) fn style(cx: &Context, matches: &Matches, quiet: bool) -> Result<Style> {
+/// The progress asked for; it moves if it goes to a terminal, else it is plain lines.
+pub(crate) fn style(matches: &Matches, is_terminal: bool, quiet: bool) -> Result<Style> {
     match matches.value("progress").unwrap_or_default() {
         "json" => Ok(Style::Json),
         _ if quiet => Ok(Style::Quiet),
         "tty" => Ok(Style::Tty),
         "plain" => Ok(Style::Plain),
         "quiet" => Ok(Style::Quiet),
-        "auto" | "" if cx.is_out_terminal() => Ok(Style::Tty),
+        "auto" | "" if is_terminal => Ok(Style::Tty),
         "auto" | "" => Ok(Style::Plain),
         other => Err(Failure::new(format!("invalid progress mode {other:?}: must be auto, tty, plain, json or quiet"))),
     }
+}
+
+/// Prints what a command came to. Among events it is one.
+pub(crate) fn print_result(cx: &Context, progress: &dyn Progress, style: Style, text: &str) -> Result {
+    if style == Style::Json {
+        progress.line(text);
+        return Ok(());
+    }
+    cx.line(text)
 }

@@ -76,7 +76,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if matches.flag("append") && tags.is_empty() {
         return Err(Failure::new("ERROR: can't append with no tags specified, please set --tag"));
     }
-    let style = style(cx, matches, false)?;
+    let style = style(matches, cx.is_err_terminal(), false)?;
     let sources = sources(cx, matches, &tags)?;
     let (combined, members) = combine(matches, &sources)?;
     if is_dry {

@@ -1,11 +1,12 @@
 //! `import`: a root file system's tar becomes an image.
 
+use std::fs::Metadata;
 use std::io::Read;
 use std::path::Path;
 
 use wharfie_engine::import::Import;
 
-use crate::commands::{PROGRESS, Run, style};
+use crate::commands::{PROGRESS, Run, print_result, style};
 use crate::context::{Context, open};
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -32,9 +33,9 @@ pub static COMMAND: Command<Run> = Command {
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let from = matches.args()[0].clone();
-    let is_url = from.starts_with("http://") || from.starts_with("https://");
-    let import = Import {
-        from: if is_url { from.clone() } else { "-".to_owned() },
+    let mut import = Import {
+        from: from.clone(),
+        size: None,
         reference: matches.arg(1).map(str::to_owned),
         changes: matches.values("change").to_vec(),
         message: matches.is_set("message").then(|| matches.value("message").unwrap_or_default().to_owned()),
@@ -42,15 +43,22 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     };
     let engine = cx.engine()?;
     engine.import_target(&import)?;
-    let progress = cx.progress(style(cx, matches, false)?);
+    let style = style(matches, cx.is_out_terminal(), false)?;
+    let progress = cx.progress(style);
     let mut source: Box<dyn Read + Send> = match from.as_str() {
         "-" => Box::new(std::io::stdin()),
-        url if is_url => {
+        url if import.is_from_url() => {
             progress.line(&format!("Downloading from {url}"));
-            cx.download(url)?
+            let download = cx.download(url)?;
+            import.size = download.size;
+            download.reader
         }
-        path => Box::new(open(Path::new(path))?),
+        path => {
+            let file = open(Path::new(path))?;
+            import.size = file.metadata().ok().filter(Metadata::is_file).map(|found| found.len());
+            Box::new(file)
+        }
     };
     let id = engine.import(&import, &mut source, &*progress);
-    cx.line(id?.as_str())
+    print_result(cx, &*progress, style, id?.as_str())
 }

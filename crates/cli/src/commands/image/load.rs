@@ -6,7 +6,7 @@ use std::path::Path;
 use wharfie_engine::load::Load;
 
 use super::platform_filter;
-use crate::commands::{PROGRESS, Run, style};
+use crate::commands::{PROGRESS, Run, print_result, style};
 use crate::context::{Context, open};
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Example, Flag, Matches};
@@ -38,14 +38,15 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
         None => Box::new(std::io::stdin()),
     };
-    let progress = cx.progress(style(cx, matches, matches.flag("quiet"))?);
+    let style = style(matches, cx.is_out_terminal(), matches.flag("quiet"))?;
+    let progress = cx.progress(style);
     let loaded = cx.engine()?.load(&Load { platform }, &mut source, &*progress);
     for image in loaded? {
         for reference in &image.references {
-            cx.line(&format!("Loaded image: {}", reference.familiar()))?;
+            print_result(cx, &*progress, style, &format!("Loaded image: {}", reference.familiar()))?;
         }
         if image.references.is_empty() {
-            cx.line(&format!("Loaded image ID: {}", image.id))?;
+            print_result(cx, &*progress, style, &format!("Loaded image ID: {}", image.id))?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use wharfie_engine::push::Push;
 use wharfie_oci::Reference;
 
-use crate::commands::{PROGRESS, Run, style};
+use crate::commands::{PROGRESS, Run, print_result, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -42,7 +42,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let platform = text.parse()?;
         cx.engine()?.inspect(&reference.clone().or_latest().familiar(), Some(&platform))?;
     }
-    let progress = cx.progress(style(cx, matches, quiet)?);
+    let style = style(matches, cx.is_out_terminal(), quiet)?;
+    let progress = cx.progress(style);
     if reference.is_name_only() && !all_tags && !quiet {
         progress.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG));
     }
@@ -55,5 +56,5 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
         why => why.into(),
     })?;
-    if quiet { cx.line(&reference.canonical()) } else { Ok(()) }
+    if quiet { print_result(cx, &*progress, style, &reference.canonical()) } else { Ok(()) }
 }

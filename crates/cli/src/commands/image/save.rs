@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use wharfie_engine::save::{Output, Save};
 
 use super::platform_filter;
-use crate::commands::Run;
+use crate::commands::{PROGRESS, Run, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -18,6 +18,7 @@ pub static COMMAND: Command<Run> = Command {
     flags: &[
         Flag::str("output", "Write to a file, instead of STDOUT").short('o'),
         Flag::comma_list("platform", "Save only the given platform").value_name("os[/arch[/variant]]"),
+        PROGRESS,
     ],
     examples: &[
         Example { text: "Save two images into one archive", command: "save -o images.tar web:1 db:1" },
@@ -30,15 +31,15 @@ pub static COMMAND: Command<Run> = Command {
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let save = Save { images: matches.args().to_vec(), platform: platform_filter(matches)? };
-    let output = match matches.value("output") {
-        Some(path) => Output::Path(path.into()),
-        None if cx.is_out_terminal() => {
-            return Err(Failure::new("cowardly refusing to save to a terminal. Use the -o flag or redirect"));
-        }
-        None => {
-            let stdout = std::io::stdout().as_fd().try_clone_to_owned().map_err(|why| Failure::output(&why))?;
-            return cx.engine()?.save(&save, Output::Open(stdout.into())).map_err(Failure::while_printing);
-        }
-    };
-    Ok(cx.engine()?.save(&save, output)?)
+    if let Some(path) = matches.value("output") {
+        let progress = cx.progress(style(matches, cx.is_out_terminal(), false)?);
+        return Ok(cx.engine()?.save(&save, Output::Path(path.into()), &*progress)?);
+    }
+    if cx.is_out_terminal() {
+        return Err(Failure::new("cowardly refusing to save to a terminal. Use the -o flag or redirect"));
+    }
+    // What goes to stdout is the archive.
+    let progress = cx.progress_on_stderr(style(matches, cx.is_err_terminal(), false)?);
+    let stdout = std::io::stdout().as_fd().try_clone_to_owned().map_err(|why| Failure::output(&why))?;
+    cx.engine()?.save(&save, Output::Open(stdout.into()), &*progress).map_err(Failure::while_printing)
 }
