@@ -221,7 +221,7 @@ impl Context {
 
     /// The same, for rendering.
     pub fn jiff_now(&self) -> Timestamp {
-        moment(self.now)
+        self.now.into()
     }
 
     /// The user's time zone.
@@ -235,10 +235,7 @@ impl Context {
     /// Docker's text, if it is neither.
     pub fn parse_moment(&self, text: &str) -> Result<wharfie_oci::Timestamp, String> {
         let parsed = crate::render::time::parse_moment(text, self.jiff_now(), self.zone());
-        let parsed = parsed.map_err(|why| why.to_string())?;
-        let nanos = u32::try_from(parsed.as_nanosecond().rem_euclid(1_000_000_000)).unwrap_or_default();
-        let seconds = i64::try_from(parsed.as_nanosecond().div_euclid(1_000_000_000)).unwrap_or_default();
-        Ok(wharfie_oci::Timestamp { seconds, nanos })
+        parsed.map(Into::into).map_err(|why| why.to_string())
     }
 
     /// The platform asked for by flag, else by `DOCKER_DEFAULT_PLATFORM`.
@@ -311,16 +308,6 @@ impl Context {
     pub fn is_in_terminal(&self) -> bool {
         io::stdin().is_terminal()
     }
-}
-
-/// A moment as rendering wants it; moments beyond its range are moved to the range's end.
-pub fn moment(timestamp: wharfie_oci::Timestamp) -> Timestamp {
-    let nanos = i32::try_from(timestamp.nanos).unwrap_or_default();
-    Timestamp::new(timestamp.seconds, nanos).unwrap_or(if timestamp.seconds < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    })
 }
 
 /// A file of the user's, opened with docker's error text.

@@ -6,7 +6,7 @@ use wharfie_oci::Timestamp;
 use wharfie_store::containers::{ContainerState, Health, Status};
 
 use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::context::{Context, moment};
+use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Command, Example, Flag, Matches};
 use crate::render::format::{ListFormat, ListKind, render_rows};
@@ -127,8 +127,8 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
             Field::new("ID", if is_full { row.id.as_str() } else { &row.id[..12] }),
             Field::new("Image", image.as_str()),
             Field::new("Command", quote(&command)),
-            Field::new("CreatedAt", time::local(moment(Timestamp { nanos: 0, ..row.created }), cx.zone())),
-            Field::new("RunningFor", age::ago(moment(row.created), cx.jiff_now())),
+            Field::new("CreatedAt", time::local(Timestamp { nanos: 0, ..row.created }.into(), cx.zone())),
+            Field::new("RunningFor", age::ago(row.created.into(), cx.jiff_now())),
             Field::new("Ports", ports(container)),
             Field::new("State", status_word(row.state.status)),
             Field::new("Status", status(cx, &row.state)),
@@ -147,7 +147,7 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
 /// `Up 3 seconds`, `Exited (137) 2 minutes ago`.
 pub(crate) fn status(cx: &Context, state: &ContainerState) -> String {
     let since =
-        |nanos: Option<i64>| age::between(moment(Timestamp::from_nanos(nanos.unwrap_or_default())), cx.jiff_now());
+        |nanos: Option<i64>| age::between(Timestamp::from_nanos(nanos.unwrap_or_default()).into(), cx.jiff_now());
     match state.status {
         Status::Created => "Created".to_owned(),
         Status::Running if state.health != Health::Unchecked => {

@@ -8,7 +8,7 @@ use super::network_change;
 use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::commands::{FORMAT_HELP, Run, template_failure};
 use crate::compat;
-use crate::context::{Context, moment};
+use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
 use crate::render::format::{ListFormat, render_rows};
@@ -95,7 +95,7 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
                 Field::new("Internal", network.is_internal.to_string()),
                 Field::new("Labels", labels.join(",")),
                 Field::label(network.labels.clone()),
-                Field::new("CreatedAt", moment(network.created())),
+                Field::new("CreatedAt", jiff::Timestamp::from(network.created())),
             ],
         ));
     }

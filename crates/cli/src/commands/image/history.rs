@@ -4,7 +4,7 @@ use wharfie_engine::inspect::Step;
 use wharfie_oci::Timestamp;
 
 use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::context::{Context, moment};
+use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
 use crate::render::format::{ListFormat, ListKind, render_rows};
@@ -80,7 +80,7 @@ fn cells(cx: &Context, step: &Step, human: bool, is_full: bool) -> [String; 6] {
         None => "<missing>".to_owned(),
     };
     let created: Option<Timestamp> = step.created.as_deref().and_then(|text| text.parse().ok());
-    let at = created.map_or_else(String::new, |created| time::rfc3339(moment(Timestamp { nanos: 0, ..created })));
+    let at = created.map_or_else(String::new, |created| time::rfc3339(Timestamp { nanos: 0, ..created }.into()));
     let since = match created {
         Some(created) if !human || created.seconds <= NOT_BEFORE => {
             if human {
@@ -89,7 +89,7 @@ fn cells(cx: &Context, step: &Step, human: bool, is_full: bool) -> [String; 6] {
                 at.clone()
             }
         }
-        Some(created) => age::ago(moment(created), cx.jiff_now()),
+        Some(created) => age::ago(created.into(), cx.jiff_now()),
         None => String::new(),
     };
     let by = step.created_by.replace('\t', " ");

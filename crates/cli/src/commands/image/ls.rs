@@ -9,7 +9,7 @@ use wharfie_oci::{Digest, Reference, Repository, Timestamp};
 use wharfie_store::ImageRow;
 
 use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::context::{Context, moment};
+use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
 use crate::render::format::{ListFormat, ListKind, render_rows};
@@ -178,7 +178,7 @@ fn by_repository(references: &[Reference]) -> Vec<(&Repository, Suffixes<'_>)> {
 /// How long ago an image was made; empty if it does not say.
 pub(crate) fn created_since(cx: &Context, image: &ImageRow) -> String {
     match image.created {
-        Some(seconds) => age::ago(moment(Timestamp { seconds, nanos: 0 }), cx.jiff_now()),
+        Some(seconds) => age::ago(Timestamp { seconds, nanos: 0 }.into(), cx.jiff_now()),
         None => String::new(),
     }
 }
@@ -186,7 +186,7 @@ pub(crate) fn created_since(cx: &Context, image: &ImageRow) -> String {
 /// When an image was made, in the user's zone.
 pub(crate) fn created_at(cx: &Context, image: &ImageRow) -> String {
     let seconds = image.created.unwrap_or(Timestamp::ZERO.seconds);
-    time::local(moment(Timestamp { seconds, nanos: 0 }), cx.zone())
+    time::local(Timestamp { seconds, nanos: 0 }.into(), cx.zone())
 }
 
 fn shown_id(image: &ImageRow, is_full: bool) -> &str {

@@ -7,7 +7,7 @@ use crate::commands::container::ls::{self, status};
 use crate::commands::container::volume::label_text;
 use crate::commands::image::ls::{NONE, created_at, created_since, rows};
 use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::context::{Context, moment};
+use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Command, Example, Flag, Matches};
 use crate::render::format::{ListFormat, ListKind, render_rows};
@@ -214,7 +214,7 @@ fn container_rows(cx: &Context) -> Result<String> {
             quote(&ellipsis::fit(&container.settings.command().join(" "), 20)),
             volumes.to_string(),
             size::short(engine.container_sizes(row)?.0),
-            age::ago(moment(row.created), cx.jiff_now()),
+            age::ago(row.created.into(), cx.jiff_now()),
             status(cx, &row.state),
             row.name.clone(),
         ]);

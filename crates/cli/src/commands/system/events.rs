@@ -8,7 +8,7 @@ use wharfie_store::journal::JournalEntry;
 
 use crate::commands::{Run, template_failure};
 use crate::compat;
-use crate::context::{Context, moment};
+use crate::context::Context;
 use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Example, Flag, Matches};
@@ -88,6 +88,6 @@ fn line(cx: &Context, format: &ListFormat, entry: &JournalEntry) -> Result<Strin
     }
     let note = &entry.note;
     let attributes: Vec<String> = note.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let at = time::rfc3339_local(moment(Timestamp::from_nanos(entry.time)), cx.zone());
+    let at = time::rfc3339_local(Timestamp::from_nanos(entry.time).into(), cx.zone());
     Ok(format!("{at} {} {} {} ({})", note.kind.as_str(), note.action, note.object, attributes.join(", ")))
 }
