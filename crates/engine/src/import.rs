@@ -72,7 +72,7 @@ impl Engine {
         let what = Subject::Import { from: import.from.clone() };
         let layer = task(observer, what, |task| -> Result<_> {
             let mut first = [0];
-            let n = read_some(source, &mut first).map_err(wharfie_store::Error::Source)?;
+            let n = wharfie_layer::fill(source, &mut first).map_err(wharfie_store::Error::Source)?;
             let mut empty = EMPTY_TAR;
             let mut whole = io::Cursor::new(&first[..n]).chain(source);
             let source: &mut (dyn Read + Send) = if n == 0 { &mut empty } else { &mut whole };
@@ -106,14 +106,5 @@ impl Engine {
         let event = crate::events::of_image(&image.id, "import", image.id.as_str());
         lease.store().noting(vec![event], |_| lease.record(&image, target.as_slice()))?;
         Ok(id)
-    }
-}
-
-fn read_some(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match source.read(buffer) {
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! `builder prune`: no build leaves a cache here, so there is never anything to remove.
 
+use wharfie_oci::size::{self, Units};
+
 use super::Run;
 use crate::context::Context;
 use crate::failure::Result;
@@ -33,7 +35,7 @@ fn filter(text: &str) -> std::result::Result<(), String> {
 }
 
 fn bytes(text: &str) -> std::result::Result<(), String> {
-    super::container::limits::bytes(text).map(|_| ()).ok_or_else(|| format!("invalid size: '{text}'"))
+    size::parse(text, Units::Binary).map(|_| ()).ok_or_else(|| format!("invalid size: '{text}'"))
 }
 
 fn prune(cx: &Context, matches: &Matches) -> Result {

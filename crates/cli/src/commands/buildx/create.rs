@@ -7,6 +7,7 @@ use wharfie_content::event::{Subject, task};
 use wharfie_content::{Observer, Outcome};
 use wharfie_engine::Engine;
 use wharfie_engine::copy::Copy;
+use wharfie_oci::json::indented;
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, MediaType, Platform, Reference, Repository};
 use wharfie_remote::FetchedManifest;
@@ -92,7 +93,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         "containerimage.descriptor": Descriptor::of(combined.media_type.clone(), &combined.bytes),
         "image.name": names.join(","),
     });
-    let text = crate::render::json::reindent(&metadata.to_string(), "  ");
+    let text = indented(&metadata.to_string(), "  ");
     std::fs::write(path, text)
         .map_err(|why| Failure::new(format!("ERROR: cannot write {path}: {}", crate::context::reason(&why))))
 }
@@ -208,8 +209,9 @@ fn document(media_type: &MediaType, members: &[Member], notes: &BTreeMap<String,
         annotations: &'a BTreeMap<String, String>,
     }
     let manifests = members.iter().map(|member| &member.descriptor).collect();
-    serde_json::to_vec_pretty(&Index { media_type, schema_version: 2, manifests, annotations: notes })
-        .map_err(|why| Failure::new(format!("ERROR: cannot write the list: {why}")))
+    let text = serde_json::to_string(&Index { media_type, schema_version: 2, manifests, annotations: notes });
+    let text = text.map_err(|why| Failure::new(format!("ERROR: cannot write the list: {why}")))?;
+    Ok(indented(&text, "  ").into_bytes())
 }
 
 /// Children before the list, and the name last.

@@ -9,6 +9,7 @@ use wharfie_engine::container::volumes::VolumeDetails;
 use wharfie_engine::container::words::{self, BadWord, Namespace, NetworkMode, PortBinding, SecurityOption, Sysctl};
 use wharfie_oci::config::Healthcheck;
 use wharfie_oci::duration;
+use wharfie_oci::size::{self, Units};
 
 use super::variables::{environment, labels};
 use super::{limits, mount_flag, mounts};
@@ -93,7 +94,7 @@ fn settings(cx: &Context, matches: &Matches) -> Result<Settings> {
         devices: all(matches.values("device")).map_err(refused)?,
         sysctls: sysctls.into_iter().map(|sysctl| (sysctl.name, sysctl.value)).collect(),
         shm_size: match matches.value("shm-size") {
-            Some(size) => limits::bytes(size).ok_or_else(|| invalid(format!("invalid size: '{size}'")))?,
+            Some(size) => size::parse(size, Units::Binary).ok_or_else(|| invalid(format!("invalid size: '{size}'")))?,
             None => 0,
         },
         pid_mode: Namespace::pid(text("pid")).map_err(refused)?,

@@ -5,6 +5,7 @@ mod edit;
 mod list;
 
 use wharfie_engine::Engine;
+use wharfie_oci::json::indented;
 use wharfie_oci::manifest::{AnyManifest, MAX_MANIFEST_BYTES};
 use wharfie_oci::{Descriptor, Platform, Reference};
 use wharfie_remote::{FetchedManifest, RepositoryClient};
@@ -15,7 +16,6 @@ use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Entry, Example, Flag, Matches};
-use crate::render::json;
 
 /// `PROG manifest`.
 pub static COMMAND: Command<Run> = Command {
@@ -54,7 +54,7 @@ fn inspect(cx: &Context, matches: &Matches) -> Result {
         let (list, member) = (named(list)?, named(member)?);
         let draft = drafts.member(&list, &member)?.ok_or_else(|| edit::unknown(&member))?;
         let text = if is_verbose { draft.to_json()? } else { String::from_utf8_lossy(&draft.bytes).into_owned() };
-        return cx.line(&json::reindent(&text, "\t"));
+        return cx.line(&indented(&text, "\t"));
     }
     let reference = named(&matches.args()[0])?;
     if let Some(members) = drafts.list(&reference)? {
@@ -73,7 +73,7 @@ fn inspect(cx: &Context, matches: &Matches) -> Result {
         AnyManifest::Manifest(_) => {
             let platform = platform(&client, &fetched)?;
             let entry = draft(reference.canonical(), fetched, platform).to_json()?;
-            cx.line(&json::reindent(&entry, "\t"))
+            cx.line(&indented(&entry, "\t"))
         }
         AnyManifest::Index(index) => {
             let mut members = Vec::with_capacity(index.manifests.len());
@@ -115,7 +115,7 @@ fn draft(reference: String, fetched: FetchedManifest, platform: Option<Platform>
 
 fn print_members(cx: &Context, members: &[Draft]) -> Result {
     let entries = members.iter().map(Draft::to_json).collect::<Result<Vec<_>>>()?;
-    cx.line(&json::reindent(&format!("[{}]", entries.join(",")), "\t"))
+    cx.line(&indented(&format!("[{}]", entries.join(",")), "\t"))
 }
 
 /// A list as the registry has it, re-indented if it came on one line; a manifest with tabs.
@@ -123,8 +123,8 @@ fn print(cx: &Context, fetched: &FetchedManifest) -> Result {
     let text = String::from_utf8_lossy(&fetched.bytes);
     match &fetched.content {
         AnyManifest::Index(_) if text.contains('\n') => cx.line(text.trim_end()),
-        AnyManifest::Index(_) => cx.line(&json::reindent(&text, "   ")),
-        AnyManifest::Manifest(_) => cx.line(&json::reindent(&text, "\t")),
+        AnyManifest::Index(_) => cx.line(&indented(&text, "   ")),
+        AnyManifest::Manifest(_) => cx.line(&indented(&text, "\t")),
     }
 }
 
