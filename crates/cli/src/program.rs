@@ -1,7 +1,7 @@
 //! From the process's arguments to its exit code.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -38,6 +38,15 @@ fn check_log_level(context: &Context) -> Result {
     }
 }
 
+/// Where help is broken: one column before the terminal's end, as docker does. In a pipe each flag has a line for itself.
+fn columns() -> usize {
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return 0;
+    }
+    rustix::termios::tcgetwinsize(stdout).map_or(0, |size| usize::from(size.ws_col).saturating_sub(1))
+}
+
 fn words(args: Vec<OsString>) -> Result<(String, Vec<String>)> {
     let mut args = args.into_iter();
     let called = args.next().unwrap_or_default();
@@ -48,8 +57,8 @@ fn words(args: Vec<OsString>) -> Result<(String, Vec<String>)> {
 }
 
 fn start(program: String, words: &[String]) -> Result {
-    let parsed =
-        flags::parse(&commands::ROOT, &program, words).map_err(|why| Failure { text: why.text, code: why.code })?;
+    let parsed = flags::parse(&commands::ROOT, &program, words, columns())
+        .map_err(|why| Failure { text: why.text, code: why.code })?;
     match parsed {
         Parsed::Run(invocation) => {
             let context = Context::new(program, invocation.path, invocation.globals)?;

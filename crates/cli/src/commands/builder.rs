@@ -5,7 +5,7 @@ use wharfie_oci::size::{self, Units};
 use super::Run;
 use crate::context::Context;
 use crate::failure::Result;
-use crate::flags::{Command, Entry, Example, Flag, Matches};
+use crate::flags::{Command, Complete, Entry, Example, Flag, Matches};
 
 /// `PROG builder`.
 pub static COMMAND: Command<Run> =
@@ -16,7 +16,10 @@ static PRUNE: Command<Run> = Command {
     usage: "[OPTIONS]",
     flags: &[
         Flag::bool("all", "Remove all unused build cache, not just dangling ones").short('a'),
-        Flag::filter("filter", "Provide filter values (e.g. \"until=24h\")").value_name("filter").check(filter),
+        Flag::filter("filter", "Provide filter values (e.g. \"until=24h\")")
+            .complete(Complete::Nothing)
+            .value_name("filter")
+            .check(filter),
         Flag::bool("force", "Do not prompt for confirmation").short('f'),
         Flag::str("keep-storage", "Amount of disk space to keep for cache").value_name("bytes").check(bytes),
     ],

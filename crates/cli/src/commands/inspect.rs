@@ -4,6 +4,7 @@ use wharfie_engine::Error;
 
 use super::image::inspect::{FORMAT, print_found};
 use super::{Run, container};
+use crate::commands::choices;
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -18,7 +19,7 @@ pub static COMMAND: Command<Run> = Command {
     flags: &[
         FORMAT,
         Flag::bool("size", "Display total file sizes if the type is container").short('s'),
-        Flag::str("type", "Only inspect objects of the given type"),
+        Flag::str("type", "Only inspect objects of the given type").complete(choices::TYPES),
     ],
     examples: &[
         Example { text: "Everything about an image", command: "inspect web:1" },

@@ -2,6 +2,7 @@
 
 pub mod builder;
 pub mod buildx;
+mod choices;
 pub mod completion;
 pub mod container;
 pub mod image;
@@ -37,6 +38,7 @@ pub static ROOT: Command<Run> = Command {
         Flag::list("host", "Socket of the daemon: only of this machine, which has none").short('H').hidden(),
         Flag::list("insecure-registry", "Registry that may be reached without proven encryption"),
         Flag::str("log-level", "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")")
+            .complete(choices::LOG_LEVELS)
             .short('l')
             .default("info"),
         Flag::list("registry-mirror", "Registry to ask before Docker Hub"),
@@ -120,6 +122,7 @@ pub(crate) fn template_failure(why: impl std::fmt::Display) -> Failure {
 /// `--progress` of commands that work long.
 pub(crate) const PROGRESS: Flag =
     Flag::str("progress", "Set type of progress output (\"auto\", \"tty\", \"plain\", \"json\", \"quiet\")")
+        .complete(choices::PROGRESS)
         .default("auto");
 
 /// The progress asked for; it moves if it goes to a terminal, else it is plain lines.

@@ -2,11 +2,11 @@
 
 use wharfie_remote::SearchResult;
 
-use crate::commands::{Run, template_failure};
+use crate::commands::{Run, choices, template_failure};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::value::{Field, Value};
@@ -18,8 +18,11 @@ pub static COMMAND: Command<Run> = Command {
     usage: "[OPTIONS] TERM",
     arity: Arity::Exact(1),
     flags: &[
-        Flag::filter("filter", "Filter output based on conditions provided").short('f').value_name("filter"),
-        Flag::str("format", "Pretty-print search using a Go template"),
+        Flag::filter("filter", "Filter output based on conditions provided")
+            .complete(Complete::Nothing)
+            .short('f')
+            .value_name("filter"),
+        Flag::str("format", "Pretty-print search using a Go template").complete(choices::FORMATS),
         Flag::int("limit", "Max number of search results"),
         Flag::bool("no-trunc", "Don't truncate output"),
     ],

@@ -11,6 +11,7 @@ mod manpage;
 mod matches;
 mod parse;
 mod resolve;
+mod wrap;
 
 pub use command::{Arity, Check, Command, Complete, Entry, Example, Flag, Kind};
 pub use completion::{Shell, completion};

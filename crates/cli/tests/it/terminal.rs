@@ -269,3 +269,13 @@ fn what_images_bring_is_raw_in_a_pipe_and_safe_on_a_terminal() {
     let shown = on_a_terminal(&host, 80, &["inspect", "-f", "'{{.Config.Labels.l}}'", "web:1"]);
     assert_eq!(shown, "\u{fffd}]0;title\u{fffd}\r\n");
 }
+
+#[test]
+fn help_fits_the_terminal_and_stays_whole_in_a_pipe() {
+    let host = host();
+    let shown = on_a_terminal(&host, 80, &["run", "--help"]);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{shown}");
+    let piped = host.run(&["run", "--help"]).succeeds();
+    assert!(piped.lines().count() < lines.len(), "{piped}");
+}

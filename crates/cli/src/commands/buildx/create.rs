@@ -14,7 +14,7 @@ use wharfie_remote::FetchedManifest;
 
 use super::ask;
 use crate::commands::manifest::{named, platform};
-use crate::commands::{PROGRESS, Run, style};
+use crate::commands::{PROGRESS, Run, choices, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Example, Flag, Matches};
@@ -30,7 +30,7 @@ pub(super) static COMMAND: Command<Run> = Command {
         Flag::bool("dry-run", "Show final image instead of pushing"),
         Flag::list("file", "Read source descriptor from file").short('f'),
         Flag::str("metadata-file", "Write create result metadata to a file"),
-        Flag::comma_list("platform", "Filter specified platforms of target image").short('p'),
+        Flag::comma_list("platform", "Filter specified platforms of target image").complete(choices::PLATFORMS).short('p'),
         Flag::bool("prefer-index", "When only a single source is specified, prefer outputting an image index or manifest list instead of performing a carbon copy").default("true"),
         PROGRESS,
         Flag::list("tag", "Set reference for new image").short('t'),

@@ -6,7 +6,7 @@ use wharfie_remote::{FetchedManifest, RepositoryClient};
 
 use super::{ask, attest};
 use crate::commands::manifest::{document, named};
-use crate::commands::{Run, template_failure};
+use crate::commands::{Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Example, Flag, Matches};
@@ -19,7 +19,7 @@ pub(super) static COMMAND: Command<Run> = Command {
     usage: "[OPTIONS] NAME",
     arity: Arity::Exact(1),
     flags: &[
-        Flag::str("format", "Format the output using the given Go template"),
+        Flag::str("format", "Format the output using the given Go template").complete(choices::FORMATS),
         Flag::bool("raw", "Show original, unformatted JSON manifest"),
     ],
     examples: &[

@@ -8,7 +8,7 @@ use wharfie_store::containers::{ContainerRow, Status};
 use super::detach_keys::DetachKeys;
 use super::run::{report_failure, started};
 use super::terminal::{self, Session};
-use crate::commands::Run;
+use crate::commands::{Run, choices};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -51,7 +51,7 @@ command!(
     "Stop one or more running containers",
     stop,
     &[
-        Flag::str("signal", "Signal to send to the container").short('s'),
+        Flag::str("signal", "Signal to send to the container").complete(choices::SIGNALS).short('s'),
         Flag::int("timeout", "Seconds to wait before killing the container").short('t'),
         Flag::int("time", "Seconds to wait before killing the container").hidden().alias_of("timeout"),
     ],
@@ -63,7 +63,7 @@ command!(
     "Restart one or more containers",
     restart,
     &[
-        Flag::str("signal", "Signal to send to the container").short('s'),
+        Flag::str("signal", "Signal to send to the container").complete(choices::SIGNALS).short('s'),
         Flag::int("timeout", "Seconds to wait before killing the container").short('t'),
         Flag::int("time", "Seconds to wait before killing the container").hidden().alias_of("timeout"),
     ],
@@ -74,7 +74,7 @@ command!(
     KILL,
     "Kill one or more running containers",
     kill,
-    &[Flag::str("signal", "Signal to send to the container").short('s').default("KILL")],
+    &[Flag::str("signal", "Signal to send to the container").complete(choices::SIGNALS).short('s').default("KILL")],
     "kill -s HUP web"
 );
 command!(
@@ -130,7 +130,9 @@ pub static PRUNE: Command<Run> = Command {
     about: "Remove all stopped containers",
     usage: "[OPTIONS]",
     flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
+        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+            .complete(Complete::Nothing)
+            .value_name("filter"),
         Flag::bool("force", "Do not prompt for confirmation").short('f'),
     ],
     examples: &[Example { text: "Remove what has ended", command: "container prune -f" }],

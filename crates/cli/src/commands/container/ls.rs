@@ -5,10 +5,10 @@ use wharfie_engine::container::network::open_ports;
 use wharfie_oci::Timestamp;
 use wharfie_store::containers::{ContainerState, Health, Status};
 
-use crate::commands::{FORMAT_HELP, Run, template_failure};
+use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
-use crate::flags::{Command, Example, Flag, Matches};
+use crate::flags::{Command, Complete, Example, Flag, Matches};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::quote::quote;
 use crate::render::value::{Field, Value};
@@ -20,8 +20,11 @@ pub static COMMAND: Command<Run> = Command {
     usage: "[OPTIONS]",
     flags: &[
         Flag::bool("all", "Show all containers (default shows just running)").short('a'),
-        Flag::filter("filter", "Filter output based on conditions provided").short('f').value_name("filter"),
-        Flag::str("format", FORMAT_HELP),
+        Flag::filter("filter", "Filter output based on conditions provided")
+            .complete(Complete::Nothing)
+            .short('f')
+            .value_name("filter"),
+        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
         Flag::int("last", "Show n last created containers (includes all states)").short('n').default("-1"),
         Flag::bool("latest", "Show the latest created container (includes all states)").short('l'),
         Flag::bool("no-trunc", "Don't truncate output"),

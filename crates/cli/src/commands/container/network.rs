@@ -6,7 +6,7 @@ use wharfie_engine::networks::Network;
 
 use super::network_change;
 use crate::commands::image::inspect::{FORMAT, print_found};
-use crate::commands::{FORMAT_HELP, Run, template_failure};
+use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -45,8 +45,11 @@ static LS: Command<Run> = Command {
     about: "List networks",
     usage: "[OPTIONS]",
     flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"driver=bridge\")").short('f').value_name("filter"),
-        Flag::str("format", FORMAT_HELP),
+        Flag::filter("filter", "Provide filter values (e.g. \"driver=bridge\")")
+            .complete(Complete::Nothing)
+            .short('f')
+            .value_name("filter"),
+        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
         Flag::bool("no-trunc", "Do not truncate the output"),
         Flag::bool("quiet", "Only display network IDs").short('q'),
     ],
@@ -59,7 +62,9 @@ static PRUNE: Command<Run> = Command {
     about: "Remove all unused networks",
     usage: "[OPTIONS]",
     flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
+        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+            .complete(Complete::Nothing)
+            .value_name("filter"),
         Flag::bool("force", "Do not prompt for confirmation").short('f'),
     ],
     examples: &[Example { text: "Without being asked", command: "network prune -f" }],

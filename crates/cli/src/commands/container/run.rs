@@ -16,7 +16,7 @@ use super::create_flags::{self, create_flags};
 use super::detach_keys::DetachKeys;
 use super::options;
 use super::terminal::{self, Session};
-use crate::commands::Run;
+use crate::commands::{Run, choices};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};

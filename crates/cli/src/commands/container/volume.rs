@@ -6,7 +6,7 @@ use wharfie_engine::container::volumes::VolumeDetails;
 use wharfie_store::volumes::VolumeRow;
 
 use crate::commands::image::inspect::{FORMAT, print_found};
-use crate::commands::{FORMAT_HELP, Run, template_failure};
+use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -36,7 +36,7 @@ static CREATE: Command<Run> = Command {
     flags: &[
         Flag::str("driver", "Specify volume driver name").short('d').default("local"),
         Flag::list("label", "Set metadata for a volume"),
-        Flag::str("name", "Specify volume name").hidden(),
+        Flag::str("name", "Specify volume name").complete(Complete::Nothing).hidden(),
         Flag::list("opt", "Set driver specific options").short('o'),
     ],
     examples: &[
@@ -54,8 +54,11 @@ static LS: Command<Run> = Command {
     about: "List volumes",
     usage: "[OPTIONS]",
     flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"dangling=true\")").short('f').value_name("filter"),
-        Flag::str("format", FORMAT_HELP),
+        Flag::filter("filter", "Provide filter values (e.g. \"dangling=true\")")
+            .complete(Complete::Nothing)
+            .short('f')
+            .value_name("filter"),
+        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
         Flag::bool("quiet", "Only display volume names").short('q'),
     ],
     examples: &[Example { text: "What no container uses", command: "volume ls -f dangling=true" }],
@@ -90,7 +93,9 @@ static PRUNE: Command<Run> = Command {
     usage: "[OPTIONS]",
     flags: &[
         Flag::bool("all", "Remove all unused volumes, not just anonymous ones").short('a'),
-        Flag::filter("filter", "Provide filter values (e.g. \"label=<label>\")").value_name("filter"),
+        Flag::filter("filter", "Provide filter values (e.g. \"label=<label>\")")
+            .complete(Complete::Nothing)
+            .value_name("filter"),
         Flag::bool("force", "Do not prompt for confirmation").short('f'),
     ],
     examples: &[Example { text: "Remove what nobody named and nobody uses", command: "volume prune -f" }],

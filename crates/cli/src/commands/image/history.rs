@@ -3,7 +3,7 @@
 use wharfie_engine::inspect::Step;
 use wharfie_oci::Timestamp;
 
-use crate::commands::{FORMAT_HELP, Run, template_failure};
+use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -18,10 +18,12 @@ pub static COMMAND: Command<Run> = Command {
     usage: "[OPTIONS] IMAGE",
     arity: Arity::Exact(1),
     flags: &[
-        Flag::str("format", FORMAT_HELP),
+        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
         Flag::bool("human", "Print sizes and dates in human readable format").short('H').default("true"),
         Flag::bool("no-trunc", "Don't truncate output"),
-        Flag::str("platform", "Show history for the given platform").value_name("os[/arch[/variant]]"),
+        Flag::str("platform", "Show history for the given platform")
+            .complete(choices::PLATFORMS)
+            .value_name("os[/arch[/variant]]"),
         Flag::bool("quiet", "Only show image IDs").short('q'),
     ],
     examples: &[

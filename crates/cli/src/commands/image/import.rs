@@ -6,7 +6,7 @@ use std::path::Path;
 
 use wharfie_engine::import::Import;
 
-use crate::commands::{PROGRESS, Run, print_result, style};
+use crate::commands::{PROGRESS, Run, choices, print_result, style};
 use crate::context::{Context, open};
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -19,7 +19,7 @@ pub static COMMAND: Command<Run> = Command {
     flags: &[
         Flag::list("change", "Apply Dockerfile instruction to the created image").short('c'),
         Flag::str("message", "Set commit message for imported image").short('m'),
-        Flag::str("platform", "Set platform if server is multi-platform capable"),
+        Flag::str("platform", "Set platform if server is multi-platform capable").complete(choices::PLATFORMS),
         PROGRESS,
     ],
     examples: &[

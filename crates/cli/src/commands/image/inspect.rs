@@ -2,7 +2,7 @@
 
 use wharfie_oci::Platform;
 
-use crate::commands::{Run, template_failure};
+use crate::commands::{Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::{BAD_TEMPLATE, Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -19,6 +19,7 @@ pub static COMMAND: Command<Run> = Command {
     flags: &[
         FORMAT,
         Flag::str("platform", "Inspect a specific platform of the multi-platform image.")
+            .complete(choices::PLATFORMS)
             .value_name("os[/arch[/variant]]"),
     ],
     examples: &[
@@ -34,7 +35,7 @@ pub static COMMAND: Command<Run> = Command {
 pub(crate) const FORMAT: Flag = Flag::str(
     "format",
     "Format output using a custom template:\n'json':             Print in JSON format\n'TEMPLATE':         Print output using the given Go template.\nRefer to https://docs.docker.com/go/formatting/ for more information about\nformatting output with templates",
-)
+).complete(choices::FORMATS)
 .short('f');
 
 fn run(cx: &Context, matches: &Matches) -> Result {

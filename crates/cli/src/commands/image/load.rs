@@ -6,7 +6,7 @@ use std::path::Path;
 use wharfie_engine::load::Load;
 
 use super::platform_filter;
-use crate::commands::{PROGRESS, Run, print_result, style};
+use crate::commands::{PROGRESS, Run, choices, print_result, style};
 use crate::context::{Context, open};
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Example, Flag, Matches};
@@ -17,7 +17,9 @@ pub static COMMAND: Command<Run> = Command {
     usage: "[OPTIONS]",
     flags: &[
         Flag::str("input", "Read from tar archive file, instead of STDIN").short('i'),
-        Flag::comma_list("platform", "Load only the given platform").value_name("os[/arch[/variant]]"),
+        Flag::comma_list("platform", "Load only the given platform")
+            .complete(choices::PLATFORMS)
+            .value_name("os[/arch[/variant]]"),
         PROGRESS,
         Flag::bool("quiet", "Suppress the load output").short('q'),
     ],

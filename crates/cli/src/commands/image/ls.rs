@@ -8,7 +8,7 @@ use wharfie_engine::list::{List, Listed};
 use wharfie_oci::{Digest, Reference, Repository, Timestamp};
 use wharfie_store::ImageRow;
 
-use crate::commands::{FORMAT_HELP, Run, template_failure};
+use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -24,8 +24,11 @@ pub static COMMAND: Command<Run> = Command {
     flags: &[
         Flag::bool("all", "Show all images (default hides intermediate images)").short('a'),
         Flag::bool("digests", "Show digests"),
-        Flag::filter("filter", "Filter output based on conditions provided").short('f').value_name("filter"),
-        Flag::str("format", FORMAT_HELP),
+        Flag::filter("filter", "Filter output based on conditions provided")
+            .complete(Complete::Nothing)
+            .short('f')
+            .value_name("filter"),
+        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
         Flag::bool("no-trunc", "Don't truncate output"),
         Flag::bool("quiet", "Only show image IDs").short('q'),
         Flag::bool("tree", "List multi-platform images as a tree"),

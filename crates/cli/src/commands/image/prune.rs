@@ -7,7 +7,7 @@ use wharfie_engine::remove::Removed;
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::Result;
-use crate::flags::{Command, Example, Flag, Matches};
+use crate::flags::{Command, Complete, Example, Flag, Matches};
 use crate::render::size;
 
 /// `PROG image prune`.
@@ -16,7 +16,9 @@ pub static COMMAND: Command<Run> = Command {
     usage: "[OPTIONS]",
     flags: &[
         Flag::bool("all", "Remove all unused images, not just dangling ones").short('a'),
-        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
+        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+            .complete(Complete::Nothing)
+            .value_name("filter"),
         Flag::bool("force", "Do not prompt for confirmation").short('f'),
     ],
     examples: &[

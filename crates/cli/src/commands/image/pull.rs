@@ -3,7 +3,7 @@
 use wharfie_engine::pull::{Pull, Pulled};
 use wharfie_oci::Reference;
 
-use crate::commands::{PROGRESS, Run, print_result, style};
+use crate::commands::{PROGRESS, Run, choices, print_result, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Example, Flag, Matches};
@@ -17,7 +17,7 @@ pub static COMMAND: Command<Run> = Command {
     flags: &[
         Flag::bool("all-tags", "Download all tagged images in the repository").short('a'),
         Flag::bool("disable-content-trust", "Skip image verification").default("true"),
-        Flag::str("platform", "Set platform if server is multi-platform capable"),
+        Flag::str("platform", "Set platform if server is multi-platform capable").complete(choices::PLATFORMS),
         PROGRESS,
         Flag::bool("quiet", "Suppress verbose output").short('q'),
     ],

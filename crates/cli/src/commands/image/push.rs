@@ -3,7 +3,7 @@
 use wharfie_engine::push::Push;
 use wharfie_oci::Reference;
 
-use crate::commands::{PROGRESS, Run, print_result, style};
+use crate::commands::{PROGRESS, Run, choices, print_result, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -17,6 +17,7 @@ pub static COMMAND: Command<Run> = Command {
         Flag::bool("all-tags", "Push all tags of an image to the repository").short('a'),
         Flag::bool("disable-content-trust", "Skip image signing").default("true"),
         Flag::str("platform", "Push a platform-specific manifest as a single-platform image to the registry")
+            .complete(choices::PLATFORMS)
             .value_name("os[/arch[/variant]]"),
         PROGRESS,
         Flag::bool("quiet", "Suppress verbose output").short('q'),

@@ -3,7 +3,7 @@
 use wharfie_engine::Error;
 use wharfie_engine::remove::{Remove, Removed};
 
-use crate::commands::Run;
+use crate::commands::{Run, choices};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -18,6 +18,7 @@ pub static COMMAND: Command<Run> = Command {
         Flag::bool("force", "Force removal of the image").short('f'),
         Flag::bool("no-prune", "Do not delete untagged parents"),
         Flag::comma_list("platform", "Remove only the given platform variant; needs --force")
+            .complete(choices::PLATFORMS)
             .value_name("os[/arch[/variant]]"),
     ],
     examples: &[

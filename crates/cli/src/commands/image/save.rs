@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use wharfie_engine::save::{Output, Save};
 
 use super::platform_filter;
-use crate::commands::{PROGRESS, Run, style};
+use crate::commands::{PROGRESS, Run, choices, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -17,7 +17,9 @@ pub static COMMAND: Command<Run> = Command {
     arity: Arity::AtLeast(1),
     flags: &[
         Flag::str("output", "Write to a file, instead of STDOUT").short('o'),
-        Flag::comma_list("platform", "Save only the given platform").value_name("os[/arch[/variant]]"),
+        Flag::comma_list("platform", "Save only the given platform")
+            .complete(choices::PLATFORMS)
+            .value_name("os[/arch[/variant]]"),
         PROGRESS,
     ],
     examples: &[

@@ -6,7 +6,7 @@ use wharfie_engine::disk::{ContainersUsage, ImagesUsage, VolumesUsage};
 use crate::commands::container::ls::{self, status};
 use crate::commands::container::volume::label_text;
 use crate::commands::image::ls::{NONE, created_at, created_since, rows};
-use crate::commands::{FORMAT_HELP, Run, template_failure};
+use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Command, Example, Flag, Matches};
@@ -22,7 +22,7 @@ pub static COMMAND: Command<Run> = Command {
     about: "Show docker disk usage",
     usage: "[OPTIONS]",
     flags: &[
-        Flag::str("format", FORMAT_HELP),
+        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
         Flag::bool("verbose", "Show detailed information on space usage").short('v'),
     ],
     examples: &[

@@ -6,12 +6,12 @@ use wharfie_engine::events::{EventFilters, document};
 use wharfie_oci::Timestamp;
 use wharfie_store::journal::JournalEntry;
 
-use crate::commands::{Run, template_failure};
+use crate::commands::{Run, choices, template_failure};
 use crate::compat;
 use crate::context::Context;
 use crate::env;
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Example, Flag, Matches};
+use crate::flags::{Command, Complete, Example, Flag, Matches};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::serialize::value_of;
 use crate::render::time;
@@ -21,11 +21,11 @@ pub static COMMAND: Command<Run> = Command {
     about: "Get real time events from the server",
     usage: "[OPTIONS]",
     flags: &[
-        Flag::filter("filter", "Filter output based on conditions provided").short('f').value_name("filter"),
+        Flag::filter("filter", "Filter output based on conditions provided").complete(Complete::Nothing).short('f').value_name("filter"),
         Flag::str(
             "format",
             "Format output using a custom template:\n'json':             Print in JSON format\n'TEMPLATE':         Print output using the given Go template.\nRefer to https://docs.docker.com/go/formatting/ for more information about formatting output with templates",
-        ),
+        ).complete(choices::FORMATS),
         Flag::str("since", "Show all events created since timestamp"),
         Flag::str("until", "Stream events until this timestamp"),
     ],

@@ -7,7 +7,7 @@ use crate::commands::image::prune::{end_of_undo, filters, section};
 use crate::commands::{Run, container};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Example, Flag, Matches};
+use crate::flags::{Command, Complete, Example, Flag, Matches};
 use crate::render::size;
 
 /// `PROG system prune`.
@@ -16,7 +16,9 @@ pub static COMMAND: Command<Run> = Command {
     usage: "[OPTIONS]",
     flags: &[
         Flag::bool("all", "Remove all unused images not just dangling ones").short('a'),
-        Flag::filter("filter", "Provide filter values (e.g. \"label=<key>=<value>\")").value_name("filter"),
+        Flag::filter("filter", "Provide filter values (e.g. \"label=<key>=<value>\")")
+            .complete(Complete::Nothing)
+            .value_name("filter"),
         Flag::bool("force", "Do not prompt for confirmation").short('f'),
         Flag::bool("volumes", "Prune anonymous volumes"),
     ],
