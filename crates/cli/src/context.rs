@@ -10,6 +10,7 @@ use wharfie_engine::{Config, Engine};
 use wharfie_oci::Platform;
 use wharfie_remote::{DockerConfig, Download, Keychain, Remote};
 
+use crate::commands::{CONFIG, INSECURE_REGISTRY, REGISTRY_MIRROR, STORE_ROOT};
 use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::Matches;
@@ -56,8 +57,8 @@ impl Context {
     }
 
     /// Docker verifies signatures when this is turned off; we cannot, and say so.
-    pub fn warn_of_trust(&self, matches: &Matches) {
-        if !matches.flag("disable-content-trust") {
+    pub fn warn_of_trust(&self, is_disabled: bool) {
+        if !is_disabled {
             self.warn("WARNING: --disable-content-trust=false is not supported: signatures are not verified");
         }
     }
@@ -69,7 +70,7 @@ impl Context {
 
     /// Where the store is.
     pub fn root(&self) -> PathBuf {
-        let root = self.globals.value("root").map_or_else(|| self.settings.root(), PathBuf::from);
+        let root = self.globals.get(&STORE_ROOT).map_or_else(|| self.settings.root(), PathBuf::from);
         // Whoever is started for it may be somewhere else.
         std::path::absolute(&root).unwrap_or(root)
     }
@@ -135,13 +136,13 @@ impl Context {
 
     /// Registries that need not prove who they are.
     pub fn insecure_registries(&self) -> Vec<String> {
-        let given = self.globals.values("insecure-registry");
+        let given = self.globals.get(&INSECURE_REGISTRY);
         self.settings.insecure_registries.iter().chain(given).cloned().collect()
     }
 
     /// Registries that are asked before Docker Hub.
     pub fn registry_mirrors(&self) -> Vec<String> {
-        let given = self.globals.values("registry-mirror");
+        let given = self.globals.get(&REGISTRY_MIRROR);
         given.iter().chain(&self.settings.registry_mirrors).cloned().collect()
     }
 
@@ -208,7 +209,7 @@ impl Context {
 
     /// Docker's configuration directory.
     pub fn docker_config(&self) -> PathBuf {
-        if let Some(directory) = self.globals.value("config") {
+        if let Some(directory) = self.globals.get(&CONFIG) {
             return PathBuf::from(directory);
         }
         env::nonempty("DOCKER_CONFIG").map_or_else(|| env::home().join(".docker"), PathBuf::from)
@@ -242,8 +243,8 @@ impl Context {
     ///
     /// # Errors
     /// When it is none.
-    pub fn platform(&self, matches: &Matches) -> Result<Option<Platform>> {
-        let text = match matches.value("platform") {
+    pub fn platform(&self, asked: Option<&str>) -> Result<Option<Platform>> {
+        let text = match asked {
             Some(text) => Some(text.to_owned()),
             None => env::nonempty("DOCKER_DEFAULT_PLATFORM"),
         };

@@ -31,7 +31,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
 
 /// Nothing here logs by level, but a level that is none is a mistake, as with docker.
 fn check_log_level(context: &Context) -> Result {
-    let level = context.globals().value("log-level").unwrap_or_default();
+    let level = context.globals().get(&commands::LOG_LEVEL).unwrap_or_default();
     match level.to_ascii_lowercase().as_str() {
         "" | "trace" | "debug" | "info" | "warn" | "warning" | "error" | "fatal" | "panic" => Ok(()),
         _ => Err(Failure::new(format!("Unable to parse logging level: {level}"))),

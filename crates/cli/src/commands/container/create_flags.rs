@@ -138,7 +138,7 @@ const UNSUPPORTED: &[&str] = &[
 
 /// Says which of the given flags change nothing.
 pub(crate) fn warn_of_unsupported(cx: &Context, matches: &Matches) {
-    cx.warn_of_trust(matches);
+    cx.warn_of_trust(matches.flag("disable-content-trust"));
     for name in UNSUPPORTED.iter().filter(|name| matches.is_set(name)) {
         cx.warn(&format!("WARNING: --{name} is not supported and changes nothing"));
     }

@@ -34,7 +34,7 @@ static INSPECT: Command<Run> = Command {
     about: "Display detailed information on one or more networks",
     usage: "[OPTIONS] NETWORK [NETWORK...]",
     arity: Arity::AtLeast(1),
-    flags: &[FORMAT, Flag::bool("verbose", "Verbose output for diagnostics").short('v')],
+    flags: &[FORMAT.flag(), Flag::bool("verbose", "Verbose output for diagnostics").short('v')],
     examples: &[Example { text: "How it connects", command: "network inspect -f '{{.Driver}}' bridge" }],
     complete: Complete::Networks,
     run: Some(inspect),

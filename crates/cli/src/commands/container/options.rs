@@ -53,7 +53,7 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         volumes_from: matches.values("volumes-from").to_vec(),
         stop_signal: optional("stop-signal"),
         healthcheck: healthcheck(matches).map_err(|text| Failure::with_code(text, 125))?,
-        platform: cx.platform(matches)?,
+        platform: cx.platform(matches.value("platform"))?,
         settings,
     })
 }

@@ -81,7 +81,7 @@ static INSPECT: Command<Run> = Command {
     about: "Display detailed information on one or more volumes",
     usage: "[OPTIONS] VOLUME [VOLUME...]",
     arity: Arity::AtLeast(1),
-    flags: &[FORMAT],
+    flags: &[FORMAT.flag()],
     examples: &[Example { text: "Where its files are", command: "volume inspect -f '{{.Mountpoint}}' data" }],
     complete: Complete::Volumes,
     run: Some(inspect),

@@ -9,19 +9,19 @@ use wharfie_engine::import::Import;
 use crate::commands::{PROGRESS, Run, choices, print_result, style};
 use crate::context::{Context, open};
 use crate::failure::Result;
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Text, Texts};
+
+const CHANGE: Texts = Texts::new("change", "Apply Dockerfile instruction to the created image").short('c');
+const MESSAGE: Text = Text::new("message", "Set commit message for imported image").short('m');
+const PLATFORM: Text =
+    Text::new("platform", "Set platform if server is multi-platform capable").complete(choices::PLATFORMS);
 
 /// `PROG import`.
 pub static COMMAND: Command<Run> = Command {
     about: "Import the contents from a tarball to create a filesystem image",
     usage: "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
     arity: Arity::AtLeast(1),
-    flags: &[
-        Flag::list("change", "Apply Dockerfile instruction to the created image").short('c'),
-        Flag::str("message", "Set commit message for imported image").short('m'),
-        Flag::str("platform", "Set platform if server is multi-platform capable").complete(choices::PLATFORMS),
-        PROGRESS,
-    ],
+    flags: &[CHANGE.flag(), MESSAGE.flag(), PLATFORM.flag(), PROGRESS.flag()],
     examples: &[
         Example { text: "Import a root file system", command: "import rootfs.tar.gz base:1" },
         Example { text: "Import from a pipe and say what runs", command: "import -c 'CMD [\"/bin/sh\"]' - base:1" },
@@ -37,9 +37,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         from: from.clone(),
         size: None,
         reference: matches.arg(1).map(str::to_owned),
-        changes: matches.values("change").to_vec(),
-        message: matches.is_set("message").then(|| matches.value("message").unwrap_or_default().to_owned()),
-        platform: cx.platform(matches)?,
+        changes: matches.get(&CHANGE).to_vec(),
+        message: matches.is_given(&MESSAGE).then(|| matches.get(&MESSAGE).unwrap_or_default().to_owned()),
+        platform: cx.platform(matches.get(&PLATFORM))?,
     };
     let engine = cx.engine()?;
     engine.import_target(&import)?;

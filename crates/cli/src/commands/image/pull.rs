@@ -6,21 +6,21 @@ use wharfie_oci::Reference;
 use crate::commands::{PROGRESS, Run, choices, print_result, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Example, Matches, Switch, Text};
 use crate::render::progress::Progress;
+
+const ALL_TAGS: Switch = Switch::new("all-tags", "Download all tagged images in the repository").short('a');
+const DISABLE_CONTENT_TRUST: Switch = Switch::new("disable-content-trust", "Skip image verification").default("true");
+const PLATFORM: Text =
+    Text::new("platform", "Set platform if server is multi-platform capable").complete(choices::PLATFORMS);
+const QUIET: Switch = Switch::new("quiet", "Suppress verbose output").short('q');
 
 /// `PROG pull`.
 pub static COMMAND: Command<Run> = Command {
     about: "Download an image from a registry",
     usage: "[OPTIONS] NAME[:TAG|@DIGEST]",
     arity: Arity::Exact(1),
-    flags: &[
-        Flag::bool("all-tags", "Download all tagged images in the repository").short('a'),
-        Flag::bool("disable-content-trust", "Skip image verification").default("true"),
-        Flag::str("platform", "Set platform if server is multi-platform capable").complete(choices::PLATFORMS),
-        PROGRESS,
-        Flag::bool("quiet", "Suppress verbose output").short('q'),
-    ],
+    flags: &[ALL_TAGS.flag(), DISABLE_CONTENT_TRUST.flag(), PLATFORM.flag(), PROGRESS.flag(), QUIET.flag()],
     examples: &[
         Example { text: "Pull a tag", command: "pull alpine:3.20" },
         Example {
@@ -34,11 +34,11 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    cx.warn_of_trust(matches);
+    cx.warn_of_trust(matches.get(&DISABLE_CONTENT_TRUST));
     let typed = &matches.args()[0];
     let reference: Reference = typed.parse().map_err(wharfie_engine::Error::from)?;
-    let quiet = matches.flag("quiet");
-    let platform = cx.platform(matches)?;
+    let quiet = matches.get(&QUIET);
+    let platform = cx.platform(matches.get(&PLATFORM))?;
     let style = style(matches, cx.is_out_terminal(), quiet)?;
     let progress = cx.progress(style);
     let print = |text: &str| match quiet {
@@ -48,7 +48,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             Ok(())
         }
     };
-    if matches.flag("all-tags") {
+    if matches.get(&ALL_TAGS) {
         if !reference.is_name_only() {
             return Err(Failure::new("tag can't be used with --all-tags/-a"));
         }

@@ -7,20 +7,20 @@ use crate::commands::{Run, choices};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Texts};
+
+const FORCE: Switch = Switch::new("force", "Force removal of the image").short('f');
+const NO_PRUNE: Switch = Switch::new("no-prune", "Do not delete untagged parents");
+const PLATFORM: Texts = Texts::of_commas("platform", "Remove only the given platform variant; needs --force")
+    .complete(choices::PLATFORMS)
+    .value_name("os[/arch[/variant]]");
 
 /// `PROG rmi`.
 pub static COMMAND: Command<Run> = Command {
     about: "Remove one or more images",
     usage: "[OPTIONS] IMAGE [IMAGE...]",
     arity: Arity::AtLeast(1),
-    flags: &[
-        Flag::bool("force", "Force removal of the image").short('f'),
-        Flag::bool("no-prune", "Do not delete untagged parents"),
-        Flag::comma_list("platform", "Remove only the given platform variant; needs --force")
-            .complete(choices::PLATFORMS)
-            .value_name("os[/arch[/variant]]"),
-    ],
+    flags: &[FORCE.flag(), NO_PRUNE.flag(), PLATFORM.flag()],
     examples: &[
         Example { text: "Remove a name, and the image with its last one", command: "rmi web:1" },
         Example { text: "Remove an image with all its names", command: "rmi -f 0e5574283393" },
@@ -32,12 +32,12 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let force = matches.flag("force");
+    let force = matches.get(&FORCE);
     let images = matches.args().to_vec();
-    if !matches.values("platform").is_empty() {
+    if !matches.get(&PLATFORM).is_empty() {
         check_platforms(cx, matches, force)?;
     }
-    let remove = Remove { images, force, keep_parents: matches.flag("no-prune") };
+    let remove = Remove { images, force, keep_parents: matches.get(&NO_PRUNE) };
     let mut errors = Vec::new();
     let mut only_missing = true;
     for (removed, result) in cx.engine()?.remove(&remove)? {
@@ -63,7 +63,7 @@ fn check_platforms(cx: &Context, matches: &Matches, force: bool) -> Result {
             compat::DAEMON
         )));
     }
-    for text in matches.values("platform") {
+    for text in matches.get(&PLATFORM) {
         let platform = text.parse()?;
         for image in matches.args() {
             cx.engine()?.inspect(image, Some(&platform))?;

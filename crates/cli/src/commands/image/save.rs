@@ -8,20 +8,19 @@ use super::platform_filter;
 use crate::commands::{PROGRESS, Run, choices, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Text, Texts};
+
+const OUTPUT: Text = Text::new("output", "Write to a file, instead of STDOUT").short('o');
+const PLATFORM: Texts = Texts::of_commas("platform", "Save only the given platform")
+    .complete(choices::PLATFORMS)
+    .value_name("os[/arch[/variant]]");
 
 /// `PROG save`.
 pub static COMMAND: Command<Run> = Command {
     about: "Save one or more images to a tar archive (streamed to STDOUT by default)",
     usage: "[OPTIONS] IMAGE [IMAGE...]",
     arity: Arity::AtLeast(1),
-    flags: &[
-        Flag::str("output", "Write to a file, instead of STDOUT").short('o'),
-        Flag::comma_list("platform", "Save only the given platform")
-            .complete(choices::PLATFORMS)
-            .value_name("os[/arch[/variant]]"),
-        PROGRESS,
-    ],
+    flags: &[OUTPUT.flag(), PLATFORM.flag(), PROGRESS.flag()],
     examples: &[
         Example { text: "Save two images into one archive", command: "save -o images.tar web:1 db:1" },
         Example { text: "Compress on the way", command: "save web | zstd > web.tar.zst" },
@@ -32,8 +31,8 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let save = Save { images: matches.args().to_vec(), platform: platform_filter(matches)? };
-    if let Some(path) = matches.value("output") {
+    let save = Save { images: matches.args().to_vec(), platform: platform_filter(matches.get(&PLATFORM))? };
+    if let Some(path) = matches.get(&OUTPUT) {
         let progress = cx.progress(style(matches, cx.is_out_terminal(), false)?);
         return Ok(cx.engine()?.save(&save, Output::Path(path.into()), &*progress)?);
     }

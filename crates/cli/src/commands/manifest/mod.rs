@@ -15,7 +15,10 @@ use self::draft::{Draft, Drafts};
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Entry, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Entry, Example, Matches, Switch};
+
+const INSECURE: Switch = Switch::new("insecure", "Allow communication with an insecure registry");
+const VERBOSE: Switch = Switch::new("verbose", "Output additional info including layers and platform").short('v');
 
 /// `PROG manifest`.
 pub static COMMAND: Command<Run> = Command {
@@ -35,10 +38,7 @@ pub static INSPECT: Command<Run> = Command {
     about: "Display an image manifest, or manifest list",
     usage: "[OPTIONS] [MANIFEST_LIST] MANIFEST",
     arity: Arity::Range(1, 2),
-    flags: &[
-        Flag::bool("insecure", "Allow communication with an insecure registry"),
-        Flag::bool("verbose", "Output additional info including layers and platform").short('v'),
-    ],
+    flags: &[INSECURE.flag(), VERBOSE.flag()],
     examples: &[
         Example { text: "What platforms an image is for", command: "manifest inspect alpine:3.20" },
         Example { text: "With the manifest of every platform", command: "manifest inspect -v alpine:3.20" },
@@ -48,7 +48,7 @@ pub static INSPECT: Command<Run> = Command {
 };
 
 fn inspect(cx: &Context, matches: &Matches) -> Result {
-    let is_verbose = matches.flag("verbose");
+    let is_verbose = matches.get(&VERBOSE);
     let drafts = Drafts::of(cx);
     if let [list, member] = matches.args() {
         let (list, member) = (named(list)?, named(member)?);
@@ -96,7 +96,7 @@ pub(crate) fn named(typed: &str) -> Result<Reference> {
 
 /// The engine, which trusts this reference's registry if the user says so.
 fn engine<'a>(cx: &'a Context, matches: &Matches, reference: &Reference) -> Result<&'a Engine> {
-    if matches.flag("insecure") { cx.engine_trusting(reference.repository().host()) } else { cx.engine() }
+    if matches.get(&INSECURE) { cx.engine_trusting(reference.repository().host()) } else { cx.engine() }
 }
 
 /// The manifest or list that a registry has under this name.

@@ -9,7 +9,7 @@ use crate::commands::image::ls::{NONE, created_at, created_since, rows};
 use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
-use crate::flags::{Command, Example, Flag, Matches};
+use crate::flags::{Command, Example, Matches, Switch, Text};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::json::{self, Html};
 use crate::render::quote::quote;
@@ -17,14 +17,14 @@ use crate::render::template::{Mode, Template};
 use crate::render::value::{Field, Value};
 use crate::render::{age, ellipsis, size, table};
 
+const FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
+const VERBOSE: Switch = Switch::new("verbose", "Show detailed information on space usage").short('v');
+
 /// `PROG system df`.
 pub static COMMAND: Command<Run> = Command {
     about: "Show docker disk usage",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
-        Flag::bool("verbose", "Show detailed information on space usage").short('v'),
-    ],
+    flags: &[FORMAT.flag(), VERBOSE.flag()],
     examples: &[
         Example { text: "What takes how much", command: "system df" },
         Example { text: "Image by image", command: "system df -v" },
@@ -43,8 +43,8 @@ const TITLES: &[(&str, &str)] = &[
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let usage = cx.engine()?.images_usage()?;
-    let format = ListFormat::parse(matches.value("format").unwrap_or_default());
-    if matches.flag("verbose") {
+    let format = ListFormat::parse(matches.get(&FORMAT).unwrap_or_default());
+    if matches.get(&VERBOSE) {
         return verbose(cx, &usage, &format);
     }
     let rows = summary(&usage, &cx.engine()?.containers_usage()?, &cx.engine()?.volumes_usage()?);
