@@ -188,7 +188,7 @@ impl Context {
     /// When it cannot be had, in docker's words.
     pub fn download(&self, url: &str) -> Result<Download> {
         let download = self.engine()?.remote().download(url);
-        download.map_err(|why| Failure::new(format!("{}{}", crate::compat::DAEMON, crate::compat::with_reasons(&why))))
+        download.map_err(|why| Failure::daemon(crate::compat::reasons(&why)).help(wharfie_oci::Fault::help(&why)))
     }
 
     /// What shows the progress of long work: on stdout, warnings on stderr.

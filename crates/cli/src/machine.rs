@@ -35,8 +35,8 @@ pub(crate) fn check(cx: &Context) -> Result {
         "--host" | "--context" => format!("leave {from} out, or run this command on that machine"),
         _ => "run `docker context use default`, or set DOCKER_CONTEXT=default".to_owned(),
     };
-    let text = format!("cannot reach {what:?} ({from}): {} works on this machine only\n help: {help}", cx.program);
-    Err(Failure::with_code(text, if cx.path.ends_with(" run") { NOT_STARTED } else { FAILED }))
+    let text = format!("cannot reach {what:?} ({from}): {} works on this machine only", cx.program);
+    Err(Failure::with_code(text, if cx.path.ends_with(" run") { NOT_STARTED } else { FAILED }).help(Some(help)))
 }
 
 /// Another machine, and who named it.

@@ -19,10 +19,11 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if !failure.text.is_empty() {
+            let message = failure.message();
+            if !message.is_empty() {
                 // A closed stderr leaves the exit code to tell.
                 // Errors quote images and registries.
-                let _ = writeln!(std::io::stderr().lock(), "{}", sanitise(&failure.text, Layout::Lines));
+                let _ = writeln!(std::io::stderr().lock(), "{}", sanitise(&message, Layout::Lines));
             }
             ExitCode::from(failure.code)
         }
@@ -58,7 +59,7 @@ fn words(args: Vec<OsString>) -> Result<(String, Vec<String>)> {
 
 fn start(program: String, words: &[String]) -> Result {
     let parsed = flags::parse(&commands::ROOT, &program, words, columns())
-        .map_err(|why| Failure { text: why.text, code: why.code })?;
+        .map_err(|why| Failure::with_code(why.text, why.code))?;
     match parsed {
         Parsed::Run(invocation) => {
             let context = Context::new(program, invocation.path, invocation.globals)?;

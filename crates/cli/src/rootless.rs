@@ -82,7 +82,7 @@ fn refused(cx: &Context, why: &wharfie_runtime::Error) -> Failure {
     let help = why.help().unwrap_or_else(|| HELP.to_owned());
     // Docker's code for a container that could not be made.
     let code = if cx.path.ends_with(" run") { 125 } else { FAILED };
-    Failure::with_code(format!("{}\n help: {help}", compat::reasons(why)), code)
+    Failure::with_code(compat::reasons(why), code).help(Some(help))
 }
 
 const HELP: &str = "who may not mount needs user namespaces: the sysctls user.max_user_namespaces and \

@@ -27,6 +27,7 @@ pub mod remove;
 pub mod restore;
 pub mod save;
 pub mod tag;
+pub mod volumes;
 
 pub use engine::{Config, Engine};
 pub use error::{Error, Result};

@@ -1,11 +1,13 @@
 //! `inspect`: whatever has that name.
 
 use wharfie_engine::Error;
+use wharfie_engine::container::ContainerError;
+use wharfie_engine::networks::NetworkError;
+use wharfie_engine::volumes::VolumeError;
 
 use super::image::inspect::{FORMAT, print_found};
 use super::{Run, container};
 use crate::commands::choices;
-use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
@@ -41,18 +43,18 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     print_found(cx, matches, |name| {
         let missing = |why: Option<Error>| match (kind, why) {
-            ("image", Some(why)) => Failure::new(compat::engine_text(&why)),
+            ("image", Some(why)) => why.into(),
             ("", _) => Failure::new(format!("Error: No such object: {name}")),
-            ("container", _) => Failure::new(format!("{}No such container: {name}", compat::DAEMON)),
-            ("network", _) => Failure::new(container::network::not_found(name)),
-            ("volume", _) => Failure::new(format!("{}get {name}: no such volume", compat::DAEMON)),
-            (kind, _) => Failure::new(format!("{}No such {kind}: {name}", compat::DAEMON)),
+            ("container", _) => ContainerError::NoSuch(name.to_owned()).into(),
+            ("network", _) => NetworkError::NoSuch(name.to_owned()).into(),
+            ("volume", _) => VolumeError::NoSuch(name.to_owned()).into(),
+            (kind, _) => Failure::daemon(format!("No such {kind}: {name}")),
         };
         if matches!(kind, "" | "container") {
             match cx.engine()?.container(name) {
                 Ok(row) => return container::document::document(cx, &row, matches.get(&SIZE)),
-                Err(Error::NoSuchContainer(_)) if kind.is_empty() => {}
-                Err(Error::NoSuchContainer(_)) => return Err(missing(None)),
+                Err(Error::Container(ContainerError::NoSuch(_))) if kind.is_empty() => {}
+                Err(Error::Container(ContainerError::NoSuch(_))) => return Err(missing(None)),
                 Err(why) => return Err(why.into()),
             }
         }

@@ -104,7 +104,7 @@ fn existing(cx: &Context, server: &str, key: &str) -> Result<bool> {
             Ok(true)
         }
         Err(why) => {
-            cx.warn(&format!("Login did not succeed, error: {}{why}", compat::DAEMON));
+            cx.warn(&format!("Login did not succeed, error: {}", Failure::daemon(why).text));
             Ok(false)
         }
     }
@@ -172,9 +172,7 @@ fn without_echo(read: impl FnOnce() -> Result<String>) -> Result<String> {
 
 fn log_in(cx: &Context, server: &str, credentials: &Credentials) -> Result {
     let remote = cx.engine()?.remote();
-    let outcome = remote
-        .login(server, credentials)
-        .map_err(|why| Failure::new(format!("{}{}", compat::DAEMON, compat::reasons(&why))))?;
+    let outcome = remote.login(server, credentials).map_err(|why| Failure::daemon(compat::reasons(&why)))?;
     // A registry that gives a token to keep would rather not see the password again.
     let kept = match outcome.identity_token {
         Some(token) => Credentials::IdentityToken {

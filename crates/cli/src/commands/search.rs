@@ -42,7 +42,7 @@ const DESCRIPTION: usize = 45;
 const DEFAULT_LIMIT: u32 = 25;
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let daemon = |text: String| Failure::new(format!("{}{text}", compat::DAEMON));
+    let daemon = |text: String| Failure::daemon(text);
     let wanted = Wanted::parse(cx, &matches.get(&FILTER)).map_err(daemon)?;
     let limit = match matches.get(&LIMIT) {
         ..=0 => DEFAULT_LIMIT,
@@ -52,7 +52,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             .ok_or_else(|| daemon(format!("limit {limit} is outside the range of [1, 100]")))?,
     };
     let found = cx.engine()?.remote().search(&matches.args()[0], limit);
-    let found = found.map_err(|why| daemon(compat::with_reasons(&why)))?;
+    let found = found.map_err(|why| daemon(compat::reasons(&why)).help(wharfie_oci::Fault::help(&why)))?;
     let is_full = matches.get(&NO_TRUNC);
     let rows: Vec<_> = found.into_iter().filter(|result| wanted.takes(result)).map(|r| cells(&r, is_full)).collect();
     let format = ListFormat::parse(matches.get(&FORMAT).unwrap_or_default()).or("", "raw");

@@ -9,6 +9,7 @@ use wharfie_runtime::Cgroup;
 use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, ContainerState, ProcessMark, Status};
 
+use super::ContainerError;
 use super::lifecycle::target_of;
 use super::settings::Settings;
 use super::{network, settings_of};
@@ -42,7 +43,7 @@ impl Engine {
 
     /// A container's lock, once nobody else holds it, and the container as it is then.
     pub(crate) fn locked(&self, name: &str) -> Result<(ContainerLock, ContainerRow)> {
-        let missing = || Error::NoSuchContainer(name.to_owned());
+        let missing = || ContainerError::NoSuch(name.to_owned());
         let id = self.container(name)?.id;
         let store = self.writer()?;
         let lock = store.lock_container(&id)?.ok_or_else(missing)?;

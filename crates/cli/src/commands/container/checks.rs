@@ -61,5 +61,5 @@ pub(crate) fn duration(text: &str) -> Result<(), String> {
 
 /// The value of `--mount`. Whether its source exists is for later, as with docker.
 pub(crate) fn mount(text: &str) -> Result<(), String> {
-    super::mount_flag::fields(text).map(drop)
+    super::mount_flag::fields(text).map(drop).map_err(|why| why.text)
 }

@@ -175,7 +175,7 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, matches: &Match
         && !name.is_empty()
     {
         let text = format!("cannot overwrite directory \"{place}/{name}\" with non-directory \"{source}\"");
-        return Err(Failure::new(format!("{}{text}", compat::DAEMON)));
+        return Err(Failure::daemon(text));
     }
     let spool = Spool::new()?;
     pack_local(from, &name, found.is_dir(), follow, &spool)?;

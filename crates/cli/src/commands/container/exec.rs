@@ -97,11 +97,12 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
             | RuntimeError::NoSuchId { .. }
             | RuntimeError::IdRange
             | RuntimeError::Invalid { .. },
-        ) => Failure { code: 126, ..start_failure(&why) },
+        ) => start_failure(why).code(126),
         wharfie_engine::Error::Runtime(_) => {
-            let failure = start_failure(&why);
+            let failure = start_failure(why);
             // Whatever keeps a command from running in a container that runs, but for its absence.
-            Failure { code: if failure.code == 125 { 126 } else { failure.code }, ..failure }
+            let code = if failure.code == 125 { 126 } else { failure.code };
+            failure.code(code)
         }
         why => why.into(),
     })?;

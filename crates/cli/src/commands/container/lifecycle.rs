@@ -1,12 +1,15 @@
 //! `start`, `stop`, `kill`, `restart`, `pause`, `unpause`, `wait`, `rm`, `rename`, `container prune`.
 
-use wharfie_engine::container::list::ListContainers;
-use wharfie_engine::container::monitor::{Detach, Report};
-use wharfie_store::ContainerLock;
-use wharfie_store::containers::{ContainerRow, Status};
+use wharfie_engine::Error;
+use wharfie_engine::container::ContainerError;
+use wharfie_engine::container::lifecycle::Stop;
+use wharfie_engine::container::monitor::Detach;
+use wharfie_engine::container::prune::PruneContainers;
+use wharfie_engine::container::remove::RemoveContainer;
+use wharfie_engine::filter::{Prunable, PruneFilters};
 
 use super::detach_keys::DetachKeys;
-use super::run::{report_failure, started};
+use super::run::start_failure;
 use super::terminal::{self, Session};
 use crate::commands::{Run, choices};
 use crate::compat;
@@ -145,20 +148,20 @@ pub(crate) fn each(
     cx: &Context,
     matches: &Matches,
     work: impl Fn(&str) -> Result<Option<String>>,
-) -> Result<Vec<String>> {
+) -> Result<Vec<Failure>> {
     let mut errors = Vec::new();
     for name in matches.args() {
         match work(name) {
             Ok(Some(line)) => cx.line(&line)?,
             Ok(None) => {}
-            Err(why) => errors.push(why.text),
+            Err(why) => errors.push(why),
         }
     }
     Ok(errors)
 }
 
-pub(crate) fn done(errors: &[String]) -> Result {
-    if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
+pub(crate) fn done(errors: Vec<Failure>) -> Result {
+    if errors.is_empty() { Ok(()) } else { Err(Failure::all(errors)) }
 }
 
 fn start(cx: &Context, matches: &Matches) -> Result {
@@ -167,10 +170,13 @@ fn start(cx: &Context, matches: &Matches) -> Result {
     }
     let mut failed = Vec::new();
     for name in matches.args() {
-        match start_one(cx, name) {
-            Ok(()) => cx.line(name)?,
+        match cx.engine()?.start(name) {
+            Ok(warnings) => {
+                warn_all(cx, &warnings);
+                cx.line(name)?;
+            }
             Err(why) => {
-                cx.warn(&why.text);
+                cx.warn(&Failure::from(why).message());
                 failed.push(name.as_str());
             }
         }
@@ -179,19 +185,6 @@ fn start(cx: &Context, matches: &Matches) -> Result {
         true => Ok(()),
         false => Err(Failure::new(format!("Error: failed to start containers: {}", failed.join(", ")))),
     }
-}
-
-fn start_one(cx: &Context, name: &str) -> Result {
-    let engine = cx.engine()?;
-    let (row, lock) = engine.lock_to_start(name)?;
-    // Somebody else may have started it already, also just now: it runs, as was asked.
-    let Some(lock) = lock else { return Ok(()) };
-    start_locked(cx, &row, lock)
-}
-
-fn start_locked(cx: &Context, row: &ContainerRow, lock: ContainerLock) -> Result {
-    let mut monitor = cx.engine()?.start_detached(row, Detach::default(), lock)?;
-    started(cx, &mut monitor).map_err(|why| Failure { code: 1, ..why })
 }
 
 fn start_attached(cx: &Context, matches: &Matches) -> Result {
@@ -208,63 +201,58 @@ fn start_attached(cx: &Context, matches: &Matches) -> Result {
         return if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) };
     };
     let mut monitor = engine.start_detached(&row, Detach { awaits_client: true, size: terminal::size() }, lock)?;
-    match monitor.report()? {
-        Report::Listening => {}
-        other => return Err(report_failure(&other)),
-    }
+    monitor.listening().map_err(start_failure)?;
     let stream = engine.connect(&row)?;
-    let code = terminal::session(cx, stream, session, move || match monitor.report() {
-        Ok(Report::Started(warnings)) => Ok(warnings),
-        Ok(other) => Err(Failure { code: 1, ..report_failure(&other) }),
-        Err(why) => Err(why.into()),
-    })?;
+    let code = terminal::session(cx, stream, session, move || Ok(monitor.started()?))?;
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
 }
 
-fn timeout(matches: &Matches) -> Option<i64> {
-    matches.is_set("timeout").then(|| matches.int("timeout"))
+fn stop_of(matches: &Matches, name: &str) -> Stop {
+    Stop {
+        container: name.to_owned(),
+        signal: matches.value("signal").map(str::to_owned),
+        timeout: matches.is_set("timeout").then(|| matches.int("timeout")),
+    }
 }
 
 fn stop(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| {
-        cx.engine()?.stop(name, matches.value("signal"), timeout(matches))?;
+    done(each(cx, matches, |name| {
+        cx.engine()?.stop(&stop_of(matches, name))?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn restart(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| {
-        let (row, lock) = cx.engine()?.stop_to_restart(name, matches.value("signal"), timeout(matches))?;
-        start_locked(cx, &row, lock)?;
-        cx.engine()?.note_restart(&row);
+    done(each(cx, matches, |name| {
+        warn_all(cx, &cx.engine()?.restart(&stop_of(matches, name))?);
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn kill(cx: &Context, matches: &Matches) -> Result {
     let signal = matches.value("signal").unwrap_or("KILL");
-    done(&each(cx, matches, |name| {
+    done(each(cx, matches, |name| {
         cx.engine()?.kill(name, signal)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn pause(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| {
+    done(each(cx, matches, |name| {
         cx.engine()?.pause(name)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn unpause(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| {
+    done(each(cx, matches, |name| {
         cx.engine()?.unpause(name)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn wait(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| Ok(Some(cx.engine()?.wait(name)?.to_string())))?)
+    done(each(cx, matches, |name| Ok(Some(cx.engine()?.wait(name)?.to_string())))?)
 }
 
 fn rm(cx: &Context, matches: &Matches) -> Result {
@@ -272,18 +260,21 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
     // There are no links; the container itself must not go instead of one.
     if matches.flag("link") {
         let why = "Conflict, cannot remove the default link name of the container";
-        return Err(Failure::new(format!("{}{why}", compat::DAEMON)));
+        return Err(Failure::daemon(why));
     }
-    let errors = each(cx, matches, |name| match cx.engine()?.remove_container(name, force, matches.flag("volumes")) {
-        Ok(_) => Ok(Some(name.to_owned())),
-        Err(why @ wharfie_engine::Error::NoSuchContainer(_)) if force => {
-            // Removing by force what is not there is a success, and worth a word all the same.
-            cx.warn(&compat::engine_text(&why));
-            Ok(None)
+    let errors = each(cx, matches, |name| {
+        let remove = RemoveContainer { container: name.to_owned(), force, volumes: matches.flag("volumes") };
+        match cx.engine()?.remove_container(&remove) {
+            Ok(_) => Ok(Some(name.to_owned())),
+            Err(why @ Error::Container(ContainerError::NoSuch(_))) if force => {
+                // Removing by force what is not there is a success, and worth a word all the same.
+                cx.warn(&compat::engine_text(&why));
+                Ok(None)
+            }
+            Err(why) => Err(why.into()),
         }
-        Err(why) => Err(why.into()),
     })?;
-    done(&errors)
+    done(errors)
 }
 
 fn rename(cx: &Context, matches: &Matches) -> Result {
@@ -301,52 +292,20 @@ pub(super) fn warn_all(cx: &Context, warnings: &[String]) {
 
 fn prune(cx: &Context, matches: &Matches) -> Result {
     let question = "WARNING! This will remove all stopped containers.\nAre you sure you want to continue?";
-    let mut filters = matches.filters("filter");
-    filters.extend(cx.prune_filters(&filters));
+    let filters = prune_filters(cx, Prunable::ContainersOrNetworks, matches)?;
     if !matches.flag("force") && !cx.confirm(question)? {
         return Ok(());
     }
-    let (ids, bytes) = prune_containers(cx, &filters)?;
-    cx.print(&section(&ids))?;
-    cx.line(&format!("Total reclaimed space: {}", size::long(bytes)))
+    let pruned = cx.engine()?.prune_containers(&PruneContainers { filters })?;
+    cx.print(&section(&pruned.ids))?;
+    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))
 }
 
-/// Removes containers that have ended; their ids, and the bytes of their changes.
-pub(crate) fn prune_containers(cx: &Context, filters: &[(String, String)]) -> Result<(Vec<String>, u64)> {
-    let engine = cx.engine()?;
-    let mut until = None;
-    for (name, value) in filters {
-        match name.as_str() {
-            "until" => {
-                until = Some(cx.parse_moment(value).map_err(|why| Failure::new(format!("{}{why}", compat::DAEMON)))?);
-            }
-            "label" | "label!" => {}
-            other => return Err(Failure::new(format!("{}invalid filter '{other}'", compat::DAEMON))),
-        }
-    }
-    let (mut ids, mut bytes) = (Vec::new(), 0);
-    for container in engine.list_containers(&ListContainers { all: true, ..ListContainers::default() })? {
-        let labels = container.settings.labels();
-        let has = |text: &str| match text.split_once('=') {
-            Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
-            None => labels.contains_key(text),
-        };
-        let fits = filters.iter().all(|(name, value)| match name.as_str() {
-            "label" => has(value),
-            "label!" => !has(value),
-            _ => true,
-        });
-        let is_old = until.is_none_or(|until| container.row.created < until);
-        if !fits || !is_old || !matches!(container.row.state.status, Status::Created | Status::Exited) {
-            continue;
-        }
-        let (own, _) = engine.container_sizes(&container.row)?;
-        if engine.remove_if_idle(&container.row)?.is_some() {
-            ids.push(container.row.id);
-            bytes += own;
-        }
-    }
-    Ok((ids, bytes))
+/// The conditions of the command line and of docker's configuration file.
+pub(crate) fn prune_filters(cx: &Context, what: Prunable, matches: &Matches) -> Result<PruneFilters> {
+    let mut pairs = matches.filters("filter");
+    pairs.extend(cx.prune_filters(&pairs));
+    Ok(PruneFilters::parse(what, &pairs, &|text| cx.parse_moment(text))?)
 }
 
 /// The list of what went; empty if nothing did.

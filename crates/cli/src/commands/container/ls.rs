@@ -7,9 +7,9 @@ use wharfie_store::containers::{ContainerState, Health, Status};
 
 use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::flags::{Command, Complete, Example, Flag, Matches};
-use crate::render::format::{ListFormat, ListKind, render_rows};
+use crate::render::format::{ListFormat, ListKind, RowsError, render_rows};
 use crate::render::quote::quote;
 use crate::render::value::{Field, Value};
 use crate::render::{age, ellipsis, size, time};
@@ -88,9 +88,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let size = if with_size { full_size(cx, container)? } else { "0B".to_owned() };
         rows.push(value(cx, container, matches.flag("no-trunc"), size));
     }
-    let text = render_rows(&format, &rows, TITLES).map_err(|why| match why.contains("executing") {
-        true => crate::failure::Failure::new(format!("failed to execute template: {why}")),
-        false => template_failure(why),
+    let text = render_rows(&format, &rows, TITLES).map_err(|why| match why {
+        RowsError::Row(why) => Failure::new(format!("failed to execute template: {why}")),
+        RowsError::Template(why) => template_failure(why),
     })?;
     cx.print(&text)
 }

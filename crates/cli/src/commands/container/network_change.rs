@@ -1,5 +1,6 @@
 //! Making and removing networks, and who is on them.
 
+use wharfie_engine::container::connect::{Connect, Disconnect};
 use wharfie_engine::networks::CreateNetwork;
 
 use super::checks;
@@ -88,7 +89,7 @@ pub(super) static DISCONNECT: Command<Run> = Command {
 fn create(cx: &Context, matches: &Matches) -> Result {
     let driver = matches.value("driver").unwrap_or_default();
     if driver != "bridge" {
-        return Err(Failure::new(format!("{}plugin {driver:?} not found", crate::compat::DAEMON)));
+        return Err(Failure::daemon(format!("plugin {driver:?} not found")));
     }
     let (subnets, gateways) = (matches.values("subnet"), matches.values("gateway"));
     if subnets.len() > 1 || gateways.len() > 1 {
@@ -102,12 +103,12 @@ fn create(cx: &Context, matches: &Matches) -> Result {
     }
     let is_asked_for = |name: &&&str| matches.is_set(name) && matches.value(name) != Some("false");
     if let Some(name) = UNSUPPORTED.iter().find(is_asked_for) {
-        return Err(Failure::new(format!("{}--{name} is not supported", crate::compat::DAEMON)));
+        return Err(Failure::daemon(format!("--{name} is not supported")));
     }
     // Every network here can be joined, and none goes beyond this machine.
     for (flag, usual) in [("ipam-driver", "default"), ("scope", "local"), ("ipv4", "true")] {
         if let Some(value) = matches.value(flag).filter(|value| *value != usual) {
-            return Err(Failure::new(format!("{}--{flag}={value} is not supported", crate::compat::DAEMON)));
+            return Err(Failure::daemon(format!("--{flag}={value} is not supported")));
         }
     }
     let ranges = matches.values("ip-range");
@@ -136,7 +137,7 @@ fn create(cx: &Context, matches: &Matches) -> Result {
 
 fn rm(cx: &Context, matches: &Matches) -> Result {
     let is_missing = |name: &str| cx.engine().is_ok_and(|engine| engine.network(name).is_err());
-    done(&each(cx, matches, |name| match cx.engine()?.remove_network(name) {
+    done(each(cx, matches, |name| match cx.engine()?.remove_network(name) {
         Ok(()) => Ok(Some(name.to_owned())),
         Err(why) if matches.flag("force") && is_missing(name) => {
             cx.warn(&crate::compat::engine_text(&why));
@@ -149,12 +150,20 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
 fn connect(cx: &Context, matches: &Matches) -> Result {
     let [network, container] = matches.args() else { return Ok(()) };
     let address = matches.value("ip").and_then(|text| text.trim().parse().ok());
-    warn_all(cx, &cx.engine()?.connect_network(network, container, matches.values("alias"), address)?);
+    let connect = Connect {
+        network: network.clone(),
+        container: container.clone(),
+        aliases: matches.values("alias").to_vec(),
+        address,
+    };
+    warn_all(cx, &cx.engine()?.connect_network(&connect)?);
     Ok(())
 }
 
 fn disconnect(cx: &Context, matches: &Matches) -> Result {
     let [network, container] = matches.args() else { return Ok(()) };
-    warn_all(cx, &cx.engine()?.disconnect_network(network, container, matches.flag("force"))?);
+    let disconnect =
+        Disconnect { network: network.clone(), container: container.clone(), force: matches.flag("force") };
+    warn_all(cx, &cx.engine()?.disconnect_network(&disconnect)?);
     Ok(())
 }

@@ -13,7 +13,6 @@ use wharfie_oci::size::{self, Units};
 
 use super::variables::{environment, labels};
 use super::{limits, mount_flag, mounts};
-use crate::compat::DAEMON;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::Matches;
@@ -62,11 +61,11 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
 fn settings(cx: &Context, matches: &Matches) -> Result<Settings> {
     let invalid = |text: String| Failure::with_code(text, 125);
     let refused = |why: BadWord| invalid(why.to_string());
-    let by_daemon = |why: BadWord| invalid(format!("{DAEMON}{why}"));
+    let by_daemon = |why: BadWord| Failure::daemon(why).code(125);
     let text = |name: &str| matches.value(name).unwrap_or_default();
     let owned = |name: &str| text(name).to_owned();
     let capabilities = |flag: &str, name: &str| {
-        all(matches.values(flag)).map_err(|why| invalid(format!("{DAEMON}invalid {name}: {why}")))
+        all(matches.values(flag)).map_err(|why| Failure::daemon(format!("invalid {name}: {why}")).code(125))
     };
     let sysctls: Vec<Sysctl> = all(matches.values("sysctl")).map_err(refused)?;
     // Containers of root have no user namespace: nothing comes of what was asked for, so it is only judged.
@@ -110,7 +109,7 @@ fn settings(cx: &Context, matches: &Matches) -> Result<Settings> {
         oom_score_adj: matches.is_set("oom-score-adj").then(|| matches.int("oom-score-adj") as i32),
         stop_timeout: matches.is_set("stop-timeout").then(|| matches.int("stop-timeout")),
         id_file: owned("cidfile"),
-        runtime: cx.runtime(matches.value("runtime")).map_err(invalid)?,
+        runtime: cx.runtime(matches.value("runtime")).map_err(|why| why.code(125))?,
         resources: limits::resources(matches).map_err(invalid)?,
         ..Settings::default()
     };
@@ -128,26 +127,26 @@ fn all<T: FromStr<Err = BadWord>>(values: &[String]) -> Result<Vec<T>, BadWord> 
 /// `--tmpfs`, `-v` and `--mount`. Gives the anonymous volumes, and what `--mount` says of volumes that are to be made, by
 /// the paths where they are mounted.
 fn mounts_of(matches: &Matches, settings: &mut Settings) -> Result<(Vec<String>, BTreeMap<String, VolumeDetails>)> {
-    let invalid = |text: String| Failure::with_code(text, 125);
+    let refused = |why: Failure| why.code(125);
     for spec in matches.values("tmpfs") {
-        settings.mounts.push(mounts::tmpfs(spec).map_err(invalid)?);
+        settings.mounts.push(mounts::tmpfs(spec).map_err(refused)?);
     }
     let mut volumes = Vec::new();
     for spec in matches.values("volume") {
-        match mounts::volume(spec).map_err(invalid)? {
+        match mounts::volume(spec).map_err(refused)? {
             Some(mount) => settings.mounts.push(mount),
             None => volumes.push(spec.clone()),
         }
     }
     let mut details = BTreeMap::new();
     for spec in matches.values("mount") {
-        let (mount, of_volume) = mount_flag::parse(spec).map_err(invalid)?;
+        let (mount, of_volume) = mount_flag::parse(spec).map_err(refused)?;
         details.insert(mount.target.clone(), of_volume);
         settings.mounts.push(mount);
     }
-    mounts::check_targets(&settings.mounts).map_err(invalid)?;
+    mounts::check_targets(&settings.mounts).map_err(refused)?;
     for spec in matches.values("volumes-from") {
-        mounts::volumes_from(spec).map_err(invalid)?;
+        mounts::volumes_from(spec).map_err(refused)?;
     }
     Ok((volumes, details))
 }
@@ -158,7 +157,7 @@ fn security_options(matches: &Matches) -> Result<Vec<SecurityOption>> {
     for text in matches.values("security-opt") {
         let option: SecurityOption = text.parse().map_err(|why: BadWord| match text.contains(['=', ':']) {
             // Docker's client knows the form, its daemon the words.
-            true => refused(format!("{DAEMON}{why}")),
+            true => Failure::daemon(why).code(125),
             false => refused(why.to_string()),
         })?;
         options.push(match option {

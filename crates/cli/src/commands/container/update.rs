@@ -70,7 +70,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let restart = matches.value("restart").filter(|_| matches.is_set("restart"));
     let restart = restart.map(Restart::parse).transpose().map_err(Failure::new)?;
     let update = Update { resources: changed, restart };
-    done(&each(cx, matches, |name| {
+    done(each(cx, matches, |name| {
         cx.engine()?.update(name, &update)?;
         Ok(Some(name.to_owned()))
     })?)

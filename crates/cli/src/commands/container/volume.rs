@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use wharfie_engine::container::volumes::VolumeDetails;
-use wharfie_store::volumes::VolumeRow;
+use wharfie_engine::Error;
+use wharfie_engine::container::volumes::{CreateVolume, VolumeDetails};
+use wharfie_engine::filter::Prunable;
+use wharfie_engine::volumes::{ListVolumes, ListedVolume, PruneVolumes, VolumeError};
 
+use super::lifecycle::{done, prune_filters};
 use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
-use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
@@ -116,76 +118,45 @@ const TITLES: &[(&str, &str)] = &[
     ("Status", "STATUS"),
 ];
 
-fn labels_of(volume: &VolumeRow) -> BTreeMap<String, String> {
-    serde_json::from_str(&volume.labels).unwrap_or_default()
-}
-
 /// Labels as rows of tables have them.
-pub(crate) fn label_text(volume: &VolumeRow) -> String {
-    labels_of(volume).iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+pub(crate) fn label_text(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 fn create(cx: &Context, matches: &Matches) -> Result {
     let driver = matches.value("driver").unwrap_or("local");
     if driver != "local" {
-        return Err(Failure::new(format!(
-            "{}create: error looking up volume plugin {driver}: plugin \"{driver}\" not found",
-            compat::DAEMON
+        return Err(Failure::daemon(format!(
+            "create: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
         )));
     }
     let map = |name: &str| super::variables::pairs(matches.values(name)).into_iter().collect();
     let details = VolumeDetails { labels: map("label"), options: map("opt") };
-    let name = matches.arg(0).or_else(|| matches.value("name"));
-    cx.line(&cx.engine()?.create_volume(name, &details)?)
+    let name = matches.arg(0).or_else(|| matches.value("name")).map(str::to_owned);
+    cx.line(&cx.engine()?.create_volume(&CreateVolume { name, details })?)
 }
 
 fn ls(cx: &Context, matches: &Matches) -> Result {
-    let engine = cx.engine()?;
-    let filters = matches.filters("filter");
-    let is_known = |name: &str| matches!(name, "dangling" | "name" | "driver" | "label");
-    if let Some((name, _)) = filters.iter().find(|(name, _)| !is_known(name)) {
-        return Err(Failure::new(format!("{}invalid filter '{name}'", compat::DAEMON)));
-    }
-    let is_truth = |value: &str| matches!(value, "true" | "1" | "false" | "0");
-    if let Some((_, value)) = filters.iter().find(|(name, value)| name == "dangling" && !is_truth(value)) {
-        return Err(Failure::new(format!("{}invalid filter 'dangling={value}'", compat::DAEMON)));
-    }
-    let mut rows = Vec::new();
-    for volume in engine.volumes()? {
-        let labels = labels_of(&volume);
-        let mut is_shown = true;
-        for (name, value) in &filters {
-            is_shown &= match name.as_str() {
-                "dangling" => engine.is_volume_used(&volume.name)? != matches!(value.as_str(), "true" | "1"),
-                "name" => volume.name.contains(value),
-                "driver" => value == "local",
-                // Nothing else got past the check above.
-                _ => match value.split_once('=') {
-                    Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
-                    None => labels.contains_key(value),
-                },
-            };
-        }
-        if is_shown {
-            let place = engine.volume_place(&volume.name)?;
-            rows.push(Value::row(
-                "*formatter.volumeContext",
-                vec![
-                    Field::new("Availability", "N/A"),
-                    Field::new("Driver", "local"),
-                    Field::new("Group", "N/A"),
-                    Field::new("Labels", label_text(&volume)),
-                    Field::label(labels),
-                    Field::new("Links", "N/A"),
-                    Field::new("Mountpoint", place),
-                    Field::new("Name", volume.name.as_str()),
-                    Field::new("Scope", "local"),
-                    Field::new("Size", "N/A"),
-                    Field::new("Status", "N/A"),
-                ],
-            ));
-        }
-    }
+    let listed = cx.engine()?.list_volumes(&ListVolumes { filters: matches.filters("filter") })?;
+    let row = |volume: ListedVolume| {
+        Value::row(
+            "*formatter.volumeContext",
+            vec![
+                Field::new("Availability", "N/A"),
+                Field::new("Driver", "local"),
+                Field::new("Group", "N/A"),
+                Field::new("Labels", label_text(&volume.labels)),
+                Field::label(volume.labels),
+                Field::new("Links", "N/A"),
+                Field::new("Mountpoint", volume.place),
+                Field::new("Name", volume.row.name),
+                Field::new("Scope", "local"),
+                Field::new("Size", "N/A"),
+                Field::new("Status", "N/A"),
+            ],
+        )
+    };
+    let rows: Vec<Value> = listed.into_iter().map(row).collect();
     let spec = if matches.flag("quiet") { "{{.Name}}" } else { matches.value("format").unwrap_or_default() };
     let format = ListFormat::parse(spec).or("{{.Driver}}\t{{.Name}}", "name: {{.Name}}\ndriver: {{.Driver}}\n");
     cx.print(&render_rows(&format, &rows, TITLES).map_err(template_failure)?)
@@ -196,17 +167,15 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
     for name in matches.args() {
         match cx.engine()?.remove_volume(name) {
             Ok(()) => cx.line(name)?,
-            Err(wharfie_engine::Error::NoSuchVolume(_)) if matches.flag("force") => cx.line(name)?,
-            Err(why) => errors.push(compat::engine_text(&why)),
+            Err(Error::Volume(VolumeError::NoSuch(_))) if matches.flag("force") => cx.line(name)?,
+            Err(why) => errors.push(why.into()),
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
+    done(errors)
 }
 
 fn inspect(cx: &Context, matches: &Matches) -> Result {
-    print_found(cx, matches, |name| {
-        document(cx, name)?.ok_or_else(|| Failure::new(format!("{}get {name}: no such volume", compat::DAEMON)))
-    })
+    print_found(cx, matches, |name| document(cx, name)?.ok_or_else(|| VolumeError::NoSuch(name.to_owned()).into()))
 }
 
 /// A volume as `inspect` shows it.
@@ -215,11 +184,8 @@ pub(crate) fn document(cx: &Context, name: &str) -> Result<Option<Value>> {
 }
 
 fn prune(cx: &Context, matches: &Matches) -> Result {
-    let mut filters = matches.filters("filter");
-    check_filters(&filters)?;
-    filters.extend(cx.prune_filters(&filters));
-    let all =
-        matches.flag("all") || matches.filters("filter").iter().any(|(name, value)| name == "all" && value != "false");
+    let filters = prune_filters(cx, Prunable::Volumes, matches)?;
+    let all = matches.flag("all") || filters.all;
     let kind = if all {
         "all local volumes not used by at least one container"
     } else {
@@ -229,39 +195,15 @@ fn prune(cx: &Context, matches: &Matches) -> Result {
     if !matches.flag("force") && !cx.confirm(&question)? {
         return Ok(());
     }
-    let gone = cx.engine()?.prune_volumes(all, &|volume| fits(volume, &filters))?;
-    cx.print(&section(&gone))?;
-    let bytes: u64 = gone.iter().map(|(_, bytes)| bytes).sum();
-    cx.line(&format!("Total reclaimed space: {}", size::long(bytes)))
-}
-
-/// Refuses conditions that volumes cannot be pruned by.
-fn check_filters(filters: &[(String, String)]) -> Result {
-    match filters.iter().find(|(name, _)| !matches!(name.as_str(), "all" | "label" | "label!")) {
-        Some((name, _)) => Err(Failure::new(format!("{}invalid filter '{name}'", compat::DAEMON))),
-        None => Ok(()),
-    }
-}
-
-/// Whether a volume has the labels that it must have, and none that it must not.
-pub(crate) fn fits(volume: &VolumeRow, filters: &[(String, String)]) -> bool {
-    let labels = labels_of(volume);
-    let has = |text: &str| match text.split_once('=') {
-        Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
-        None => labels.contains_key(text),
-    };
-    filters.iter().all(|(name, value)| match name.as_str() {
-        "label" => has(value),
-        "label!" => !has(value),
-        _ => true,
-    })
+    let pruned = cx.engine()?.prune_volumes(&PruneVolumes { all, filters })?;
+    cx.print(&section(&pruned.names))?;
+    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))
 }
 
 /// The list of what went; empty if nothing did.
-pub(crate) fn section(gone: &[(String, u64)]) -> String {
-    if gone.is_empty() {
+pub(crate) fn section(names: &[String]) -> String {
+    if names.is_empty() {
         return String::new();
     }
-    let names: Vec<&str> = gone.iter().map(|(name, _)| name.as_str()).collect();
     format!("Deleted Volumes:\n{}\n\n", names.join("\n"))
 }

@@ -51,7 +51,7 @@ pub(crate) fn print_found(cx: &Context, matches: &Matches, find: impl Fn(&str) -
     for name in matches.args() {
         match find(name) {
             Ok(value) => found.push(value),
-            Err(why) => errors.push(why.text),
+            Err(why) => errors.push(why),
         }
     }
     match format {
@@ -64,5 +64,5 @@ pub(crate) fn print_found(cx: &Context, matches: &Matches, find: impl Fn(&str) -
             }
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
+    if errors.is_empty() { Ok(()) } else { Err(Failure::all(errors)) }
 }

@@ -4,7 +4,6 @@ use wharfie_engine::Error;
 use wharfie_engine::remove::{Remove, Removed};
 
 use crate::commands::{Run, choices};
-use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Texts};
@@ -44,7 +43,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         cx.print(&lines(&removed))?;
         if let Err(why) = result {
             only_missing &= matches!(why, Error::NoSuchImage(_));
-            errors.push(compat::engine_text(&why));
+            errors.push(why.into());
         }
     }
     if errors.is_empty() {
@@ -52,16 +51,13 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     // Removing by force what is not there is a success, and worth a word all the same.
     let code = if force && only_missing { 0 } else { 1 };
-    Err(Failure::with_code(errors.join("\n"), code))
+    Err(Failure::all(errors).code(code))
 }
 
 /// One image here is one platform: the flag may only name that one.
 fn check_platforms(cx: &Context, matches: &Matches, force: bool) -> Result {
     if !force {
-        return Err(Failure::new(format!(
-            "{}removing a platform of a multi-platform image requires the force flag",
-            compat::DAEMON
-        )));
+        return Err(Failure::daemon("removing a platform of a multi-platform image requires the force flag"));
     }
     for text in matches.get(&PLATFORM) {
         let platform = text.parse()?;

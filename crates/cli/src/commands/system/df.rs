@@ -2,6 +2,7 @@
 
 use wharfie_engine::container::list::ListContainers;
 use wharfie_engine::disk::{ContainersUsage, ImagesUsage, VolumesUsage};
+use wharfie_engine::volumes::ListVolumes;
 
 use crate::commands::container::ls::{self, status};
 use crate::commands::container::volume::label_text;
@@ -179,9 +180,10 @@ fn container_values(cx: &Context) -> Result<Vec<Value>> {
 fn volume_values(cx: &Context) -> Result<Vec<Value>> {
     let engine = cx.engine()?;
     let mut values = Vec::new();
-    let known = engine.volumes()?;
+    let known = engine.list_volumes(&ListVolumes::default())?;
     for (name, users, bytes) in engine.volumes_usage()?.volumes {
-        let labels = known.iter().find(|volume| volume.name == name).map(label_text).unwrap_or_default();
+        let labels = known.iter().find(|volume| volume.row.name == name).map(|volume| label_text(&volume.labels));
+        let labels = labels.unwrap_or_default();
         values.push(Value::row(
             "*formatter.volumeContext",
             vec![

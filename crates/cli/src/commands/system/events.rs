@@ -7,7 +7,6 @@ use wharfie_oci::Timestamp;
 use wharfie_store::journal::JournalEntry;
 
 use crate::commands::{Run, choices, template_failure};
-use crate::compat;
 use crate::context::Context;
 use crate::env;
 use crate::failure::{Failure, Result};
@@ -52,7 +51,7 @@ pub static COMMAND: Command<Run> = Command {
 const PAUSE: Duration = Duration::from_millis(100);
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let filters = EventFilters::parse(&matches.get(&FILTER)).map_err(|why| Failure::new(compat::engine_text(&why)))?;
+    let filters = EventFilters::parse(&matches.get(&FILTER))?;
     let limit = |flag: &Text| -> Result<Option<Timestamp>> {
         let Some(text) = matches.get(flag).filter(|text| !text.is_empty()) else { return Ok(None) };
         let parsed = cx.parse_moment(text);

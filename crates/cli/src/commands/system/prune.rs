@@ -1,8 +1,11 @@
 //! `system prune`: freeing everything nobody uses.
 
+use wharfie_engine::container::prune::PruneContainers;
+use wharfie_engine::filter::{Prunable, PruneFilters};
+use wharfie_engine::networks::PruneNetworks;
 use wharfie_engine::prune::Prune;
+use wharfie_engine::volumes::{PruneVolumes, PrunedVolumes};
 
-use crate::commands::container::lifecycle::prune_containers;
 use crate::commands::image::prune::{end_of_undo, filters, section};
 use crate::commands::{Run, container};
 use crate::context::Context;
@@ -35,22 +38,24 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let filters = filters(cx, matches)?;
     given.extend(cx.prune_filters(&given));
+    let others = PruneFilters::parse(Prunable::ContainersOrNetworks, &given, &|text| cx.parse_moment(text))?;
     if !matches.get(&FORCE) && !cx.confirm(&(question(all, volumes, &given) + &end_of_undo(cx, &filters)? + SURE))? {
         return Ok(());
     }
-    let (ids, bytes) = prune_containers(cx, &given)?;
-    cx.print(&container::lifecycle::section(&ids))?;
-    let networks = cx.engine()?.prune_networks(|network| container::network::fits_prune(cx, network, &given))?;
+    let engine = cx.engine()?;
+    let containers = engine.prune_containers(&PruneContainers { filters: others.clone() })?;
+    cx.print(&container::lifecycle::section(&containers.ids))?;
+    let networks = engine.prune_networks(&PruneNetworks { filters: others.clone() })?;
     cx.print(&container::network::section(&networks))?;
     let gone = match volumes {
-        true => cx.engine()?.prune_volumes(false, &|volume| container::volume::fits(volume, &given))?,
-        false => Vec::new(),
+        true => engine.prune_volumes(&PruneVolumes { all: false, filters: others })?,
+        false => PrunedVolumes::default(),
     };
-    cx.print(&container::volume::section(&gone))?;
-    let pruned = cx.engine()?.prune(&Prune { all, filters })?;
+    cx.print(&container::volume::section(&gone.names))?;
+    let pruned = engine.prune(&Prune { all, filters })?;
     cx.print(&section(&pruned.removed))?;
-    let volume_bytes: u64 = gone.iter().map(|(_, bytes)| bytes).sum();
-    cx.line(&format!("Total reclaimed space: {}", size::long(bytes + volume_bytes + pruned.reclaimed)))
+    let bytes = containers.reclaimed + gone.reclaimed + pruned.reclaimed;
+    cx.line(&format!("Total reclaimed space: {}", size::long(bytes)))
 }
 
 fn question(all: bool, volumes: bool, filters: &[(String, String)]) -> String {

@@ -1,0 +1,103 @@
+//! Removing containers.
+
+use wharfie_store::ContainerLock;
+use wharfie_store::containers::{ContainerRow, Status};
+
+use super::ContainerError;
+use super::lifecycle::{target_of, wait_for_process};
+use super::signal::Signal;
+use super::{is_alive, settings_of};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::events;
+
+/// Which container to remove, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RemoveContainer {
+    /// Its name or id.
+    pub container: String,
+    /// A running one is killed first.
+    pub force: bool,
+    /// Its anonymous volumes go with it.
+    pub volumes: bool,
+}
+
+impl Engine {
+    /// Removes a container.
+    ///
+    /// # Errors
+    /// When there is no such container, or it runs and is not to be ended by force.
+    pub fn remove_container(&self, remove: &RemoveContainer) -> Result<ContainerRow> {
+        let row = self.container(&remove.container)?;
+        let force = remove.force;
+        if force {
+            self.end_by_force(&row)?;
+        }
+        let (lock, row) = match self.locked_and_decided(&row.id) {
+            // It was to go with its end.
+            Err(Error::Container(ContainerError::NoSuch(_))) if force => return Ok(row),
+            result => result?,
+        };
+        let is_running = is_alive(&row) || row.state.status == Status::Restarting;
+        if is_running {
+            if !force {
+                return Err(refusal_to_remove(row));
+            }
+            // Somebody started it again before we had the lock.
+            self.end_by_force(&row)?;
+        }
+        self.remove_locked(&row, remove.volumes, &lock)?;
+        Ok(row)
+    }
+
+    /// As [`Self::remove_container`], unless it runs or somebody is at work on it: then `None`.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn remove_if_idle(&self, row: &ContainerRow) -> Result<Option<ContainerRow>> {
+        let store = self.writer()?;
+        let Some(lock) = store.try_lock_container(&row.id)? else { return Ok(None) };
+        let Some(now) = store.find_container(&row.id)? else { return Ok(None) };
+        if is_alive(&now) || !matches!(now.state.status, Status::Created | Status::Exited) {
+            return Ok(None);
+        }
+        self.remove_locked(&now, false, &lock)?;
+        Ok(Some(now))
+    }
+
+    fn end_by_force(&self, row: &ContainerRow) -> Result<()> {
+        if !self.mark_stopped(row)? {
+            return Ok(());
+        }
+        if let Some(target) = target_of(row).filter(|_| is_alive(row)) {
+            target.cgroup.kill();
+        }
+        self.signal_and_thaw(row, Signal::KILL)?;
+        wait_for_process(row, None);
+        self.wait_for_record(&row.id)
+    }
+
+    fn remove_locked(&self, row: &ContainerRow, volumes: bool, lock: &ContainerLock) -> Result<()> {
+        self.withdraw(row, &settings_of(row)?);
+        let store = self.writer()?;
+        let anonymous = store.volumes_of_container(&row.id)?;
+        // What of one cannot be deleted keeps no other.
+        let event = events::of_container(row, "destroy", &[]);
+        let mut removed = store.noting(vec![event], |store| store.remove_container(&row.id, lock));
+        for volume in anonymous.iter().filter(|name| volumes && name.len() == 64) {
+            removed = removed.and(store.remove_volume(volume).map(drop));
+        }
+        store.collect_expired()?;
+        Ok(removed?)
+    }
+}
+
+/// Why a container that is not at rest is not removed, in docker's words.
+fn refusal_to_remove(row: ContainerRow) -> Error {
+    let refusal = match row.state.status {
+        Status::Paused => ContainerError::RemovePaused,
+        Status::Restarting => ContainerError::RemoveRestarting,
+        Status::Created | Status::Running | Status::Exited => ContainerError::Running,
+    };
+    refusal(row.id).into()
+}
