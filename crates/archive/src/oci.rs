@@ -1,7 +1,7 @@
 //! OCI image layout: `index.json` and the blobs it leads to. Source: image-spec, image-layout.md.
 
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, Digest, ImageConfig, Index, Platform, Reference};
+use wharfie_oci::{Descriptor, Digest, ImageConfig, Index, Platform, Reference, index};
 
 use crate::error::{Error, Result};
 use crate::read::{ArchivedImage, Found, Intake, Members, check_layers, json};
@@ -10,8 +10,6 @@ use crate::read::{ArchivedImage, Found, Intake, Members, check_layers, json};
 pub const IMAGE_NAME: &str = "io.containerd.image.name";
 /// Annotation with the tag, or with a whole reference, as the specification leaves open.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// Indexes inside indexes that are followed.
-const MAX_DEPTH: usize = 4;
 
 /// The images that `index.json` lists; from indexes of several platforms the one for `platform`.
 ///
@@ -59,7 +57,7 @@ fn image(
     match AnyManifest::parse(&bytes, &descriptor.media_type)? {
         AnyManifest::Index(index) => {
             let within = |member: &Descriptor| -> Result<_> { Ok(platform_of(members, member)) };
-            let chosen = index.select_by(platform, within)?.filter(|_| depth < MAX_DEPTH);
+            let chosen = index.select_by(platform, within)?.filter(|_| depth < index::MAX_DEPTH);
             let chosen = chosen.ok_or_else(|| Error::Platform(platform.to_string()))?;
             image(members, intake, chosen, platform, depth + 1)
         }

@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use wharfie_content::BoxError;
 use wharfie_layer::compression::{Compression, Decoder};
 use wharfie_layer::entry::Kind;
+use wharfie_layer::fill;
 use wharfie_layer::tar::{self, BLOCK, Reader};
 use wharfie_oci::{DiffId, Digest, ImageConfig, MediaType, Platform};
 
@@ -287,19 +288,6 @@ fn normalise(directory: &str, path: &str) -> String {
         }
     }
     parts.join("/")
-}
-
-fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            Err(why) => return Err(why),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

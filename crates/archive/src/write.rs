@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 
-use wharfie_content::BoxError;
+use wharfie_content::{BoxError, Observer, Outcome, Subject, Task};
 use wharfie_layer::entry::{Entry, Kind};
 use wharfie_layer::tar::Writer;
 use wharfie_oci::{Descriptor, DiffId, Digest, ImageId, Index, Manifest, MediaType, Reference};
@@ -45,11 +45,11 @@ pub trait Layers {
     fn open(&self, diff_id: &DiffId) -> Result<(File, u64, u64), BoxError>;
 }
 
-/// Writes `images` to `output`, a file or a pipe.
+/// Writes `images` to `output`, a file or a pipe, and tells `observer` of each layer.
 ///
 /// # Errors
 /// When a layer is missing or writing fails.
-pub fn write(output: &File, images: &[SavedImage], layers: &dyn Layers) -> Result<()> {
+pub fn write(output: &File, images: &[SavedImage], layers: &dyn Layers, observer: &dyn Observer) -> Result<()> {
     let documents = Documents::of(images)?;
     let mut tar = Writer::new(output);
     for directory in ["blobs/", "blobs/sha256/"] {
@@ -64,10 +64,15 @@ pub fn write(output: &File, images: &[SavedImage], layers: &dyn Layers) -> Resul
             Some(bytes) => document(&mut tar, &name, bytes)?,
             None => {
                 let digest = Digest::sha256(hex).expect("it is a digest's own text");
-                let (mut file, offset, len) = layers.open(&DiffId::new(digest)).map_err(Error::Intake)?;
+                let diff_id = DiffId::new(digest);
+                let task = Task::begin(observer, Subject::Save(diff_id.clone()));
+                let (mut file, offset, len) = layers.open(&diff_id).map_err(Error::Intake)?;
                 file.seek(SeekFrom::Start(offset)).map_err(Error::Read)?;
                 // From file to file or pipe the standard library lets the kernel copy: no byte passes through here.
-                tar.append_aligned(&entry(&name, Kind::File, 0o644, len), &mut file).map_err(Error::Write)?;
+                let mut told = |done| task.advance(done, Some(len));
+                tar.append_aligned(&entry(&name, Kind::File, 0o644, len), &mut file, &mut told)
+                    .map_err(Error::Write)?;
+                task.end(Outcome::Done);
             }
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use wharfie_oci::Digest;
 use wharfie_remote::DockerConfig;
 
+use crate::commands::{CONTEXT, HOST};
 use crate::context::Context;
 use crate::env;
 use crate::failure::{FAILED, Failure, Result};
@@ -19,8 +20,8 @@ const NOT_STARTED: u8 = 125;
 /// When they do.
 pub(crate) fn check(cx: &Context) -> Result {
     let globals = cx.globals();
-    let hosts = globals.values("host");
-    let context = globals.value("context").unwrap_or_default();
+    let hosts = globals.get(&HOST);
+    let context = globals.get(&CONTEXT).unwrap_or_default();
     let named = match (context, hosts) {
         ("", []) => by_surroundings(&cx.docker_config()),
         (context, []) => by_context(&cx.docker_config(), context, "--context"),

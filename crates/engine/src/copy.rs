@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, Repository};
+use wharfie_oci::{Descriptor, Repository, index};
 use wharfie_remote::{FetchedManifest, RepositoryClient, Watch};
 
 use crate::engine::Engine;
@@ -20,9 +20,6 @@ pub struct Copy {
     pub to: Repository,
 }
 
-/// Indexes within indexes that are followed; nobody is known to nest more than two.
-const MAX_DEPTH: usize = 4;
-
 impl Engine {
     /// Puts a manifest into a repository under its digest, after everything it names. Blobs that another repository of the
     /// same registry has are mounted; others pass through this process without being kept. Idempotent.
@@ -35,7 +32,7 @@ impl Engine {
         }
         let from = self.remote().repository(&copy.from);
         let to = self.remote().repository(&copy.to);
-        self.copy_manifest(&from, &to, &copy.manifest, MAX_DEPTH)
+        self.copy_manifest(&from, &to, &copy.manifest, index::MAX_DEPTH)
     }
 
     fn copy_manifest(

@@ -9,7 +9,7 @@ use std::io::Read;
 use wharfie_content::event::{Event, Subject, TaskId, task};
 use wharfie_content::{Counted, Mismatch, Observer, Outcome, Task, Verified, Warning};
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, MediaType, Platform, Reference};
+use wharfie_oci::{Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, MediaType, Platform, Reference, index};
 use wharfie_remote::{RepositoryClient, Watch};
 use wharfie_store::{Ingest, Lease, NewImage};
 
@@ -37,9 +37,6 @@ pub struct Pulled {
     /// True if the reference did not stand for this image before.
     pub is_newer: bool,
 }
-
-/// Indexes inside indexes that are followed.
-const MAX_DEPTH: usize = 4;
 
 impl Engine {
     /// Pulls one image.
@@ -167,7 +164,7 @@ fn choose(
     manifests: &mut Vec<(MediaType, Digest)>,
 ) -> Result<Manifest> {
     let mut next = found.clone();
-    for _ in 0..MAX_DEPTH {
+    for _ in 0..index::MAX_DEPTH {
         // What the registry said of the size of the first is no promise: the digest is.
         let expected = Some(&next).filter(|_| !manifests.is_empty());
         let fetched = client.manifest(next.digest.as_str(), expected)?;

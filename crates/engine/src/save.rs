@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 use wharfie_archive::write::{Layers, SavedImage, SavedLayer};
-use wharfie_content::BoxError;
+use wharfie_content::{BoxError, Observer};
 use wharfie_oci::reference::is_image_id;
 use wharfie_oci::{DiffId, ImageConfig, ImageId, Platform, Reference};
 use wharfie_store::Store;
@@ -36,11 +36,11 @@ pub enum Output {
 }
 
 impl Engine {
-    /// Writes one archive with all `images`, each once, with the tags it was named by.
+    /// Writes one archive with all `images`, each once, with the tags it was named by, and tells `observer` of each layer.
     ///
     /// # Errors
     /// When an image is missing (then nothing is written), a layer is damaged, or the output cannot be written.
-    pub fn save(&self, save: &Save, output: Output) -> Result<()> {
+    pub fn save(&self, save: &Save, output: Output, observer: &dyn Observer) -> Result<()> {
         if let Output::Path(path) = &output {
             check_output(path)?;
         }
@@ -48,11 +48,11 @@ impl Engine {
         let images = self.images_to_save(store, save)?;
         let layers = StoreLayers { store };
         match output {
-            Output::Open(file) => wharfie_archive::write::write(&file, &images, &layers)?,
+            Output::Open(file) => wharfie_archive::write::write(&file, &images, &layers, observer)?,
             Output::Path(path) => {
                 let (file, aside) = create_aside(&path)?;
                 let written = reserve(&file, &path, least_size(&images))
-                    .and_then(|()| Ok(wharfie_archive::write::write(&file, &images, &layers)?));
+                    .and_then(|()| Ok(wharfie_archive::write::write(&file, &images, &layers, observer)?));
                 let placed = written.and_then(|()| {
                     let placed = std::fs::rename(&aside, &path);
                     placed.map_err(|source| Error::File { doing: "rename", path: path.clone(), source })

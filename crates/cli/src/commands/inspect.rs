@@ -7,21 +7,21 @@ use wharfie_engine::volumes::VolumeError;
 
 use super::image::inspect::{FORMAT, print_found};
 use super::{Run, container};
+use crate::commands::choices;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
 use crate::render::serialize::value_of;
+
+const SIZE: Switch = Switch::new("size", "Display total file sizes if the type is container").short('s');
+const TYPE: Text = Text::new("type", "Only inspect objects of the given type").complete(choices::TYPES);
 
 /// `PROG inspect`.
 pub static COMMAND: Command<Run> = Command {
     about: "Return low-level information on Docker objects",
     usage: "[OPTIONS] NAME|ID [NAME|ID...]",
     arity: Arity::AtLeast(1),
-    flags: &[
-        FORMAT,
-        Flag::bool("size", "Display total file sizes if the type is container").short('s'),
-        Flag::str("type", "Only inspect objects of the given type"),
-    ],
+    flags: &[FORMAT.flag(), SIZE.flag(), TYPE.flag()],
     examples: &[
         Example { text: "Everything about an image", command: "inspect web:1" },
         Example { text: "What it runs", command: "inspect -f '{{.Config.Entrypoint}} {{.Config.Cmd}}' web:1" },
@@ -36,7 +36,7 @@ const TYPES: &[&str] =
     &["config", "container", "image", "network", "node", "plugin", "secret", "service", "task", "volume"];
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let kind = matches.value("type").unwrap_or_default();
+    let kind = matches.get(&TYPE).unwrap_or_default();
     if !kind.is_empty() && !TYPES.contains(&kind) {
         let known: Vec<String> = TYPES.iter().map(|kind| format!("\"{kind}\"")).collect();
         return Err(Failure::new(format!("unknown type: \"{kind}\": must be one of {}", known.join(", "))));
@@ -52,7 +52,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         };
         if matches!(kind, "" | "container") {
             match cx.engine()?.container(name) {
-                Ok(row) => return container::document::document(cx, &row, matches.flag("size")),
+                Ok(row) => return container::document::document(cx, &row, matches.get(&SIZE)),
                 Err(Error::Container(ContainerError::NoSuch(_))) if kind.is_empty() => {}
                 Err(Error::Container(ContainerError::NoSuch(_))) => return Err(missing(None)),
                 Err(why) => return Err(why.into()),

@@ -120,7 +120,7 @@ pub enum Arity {
     Any,
 }
 
-/// What a shell should offer for positional arguments.
+/// What a shell should offer for positional arguments, or for a flag's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Complete {
     /// Nothing.
@@ -180,13 +180,26 @@ pub struct Flag {
     pub hidden: bool,
     /// The long name of the flag this one is another spelling of.
     pub alias_of: Option<&'static str>,
+    /// What a shell offers for its value.
+    pub complete: Complete,
     /// Judges a value while parsing; the text of a refusal ends the message `invalid argument …: `.
     pub check: Option<Check>,
 }
 
 impl Flag {
     const fn new(long: &'static str, kind: Kind, help: &'static str) -> Flag {
-        Flag { long, short: None, kind, value_name: "", default: "", help, hidden: false, alias_of: None, check: None }
+        Flag {
+            long,
+            short: None,
+            kind,
+            value_name: "",
+            default: "",
+            help,
+            hidden: false,
+            alias_of: None,
+            complete: Complete::Files,
+            check: None,
+        }
     }
 
     /// A switch, off unless given.
@@ -246,6 +259,12 @@ impl Flag {
     /// Makes it another spelling of the flag `long`: its values are stored there.
     pub const fn alias_of(mut self, long: &'static str) -> Flag {
         self.alias_of = Some(long);
+        self
+    }
+
+    /// What a shell offers for its value, instead of files.
+    pub const fn complete(mut self, complete: Complete) -> Flag {
+        self.complete = complete;
         self
     }
 

@@ -1,10 +1,11 @@
 //! What a parsed command line says.
 
 use super::command::{Flag, Kind};
+use super::typed::{Typed, Value};
 
 /// The flags and positional arguments of one command, after parsing.
 ///
-/// Names are the long names of declared flags; asking for an undeclared one is a mistake in the program and panics.
+/// Asking for a flag that the command does not declare is a mistake in the program and panics.
 #[derive(Debug, Clone)]
 pub struct Matches {
     flags: &'static [Flag],
@@ -18,9 +19,24 @@ impl Matches {
         Matches { flags, values: vec![None; flags.len()], args: Vec::new(), dash: None }
     }
 
+    /// What the flag says.
+    pub fn get<T: Value + ?Sized>(&self, flag: &Typed<T>) -> T::Read<'_> {
+        T::read(self, flag.long())
+    }
+
+    /// What the flag says, if the command has it at all.
+    pub fn find<T: Value + ?Sized>(&self, flag: &Typed<T>) -> Option<T::Read<'_>> {
+        self.declares(flag.long()).then(|| self.get(flag))
+    }
+
+    /// Whether the flag was given, whatever its value.
+    pub fn is_given<T: ?Sized>(&self, flag: &Typed<T>) -> bool {
+        self.is_set(flag.long())
+    }
+
     /// Whether the command has a flag of this name at all.
     pub fn knows(&self, name: &str) -> bool {
-        self.flags.iter().any(|flag| flag.long == name)
+        self.declares(name)
     }
 
     /// Whether the flag was given, whatever its value.

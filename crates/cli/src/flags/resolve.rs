@@ -46,12 +46,17 @@ pub struct Invocation<R> {
 }
 
 /// Reads the words after the program's name. `program` is the name to show, `root` the tree: its flags are the global ones, which count only
-/// before the command word.
+/// before the command word. Help is broken at `columns`, or nowhere if that is 0.
 ///
 /// # Errors
 /// Unknown flags and commands, missing or bad values, wrong argument counts: see [`UsageError`].
-pub fn parse<R: Copy>(root: &'static Command<R>, program: &str, words: &[String]) -> Result<Parsed<R>, UsageError> {
-    let mut place = Place { root, command: root, path: vec![program] };
+pub fn parse<R: Copy>(
+    root: &'static Command<R>,
+    program: &str,
+    words: &[String],
+    columns: usize,
+) -> Result<Parsed<R>, UsageError> {
+    let mut place = Place { root, command: root, path: vec![program], columns };
     let global = read(&place, words, false)?;
     if global.matches.flags_version() {
         return Ok(Parsed::Version);

@@ -433,8 +433,8 @@ impl Pump {
     }
 }
 
-/// Signals that are passed on to a foreground container.
-const FORWARDED: &[i32] = &[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT];
+/// Signals that are passed on to a container: those that mean the process and not its terminal.
+pub const FORWARDED: &[i32] = &[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT];
 
 /// So many times a user asks a container to end before it is ended.
 const ENOUGH: u32 = 3;

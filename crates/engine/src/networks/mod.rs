@@ -434,7 +434,8 @@ fn parse(document: &str) -> Option<Network> {
 
 /// The addresses of a network that is to be made beside others.
 fn range_of(create: &CreateNetwork, asked: Option<Range>, others: &[Network]) -> Result<Range> {
-    let mut taken = vec![Range::parse("172.29.0.0/16")?];
+    let (first, prefix) = Subnet::DEFAULT_RANGE;
+    let mut taken = vec![Range { first: first.into(), prefix }];
     taken.extend(others.iter().map(Network::range));
     // Its bridge may not be there yet after a boot.
     if let Some(device) = create.options.get(BRIDGE_NAME)

@@ -302,7 +302,7 @@ struct Spool {
 impl Spool {
     fn new() -> Result<Self> {
         use rustix::fs::{Mode, OFlags};
-        let place = std::env::temp_dir();
+        let place = env::temp_dir();
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let file = rustix::fs::open(&place, flags, Mode::RUSR | Mode::WUSR)
             .or_else(|_| rustix::fs::memfd_create("wharfie-copy", rustix::fs::MemfdFlags::CLOEXEC));

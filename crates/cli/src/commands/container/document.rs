@@ -15,7 +15,7 @@ pub static COMMAND: Command<Run> = Command {
     about: "Display detailed information on one or more containers",
     usage: "[OPTIONS] CONTAINER [CONTAINER...]",
     arity: Arity::AtLeast(1),
-    flags: &[FORMAT, Flag::bool("size", "Display total file sizes").short('s')],
+    flags: &[FORMAT.flag(), Flag::bool("size", "Display total file sizes").short('s')],
     examples: &[Example { text: "How a container ended", command: "container inspect -f '{{.State.ExitCode}}' web" }],
     complete: Complete::Containers,
     run: Some(run),

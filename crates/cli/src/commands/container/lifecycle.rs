@@ -12,7 +12,7 @@ use wharfie_engine::patterns::{Meant, Named, Which};
 use super::detach_keys::DetachKeys;
 use super::run::start_failure;
 use super::terminal::{self, Session};
-use crate::commands::{DRY_RUN, Run};
+use crate::commands::{DRY_RUN, Run, UNASKED, choices};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -55,7 +55,7 @@ command!(
     "Stop one or more running containers",
     stop,
     &[
-        Flag::str("signal", "Signal to send to the container").short('s'),
+        Flag::str("signal", "Signal to send to the container").complete(choices::SIGNALS).short('s'),
         Flag::int("timeout", "Seconds to wait before killing the container").short('t'),
         Flag::int("time", "Seconds to wait before killing the container").hidden().alias_of("timeout"),
     ],
@@ -67,7 +67,7 @@ command!(
     "Restart one or more containers",
     restart,
     &[
-        Flag::str("signal", "Signal to send to the container").short('s'),
+        Flag::str("signal", "Signal to send to the container").complete(choices::SIGNALS).short('s'),
         Flag::int("timeout", "Seconds to wait before killing the container").short('t'),
         Flag::int("time", "Seconds to wait before killing the container").hidden().alias_of("timeout"),
     ],
@@ -78,7 +78,7 @@ command!(
     KILL,
     "Kill one or more running containers",
     kill,
-    &[Flag::str("signal", "Signal to send to the container").short('s').default("KILL")],
+    &[Flag::str("signal", "Signal to send to the container").complete(choices::SIGNALS).short('s').default("KILL")],
     "kill -s HUP web"
 );
 command!(
@@ -111,7 +111,7 @@ command!(
     "Remove one or more containers",
     rm,
     &[
-        DRY_RUN,
+        DRY_RUN.flag(),
         Flag::bool("force", "Force the removal of a running container (uses SIGKILL)").short('f'),
         Flag::bool("link", "Remove the specified link").short('l'),
         Flag::bool("volumes", "Remove anonymous volumes associated with the container").short('v'),
@@ -135,9 +135,11 @@ pub static PRUNE: Command<Run> = Command {
     about: "Remove all stopped containers",
     usage: "[OPTIONS]",
     flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
-        DRY_RUN,
-        Flag::bool("force", "Do not prompt for confirmation").short('f'),
+        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+            .complete(Complete::Nothing)
+            .value_name("filter"),
+        DRY_RUN.flag(),
+        UNASKED.flag(),
     ],
     examples: &[Example { text: "Remove what has ended", command: "container prune -f" }],
     run: Some(prune),

@@ -5,10 +5,10 @@ use wharfie_engine::container::network::open_ports;
 use wharfie_oci::Timestamp;
 use wharfie_store::containers::{ContainerState, Health, Status};
 
-use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::context::{Context, moment};
+use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
+use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Example, Flag, Matches};
+use crate::flags::{Command, Complete, Example, Flag, Matches};
 use crate::render::format::{ListFormat, ListKind, RowsError, render_rows};
 use crate::render::quote::quote;
 use crate::render::value::{Field, Value};
@@ -20,8 +20,11 @@ pub static COMMAND: Command<Run> = Command {
     usage: "[OPTIONS]",
     flags: &[
         Flag::bool("all", "Show all containers (default shows just running)").short('a'),
-        Flag::filter("filter", "Filter output based on conditions provided").short('f').value_name("filter"),
-        Flag::str("format", FORMAT_HELP),
+        Flag::filter("filter", "Filter output based on conditions provided")
+            .complete(Complete::Nothing)
+            .short('f')
+            .value_name("filter"),
+        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
         Flag::int("last", "Show n last created containers (includes all states)").short('n').default("-1"),
         Flag::bool("latest", "Show the latest created container (includes all states)").short('l'),
         Flag::bool("no-trunc", "Don't truncate output"),
@@ -127,8 +130,8 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
             Field::new("ID", if is_full { row.id.as_str() } else { &row.id[..12] }),
             Field::new("Image", image.as_str()),
             Field::new("Command", quote(&command)),
-            Field::new("CreatedAt", time::local(moment(Timestamp { nanos: 0, ..row.created }), cx.zone())),
-            Field::new("RunningFor", age::ago(moment(row.created), cx.jiff_now())),
+            Field::new("CreatedAt", time::local(Timestamp { nanos: 0, ..row.created }.into(), cx.zone())),
+            Field::new("RunningFor", age::ago(row.created.into(), cx.jiff_now())),
             Field::new("Ports", ports(container)),
             Field::new("State", status_word(row.state.status)),
             Field::new("Status", status(cx, &row.state)),
@@ -147,7 +150,7 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
 /// `Up 3 seconds`, `Exited (137) 2 minutes ago`.
 pub(crate) fn status(cx: &Context, state: &ContainerState) -> String {
     let since =
-        |nanos: Option<i64>| age::between(moment(Timestamp::from_nanos(nanos.unwrap_or_default())), cx.jiff_now());
+        |nanos: Option<i64>| age::between(Timestamp::from_nanos(nanos.unwrap_or_default()).into(), cx.jiff_now());
     match state.status {
         Status::Created => "Created".to_owned(),
         Status::Running if state.health != Health::Unchecked => {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use wharfie_engine::container::settings::{MountKind, MountOrigin, MountPoint};
 use wharfie_engine::container::volumes::VolumeDetails;
+use wharfie_oci::size::{self, Units};
 
-use super::limits;
 use super::mounts::{PROPAGATION, ROOT, is_root};
 use crate::failure::{Failure, Result};
 
@@ -57,7 +57,8 @@ pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails)> {
             "bind-propagation" => mount.options.push(need()?.to_owned()),
             "tmpfs-size" => {
                 let size = need()?;
-                let bytes = limits::bytes(size).ok_or_else(|| format!("invalid value for {key}: {size}"))?;
+                let bytes =
+                    size::parse(size, Units::Binary).ok_or_else(|| format!("invalid value for {key}: {size}"))?;
                 mount.options.push(format!("size={bytes}"));
             }
             "tmpfs-mode" => {

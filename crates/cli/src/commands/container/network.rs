@@ -7,8 +7,8 @@ use super::lifecycle::prune_filters;
 use super::network_change;
 use super::volume::label_text;
 use crate::commands::image::inspect::{FORMAT, print_found};
-use crate::commands::{DRY_RUN, FORMAT_HELP, Run, template_failure};
-use crate::context::{Context, moment};
+use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_failure};
+use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
 use crate::render::format::{ListFormat, render_rows};
@@ -34,7 +34,7 @@ static INSPECT: Command<Run> = Command {
     about: "Display detailed information on one or more networks",
     usage: "[OPTIONS] NETWORK [NETWORK...]",
     arity: Arity::AtLeast(1),
-    flags: &[FORMAT, Flag::bool("verbose", "Verbose output for diagnostics").short('v')],
+    flags: &[FORMAT.flag(), Flag::bool("verbose", "Verbose output for diagnostics").short('v')],
     examples: &[Example { text: "How it connects", command: "network inspect -f '{{.Driver}}' bridge" }],
     complete: Complete::Networks,
     run: Some(inspect),
@@ -45,8 +45,11 @@ static LS: Command<Run> = Command {
     about: "List networks",
     usage: "[OPTIONS]",
     flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"driver=bridge\")").short('f').value_name("filter"),
-        Flag::str("format", FORMAT_HELP),
+        Flag::filter("filter", "Provide filter values (e.g. \"driver=bridge\")")
+            .complete(Complete::Nothing)
+            .short('f')
+            .value_name("filter"),
+        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
         Flag::bool("no-trunc", "Do not truncate the output"),
         Flag::bool("quiet", "Only display network IDs").short('q'),
     ],
@@ -59,9 +62,11 @@ static PRUNE: Command<Run> = Command {
     about: "Remove all unused networks",
     usage: "[OPTIONS]",
     flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
-        DRY_RUN,
-        Flag::bool("force", "Do not prompt for confirmation").short('f'),
+        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+            .complete(Complete::Nothing)
+            .value_name("filter"),
+        DRY_RUN.flag(),
+        UNASKED.flag(),
     ],
     examples: &[Example { text: "Without being asked", command: "network prune -f" }],
     run: Some(prune),
@@ -92,7 +97,7 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
                 Field::new("Internal", network.is_internal.to_string()),
                 Field::new("Labels", label_text(&network.labels)),
                 Field::label(network.labels.clone()),
-                Field::new("CreatedAt", moment(network.created())),
+                Field::new("CreatedAt", jiff::Timestamp::from(network.created())),
             ],
         ));
     }

@@ -54,7 +54,7 @@ pub(super) static RM: Command<Run> = Command {
     about: "Remove one or more networks",
     usage: "NETWORK [NETWORK...]",
     arity: Arity::AtLeast(1),
-    flags: &[DRY_RUN, Flag::bool("force", "Do not error if the network does not exist").short('f')],
+    flags: &[DRY_RUN.flag(), Flag::bool("force", "Do not error if the network does not exist").short('f')],
     examples: &[Example { text: "Remove a network and its bridge", command: "network rm front" }],
     complete: Complete::Networks,
     run: Some(rm),

@@ -9,6 +9,7 @@ use wharfie_engine::container::volumes::VolumeDetails;
 use wharfie_engine::container::words::{self, BadWord, Namespace, NetworkMode, PortBinding, SecurityOption, Sysctl};
 use wharfie_oci::config::Healthcheck;
 use wharfie_oci::duration;
+use wharfie_oci::size::{self, Units};
 
 use super::variables::{environment, labels};
 use super::{limits, mount_flag, mounts};
@@ -51,7 +52,7 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         volumes_from: matches.values("volumes-from").to_vec(),
         stop_signal: optional("stop-signal"),
         healthcheck: healthcheck(matches).map_err(|text| Failure::with_code(text, 125))?,
-        platform: cx.platform(matches)?,
+        platform: cx.platform(matches.value("platform"))?,
         settings,
     })
 }
@@ -92,7 +93,7 @@ fn settings(cx: &Context, matches: &Matches) -> Result<Settings> {
         devices: all(matches.values("device")).map_err(refused)?,
         sysctls: sysctls.into_iter().map(|sysctl| (sysctl.name, sysctl.value)).collect(),
         shm_size: match matches.value("shm-size") {
-            Some(size) => limits::bytes(size).ok_or_else(|| invalid(format!("invalid size: '{size}'")))?,
+            Some(size) => size::parse(size, Units::Binary).ok_or_else(|| invalid(format!("invalid size: '{size}'")))?,
             None => 0,
         },
         pid_mode: Namespace::pid(text("pid")).map_err(refused)?,

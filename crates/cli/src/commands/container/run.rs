@@ -17,7 +17,7 @@ use super::detach_keys::DetachKeys;
 use super::lifecycle::warn_all;
 use super::options;
 use super::terminal::{self, Session};
-use crate::commands::Run;
+use crate::commands::{Run, choices};
 use crate::context::Context;
 use crate::failure::{FAILED, Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -163,8 +163,9 @@ fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
     };
     let progress = cx.progress_on_stderr(style);
     let reference = reference.or_latest();
-    let pulled =
-        cx.engine()?.pull(&Pull { reference: reference.clone(), platform: cx.platform(matches)? }, &*progress)?;
+    let pulled = cx
+        .engine()?
+        .pull(&Pull { reference: reference.clone(), platform: cx.platform(matches.value("platform"))? }, &*progress)?;
     if !matches.flag("quiet") {
         let status = if pulled.is_newer { "Downloaded newer image" } else { "Image is up to date" };
         progress.line(&format!("Status: {status} for {}", reference.without_redundant_tag().familiar()));

@@ -2,7 +2,7 @@
 
 use wharfie_engine::container::stats::{StatsQuery, Usage, Used};
 
-use crate::commands::{FORMAT_HELP, Run, template_failure};
+use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -18,7 +18,7 @@ pub static COMMAND: Command<Run> = Command {
     arity: Arity::Any,
     flags: &[
         Flag::bool("all", "Show all containers (default shows just running)").short('a'),
-        Flag::str("format", FORMAT_HELP),
+        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
         Flag::bool("no-stream", "Disable streaming stats and only pull the first result"),
         Flag::bool("no-trunc", "Do not truncate output"),
     ],

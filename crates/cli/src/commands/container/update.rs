@@ -6,7 +6,7 @@ use wharfie_engine::container::update::Update;
 use super::checks;
 use super::lifecycle::{done, each};
 use super::limits::resources;
-use crate::commands::Run;
+use crate::commands::{Run, choices};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
@@ -34,7 +34,7 @@ pub static COMMAND: Command<Run> = Command {
             .value_name("bytes")
             .check(checks::bytes),
         Flag::int("pids-limit", "Tune container pids limit (set -1 for unlimited)"),
-        Flag::str("restart", "Restart policy to apply when a container exits"),
+        Flag::str("restart", "Restart policy to apply when a container exits").complete(choices::RESTART),
     ],
     examples: &[Example { text: "More memory for a container that runs", command: "update -m 1g web" }],
     complete: Complete::Containers,

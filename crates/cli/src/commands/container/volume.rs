@@ -10,7 +10,7 @@ use wharfie_engine::volumes::{ListVolumes, ListedVolume, PruneVolumes, VolumeErr
 
 use super::lifecycle::{done, each, prune_filters};
 use crate::commands::image::inspect::{FORMAT, print_found};
-use crate::commands::{DRY_RUN, FORMAT_HELP, Run, template_failure};
+use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_failure};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
@@ -39,7 +39,7 @@ static CREATE: Command<Run> = Command {
     flags: &[
         Flag::str("driver", "Specify volume driver name").short('d').default("local"),
         Flag::list("label", "Set metadata for a volume"),
-        Flag::str("name", "Specify volume name").hidden(),
+        Flag::str("name", "Specify volume name").complete(Complete::Nothing).hidden(),
         Flag::list("opt", "Set driver specific options").short('o'),
     ],
     examples: &[
@@ -57,8 +57,11 @@ static LS: Command<Run> = Command {
     about: "List volumes",
     usage: "[OPTIONS]",
     flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"dangling=true\")").short('f').value_name("filter"),
-        Flag::str("format", FORMAT_HELP),
+        Flag::filter("filter", "Provide filter values (e.g. \"dangling=true\")")
+            .complete(Complete::Nothing)
+            .short('f')
+            .value_name("filter"),
+        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
         Flag::bool("quiet", "Only display volume names").short('q'),
     ],
     examples: &[Example { text: "What no container uses", command: "volume ls -f dangling=true" }],
@@ -70,7 +73,7 @@ static RM: Command<Run> = Command {
     about: "Remove one or more volumes",
     usage: "[OPTIONS] VOLUME [VOLUME...]",
     arity: Arity::AtLeast(1),
-    flags: &[DRY_RUN, Flag::bool("force", "Force the removal of one or more volumes").short('f')],
+    flags: &[DRY_RUN.flag(), Flag::bool("force", "Force the removal of one or more volumes").short('f')],
     examples: &[Example { text: "Remove a volume with its files", command: "volume rm data" }],
     complete: Complete::Volumes,
     run: Some(rm),
@@ -81,7 +84,7 @@ static INSPECT: Command<Run> = Command {
     about: "Display detailed information on one or more volumes",
     usage: "[OPTIONS] VOLUME [VOLUME...]",
     arity: Arity::AtLeast(1),
-    flags: &[FORMAT],
+    flags: &[FORMAT.flag()],
     examples: &[Example { text: "Where its files are", command: "volume inspect -f '{{.Mountpoint}}' data" }],
     complete: Complete::Volumes,
     run: Some(inspect),
@@ -93,9 +96,11 @@ static PRUNE: Command<Run> = Command {
     usage: "[OPTIONS]",
     flags: &[
         Flag::bool("all", "Remove all unused volumes, not just anonymous ones").short('a'),
-        Flag::filter("filter", "Provide filter values (e.g. \"label=<label>\")").value_name("filter"),
-        DRY_RUN,
-        Flag::bool("force", "Do not prompt for confirmation").short('f'),
+        Flag::filter("filter", "Provide filter values (e.g. \"label=<label>\")")
+            .complete(Complete::Nothing)
+            .value_name("filter"),
+        DRY_RUN.flag(),
+        UNASKED.flag(),
     ],
     examples: &[Example { text: "Remove what nobody named and nobody uses", command: "volume prune -f" }],
     run: Some(prune),

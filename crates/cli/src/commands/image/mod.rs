@@ -18,7 +18,7 @@ mod tree;
 use wharfie_oci::Platform;
 
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Entry, Matches};
+use crate::flags::{Command, Entry};
 
 use super::Run;
 
@@ -46,8 +46,8 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 /// The one platform that `--platform` of load and save may name: an image here is for one.
-pub(crate) fn platform_filter(matches: &Matches) -> Result<Option<Platform>> {
-    match matches.values("platform") {
+pub(crate) fn platform_filter(asked: &[String]) -> Result<Option<Platform>> {
+    match asked {
         [] => Ok(None),
         [one] => Ok(Some(one.parse()?)),
         _ => Err(Failure::new("only one platform can be given: an image is stored for one platform")),

@@ -4,23 +4,23 @@ use wharfie_engine::Error;
 use wharfie_engine::patterns::Named;
 use wharfie_engine::remove::{Remove, Removed};
 
-use crate::commands::{DRY_RUN, Run};
+use crate::commands::{DRY_RUN, Run, choices};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Texts};
+
+const FORCE: Switch = Switch::new("force", "Force removal of the image").short('f');
+const NO_PRUNE: Switch = Switch::new("no-prune", "Do not delete untagged parents");
+const PLATFORM: Texts = Texts::of_commas("platform", "Remove only the given platform variant; needs --force")
+    .complete(choices::PLATFORMS)
+    .value_name("os[/arch[/variant]]");
 
 /// `PROG rmi`.
 pub static COMMAND: Command<Run> = Command {
     about: "Remove one or more images",
     usage: "[OPTIONS] IMAGE [IMAGE...]",
     arity: Arity::AtLeast(1),
-    flags: &[
-        DRY_RUN,
-        Flag::bool("force", "Force removal of the image").short('f'),
-        Flag::bool("no-prune", "Do not delete untagged parents"),
-        Flag::comma_list("platform", "Remove only the given platform variant; needs --force")
-            .value_name("os[/arch[/variant]]"),
-    ],
+    flags: &[DRY_RUN.flag(), FORCE.flag(), NO_PRUNE.flag(), PLATFORM.flag()],
     examples: &[
         Example { text: "Remove a name, and the image with its last one", command: "rmi web:1" },
         Example { text: "Remove an image with all its names", command: "rmi -f 0e5574283393" },
@@ -33,8 +33,8 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let force = matches.flag("force");
-    if !matches.values("platform").is_empty() {
+    let force = matches.get(&FORCE);
+    if !matches.get(&PLATFORM).is_empty() {
         check_platforms(cx, matches, force)?;
     }
     let mut errors = Vec::new();
@@ -47,7 +47,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     for meant in cx.engine()?.expand(Named::Images, matches.args())? {
         meant.name.map_or_else(&mut failed, |name| images.push(name));
     }
-    let remove = Remove { images, force, keep_parents: matches.flag("no-prune") };
+    let remove = Remove { images, force, keep_parents: matches.get(&NO_PRUNE) };
     for (removed, result) in cx.engine_to_remove(matches)?.remove(&remove)? {
         cx.print(&lines(&removed))?;
         result.unwrap_or_else(&mut failed);
@@ -66,7 +66,7 @@ fn check_platforms(cx: &Context, matches: &Matches, force: bool) -> Result {
     if !force {
         return Err(Failure::daemon("removing a platform of a multi-platform image requires the force flag"));
     }
-    for text in matches.values("platform") {
+    for text in matches.get(&PLATFORM) {
         let platform = text.parse()?;
         for image in matches.args() {
             cx.engine()?.inspect(image, Some(&platform))?;

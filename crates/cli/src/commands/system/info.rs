@@ -21,7 +21,7 @@ use crate::render::value::{Field, Value};
 pub static COMMAND: Command<Run> = Command {
     about: "Display system-wide information",
     usage: "[OPTIONS]",
-    flags: &[FORMAT],
+    flags: &[FORMAT.flag()],
     examples: &[
         Example { text: "Everything", command: "info" },
         Example { text: "Where the store is", command: "info -f '{{.DockerRootDir}}'" },
@@ -32,7 +32,7 @@ pub static COMMAND: Command<Run> = Command {
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let info = info(cx)?;
-    let Some(text) = matches.value("format") else { return cx.print(&page(&info)) };
+    let Some(text) = matches.get(&FORMAT) else { return cx.print(&page(&info)) };
     let format = InspectFormat::parse(text)
         .map_err(|why| Failure::with_code(format!("template parsing error: {why}"), BAD_TEMPLATE))?;
     match format.one(&value(&info)) {

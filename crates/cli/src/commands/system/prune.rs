@@ -7,31 +7,31 @@ use wharfie_engine::prune::Prune;
 use wharfie_engine::volumes::{PruneVolumes, PrunedVolumes};
 
 use crate::commands::image::prune::{end_of_undo, filters, section};
-use crate::commands::{DRY_RUN, Run, container};
+use crate::commands::{DRY_RUN, Run, UNASKED, container};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Example, Flag, Matches};
+use crate::flags::{Command, Complete, Conditions, Example, Matches, Switch};
 use crate::render::size;
+
+const ALL: Switch = Switch::new("all", "Remove all unused images not just dangling ones").short('a');
+const FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"label=<key>=<value>\")")
+    .complete(Complete::Nothing)
+    .value_name("filter");
+const VOLUMES: Switch = Switch::new("volumes", "Prune anonymous volumes");
 
 /// `PROG system prune`.
 pub static COMMAND: Command<Run> = Command {
     about: "Remove unused data",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::bool("all", "Remove all unused images not just dangling ones").short('a'),
-        Flag::filter("filter", "Provide filter values (e.g. \"label=<key>=<value>\")").value_name("filter"),
-        DRY_RUN,
-        Flag::bool("force", "Do not prompt for confirmation").short('f'),
-        Flag::bool("volumes", "Prune anonymous volumes"),
-    ],
+    flags: &[ALL.flag(), FILTER.flag(), DRY_RUN.flag(), UNASKED.flag(), VOLUMES.flag()],
     examples: &[Example { text: "Free everything that is not used", command: "system prune -a --volumes" }],
     run: Some(run),
     ..Command::BASE
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let (all, volumes) = (matches.flag("all"), matches.flag("volumes"));
-    let mut given = matches.filters("filter");
+    let (all, volumes) = (matches.get(&ALL), matches.get(&VOLUMES));
+    let mut given = matches.get(&FILTER);
     if volumes && given.iter().any(|(name, _)| name == "until") {
         return Err(Failure::new("ERROR: The \"until\" filter is not supported with \"--volumes\""));
     }
