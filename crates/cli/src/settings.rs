@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use wharfie_oci::Platform;
 use wharfie_oci::{Timestamp, duration};
 use wharfie_store::Options;
 use wharfie_store::snapshots::Kind as SnapshotKind;
@@ -105,6 +106,7 @@ impl Settings {
         };
         Ok(Options {
             clock,
+            platform: Platform::host(),
             grace,
             keep_limit: size(&self.grace_limit, GRACE_LIMIT)?,
             keep_free: size(&self.grace_free, GRACE_FREE)?,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use wharfie_engine::load::Load;
 
-use super::platform_filter;
+use super::platforms;
 use crate::commands::{PROGRESS, Run, style};
 use crate::context::{Context, open};
 use crate::failure::{Failure, Result};
@@ -30,7 +30,7 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let platform = platform_filter(matches)?;
+    let platforms = platforms(matches)?;
     let mut source: Box<dyn Read + Send> = match matches.value("input") {
         Some(path) => Box::new(open(Path::new(path))?),
         None if cx.is_in_terminal() => {
@@ -39,7 +39,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         None => Box::new(std::io::stdin()),
     };
     let progress = cx.progress(style(cx, matches, matches.flag("quiet"))?);
-    let loaded = cx.engine()?.load(&Load { platform }, &mut source, &*progress);
+    let loaded = cx.engine()?.load(&Load { platforms }, &mut source, &*progress);
     for image in loaded? {
         for reference in &image.references {
             cx.line(&format!("Loaded image: {}", reference.familiar()))?;

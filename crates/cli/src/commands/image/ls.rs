@@ -66,7 +66,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         pairs.push(("reference".to_owned(), pattern.to_owned()));
     }
     let filters = Filters::parse(FilterCommand::List, &pairs, &|text| cx.parse_moment(text))?;
-    let listed = cx.engine()?.list(&List { all: matches.flag("all"), filters })?;
+    let listed = cx.engine()?.list(&List { all: matches.flag("all"), filters, members: false })?;
 
     let spec = match matches.value("format") {
         Some(format) => Some(format.to_owned()),

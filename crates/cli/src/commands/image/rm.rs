@@ -3,6 +3,7 @@
 use wharfie_engine::Error;
 use wharfie_engine::remove::{Remove, Removed};
 
+use super::platforms;
 use crate::commands::Run;
 use crate::compat;
 use crate::context::Context;
@@ -33,10 +34,14 @@ pub static COMMAND: Command<Run> = Command {
 fn run(cx: &Context, matches: &Matches) -> Result {
     let force = matches.flag("force");
     let images = matches.args().to_vec();
-    if !matches.values("platform").is_empty() {
-        check_platforms(cx, matches, force)?;
+    let platforms = platforms(matches)?;
+    if !platforms.is_empty() && !force {
+        return Err(Failure::new(format!(
+            "{}removing a platform of a multi-platform image requires the force flag",
+            compat::DAEMON
+        )));
     }
-    let remove = Remove { images, force, keep_parents: matches.flag("no-prune") };
+    let remove = Remove { images, force, keep_parents: matches.flag("no-prune"), platforms };
     let mut errors = Vec::new();
     let mut only_missing = true;
     for (removed, result) in cx.engine()?.remove(&remove)? {
@@ -52,23 +57,6 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     // Removing by force what is not there is a success, and worth a word all the same.
     let code = if force && only_missing { 0 } else { 1 };
     Err(Failure::with_code(errors.join("\n"), code))
-}
-
-/// One image here is one platform: the flag may only name that one.
-fn check_platforms(cx: &Context, matches: &Matches, force: bool) -> Result {
-    if !force {
-        return Err(Failure::new(format!(
-            "{}removing a platform of a multi-platform image requires the force flag",
-            compat::DAEMON
-        )));
-    }
-    for text in matches.values("platform") {
-        let platform = text.parse()?;
-        for image in matches.args() {
-            cx.engine()?.inspect(image, Some(&platform))?;
-        }
-    }
-    Ok(())
 }
 
 /// What was removed, as `rmi` prints it.

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use wharfie_engine::save::{Output, Save};
 
-use super::platform_filter;
+use super::platforms;
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -29,7 +29,7 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let save = Save { images: matches.args().to_vec(), platform: platform_filter(matches)? };
+    let save = Save { images: matches.args().to_vec(), platforms: platforms(matches)? };
     let output = match matches.value("output") {
         Some(path) => Output::Path(path.into()),
         None if cx.is_out_terminal() => {
@@ -37,8 +37,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
         None => {
             let stdout = std::io::stdout().as_fd().try_clone_to_owned().map_err(|why| Failure::output(&why))?;
-            return cx.engine()?.save(&save, Output::Open(stdout.into())).map_err(Failure::while_printing);
+            return cx.engine()?.save(&save, Output::Open(stdout.into()), &()).map_err(Failure::while_printing);
         }
     };
-    Ok(cx.engine()?.save(&save, output)?)
+    Ok(cx.engine()?.save(&save, output, &())?)
 }
