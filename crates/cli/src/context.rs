@@ -11,6 +11,7 @@ use wharfie_oci::Platform;
 use wharfie_remote::{DockerConfig, Download, Keychain, Remote};
 
 use crate::commands::{CONFIG, INSECURE_REGISTRY, REGISTRY_MIRROR, STORE_ROOT};
+use crate::commands::{DRY_RUN, UNASKED};
 use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::Matches;
@@ -29,6 +30,7 @@ pub struct Context {
     settings: Settings,
     engine: OnceCell<Engine>,
     trusting: OnceCell<Engine>,
+    rehearsal: OnceCell<Engine>,
     zone: OnceCell<TimeZone>,
     now: wharfie_oci::Timestamp,
 }
@@ -46,6 +48,7 @@ impl Context {
             settings: Settings::load()?,
             engine: OnceCell::new(),
             trusting: OnceCell::new(),
+            rehearsal: OnceCell::new(),
             zone: OnceCell::new(),
             now: env::now(),
         })
@@ -105,6 +108,36 @@ impl Context {
             return Ok(self.trusting.get_or_init(|| trusting));
         }
         self.engine()
+    }
+
+    /// The verbs for a command that removes something: with `--dry-run` they only find out what would go.
+    ///
+    /// # Errors
+    /// When a setting cannot be understood, or the store cannot be read.
+    pub fn engine_to_remove(&self, matches: &Matches) -> Result<&Engine> {
+        if !matches.get(&DRY_RUN) {
+            return self.engine();
+        }
+        if let Some(engine) = self.rehearsal.get() {
+            return Ok(engine);
+        }
+        let rehearsal = self.engine()?.rehearsal()?;
+        Ok(self.rehearsal.get_or_init(|| rehearsal))
+    }
+
+    /// Says after `--dry-run` that it was one.
+    pub fn end_dry_run(&self, matches: &Matches) {
+        if matches.get(&DRY_RUN) {
+            self.warn("This was a dry run: nothing was removed.");
+        }
+    }
+
+    /// True if something may be removed: it was forced, it will not happen, or the user says so.
+    ///
+    /// # Errors
+    /// When stdout is closed.
+    pub fn may_remove(&self, matches: &Matches, question: &str) -> Result<bool> {
+        Ok(matches.get(&UNASKED) || matches.get(&DRY_RUN) || self.confirm(question)?)
     }
 
     /// How registries are reached, as a recipe: nothing is read before a verb needs a registry.

@@ -20,6 +20,7 @@ pub mod mount;
 pub mod names;
 pub mod networks;
 mod outgoing;
+pub mod patterns;
 pub mod prune;
 pub mod publish;
 pub mod pull;

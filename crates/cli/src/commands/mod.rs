@@ -22,7 +22,7 @@ mod tests;
 
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Entry, Flag, Matches, Text, Texts};
+use crate::flags::{Command, Entry, Flag, Matches, Switch, Text, Texts};
 use crate::render::progress::{Progress, Style};
 
 /// What a command of the tree calls.
@@ -138,6 +138,12 @@ pub(crate) const FORMAT_HELP: &str = "Format output using a custom template:\n't
 pub(crate) fn template_failure(why: impl std::fmt::Display) -> Failure {
     Failure::new(format!("template parsing error: {why}"))
 }
+
+/// `--dry-run` of commands that remove something.
+pub(crate) const DRY_RUN: Switch = Switch::new("dry-run", "Show what would be removed, and remove nothing");
+
+/// `--force` of commands that ask before they remove something.
+pub(crate) const UNASKED: Switch = Switch::new("force", "Do not prompt for confirmation").short('f');
 
 /// `--progress` of commands that work long.
 pub(crate) const PROGRESS: Text =

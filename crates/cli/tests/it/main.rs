@@ -4,6 +4,7 @@ mod checking;
 mod container;
 mod crash;
 mod crowd;
+mod dry_runs;
 mod full_disk;
 mod hostile;
 mod hostile_archives;

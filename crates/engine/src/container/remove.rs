@@ -66,6 +66,9 @@ impl Engine {
     }
 
     fn end_by_force(&self, row: &ContainerRow) -> Result<()> {
+        if self.is_rehearsal() {
+            return Ok(());
+        }
         if !self.mark_stopped(row)? {
             return Ok(());
         }
@@ -78,7 +81,9 @@ impl Engine {
     }
 
     fn remove_locked(&self, row: &ContainerRow, volumes: bool, lock: &ContainerLock) -> Result<()> {
-        self.withdraw(row, &settings_of(row)?);
+        if !self.is_rehearsal() {
+            self.withdraw(row, &settings_of(row)?);
+        }
         let store = self.writer()?;
         let anonymous = store.volumes_of_container(&row.id)?;
         // What of one cannot be deleted keeps no other.

@@ -26,6 +26,9 @@ impl Engine {
         if !is_abandoned(&row) {
             return Some(row);
         }
+        if self.is_rehearsal() {
+            return Some(as_it_looks(self, row));
+        }
         let attempt = || -> Result<Option<ContainerRow>> {
             let store = self.writer()?;
             // Whoever holds the lock is about to say what becomes of it.
@@ -48,6 +51,9 @@ impl Engine {
         let store = self.writer()?;
         let lock = store.lock_container(&id)?.ok_or_else(missing)?;
         let row = store.find_container(&id)?.ok_or_else(missing)?;
+        if self.is_rehearsal() {
+            return Ok((lock, as_it_looks(self, row)));
+        }
         let row = match self.settle(row.clone(), &lock) {
             // Who removes it makes room, which is the only way out.
             Err(Error::Store(why)) if why.is_full() => as_it_looks(self, row),

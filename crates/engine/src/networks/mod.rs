@@ -312,14 +312,18 @@ impl Engine {
             return in_use(Some((name.clone(), id[..12].to_owned())));
         }
         let store = self.writer()?;
+        let forget = || {
+            let event = events::of_network(&network.id, &network.name, "destroy", None);
+            let is_it = |text: &str| parse(text).is_some_and(|now| now.id == network.id);
+            store.noting(vec![event], |store| store.remove_network(&network.name, is_it)).map_err(Error::from)
+        };
+        if self.is_rehearsal() {
+            return forget();
+        }
         let subnet = network.subnet(store);
         self.release_lost(&subnet, &subnet.owners()?)?;
-        let is_it = |text: &str| parse(text).is_some_and(|now| now.id == network.id);
         // One that is being started has an address already.
-        let is_gone = subnet.forget_if_unused(|| {
-            let event = events::of_network(&network.id, &network.name, "destroy", None);
-            store.noting(vec![event], |store| store.remove_network(&network.name, is_it)).map_err(Error::from)
-        })?;
+        let is_gone = subnet.forget_if_unused(forget)?;
         if is_gone { Ok(()) } else { in_use(None) }
     }
 
@@ -369,7 +373,8 @@ impl Engine {
 
     /// As [`Self::remove_lost_networks`], once nobody makes or removes networks.
     pub(crate) fn remove_lost_networks_in_turn(&self) -> Result<Vec<String>> {
-        if self.config().is_rootless
+        if self.is_rehearsal()
+            || self.config().is_rootless
             || !rustix::process::geteuid().is_root()
             || !std::fs::exists(STATE).unwrap_or(false)
         {

@@ -7,11 +7,12 @@ use wharfie_engine::container::monitor::Detach;
 use wharfie_engine::container::prune::PruneContainers;
 use wharfie_engine::container::remove::RemoveContainer;
 use wharfie_engine::filter::{Prunable, PruneFilters};
+use wharfie_engine::patterns::{Meant, Named, Which};
 
 use super::detach_keys::{DETACH_KEYS, DetachKeys};
 use super::run::start_failure;
 use super::terminal::{self, Session};
-use crate::commands::{Run, choices};
+use crate::commands::{DRY_RUN, Run, UNASKED, choices};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -31,7 +32,6 @@ const VOLUMES: Switch = Switch::new("volumes", "Remove anonymous volumes associa
 const PRUNE_FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
     .complete(Complete::Nothing)
     .value_name("filter");
-const PRUNE_FORCE: Switch = Switch::new("force", "Do not prompt for confirmation").short('f');
 
 macro_rules! command {
     ($(#[$doc:meta])* $name:ident, $about:literal, $run:ident, $flags:expr, $example:literal) => {
@@ -123,6 +123,7 @@ command!(
     "Remove one or more containers",
     rm,
     &[
+        DRY_RUN.flag(),
         RM_FORCE.flag(),
         LINK.flag(),
         VOLUMES.flag(),
@@ -145,21 +146,23 @@ pub static RENAME: Command<Run> = Command {
 pub static PRUNE: Command<Run> = Command {
     about: "Remove all stopped containers",
     usage: "[OPTIONS]",
-    flags: &[PRUNE_FILTER.flag(), PRUNE_FORCE.flag()],
+    flags: &[PRUNE_FILTER.flag(), DRY_RUN.flag(), UNASKED.flag()],
     examples: &[Example { text: "Remove what has ended", command: "container prune -f" }],
     run: Some(prune),
     ..Command::BASE
 };
 
-/// Does something to every container named, prints the names it worked for, and the failures after them.
+/// Does something to everything that is named, by itself or by a pattern, prints the names it worked for, and gives the
+/// failures.
 pub(crate) fn each(
     cx: &Context,
+    named: Named,
     matches: &Matches,
     work: impl Fn(&str) -> Result<Option<String>>,
 ) -> Result<Vec<Failure>> {
     let mut errors = Vec::new();
-    for name in matches.args() {
-        match work(name) {
+    for meant in cx.engine()?.expand(named, matches.args())? {
+        match meant.name.map_err(Failure::from).and_then(|name| work(&name)) {
             Ok(Some(line)) => cx.line(&line)?,
             Ok(None) => {}
             Err(why) => errors.push(why),
@@ -177,15 +180,16 @@ fn start(cx: &Context, matches: &Matches) -> Result {
         return start_attached(cx, matches);
     }
     let mut failed = Vec::new();
-    for name in matches.args() {
-        match cx.engine()?.start(name) {
-            Ok(warnings) => {
+    let engine = cx.engine()?;
+    for Meant { word, name } in engine.expand(Named::Containers(Which::Any), matches.args())? {
+        match name.and_then(|name| Ok((engine.start(&name)?, name))) {
+            Ok((warnings, name)) => {
                 warn_all(cx, &warnings);
-                cx.line(name)?;
+                cx.line(&name)?;
             }
             Err(why) => {
                 cx.warn(&Failure::from(why).message());
-                failed.push(name.as_str());
+                failed.push(word);
             }
         }
     }
@@ -224,14 +228,14 @@ fn stop_of(matches: &Matches, name: &str) -> Stop {
 }
 
 fn stop(cx: &Context, matches: &Matches) -> Result {
-    done(each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Running), matches, |name| {
         cx.engine()?.stop(&stop_of(matches, name))?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn restart(cx: &Context, matches: &Matches) -> Result {
-    done(each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Any), matches, |name| {
         warn_all(cx, &cx.engine()?.restart(&stop_of(matches, name))?);
         Ok(Some(name.to_owned()))
     })?)
@@ -239,28 +243,28 @@ fn restart(cx: &Context, matches: &Matches) -> Result {
 
 fn kill(cx: &Context, matches: &Matches) -> Result {
     let signal = matches.get(&KILL_SIGNAL).unwrap_or_default();
-    done(each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Running), matches, |name| {
         cx.engine()?.kill(name, signal)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn pause(cx: &Context, matches: &Matches) -> Result {
-    done(each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Running), matches, |name| {
         cx.engine()?.pause(name)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn unpause(cx: &Context, matches: &Matches) -> Result {
-    done(each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Paused), matches, |name| {
         cx.engine()?.unpause(name)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn wait(cx: &Context, matches: &Matches) -> Result {
-    done(each(cx, matches, |name| Ok(Some(cx.engine()?.wait(name)?.to_string())))?)
+    done(each(cx, Named::Containers(Which::Running), matches, |name| Ok(Some(cx.engine()?.wait(name)?.to_string())))?)
 }
 
 fn rm(cx: &Context, matches: &Matches) -> Result {
@@ -270,9 +274,9 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
         let why = "Conflict, cannot remove the default link name of the container";
         return Err(Failure::daemon(why));
     }
-    let errors = each(cx, matches, |name| {
+    let errors = each(cx, Named::Containers(Which::Any), matches, |name| {
         let remove = RemoveContainer { container: name.to_owned(), force, volumes: matches.get(&VOLUMES) };
-        match cx.engine()?.remove_container(&remove) {
+        match cx.engine_to_remove(matches)?.remove_container(&remove) {
             Ok(_) => Ok(Some(name.to_owned())),
             Err(why @ Error::Container(ContainerError::NoSuch(_))) if force => {
                 // Removing by force what is not there is a success, and worth a word all the same.
@@ -282,6 +286,7 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
             Err(why) => Err(why.into()),
         }
     })?;
+    cx.end_dry_run(matches);
     done(errors)
 }
 
@@ -301,12 +306,14 @@ pub(super) fn warn_all(cx: &Context, warnings: &[String]) {
 fn prune(cx: &Context, matches: &Matches) -> Result {
     let question = "WARNING! This will remove all stopped containers.\nAre you sure you want to continue?";
     let filters = prune_filters(cx, Prunable::ContainersOrNetworks, matches.get(&PRUNE_FILTER))?;
-    if !matches.get(&PRUNE_FORCE) && !cx.confirm(question)? {
+    if !cx.may_remove(matches, question)? {
         return Ok(());
     }
-    let pruned = cx.engine()?.prune_containers(&PruneContainers { filters })?;
+    let pruned = cx.engine_to_remove(matches)?.prune_containers(&PruneContainers { filters })?;
     cx.print(&section(&pruned.ids))?;
-    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))
+    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))?;
+    cx.end_dry_run(matches);
+    Ok(())
 }
 
 /// The conditions of the command line and of docker's configuration file.

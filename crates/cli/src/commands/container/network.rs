@@ -7,7 +7,7 @@ use super::lifecycle::prune_filters;
 use super::network_change;
 use super::volume::label_text;
 use crate::commands::image::inspect::{FORMAT, print_found};
-use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
+use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Conditions, Entry, Example, Flag, Matches, Switch, Text};
@@ -25,7 +25,6 @@ const PRUNE_FILTER: Conditions = Conditions::new("filter", "Provide filter value
 const LS_FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
 const NO_TRUNC: Switch = Switch::new("no-trunc", "Do not truncate the output");
 const QUIET: Switch = Switch::new("quiet", "Only display network IDs").short('q');
-const FORCE: Switch = Switch::new("force", "Do not prompt for confirmation").short('f');
 
 /// `PROG network`.
 pub static COMMAND: Command<Run> = Command {
@@ -65,7 +64,7 @@ static LS: Command<Run> = Command {
 static PRUNE: Command<Run> = Command {
     about: "Remove all unused networks",
     usage: "[OPTIONS]",
-    flags: &[PRUNE_FILTER.flag(), FORCE.flag()],
+    flags: &[PRUNE_FILTER.flag(), DRY_RUN.flag(), UNASKED.flag()],
     examples: &[Example { text: "Without being asked", command: "network prune -f" }],
     run: Some(prune),
     ..Command::BASE
@@ -120,11 +119,13 @@ fn prune(cx: &Context, matches: &Matches) -> Result {
     let question = "WARNING! This will remove all custom networks not used by at least one container.\nAre you sure you \
                     want to continue?";
     let filters = prune_filters(cx, Prunable::ContainersOrNetworks, matches.get(&PRUNE_FILTER))?;
-    if !matches.get(&FORCE) && !cx.confirm(question)? {
+    if !cx.may_remove(matches, question)? {
         return Ok(());
     }
-    let gone = cx.engine()?.prune_networks(&PruneNetworks { filters })?;
-    cx.print(&section(&gone))
+    let gone = cx.engine_to_remove(matches)?.prune_networks(&PruneNetworks { filters })?;
+    cx.print(&section(&gone))?;
+    cx.end_dry_run(matches);
+    Ok(())
 }
 
 /// The list of what went; empty if nothing did.

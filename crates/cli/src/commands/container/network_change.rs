@@ -1,12 +1,14 @@
 //! Making and removing networks, and who is on them.
 
+use wharfie_engine::Error;
 use wharfie_engine::container::connect::{Connect, Disconnect};
-use wharfie_engine::networks::CreateNetwork;
+use wharfie_engine::networks::{CreateNetwork, NetworkError};
+use wharfie_engine::patterns::Named;
 
 use super::checks;
 use super::lifecycle::{done, each, warn_all};
 use super::variables::pairs;
-use crate::commands::Run;
+use crate::commands::{DRY_RUN, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches, Switch, Text, Texts};
@@ -66,7 +68,7 @@ pub(super) static RM: Command<Run> = Command {
     about: "Remove one or more networks",
     usage: "NETWORK [NETWORK...]",
     arity: Arity::AtLeast(1),
-    flags: &[RM_FORCE.flag()],
+    flags: &[DRY_RUN.flag(), RM_FORCE.flag()],
     examples: &[Example { text: "Remove a network and its bridge", command: "network rm front" }],
     complete: Complete::Networks,
     run: Some(rm),
@@ -149,15 +151,16 @@ fn create(cx: &Context, matches: &Matches) -> Result {
 }
 
 fn rm(cx: &Context, matches: &Matches) -> Result {
-    let is_missing = |name: &str| cx.engine().is_ok_and(|engine| engine.network(name).is_err());
-    done(each(cx, matches, |name| match cx.engine()?.remove_network(name) {
+    let errors = each(cx, Named::Networks, matches, |name| match cx.engine_to_remove(matches)?.remove_network(name) {
         Ok(()) => Ok(Some(name.to_owned())),
-        Err(why) if matches.get(&RM_FORCE) && is_missing(name) => {
+        Err(why @ Error::Network(NetworkError::NoSuch(_))) if matches.get(&RM_FORCE) => {
             cx.warn(&crate::compat::engine_text(&why));
             Ok(None)
         }
         Err(why) => Err(why.into()),
-    })?)
+    })?;
+    cx.end_dry_run(matches);
+    done(errors)
 }
 
 fn connect(cx: &Context, matches: &Matches) -> Result {

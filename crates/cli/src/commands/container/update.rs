@@ -2,6 +2,7 @@
 
 use wharfie_engine::container::settings::Restart;
 use wharfie_engine::container::update::Update;
+use wharfie_engine::patterns::{Named, Which};
 
 use super::lifecycle::{done, each};
 use super::limits::resources;
@@ -58,7 +59,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let restart = matches.get(&RESTART);
     let restart = restart.map(Restart::parse).transpose().map_err(Failure::new)?;
     let update = Update { resources: changed, restart };
-    done(each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Any), matches, |name| {
         cx.engine()?.update(name, &update)?;
         Ok(Some(name.to_owned()))
     })?)

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use wharfie_engine::Error;
 use wharfie_engine::container::volumes::{CreateVolume, VolumeDetails};
 use wharfie_engine::filter::Prunable;
+use wharfie_engine::patterns::Named;
 use wharfie_engine::volumes::{ListVolumes, ListedVolume, PruneVolumes, VolumeError};
 
-use super::lifecycle::{done, prune_filters};
+use super::lifecycle::{done, each, prune_filters};
 use crate::commands::image::inspect::{FORMAT, print_found};
-use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
+use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_failure};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Conditions, Entry, Example, Matches, Switch, Text, Texts};
@@ -32,7 +33,6 @@ const PRUNE_FILTER: Conditions = Conditions::new("filter", "Provide filter value
 const LS_FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
 const QUIET: Switch = Switch::new("quiet", "Only display volume names").short('q');
 const RM_FORCE: Switch = Switch::new("force", "Force the removal of one or more volumes").short('f');
-const PRUNE_FORCE: Switch = Switch::new("force", "Do not prompt for confirmation").short('f');
 const ALL: Switch = Switch::new("all", "Remove all unused volumes, not just anonymous ones").short('a');
 
 /// `PROG volume`.
@@ -77,7 +77,7 @@ static RM: Command<Run> = Command {
     about: "Remove one or more volumes",
     usage: "[OPTIONS] VOLUME [VOLUME...]",
     arity: Arity::AtLeast(1),
-    flags: &[RM_FORCE.flag()],
+    flags: &[DRY_RUN.flag(), RM_FORCE.flag()],
     examples: &[Example { text: "Remove a volume with its files", command: "volume rm data" }],
     complete: Complete::Volumes,
     run: Some(rm),
@@ -98,7 +98,7 @@ static INSPECT: Command<Run> = Command {
 static PRUNE: Command<Run> = Command {
     about: "Remove unused local volumes",
     usage: "[OPTIONS]",
-    flags: &[ALL.flag(), PRUNE_FILTER.flag(), PRUNE_FORCE.flag()],
+    flags: &[ALL.flag(), PRUNE_FILTER.flag(), DRY_RUN.flag(), UNASKED.flag()],
     examples: &[Example { text: "Remove what nobody named and nobody uses", command: "volume prune -f" }],
     run: Some(prune),
     ..Command::BASE
@@ -162,14 +162,12 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
 }
 
 fn rm(cx: &Context, matches: &Matches) -> Result {
-    let mut errors = Vec::new();
-    for name in matches.args() {
-        match cx.engine()?.remove_volume(name) {
-            Ok(()) => cx.line(name)?,
-            Err(Error::Volume(VolumeError::NoSuch(_))) if matches.get(&RM_FORCE) => cx.line(name)?,
-            Err(why) => errors.push(why.into()),
-        }
-    }
+    let errors = each(cx, Named::Volumes, matches, |name| match cx.engine_to_remove(matches)?.remove_volume(name) {
+        Ok(()) => Ok(Some(name.to_owned())),
+        Err(Error::Volume(VolumeError::NoSuch(_))) if matches.get(&RM_FORCE) => Ok(Some(name.to_owned())),
+        Err(why) => Err(why.into()),
+    })?;
+    cx.end_dry_run(matches);
     done(errors)
 }
 
@@ -191,12 +189,14 @@ fn prune(cx: &Context, matches: &Matches) -> Result {
         "anonymous local volumes not used by at least one container"
     };
     let question = format!("WARNING! This will remove {kind}.\nAre you sure you want to continue?");
-    if !matches.get(&PRUNE_FORCE) && !cx.confirm(&question)? {
+    if !cx.may_remove(matches, &question)? {
         return Ok(());
     }
-    let pruned = cx.engine()?.prune_volumes(&PruneVolumes { all, filters })?;
+    let pruned = cx.engine_to_remove(matches)?.prune_volumes(&PruneVolumes { all, filters })?;
     cx.print(&section(&pruned.names))?;
-    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))
+    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))?;
+    cx.end_dry_run(matches);
+    Ok(())
 }
 
 /// The list of what went; empty if nothing did.

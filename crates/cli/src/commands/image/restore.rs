@@ -37,10 +37,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
                     cx.warn(&format!("WARNING: {} stands for another image now and was left alone", familiar(name)));
                 }
             }
-            Err(why) => errors.push(Failure::from(why).text),
+            Err(why) => errors.push(why.into()),
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
+    if errors.is_empty() { Ok(()) } else { Err(Failure::all(errors)) }
 }
 
 fn list(cx: &Context) -> Result {

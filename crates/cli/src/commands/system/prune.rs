@@ -7,7 +7,7 @@ use wharfie_engine::prune::Prune;
 use wharfie_engine::volumes::{PruneVolumes, PrunedVolumes};
 
 use crate::commands::image::prune::{end_of_undo, filters, section};
-use crate::commands::{Run, container};
+use crate::commands::{DRY_RUN, Run, UNASKED, container};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Complete, Conditions, Example, Matches, Switch};
@@ -17,14 +17,13 @@ const ALL: Switch = Switch::new("all", "Remove all unused images not just dangli
 const FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"label=<key>=<value>\")")
     .complete(Complete::Nothing)
     .value_name("filter");
-const FORCE: Switch = Switch::new("force", "Do not prompt for confirmation").short('f');
 const VOLUMES: Switch = Switch::new("volumes", "Prune anonymous volumes");
 
 /// `PROG system prune`.
 pub static COMMAND: Command<Run> = Command {
     about: "Remove unused data",
     usage: "[OPTIONS]",
-    flags: &[ALL.flag(), FILTER.flag(), FORCE.flag(), VOLUMES.flag()],
+    flags: &[ALL.flag(), FILTER.flag(), DRY_RUN.flag(), UNASKED.flag(), VOLUMES.flag()],
     examples: &[Example { text: "Free everything that is not used", command: "system prune -a --volumes" }],
     run: Some(run),
     ..Command::BASE
@@ -39,10 +38,11 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let filters = filters(cx, matches)?;
     given.extend(cx.prune_filters(&given));
     let others = PruneFilters::parse(Prunable::ContainersOrNetworks, &given, &|text| cx.parse_moment(text))?;
-    if !matches.get(&FORCE) && !cx.confirm(&(question(all, volumes, &given) + &end_of_undo(cx, &filters)? + SURE))? {
+    let question = question(all, volumes, &given) + &end_of_undo(cx, &filters)? + SURE;
+    if !cx.may_remove(matches, &question)? {
         return Ok(());
     }
-    let engine = cx.engine()?;
+    let engine = cx.engine_to_remove(matches)?;
     let containers = engine.prune_containers(&PruneContainers { filters: others.clone() })?;
     cx.print(&container::lifecycle::section(&containers.ids))?;
     let networks = engine.prune_networks(&PruneNetworks { filters: others.clone() })?;
@@ -55,7 +55,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let pruned = engine.prune(&Prune { all, filters })?;
     cx.print(&section(&pruned.removed))?;
     let bytes = containers.reclaimed + gone.reclaimed + pruned.reclaimed;
-    cx.line(&format!("Total reclaimed space: {}", size::long(bytes)))
+    cx.line(&format!("Total reclaimed space: {}", size::long(bytes)))?;
+    cx.end_dry_run(matches);
+    Ok(())
 }
 
 fn question(all: bool, volumes: bool, filters: &[(String, String)]) -> String {
