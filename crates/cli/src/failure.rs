@@ -3,7 +3,11 @@
 use std::fmt::Display;
 use std::io;
 
-use wharfie_oci::{Fault, Speaker};
+use wharfie_engine::container::ContainerError;
+use wharfie_engine::networks::NetworkError;
+use wharfie_engine::patterns::{Named, Which};
+use wharfie_engine::volumes::VolumeError;
+use wharfie_oci::{Fault, Kind, Speaker};
 
 use crate::compat::DAEMON;
 
@@ -21,6 +25,37 @@ pub struct Failure {
     pub code: u8,
     /// Who would say it with docker. What stands before the text is a part of the text.
     pub speaker: Speaker,
+    /// Names that nothing has, for which another one may have been meant.
+    pub missing: Vec<Missing>,
+}
+
+/// A name that nothing of its kind has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What should have it.
+    pub named: Named,
+    /// The name.
+    pub name: String,
+}
+
+/// The name that an error is about, if it is about one that nothing has.
+fn missing(why: &wharfie_engine::Error) -> Option<Missing> {
+    use wharfie_engine::Error;
+    Some(match why {
+        Error::NoSuchImage(name) => Missing::new(Named::Images, name),
+        // Whether there is none or only others may have it, a registry does not say.
+        Error::Pull { reference, source }
+            if matches!(source.kind(), Kind::NotFound | Kind::Denied | Kind::Unauthenticated) =>
+        {
+            Missing::new(Named::Images, reference)
+        }
+        Error::Container(ContainerError::NoSuch(name) | ContainerError::NoSuchLink(name)) => {
+            Missing::new(Named::Containers(Which::Any), name)
+        }
+        Error::Volume(VolumeError::NoSuch(name)) => Missing::new(Named::Volumes, name),
+        Error::Network(NetworkError::NoSuch(name)) => Missing::new(Named::Networks, name),
+        _ => return None,
+    })
 }
 
 /// An ordinary failure.
@@ -33,7 +68,7 @@ const CLOSED_PIPE: u8 = 141;
 impl Failure {
     /// Fails with a text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), help: Vec::new(), code: FAILED, speaker: Speaker::Client }
+        Self { text: text.into(), help: Vec::new(), code: FAILED, speaker: Speaker::Client, missing: Vec::new() }
     }
 
     /// Fails with a text that docker's daemon would say.
@@ -70,6 +105,7 @@ impl Failure {
         let mut texts = Vec::new();
         for failure in failures {
             texts.push(failure.text);
+            all.missing.extend(failure.missing);
             for help in failure.help {
                 if !all.help.contains(&help) {
                     all.help.push(help);
@@ -112,7 +148,8 @@ impl Failure {
 
 impl From<wharfie_engine::Error> for Failure {
     fn from(why: wharfie_engine::Error) -> Self {
-        Self { speaker: why.speaker(), ..Self::new(crate::compat::engine_text(&why)) }.help(why.help())
+        let missing = missing(&why).into_iter().collect();
+        Self { speaker: why.speaker(), missing, ..Self::new(crate::compat::engine_text(&why)) }.help(why.help())
     }
 }
 
@@ -131,11 +168,7 @@ macro_rules! of_engine {
         })*
     };
 }
-of_engine!(
-    wharfie_engine::container::ContainerError,
-    wharfie_engine::networks::NetworkError,
-    wharfie_engine::volumes::VolumeError
-);
+of_engine!(ContainerError, NetworkError, VolumeError);
 
 impl From<wharfie_oci::platform::ParsePlatformError> for Failure {
     fn from(why: wharfie_oci::platform::ParsePlatformError) -> Self {

@@ -59,7 +59,7 @@ fn words(args: Vec<OsString>) -> Result<(String, Vec<String>)> {
 
 fn start(program: String, words: &[String]) -> Result {
     let parsed = flags::parse(&commands::ROOT, &program, words, columns())
-        .map_err(|why| Failure::with_code(why.text, why.code))?;
+        .map_err(|why| Failure::with_code(why.text, why.code).help(why.help))?;
     match parsed {
         Parsed::Run(invocation) => {
             let context = Context::new(program, invocation.path, invocation.globals)?;
@@ -73,7 +73,7 @@ fn start(program: String, words: &[String]) -> Result {
             }
             // While there is one thread.
             crate::rootless::prepare(&context, &invocation.matches)?;
-            (invocation.run)(&context, &invocation.matches)
+            (invocation.run)(&context, &invocation.matches).map_err(|why| crate::suggest::add(&context, why))
         }
         Parsed::Help { text, stream, note } => {
             if let Some(note) = note {

@@ -83,7 +83,11 @@ impl Engine {
         Ok(expanded)
     }
 
-    fn names_of(&self, named: Named) -> Result<Vec<String>> {
+    /// The names of everything that could be meant, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn names_of(&self, named: Named) -> Result<Vec<String>> {
         let mut found: Vec<String> = match named {
             Named::Images => {
                 let references = self.reader()?.references()?;

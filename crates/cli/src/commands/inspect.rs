@@ -3,13 +3,14 @@
 use wharfie_engine::Error;
 use wharfie_engine::container::ContainerError;
 use wharfie_engine::networks::NetworkError;
+use wharfie_engine::patterns::{Named, Which};
 use wharfie_engine::volumes::VolumeError;
 
 use super::image::inspect::{FORMAT, print_found};
 use super::{Run, container};
 use crate::commands::choices;
 use crate::context::Context;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Missing, Result};
 use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
 use crate::render::serialize::value_of;
 
@@ -45,7 +46,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     print_found(cx, matches, |name| {
         let missing = |why: Option<Error>| match (kind, why) {
             ("image", Some(why)) => why.into(),
-            ("", _) => Failure::new(format!("Error: No such object: {name}")),
+            ("", _) => Failure {
+                missing: [Named::Images, Named::Containers(Which::Any)].map(|named| Missing::new(named, name)).into(),
+                ..Failure::new(format!("Error: No such object: {name}"))
+            },
             ("container", _) => ContainerError::NoSuch(name.to_owned()).into(),
             ("network", _) => NetworkError::NoSuch(name.to_owned()).into(),
             ("volume", _) => VolumeError::NoSuch(name.to_owned()).into(),

@@ -84,7 +84,11 @@ pub fn parse<R: Copy>(
         }
         return match words.matches.arg(0) {
             None => Ok(shown(&place, Stream::Stderr, false)),
-            Some(word) => Err(UsageError::unknown_command(program, &place.path(), word, place.path.len() > 1)),
+            Some(word) => {
+                let known: Vec<&str> =
+                    place.command.subcommands.iter().filter(|entry| !entry.hidden).map(|entry| entry.name).collect();
+                Err(UsageError::unknown_command(program, &place.path(), word, &known, place.path.len() > 1))
+            }
         };
     }
 }
@@ -105,7 +109,7 @@ impl<R> Place<'_, R> {
 
 fn read<R>(place: &Place<'_, R>, words: &[String], interspersed: bool) -> Result<Words, UsageError> {
     parse_words(place.command, words, interspersed)
-        .map_err(|message| UsageError::flag(&message, &place.path(), &place.usage_line()))
+        .map_err(|why| UsageError::flag(&why.message, why.help, &place.path(), &place.usage_line()))
 }
 
 fn shown<R>(place: &Place<'_, R>, stream: Stream, short: bool) -> Parsed<R> {
