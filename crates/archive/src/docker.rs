@@ -1,10 +1,11 @@
 //! docker-archive: `manifest.json` and what it names.
 
 use serde::{Deserialize, Serialize};
-use wharfie_oci::{Digest, ImageConfig};
+use wharfie_oci::{Descriptor, ImageId, MediaType};
 
+use crate::archive::Root;
 use crate::error::{Error, Result};
-use crate::read::{ArchivedImage, Intake, Members, check_layers, json};
+use crate::read::{Members, json};
 
 /// One image of `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,35 +24,32 @@ pub struct ManifestEntry {
     pub parent: Option<String>,
 }
 
-/// The images that `manifest.json` lists. Layers that `intake` has already may be missing: archives that only carry what
-/// changed leave them out.
+/// Where the parts of an image are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Image {
+    /// Member that holds the configuration.
+    pub(crate) config: String,
+    /// Members that hold the layers, bottom first.
+    pub(crate) layers: Vec<String>,
+}
+
+/// The images that `manifest.json` lists.
 ///
 /// # Errors
-/// When it cannot be read, names what is not there, or contradicts a configuration.
-pub fn images(members: &mut Members, intake: &mut dyn Intake) -> Result<Vec<ArchivedImage>> {
+/// When it cannot be read, or names a configuration that is not there.
+pub(crate) fn images(members: &Members) -> Result<Vec<(Image, Root)>> {
     let entries: Option<Vec<ManifestEntry>> = json("manifest.json", members.required("manifest.json")?)?;
     let entries = entries.ok_or(Error::NullManifest)?;
-    let mut images = Vec::with_capacity(entries.len());
+    let mut images: Vec<(Image, Root)> = Vec::with_capacity(entries.len());
     for entry in entries {
-        let config = members.required(&entry.config)?.to_vec();
-        let parsed =
-            ImageConfig::parse(&config).map_err(|source| Error::Json { member: entry.config.clone(), source })?;
-        let names = entry.layers.unwrap_or_default();
-        // Counted before they are looked up: a missing layer is the lesser contradiction.
-        if names.len() != parsed.rootfs.diff_ids.len() {
-            return Err(Error::LayerCount { expected: names.len(), actual: parsed.rootfs.diff_ids.len() });
-        }
-        let layers =
-            names.iter().zip(&parsed.rootfs.diff_ids).map(|(name, diff_id)| members.layer(name, diff_id, intake));
-        let layers = layers.collect::<Result<Vec<_>>>()?;
-        check_layers(&parsed, &layers)?;
-        images.push(ArchivedImage {
-            config,
-            parsed,
+        let descriptor = Descriptor::of(MediaType::DOCKER_CONFIG, members.required(&entry.config)?);
+        let image = Image { config: entry.config, layers: entry.layers.unwrap_or_default() };
+        let root = Root {
+            descriptor,
             names: entry.repo_tags.unwrap_or_default(),
-            manifest: None,
-            parent: entry.parent.and_then(|id| id.parse::<Digest>().ok()),
-        });
+            parent: entry.parent.and_then(|id| id.parse::<ImageId>().ok()),
+        };
+        images.push((image, root));
     }
     Ok(images)
 }

@@ -2,15 +2,18 @@
 //!
 //! Three layouts are one stream of tar members here: docker-archive old (`<id>/layer.tar`) and new (`blobs/sha256/…`),
 //! and the OCI image layout. [`read`] takes a stream apart in one pass, [`docker`] and [`oci`] say what the pieces mean,
-//! [`write`] makes a tar that is both at once.
+//! [`Archive`] is what they make of it: the source of graphs. [`ArchiveSink`] makes a tar that is both at once.
 
+mod archive;
 pub mod docker;
 pub mod error;
 pub mod oci;
 pub mod read;
 #[cfg(test)]
 mod tests;
-pub mod write;
+mod write;
 
+pub use archive::{Archive, Root};
 pub use error::{Error, Result};
-pub use read::{ArchivedImage, Intake, Members, StoredLayer, Taken, read};
+pub use read::{Intake, StoredLayer, Taken};
+pub use write::{ArchiveSink, Saved, SavedImage};

@@ -1,33 +1,42 @@
 //! OCI image layout: `index.json` and the blobs it leads to. Source: image-spec, image-layout.md.
 
-use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, Digest, ImageConfig, Index, Platform, Reference, index};
+use wharfie_oci::{Descriptor, Digest, Index, Reference};
 
+use crate::archive::Root;
 use crate::error::{Error, Result};
-use crate::read::{ArchivedImage, Found, Intake, Members, check_layers, json};
+use crate::read::{Members, json};
 
 /// Annotation with the whole reference, as containerd and docker write it.
 pub const IMAGE_NAME: &str = "io.containerd.image.name";
 /// Annotation with the tag, or with a whole reference, as the specification leaves open.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// The images that `index.json` lists; from indexes of several platforms the one for `platform`.
+/// What `index.json` lists, each once with all its names.
 ///
 /// # Errors
-/// When it cannot be read, leads to what is not there, or contradicts itself.
-pub fn images(members: &mut Members, intake: &mut dyn Intake, platform: &Platform) -> Result<Vec<ArchivedImage>> {
+/// When it cannot be read.
+pub(crate) fn roots(members: &Members) -> Result<Vec<Root>> {
     let index: Index = json("index.json", members.required("index.json")?)?;
-    let mut images: Vec<ArchivedImage> = Vec::new();
+    let mut roots: Vec<Root> = Vec::new();
     for descriptor in index.manifests.iter().filter(|member| !member.is_attestation()) {
         let name = name_of(descriptor);
-        let image = image(members, intake, descriptor, platform, 0)?;
-        // An image with several tags stands in the index once per tag.
-        match images.iter_mut().find(|known| known.config == image.config) {
+        // What has several tags stands in the index once per tag.
+        match roots.iter_mut().find(|known| known.descriptor.digest == descriptor.digest) {
             Some(known) => known.names.extend(name),
-            None => images.push(ArchivedImage { names: name.into_iter().collect(), ..image }),
+            None => {
+                let descriptor = Descriptor { annotations: None, ..descriptor.clone() };
+                roots.push(Root { descriptor, names: name.into_iter().collect(), parent: None });
+            }
         }
     }
-    Ok(images)
+    Ok(roots)
+}
+
+/// True for a layout that lists an index: something of several platforms, which docker's `manifest.json` cannot say.
+pub(crate) fn has_indexes(members: &Members) -> bool {
+    let Some(bytes) = members.document("index.json") else { return false };
+    json::<Index>("index.json", bytes)
+        .is_ok_and(|index| index.manifests.iter().any(|member| member.media_type.is_index()))
 }
 
 fn name_of(descriptor: &Descriptor) -> Option<String> {
@@ -46,59 +55,8 @@ fn name_of(descriptor: &Descriptor) -> Option<String> {
     }
 }
 
-fn image(
-    members: &mut Members,
-    intake: &mut dyn Intake,
-    descriptor: &Descriptor,
-    platform: &Platform,
-    depth: usize,
-) -> Result<ArchivedImage> {
-    let bytes = blob(members, &descriptor.digest)?.to_vec();
-    match AnyManifest::parse(&bytes, &descriptor.media_type)? {
-        AnyManifest::Index(index) => {
-            let within = |member: &Descriptor| -> Result<_> { Ok(platform_of(members, member)) };
-            let chosen = index.select_by(platform, within)?.filter(|_| depth < index::MAX_DEPTH);
-            let chosen = chosen.ok_or_else(|| Error::Platform(platform.to_string()))?;
-            image(members, intake, chosen, platform, depth + 1)
-        }
-        AnyManifest::Manifest(manifest) => {
-            let config = blob(members, &manifest.config.digest)?.to_vec();
-            let parsed = ImageConfig::parse(&config)
-                .map_err(|source| Error::Json { member: path(&manifest.config.digest), source })?;
-            if manifest.layers.len() != parsed.rootfs.diff_ids.len() {
-                let (expected, actual) = (manifest.layers.len(), parsed.rootfs.diff_ids.len());
-                return Err(Error::LayerCount { expected, actual });
-            }
-            let mut layers = Vec::with_capacity(manifest.layers.len());
-            for (named, diff_id) in manifest.layers.iter().zip(&parsed.rootfs.diff_ids) {
-                let layer = members.layer(&path(&named.digest), diff_id, intake)?;
-                if let Found::Here(layer) = &layer
-                    && layer.blob != named.digest
-                {
-                    return Err(Error::Digest(path(&named.digest)));
-                }
-                layers.push(layer);
-            }
-            check_layers(&parsed, &layers)?;
-            Ok(ArchivedImage {
-                config,
-                parsed,
-                names: Vec::new(),
-                manifest: Some((descriptor.media_type.clone(), bytes)),
-                parent: None,
-            })
-        }
-    }
-}
-
-/// What an image is for that its index says nothing about, if that can be found out.
-fn platform_of(members: &Members, member: &Descriptor) -> Option<Platform> {
-    let bytes = blob(members, &member.digest).ok()?;
-    let AnyManifest::Manifest(manifest) = AnyManifest::parse(bytes, &member.media_type).ok()? else { return None };
-    Some(ImageConfig::parse(blob(members, &manifest.config.digest).ok()?).ok()?.platform())
-}
-
-fn blob<'a>(members: &'a Members, digest: &Digest) -> Result<&'a [u8]> {
+/// A blob, proven.
+pub(crate) fn blob<'a>(members: &'a Members, digest: &Digest) -> Result<&'a [u8]> {
     let path = path(digest);
     let bytes = members.required(&path)?;
     let mut digester = wharfie_oci::Digester::new(digest.algorithm());

@@ -6,31 +6,31 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::Mutex;
 
 use wharfie_content::BoxError;
-use wharfie_layer::compression::{Compression, Decoder};
+use wharfie_layer::compression::Compression;
 use wharfie_layer::entry::Kind;
 use wharfie_layer::fill;
 use wharfie_layer::tar::{self, BLOCK, Reader};
-use wharfie_oci::{DiffId, Digest, ImageConfig, MediaType, Platform};
+use wharfie_oci::{DiffId, Digest, ImageConfig};
 
 use crate::error::{Error, Result};
-use crate::{docker, oci};
 
 /// Takes layers as they stream past, in any compression, and says what they are.
-pub trait Intake {
+pub trait Intake: Sync {
     /// Stores one layer of `size` bytes as they stand in the archive; they must be read to their end. `name` is the
     /// member's last path component, as `sha256:hex` where it is a digest.
     ///
     /// # Errors
     /// Whatever goes wrong; the load ends with it.
-    fn layer(&mut self, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<Taken, BoxError>;
+    fn layer(&self, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<Taken, BoxError>;
 
     /// True if the place that layers go to has this one already; it must stay there then.
     ///
     /// # Errors
     /// When that cannot be found out.
-    fn has(&mut self, diff_id: &DiffId) -> Result<bool, BoxError>;
+    fn has(&self, diff_id: &DiffId) -> Result<bool, BoxError>;
 }
 
 /// What became of bytes that looked like a layer.
@@ -51,24 +51,9 @@ pub struct StoredLayer {
     pub blob: Digest,
 }
 
-/// One image of an archive, checked: its layers are those its configuration names.
-#[derive(Debug, Clone)]
-pub struct ArchivedImage {
-    /// The configuration, byte for byte.
-    pub config: Vec<u8>,
-    /// What it says.
-    pub parsed: ImageConfig,
-    /// The names it is to get, as the archive spells them.
-    pub names: Vec<String>,
-    /// The manifest it came with, if any (OCI layouts): type and bytes.
-    pub manifest: Option<(MediaType, Vec<u8>)>,
-    /// The id of the image it was made from, if the archive says so.
-    pub parent: Option<Digest>,
-}
-
 /// What was found under each name of an archive.
 #[derive(Debug, Default)]
-pub struct Members {
+pub(crate) struct Members {
     map: BTreeMap<String, Member>,
 }
 
@@ -76,8 +61,8 @@ pub struct Members {
 enum Member {
     Document(Vec<u8>),
     Layer(StoredLayer),
-    /// It looked like a layer.
-    Refused(BoxError),
+    /// It looked like a layer. Why it is none, until that was told.
+    Refused(Mutex<Option<BoxError>>),
     /// It looks like nothing that an archive has, and is too large to be kept.
     Unknown,
     Link(String),
@@ -92,25 +77,12 @@ const MEMBER: u64 = 128;
 /// Symbolic links that are followed before a loop is suspected.
 const MAX_LINKS: usize = 16;
 
-/// Reads images from a docker-archive or OCI layout, plain or compressed. From an index of several platforms `platform`
-/// is taken.
-///
-/// # Errors
-/// When the stream is no such archive, is damaged, contradicts itself, or `intake` fails.
-pub fn read(input: impl Read + Send, intake: &mut dyn Intake, platform: &Platform) -> Result<Vec<ArchivedImage>> {
-    let (_, decoder) = Decoder::detect(input).map_err(Error::Tar)?;
-    let mut members = Members::collect(decoder, intake)?;
-    if members.document("manifest.json").is_some() {
-        docker::images(&mut members, intake)
-    } else if members.document("index.json").is_some() {
-        oci::images(&mut members, intake, platform)
-    } else {
-        Err(Error::NoManifest)
-    }
-}
-
 impl Members {
-    fn collect(input: impl Read + Send, intake: &mut dyn Intake) -> Result<Self> {
+    /// Takes a stream apart.
+    ///
+    /// # Errors
+    /// When it is no tar, has too many documents, or `intake` fails.
+    pub(crate) fn collect(input: impl Read + Send, intake: &dyn Intake) -> Result<Self> {
         let mut members = Self::default();
         let mut documents = 0;
         let mut archive = Reader::new(input);
@@ -171,7 +143,7 @@ impl Members {
     }
 
     /// The bytes of a document.
-    pub fn document(&self, name: &str) -> Option<&[u8]> {
+    pub(crate) fn document(&self, name: &str) -> Option<&[u8]> {
         match self.get(name)? {
             Member::Document(bytes) => Some(bytes),
             _ => None,
@@ -182,7 +154,7 @@ impl Members {
     ///
     /// # Errors
     /// When it is not.
-    pub fn required(&self, name: &str) -> Result<&[u8]> {
+    pub(crate) fn required(&self, name: &str) -> Result<&[u8]> {
         self.document(name).ok_or_else(|| Error::MissingMember(name.to_owned()))
     }
 
@@ -191,24 +163,24 @@ impl Members {
     ///
     /// # Errors
     /// When it is nowhere, or is no layer.
-    pub fn layer(&mut self, name: &str, diff_id: &DiffId, intake: &mut dyn Intake) -> Result<Found> {
+    pub(crate) fn layer(&self, name: &str, diff_id: &DiffId, intake: &dyn Intake) -> Result<Layer> {
         let Some(place) = self.place(name) else {
             return match intake.has(diff_id).map_err(Error::Intake)? {
-                true => Ok(Found::Elsewhere),
+                true => Ok(Layer::Elsewhere),
                 false => Err(Error::MissingMember(name.to_owned())),
             };
         };
-        if let Some(Member::Document(bytes)) = self.map.get(&place) {
-            let taken = take(intake, &mut bytes.as_slice(), bytes.len() as u64, &place)?;
-            if let Member::Refused(why) = taken {
-                return Err(Error::Intake(why));
-            }
-            self.map.insert(place.clone(), taken);
-        }
+        let refused = |why: &Mutex<Option<BoxError>>| {
+            let why = why.lock().expect("no holder panics").take();
+            why.map_or_else(|| Error::NoLayer(name.to_owned()), Error::Intake)
+        };
         match self.map.get(&place) {
-            Some(Member::Layer(layer)) => Ok(Found::Here(layer.clone())),
-            Some(Member::Refused(_)) => match self.map.remove(&place) {
-                Some(Member::Refused(why)) => Err(Error::Intake(why)),
+            Some(Member::Layer(layer)) => Ok(Layer::Here(layer.clone())),
+            Some(Member::Refused(why)) => Err(refused(why)),
+            // It did not look like one, and is small: whoever takes layers says whether it is.
+            Some(Member::Document(bytes)) => match take(intake, &mut bytes.as_slice(), bytes.len() as u64, &place)? {
+                Member::Layer(layer) => Ok(Layer::Here(layer)),
+                Member::Refused(why) => Err(refused(&why)),
                 _ => Err(Error::NoLayer(name.to_owned())),
             },
             _ => Err(Error::NoLayer(name.to_owned())),
@@ -218,28 +190,28 @@ impl Members {
 
 /// Where a layer that an image names was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Layer {
     /// In the archive.
     Here(StoredLayer),
     /// Only where the layers go to, which had it before.
     Elsewhere,
 }
 
-fn take(intake: &mut dyn Intake, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<Member> {
+fn take(intake: &dyn Intake, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<Member> {
     Ok(match intake.layer(bytes, size, &blob_name(name)).map_err(Error::Intake)? {
         Taken::Layer(layer) => Member::Layer(layer),
-        Taken::Refused(why) => Member::Refused(why),
+        Taken::Refused(why) => Member::Refused(Mutex::new(Some(why))),
     })
 }
 
 /// Checks that `layers` are the ones `config` names.
-pub(crate) fn check_layers(config: &ImageConfig, layers: &[Found]) -> Result<()> {
+pub(crate) fn check_layers(config: &ImageConfig, layers: &[Layer]) -> Result<()> {
     let named = &config.rootfs.diff_ids;
     if layers.len() != named.len() {
         return Err(Error::LayerCount { expected: layers.len(), actual: named.len() });
     }
     for (position, (layer, expected)) in layers.iter().zip(named).enumerate() {
-        if let Found::Here(layer) = layer
+        if let Layer::Here(layer) = layer
             && layer.diff_id != *expected
         {
             return Err(Error::DiffId { position, expected: expected.clone(), actual: layer.diff_id.clone() });

@@ -2,12 +2,14 @@
 
 use std::io::Read;
 
-use wharfie_content::BoxError;
+use wharfie_content::graph::{Images, Options, Order, Platforms, copy};
+use wharfie_content::place::Place;
+use wharfie_content::{BoxError, Document, Outcome, Part, Sink, Source, Watch};
 use wharfie_layer::entry::{Entry, Kind};
 use wharfie_layer::tar::Writer;
-use wharfie_oci::{Descriptor, DiffId, Digest, MediaType, Platform};
+use wharfie_oci::{Descriptor, DiffId, Digest, MediaType};
 
-use crate::{ArchivedImage, Intake, StoredLayer, Taken};
+use crate::{Archive, Intake, StoredLayer, Taken};
 
 /// Takes whatever is no text that says otherwise.
 struct Fake {
@@ -15,7 +17,7 @@ struct Fake {
 }
 
 impl Intake for Fake {
-    fn layer(&mut self, bytes: &mut (dyn Read + Send), _: u64, _: &str) -> Result<Taken, BoxError> {
+    fn layer(&self, bytes: &mut (dyn Read + Send), _: u64, _: &str) -> Result<Taken, BoxError> {
         let mut all = Vec::new();
         bytes.read_to_end(&mut all)?;
         if all.ends_with(b"no tar") {
@@ -25,7 +27,7 @@ impl Intake for Fake {
         Ok(Taken::Layer(StoredLayer { diff_id: DiffId::new(blob.clone()), blob }))
     }
 
-    fn has(&mut self, diff_id: &DiffId) -> Result<bool, BoxError> {
+    fn has(&self, diff_id: &DiffId) -> Result<bool, BoxError> {
         Ok(self.has.contains(diff_id))
     }
 }
@@ -55,10 +57,39 @@ fn config(layers: &[&[u8]]) -> Vec<u8> {
         .into_bytes()
 }
 
-fn read(members: &[(&str, &[u8])], has: &[&[u8]]) -> Result<Vec<ArchivedImage>, String> {
-    let mut fake = Fake { has: has.iter().map(|layer| DiffId::new(Digest::of(layer))).collect() };
-    let platform: Platform = "linux/amd64".parse().unwrap();
-    crate::read(tar(members).as_slice(), &mut fake, &platform).map_err(|why| why.to_string())
+/// Takes everything and keeps nothing.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn put(&self, _: &Part, _: &dyn Source, _: Watch<'_>) -> Result<Outcome, BoxError> {
+        Ok(Outcome::Done)
+    }
+
+    fn put_document(&self, _: &Document, _: Place) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+/// What an archive offers: names, and the number of layers.
+fn read(members: &[(&str, &[u8])], has: &[&[u8]]) -> Result<Vec<(Vec<String>, usize)>, String> {
+    let fake = Fake { has: has.iter().map(|layer| DiffId::new(Digest::of(layer))).collect() };
+    let archive = Archive::read(tar(members).as_slice(), &fake).map_err(|why| why.to_string())?;
+    let options = Options {
+        platforms: Platforms::Present(&[]),
+        jobs: 1,
+        observer: &(),
+        naming: None,
+        order: Order::BottomFirst,
+        images: Images::Required,
+        check: &|image| Ok(archive.check(image, &fake)?),
+    };
+    let mut images = Vec::new();
+    for root in archive.roots() {
+        let copied = copy(&archive, &Nowhere, &root.descriptor, &options).map_err(|why| why.to_string())?;
+        let layers = copied.iter().filter_map(|copied| copied.image.as_ref()).map(|image| image.layers.len()).sum();
+        images.push((root.names.clone(), layers));
+    }
+    Ok(images)
 }
 
 fn docker(config: &[u8], layers: &[(&str, &[u8])], others: &[(&str, &[u8])], has: &[&[u8]]) -> Result<usize, String> {
@@ -67,7 +98,7 @@ fn docker(config: &[u8], layers: &[(&str, &[u8])], others: &[(&str, &[u8])], has
     let mut members: Vec<(&str, &[u8])> = layers.iter().filter(|(_, bytes)| *bytes != GONE).copied().collect();
     members.extend(others);
     members.extend([("c.json", config), ("manifest.json", manifest.as_bytes())]);
-    read(&members, has).map(|images| images[0].parsed.rootfs.diff_ids.len())
+    read(&members, has).map(|images| images[0].1)
 }
 
 /// Stands for a layer that the archive leaves out.
@@ -120,7 +151,7 @@ fn a_name_of_a_layout_may_hold_a_digest() {
         let mut members: Vec<(&str, &[u8])> = blobs.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
         members.push(("index.json", index.as_bytes()));
         let images = read(&members, &[]).unwrap();
-        assert_eq!(images[0].names, expected, "{name}");
+        assert_eq!(images[0].0, expected, "{name}");
     }
     let digest = Digest::of(b"x");
     check("r.example/a:1", &["r.example/a:1"]);

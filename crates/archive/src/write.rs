@@ -3,87 +3,126 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use wharfie_content::{BoxError, Observer, Outcome, Subject, Task};
+use wharfie_content::event::{Event, Outcome};
+use wharfie_content::place::{BoxError, Place};
+use wharfie_content::{Counted, Document, Part, Sink, Source, Watch};
 use wharfie_layer::entry::{Entry, Kind};
 use wharfie_layer::tar::Writer;
-use wharfie_oci::{Descriptor, DiffId, Digest, ImageId, Index, Manifest, MediaType, Reference};
+use wharfie_oci::{Descriptor, Digest, ImageId, Index, Manifest, MediaType, Platform, Reference};
 
 use crate::docker::ManifestEntry;
 use crate::error::{Error, Result};
 use crate::oci;
 
-/// An image to be saved.
+/// An image whose parts are in the archive.
 #[derive(Debug, Clone)]
 pub struct SavedImage {
-    /// Its configuration, byte for byte.
-    pub config: Vec<u8>,
-    /// Its tags; digests are not kept in archives.
-    pub references: Vec<Reference>,
-    /// Bottom first.
-    pub layers: Vec<SavedLayer>,
+    /// Its configuration.
+    pub config: Descriptor,
+    /// Its layers as they are in the archive, bottom first.
+    pub layers: Vec<Descriptor>,
+    /// What it runs on.
+    pub platform: Platform,
     /// The image it was made from.
     pub parent: Option<ImageId>,
 }
 
-/// A layer to be saved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SavedLayer {
-    /// Which.
-    pub diff_id: DiffId,
-    /// Bytes of its plain tar.
-    pub size: u64,
+/// What goes by the same names: an image, or several for different platforms, the one that is meant by default first.
+#[derive(Debug, Clone)]
+pub struct Saved {
+    /// The images.
+    pub images: Vec<SavedImage>,
+    /// Their tags; digests are not kept in archives.
+    pub references: Vec<Reference>,
 }
 
-/// Where the bytes of layers come from.
-pub trait Layers {
-    /// A file, the offset at which the layer's plain tar begins in it, and the tar's length.
+/// An archive that parts of images are written into as they come, one after the other.
+pub struct ArchiveSink<'a> {
+    inner: Mutex<Inner<'a>>,
+}
+
+struct Inner<'a> {
+    tar: Writer<&'a File>,
+    written: BTreeSet<Digest>,
+}
+
+impl<'a> ArchiveSink<'a> {
+    /// Begins an archive in `output`, a file or a pipe.
     ///
     /// # Errors
-    /// When the layer is not there.
-    fn open(&self, diff_id: &DiffId) -> Result<(File, u64, u64), BoxError>;
-}
-
-/// Writes `images` to `output`, a file or a pipe, and tells `observer` of each layer.
-///
-/// # Errors
-/// When a layer is missing or writing fails.
-pub fn write(output: &File, images: &[SavedImage], layers: &dyn Layers, observer: &dyn Observer) -> Result<()> {
-    let documents = Documents::of(images)?;
-    let mut tar = Writer::new(output);
-    for directory in ["blobs/", "blobs/sha256/"] {
-        tar.append(&entry(directory, Kind::Directory, 0o755, 0), io::empty()).map_err(Error::Write)?;
+    /// When writing fails.
+    pub fn new(output: &'a File) -> Result<Self> {
+        let mut tar = Writer::new(output);
+        for directory in ["blobs/", "blobs/sha256/"] {
+            tar.append(&entry(directory, Kind::Directory, 0o755, 0), io::empty()).map_err(Error::Write)?;
+        }
+        Ok(Self { inner: Mutex::new(Inner { tar, written: BTreeSet::new() }) })
     }
-    let mut blobs: BTreeMap<&str, Option<&[u8]>> = BTreeMap::new();
-    blobs.extend(images.iter().flat_map(|image| &image.layers).map(|layer| (layer.diff_id.digest().hex(), None)));
-    blobs.extend(documents.blobs.iter().map(|(digest, bytes)| (digest.hex(), Some(bytes.as_slice()))));
-    for (hex, bytes) in blobs {
-        let name = format!("blobs/sha256/{hex}");
-        match bytes {
-            Some(bytes) => document(&mut tar, &name, bytes)?,
-            None => {
-                let digest = Digest::sha256(hex).expect("it is a digest's own text");
-                let diff_id = DiffId::new(digest);
-                let task = Task::begin(observer, Subject::Save(diff_id.clone()));
-                let (mut file, offset, len) = layers.open(&diff_id).map_err(Error::Intake)?;
-                file.seek(SeekFrom::Start(offset)).map_err(Error::Read)?;
-                // From file to file or pipe the standard library lets the kernel copy: no byte passes through here.
-                let mut told = |done| task.advance(done, Some(len));
-                tar.append_aligned(&entry(&name, Kind::File, 0o644, len), &mut file, &mut told)
-                    .map_err(Error::Write)?;
-                task.end(Outcome::Done);
+
+    /// Writes what the parts mean, and ends the archive.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn finish(self, saved: &[Saved]) -> Result<()> {
+        let documents = Documents::of(saved)?;
+        let mut inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (digest, bytes) in &documents.blobs {
+            if inner.written.insert(digest.clone()) {
+                document(&mut inner.tar, &oci::path(digest), bytes)?;
             }
         }
+        let mut tar = inner.tar;
+        document(&mut tar, "index.json", &documents.index)?;
+        document(&mut tar, "manifest.json", &documents.manifest)?;
+        document(&mut tar, "oci-layout", br#"{"imageLayoutVersion": "1.0.0"}"#)?;
+        if let Some(repositories) = &documents.repositories {
+            document(&mut tar, "repositories", repositories)?;
+        }
+        tar.finish().map_err(Error::Write)?;
+        Ok(())
     }
-    document(&mut tar, "index.json", &documents.index)?;
-    document(&mut tar, "manifest.json", &documents.manifest)?;
-    document(&mut tar, "oci-layout", br#"{"imageLayoutVersion": "1.0.0"}"#)?;
-    if let Some(repositories) = &documents.repositories {
-        document(&mut tar, "repositories", repositories)?;
+
+    fn inner(&self) -> MutexGuard<'_, Inner<'a>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    tar.finish().map_err(Error::Write)?;
-    Ok(())
+}
+
+impl Sink for ArchiveSink<'_> {
+    fn put(&self, part: &Part, source: &dyn Source, watch: Watch<'_>) -> std::result::Result<Outcome, BoxError> {
+        let Descriptor { digest, size, .. } = &part.descriptor;
+        let mut inner = self.inner();
+        if !inner.written.insert(digest.clone()) {
+            return Ok(Outcome::Exists);
+        }
+        let mut opened = source.open(part, watch)?;
+        let entry = entry(&oci::path(digest), Kind::File, 0o644, *size);
+        match opened.as_file() {
+            // From file to file or pipe the standard library lets the kernel copy: no byte passes through here.
+            Some((file, len)) if len == *size => {
+                let mut told = |done| {
+                    watch.observer.observe(Event::Advanced { task: watch.task, done, total: Some(*size) });
+                };
+                inner.tar.append_aligned(&entry, file, &mut told).map_err(Error::Write)?;
+            }
+            _ => {
+                let counted = Counted::new(&mut opened, Some(*size), watch.task, watch.observer);
+                inner.tar.append(&entry, counted).map_err(Error::Write)?;
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn put_document(&self, document: &Document, _place: Place) -> std::result::Result<(), BoxError> {
+        let mut inner = self.inner();
+        let Document { descriptor, bytes, .. } = document;
+        if inner.written.insert(descriptor.digest.clone()) {
+            self::document(&mut inner.tar, &oci::path(&descriptor.digest), bytes)?;
+        }
+        Ok(())
+    }
 }
 
 struct Documents {
@@ -94,17 +133,44 @@ struct Documents {
 }
 
 impl Documents {
-    fn of(images: &[SavedImage]) -> Result<Self> {
+    fn of(saved: &[Saved]) -> Result<Self> {
         let mut blobs = Vec::new();
         let mut members = Vec::new();
         let mut entries = Vec::new();
         let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-        let ids: BTreeSet<Digest> = images.iter().map(|image| Digest::of(&image.config)).collect();
-        for image in images {
-            let config = Descriptor::of(MediaType::OCI_CONFIG, &image.config);
-            let manifest = to_json(&oci_manifest(config.clone(), image))?;
-            let descriptor = Descriptor::of(MediaType::OCI_MANIFEST, &manifest);
-            for reference in &image.references {
+        let all = || saved.iter().flat_map(|saved| &saved.images);
+        let ids: BTreeSet<&Digest> = all().map(|image| &image.config.digest).collect();
+        for Saved { images, references } in saved {
+            let mut manifests = Vec::with_capacity(images.len());
+            for (n, image) in images.iter().enumerate() {
+                let manifest = to_json(&oci_manifest(image))?;
+                let descriptor = Descriptor::of(MediaType::OCI_MANIFEST, &manifest);
+                blobs.push((descriptor.digest.clone(), manifest));
+                manifests.push(Descriptor { platform: Some(image.platform.clone()), ..descriptor });
+                // A name means one image there: the first.
+                let mut names: Vec<String> = references.iter().map(Reference::familiar).filter(|_| n == 0).collect();
+                names.sort();
+                entries.push(ManifestEntry {
+                    config: oci::path(&image.config.digest),
+                    repo_tags: (!names.is_empty()).then_some(names),
+                    layers: Some(image.layers.iter().map(|layer| oci::path(&layer.digest)).collect()),
+                    parent: image
+                        .parent
+                        .as_ref()
+                        .filter(|parent| ids.contains(parent.digest()))
+                        .map(|parent| parent.as_str().to_owned()),
+                });
+            }
+            let descriptor = match manifests.as_slice() {
+                [only] => Descriptor { platform: None, ..only.clone() },
+                _ => {
+                    let index = to_json(&index(manifests))?;
+                    let descriptor = Descriptor::of(MediaType::OCI_INDEX, &index);
+                    blobs.push((descriptor.digest.clone(), index));
+                    descriptor
+                }
+            };
+            for reference in references {
                 let tag = reference.tag().unwrap_or_default().to_owned();
                 members.push(Descriptor {
                     annotations: Some(BTreeMap::from([
@@ -113,48 +179,35 @@ impl Documents {
                     ])),
                     ..descriptor.clone()
                 });
-                if let Some(top) = image.layers.last() {
+                if let Some(top) = images.first().and_then(|image| image.layers.last()) {
                     let tags = repositories.entry(reference.repository().familiar()).or_default();
-                    tags.insert(tag, top.diff_id.digest().hex().to_owned());
+                    tags.insert(tag, top.digest.hex().to_owned());
                 }
             }
-            if image.references.is_empty() {
-                members.push(descriptor.clone());
+            if references.is_empty() {
+                members.push(descriptor);
             }
-            let mut names: Vec<String> = image.references.iter().map(Reference::familiar).collect();
-            names.sort();
-            entries.push(ManifestEntry {
-                config: oci::path(&config.digest),
-                repo_tags: (!names.is_empty()).then_some(names),
-                layers: Some(image.layers.iter().map(|layer| oci::path(layer.diff_id.digest())).collect()),
-                parent: image
-                    .parent
-                    .as_ref()
-                    .filter(|parent| ids.contains(parent.digest()))
-                    .map(|parent| parent.as_str().to_owned()),
-            });
-            blobs.push((config.digest, image.config.clone()));
-            blobs.push((descriptor.digest, manifest));
         }
-        let index =
-            Index { schema_version: 2, media_type: Some(MediaType::OCI_INDEX), manifests: members, annotations: None };
         Ok(Self {
             blobs,
-            index: to_json(&index)?,
+            index: to_json(&index(members))?,
             manifest: to_json(&entries)?,
             repositories: (!repositories.is_empty()).then(|| to_json(&repositories)).transpose()?,
         })
     }
 }
 
-fn oci_manifest(config: Descriptor, image: &SavedImage) -> Manifest {
-    let layer = |layer: &SavedLayer| Descriptor::new(MediaType::OCI_LAYER, layer.diff_id.digest().clone(), layer.size);
+fn index(manifests: Vec<Descriptor>) -> Index {
+    Index { schema_version: 2, media_type: Some(MediaType::OCI_INDEX), manifests, annotations: None }
+}
+
+fn oci_manifest(image: &SavedImage) -> Manifest {
     Manifest {
         schema_version: 2,
         media_type: Some(MediaType::OCI_MANIFEST),
         artifact_type: None,
-        config,
-        layers: image.layers.iter().map(layer).collect(),
+        config: image.config.clone(),
+        layers: image.layers.clone(),
         subject: None,
         annotations: None,
     }

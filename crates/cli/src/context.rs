@@ -89,7 +89,6 @@ impl Context {
         let config = Config {
             root: self.root(),
             store: self.settings.options(env::now).map_err(Failure::new)?,
-            platform: Platform::host(),
             jobs: self.settings.transfers(),
             program: PathBuf::from("/proc/self/exe").canonicalize().unwrap_or_else(|_| PathBuf::from("/proc/self/exe")),
             is_rootless: !env::is_root(),

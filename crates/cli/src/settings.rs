@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use wharfie_oci::Platform;
 use wharfie_oci::size::{self, Units};
 use wharfie_oci::{Timestamp, duration};
 use wharfie_store::Options;
@@ -107,6 +108,7 @@ impl Settings {
         };
         Ok(Options {
             clock,
+            platform: Platform::host(),
             grace,
             keep_limit: bytes(&self.grace_limit, GRACE_LIMIT)?,
             keep_free: bytes(&self.grace_free, GRACE_FREE)?,

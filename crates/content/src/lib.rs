@@ -3,13 +3,16 @@
 //! A place (registry, store, archive) implements [`Source`] or [`Sink`]; what follows from them is here, once.
 //! Knows nothing of networks, disks or terminals.
 
-pub mod copy;
+pub mod document;
 pub mod event;
+pub mod graph;
+pub mod parallel;
 pub mod place;
 pub mod task;
 pub mod verify;
 
+pub use document::Document;
 pub use event::{Event, Observer, Outcome, Stream, Subject, TaskId, Warning};
-pub use place::{BoxError, Sink, Source};
-pub use task::{Counted, Task};
+pub use place::{BoxError, Opened, Part, Sink, Source, Watch};
+pub use task::{Counted, Parts, Task};
 pub use verify::{Mismatch, Verified};

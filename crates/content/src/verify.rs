@@ -34,6 +34,13 @@ impl From<Mismatch> for io::Error {
 }
 
 impl Mismatch {
+    /// The digest that was promised.
+    pub fn expected(&self) -> &Digest {
+        match self {
+            Self::Digest { expected: digest, .. } | Self::Size { digest, .. } => digest,
+        }
+    }
+
     /// The mismatch inside `error`, if that is what went wrong.
     pub fn within(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()

@@ -60,7 +60,7 @@ impl Engine {
         let uses: BTreeMap<DiffId, (u64, u64)> = store.layer_uses()?;
         let containers = store.containers()?;
         let mut images = Vec::new();
-        for listed in self.list(&List::default())? {
+        for listed in self.list(&List { members: true, ..List::default() })? {
             let shared = self.shared_bytes(&listed.image.id, &uses)?;
             let count = containers.iter().filter(|row| row.image == listed.image.id).count();
             images.push(ImageUsage { listed, shared, containers: count });

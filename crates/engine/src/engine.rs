@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use wharfie_oci::Platform;
 use wharfie_remote::Remote;
 use wharfie_store::{Options, Store};
 
@@ -16,8 +15,6 @@ pub struct Config {
     pub root: PathBuf,
     /// The store's settings.
     pub store: Options,
-    /// The platform to choose from indexes when none is asked for.
-    pub platform: Platform,
     /// Layers that are moved at once.
     pub jobs: usize,
     /// Our own program, which containers' inits and monitors run.

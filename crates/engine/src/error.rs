@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use wharfie_content::BoxError;
+use wharfie_content::graph;
 use wharfie_oci::platform::ParsePlatformError;
 use wharfie_oci::reference::ParseReferenceError;
 use wharfie_oci::{Digest, Fault, ImageId, Kind, Speaker};
@@ -277,6 +279,46 @@ pub(crate) fn kind_of(why: &io::Error) -> Kind {
         io::ErrorKind::NotFound => Kind::NotFound,
         io::ErrorKind::PermissionDenied => Kind::Denied,
         _ => Kind::Unavailable,
+    }
+}
+
+impl From<graph::Error> for Error {
+    /// Takes the errors of the two places out of their wrapping.
+    fn from(why: graph::Error) -> Self {
+        match why {
+            graph::Error::Place(why) => of_place(why),
+            graph::Error::NoPlatform(wanted) => Self::NoPlatform(wanted),
+            graph::Error::NoImage(kind) => Self::NoImage(kind),
+            graph::Error::Nested => Self::Nested,
+            graph::Error::LayerCount { layers, diff_ids } => Self::LayerCount { layers, diff_ids },
+            graph::Error::Config { id, source } => Self::Config { id, source },
+            graph::Error::TooLarge(size) => Self::TooLarge { what: "configuration", size },
+            graph::Error::Mismatch(why) => Self::Verification { what: "image config", digest: why.expected().clone() },
+        }
+    }
+}
+
+fn of_place(why: BoxError) -> Error {
+    let why = match why.downcast::<Error>() {
+        Ok(why) => return *why,
+        Err(why) => why,
+    };
+    let why = match why.downcast::<wharfie_remote::Error>() {
+        Ok(why) => return (*why).into(),
+        Err(why) => why,
+    };
+    let why = match why.downcast::<wharfie_archive::Error>() {
+        Ok(why) => return (*why).into(),
+        Err(why) => why,
+    };
+    match why.downcast::<wharfie_store::Error>() {
+        Ok(why) => match *why {
+            wharfie_store::Error::Mismatch(why) => {
+                Error::Verification { what: "filesystem layer", digest: why.expected().clone() }
+            }
+            why => why.into(),
+        },
+        Err(why) => wharfie_store::Error::Source(io::Error::other(why)).into(),
     }
 }
 

@@ -6,6 +6,7 @@ use wharfie_content::event::{Subject, task};
 use wharfie_content::{Counted, Observer, Outcome};
 use wharfie_oci::config::{ContainerConfig, History, RootFs};
 use wharfie_oci::{ImageConfig, ImageId, Platform, Reference};
+use wharfie_store::images::{Name, Recording};
 use wharfie_store::{Ingest, NewImage};
 
 use crate::change;
@@ -81,7 +82,7 @@ impl Engine {
         })?;
 
         let now = store.now();
-        let platform = import.platform.clone().unwrap_or_else(|| self.config.platform.clone());
+        let platform = import.platform.clone().unwrap_or_else(|| self.config.store.platform.clone());
         let comment = import.message.clone().unwrap_or_else(|| format!("Imported from {}", import.origin()));
         let document = ImageConfig {
             architecture: platform.architecture,
@@ -99,12 +100,14 @@ impl Engine {
         let image = NewImage {
             id: id.clone(),
             created: Some(now.seconds),
+            platform: document.platform(),
             layers: vec![layer.diff_id],
             parent: None,
-            manifests: Vec::new(),
         };
-        let event = crate::events::of_image(&image.id, "import", image.id.as_str());
-        lease.store().noting(vec![event], |_| lease.record(&image, target.as_slice()))?;
+        let names = target.map(|target| Name::new(target, id.digest().clone())).into_iter().collect();
+        let recording = Recording { images: vec![image], names, ..Recording::default() };
+        let event = crate::events::of_image(&id, "import", id.as_str());
+        lease.store().noting(vec![event], |_| lease.record(&recording))?;
         Ok(id)
     }
 }

@@ -119,12 +119,12 @@ impl Engine {
     /// When there is none, it is for another platform than the one asked for, or the store is damaged.
     pub fn inspect(&self, name: &str, platform: Option<&Platform>) -> Result<Inspected> {
         let store = self.reader()?;
-        let found = names::find(store, name)?;
+        let found = names::find_for(store, name, platform)?;
         let image = store.image(&found.id)?.ok_or_else(|| Error::NoSuchImage(name.to_owned()))?;
         let config = self.config_of(store, &found.id)?;
-        check_platform(name, &config, platform)?;
-        let (tags, digests) =
-            names::references_of(store, &found.id)?.into_iter().partition(|reference| reference.tag().is_some());
+        let names = store.names_leading_to(&found.id)?;
+        let names = names.iter().map(|name| Ok(name.parse()?)).collect::<Result<Vec<Reference>>>()?;
+        let (tags, digests) = names.into_iter().partition(|reference| reference.tag().is_some());
         Ok(Inspected { image, config, tags, digests, layers: store.layers_of(&found.id)? })
     }
 
@@ -174,6 +174,18 @@ pub(crate) fn config_bytes(store: &Store, id: &ImageId) -> Result<Vec<u8>> {
         std::io::ErrorKind::NotFound => wharfie_store::Error::MissingBlob(id.digest().clone()).into(),
         _ => Error::File { doing: "read", path, source: why },
     })
+}
+
+/// How many bytes the configuration has.
+pub(crate) fn config_size(store: &Store, id: &ImageId) -> Result<u64> {
+    let path = store.blob_path(id.digest());
+    match path.metadata() {
+        Ok(found) => Ok(found.len()),
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+            Err(wharfie_store::Error::MissingBlob(id.digest().clone()).into())
+        }
+        Err(source) => Err(Error::File { doing: "read", path, source }),
+    }
 }
 
 /// Refuses an image that is for another platform than the one asked for.

@@ -5,7 +5,6 @@
 
 pub mod change;
 pub mod container;
-pub mod copy;
 pub mod disk;
 pub mod engine;
 pub mod error;
@@ -20,10 +19,13 @@ pub mod load;
 pub mod mount;
 pub mod names;
 pub mod networks;
+mod outgoing;
 pub mod patterns;
 pub mod prune;
+pub mod publish;
 pub mod pull;
 pub mod push;
+mod record;
 pub mod remove;
 pub mod restore;
 pub mod save;

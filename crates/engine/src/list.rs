@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
-use wharfie_oci::{ImageId, Reference, Timestamp};
+use wharfie_oci::{ImageId, Platform, Reference, Timestamp};
 use wharfie_store::{ImageRow, Store};
 
 use crate::engine::Engine;
@@ -16,6 +16,8 @@ use crate::{glob, names};
 pub struct List {
     /// Also those that are only there for their children.
     pub all: bool,
+    /// Also those that a name leads to beside the one that it means: other platforms of it.
+    pub members: bool,
     /// Further conditions.
     pub filters: Filters,
 }
@@ -53,6 +55,9 @@ impl Engine {
             let references = references.remove(&image.id).unwrap_or_default();
             let is_parent = parents.contains(&image.id);
             if references.is_empty() && is_parent && !list.all {
+                continue;
+            }
+            if references.is_empty() && !list.members && !store.names_leading_to(&image.id)?.is_empty() {
                 continue;
             }
             let made = self.made(store, &image, &limits)?;
@@ -100,6 +105,22 @@ impl Engine {
         let config = self.config_of(store, &image.id)?;
         let exact = config.created.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
         Ok(exact.filter(|exact| exact.seconds == seconds).unwrap_or(Timestamp { seconds, nanos: 0 }))
+    }
+}
+
+impl Engine {
+    /// The images that a name stands for and that are here, each with what it runs on, in the order of its index.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn variants(&self, reference: &Reference) -> Result<Vec<(Platform, ImageRow)>> {
+        let store = self.reader()?;
+        let Some(target) = store.target(&reference.canonical())? else { return Ok(Vec::new()) };
+        let mut variants = Vec::new();
+        for variant in store.variants(&target)? {
+            variants.extend(store.image(&variant.image)?.map(|image| (variant.platform, image)));
+        }
+        Ok(variants)
     }
 }
 

@@ -2,20 +2,23 @@
 
 use std::io::Read;
 
-use wharfie_archive::{ArchivedImage, Intake, StoredLayer, Taken};
+use wharfie_archive::{Archive, Intake, Root, StoredLayer, Taken};
 use wharfie_content::event::{Event, Subject, task};
+use wharfie_content::graph::{self, Copied, Found, Images, Options, Order, Platforms};
 use wharfie_content::{BoxError, Counted, Observer, Outcome, Warning};
-use wharfie_oci::{DiffId, ImageId, Platform, Reference, Timestamp};
-use wharfie_store::{Ingest, Lease, NewImage};
+use wharfie_oci::{DiffId, Digest, ImageId, Platform, Reference};
+use wharfie_store::images::{Name, Recording};
+use wharfie_store::{Ingest, Lease, StoreSink};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::inspect::check_platform;
+use crate::record::recording;
 
 /// An image that was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
-    /// Which.
+    /// Which; of several platforms the one that is meant on this machine.
     pub id: ImageId,
     /// The names it has now, in the archive's order.
     pub references: Vec<Reference>,
@@ -24,8 +27,8 @@ pub struct Loaded {
 /// What to take from an archive.
 #[derive(Debug, Clone, Default)]
 pub struct Load {
-    /// Platform to choose from indexes, and which other images must be for; the machine's own and any if not given.
-    pub platform: Option<Platform>,
+    /// The platforms to take from indexes, and which other images must be for; all and any if there are none.
+    pub platforms: Vec<Platform>,
 }
 
 impl Engine {
@@ -37,31 +40,93 @@ impl Engine {
     pub fn load(&self, load: &Load, source: &mut (dyn Read + Send), observer: &dyn Observer) -> Result<Vec<Loaded>> {
         let store = self.writer()?;
         let lease = store.lease()?;
-        let mut intake = LeaseIntake { lease: &lease, observer };
-        let wanted = load.platform.as_ref().unwrap_or(&self.config.platform);
-        let images = wharfie_archive::read(source, &mut intake, wanted)?;
-        let mut checked = Vec::with_capacity(images.len());
-        for image in images {
-            let names = image.names.iter().map(|name| tag(name)).collect::<Result<Vec<_>>>()?;
-            let shown = image.names.first().map_or("archive", String::as_str);
-            check_platform(shown, &image.parsed, load.platform.as_ref())?;
-            checked.push((image, names));
+        let intake = LeaseIntake { lease: &lease, observer };
+        let archive = Archive::read(source, &intake)?;
+        let mut recording = Recording::default();
+        let mut notes = Vec::new();
+        let mut loaded: Vec<(ImageId, Digest, Vec<Reference>)> = Vec::new();
+        for root in archive.roots() {
+            let references = root.names.iter().map(|name| tag(name)).collect::<Result<Vec<_>>>()?;
+            let copied = copy(&archive, root, load, &intake)?;
+            let found = self::recording(&copied);
+            // One configuration may come under several roots: it is one image.
+            let Some(first) = found.images.first() else { continue };
+            let (id, target) = (first.id.clone(), target(&copied, &first.id));
+            let name = references.first().map_or_else(|| id.as_str().to_owned(), Reference::familiar);
+            match loaded.iter_mut().find(|(_, known, _)| *known == target) {
+                Some((.., names)) => names.extend(references),
+                None => {
+                    notes.push(crate::events::of_image(&id, "load", &name));
+                    loaded.push((id, target, references));
+                }
+            }
+            let parent = root.parent.clone();
+            recording.manifests.extend(found.manifests);
+            recording.images.extend(
+                found.images.into_iter().map(|image| wharfie_store::NewImage { parent: parent.clone(), ..image }),
+            );
         }
-        let mut records = Vec::with_capacity(checked.len());
-        for (image, references) in checked {
-            records.push((store_documents(&lease, &image)?, references));
+        for (_, target, references) in &loaded {
+            recording.names.extend(references.iter().map(|reference| Name::new(reference.clone(), target.clone())));
         }
-        let borrowed: Vec<_> = records.iter().map(|(image, references)| (image, references.as_slice())).collect();
-        let loaded = borrowed.iter().map(|(image, names)| {
-            let name = names.first().map_or_else(|| image.id.as_str().to_owned(), Reference::familiar);
-            crate::events::of_image(&image.id, "load", &name)
-        });
-        let recorded = lease.store().noting(loaded.collect(), |_| lease.record_all(&borrowed))?;
-        for (name, old) in recorded.into_iter().flat_map(|recorded| recorded.moved) {
+        let recorded = store.noting(notes, |_| lease.record(&recording))?;
+        for (name, old) in recorded.moved {
             let reference = name.parse::<Reference>().map_or(name, |reference| reference.familiar());
             observer.observe(Event::Warned(Warning::Renamed { reference, old: old.to_string() }));
         }
-        Ok(records.into_iter().map(|(image, references)| Loaded { id: image.id, references }).collect())
+        loaded
+            .into_iter()
+            .map(|(id, target, references)| {
+                let meant = crate::names::variant(store, "", &target, None)?;
+                Ok(Loaded { id: meant.unwrap_or(id), references })
+            })
+            .collect()
+    }
+}
+
+/// What a name of the root is to stand for.
+fn target(copied: &[Copied], id: &ImageId) -> Digest {
+    let root = copied.last().and_then(|root| root.document.as_ref());
+    root.map_or_else(|| id.digest().clone(), |document| document.descriptor.digest.clone())
+}
+
+/// Takes what a root leads to; the layers came as the archive was read.
+fn copy(archive: &Archive, root: &Root, load: &Load, intake: &LeaseIntake<'_>) -> Result<Vec<Copied>> {
+    let shown = root.names.first().map_or("archive", String::as_str);
+    let check = |image: &Found<'_>| -> Result<(), BoxError> {
+        archive.check(image, intake)?;
+        let fits = |platform: &Platform| check_platform(shown, image.config, Some(platform));
+        if let (false, Some(first)) = (image.is_member, load.platforms.first())
+            && !load.platforms.iter().any(|platform| fits(platform).is_ok())
+        {
+            fits(first)?;
+        }
+        Ok(())
+    };
+    let options = Options {
+        platforms: Platforms::Present(&load.platforms),
+        jobs: 1,
+        observer: &(),
+        naming: None,
+        order: Order::BottomFirst,
+        images: Images::Required,
+        check: &check,
+    };
+    graph::copy(archive, &StoreSink::new(intake.lease), &root.descriptor, &options).map_err(of_archive)
+}
+
+/// What is wrong with a graph of an archive, in the words for archives.
+fn of_archive(why: graph::Error) -> Error {
+    use wharfie_archive::Error as Archive;
+    match why {
+        graph::Error::NoPlatform(wanted) => Archive::Platform(wanted).into(),
+        graph::Error::LayerCount { layers, diff_ids } => {
+            Archive::LayerCount { expected: layers, actual: diff_ids }.into()
+        }
+        graph::Error::Config { id, source } => {
+            Archive::Json { member: wharfie_archive::oci::path(id.digest()), source }.into()
+        }
+        why => why.into(),
     }
 }
 
@@ -74,38 +139,13 @@ fn tag(name: &str) -> Result<Reference> {
     Ok(reference.or_latest())
 }
 
-/// Stores an image's configuration and manifest; its layers are there already.
-fn store_documents(lease: &Lease<'_>, image: &ArchivedImage) -> Result<NewImage> {
-    let id = ImageId::new(lease.put_blob(&image.config)?);
-    let mut manifests = Vec::new();
-    if let Some((media_type, bytes)) = &image.manifest {
-        manifests.push((media_type.clone(), lease.put_blob(bytes)?));
-    }
-    Ok(NewImage {
-        id,
-        created: created(image.parsed.created.as_deref()),
-        layers: image.parsed.rootfs.diff_ids.clone(),
-        parent: image.parent.clone().map(ImageId::new),
-        manifests,
-    })
-}
-
-/// When an image was made; docker's zero time counts as unknown.
-pub(crate) fn created(text: Option<&str>) -> Option<i64> {
-    let moment: Timestamp = text?.parse().ok()?;
-    (moment.seconds > Timestamp::ZERO.seconds + SECONDS_PER_YEAR).then_some(moment.seconds)
-}
-
-/// The whole year 1 is "never".
-const SECONDS_PER_YEAR: i64 = 365 * 86_400;
-
 struct LeaseIntake<'a> {
     lease: &'a Lease<'a>,
     observer: &'a dyn Observer,
 }
 
 impl Intake for LeaseIntake<'_> {
-    fn layer(&mut self, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<Taken, BoxError> {
+    fn layer(&self, bytes: &mut (dyn Read + Send), size: u64, name: &str) -> Result<Taken, BoxError> {
         let diff_id = name.parse::<DiffId>().ok();
         let observer = self.observer;
         let stored = task(observer, Subject::Load { diff_id }, |id| -> Result<_, Error> {
@@ -123,7 +163,7 @@ impl Intake for LeaseIntake<'_> {
         }
     }
 
-    fn has(&mut self, diff_id: &DiffId) -> Result<bool, BoxError> {
+    fn has(&self, diff_id: &DiffId) -> Result<bool, BoxError> {
         // What this archive brought, or what only removed images have, is not here as far as anyone is told.
         Ok(self.lease.hold_layer(diff_id)?.is_some_and(|layer| !layer.is_only_kept))
     }

@@ -1,7 +1,7 @@
 //! Looking up a local image: one algorithm for every command.
 
 use wharfie_oci::reference::is_image_id;
-use wharfie_oci::{Digest, ImageId, Reference};
+use wharfie_oci::{Digest, ImageId, Platform, Reference};
 use wharfie_store::{ReferenceRow, Store};
 
 use crate::error::{Error, Result};
@@ -41,6 +41,49 @@ pub fn find(store: &Store, text: &str) -> Result<Found> {
         }
     }
     Err(Error::NoSuchImage(named.familiar()))
+}
+
+/// The image for `platform` among those that `target` leads to, as far as they are here; the one that is meant on this machine
+/// if no platform is asked for. `name` is for the error.
+///
+/// # Errors
+/// When there are images, but none for the platform.
+pub(crate) fn variant(
+    store: &Store,
+    name: &str,
+    target: &Digest,
+    platform: Option<&Platform>,
+) -> Result<Option<ImageId>> {
+    let variants = store.variants(target)?;
+    let wanted = platform.unwrap_or(&store.options().platform);
+    let closest = variants.iter().filter_map(|variant| Some((wanted.distance(&variant.platform)?, variant)));
+    let best = closest.min_by_key(|(distance, _)| *distance).map(|(_, variant)| variant);
+    match (best, variants.first(), platform) {
+        (Some(best), ..) => Ok(Some(best.image.clone())),
+        (None, Some(first), None) => Ok(Some(first.image.clone())),
+        (None, Some(first), Some(wanted)) => Err(Error::OtherPlatform {
+            reference: name.to_owned(),
+            found: first.platform.to_string(),
+            wanted: wanted.to_string(),
+        }),
+        (None, None, _) => Ok(None),
+    }
+}
+
+/// As [`find`], and the image for `platform` if the name stands for several.
+///
+/// # Errors
+/// As [`find`]; also when the image is not for the platform.
+pub fn find_for(store: &Store, text: &str, platform: Option<&Platform>) -> Result<Found> {
+    let found = find(store, text)?;
+    let Some(wanted) = platform else { return Ok(found) };
+    let target = match &found.reference {
+        Some(reference) => store.target(&reference.canonical())?,
+        None => Some(found.id.digest().clone()),
+    };
+    let Some(target) = target else { return Ok(found) };
+    let id = variant(store, text, &target, Some(wanted))?;
+    Ok(Found { id: id.unwrap_or(found.id), reference: found.reference })
 }
 
 /// The reference behind a row. Rows are written from references, so this cannot fail on a sound store.

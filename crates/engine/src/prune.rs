@@ -75,6 +75,9 @@ impl Engine {
             if has_children && (references.is_empty() || !prune.all) || has_tag && !prune.all {
                 continue;
             }
+            if references.is_empty() && !store.names_leading_to(&image.id)?.is_empty() {
+                continue;
+            }
             if let Some(until) = prune.filters.until
                 && self.made(store, image, &[until])? > until
             {

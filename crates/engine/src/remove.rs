@@ -1,7 +1,7 @@
 //! Removing images and names, by docker's rules: `rmi` of a name takes the name first and the image with its last name;
 //! `rmi` of an id takes the image with all its names.
 
-use wharfie_oci::{ChainId, ImageId, Reference};
+use wharfie_oci::{ChainId, ImageId, Platform, Reference};
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::gc::Kept;
@@ -21,6 +21,8 @@ pub struct Remove {
     pub force: bool,
     /// Leave untagged parents alone.
     pub keep_parents: bool,
+    /// Only the images for these platforms, of what stands for several.
+    pub platforms: Vec<Platform>,
 }
 
 /// One thing that was removed.
@@ -50,7 +52,10 @@ impl Engine {
             .iter()
             .map(|name| {
                 let mut remover = Remover { store, fate: Fate::Kept, removed: Vec::new() };
-                let result = remover.remove(name, remove.force, !remove.keep_parents);
+                let result = match remove.platforms.as_slice() {
+                    [] => remover.remove(name, remove.force, !remove.keep_parents),
+                    platforms => remover.remove_platforms(name, platforms),
+                };
                 (remover.removed, result)
             })
             .collect();
@@ -80,6 +85,9 @@ impl Remover<'_> {
         let found = names::find(self.store, name)?;
         let references = names::references_of(self.store, &found.id)?;
         let Some(reference) = found.reference else {
+            if self.is_one_of_several(&found.id)? {
+                return self.delete(&found.id, force, prune, Conflicts::Reported);
+            }
             if is_single(&references) {
                 let conflict = match self.hard_conflict(&found.id)? {
                     None if !force => self.stopped_container(&found.id)?,
@@ -100,22 +108,57 @@ impl Remover<'_> {
                 image: found.id.short().to_owned(),
             }));
         }
+        let others = match self.store.target(&reference.canonical())? {
+            Some(target) => self.store.variants(&target)?,
+            None => Vec::new(),
+        };
         self.untag(&found.id, [reference.clone()])?;
-        let mut left = names::references_of(self.store, &found.id)?;
+        let left = names::references_of(self.store, &found.id)?;
         let has_tag = |r: &Reference| r.tag().is_some() && r.repository() == reference.repository();
         if reference.tag().is_some() && !left.iter().any(has_tag) {
             // Digests without a tag in their repository were only the tag's company.
-            let company: Vec<Reference>;
-            (company, left) = left.into_iter().partition(|r| r.repository() == reference.repository());
-            self.untag(&found.id, company)?;
+            self.untag(&found.id, left.into_iter().filter(|r| r.repository() == reference.repository()))?;
         }
-        if left.is_empty() { self.delete(&found.id, force, prune, Conflicts::Silent) } else { Ok(()) }
+        // The name may have been the last one of other platforms as well.
+        let others = others.into_iter().map(|other| other.image).filter(|other| *other != found.id);
+        for id in std::iter::once(found.id.clone()).chain(others) {
+            if self.store.names_leading_to(&id)?.is_empty() {
+                self.delete(&id, force, prune, Conflicts::Silent)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the images for some platforms of what `name` stands for; the name goes with the last one.
+    fn remove_platforms(&mut self, name: &str, platforms: &[Platform]) -> Result<()> {
+        // All are found before the first goes: what the name means changes then.
+        let mut images = Vec::new();
+        for platform in platforms {
+            let id = names::find_for(self.store, name, Some(platform))?.id;
+            if !images.contains(&id) {
+                images.push(id);
+            }
+        }
+        images.iter().try_for_each(|id| self.delete(id, true, false, Conflicts::Reported))
+    }
+
+    /// True if a name that leads to the image leads to others as well.
+    fn is_one_of_several(&self, id: &ImageId) -> Result<bool> {
+        for name in self.store.names_leading_to(id)? {
+            if let Some(target) = self.store.target(&name)?
+                && self.store.variants(&target)?.len() > 1
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn delete(&mut self, id: &ImageId, force: bool, prune: bool, conflicts: Conflicts) -> Result<()> {
         let references = names::references_of(self.store, id)?;
+        let is_kept_by_names = !references.is_empty() && !force && !self.is_one_of_several(id)?;
         let conflict = match self.hard_conflict(id)? {
-            None if !references.is_empty() && !force => Some(Conflict::References(id.short().to_owned())),
+            None if is_kept_by_names => Some(Conflict::References(id.short().to_owned())),
             None if !force => self.stopped_container(id)?,
             hard => hard,
         };
@@ -124,9 +167,11 @@ impl Remover<'_> {
             return if conflicts == Conflicts::Silent { Ok(()) } else { Err(Error::Conflict(conflict)) };
         }
         let parent = self.store.image(id)?.and_then(|image| image.parent);
-        self.removed.extend(references.into_iter().map(Removed::Reference));
         let event = events::of_image(id, "delete", id.as_str());
         let removed = self.store.noting(vec![event], |store| store.remove_image(id, self.fate))?;
+        for name in &removed.names {
+            self.removed.push(Removed::Reference(name.parse()?));
+        }
         self.removed.push(Removed::Image(id.clone()));
         self.removed.extend(removed.layers.into_iter().map(|(chain_id, bytes)| Removed::Layer(chain_id, bytes)));
         match parent {

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
-use wharfie_archive::write::{Layers, SavedImage, SavedLayer};
-use wharfie_content::{BoxError, Observer};
+use wharfie_archive::{ArchiveSink, Saved, SavedImage};
+use wharfie_content::graph::{self, Images, Options, Order, Platforms};
+use wharfie_content::{Observer, Part, Subject};
 use wharfie_oci::reference::is_image_id;
-use wharfie_oci::{DiffId, ImageConfig, ImageId, Platform, Reference};
-use wharfie_store::Store;
+use wharfie_oci::{Descriptor, DiffId, Digest, ImageId, MediaType, Platform, Reference};
+use wharfie_store::{Store, StoreSource};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::inspect::{check_platform, config_bytes};
+use crate::inspect::config_size;
 use crate::names;
 
 /// What to save.
@@ -22,8 +23,8 @@ use crate::names;
 pub struct Save {
     /// Names and ids.
     pub images: Vec<String>,
-    /// What they must be for.
-    pub platform: Option<Platform>,
+    /// The platforms to save; all that are here if there are none.
+    pub platforms: Vec<Platform>,
 }
 
 /// Where an archive goes.
@@ -36,7 +37,8 @@ pub enum Output {
 }
 
 impl Engine {
-    /// Writes one archive with all `images`, each once, with the tags it was named by, and tells `observer` of each layer.
+    /// Writes one archive with all `images`, each once, with the tags it was named by. What stands for several platforms goes
+    /// with all of them that are here, or with those that are asked for. `observer` is told of each layer.
     ///
     /// # Errors
     /// When an image is missing (then nothing is written), a layer is damaged, or the output cannot be written.
@@ -45,14 +47,13 @@ impl Engine {
             check_output(path)?;
         }
         let store = self.reader()?;
-        let images = self.images_to_save(store, save)?;
-        let layers = StoreLayers { store };
+        let chosen = chosen(store, save)?;
         match output {
-            Output::Open(file) => wharfie_archive::write::write(&file, &images, &layers, observer)?,
+            Output::Open(file) => write(store, &chosen, &file, observer)?,
             Output::Path(path) => {
                 let (file, aside) = create_aside(&path)?;
-                let written = reserve(&file, &path, least_size(&images))
-                    .and_then(|()| Ok(wharfie_archive::write::write(&file, &images, &layers, observer)?));
+                let written = reserve(&file, &path, least_size(store, &chosen)?)
+                    .and_then(|()| write(store, &chosen, &file, observer));
                 let placed = written.and_then(|()| {
                     let placed = std::fs::rename(&aside, &path);
                     placed.map_err(|source| Error::File { doing: "rename", path: path.clone(), source })
@@ -65,42 +66,85 @@ impl Engine {
         }
         Ok(())
     }
+}
 
-    fn images_to_save(&self, store: &Store, save: &Save) -> Result<Vec<SavedImage>> {
-        let mut chosen: Vec<(ImageId, &str, Vec<Reference>)> = Vec::new();
-        for name in &save.images {
-            for (id, reference) in named(store, name)? {
-                let at = chosen.iter().position(|(known, ..)| *known == id).unwrap_or_else(|| {
-                    chosen.push((id, name, Vec::new()));
-                    chosen.len() - 1
-                });
-                let references = &mut chosen[at].2;
-                references.extend(reference.filter(|reference| !references.contains(reference)));
-            }
+/// What goes into the archive under the same names.
+struct Chosen {
+    /// The one that is meant by default first.
+    images: Vec<ImageId>,
+    references: Vec<Reference>,
+}
+
+fn chosen(store: &Store, save: &Save) -> Result<Vec<Chosen>> {
+    let mut chosen: Vec<Chosen> = Vec::new();
+    for name in &save.images {
+        for (images, reference) in named(store, name, &save.platforms)? {
+            let at = chosen.iter().position(|known| known.images == images).unwrap_or_else(|| {
+                chosen.push(Chosen { images, references: Vec::new() });
+                chosen.len() - 1
+            });
+            let references = &mut chosen[at].references;
+            references.extend(reference.filter(|reference| !references.contains(reference)));
         }
-        let mut images = Vec::with_capacity(chosen.len());
-        for (id, name, mut references) in chosen {
-            references.sort_by_key(Reference::canonical);
-            let config = config_bytes(store, &id)?;
-            let parsed = ImageConfig::parse(&config).map_err(|source| Error::Config { id: id.clone(), source })?;
-            check_platform(name, &parsed, save.platform.as_ref())?;
-            let mut layers = Vec::new();
-            for layer in store.layers_of(&id)? {
-                let (_, _, size) = store.open_tar(&layer.diff_id)?;
-                layers.push(SavedLayer { diff_id: layer.diff_id, size });
-            }
-            let parent = store.image(&id)?.and_then(|image| image.parent);
-            images.push(SavedImage { config, references, layers, parent });
-        }
-        Ok(images)
     }
+    for chosen in &mut chosen {
+        chosen.references.sort_by_key(Reference::canonical);
+        for id in &chosen.images {
+            // What is missing is known before anything is written.
+            for layer in store.layers_of(id)? {
+                store.open_tar(&layer.diff_id)?;
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// Copies the images into an archive: their configurations and the plain tars of their layers.
+fn write(store: &Store, chosen: &[Chosen], file: &File, observer: &dyn Observer) -> Result<()> {
+    let sink = ArchiveSink::new(file)?;
+    let source = StoreSource::new(store);
+    let naming = |part: &Part| {
+        Subject::Save(part.diff_id.clone().unwrap_or_else(|| DiffId::new(part.descriptor.digest.clone())))
+    };
+    let options = Options {
+        platforms: Platforms::All,
+        jobs: 1,
+        observer,
+        naming: Some(&naming),
+        order: Order::BottomFirst,
+        images: Images::Required,
+        check: &|_| Ok(()),
+    };
+    let mut saved = Vec::with_capacity(chosen.len());
+    for Chosen { images, references } in chosen {
+        let mut written = Vec::with_capacity(images.len());
+        for id in images {
+            let size = config_size(store, id)?;
+            let root = Descriptor::new(MediaType::OCI_CONFIG, id.digest().clone(), size);
+            let copied = graph::copy(&source, &sink, &root, &options)?;
+            let parent = store.image(id)?.and_then(|image| image.parent);
+            written.extend(copied.into_iter().filter_map(|copied| copied.image).map(|image| SavedImage {
+                config: root.clone(),
+                layers: image.layers.into_iter().map(|layer| layer.descriptor).collect(),
+                platform: image.config.platform(),
+                parent: parent.clone(),
+            }));
+        }
+        saved.push(Saved { images: written, references: references.clone() });
+    }
+    Ok(sink.finish(&saved)?)
 }
 
 /// Bytes that an archive of these images has at least: each layer once.
-fn least_size(images: &[SavedImage]) -> u64 {
-    let layers: BTreeMap<&DiffId, u64> =
-        images.iter().flat_map(|image| &image.layers).map(|layer| (&layer.diff_id, layer.size)).collect();
-    layers.values().sum()
+fn least_size(store: &Store, chosen: &[Chosen]) -> Result<u64> {
+    let mut layers: BTreeMap<DiffId, u64> = BTreeMap::new();
+    for id in chosen.iter().flat_map(|chosen| &chosen.images) {
+        for layer in store.layers_of(id)? {
+            let (_, _, size) = store.open_tar(&layer.diff_id)?;
+            layers.insert(layer.diff_id, size);
+        }
+    }
+    Ok(layers.values().sum())
 }
 
 /// Has the file system set aside `len` bytes for what is about to be written. A disk that is too small is known before
@@ -113,30 +157,34 @@ fn reserve(file: &File, path: &Path, len: u64) -> Result<()> {
     }
 }
 
+/// Images that go by the same name, and the tag they go into the archive under.
+type Named = (Vec<ImageId>, Option<Reference>);
+
 /// What one argument of `save` names: a tag, all tags of a repository, or an image without its tags.
-fn named(store: &Store, name: &str) -> Result<Vec<(ImageId, Option<Reference>)>> {
+fn named(store: &Store, name: &str, platforms: &[Platform]) -> Result<Vec<Named>> {
     let missing = || Error::NoSuchImage(name.to_owned());
     let bare = name.strip_prefix("sha256:").unwrap_or(name);
     if is_image_id(bare) {
-        return Ok(vec![(names::find(store, name).map_err(|_| missing())?.id, None)]);
+        let id = names::find(store, name).map_err(|_| missing())?.id;
+        return Ok(vec![(variants(store, name, (id.digest(), &id), platforms)?, None)]);
     }
     let reference: Reference = name.parse().map_err(Error::BadName)?;
     if let Some(digest) = reference.digest() {
         let reference = Reference::digested(reference.repository().clone(), digest.clone());
-        let id = store.resolve(&reference.canonical())?.ok_or(Error::NoSuchReference)?;
-        return Ok(vec![(id, None)]);
+        let row = store.reference(&reference.canonical())?.ok_or(Error::NoSuchReference)?;
+        return Ok(vec![(variants(store, name, (&row.target, &row.image), platforms)?, None)]);
     }
     if reference.tag().is_some() {
-        if let Some(id) = store.resolve(&reference.canonical())? {
-            return Ok(vec![(id, Some(reference))]);
+        if let Some(row) = store.reference(&reference.canonical())? {
+            let images = variants(store, name, (&row.target, &row.image), platforms)?;
+            return Ok(vec![(images, Some(reference))]);
         }
     } else {
         let prefix = format!("{}:", reference.repository().canonical());
         let mut tags = Vec::new();
-        for row in store.references()? {
-            if row.name.starts_with(&prefix) && !row.is_digest {
-                tags.push((row.image.clone(), Some(names::reference(&row)?)));
-            }
+        for row in store.references_beginning(&prefix)?.iter().filter(|row| !row.is_digest) {
+            let images = variants(store, name, (&row.target, &row.image), platforms)?;
+            tags.push((images, Some(names::reference(row)?)));
         }
         if !tags.is_empty() {
             return Ok(tags);
@@ -144,12 +192,34 @@ fn named(store: &Store, name: &str) -> Result<Vec<(ImageId, Option<Reference>)>>
     }
     if bare.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
         return match store.images_with_prefix(bare)?.as_slice() {
-            [id] => Ok(vec![(id.clone(), None)]),
+            [id] => Ok(vec![(variants(store, name, (id.digest(), id), platforms)?, None)]),
             [] => Err(missing()),
             _ => Err(Error::AmbiguousId),
         };
     }
     Err(missing())
+}
+
+/// The images that `target` leads to, for these platforms if any are asked for; the one that is meant by default first.
+fn variants(store: &Store, name: &str, row: (&Digest, &ImageId), platforms: &[Platform]) -> Result<Vec<ImageId>> {
+    let (target, meant) = row;
+    let missing = || Error::NoSuchImage(name.to_owned());
+    let mut images = Vec::new();
+    for platform in platforms {
+        let id = names::variant(store, name, target, Some(platform))?.ok_or_else(missing)?;
+        if !images.contains(&id) {
+            images.push(id);
+        }
+    }
+    if platforms.is_empty() {
+        images.push(meant.clone());
+        for variant in store.variants(target)? {
+            if !images.contains(&variant.image) {
+                images.push(variant.image);
+            }
+        }
+    }
+    Ok(images)
 }
 
 /// Where a file beside `path` goes.
@@ -210,16 +280,6 @@ pub fn create_aside(path: &Path) -> Result<(File, PathBuf)> {
 
 /// 1,000 names that are taken: somebody does not want us to write.
 const MAX_ATTEMPTS: u32 = 1000;
-
-struct StoreLayers<'a> {
-    store: &'a Store,
-}
-
-impl Layers for StoreLayers<'_> {
-    fn open(&self, diff_id: &DiffId) -> Result<(File, u64, u64), BoxError> {
-        Ok(self.store.open_tar(diff_id)?)
-    }
-}
 
 #[cfg(test)]
 mod tests {

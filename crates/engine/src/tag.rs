@@ -1,11 +1,13 @@
 //! Tag: one more name for an image.
 
+use wharfie_store::images::Name;
+
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::{events, names};
 
 impl Engine {
-    /// Names the image `source` also `target`. A name that stood for another image moves.
+    /// Names the image `source` also `target`; what a name stands for with all its platforms, an id alone. A name that stood for another image moves.
     ///
     /// # Errors
     /// When `target` is no name for an image, or `source` is none.
@@ -14,7 +16,13 @@ impl Engine {
         let store = self.writer()?;
         let found = names::find(store, source)?;
         let event = events::of_image(&found.id, "tag", &target.familiar());
-        store.noting(vec![event], |store| store.set_reference(&target, &found.id))?;
+        let meant = match &found.reference {
+            Some(reference) => store.target(&reference.canonical())?,
+            None => None,
+        };
+        let meant = meant.unwrap_or_else(|| found.id.digest().clone());
+        let name = Name { reference: target, target: meant, image: Some(found.id) };
+        store.noting(vec![event], |store| store.set_reference(&name))?;
         Ok(())
     }
 }

@@ -32,6 +32,15 @@ pub struct Manifest {
     pub annotations: Option<BTreeMap<String, String>>,
 }
 
+impl Manifest {
+    /// True for what describes an image. Attestations and signatures borrow the type of the configuration; their layers tell.
+    pub fn is_image(&self) -> bool {
+        self.config.media_type.may_be_config()
+            && self.artifact_type.is_none()
+            && self.layers.iter().all(|layer| layer.media_type.is_layer())
+    }
+}
+
 /// The largest manifest, index or configuration that is read into memory.
 /// 8 MiB: twice what distribution-spec asks every registry to accept.
 pub const MAX_MANIFEST_BYTES: u64 = 8 << 20;

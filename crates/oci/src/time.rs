@@ -65,7 +65,7 @@ impl FromStr for Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC; the fraction without trailing zeros, as Go's `RFC3339Nano`.
+    /// RFC 3339 in UTC; the fraction without trailing zeros, as Go's `RFC3339Nano`, or with as many digits as are asked for.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         jiff::Timestamp::from(*self).fmt(f)
     }
@@ -98,6 +98,8 @@ mod tests {
         for text in ["0001-01-01T00:00:00Z", "2026-11-23T04:44:00.1Z", "1969-12-31T23:59:59.000000001Z"] {
             assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
         }
+        let moment: Timestamp = "2026-11-23T04:44:00.1Z".parse().unwrap();
+        assert_eq!(format!("{moment:.9}"), "2026-11-23T04:44:00.100000000Z");
         let beyond = Timestamp { seconds: i64::MAX, nanos: 0 };
         assert_eq!(beyond.to_string(), "9999-12-30T22:00:00.999999999Z");
     }

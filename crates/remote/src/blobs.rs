@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use ureq::http::{HeaderMap, HeaderValue, Method, header};
-use wharfie_content::{BoxError, Source};
+use wharfie_content::{BoxError, Document, Opened, Part, Source, Watch};
 use wharfie_oci::reference::DEFAULT_HOST;
 use wharfie_oci::{Descriptor, Digest};
 
@@ -16,7 +16,7 @@ use crate::remote::Inner;
 use crate::response::Response;
 use crate::transport::{Payload, Request, skip};
 use crate::url::{self, Url};
-use crate::{Error, RepositoryClient, Watch};
+use crate::{Error, RepositoryClient};
 
 impl RepositoryClient {
     /// Opens a blob from its start. The bytes are not verified here (see [`wharfie_content::Verified`]). A connection that
@@ -83,8 +83,12 @@ impl RepositoryClient {
 }
 
 impl Source for RepositoryClient {
-    fn open(&self, blob: &Descriptor) -> Result<Box<dyn Read + Send + '_>, BoxError> {
-        Ok(Box::new(self.blob(blob, Watch::silent())?))
+    fn document(&self, descriptor: &Descriptor, is_root: bool) -> Result<Document, BoxError> {
+        Ok(self.manifest(descriptor.digest.as_str(), Some(descriptor).filter(|_| !is_root))?)
+    }
+
+    fn open<'a>(&'a self, part: &Part, watch: Watch<'a>) -> Result<Box<dyn Opened + 'a>, BoxError> {
+        Ok(Box::new(self.blob(&part.descriptor, watch)?))
     }
 }
 
@@ -163,14 +167,20 @@ pub struct BlobReader<'a> {
 }
 
 impl BlobReader<'_> {
-    /// The bytes turned out to be wrong. True if a mirror sent them: it is not asked any more, so that opening the blob
+    /// True if a mirror sent the bytes, which turned out to be wrong: it is not asked any more, so that opening the blob
     /// again is worth the while.
-    pub fn came_from_a_mirror(&self) -> bool {
+    fn came_from_a_mirror(&self) -> bool {
         let Origin::Registry { endpoint, .. } = &self.origin else { return false };
         if endpoint.is_mirror {
             self.inner.liars.lock().expect("no holder panics").insert(endpoint.base.clone());
         }
         endpoint.is_mirror
+    }
+}
+
+impl Opened for BlobReader<'_> {
+    fn disown(&mut self) -> bool {
+        self.came_from_a_mirror()
     }
 }
 

@@ -1,24 +1,13 @@
 //! Manifests: what a tag points at, and the document itself, proven over its raw bytes.
 
 use ureq::http::{HeaderValue, Method, header};
-use wharfie_content::Mismatch;
+use wharfie_content::{Document, Mismatch};
 use wharfie_oci::manifest::{AnyManifest, MAX_MANIFEST_BYTES};
 use wharfie_oci::{Descriptor, Digest, Digester, MediaType};
 
 use crate::exchange::Session;
 use crate::transport::Payload;
 use crate::{Error, RepositoryClient};
-
-/// A manifest or index as the registry has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchedManifest {
-    /// Its type, digest and size.
-    pub descriptor: Descriptor,
-    /// The document, byte for byte.
-    pub bytes: Vec<u8>,
-    /// The document, read.
-    pub content: AnyManifest,
-}
 
 impl RepositoryClient {
     /// What `reference`, a tag or digest, points at; its size as the registry claims it, which proxies get wrong. One request where the registry knows the protocol: `HEAD`, and only if
@@ -44,7 +33,7 @@ impl RepositoryClient {
     /// # Errors
     /// When there is no such manifest, the registry cannot be asked, the bytes are not what they should be, or they are no
     /// manifest that wharfie takes.
-    pub fn manifest(&self, reference: &str, expected: Option<&Descriptor>) -> Result<FetchedManifest, Error> {
+    pub fn manifest(&self, reference: &str, expected: Option<&Descriptor>) -> Result<Document, Error> {
         let known = self.read_ahead.lock().expect("no holder panics").take();
         if let Some(known) = known
             && (known.descriptor.digest.as_str() == reference
@@ -104,12 +93,7 @@ impl RepositoryClient {
         Ok((is_plain && is_asked_for && size <= MAX_MANIFEST_BYTES).then(|| Descriptor::new(media_type, digest, size)))
     }
 
-    fn get(
-        &self,
-        session: &Session<'_>,
-        reference: &str,
-        expected: Option<&Descriptor>,
-    ) -> Result<FetchedManifest, Error> {
+    fn get(&self, session: &Session<'_>, reference: &str, expected: Option<&Descriptor>) -> Result<Document, Error> {
         let mut request = session.request(Method::GET, &self.manifest_path(reference));
         request.headers.insert(header::ACCEPT, HeaderValue::from_static(ACCEPT));
         let mut response = session.succeed(&request)?;
@@ -136,7 +120,7 @@ impl RepositoryClient {
             None => fitting,
         };
         let descriptor = Descriptor::new(media_type, digest, bytes.len() as u64);
-        Ok(FetchedManifest { descriptor, bytes, content })
+        Ok(Document { descriptor, bytes, content })
     }
 
     fn manifest_path(&self, reference: &str) -> String {

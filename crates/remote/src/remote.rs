@@ -10,13 +10,13 @@ use crate::auth::Authenticator;
 use crate::auth::token::Scopes;
 use crate::endpoint::{self, Endpoint};
 use crate::exchange::Session;
-use crate::manifests::FetchedManifest;
 use crate::ranges::Budget;
 use crate::transport::Transport;
 use crate::upload::Opened;
 use crate::url::Url;
 use crate::warnings::Warnings;
 use crate::{Config, ConnectionError, Error, Keychain};
+use wharfie_content::Document;
 
 /// Every registry there is, with one set of connections, tokens and manners. Cheap to make, cheap to clone, usable from
 /// many threads.
@@ -43,7 +43,7 @@ pub struct RepositoryClient {
     pub(crate) host: String,
     pub(crate) path: String,
     /// A manifest that had to be read to resolve a tag, so that it is not fetched twice.
-    pub(crate) read_ahead: Arc<Mutex<Option<FetchedManifest>>>,
+    pub(crate) read_ahead: Arc<Mutex<Option<Document>>>,
     /// Upload sessions that a refused mount left open.
     pub(crate) uploads: Arc<Mutex<HashMap<Digest, Opened>>>,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use ureq::http::HeaderMap;
-use wharfie_content::{Event, Observer, TaskId};
+use wharfie_content::{Event, Watch};
 
 use crate::Error;
 
@@ -22,22 +22,6 @@ pub struct Retry {
 impl Default for Retry {
     fn default() -> Self {
         Self { attempts: 5, unit: Duration::from_secs(1), longest: 60 }
-    }
-}
-
-/// Who wants to know about retries, and of which task.
-#[derive(Clone, Copy)]
-pub struct Watch<'a> {
-    /// Told once per second of waiting.
-    pub observer: &'a dyn Observer,
-    /// The task that waits.
-    pub task: TaskId,
-}
-
-impl Watch<'_> {
-    /// Nobody wants to know.
-    pub fn silent() -> Self {
-        Self { observer: &(), task: TaskId::next() }
     }
 }
 

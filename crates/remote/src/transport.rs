@@ -16,8 +16,26 @@ use crate::response::Response;
 use crate::url::{self, Url};
 use crate::{Config, Error};
 
-/// Opens what is to be sent, from the start, as often as needed.
-pub(crate) type Open<'a> = &'a dyn Fn() -> io::Result<Box<dyn Read + Send>>;
+/// What is to be sent.
+pub trait Reopen {
+    /// Opens it from the start, as often as needed.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn reopen(&self) -> io::Result<Box<dyn Read + Send + '_>>;
+}
+
+impl Reopen for &[u8] {
+    fn reopen(&self) -> io::Result<Box<dyn Read + Send + '_>> {
+        Ok(Box::new(*self))
+    }
+}
+
+impl<F: Fn() -> io::Result<Box<dyn Read + Send>>> Reopen for F {
+    fn reopen(&self) -> io::Result<Box<dyn Read + Send + '_>> {
+        self()
+    }
+}
 
 /// What a request carries.
 #[derive(Clone, Copy)]
@@ -31,7 +49,7 @@ pub(crate) enum Payload<'a> {
     /// `size` bytes, beginning `from` bytes into what `open` gives.
     Stream {
         /// Opens it.
-        open: Open<'a>,
+        open: &'a dyn Reopen,
         /// Bytes to skip.
         from: u64,
         /// Bytes to send.
@@ -119,7 +137,7 @@ impl Transport {
                 agent.run(with_body(head, SendBody::from_reader(&mut bytes), Some(size)))
             }
             Payload::Stream { open, from, size, sent } => {
-                let mut content = open().map_err(Error::Local)?;
+                let mut content = open.reopen().map_err(Error::Local)?;
                 skip(&mut content, from).map_err(Error::Local)?;
                 let failure = RefCell::new(None);
                 let mut outgoing = Outgoing { content: content.take(size), sent, failure: &failure };

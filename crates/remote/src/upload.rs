@@ -3,19 +3,18 @@
 //! One `POST` opens a session, one `PUT` with everything closes it: the cheapest way for every registry. Those that do not take
 //! that get the content by `PATCH` first.
 
-use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ureq::http::{HeaderValue, Method, header};
-use wharfie_content::Event;
+use wharfie_content::{Event, Watch};
 use wharfie_oci::{Descriptor, Digest};
 
 use crate::auth::token::Scopes;
 use crate::exchange::Session;
 use crate::response::Response;
-use crate::transport::{Open, Payload, Request};
+use crate::transport::{Payload, Reopen, Request};
 use crate::url::Url;
-use crate::{Error, RepositoryClient, Watch};
+use crate::{Error, RepositoryClient};
 
 /// How the content travels.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,7 +38,7 @@ enum Care {
 /// What is to be sent.
 struct Content<'a> {
     blob: &'a Descriptor,
-    open: Open<'a>,
+    open: &'a dyn Reopen,
     watch: Watch<'a>,
     care: Care,
 }
@@ -93,12 +92,7 @@ impl RepositoryClient {
     ///
     /// # Errors
     /// When the registry refuses, cannot be asked, or the content cannot be read.
-    pub fn upload(
-        &self,
-        blob: &Descriptor,
-        open: &dyn Fn() -> io::Result<Box<dyn Read + Send>>,
-        watch: Watch<'_>,
-    ) -> Result<(), Error> {
+    pub fn upload(&self, blob: &Descriptor, open: &dyn Reopen, watch: Watch<'_>) -> Result<(), Error> {
         let retry = self.inner.transport.config().retry;
         let mut failures = 0;
         let mut care = Care::None;

@@ -60,6 +60,15 @@ pub enum Error {
     /// A layer's tar is damaged or absurd.
     #[error("cannot read the layer")]
     Layer(#[source] wharfie_layer::Error),
+    /// A document of the store cannot be read as a manifest or index.
+    #[error("cannot read the manifest {digest} of the store")]
+    Document {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        #[source]
+        source: wharfie_oci::manifest::ParseManifestError,
+    },
     /// A blob should be here and is not.
     #[error("content {0} is missing from the store")]
     MissingBlob(Digest),
@@ -170,9 +179,12 @@ impl Fault for Error {
         match self {
             Self::Layer(_) if full.contains(&self.io_source().map(io::Error::kind)) => Kind::Unavailable,
             Self::TooNew { .. } | Self::TooManyLayers(_) | Self::MaxDepth => Kind::Unsupported,
-            Self::Mismatch(_) | Self::DiffId { .. } | Self::Layer(_) | Self::MissingBlob(_) | Self::MissingLayer(_) => {
-                Kind::Corrupt
-            }
+            Self::Mismatch(_)
+            | Self::DiffId { .. }
+            | Self::Layer(_)
+            | Self::Document { .. }
+            | Self::MissingBlob(_)
+            | Self::MissingLayer(_) => Kind::Corrupt,
             Self::NotMounted(_) | Self::MissingImage(_) => Kind::NotFound,
             Self::BadVolumeName(_) => Kind::Invalid,
             Self::Unsafe { .. } => Kind::Denied,

@@ -242,10 +242,6 @@ impl Store {
     /// Deletes files that no row knows, while no other process can add any.
     fn sweep(&self, report: &mut Report) -> Result<()> {
         self.write(|db| {
-            let is_leased = |key: String| -> rusqlite::Result<bool> {
-                let sql = "SELECT 1 FROM lease_item WHERE key = ?1";
-                Ok(db.query_row(sql, [key], |_| Ok(())).optional()?.is_some())
-            };
             let is_known = |sql: &str, name: &str| -> rusqlite::Result<bool> {
                 Ok(db.query_row(sql, [name], |_| Ok(())).optional()?.is_some())
             };
@@ -256,7 +252,7 @@ impl Store {
                 for name in names(&self.root.join("blobs").join(algorithm)) {
                     let digest = format!("{algorithm}:{name}");
                     let is_wanted = is_known("SELECT 1 FROM blob WHERE digest = ?1", &digest)
-                        .and_then(|known| Ok(known || is_leased(format!("blob {digest}"))?));
+                        .and_then(|known| Ok(known || is_known("SELECT 1 FROM hold WHERE digest = ?1", &digest)?));
                     if !is_wanted.map_err(self.metadata_error())? && !has_leases {
                         remove(self, report, &self.root.join("blobs").join(algorithm).join(name));
                     }
@@ -296,11 +292,12 @@ impl Store {
             if self.is_whole(&id)? {
                 report.images += 1;
             } else {
-                let names = self.references_of(&id)?.into_iter().map(|reference| reference.name).collect();
+                let names = self.names_leading_to(&id)?;
                 report.findings.push(Finding::BrokenImage { image: id, names });
             }
         }
-        let sql = "SELECT name FROM reference WHERE image NOT IN (SELECT id FROM image WHERE removed_at IS NULL)";
+        let sql = "SELECT name FROM reference WHERE image NOT IN (SELECT id FROM image WHERE removed_at IS NULL)
+            OR (image IS NULL AND target NOT IN (SELECT digest FROM blob))";
         let dangling: Vec<String> = self.read(|db| db.prepare(sql)?.query_map([], |row| row.get(0))?.collect())?;
         for name in dangling {
             self.write(|db| {

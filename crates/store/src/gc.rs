@@ -9,6 +9,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use wharfie_oci::{DiffId, Digest};
 
 use crate::error::Result;
+use crate::graph::LIVE;
 use crate::store::Store;
 use crate::trash::forget;
 
@@ -44,22 +45,17 @@ impl Store {
             let change = || -> rusqlite::Result<(Collected, Vec<String>, Vec<String>)> {
                 let mut collected = Collected { images: self.expire(db, kept)?, ..Collected::default() };
                 self.bury_dead_leases(db)?;
-                let layers = unreachable_layers(db)?;
+                let (layers, blobs) = dead(db)?;
+                let mut delete_layer = db.prepare("DELETE FROM layer WHERE diff_id = ?1 RETURNING content_size")?;
+                let mut is_seam = db.prepare("SELECT EXISTS (SELECT 1 FROM seam WHERE diff_id = ?1)")?;
                 for layer in &layers {
-                    let sql = "DELETE FROM layer WHERE diff_id = ?1 RETURNING content_size";
-                    let content: Option<u64> = db.query_row(sql, [layer], |row| row.get(0)).optional()?;
-                    collected.content += content.unwrap_or_default();
+                    let content: Option<u64> = delete_layer.query_row([layer], |row| row.get(0)).optional()?;
+                    if !is_seam.query_row([layer], |row| row.get::<_, bool>(0))? {
+                        collected.content += content.unwrap_or_default();
+                    }
                 }
                 crate::seams::forget_dead(db)?;
-                let seams = unreachable_layers(db)?;
-                for seam in &seams {
-                    db.execute("DELETE FROM layer WHERE diff_id = ?1", [seam])?;
-                }
-                let layers = [layers, seams].concat();
-                let blobs = unreachable_blobs(db)?;
-                for blob in &blobs {
-                    db.execute("DELETE FROM blob WHERE digest = ?1", [blob])?;
-                }
+                forget_blobs(db, &blobs)?;
                 Ok((collected, layers, blobs))
             };
             change().map_err(self.metadata_error())
@@ -170,7 +166,7 @@ impl Store {
         let ids: Vec<String> =
             db.prepare("SELECT id FROM lease")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         for id in ids.iter().filter(|id| self.is_dead_lease(id)) {
-            db.execute("DELETE FROM lease_item WHERE lease = ?1", params![id])?;
+            db.execute("DELETE FROM hold WHERE owner = ?1", params![id])?;
             db.execute("DELETE FROM lease WHERE id = ?1", params![id])?;
             if !self.is_rehearsal() {
                 let _ = std::fs::remove_file(self.root.join("leases").join(id));
@@ -200,29 +196,28 @@ fn kept_bytes(db: &rusqlite::Connection) -> rusqlite::Result<u64> {
     db.query_row(&sql, [], |row| row.get(0))
 }
 
-fn unreachable_layers(db: &Transaction<'_>) -> rusqlite::Result<Vec<String>> {
-    db.prepare(
-        "SELECT diff_id FROM layer
-         WHERE NOT EXISTS (SELECT 1 FROM image_layer WHERE image_layer.diff_id = layer.diff_id)
-           AND ('layer ' || diff_id) NOT IN (SELECT key FROM lease_item)
-           AND diff_id NOT IN (SELECT diff_id FROM container_layer)
-           AND diff_id NOT IN (SELECT diff_id FROM seam)
-           AND diff_id NOT IN (
-               SELECT diff_id FROM mount JOIN image_layer ON image_layer.image = mount.image)",
-    )?
-    .query_map([], |row| row.get(0))?
-    .collect()
+/// The layers and blobs that nothing leads to.
+fn dead(db: &Transaction<'_>) -> rusqlite::Result<(Vec<String>, Vec<String>)> {
+    let query = |table: &str, column: &str| -> rusqlite::Result<Vec<String>> {
+        let sql = format!("{LIVE} SELECT {column} FROM {table} WHERE {column} NOT IN (SELECT digest FROM live)");
+        db.prepare(&sql)?.query_map([], |row| row.get(0))?.collect()
+    };
+    Ok((query("layer", "diff_id")?, query("blob", "digest")?))
 }
 
-/// Runs after the unreachable layers' rows are gone.
-fn unreachable_blobs(db: &Transaction<'_>) -> rusqlite::Result<Vec<String>> {
-    db.prepare(
-        "SELECT digest FROM blob
-         WHERE digest NOT IN (SELECT id FROM image)
-           AND digest NOT IN (SELECT digest FROM image_manifest)
-           AND digest NOT IN (SELECT layer_blob.digest FROM layer_blob JOIN layer USING (diff_id))
-           AND ('blob ' || digest) NOT IN (SELECT key FROM lease_item)",
-    )?
-    .query_map([], |row| row.get(0))?
-    .collect()
+/// Deletes the rows of blobs, and what they say.
+fn forget_blobs(db: &Transaction<'_>, blobs: &[String]) -> rusqlite::Result<()> {
+    for sql in [
+        "DELETE FROM blob WHERE digest = ?1",
+        "DELETE FROM layer_blob WHERE digest = ?1",
+        "DELETE FROM blob_origin WHERE digest = ?1",
+        "DELETE FROM manifest WHERE digest = ?1",
+        "DELETE FROM edge WHERE parent = ?1",
+    ] {
+        let mut delete = db.prepare(sql)?;
+        for blob in blobs {
+            delete.execute([blob])?;
+        }
+    }
+    Ok(())
 }

@@ -1,11 +1,12 @@
-//! Images and their references: rows that say what the blobs mean.
+//! Images: rows that say what the blobs mean, and the transaction that makes them visible.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use wharfie_oci::{ChainId, Descriptor, DiffId, Digest, ImageId, MediaType, Reference, Timestamp};
+use wharfie_oci::{ChainId, Descriptor, DiffId, Digest, ImageId, MediaType, Platform, Reference, Timestamp};
 
 use crate::error::{Error, Result};
+use crate::graph::{NewManifest, insert_manifest};
 use crate::lease::Lease;
 use crate::store::Store;
 
@@ -24,17 +25,6 @@ pub struct ImageRow {
     pub tagged_at: Option<Timestamp>,
 }
 
-/// A name and the image it stands for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ReferenceRow {
-    /// Canonical spelling: `docker.io/library/web:1` or `docker.io/library/web@sha256:…`.
-    pub name: String,
-    /// What it stands for.
-    pub image: ImageId,
-    /// True for `repository@digest`.
-    pub is_digest: bool,
-}
-
 /// A layer of an image, in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageLayer {
@@ -46,33 +36,62 @@ pub struct ImageLayer {
     pub content_size: u64,
 }
 
-/// An image about to be recorded. Its configuration, manifests and layers are in the store and held by the lease.
+/// An image about to be recorded. Its configuration and layers are in the store and held by the lease.
 #[derive(Debug, Clone)]
 pub struct NewImage {
     /// Digest of its configuration.
     pub id: ImageId,
     /// When it was made, in seconds since 1970.
     pub created: Option<i64>,
+    /// What it runs on, as its configuration says.
+    pub platform: Platform,
     /// Bottom first.
     pub layers: Vec<DiffId>,
     /// The image it was made from here.
     pub parent: Option<ImageId>,
-    /// Manifests and indexes it came with: type and digest.
-    pub manifests: Vec<(MediaType, Digest)>,
 }
 
-/// What setting references did.
+/// What becomes visible at once: images, the documents that lead to them, and names.
+#[derive(Debug, Clone, Default)]
+pub struct Recording {
+    /// Images.
+    pub images: Vec<NewImage>,
+    /// Manifests and indexes, whose bytes are here.
+    pub manifests: Vec<NewManifest>,
+    /// Names.
+    pub names: Vec<Name>,
+}
+
+/// A name that is to be set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// The name.
+    pub reference: Reference,
+    /// What it is to stand for: a document or image that is recorded with it, or was here before.
+    pub target: Digest,
+    /// The image that it is to mean among those that the target leads to; if none is given, the one that runs best here.
+    pub image: Option<ImageId>,
+}
+
+impl Name {
+    /// A name for what needs no choice.
+    pub fn new(reference: Reference, target: Digest) -> Self {
+        Self { reference, target, image: None }
+    }
+}
+
+/// What recording did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recorded {
-    /// True if the image was not visible before.
-    pub is_new: bool,
-    /// Tags that stood for another image until now, with that image.
+    /// Images that were not visible before.
+    pub new: Vec<ImageId>,
+    /// Tags that meant another image until now, with that image.
     pub moved: Vec<(String, ImageId)>,
-    /// True if at least one reference is new or moved.
+    /// True if at least one name is new or stands for something else than before.
     pub is_changed: bool,
 }
 
-fn text<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+pub(crate) fn text<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
@@ -81,7 +100,7 @@ where
         .map_err(|why| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(why)))
 }
 
-fn optional<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+pub(crate) fn optional<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
     Ok(row.get_ref(column)?.as_str_or_null()?.and_then(|text| text.parse().ok()))
 }
 
@@ -93,10 +112,6 @@ fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
         parent: optional(row, 3)?,
         tagged_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_nanos),
     })
-}
-
-fn reference_row(row: &Row<'_>) -> rusqlite::Result<ReferenceRow> {
-    Ok(ReferenceRow { name: row.get(0)?, image: text(row, 1)?, is_digest: row.get(2)? })
 }
 
 const IMAGE_COLUMNS: &str = "id, created, size, parent, tagged_at";
@@ -151,40 +166,6 @@ impl Store {
         })
     }
 
-    /// All references, in canonical byte order.
-    ///
-    /// # Errors
-    /// When the metadata cannot be read.
-    pub fn references(&self) -> Result<Vec<ReferenceRow>> {
-        self.read(|db| {
-            db.prepare("SELECT name, image, is_digest FROM reference ORDER BY name")?
-                .query_map([], reference_row)?
-                .collect()
-        })
-    }
-
-    /// The references of one image, in canonical byte order.
-    ///
-    /// # Errors
-    /// When the metadata cannot be read.
-    pub fn references_of(&self, id: &ImageId) -> Result<Vec<ReferenceRow>> {
-        self.read(|db| {
-            db.prepare("SELECT name, image, is_digest FROM reference WHERE image = ?1 ORDER BY name")?
-                .query_map([id.as_str()], reference_row)?
-                .collect()
-        })
-    }
-
-    /// What a canonical reference stands for.
-    ///
-    /// # Errors
-    /// When the metadata cannot be read.
-    pub fn resolve(&self, canonical: &str) -> Result<Option<ImageId>> {
-        self.read(|db| {
-            db.query_row("SELECT image FROM reference WHERE name = ?1", [canonical], |row| text(row, 0)).optional()
-        })
-    }
-
     /// The layers of an image, bottom first.
     ///
     /// # Errors
@@ -212,18 +193,6 @@ impl Store {
                 JOIN image ON image.id = image_layer.image AND image.removed_at IS NULL
                 GROUP BY layer.diff_id";
             db.prepare(sql)?.query_map([], |row| Ok((text(row, 0)?, (row.get(1)?, row.get(2)?))))?.collect()
-        })
-    }
-
-    /// The manifests and indexes an image came with.
-    ///
-    /// # Errors
-    /// When the metadata cannot be read.
-    pub fn manifests_of(&self, id: &ImageId) -> Result<Vec<(MediaType, Digest)>> {
-        self.read(|db| {
-            db.prepare("SELECT media_type, digest FROM image_manifest WHERE image = ?1 ORDER BY digest")?
-                .query_map([id.as_str()], |row| Ok((MediaType::new(&row.get::<_, String>(0)?), text(row, 1)?)))?
-                .collect()
         })
     }
 
@@ -287,60 +256,19 @@ impl Store {
             Ok(())
         })
     }
-
-    /// Points `reference` at an image. Returns the image it stood for before, if another.
-    ///
-    /// # Errors
-    /// When the metadata cannot be changed.
-    pub fn set_reference(&self, reference: &Reference, image: &ImageId) -> Result<Option<ImageId>> {
-        self.write_durably(|db| {
-            let old = self.point(db, reference, image)?;
-            Ok(old.filter(|old| old != image))
-        })
-    }
-
-    fn point(&self, db: &Transaction<'_>, reference: &Reference, image: &ImageId) -> Result<Option<ImageId>> {
-        let name = reference.canonical();
-        let point = || -> rusqlite::Result<Option<ImageId>> {
-            let old =
-                db.query_row("SELECT image FROM reference WHERE name = ?1", [&name], |row| text(row, 0)).optional()?;
-            let is_digest = reference.digest().is_some();
-            db.execute(
-                "INSERT OR REPLACE INTO reference (name, image, is_digest) VALUES (?1, ?2, ?3)",
-                params![name, image.as_str(), is_digest],
-            )?;
-            db.execute("DELETE FROM trash WHERE name = ?1 AND image = ?2", params![name, image.as_str()])?;
-            if !is_digest && old.as_ref() != Some(image) {
-                let now = self.now();
-                let nanos = now.to_nanos();
-                db.execute("UPDATE image SET tagged_at = ?2 WHERE id = ?1", params![image.as_str(), nanos])?;
-            }
-            Ok(old)
-        };
-        point().map_err(self.metadata_error())
-    }
 }
 
 impl Lease<'_> {
-    /// Records an image whose parts the lease holds, and points `references` at it, durably and at once.
+    /// Records what the lease holds, and points names at it, durably and at once: all of it becomes visible, or nothing.
     /// Idempotent: an image that is known already gains what is new about it.
     ///
     /// # Errors
     /// When a layer is not here, there are more than can be mounted, one has a hard link to what none below it has, or the
     /// metadata cannot be changed.
-    pub fn record(&self, image: &NewImage, references: &[Reference]) -> Result<Recorded> {
-        let mut recorded = self.record_all(&[(image, references)])?;
-        Ok(recorded.pop().unwrap_or_default())
-    }
-
-    /// As [`Self::record`], for several images: all of them become visible at once, or none.
-    ///
-    /// # Errors
-    /// As [`Self::record`].
-    pub fn record_all(&self, images: &[(&NewImage, &[Reference])]) -> Result<Vec<Recorded>> {
+    pub fn record(&self, recording: &Recording) -> Result<Recorded> {
         let store = self.store();
         let mut seams = Vec::new();
-        for (image, _) in images {
+        for image in &recording.images {
             if image.layers.len() > crate::mounts::MAX_LAYERS {
                 return Err(Error::MaxDepth);
             }
@@ -348,41 +276,32 @@ impl Lease<'_> {
         }
         self.finish(|db| {
             crate::seams::record(db, &seams).map_err(store.metadata_error())?;
-            images.iter().map(|(image, references)| record_one(store, db, image, references)).collect()
+            let mut recorded = Recorded::default();
+            for manifest in &recording.manifests {
+                insert_manifest(db, manifest).map_err(store.metadata_error())?;
+            }
+            for image in &recording.images {
+                if insert(store, db, image)? {
+                    recorded.new.push(image.id.clone());
+                }
+            }
+            for name in &recording.names {
+                let pointed = store.point(db, name)?;
+                recorded.is_changed |= pointed.is_changed;
+                let moved = pointed.old.filter(|old| Some(old) != pointed.new.as_ref());
+                recorded.moved.extend(moved.map(|old| (name.reference.canonical(), old)));
+            }
+            Ok(recorded)
         })
     }
-}
 
-fn record_one(store: &Store, db: &Transaction<'_>, image: &NewImage, references: &[Reference]) -> Result<Recorded> {
-    let mut recorded = Recorded { is_new: insert(store, db, image)?, ..Recorded::default() };
-    for reference in references {
-        match store.point(db, reference, &image.id)? {
-            Some(old) if old == image.id => {}
-            Some(old) => {
-                recorded.is_changed = true;
-                recorded.moved.push((reference.canonical(), old));
-            }
-            None => recorded.is_changed = true,
-        }
-    }
-    Ok(recorded)
-}
-
-impl Lease<'_> {
-    /// Remembers a manifest that was made for an image here.
+    /// Remembers a manifest that was made here and whose bytes are held.
     ///
     /// # Errors
     /// When the metadata cannot be changed.
-    pub fn record_manifest(&self, image: &ImageId, media_type: &MediaType, digest: &Digest) -> Result<()> {
+    pub fn record_manifest(&self, manifest: &NewManifest) -> Result<()> {
         let store = self.store();
-        store.write(|db| {
-            db.execute(
-                "INSERT OR IGNORE INTO image_manifest (image, digest, media_type) VALUES (?1, ?2, ?3)",
-                params![image.as_str(), digest.as_str(), media_type.as_str()],
-            )
-            .map_err(store.metadata_error())?;
-            Ok(())
-        })
+        store.write(|db| insert_manifest(db, manifest).map_err(store.metadata_error()))
     }
 }
 
@@ -390,9 +309,10 @@ impl Lease<'_> {
 fn insert(store: &Store, db: &Transaction<'_>, image: &NewImage) -> Result<bool> {
     let mut size = 0;
     for diff_id in &image.layers {
-        let sql = "SELECT content_size FROM layer WHERE diff_id = ?1";
-        let found: Option<u64> =
-            db.query_row(sql, [diff_id.as_str()], |row| row.get(0)).optional().map_err(store.metadata_error())?;
+        let found: Option<u64> = db
+            .prepare_cached("SELECT content_size FROM layer WHERE diff_id = ?1")
+            .and_then(|mut query| query.query_row([diff_id.as_str()], |row| row.get(0)).optional())
+            .map_err(store.metadata_error())?;
         size += found.ok_or_else(|| Error::MissingLayer(diff_id.clone()))?;
     }
     insert_rows(db, image, size).map_err(store.metadata_error())
@@ -401,32 +321,27 @@ fn insert(store: &Store, db: &Transaction<'_>, image: &NewImage) -> Result<bool>
 fn insert_rows(db: &Connection, image: &NewImage, size: u64) -> rusqlite::Result<bool> {
     let id = image.id.as_str();
     let was_visible: bool = db
-        .query_row("SELECT removed_at IS NULL FROM image WHERE id = ?1", [id], |row| row.get(0))
+        .prepare_cached("SELECT removed_at IS NULL FROM image WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
         .optional()?
         .unwrap_or(false);
     let parent = image.parent.as_ref().map(ImageId::as_str);
-    db.execute(
-        "INSERT INTO image (id, created, size, parent) VALUES (?1, ?2, ?3, ?4)
+    db.prepare_cached(
+        "INSERT INTO image (id, created, size, parent, platform) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (id) DO UPDATE SET parent = coalesce(excluded.parent, parent), removed_at = NULL,
              tagged_at = CASE WHEN removed_at IS NULL THEN tagged_at END",
-        params![id, image.created, size, parent],
-    )?;
+    )?
+    .execute(params![id, image.created, size, parent, image.platform.to_string()])?;
     if !was_visible {
         // What was removed with its names is not brought back with them: somebody has just made or pulled it anew.
-        db.execute("DELETE FROM trash WHERE image = ?1", [id])?;
+        db.prepare_cached("DELETE FROM trash WHERE image = ?1")?.execute([id])?;
     }
     let chain = ChainId::stack(&image.layers);
+    let mut insert = db.prepare_cached(
+        "INSERT OR IGNORE INTO image_layer (image, position, diff_id, chain_id) VALUES (?1, ?2, ?3, ?4)",
+    )?;
     for (position, (diff_id, chain_id)) in image.layers.iter().zip(&chain).enumerate() {
-        db.execute(
-            "INSERT OR IGNORE INTO image_layer (image, position, diff_id, chain_id) VALUES (?1, ?2, ?3, ?4)",
-            params![id, position as i64, diff_id.as_str(), chain_id.as_str()],
-        )?;
-    }
-    for (media_type, digest) in &image.manifests {
-        db.execute(
-            "INSERT OR IGNORE INTO image_manifest (image, digest, media_type) VALUES (?1, ?2, ?3)",
-            params![id, digest.as_str(), media_type.as_str()],
-        )?;
+        insert.execute(params![id, position as i64, diff_id.as_str(), chain_id.as_str()])?;
     }
     Ok(!was_visible)
 }

@@ -180,11 +180,11 @@ const TIDIED_EVERY: i64 = 256;
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::schema;
-    use crate::store::{DATABASE, Options};
+    use crate::store::Options;
 
     fn options() -> Options {
         Options {
+            platform: wharfie_oci::Platform::host(),
             clock: || wharfie_oci::Timestamp::ZERO,
             grace: 0,
             keep_limit: 0,
@@ -238,26 +238,5 @@ mod tests {
         let mut told = actions(&store);
         told.sort();
         assert_eq!(told, ["0", "1", "2", "3", "4", "5", "6", "7"]);
-    }
-
-    #[test]
-    fn a_store_of_before_gets_one_with_its_first_writer() {
-        for (version, lacks) in [(1, "DROP TABLE event; DROP TABLE seam;"), (2, "DROP TABLE event;")] {
-            let place = tempfile::tempdir().unwrap();
-            drop(Store::open(place.path(), options()).unwrap());
-            let db = rusqlite::Connection::open(place.path().join(DATABASE)).unwrap();
-            db.execute_batch(&format!("{lacks} PRAGMA user_version = {version};")).unwrap();
-            drop(db);
-            let reader = Store::open_read_only(place.path(), options()).unwrap();
-            assert_eq!((reader.journal_end().unwrap(), reader.journal(0).unwrap()), (0, Vec::new()));
-            let store = Store::open(place.path(), options()).unwrap();
-            store.note(note("one")).unwrap();
-            let found: i64 = store.read(|db| db.pragma_query_value(None, "user_version", |row| row.get(0))).unwrap();
-            assert_eq!((found, actions(&store)), (schema::VERSION, vec!["one".to_owned()]));
-            assert_eq!(
-                store.read(|db| db.query_row("SELECT count(*) FROM seam", [], |row| row.get::<_, i64>(0))).unwrap(),
-                0
-            );
-        }
     }
 }

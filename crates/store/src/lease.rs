@@ -40,14 +40,6 @@ pub struct LayerRow {
     pub is_only_kept: bool,
 }
 
-pub(crate) fn blob_key(digest: &Digest) -> String {
-    format!("blob {digest}")
-}
-
-pub(crate) fn layer_key(diff_id: &DiffId) -> String {
-    format!("layer {diff_id}")
-}
-
 impl Store {
     /// Begins a lease.
     ///
@@ -98,12 +90,20 @@ impl<'a> Lease<'a> {
     /// When the metadata cannot be changed.
     pub fn hold_blob(&self, digest: &Digest) -> Result<Option<u64>> {
         self.write(|db| {
-            self.hold(db, &blob_key(digest))?;
+            self.hold(db, digest)?;
             let sql = "SELECT size FROM blob WHERE digest = ?1";
             let size = db.query_row(sql, [digest.as_str()], |row| row.get(0)).optional()?;
             // A power cut may leave a row whose file never got its name, and people delete files.
             Ok(size.filter(|_| self.store.blob_path(digest).exists()))
         })
+    }
+
+    /// Protects blobs and layers, here or yet to come, and what they lead to.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn hold_all<'d>(&self, digests: impl IntoIterator<Item = &'d Digest>) -> Result<()> {
+        self.write(|db| digests.into_iter().try_for_each(|digest| self.hold(db, digest)))
     }
 
     /// Protects a layer, here or yet to come, and its compressed blobs. Returns what is known of it if it is here.
@@ -112,24 +112,8 @@ impl<'a> Lease<'a> {
     /// When the metadata cannot be changed.
     pub fn hold_layer(&self, diff_id: &DiffId) -> Result<Option<LayerRow>> {
         self.write(|db| {
-            self.hold(db, &layer_key(diff_id))?;
+            self.hold(db, diff_id.digest())?;
             self.layer_row(db, diff_id)
-        })
-    }
-
-    /// Protects the layer that the blob `digest` unpacks to, if that is known and here, and the blob.
-    ///
-    /// # Errors
-    /// When the metadata cannot be changed.
-    pub fn hold_layer_of_blob(&self, digest: &Digest) -> Result<Option<LayerRow>> {
-        self.write(|db| {
-            self.hold(db, &blob_key(digest))?;
-            let diff_id: Option<String> = db
-                .query_row("SELECT diff_id FROM layer_blob WHERE digest = ?1", [digest.as_str()], |row| row.get(0))
-                .optional()?;
-            let Some(diff_id) = diff_id.and_then(|text| text.parse().ok()) else { return Ok(None) };
-            self.hold(db, &layer_key(&diff_id))?;
-            self.layer_row(db, &diff_id)
         })
     }
 
@@ -152,8 +136,9 @@ impl<'a> Lease<'a> {
         .optional()
     }
 
-    fn hold(&self, db: &Transaction<'_>, key: &str) -> rusqlite::Result<()> {
-        db.execute("INSERT OR IGNORE INTO lease_item (lease, key) VALUES (?1, ?2)", params![self.id, key])?;
+    fn hold(&self, db: &Transaction<'_>, digest: &Digest) -> rusqlite::Result<()> {
+        db.prepare_cached("INSERT OR IGNORE INTO hold (owner, digest) VALUES (?1, ?2)")?
+            .execute(params![self.id, digest.as_str()])?;
         Ok(())
     }
 
@@ -184,7 +169,7 @@ impl<'a> Lease<'a> {
         self.store.write(|db| {
             file.place(digest.hex())?;
             let sql = "INSERT OR IGNORE INTO blob (digest, size) VALUES (?1, ?2)";
-            self.hold(db, &blob_key(digest))
+            self.hold(db, digest)
                 .and_then(|()| db.execute(sql, params![digest.as_str(), size]))
                 .map_err(self.store.metadata_error())?;
             Ok(())
@@ -206,7 +191,7 @@ impl<'a> Lease<'a> {
             file.place(layer.diff_id.digest().hex())?;
             let sql =
                 "INSERT OR IGNORE INTO layer (diff_id, tar_size, content_size, file_size) VALUES (?1, ?2, ?3, ?4)";
-            self.hold(db, &layer_key(&layer.diff_id))
+            self.hold(db, layer.diff_id.digest())
                 .and_then(|()| db.execute(sql, row))
                 .map_err(self.store.metadata_error())?;
             Ok(())
@@ -234,7 +219,7 @@ impl<'a> Lease<'a> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let _ = self.write(|db| {
-            db.execute("DELETE FROM lease_item WHERE lease = ?1", [&self.id])?;
+            db.execute("DELETE FROM hold WHERE owner = ?1", [&self.id])?;
             db.execute("DELETE FROM lease WHERE id = ?1", [&self.id])
         });
         let _ = std::fs::remove_file(&self.path);

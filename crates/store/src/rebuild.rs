@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::params;
 use wharfie_layer::erofs::TAR_OFFSET;
-use wharfie_oci::{DiffId, Digest, Digester, ImageConfig, ImageId};
+use wharfie_oci::manifest::AnyManifest;
+use wharfie_oci::{DiffId, Digest, Digester, ImageConfig, ImageId, MediaType};
 
 use crate::error::{Error, Result};
 use crate::fsck::{Finding, Report, hash, names};
+use crate::graph::NewManifest;
+use crate::images::{NewImage, Recording};
 use crate::store::Store;
 
 /// Makes the metadata of the store in `root` anew from its blobs and layers, after the old database has been set aside as
@@ -56,34 +59,50 @@ pub fn rebuild(root: &Path, options: crate::Options) -> Result<Report> {
             }
         }
     }
+    // Images first: a manifest is the manifest of an image that is here.
+    let mut manifests = Vec::new();
     for digest in documents {
         let path = store.blob_path(&digest);
         let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        if let Ok(document) = AnyManifest::parse(&bytes, &MediaType::default()) {
+            manifests.push(NewManifest::of(media_type_of(&document), digest, &document));
+            continue;
+        }
         let Ok(config) = ImageConfig::parse(&bytes) else { continue };
         if config.rootfs.kind != "layers" || config.os.is_empty() {
             continue;
         }
         let lease = store.lease()?;
-        let image = crate::NewImage {
-            id: ImageId::new(digest),
+        let id = ImageId::new(digest);
+        let image = NewImage {
+            id: id.clone(),
             created: config
                 .created
                 .as_deref()
                 .and_then(|text| Some(text.parse::<wharfie_oci::Timestamp>().ok()?.seconds)),
+            platform: config.platform(),
             layers: config.rootfs.diff_ids,
             parent: None,
-            manifests: Vec::new(),
         };
-        match lease.record(&image, &[]) {
+        match lease.record(&Recording { images: vec![image], ..Recording::default() }) {
             Ok(_) => report.images += 1,
             Err(Error::MissingLayer(_)) => {
-                report.findings.push(Finding::BrokenImage { image: image.id, names: Vec::new() });
+                report.findings.push(Finding::BrokenImage { image: id, names: Vec::new() });
             }
             Err(why) => return Err(why),
         }
     }
+    store.lease()?.record(&Recording { manifests, ..Recording::default() })?;
     report.findings.push(Finding::MetadataRebuilt { images: report.images });
     Ok(report)
+}
+
+/// A document's own type, or the one that fits it.
+fn media_type_of(document: &AnyManifest) -> MediaType {
+    match document {
+        AnyManifest::Manifest(manifest) => manifest.media_type.clone().unwrap_or(MediaType::OCI_MANIFEST),
+        AnyManifest::Index(index) => index.media_type.clone().unwrap_or(MediaType::OCI_INDEX),
+    }
 }
 
 impl Store {

@@ -1,10 +1,69 @@
 //! The metadata's tables. What they mean is specified in `docs/store.md`.
 
+use rusqlite::Transaction;
+
+use crate::error::Result;
+use crate::migration;
+use crate::store::Store;
+
 /// The format this wharfie writes. Raised with every change that an older wharfie would misread.
-pub(crate) const VERSION: i64 = 3;
+pub(crate) const VERSION: i64 = 4;
+
+/// One step up: tables change first, and what statements cannot say is filled in afterwards.
+pub(crate) struct Step {
+    /// Statements.
+    pub(crate) sql: &'static str,
+    /// Reads what the new tables need from the files of the store.
+    pub(crate) fill: Option<fn(&Store, &Transaction<'_>) -> Result<()>>,
+}
 
 /// What brings a database from each version up to the next one, from none at all on.
-pub(crate) const STEPS: [&str; VERSION as usize] = [CREATE, FROM_1, FROM_2];
+pub(crate) const STEPS: [Step; VERSION as usize] = [
+    Step { sql: CREATE, fill: None },
+    Step { sql: FROM_1, fill: None },
+    Step { sql: FROM_2, fill: None },
+    Step { sql: FROM_3, fill: Some(migration::fill_graph) },
+];
+
+/// Brings a database of version 3 up to version 4: names stand for manifests and indexes, whose edges are rows.
+/// `migration::fill_graph` reads the documents and then drops what they replace.
+const FROM_3: &str = "
+CREATE TABLE manifest (
+    digest TEXT PRIMARY KEY,
+    media_type TEXT NOT NULL,
+    image TEXT,
+    subject TEXT,
+    artifact_type TEXT
+) WITHOUT ROWID;
+CREATE INDEX manifest_of_image ON manifest (image);
+CREATE INDEX manifest_of_subject ON manifest (subject) WHERE subject IS NOT NULL;
+CREATE TABLE edge (
+    parent TEXT NOT NULL,
+    child TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    platform TEXT,
+    PRIMARY KEY (parent, child)
+) WITHOUT ROWID;
+CREATE INDEX edge_of_child ON edge (child);
+CREATE TABLE hold (owner TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (owner, digest)) WITHOUT ROWID;
+INSERT OR IGNORE INTO hold (owner, digest) SELECT lease, substr(key, instr(key, ' ') + 1) FROM lease_item;
+DROP TABLE lease_item;
+ALTER TABLE image ADD COLUMN platform TEXT NOT NULL DEFAULT '';
+ALTER TABLE reference RENAME TO old_reference;
+DROP INDEX reference_of_image;
+CREATE TABLE reference (
+    name TEXT PRIMARY KEY,
+    target TEXT NOT NULL,
+    image TEXT,
+    is_digest INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX reference_of_image ON reference (image);
+CREATE INDEX reference_of_target ON reference (target);
+INSERT INTO reference (name, target, image, is_digest) SELECT name, image, image, is_digest FROM old_reference;
+DROP TABLE old_reference;
+ALTER TABLE trash ADD COLUMN target TEXT NOT NULL DEFAULT '';
+UPDATE trash SET target = image;
+";
 
 /// Brings a database of version 1 up to version 2.
 const FROM_1: &str = "

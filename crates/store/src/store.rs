@@ -9,7 +9,7 @@ use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
-use wharfie_oci::{DiffId, Digest, Timestamp};
+use wharfie_oci::{DiffId, Digest, Platform, Timestamp};
 
 use crate::error::{Error, Result};
 use crate::journal::Pending;
@@ -22,6 +22,8 @@ use crate::snapshots::Kind as SnapshotKind;
 pub struct Options {
     /// The time.
     pub clock: fn() -> Timestamp,
+    /// What this machine runs: which of several images a name stands for, if it is not said.
+    pub platform: Platform,
     /// How long removed images are kept, in seconds; 0 keeps nothing.
     pub grace: i64,
     /// How many bytes of removed images are kept at most.
@@ -148,11 +150,19 @@ impl Store {
             _ => None,
         };
         let db = match found {
+            Some(db) if (1..schema::VERSION).contains(&version(&db)?) => {
+                // Brought up by whoever comes first, also if it only reads: queries know the latest tables alone.
+                drop((db, Self::try_open(root, options.clone())?));
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                Connection::open_with_flags(&path, flags).map_err(metadata(root))?
+            }
             // 0: whoever made the store is not done yet, or was killed before it was.
             Some(db) if version(&db)? > 0 => db,
             _ => {
                 let db = Connection::open_in_memory().map_err(metadata(root))?;
-                db.execute_batch(&schema::STEPS.concat()).map_err(metadata(root))?;
+                for step in &schema::STEPS {
+                    db.execute_batch(step.sql).map_err(metadata(root))?;
+                }
                 db.pragma_update(None, "user_version", schema::VERSION).map_err(metadata(root))?;
                 db
             }
@@ -202,20 +212,29 @@ impl Store {
         let _guard = self.exclusive()?;
         self.read(|db| {
             db.pragma_update(None, "journal_mode", "WAL")?;
-            let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
-            let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            for step in schema::STEPS.iter().skip(usize::try_from(version).unwrap_or_default()) {
-                transaction.execute_batch(step)?;
-            }
-            if version < schema::VERSION {
-                transaction.pragma_update(None, "user_version", schema::VERSION)?;
-            }
-            transaction.commit()?;
-            // The file itself says what it is, also without its log.
-            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            Ok(())
         })?;
+        self.bring_up()?;
+        // The file itself says what it is, also without its log.
+        self.read(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))?;
         self.keep_reserve();
         Ok(())
+    }
+
+    /// Takes the database through the steps that it lacks, all of them or none.
+    fn bring_up(&self) -> Result<()> {
+        let mut db = self.db();
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(metadata(&self.root))?;
+        let version: i64 =
+            transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(metadata(&self.root))?;
+        for step in schema::STEPS.iter().skip(usize::try_from(version).unwrap_or_default()) {
+            transaction.execute_batch(step.sql).map_err(metadata(&self.root))?;
+            step.fill.map_or(Ok(()), |fill| fill(self, &transaction))?;
+        }
+        if version < schema::VERSION {
+            transaction.pragma_update(None, "user_version", schema::VERSION).map_err(metadata(&self.root))?;
+        }
+        transaction.commit().map_err(metadata(&self.root))
     }
 
     fn refuse_newer(&self, found: i64) -> Result<()> {

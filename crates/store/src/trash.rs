@@ -5,10 +5,12 @@
 //! first ([`Store::collect`]).
 
 use rusqlite::{OptionalExtension, Transaction, params};
-use wharfie_oci::{ChainId, ImageId, Timestamp};
+use wharfie_oci::{ChainId, Digest, ImageId, Timestamp};
 
 use crate::error::Result;
-use crate::images::ReferenceRow;
+use crate::graph::settle_names;
+use crate::images::text;
+use crate::references::{ReferenceRow, reference_row};
 use crate::store::Store;
 
 /// What becomes of what is removed.
@@ -25,6 +27,8 @@ pub enum Fate {
 pub struct RemovedImage {
     /// Stacks that no other visible image has, top first, each with the bytes of the files in its top layer.
     pub layers: Vec<(ChainId, u64)>,
+    /// Canonical names that led to no other image.
+    pub names: Vec<String>,
 }
 
 /// An image that was removed and can be brought back.
@@ -58,21 +62,12 @@ impl Store {
         let fate = self.effective(fate);
         let now = self.now().to_nanos();
         self.write(|db| {
-            let change = || -> rusqlite::Result<bool> {
-                if fate == Fate::Kept {
-                    db.execute(
-                        "INSERT OR REPLACE INTO trash (name, image, is_digest, removed_at)
-                         SELECT name, image, is_digest, ?2 FROM reference WHERE name = ?1",
-                        params![name, now],
-                    )?;
-                }
-                Ok(db.execute("DELETE FROM reference WHERE name = ?1", [name])? > 0)
-            };
-            change().map_err(self.metadata_error())
+            let dropped = Self::drop_names(db, &[name.to_owned()], (fate == Fate::Kept).then_some(now));
+            Ok(dropped.map_err(self.metadata_error())? > 0)
         })
     }
 
-    /// Removes an image and the references it still has.
+    /// Removes an image, and the names that lead to no other: a name of several platforms means the others from now on.
     ///
     /// # Errors
     /// When the metadata cannot be changed.
@@ -81,16 +76,13 @@ impl Store {
         let now = self.now().to_nanos();
         self.write(|db| {
             let change = || -> rusqlite::Result<RemovedImage> {
-                let removed = stacks_only_of(db, id)?;
-                if fate == Fate::Kept {
-                    db.execute(
-                        "INSERT OR REPLACE INTO trash (name, image, is_digest, removed_at)
-                         SELECT name, image, is_digest, ?2 FROM reference WHERE image = ?1",
-                        params![id.as_str(), now],
-                    )?;
-                    db.execute("UPDATE image SET removed_at = ?2 WHERE id = ?1", params![id.as_str(), now])?;
-                    db.execute("DELETE FROM reference WHERE image = ?1", [id.as_str()])?;
-                } else {
+                let mut removed = stacks_only_of(db, id)?;
+                db.prepare_cached("UPDATE image SET removed_at = ?2 WHERE id = ?1")?
+                    .execute(params![id.as_str(), now])?;
+                let lost = settle_names(db, id, &self.options.platform)?;
+                Self::drop_names(db, &lost, (fate == Fate::Kept).then_some(now))?;
+                removed.names = lost;
+                if fate == Fate::Freed {
                     forget(db, id.as_str())?;
                 }
                 Ok(removed)
@@ -134,18 +126,9 @@ impl Store {
     /// When the metadata cannot be read.
     pub fn kept_references(&self) -> Result<Vec<ReferenceRow>> {
         self.read(|db| {
-            let sql = "SELECT name, image, is_digest FROM trash WHERE image IN (SELECT id FROM image)
+            let sql = "SELECT name, target, image, is_digest FROM trash WHERE image IN (SELECT id FROM image)
                 ORDER BY removed_at DESC, name";
-            db.prepare(sql)?
-                .query_map([], |row| {
-                    let image: String = row.get(1)?;
-                    Ok(ReferenceRow {
-                        name: row.get(0)?,
-                        image: image.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
-                        is_digest: row.get(2)?,
-                    })
-                })?
-                .collect()
+            db.prepare(sql)?.query_map([], reference_row)?.collect()
         })
     }
 
@@ -157,21 +140,29 @@ impl Store {
         self.write_durably(|db| {
             let change = || -> rusqlite::Result<Restored> {
                 let mut restored = Restored::default();
-                db.execute("UPDATE image SET removed_at = NULL WHERE id = ?1", [id.as_str()])?;
-                let had: Vec<(String, bool)> = db
-                    .prepare("SELECT name, is_digest FROM trash WHERE image = ?1 ORDER BY name")?
-                    .query_map([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?
+                bring_back(db, id)?;
+                let had: Vec<ReferenceRow> = db
+                    .prepare("SELECT name, target, image, is_digest FROM trash WHERE image = ?1 ORDER BY name")?
+                    .query_map([id.as_str()], reference_row)?
                     .collect::<Result<_, _>>()?;
-                for (name, is_digest) in had {
-                    if !names.is_empty() && !names.contains(&name) {
+                for row in had {
+                    if !names.is_empty() && !names.contains(&row.name) {
                         continue;
                     }
                     let is_added = db.execute(
-                        "INSERT OR IGNORE INTO reference (name, image, is_digest) VALUES (?1, ?2, ?3)",
-                        params![name, id.as_str(), is_digest],
+                        "INSERT OR IGNORE INTO reference (name, target, image, is_digest) VALUES (?1, ?2, ?3, ?4)",
+                        params![row.name, row.target.as_str(), id.as_str(), row.is_digest],
                     )? > 0;
-                    db.execute("DELETE FROM trash WHERE name = ?1 AND image = ?2", params![name, id.as_str()])?;
-                    if is_added { restored.names.push(name) } else { restored.taken.push(name) }
+                    db.execute("DELETE FROM trash WHERE name = ?1 AND image = ?2", params![row.name, id.as_str()])?;
+                    if is_added {
+                        // What the name led to beside this image went with it, and comes back with it.
+                        for other in removed_members(db, &row.target)? {
+                            bring_back(db, &other)?;
+                        }
+                        restored.names.push(row.name);
+                    } else {
+                        restored.taken.push(row.name);
+                    }
                 }
                 Ok(restored)
             };
@@ -180,16 +171,29 @@ impl Store {
     }
 }
 
+/// Makes an image visible again.
+fn bring_back(db: &Transaction<'_>, id: &ImageId) -> rusqlite::Result<()> {
+    db.execute("UPDATE image SET removed_at = NULL WHERE id = ?1", [id.as_str()])?;
+    Ok(())
+}
+
+/// Images that were removed and that the index `target` lists.
+fn removed_members(db: &Transaction<'_>, target: &Digest) -> rusqlite::Result<Vec<ImageId>> {
+    let sql = "SELECT image.id FROM edge JOIN manifest ON manifest.digest = edge.child
+        JOIN image ON image.id = manifest.image
+        WHERE edge.parent = ?1 AND image.removed_at IS NOT NULL ORDER BY edge.position";
+    db.prepare(sql)?.query_map([target.as_str()], |row| text(row, 0))?.collect()
+}
+
 /// Deletes every row of an image.
 pub(crate) fn forget(db: &Transaction<'_>, id: &str) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM reference WHERE image = ?1",
         "DELETE FROM trash WHERE image = ?1",
         "DELETE FROM image_layer WHERE image = ?1",
-        "DELETE FROM image_manifest WHERE image = ?1",
         "DELETE FROM image WHERE id = ?1",
     ] {
-        db.execute(sql, [id])?;
+        db.prepare_cached(sql)?.execute([id])?;
     }
     Ok(())
 }
@@ -205,7 +209,7 @@ fn stacks_only_of(db: &Transaction<'_>, id: &ImageId) -> rusqlite::Result<Remove
           AND mine.diff_id NOT IN (SELECT diff_id FROM container_layer)
         ORDER BY mine.position DESC";
     let mut removed = RemovedImage::default();
-    let mut statement = db.prepare(sql)?;
+    let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([id.as_str()])?;
     while let Some(row) = rows.next()? {
         let chain_id: Option<ChainId> = row.get_ref(0)?.as_str()?.parse().ok();

@@ -108,11 +108,9 @@ const PAST_THE_ENGINE: &[(&str, &[&str])] = &[
         "wharfie-remote",
         &[
             "commands/buildx/attest.rs",
-            "commands/buildx/create.rs",
             "commands/buildx/inspect.rs",
             "commands/buildx/mod.rs",
             "commands/image/push.rs",
-            "commands/manifest/edit.rs",
             "commands/manifest/mod.rs",
             "commands/search.rs",
             "compat.rs",

@@ -14,7 +14,8 @@ use crate::failure::{Failure, Missing, Result};
 use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
 use crate::render::serialize::value_of;
 
-const SIZE: Switch = Switch::new("size", "Display total file sizes if the type is container").short('s');
+/// `--size`.
+pub(crate) const SIZE: Switch = Switch::new("size", "Display total file sizes if the type is container").short('s');
 const TYPE: Text = Text::new("type", "Only inspect objects of the given type").complete(choices::TYPES);
 
 /// `PROG inspect`.

@@ -178,6 +178,8 @@ pub struct Flag {
     pub help: &'static str,
     /// Whether help leaves it out.
     pub hidden: bool,
+    /// Whether it is accepted for docker's sake only.
+    pub is_unsupported: bool,
     /// The long name of the flag this one is another spelling of.
     pub alias_of: Option<&'static str>,
     /// What a shell offers for its value.
@@ -196,6 +198,7 @@ impl Flag {
             default: "",
             help,
             hidden: false,
+            is_unsupported: false,
             alias_of: None,
             complete: Complete::Files,
             check: None,
@@ -253,6 +256,12 @@ impl Flag {
     /// Leaves it out of help.
     pub const fn hidden(mut self) -> Flag {
         self.hidden = true;
+        self
+    }
+
+    /// Marks what docker has and we have not: [`Matches::unsupported`](super::Matches::unsupported) tells of it.
+    pub const fn unsupported(mut self) -> Flag {
+        self.is_unsupported = true;
         self
     }
 

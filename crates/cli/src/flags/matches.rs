@@ -34,40 +34,45 @@ impl Matches {
         self.is_set(flag.long())
     }
 
-    /// Whether the command has a flag of this name at all.
-    pub fn knows(&self, name: &str) -> bool {
-        self.declares(name)
+    /// The names of the given flags that docker has and we have not. A switch that is off asks for nothing.
+    pub fn unsupported(&self) -> impl Iterator<Item = &'static str> {
+        let given = self.flags.iter().filter(|flag| flag.is_unsupported && self.is_set(flag.long));
+        given.filter(|flag| flag.kind != Kind::Bool || self.flag(flag.long)).map(|flag| flag.long)
     }
 
-    /// Whether the flag was given, whatever its value.
-    pub fn is_set(&self, name: &str) -> bool {
+    /// Whether any flag was given.
+    pub fn has_flags(&self) -> bool {
+        self.values.iter().any(Option::is_some)
+    }
+
+    pub(super) fn is_set(&self, name: &str) -> bool {
         self.values[self.index(name)].is_some()
     }
 
     /// Whether this switch is on.
-    pub fn flag(&self, name: &str) -> bool {
+    pub(super) fn flag(&self, name: &str) -> bool {
         self.value(name).is_some_and(|text| parse_bool(text) == Some(true))
     }
 
     /// The last value given, else the declared default, else nothing.
-    pub fn value(&self, name: &str) -> Option<&str> {
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
         let index = self.index(name);
         let given = self.values[index].as_deref().and_then(|list| list.last()).map(String::as_str);
         given.or_else(|| Some(self.flags[index].default).filter(|text| !text.is_empty()))
     }
 
     /// Every value given, in order; defaults are not included.
-    pub fn values(&self, name: &str) -> &[String] {
+    pub(super) fn values(&self, name: &str) -> &[String] {
         self.values[self.index(name)].as_deref().unwrap_or_default()
     }
 
     /// The number given, else the declared default, else 0.
-    pub fn int(&self, name: &str) -> i64 {
+    pub(super) fn int(&self, name: &str) -> i64 {
         self.value(name).map_or(0, |text| parse_int(text).expect("integers are checked while parsing"))
     }
 
     /// The conditions given with a filter flag: names in lower case, names and values without blanks around them, empty ones left out.
-    pub fn filters(&self, name: &str) -> Vec<(String, String)> {
+    pub(super) fn filters(&self, name: &str) -> Vec<(String, String)> {
         let pairs = self.values(name).iter().filter_map(|text| text.split_once('='));
         pairs.map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned())).collect()
     }

@@ -112,6 +112,11 @@ impl<T: ?Sized> Typed<T> {
         Self::of(self.flag.hidden())
     }
 
+    /// Marks what docker has and we have not.
+    pub const fn unsupported(self) -> Self {
+        Self::of(self.flag.unsupported())
+    }
+
     /// What a shell offers for its value, instead of files.
     pub const fn complete(self, complete: Complete) -> Self {
         Self::of(self.flag.complete(complete))

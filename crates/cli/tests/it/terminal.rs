@@ -147,6 +147,8 @@ fn machines_get_one_object_per_line() {
     let pushed = objects(&host.run(&["push", "--progress", "json", &name]).succeeds());
     let begun = |object: &&Value| object["event"] == "began" && object["subject"] == "upload";
     assert_eq!(pushed.iter().filter(begun).count(), 2);
+    // The layers are parts of the push, which began first.
+    assert!(pushed.iter().filter(begun).all(|object| object["parent"] == pushed[0]["task"]), "{pushed:?}");
     let last = pushed.iter().rfind(|object| object["outcome"] == "manifest").unwrap();
     assert_eq!(last["digest"], registry.digest("web:1").to_string());
 
@@ -157,6 +159,7 @@ fn machines_get_one_object_per_line() {
     for (index, object) in pulled.iter().enumerate().filter(|(_, object)| object["subject"] == "fetch") {
         assert!(object["id"].as_str().is_some_and(|id| id.len() == 12), "{index}: {object}");
         assert!(object["progressDetail"].is_object(), "{index}: {object}");
+        assert!(object["event"] != "began" || object["parent"] == pulled[0]["task"], "{index}: {object}");
     }
     every_task_ends(&pulled);
     assert_eq!(pulled.last().unwrap()["status"], name);

@@ -8,6 +8,7 @@ use wharfie_layer::merge::pack_merged;
 use wharfie_layer::pack::{self, pack};
 use wharfie_oci::config::{ContainerConfig, History};
 use wharfie_oci::{ImageConfig, ImageId, Reference};
+use wharfie_store::images::{Name, Recording};
 use wharfie_store::{Ingest, NewImage};
 
 use super::ContainerError;
@@ -138,12 +139,14 @@ impl Engine {
         let image = NewImage {
             id: id.clone(),
             created: Some(now.seconds),
+            platform: document.platform(),
             layers,
             parent: store.image(&row.image)?.map(|image| image.id),
-            manifests: Vec::new(),
         };
+        let names = reference.map(|reference| Name::new(reference, id.digest().clone())).into_iter().collect();
+        let recording = Recording { images: vec![image], names, ..Recording::default() };
         let event = events::of_container(&row, "commit", &[("imageID", id.as_str().to_owned())]);
-        lease.store().noting(vec![event], |_| lease.record(&image, reference.as_slice()))?;
+        lease.store().noting(vec![event], |_| lease.record(&recording))?;
         Ok(id)
     }
 

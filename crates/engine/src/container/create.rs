@@ -17,7 +17,6 @@ use super::words::{Namespace, NetworkMode};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events;
-use crate::inspect::check_platform;
 use crate::names;
 
 /// What to make.
@@ -87,13 +86,12 @@ impl Engine {
         }
         let links = create.links.iter().map(|text| self.parse_link(text)).collect::<Result<Vec<_>>>()?;
         let store = self.writer()?;
-        let found = names::find(store, &create.image).map_err(|why| match why {
+        let found = names::find_for(store, &create.image, create.platform.as_ref()).map_err(|why| match why {
             // Docker's client reads the image's name of this one, not its daemon.
             Error::BadName(why) => Error::Reference(why),
             why => why,
         })?;
         let image = self.config_of(store, &found.id)?;
-        check_platform(&create.image, &image, create.platform.as_ref())?;
         let mut settings = create.settings.clone();
         settings.image_name = match &found.reference {
             Some(reference) => reference.familiar(),

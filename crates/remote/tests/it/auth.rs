@@ -88,7 +88,7 @@ fn layers_that_start_together_share_a_token() {
     let server = registry(token, |_| reply(200, &[], b"content"));
     let web = repository(&remote(), server.address(), "team/web");
     let blobs = vec![layer(b"content"); 8];
-    wharfie_content::copy::in_parallel(&blobs, 8, |_, blob| download(&web, blob, watch(&()))).unwrap();
+    wharfie_content::parallel::in_parallel(&blobs, 8, |_, blob| download(&web, blob, watch(&()))).unwrap();
     assert_eq!(token_requests(&server).len(), 1);
 }
 

@@ -199,7 +199,7 @@ fn many_large_blobs_share_the_memory_and_all_arrive() {
     });
     let web = repository(&in_ranges(), server.address(), "team/web");
     let blobs = vec![layer(&content); 6];
-    let all = wharfie_content::copy::in_parallel(&blobs, 6, |_, blob| download(&web, blob, watch(&()))).unwrap();
+    let all = wharfie_content::parallel::in_parallel(&blobs, 6, |_, blob| download(&web, blob, watch(&()))).unwrap();
     assert!(all.iter().all(|bytes| *bytes == content));
     // A reader that is dropped half way gives its share back.
     for _ in 0..4 {

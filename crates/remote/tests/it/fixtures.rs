@@ -4,9 +4,9 @@ use std::io::Read;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use wharfie_content::{Event, Observer, Verified};
+use wharfie_content::{Event, Observer, Verified, Watch};
 use wharfie_oci::{Descriptor, MediaType, Reference};
-use wharfie_remote::{Config, Error, Keychain, Remote, RepositoryClient, Retry, Watch};
+use wharfie_remote::{Config, Error, Keychain, Remote, RepositoryClient, Retry};
 use wharfie_testkit::faulty_server::reply;
 
 /// Settings with which a second takes a millisecond.
@@ -65,7 +65,7 @@ pub(crate) fn image(content: &[u8]) -> (Descriptor, Vec<u8>, [Blob; 2]) {
 /// Uploads a blob.
 pub(crate) fn upload(repository: &RepositoryClient, blob: &Descriptor, bytes: &[u8]) -> Result<(), Error> {
     let bytes = bytes.to_vec();
-    repository.upload(blob, &move || Ok(Box::new(std::io::Cursor::new(bytes.clone()))), Watch::silent())
+    repository.upload(blob, &bytes.as_slice(), Watch::silent())
 }
 
 /// Pushes an image under `tag`.

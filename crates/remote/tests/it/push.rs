@@ -1,15 +1,15 @@
 //! Uploads to registries with ideas of their own.
 
-use wharfie_content::{Event, TaskId};
+use wharfie_content::{Event, TaskId, Watch};
 use wharfie_oci::{Digest, MediaType};
-use wharfie_remote::{Error, Watch};
+use wharfie_remote::Error;
 use wharfie_testkit::FaultyServer;
 use wharfie_testkit::faulty_server::{CONTINUE, Heard, reply};
 
 use crate::fixtures::{Waits, image, layer, noise, refusal, upload, watch, web};
 
 fn send(web: &wharfie_remote::RepositoryClient, content: &'static [u8], watch: Watch<'_>) -> Result<(), Error> {
-    web.upload(&layer(content), &|| Ok(Box::new(content)), watch)
+    web.upload(&layer(content), &content, watch)
 }
 
 /// Opens sessions; `rest` answers everything else.

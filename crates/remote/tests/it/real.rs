@@ -1,7 +1,8 @@
 //! Against Debian's docker-registry: what must simply work.
 
+use wharfie_content::Watch;
 use wharfie_oci::{Digest, MediaType};
-use wharfie_remote::{Credentials, DockerConfig, Error, Keychain, Remote, Watch};
+use wharfie_remote::{Credentials, DockerConfig, Error, Keychain, Remote};
 use wharfie_testkit::TestRegistry;
 
 use crate::fixtures::{config, download, image, layer, noise, push, remote, repository, upload};

@@ -26,6 +26,7 @@ impl Place {
     pub(crate) fn new() -> Self {
         let folder = TempDir::with_prefix("wharfie-store-").expect("temporary folders can be made");
         let options = Options {
+            platform: wharfie_oci::Platform::host(),
             clock: || Timestamp::from_nanos(0),
             grace: 0,
             keep_limit: 0,

@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use wharfie_oci::{DiffId, ImageId};
+use wharfie_store::images::Recording;
 use wharfie_store::{Error, NewImage};
 use wharfie_testkit::file;
 use wharfie_testkit::image::tar;
@@ -19,8 +20,9 @@ pub(crate) fn try_image(place: &Place, layers: Vec<DiffId>) -> Result<ImageId, E
     let lease = place.store.lease().expect("the store can be written");
     let config = serde_json::json!({ "rootfs": { "type": "layers", "diff_ids": layers } }).to_string();
     let id = ImageId::new(lease.put_blob(config.as_bytes()).expect("the store can be written"));
-    let image = NewImage { id: id.clone(), created: None, layers, parent: None, manifests: Vec::new() };
-    lease.record(&image, &[]).map(|_| id)
+    let image =
+        NewImage { id: id.clone(), created: None, platform: wharfie_oci::Platform::host(), layers, parent: None };
+    lease.record(&Recording { images: vec![image], ..Recording::default() }).map(|_| id)
 }
 
 /// Looks at an image of these layers, each a list of files with their content.

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use wharfie_content::event::{Subject, task};
-use wharfie_content::{Observer, Outcome};
+use wharfie_content::{Document, Observer, Outcome};
 use wharfie_engine::Engine;
-use wharfie_engine::copy::Copy;
+use wharfie_engine::publish::Publish;
 use wharfie_oci::json::indented;
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, MediaType, Platform, Reference, Repository};
-use wharfie_remote::FetchedManifest;
 
 use super::ask;
 use crate::commands::manifest::{named, platform};
@@ -56,7 +55,7 @@ pub(super) static COMMAND: Command<Run> = Command {
 /// What was named on the command line, with where it is.
 struct Source {
     repository: Repository,
-    fetched: FetchedManifest,
+    fetched: Document,
     /// For a single manifest: what it is for.
     platform: Option<Platform>,
     /// What a descriptor from a file says about it.
@@ -67,12 +66,6 @@ struct Source {
 struct Member {
     repository: Repository,
     descriptor: Descriptor,
-}
-
-/// A finished document.
-struct Combined {
-    media_type: MediaType,
-    bytes: Vec<u8>,
 }
 
 fn run(cx: &Context, matches: &Matches) -> Result {
@@ -100,7 +93,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let Some(path) = matches.get(&METADATA_FILE) else { return Ok(()) };
     let names: Vec<String> = tags.iter().map(Reference::canonical).collect();
     let metadata = serde_json::json!({
-        "containerimage.descriptor": Descriptor::of(combined.media_type.clone(), &combined.bytes),
+        "containerimage.descriptor": combined.descriptor,
         "image.name": names.join(","),
     });
     let text = indented(&metadata.to_string(), "  ");
@@ -139,7 +132,7 @@ fn sources(cx: &Context, matches: &Matches, tags: &[Reference]) -> Result<Vec<So
 }
 
 /// The document that stands for all sources, and what it names. A single list is taken as it is, so that it keeps its digest.
-fn combine(matches: &Matches, sources: &[Source]) -> Result<(Combined, Vec<Member>)> {
+fn combine(matches: &Matches, sources: &[Source]) -> Result<(Document, Vec<Member>)> {
     let platforms = matches.get(&PLATFORM).iter().map(|text| text.parse()).collect::<Result<Vec<Platform>, _>>()?;
     let (notes, member_notes) = annotations(matches.get(&ANNOTATION))?;
     if let [only] = sources
@@ -149,9 +142,8 @@ fn combine(matches: &Matches, sources: &[Source]) -> Result<(Combined, Vec<Membe
         && (matches!(only.fetched.content, AnyManifest::Index(_)) || !matches.get(&PREFER_INDEX))
     {
         let Source { repository, fetched, .. } = only;
-        let combined = Combined { media_type: fetched.descriptor.media_type.clone(), bytes: fetched.bytes.clone() };
         let descriptor = fetched.descriptor.clone();
-        return Ok((combined, vec![Member { repository: repository.clone(), descriptor }]));
+        return Ok((fetched.clone(), vec![Member { repository: repository.clone(), descriptor }]));
     }
     let mut members: Vec<Member> = Vec::new();
     for Source { repository, fetched, platform, annotations } in sources {
@@ -186,7 +178,9 @@ fn combine(matches: &Matches, sources: &[Source]) -> Result<(Combined, Vec<Membe
         && members.iter().all(|m| m.descriptor.media_type.is_docker() && m.descriptor.annotations.is_none());
     let media_type = if is_docker { MediaType::DOCKER_LIST } else { MediaType::OCI_INDEX };
     let bytes = document(&media_type, &members, &notes)?;
-    Ok((Combined { media_type, bytes }, members))
+    let content = AnyManifest::parse(&bytes, &media_type)
+        .map_err(|why| Failure::new(format!("ERROR: cannot make the list: {why}")))?;
+    Ok((Document { descriptor: Descriptor::of(media_type, &bytes), bytes, content }, members))
 }
 
 /// Notes on the list and on each of its members: `[index:|manifest-descriptor:]KEY=VALUE`.
@@ -225,20 +219,13 @@ fn document(media_type: &MediaType, members: &[Member], notes: &BTreeMap<String,
 }
 
 /// Children before the list, and the name last.
-fn push(engine: &Engine, tag: &Reference, combined: &Combined, members: &[Member], observer: &dyn Observer) -> Result {
-    let fail = |why: wharfie_remote::Error| Failure::new(format!("ERROR: {}", crate::compat::with_reasons(&why)));
-    for Member { repository, descriptor } in members {
-        if repository == tag.repository() {
-            continue;
-        }
-        let client = engine.remote().repository(repository);
-        let manifest = client.manifest(descriptor.digest.as_str(), Some(descriptor)).map_err(fail)?;
-        engine.copy(&Copy { from: repository.clone(), manifest, to: tag.repository().clone() })?;
-    }
-    let client = engine.remote().repository(tag.repository());
+fn push(engine: &Engine, tag: &Reference, combined: &Document, members: &[Member], observer: &dyn Observer) -> Result {
+    let members = members.iter().map(|member| (member.repository.clone(), member.descriptor.digest.clone())).collect();
+    let publish = Publish { root: combined.clone(), members, known: Vec::new(), to: tag.clone() };
+    let Descriptor { digest, size, .. } = combined.descriptor.clone();
     task(observer, Subject::Tag(tag.clone()), |_| {
-        let digest = client.put_manifest(tag.tag().unwrap_or_default(), &combined.media_type, &combined.bytes);
-        let digest = digest.map_err(fail)?;
-        Ok(((), Outcome::Manifest { digest, size: combined.bytes.len() as u64 }))
+        let fail = |why: wharfie_engine::Error| Failure::new(format!("ERROR: {}", crate::compat::with_reasons(&why)));
+        engine.publish(&publish).map_err(fail)?;
+        Ok(((), Outcome::Manifest { digest, size }))
     })
 }

@@ -1,8 +1,9 @@
 //! `buildx imagetools inspect`: what is behind a name on a registry.
 
+use wharfie_content::Document;
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, Platform, Reference};
-use wharfie_remote::{FetchedManifest, RepositoryClient};
+use wharfie_remote::RepositoryClient;
 
 use super::{ask, attest};
 use crate::commands::manifest::{document, named};
@@ -50,7 +51,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     cx.line(&template.execute(&value, Mode::Document).map_err(|why| template_failure(why.text))?)
 }
 
-fn page(reference: &Reference, fetched: &FetchedManifest) -> String {
+fn page(reference: &Reference, fetched: &Document) -> String {
     let Descriptor { media_type, digest, .. } = &fetched.descriptor;
     let mut text = format!("Name:      {}\nMediaType: {media_type}\nDigest:    {digest}\n", reference.canonical());
     if let AnyManifest::Index(index) = &fetched.content {
@@ -79,7 +80,7 @@ fn page(reference: &Reference, fetched: &FetchedManifest) -> String {
 }
 
 /// What templates see. Attestations are only fetched for those that speak of them.
-fn value(client: &RepositoryClient, reference: &Reference, fetched: &FetchedManifest, format: &str) -> Result<Value> {
+fn value(client: &RepositoryClient, reference: &Reference, fetched: &Document, format: &str) -> Result<Value> {
     let attested = |word: &str, kind: &str, key: &str| -> Result<Value> {
         let (true, AnyManifest::Index(index)) = (format.contains(word), &fetched.content) else {
             return Ok(Value::Nil);
@@ -114,7 +115,7 @@ fn platform_name(member: &Descriptor) -> String {
     member.platform.as_ref().map_or_else(|| member.digest.to_string(), ToString::to_string)
 }
 
-fn manifest(fetched: &FetchedManifest) -> Value {
+fn manifest(fetched: &Document) -> Value {
     let mut fields = descriptor(&fetched.descriptor);
     if let AnyManifest::Index(index) = &fetched.content {
         fields.insert(0, Field::named("SchemaVersion", "schemaVersion", Value::Int(index.schema_version.into())));
@@ -160,7 +161,7 @@ fn descriptor(of: &Descriptor) -> Vec<Field> {
 }
 
 /// The configurations of the images behind a name.
-fn images(client: &RepositoryClient, fetched: &FetchedManifest) -> Result<Value> {
+fn images(client: &RepositoryClient, fetched: &Document) -> Result<Value> {
     match &fetched.content {
         AnyManifest::Manifest(manifest) => image(client, &manifest.config),
         AnyManifest::Index(index) => {

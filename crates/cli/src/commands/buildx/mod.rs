@@ -4,8 +4,9 @@ mod attest;
 mod create;
 mod inspect;
 
+use wharfie_content::Document;
 use wharfie_oci::Reference;
-use wharfie_remote::{FetchedManifest, RepositoryClient};
+use wharfie_remote::RepositoryClient;
 
 use crate::commands::Run;
 use crate::failure::{Failure, Result};
@@ -25,7 +26,7 @@ static IMAGETOOLS: Command<Run> = Command {
 };
 
 /// The manifest or list that a registry has under this name, in buildx's words if it has none.
-fn ask(client: &RepositoryClient, reference: &Reference) -> Result<FetchedManifest> {
+fn ask(client: &RepositoryClient, reference: &Reference) -> Result<Document> {
     let asked = reference.digest().map_or_else(|| reference.tag().unwrap_or_default(), |digest| digest.as_str());
     client.manifest(asked, None).map_err(|why| match why.status() {
         Some(404) => Failure::new(format!("ERROR: {}: not found", reference.canonical())),

@@ -9,17 +9,29 @@ use wharfie_engine::container::remove::RemoveContainer;
 use wharfie_engine::filter::{Prunable, PruneFilters};
 use wharfie_engine::patterns::{Meant, Named, Which};
 
-use super::detach_keys::DetachKeys;
+use super::detach_keys::{DETACH_KEYS, DetachKeys};
 use super::run::start_failure;
 use super::terminal::{self, Session};
 use crate::commands::{DRY_RUN, Run, UNASKED, choices};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Conditions, Example, Matches, Number, Switch, Text};
 use crate::render::size;
 
 const ONE_OR_MORE: &str = "[OPTIONS] CONTAINER [CONTAINER...]";
+
+const ATTACH: Switch = Switch::new("attach", "Attach STDOUT/STDERR and forward signals").short('a');
+const INTERACTIVE: Switch = Switch::new("interactive", "Attach container's STDIN").short('i');
+const SIGNAL: Text = Text::new("signal", "Signal to send to the container").complete(choices::SIGNALS).short('s');
+const KILL_SIGNAL: Text = SIGNAL.default("KILL");
+const TIMEOUT: Number = Number::new("timeout", "Seconds to wait before killing the container").short('t');
+const RM_FORCE: Switch = Switch::new("force", "Force the removal of a running container (uses SIGKILL)").short('f');
+const LINK: Switch = Switch::new("link", "Remove the specified link").short('l');
+const VOLUMES: Switch = Switch::new("volumes", "Remove anonymous volumes associated with the container").short('v');
+const PRUNE_FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+    .complete(Complete::Nothing)
+    .value_name("filter");
 
 macro_rules! command {
     ($(#[$doc:meta])* $name:ident, $about:literal, $run:ident, $flags:expr, $example:literal) => {
@@ -43,9 +55,9 @@ command!(
     "Start one or more stopped containers",
     start,
     &[
-        Flag::bool("attach", "Attach STDOUT/STDERR and forward signals").short('a'),
-        Flag::str("detach-keys", "Override the key sequence for detaching a container"),
-        Flag::bool("interactive", "Attach container's STDIN").short('i'),
+        ATTACH.flag(),
+        DETACH_KEYS.flag(),
+        INTERACTIVE.flag(),
     ],
     "start web"
 );
@@ -55,9 +67,9 @@ command!(
     "Stop one or more running containers",
     stop,
     &[
-        Flag::str("signal", "Signal to send to the container").complete(choices::SIGNALS).short('s'),
-        Flag::int("timeout", "Seconds to wait before killing the container").short('t'),
-        Flag::int("time", "Seconds to wait before killing the container").hidden().alias_of("timeout"),
+        SIGNAL.flag(),
+        TIMEOUT.flag(),
+        TIMEOUT.also("time"),
     ],
     "stop web"
 );
@@ -67,9 +79,9 @@ command!(
     "Restart one or more containers",
     restart,
     &[
-        Flag::str("signal", "Signal to send to the container").complete(choices::SIGNALS).short('s'),
-        Flag::int("timeout", "Seconds to wait before killing the container").short('t'),
-        Flag::int("time", "Seconds to wait before killing the container").hidden().alias_of("timeout"),
+        SIGNAL.flag(),
+        TIMEOUT.flag(),
+        TIMEOUT.also("time"),
     ],
     "restart web"
 );
@@ -78,7 +90,7 @@ command!(
     KILL,
     "Kill one or more running containers",
     kill,
-    &[Flag::str("signal", "Signal to send to the container").complete(choices::SIGNALS).short('s').default("KILL")],
+    &[KILL_SIGNAL.flag()],
     "kill -s HUP web"
 );
 command!(
@@ -112,9 +124,9 @@ command!(
     rm,
     &[
         DRY_RUN.flag(),
-        Flag::bool("force", "Force the removal of a running container (uses SIGKILL)").short('f'),
-        Flag::bool("link", "Remove the specified link").short('l'),
-        Flag::bool("volumes", "Remove anonymous volumes associated with the container").short('v'),
+        RM_FORCE.flag(),
+        LINK.flag(),
+        VOLUMES.flag(),
     ],
     "rm -f web"
 );
@@ -134,13 +146,7 @@ pub static RENAME: Command<Run> = Command {
 pub static PRUNE: Command<Run> = Command {
     about: "Remove all stopped containers",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
-            .complete(Complete::Nothing)
-            .value_name("filter"),
-        DRY_RUN.flag(),
-        UNASKED.flag(),
-    ],
+    flags: &[PRUNE_FILTER.flag(), DRY_RUN.flag(), UNASKED.flag()],
     examples: &[Example { text: "Remove what has ended", command: "container prune -f" }],
     run: Some(prune),
     ..Command::BASE
@@ -170,7 +176,7 @@ pub(crate) fn done(errors: Vec<Failure>) -> Result {
 }
 
 fn start(cx: &Context, matches: &Matches) -> Result {
-    if matches.flag("attach") || matches.flag("interactive") {
+    if matches.get(&ATTACH) || matches.get(&INTERACTIVE) {
         return start_attached(cx, matches);
     }
     let mut failed = Vec::new();
@@ -200,7 +206,7 @@ fn start_attached(cx: &Context, matches: &Matches) -> Result {
     let engine = cx.engine()?;
     let (row, lock) = engine.lock_to_start(name)?;
     let tty = wharfie_engine::container::settings_of(&row)?.tty;
-    let session = Session::whole(DetachKeys::of(cx, matches)?, tty, matches.flag("interactive"));
+    let session = Session::whole(DetachKeys::of(cx, matches.get(&DETACH_KEYS))?, tty, matches.get(&INTERACTIVE));
     let Some(lock) = lock else {
         let (stream, _) = engine.attach(name)?;
         let code = terminal::session(cx, stream, session, || Ok(vec![]))?;
@@ -216,8 +222,8 @@ fn start_attached(cx: &Context, matches: &Matches) -> Result {
 fn stop_of(matches: &Matches, name: &str) -> Stop {
     Stop {
         container: name.to_owned(),
-        signal: matches.value("signal").map(str::to_owned),
-        timeout: matches.is_set("timeout").then(|| matches.int("timeout")),
+        signal: matches.get(&SIGNAL).map(str::to_owned),
+        timeout: matches.is_given(&TIMEOUT).then(|| matches.get(&TIMEOUT)),
     }
 }
 
@@ -236,7 +242,7 @@ fn restart(cx: &Context, matches: &Matches) -> Result {
 }
 
 fn kill(cx: &Context, matches: &Matches) -> Result {
-    let signal = matches.value("signal").unwrap_or("KILL");
+    let signal = matches.get(&KILL_SIGNAL).unwrap_or_default();
     done(each(cx, Named::Containers(Which::Running), matches, |name| {
         cx.engine()?.kill(name, signal)?;
         Ok(Some(name.to_owned()))
@@ -262,14 +268,14 @@ fn wait(cx: &Context, matches: &Matches) -> Result {
 }
 
 fn rm(cx: &Context, matches: &Matches) -> Result {
-    let force = matches.flag("force");
+    let force = matches.get(&RM_FORCE);
     // There are no links; the container itself must not go instead of one.
-    if matches.flag("link") {
+    if matches.get(&LINK) {
         let why = "Conflict, cannot remove the default link name of the container";
         return Err(Failure::daemon(why));
     }
     let errors = each(cx, Named::Containers(Which::Any), matches, |name| {
-        let remove = RemoveContainer { container: name.to_owned(), force, volumes: matches.flag("volumes") };
+        let remove = RemoveContainer { container: name.to_owned(), force, volumes: matches.get(&VOLUMES) };
         match cx.engine_to_remove(matches)?.remove_container(&remove) {
             Ok(_) => Ok(Some(name.to_owned())),
             Err(why @ Error::Container(ContainerError::NoSuch(_))) if force => {
@@ -299,7 +305,7 @@ pub(super) fn warn_all(cx: &Context, warnings: &[String]) {
 
 fn prune(cx: &Context, matches: &Matches) -> Result {
     let question = "WARNING! This will remove all stopped containers.\nAre you sure you want to continue?";
-    let filters = prune_filters(cx, Prunable::ContainersOrNetworks, matches)?;
+    let filters = prune_filters(cx, Prunable::ContainersOrNetworks, matches.get(&PRUNE_FILTER))?;
     if !cx.may_remove(matches, question)? {
         return Ok(());
     }
@@ -311,8 +317,7 @@ fn prune(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// The conditions of the command line and of docker's configuration file.
-pub(crate) fn prune_filters(cx: &Context, what: Prunable, matches: &Matches) -> Result<PruneFilters> {
-    let mut pairs = matches.filters("filter");
+pub(crate) fn prune_filters(cx: &Context, what: Prunable, mut pairs: Vec<(String, String)>) -> Result<PruneFilters> {
     pairs.extend(cx.prune_filters(&pairs));
     Ok(PruneFilters::parse(what, &pairs, &|text| cx.parse_moment(text))?)
 }

@@ -8,27 +8,27 @@ use wharfie_oci::Timestamp;
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
+
+const DETAILS: Switch = Switch::new("details", "Show extra details provided to logs");
+const FOLLOW: Switch = Switch::new("follow", "Follow log output").short('f');
+const SINCE: Text = Text::new(
+    "since",
+    "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)",
+);
+const TAIL: Text = Text::new("tail", "Number of lines to show from the end of the logs").short('n').default("all");
+const TIMESTAMPS: Switch = Switch::new("timestamps", "Show timestamps").short('t');
+const UNTIL: Text = Text::new(
+    "until",
+    "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)",
+);
 
 /// `PROG logs`.
 pub static COMMAND: Command<Run> = Command {
     about: "Fetch the logs of a container",
     usage: "[OPTIONS] CONTAINER",
     arity: Arity::Exact(1),
-    flags: &[
-        Flag::bool("details", "Show extra details provided to logs"),
-        Flag::bool("follow", "Follow log output").short('f'),
-        Flag::str(
-            "since",
-            "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)",
-        ),
-        Flag::str("tail", "Number of lines to show from the end of the logs").short('n').default("all"),
-        Flag::bool("timestamps", "Show timestamps").short('t'),
-        Flag::str(
-            "until",
-            "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)",
-        ),
-    ],
+    flags: &[DETAILS.flag(), FOLLOW.flag(), SINCE.flag(), TAIL.flag(), TIMESTAMPS.flag(), UNTIL.flag()],
     examples: &[
         Example { text: "The last ten lines, and what comes", command: "logs -f -n 10 web" },
         Example { text: "The last hour", command: "logs --since 1h web" },
@@ -39,21 +39,23 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let limit = |name: &str| -> Result<Option<Timestamp>> {
+    let limit = |flag: &Text| -> Result<Option<Timestamp>> {
         // Nothing and 0 are no limits.
-        let Some(text) = matches.value(name).filter(|text| !matches!(*text, "" | "0")) else { return Ok(None) };
+        let Some(text) = matches.get(flag).filter(|text| !matches!(*text, "" | "0")) else { return Ok(None) };
         // Docker's client says this one.
-        cx.parse_moment(text).map(Some).map_err(|why| Failure::new(format!("invalid value for \"{name}\": {why}")))
+        cx.parse_moment(text)
+            .map(Some)
+            .map_err(|why| Failure::new(format!("invalid value for \"{}\": {why}", flag.long())))
     };
     let query = LogQuery {
         container: matches.args()[0].clone(),
-        since: limit("since")?,
-        until: limit("until")?,
-        tail: matches.value("tail").and_then(|text| text.parse().ok()),
-        follow: matches.flag("follow"),
+        since: limit(&SINCE)?,
+        until: limit(&UNTIL)?,
+        tail: matches.get(&TAIL).and_then(|text| text.parse().ok()),
+        follow: matches.get(&FOLLOW),
     };
     for record in cx.engine()?.logs(query)? {
-        print(&record?, matches.flag("timestamps"), matches.flag("details"))?;
+        print(&record?, matches.get(&TIMESTAMPS), matches.get(&DETAILS))?;
     }
     Ok(())
 }

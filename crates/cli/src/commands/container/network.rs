@@ -10,10 +10,21 @@ use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
-use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Conditions, Entry, Example, Flag, Matches, Switch, Text};
 use crate::render::format::{ListFormat, render_rows};
 use crate::render::serialize::value_of;
 use crate::render::value::{Field, Value};
+
+const LS_FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"driver=bridge\")")
+    .complete(Complete::Nothing)
+    .short('f')
+    .value_name("filter");
+const PRUNE_FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+    .complete(Complete::Nothing)
+    .value_name("filter");
+const LS_FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
+const NO_TRUNC: Switch = Switch::new("no-trunc", "Do not truncate the output");
+const QUIET: Switch = Switch::new("quiet", "Only display network IDs").short('q');
 
 /// `PROG network`.
 pub static COMMAND: Command<Run> = Command {
@@ -44,15 +55,7 @@ static INSPECT: Command<Run> = Command {
 static LS: Command<Run> = Command {
     about: "List networks",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"driver=bridge\")")
-            .complete(Complete::Nothing)
-            .short('f')
-            .value_name("filter"),
-        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
-        Flag::bool("no-trunc", "Do not truncate the output"),
-        Flag::bool("quiet", "Only display network IDs").short('q'),
-    ],
+    flags: &[LS_FILTER.flag(), LS_FORMAT.flag(), NO_TRUNC.flag(), QUIET.flag()],
     examples: &[Example { text: "What containers can be connected to", command: "network ls" }],
     run: Some(ls),
     ..Command::BASE
@@ -61,13 +64,7 @@ static LS: Command<Run> = Command {
 static PRUNE: Command<Run> = Command {
     about: "Remove all unused networks",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
-            .complete(Complete::Nothing)
-            .value_name("filter"),
-        DRY_RUN.flag(),
-        UNASKED.flag(),
-    ],
+    flags: &[PRUNE_FILTER.flag(), DRY_RUN.flag(), UNASKED.flag()],
     examples: &[Example { text: "Without being asked", command: "network prune -f" }],
     run: Some(prune),
     ..Command::BASE
@@ -85,11 +82,11 @@ const TITLES: &[(&str, &str)] = &[
 
 fn ls(cx: &Context, matches: &Matches) -> Result {
     let mut rows = Vec::new();
-    for network in cx.engine()?.list_networks(&ListNetworks { filters: matches.filters("filter") })? {
+    for network in cx.engine()?.list_networks(&ListNetworks { filters: matches.get(&LS_FILTER) })? {
         rows.push(Value::row(
             "*network.networkContext",
             vec![
-                Field::new("ID", if matches.flag("no-trunc") { &*network.id } else { &network.id[..12] }),
+                Field::new("ID", if matches.get(&NO_TRUNC) { &*network.id } else { &network.id[..12] }),
                 Field::new("Name", network.name.as_str()),
                 Field::new("Driver", network.driver.as_str()),
                 Field::new("Scope", "local"),
@@ -101,7 +98,7 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
             ],
         ));
     }
-    let spec = if matches.flag("quiet") { "{{.ID}}" } else { matches.value("format").unwrap_or_default() };
+    let spec = if matches.get(&QUIET) { "{{.ID}}" } else { matches.get(&LS_FORMAT).unwrap_or_default() };
     let raw = "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n";
     let format = ListFormat::parse(spec).or("{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}", raw);
     cx.print(&render_rows(&format, &rows, TITLES).map_err(template_failure)?)
@@ -121,7 +118,7 @@ pub(crate) fn document(cx: &Context, wanted: &str) -> Result<Option<Value>> {
 fn prune(cx: &Context, matches: &Matches) -> Result {
     let question = "WARNING! This will remove all custom networks not used by at least one container.\nAre you sure you \
                     want to continue?";
-    let filters = prune_filters(cx, Prunable::ContainersOrNetworks, matches)?;
+    let filters = prune_filters(cx, Prunable::ContainersOrNetworks, matches.get(&PRUNE_FILTER))?;
     if !cx.may_remove(matches, question)? {
         return Ok(());
     }

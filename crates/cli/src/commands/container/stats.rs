@@ -5,23 +5,23 @@ use wharfie_engine::container::stats::{StatsQuery, Usage, Used};
 use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
 use crate::render::format::{ListFormat, render_rows};
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::size;
 use crate::render::value::{Field, Value};
+
+const ALL: Switch = Switch::new("all", "Show all containers (default shows just running)").short('a');
+const FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
+const NO_STREAM: Switch = Switch::new("no-stream", "Disable streaming stats and only pull the first result");
+const NO_TRUNC: Switch = Switch::new("no-trunc", "Do not truncate output");
 
 /// `PROG stats`.
 pub static COMMAND: Command<Run> = Command {
     about: "Display a live stream of container(s) resource usage statistics",
     usage: "[OPTIONS] [CONTAINER...]",
     arity: Arity::Any,
-    flags: &[
-        Flag::bool("all", "Show all containers (default shows just running)").short('a'),
-        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
-        Flag::bool("no-stream", "Disable streaming stats and only pull the first result"),
-        Flag::bool("no-trunc", "Do not truncate output"),
-    ],
+    flags: &[ALL.flag(), FORMAT.flag(), NO_STREAM.flag(), NO_TRUNC.flag()],
     examples: &[Example { text: "What containers use", command: "stats --no-stream" }],
     complete: Complete::Containers,
     run: Some(run),
@@ -51,9 +51,9 @@ const END_OF_LINE: &str = "\x1b[K";
 const BELOW: &str = "\x1b[J";
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let query = StatsQuery { containers: matches.args().to_vec(), all: matches.flag("all") };
+    let query = StatsQuery { containers: matches.args().to_vec(), all: matches.get(&ALL) };
     let mut watch = cx.engine()?.watch_stats(query)?;
-    if matches.flag("no-stream") {
+    if matches.get(&NO_STREAM) {
         let usage = if watch.is_idle() { watch.look_again()? } else { watch.next_look()? };
         return cx.print(&page(matches, &usage)?);
     }
@@ -74,8 +74,8 @@ fn screen(page: &str, is_terminal: bool) -> String {
 }
 
 fn page(matches: &Matches, usage: &[Usage]) -> Result<String> {
-    let rows: Vec<Value> = usage.iter().map(|usage| row(usage, matches.flag("no-trunc"))).collect();
-    let format = ListFormat::parse(matches.value("format").unwrap_or_default()).or(TABLE, RAW);
+    let rows: Vec<Value> = usage.iter().map(|usage| row(usage, matches.get(&NO_TRUNC))).collect();
+    let format = ListFormat::parse(matches.get(&FORMAT).unwrap_or_default()).or(TABLE, RAW);
     render_rows(&format, &rows, TITLES).map_err(template_failure)
 }
 

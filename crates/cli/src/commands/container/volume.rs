@@ -13,11 +13,27 @@ use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_failure};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Conditions, Entry, Example, Matches, Switch, Text, Texts};
 use crate::render::format::{ListFormat, render_rows};
 use crate::render::serialize::value_of;
 use crate::render::size;
 use crate::render::value::{Field, Value};
+
+const DRIVER: Text = Text::new("driver", "Specify volume driver name").short('d').default("local");
+const LABEL: Texts = Texts::new("label", "Set metadata for a volume");
+const NAME: Text = Text::new("name", "Specify volume name").complete(Complete::Nothing).hidden();
+const OPT: Texts = Texts::new("opt", "Set driver specific options").short('o');
+const LS_FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"dangling=true\")")
+    .complete(Complete::Nothing)
+    .short('f')
+    .value_name("filter");
+const PRUNE_FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"label=<label>\")")
+    .complete(Complete::Nothing)
+    .value_name("filter");
+const LS_FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
+const QUIET: Switch = Switch::new("quiet", "Only display volume names").short('q');
+const RM_FORCE: Switch = Switch::new("force", "Force the removal of one or more volumes").short('f');
+const ALL: Switch = Switch::new("all", "Remove all unused volumes, not just anonymous ones").short('a');
 
 /// `PROG volume`.
 pub static COMMAND: Command<Run> = Command {
@@ -36,12 +52,7 @@ static CREATE: Command<Run> = Command {
     about: "Create a volume",
     usage: "[OPTIONS] [VOLUME]",
     arity: Arity::AtMost(1),
-    flags: &[
-        Flag::str("driver", "Specify volume driver name").short('d').default("local"),
-        Flag::list("label", "Set metadata for a volume"),
-        Flag::str("name", "Specify volume name").complete(Complete::Nothing).hidden(),
-        Flag::list("opt", "Set driver specific options").short('o'),
-    ],
+    flags: &[DRIVER.flag(), LABEL.flag(), NAME.flag(), OPT.flag()],
     examples: &[
         Example { text: "A place for data", command: "volume create data" },
         Example {
@@ -56,14 +67,7 @@ static CREATE: Command<Run> = Command {
 static LS: Command<Run> = Command {
     about: "List volumes",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"dangling=true\")")
-            .complete(Complete::Nothing)
-            .short('f')
-            .value_name("filter"),
-        Flag::str("format", FORMAT_HELP).complete(choices::FORMATS),
-        Flag::bool("quiet", "Only display volume names").short('q'),
-    ],
+    flags: &[LS_FILTER.flag(), LS_FORMAT.flag(), QUIET.flag()],
     examples: &[Example { text: "What no container uses", command: "volume ls -f dangling=true" }],
     run: Some(ls),
     ..Command::BASE
@@ -73,7 +77,7 @@ static RM: Command<Run> = Command {
     about: "Remove one or more volumes",
     usage: "[OPTIONS] VOLUME [VOLUME...]",
     arity: Arity::AtLeast(1),
-    flags: &[DRY_RUN.flag(), Flag::bool("force", "Force the removal of one or more volumes").short('f')],
+    flags: &[DRY_RUN.flag(), RM_FORCE.flag()],
     examples: &[Example { text: "Remove a volume with its files", command: "volume rm data" }],
     complete: Complete::Volumes,
     run: Some(rm),
@@ -94,14 +98,7 @@ static INSPECT: Command<Run> = Command {
 static PRUNE: Command<Run> = Command {
     about: "Remove unused local volumes",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::bool("all", "Remove all unused volumes, not just anonymous ones").short('a'),
-        Flag::filter("filter", "Provide filter values (e.g. \"label=<label>\")")
-            .complete(Complete::Nothing)
-            .value_name("filter"),
-        DRY_RUN.flag(),
-        UNASKED.flag(),
-    ],
+    flags: &[ALL.flag(), PRUNE_FILTER.flag(), DRY_RUN.flag(), UNASKED.flag()],
     examples: &[Example { text: "Remove what nobody named and nobody uses", command: "volume prune -f" }],
     run: Some(prune),
     ..Command::BASE
@@ -126,20 +123,20 @@ pub(crate) fn label_text(labels: &BTreeMap<String, String>) -> String {
 }
 
 fn create(cx: &Context, matches: &Matches) -> Result {
-    let driver = matches.value("driver").unwrap_or("local");
+    let driver = matches.get(&DRIVER).unwrap_or("local");
     if driver != "local" {
         return Err(Failure::daemon(format!(
             "create: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
         )));
     }
-    let map = |name: &str| super::variables::pairs(matches.values(name)).into_iter().collect();
-    let details = VolumeDetails { labels: map("label"), options: map("opt") };
-    let name = matches.arg(0).or_else(|| matches.value("name")).map(str::to_owned);
+    let map = |flag: &Texts| super::variables::pairs(matches.get(flag)).into_iter().collect();
+    let details = VolumeDetails { labels: map(&LABEL), options: map(&OPT) };
+    let name = matches.arg(0).or_else(|| matches.get(&NAME)).map(str::to_owned);
     cx.line(&cx.engine()?.create_volume(&CreateVolume { name, details })?)
 }
 
 fn ls(cx: &Context, matches: &Matches) -> Result {
-    let listed = cx.engine()?.list_volumes(&ListVolumes { filters: matches.filters("filter") })?;
+    let listed = cx.engine()?.list_volumes(&ListVolumes { filters: matches.get(&LS_FILTER) })?;
     let row = |volume: ListedVolume| {
         Value::row(
             "*formatter.volumeContext",
@@ -159,7 +156,7 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
         )
     };
     let rows: Vec<Value> = listed.into_iter().map(row).collect();
-    let spec = if matches.flag("quiet") { "{{.Name}}" } else { matches.value("format").unwrap_or_default() };
+    let spec = if matches.get(&QUIET) { "{{.Name}}" } else { matches.get(&LS_FORMAT).unwrap_or_default() };
     let format = ListFormat::parse(spec).or("{{.Driver}}\t{{.Name}}", "name: {{.Name}}\ndriver: {{.Driver}}\n");
     cx.print(&render_rows(&format, &rows, TITLES).map_err(template_failure)?)
 }
@@ -167,7 +164,7 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
 fn rm(cx: &Context, matches: &Matches) -> Result {
     let errors = each(cx, Named::Volumes, matches, |name| match cx.engine_to_remove(matches)?.remove_volume(name) {
         Ok(()) => Ok(Some(name.to_owned())),
-        Err(Error::Volume(VolumeError::NoSuch(_))) if matches.flag("force") => Ok(Some(name.to_owned())),
+        Err(Error::Volume(VolumeError::NoSuch(_))) if matches.get(&RM_FORCE) => Ok(Some(name.to_owned())),
         Err(why) => Err(why.into()),
     })?;
     cx.end_dry_run(matches);
@@ -184,8 +181,8 @@ pub(crate) fn document(cx: &Context, name: &str) -> Result<Option<Value>> {
 }
 
 fn prune(cx: &Context, matches: &Matches) -> Result {
-    let filters = prune_filters(cx, Prunable::Volumes, matches)?;
-    let all = matches.flag("all") || filters.all;
+    let filters = prune_filters(cx, Prunable::Volumes, matches.get(&PRUNE_FILTER))?;
+    let all = matches.get(&ALL) || filters.all;
     let kind = if all {
         "all local volumes not used by at least one container"
     } else {

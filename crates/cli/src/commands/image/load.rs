@@ -5,7 +5,7 @@ use std::path::Path;
 
 use wharfie_engine::load::Load;
 
-use super::platform_filter;
+use super::platforms;
 use crate::commands::{PROGRESS, Run, choices, print_result, style};
 use crate::context::{Context, open};
 use crate::failure::{Failure, Result};
@@ -31,7 +31,7 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let platform = platform_filter(matches.get(&PLATFORM))?;
+    let platforms = platforms(matches.get(&PLATFORM))?;
     let mut source: Box<dyn Read + Send> = match matches.get(&INPUT) {
         Some(path) => Box::new(open(Path::new(path))?),
         None if cx.is_in_terminal() => {
@@ -41,7 +41,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     };
     let style = style(matches, cx.is_out_terminal(), matches.get(&QUIET))?;
     let progress = cx.progress(style);
-    let loaded = cx.engine()?.load(&Load { platform }, &mut source, &*progress);
+    let loaded = cx.engine()?.load(&Load { platforms }, &mut source, &*progress);
     for image in loaded? {
         for reference in &image.references {
             print_result(cx, &*progress, style, &format!("Loaded image: {}", reference.familiar()))?;

@@ -69,7 +69,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         pairs.push(("reference".to_owned(), pattern.to_owned()));
     }
     let filters = Filters::parse(FilterCommand::List, &pairs, &|text| cx.parse_moment(text))?;
-    let listed = cx.engine()?.list(&List { all: matches.get(&ALL), filters })?;
+    let listed = cx.engine()?.list(&List { all: matches.get(&ALL), filters, members: false })?;
 
     let spec = match matches.get(&FORMAT) {
         Some(format) => Some(format.to_owned()),

@@ -17,7 +17,7 @@ mod tree;
 
 use wharfie_oci::Platform;
 
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::flags::{Command, Entry};
 
 use super::Run;
@@ -45,11 +45,7 @@ pub static COMMAND: Command<Run> = Command {
     ..Command::BASE
 };
 
-/// The one platform that `--platform` of load and save may name: an image here is for one.
-pub(crate) fn platform_filter(asked: &[String]) -> Result<Option<Platform>> {
-    match asked {
-        [] => Ok(None),
-        [one] => Ok(Some(one.parse()?)),
-        _ => Err(Failure::new("only one platform can be given: an image is stored for one platform")),
-    }
+/// The platforms of `--platform`, where several can be given.
+pub(crate) fn platforms(asked: &[String]) -> Result<Vec<Platform>> {
+    asked.iter().map(|text| Ok(text.parse()?)).collect()
 }

@@ -38,18 +38,14 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if all_tags && !reference.is_name_only() {
         return Err(Failure::new("tag can't be used with --all-tags/-a"));
     }
-    if let Some(text) = matches.get(&PLATFORM) {
-        // An image here is for one platform: it is this one, or there is nothing to push.
-        let platform = text.parse()?;
-        cx.engine()?.inspect(&reference.clone().or_latest().familiar(), Some(&platform))?;
-    }
+    let platform = matches.get(&PLATFORM).map(str::parse).transpose()?;
     let style = style(matches, cx.is_out_terminal(), quiet)?;
     let progress = cx.progress(style);
     if reference.is_name_only() && !all_tags && !quiet {
         progress.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG));
     }
     let reference = if all_tags { reference } else { reference.or_latest() };
-    let pushed = cx.engine()?.push(&Push { reference: reference.clone(), all_tags }, &*progress);
+    let pushed = cx.engine()?.push(&Push { reference: reference.clone(), all_tags, platform }, &*progress);
     pushed.map_err(|why| match why {
         // Docker's daemon says this without the request that it was the answer to.
         wharfie_engine::Error::Remote(wharfie_remote::Error::NoBasicCredentials { .. }) => {

@@ -4,6 +4,7 @@ use wharfie_engine::Error;
 use wharfie_engine::patterns::Named;
 use wharfie_engine::remove::{Remove, Removed};
 
+use super::platforms;
 use crate::commands::{DRY_RUN, Run, choices};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -34,8 +35,9 @@ pub static COMMAND: Command<Run> = Command {
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let force = matches.get(&FORCE);
-    if !matches.get(&PLATFORM).is_empty() {
-        check_platforms(cx, matches, force)?;
+    let platforms = platforms(matches.get(&PLATFORM))?;
+    if !platforms.is_empty() && !force {
+        return Err(Failure::daemon("removing a platform of a multi-platform image requires the force flag"));
     }
     let mut errors = Vec::new();
     let mut only_missing = true;
@@ -47,7 +49,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     for meant in cx.engine()?.expand(Named::Images, matches.args())? {
         meant.name.map_or_else(&mut failed, |name| images.push(name));
     }
-    let remove = Remove { images, force, keep_parents: matches.get(&NO_PRUNE) };
+    let remove = Remove { images, force, keep_parents: matches.get(&NO_PRUNE), platforms };
     for (removed, result) in cx.engine_to_remove(matches)?.remove(&remove)? {
         cx.print(&lines(&removed))?;
         result.unwrap_or_else(&mut failed);
@@ -59,20 +61,6 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     // Removing by force what is not there is a success, and worth a word all the same.
     let code = if force && only_missing { 0 } else { 1 };
     Err(Failure::all(errors).code(code))
-}
-
-/// One image here is one platform: the flag may only name that one.
-fn check_platforms(cx: &Context, matches: &Matches, force: bool) -> Result {
-    if !force {
-        return Err(Failure::daemon("removing a platform of a multi-platform image requires the force flag"));
-    }
-    for text in matches.get(&PLATFORM) {
-        let platform = text.parse()?;
-        for image in matches.args() {
-            cx.engine()?.inspect(image, Some(&platform))?;
-        }
-    }
-    Ok(())
 }
 
 /// What was removed, as `rmi` prints it.

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use wharfie_engine::save::{Output, Save};
 
-use super::platform_filter;
+use super::platforms;
 use crate::commands::{PROGRESS, Run, choices, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -31,7 +31,7 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let save = Save { images: matches.args().to_vec(), platform: platform_filter(matches.get(&PLATFORM))? };
+    let save = Save { images: matches.args().to_vec(), platforms: platforms(matches.get(&PLATFORM))? };
     if let Some(path) = matches.get(&OUTPUT) {
         let progress = cx.progress(style(matches, cx.is_out_terminal(), false)?);
         return Ok(cx.engine()?.save(&save, Output::Path(path.into()), &*progress)?);

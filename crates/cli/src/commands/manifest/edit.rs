@@ -1,9 +1,9 @@
 //! `manifest create`, `annotate`, `push` and `rm`: a list is drafted on this machine and pushed when it is complete.
 
-use wharfie_engine::copy::Copy;
+use wharfie_content::Document;
+use wharfie_engine::publish::Publish;
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Platform, Reference};
-use wharfie_remote::FetchedManifest;
 
 use super::draft::{Draft, Drafts};
 use super::{ask, engine, list, named, platform};
@@ -168,22 +168,20 @@ fn push(cx: &Context, matches: &Matches) -> Result {
     if members.is_empty() {
         return Err(Failure::new(format!("{} not found", target.canonical())));
     }
-    let (media_type, bytes) = list::document(&target, &members)?;
+    let list = list::document(&target, &members)?;
     let engine = engine(cx, matches, &target)?;
+    let mut publish = Publish { root: list, members: Vec::new(), known: Vec::new(), to: target.clone() };
     for member in members {
         let damaged = |why: &dyn std::fmt::Display| {
             Failure::new(format!("the draft of {} is damaged: {why}; create it again", member.reference))
         };
         let content = AnyManifest::parse(&member.bytes, &member.descriptor.media_type).map_err(|why| damaged(&why))?;
         let from: Reference = member.reference.parse().map_err(|why| damaged(&why))?;
-        let manifest = FetchedManifest { descriptor: member.descriptor, bytes: member.bytes, content };
-        engine.copy(&Copy { from: from.repository().clone(), manifest, to: target.repository().clone() })?;
+        publish.members.push((from.repository().clone(), member.descriptor.digest.clone()));
+        publish.known.push(Document { descriptor: member.descriptor, bytes: member.bytes, content });
     }
-    let client = engine.remote().repository(target.repository());
-    let tag = target.tag().unwrap_or_default();
-    let digest =
-        client.put_manifest(tag, &media_type, &bytes).map_err(|why| Failure::new(crate::compat::with_reasons(&why)))?;
-    cx.line(digest.as_str())?;
+    engine.publish(&publish)?;
+    cx.line(publish.root.descriptor.digest.as_str())?;
     if matches.get(&PURGE) {
         drafts.remove(&target)?;
     }

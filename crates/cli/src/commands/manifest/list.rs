@@ -1,13 +1,15 @@
 //! A manifest list made of drafts: its document.
 
 use serde::Serialize;
+use wharfie_content::Document;
+use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, Digest, MediaType, Platform, Reference};
 
 use super::draft::Draft;
 use crate::failure::{Failure, Result};
 
-/// Type and text of the list of `members`, to be known as `target`.
-pub(super) fn document(target: &Reference, members: &[Draft]) -> Result<(MediaType, Vec<u8>)> {
+/// The list of `members`, to be known as `target`.
+pub(super) fn document(target: &Reference, members: &[Draft]) -> Result<Document> {
     for member in members {
         let known = member.reference.parse::<Reference>();
         let host = known.as_ref().map_or("", |reference| reference.repository().host());
@@ -28,7 +30,9 @@ pub(super) fn document(target: &Reference, members: &[Draft]) -> Result<(MediaTy
     let is_oci = descriptors.first().is_some_and(|first| !first.media_type.is_docker());
     let media_type = if is_oci { MediaType::OCI_INDEX } else { MediaType::DOCKER_LIST };
     let bytes = written(&media_type, &descriptors)?;
-    Ok((media_type, bytes))
+    let content = AnyManifest::parse(&bytes, &media_type)
+        .map_err(|why| Failure::new(format!("cannot make the manifest list: {why}")))?;
+    Ok(Document { descriptor: Descriptor::of(media_type, &bytes), bytes, content })
 }
 
 /// The document with its members in docker's order and indentation, so that the same list has the same digest everywhere.

@@ -4,11 +4,12 @@ mod draft;
 mod edit;
 mod list;
 
+use wharfie_content::Document;
 use wharfie_engine::Engine;
 use wharfie_oci::json::indented;
 use wharfie_oci::manifest::{AnyManifest, MAX_MANIFEST_BYTES};
 use wharfie_oci::{Descriptor, Platform, Reference};
-use wharfie_remote::{FetchedManifest, RepositoryClient};
+use wharfie_remote::RepositoryClient;
 
 use self::draft::{Draft, Drafts};
 
@@ -61,7 +62,7 @@ fn inspect(cx: &Context, matches: &Matches) -> Result {
         if is_verbose {
             return print_members(cx, &members);
         }
-        let (_, bytes) = list::document(&reference, &members)?;
+        let bytes = list::document(&reference, &members)?.bytes;
         return cx.line(&String::from_utf8_lossy(&bytes));
     }
     let client = engine(cx, matches, &reference)?.remote().repository(reference.repository());
@@ -100,7 +101,7 @@ fn engine<'a>(cx: &'a Context, matches: &Matches, reference: &Reference) -> Resu
 }
 
 /// The manifest or list that a registry has under this name.
-pub(crate) fn ask(client: &RepositoryClient, reference: &Reference) -> Result<FetchedManifest> {
+pub(crate) fn ask(client: &RepositoryClient, reference: &Reference) -> Result<Document> {
     let asked = reference.digest().map_or_else(|| reference.tag().unwrap_or_default(), |digest| digest.as_str());
     client.manifest(asked, None).map_err(|why| match why.status() {
         Some(401 | 403 | 404) => Failure::new(format!("no such manifest: {}", reference.canonical())),
@@ -108,7 +109,7 @@ pub(crate) fn ask(client: &RepositoryClient, reference: &Reference) -> Result<Fe
     })
 }
 
-fn draft(reference: String, fetched: FetchedManifest, platform: Option<Platform>) -> Draft {
+fn draft(reference: String, fetched: Document, platform: Option<Platform>) -> Draft {
     let descriptor = Descriptor { platform, ..fetched.descriptor };
     Draft { reference, descriptor, bytes: fetched.bytes }
 }
@@ -119,7 +120,7 @@ fn print_members(cx: &Context, members: &[Draft]) -> Result {
 }
 
 /// A list as the registry has it, re-indented if it came on one line; a manifest with tabs.
-fn print(cx: &Context, fetched: &FetchedManifest) -> Result {
+fn print(cx: &Context, fetched: &Document) -> Result {
     let text = String::from_utf8_lossy(&fetched.bytes);
     match &fetched.content {
         AnyManifest::Index(_) if text.contains('\n') => cx.line(text.trim_end()),
@@ -129,7 +130,7 @@ fn print(cx: &Context, fetched: &FetchedManifest) -> Result {
 }
 
 /// What a single manifest is for stands in its configuration.
-pub(crate) fn platform(client: &RepositoryClient, fetched: &FetchedManifest) -> Result<Option<Platform>> {
+pub(crate) fn platform(client: &RepositoryClient, fetched: &Document) -> Result<Option<Platform>> {
     let AnyManifest::Manifest(manifest) = &fetched.content else { return Ok(None) };
     if !manifest.config.media_type.is_config() || manifest.config.size > MAX_MANIFEST_BYTES {
         return Ok(None);
@@ -145,7 +146,7 @@ pub(crate) fn document(client: &RepositoryClient, blob: &Descriptor) -> Result<V
     if blob.size > MAX_MANIFEST_BYTES {
         return Err(fail(&format_args!("its {} bytes are too many for a document", blob.size)));
     }
-    let reader = client.blob(blob, wharfie_remote::Watch::silent()).map_err(|why| fail(&why))?;
+    let reader = client.blob(blob, wharfie_content::Watch::silent()).map_err(|why| fail(&why))?;
     let mut bytes = Vec::new();
     wharfie_content::Verified::new(reader, blob).read_to_end(&mut bytes).map_err(|why| fail(&why))?;
     Ok(bytes)

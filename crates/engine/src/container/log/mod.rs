@@ -94,15 +94,10 @@ impl Writer {
 
     /// Adds one record to `out`.
     fn record(&self, out: &mut Vec<u8>, stream: &str, text: &str) -> io::Result<()> {
-        let record = Record { log: text.to_owned(), stream: stream.to_owned(), time: nanos((self.clock)()) };
+        // Always nine digits, so that lines sort as text.
+        let record = Record { log: text.to_owned(), stream: stream.to_owned(), time: format!("{:.9}", (self.clock)()) };
         serde_json::to_writer(&mut *out, &record)?;
         out.push(b'\n');
         Ok(())
     }
-}
-
-/// Always nine digits, so that lines sort as text.
-fn nanos(moment: Timestamp) -> String {
-    let whole = Timestamp { nanos: 0, ..moment }.to_string();
-    format!("{}.{:09}Z", whole.trim_end_matches('Z'), moment.nanos)
 }

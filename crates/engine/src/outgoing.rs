@@ -1,0 +1,157 @@
+//! Images made ready to be sent: the manifest that each goes out with.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use wharfie_content::Document;
+use wharfie_layer::compression::gzip_encoder;
+use wharfie_oci::manifest::AnyManifest;
+use wharfie_oci::{Descriptor, DiffId, Digest, ImageId, Manifest, MediaType};
+use wharfie_store::graph::ManifestRow;
+use wharfie_store::{Lease, NewManifest, Store};
+
+use crate::error::{Error, Result};
+use crate::inspect::config_bytes;
+
+/// The index `target`, if it is one and everything that it leads to is here.
+pub(crate) fn whole_index(store: &Store, target: &Digest) -> Result<Option<Document>> {
+    let Some(row) = store.manifest(target)? else { return Ok(None) };
+    let Some(document) = document(store, &row)? else { return Ok(None) };
+    let is_whole = matches!(document.content, AnyManifest::Index(_)) && is_whole(store, &document)?;
+    Ok(is_whole.then_some(document))
+}
+
+/// A recorded document, if its bytes are here and make sense.
+fn document(store: &Store, row: &ManifestRow) -> Result<Option<Document>> {
+    let announced = Descriptor::new(row.media_type.clone(), row.digest.clone(), 0);
+    match store.document(&row.digest, &announced) {
+        Ok(document) => Ok(Some(document)),
+        Err(wharfie_store::Error::MissingBlob(_) | wharfie_store::Error::Document { .. }) => Ok(None),
+        Err(why) => Err(why.into()),
+    }
+}
+
+fn is_whole(store: &Store, document: &Document) -> Result<bool> {
+    match &document.content {
+        AnyManifest::Index(index) => {
+            for member in &index.manifests {
+                let Some(row) = store.manifest(&member.digest)? else { return Ok(false) };
+                match self::document(store, &row)? {
+                    Some(document) if is_whole(store, &document)? => {}
+                    _ => return Ok(false),
+                }
+            }
+            Ok(true)
+        }
+        AnyManifest::Manifest(manifest) => {
+            let is_here = |blob: &Descriptor| {
+                blob.is_elsewhere()
+                    || store.blob_path(&blob.digest).exists()
+                    || store.layer_path(&DiffId::new(blob.digest.clone())).exists()
+            };
+            Ok(is_here(&manifest.config) && manifest.layers.iter().all(is_here))
+        }
+    }
+}
+
+/// The manifest that an image came with, if all of its layers are still here as they came; else one that is made now: docker's,
+/// over gzip layers, as docker would push it. The lease holds all of it.
+pub(crate) fn of_image(lease: &Lease<'_>, id: &ImageId) -> Result<Document> {
+    let store = lease.store();
+    let diff_ids: Vec<DiffId> = store.layers_of(id)?.into_iter().map(|layer| layer.diff_id).collect();
+    lease.hold_all(diff_ids.iter().map(DiffId::digest).chain([id.digest()]))?;
+    for row in store.manifests_of(id)? {
+        let Some(document) = document(store, &row)? else { continue };
+        let AnyManifest::Manifest(manifest) = &document.content else { continue };
+        if manifest.layers.len() == diff_ids.len() && is_whole(store, &document)? {
+            lease.hold_all([&row.digest])?;
+            return Ok(document);
+        }
+    }
+    let size = config_bytes(store, id)?.len() as u64;
+    let config = Descriptor::new(MediaType::DOCKER_CONFIG, id.digest().clone(), size);
+    let mut layers = Vec::with_capacity(diff_ids.len());
+    for diff_id in &diff_ids {
+        let blob = compressed(lease, diff_id)?;
+        layers.push(Descriptor::new(MediaType::DOCKER_LAYER_GZIP, blob.digest, blob.size));
+    }
+    described(lease, config, layers)
+}
+
+/// The same image under docker's types: the same blobs, but for layers in a compression that docker has no type for.
+pub(crate) fn in_dockers_types(lease: &Lease<'_>, root: &Document) -> Result<Document> {
+    let AnyManifest::Manifest(manifest) = &root.content else { return Ok(root.clone()) };
+    let config = Descriptor::new(MediaType::DOCKER_CONFIG, manifest.config.digest.clone(), manifest.config.size);
+    let diff_ids = lease.store().layers_of(&ImageId::new(config.digest.clone()))?;
+    let mut layers = Vec::with_capacity(manifest.layers.len());
+    for (layer, blob) in diff_ids.iter().zip(manifest.layers.iter().cloned()) {
+        layers.push(match &blob.media_type {
+            _ if blob.is_elsewhere() => Descriptor { media_type: MediaType::DOCKER_FOREIGN_LAYER, ..blob },
+            _ if blob.digest == *layer.diff_id.digest() => {
+                Descriptor::new(MediaType::DOCKER_LAYER, blob.digest, blob.size)
+            }
+            kind if kind.as_str().ends_with("gzip") => {
+                Descriptor::new(MediaType::DOCKER_LAYER_GZIP, blob.digest, blob.size)
+            }
+            _ => {
+                let gzip = compressed(lease, &layer.diff_id)?;
+                Descriptor::new(MediaType::DOCKER_LAYER_GZIP, gzip.digest, gzip.size)
+            }
+        });
+    }
+    described(lease, config, layers)
+}
+
+/// A manifest over these parts, kept with its image.
+fn described(lease: &Lease<'_>, config: Descriptor, layers: Vec<Descriptor>) -> Result<Document> {
+    let image = ImageId::new(config.digest.clone());
+    let manifest = Manifest {
+        schema_version: 2,
+        media_type: Some(MediaType::DOCKER_MANIFEST),
+        artifact_type: None,
+        config,
+        layers,
+        subject: None,
+        annotations: None,
+    };
+    let bytes = indented(&manifest)?;
+    let descriptor = Descriptor::of(MediaType::DOCKER_MANIFEST, &bytes);
+    lease.put_blob(&bytes)?;
+    let content = AnyManifest::Manifest(Box::new(manifest));
+    let mut row = NewManifest::of(descriptor.media_type.clone(), descriptor.digest.clone(), &content);
+    row.image = Some(image);
+    lease.record_manifest(&row)?;
+    Ok(Document { descriptor, bytes, content })
+}
+
+/// Docker indents its manifests by three blanks.
+fn indented(document: &Manifest) -> Result<Vec<u8>> {
+    let text = serde_json::to_string(document).map_err(Error::Document)?;
+    Ok(wharfie_oci::json::indented(&text, "   ").into_bytes())
+}
+
+/// The gzip form of a layer, made now if there is none.
+fn compressed(lease: &Lease<'_>, diff_id: &DiffId) -> Result<Descriptor> {
+    let store = lease.store();
+    let known = store.blobs_of_layer(diff_id)?;
+    if let Some(gzip) = known
+        .into_iter()
+        .find(|blob| blob.media_type == MediaType::OCI_LAYER_GZIP || blob.media_type == MediaType::DOCKER_LAYER_GZIP)
+    {
+        lease.hold_blob(&gzip.digest)?;
+        return Ok(gzip);
+    }
+    let (mut file, offset, size) = store.open_tar(diff_id)?;
+    let (digest, size) = lease.put_stream(|out| {
+        file.seek(SeekFrom::Start(offset))?;
+        let mut encoder = gzip_encoder(io::BufWriter::with_capacity(BUFFER, out));
+        let mut tar = io::BufReader::with_capacity(BUFFER, file.take(size));
+        io::copy(&mut tar, &mut encoder)?;
+        encoder.finish()?.flush()
+    })?;
+    let blob = Descriptor::new(MediaType::OCI_LAYER_GZIP, digest, size);
+    lease.record_blob_of_layer(&blob, diff_id)?;
+    Ok(blob)
+}
+
+/// 256 KiB at a time through the compressor.
+const BUFFER: usize = 256 << 10;

@@ -1,0 +1,136 @@
+//! The store as the sink of a graph. What arrives is held by a lease and not visible before it is recorded
+//! ([`Lease::record`]).
+
+use std::collections::BTreeSet;
+use std::io::{self, Cursor};
+
+use wharfie_content::place::{BoxError, Place, Plan, of_stream};
+use wharfie_content::{Counted, Document, Event, Outcome, Part, Sink, Source, Verified, Watch};
+use wharfie_oci::{Descriptor, DiffId, ImageId};
+
+use crate::error::Error;
+use crate::ingest::Ingest;
+use crate::lease::Lease;
+
+/// Takes content under a lease.
+pub struct StoreSink<'a> {
+    lease: &'a Lease<'a>,
+}
+
+impl<'a> StoreSink<'a> {
+    /// What arrives is held by `lease`.
+    pub fn new(lease: &'a Lease<'a>) -> Self {
+        Self { lease }
+    }
+
+    fn put_layer(
+        &self,
+        part: &Part,
+        diff_id: &DiffId,
+        source: &dyn Source,
+        watch: Watch<'_>,
+    ) -> Result<Outcome, BoxError> {
+        let Part { descriptor, .. } = part;
+        self.lease.hold_blob(&descriptor.digest)?;
+        let ingest = Ingest { blob: Some(descriptor), diff_id: Some(diff_id) };
+        let arrived = || watch.observer.observe(Event::Verified { task: watch.task });
+        loop {
+            let mut opened = source.open(part, watch)?;
+            let mut counted = Counted::new(&mut opened, Some(descriptor.size), watch.task, watch.observer);
+            return match self.lease.ingest(&mut counted, ingest, &arrived) {
+                Ok(_) => Ok(Outcome::Done),
+                Err(Error::Mismatch(_)) if opened.disown() => continue,
+                Err(Error::Source(why)) => Err(of_source(why)),
+                Err(why) => Err(why.into()),
+            };
+        }
+    }
+
+    fn put_blob(&self, part: &Part, source: &dyn Source, watch: Watch<'_>) -> Result<Outcome, BoxError> {
+        let Part { descriptor, .. } = part;
+        if self.lease.hold_blob(&descriptor.digest)?.is_some() {
+            return Ok(Outcome::Exists);
+        }
+        loop {
+            let mut opened = source.open(part, watch)?;
+            let mut verified = Verified::new(&mut opened, descriptor);
+            return match self.lease.put_verified(descriptor, &mut verified) {
+                Ok(()) => Ok(Outcome::Done),
+                Err(Error::Mismatch(_)) if opened.disown() => continue,
+                Err(Error::Source(why)) => Err(of_source(why)),
+                Err(why) => Err(why.into()),
+            };
+        }
+    }
+}
+
+impl Sink for StoreSink<'_> {
+    /// A layer that is here is known by its diff id, whatever blob it came in. Docker tells of one as existing only while all
+    /// below it are, and does not count what only removed images have.
+    fn plan(&self, config: &Descriptor, parts: &[Part], _is_known: bool) -> Result<Vec<Plan>, BoxError> {
+        let id = ImageId::new(config.digest.clone());
+        let is_visible = self.lease.store().image(&id)?.is_some();
+        let mut seen = BTreeSet::new();
+        let mut below_is_here = true;
+        let mut plans = Vec::with_capacity(parts.len());
+        for part in parts {
+            let Some(diff_id) = &part.diff_id else {
+                plans.push(Plan::Move);
+                continue;
+            };
+            let held = self.lease.hold_layer(diff_id)?;
+            let is_here = held.is_some();
+            if !seen.insert(&part.descriptor.digest) || (is_visible && is_here) {
+                plans.push(Plan::Pass);
+                continue;
+            }
+            below_is_here &= held.is_some_and(|layer| !layer.is_only_kept);
+            plans.push(match is_here {
+                _ if below_is_here => Plan::Exists,
+                true => Plan::Arrives,
+                false => Plan::Move,
+            });
+        }
+        Ok(plans)
+    }
+
+    fn put(&self, part: &Part, source: &dyn Source, watch: Watch<'_>) -> Result<Outcome, BoxError> {
+        match &part.diff_id {
+            Some(diff_id) => self.put_layer(part, diff_id, source, watch),
+            None => self.put_blob(part, source, watch),
+        }
+    }
+
+    fn put_document(&self, document: &Document, _place: Place) -> Result<(), BoxError> {
+        let Document { descriptor, bytes, .. } = document;
+        if self.lease.hold_blob(&descriptor.digest)?.is_none() {
+            self.lease.put_verified(descriptor, &mut Verified::new(Cursor::new(bytes), descriptor))?;
+        }
+        Ok(())
+    }
+}
+
+/// The source's own reason if it has one, else what happened to its stream.
+fn of_source(why: io::Error) -> BoxError {
+    match why.get_ref() {
+        Some(_) => of_stream(why),
+        None => Error::Source(why).into(),
+    }
+}
+
+impl Lease<'_> {
+    /// Stores bytes that prove themselves while they are read, as the blob `descriptor`.
+    ///
+    /// # Errors
+    /// When they cannot be read, are not what they should be, or the store cannot be written.
+    pub fn put_verified(&self, descriptor: &Descriptor, bytes: &mut dyn io::Read) -> Result<(), Error> {
+        let file = self.blob_file(&descriptor.digest)?;
+        io::copy(bytes, &mut file.file()).map_err(|why| match why.get_ref() {
+            None if matches!(why.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                Error::io("write", self.store().blob_path(&descriptor.digest))(why)
+            }
+            _ => Error::of_source(why),
+        })?;
+        self.place_blob(file, &descriptor.digest, descriptor.size)
+    }
+}
