@@ -13,7 +13,7 @@ use wharfie_oci::Timestamp;
 use wharfie_store::containers::Status;
 
 use super::Record;
-use super::lines::Reader;
+use super::lines::{Extent, Reader};
 use crate::container::ContainerError;
 use crate::container::words::LogDriver;
 use crate::container::{is_alive, settings_of};
@@ -73,7 +73,8 @@ impl Engine {
         // Watched before it is read: nothing is written in between that nobody notices.
         let changes = if query.follow { Changes::watch(&path) } else { Changes(None) };
         let life = if query.follow { self.life(&id) } else { Life::Over };
-        let reader = Reader::open(&path, query.tail).map_err(failed(&path))?;
+        let extent = if query.follow { Extent::Growing } else { Extent::Now };
+        let reader = Reader::open(&path, query.tail, extent).map_err(failed(&path))?;
         Ok(Logs { engine: self, query, id, path, reader, changes, life })
     }
 

@@ -10,6 +10,16 @@ use super::Record;
 pub(super) struct Reader {
     lines: Option<Lines<File>>,
     path: PathBuf,
+    extent: Extent,
+}
+
+/// How far a log is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// What is written when it is opened: its last lines are the last ones then.
+    Now,
+    /// Also what is written later.
+    Growing,
 }
 
 impl Reader {
@@ -17,9 +27,9 @@ impl Reader {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(super) fn open(path: &Path, last: Option<usize>) -> io::Result<Self> {
-        let lines = open(path)?.map(|file| Lines::new(file, last)).transpose()?;
-        Ok(Self { lines, path: path.to_owned() })
+    pub(super) fn open(path: &Path, last: Option<usize>, extent: Extent) -> io::Result<Self> {
+        let lines = open(path)?.map(|file| Lines::new(file, last, extent)).transpose()?;
+        Ok(Self { lines, path: path.to_owned(), extent })
     }
 
     /// The next record; `None` if nothing more is written yet.
@@ -28,7 +38,7 @@ impl Reader {
     /// When the file cannot be read.
     pub(super) fn next_record(&mut self) -> io::Result<Option<Record>> {
         if self.lines.is_none() {
-            self.lines = open(&self.path)?.map(|file| Lines::new(file, None)).transpose()?;
+            self.lines = open(&self.path)?.map(|file| Lines::new(file, None, self.extent)).transpose()?;
         }
         self.lines.as_mut().map_or(Ok(None), Lines::next_record)
     }
@@ -44,7 +54,7 @@ fn open(path: &Path) -> io::Result<Option<File>> {
 
 /// The records of what may still be written to: each once, and one that is being written only when it is whole.
 struct Lines<R> {
-    source: BufReader<R>,
+    source: BufReader<io::Take<R>>,
     /// The beginning of a line whose end is not written yet.
     pending: Vec<u8>,
     /// The line is too long for a record: the rest of it is passed over.
@@ -52,14 +62,20 @@ struct Lines<R> {
 }
 
 impl<R: Read + Seek> Lines<R> {
-    /// All lines of `source`, or its last `last` whole ones and what is written after them.
-    fn new(mut source: R, last: Option<usize>) -> io::Result<Self> {
+    /// All lines of `source`, or its last `last` whole ones and, of one that grows, what is written after them.
+    fn new(mut source: R, last: Option<usize>, extent: Extent) -> io::Result<Self> {
+        let end = source.seek(SeekFrom::End(0))?;
         let start = match last {
-            Some(last) => start_of_last(&mut source, last)?,
+            Some(last) => start_of_last(&mut source, end, last)?,
             None => 0,
         };
         source.seek(SeekFrom::Start(start))?;
-        Ok(Self { source: BufReader::with_capacity(BLOCK, source), pending: Vec::new(), is_too_long: false })
+        let length = if extent == Extent::Now { end - start } else { u64::MAX };
+        Ok(Self {
+            source: BufReader::with_capacity(BLOCK, source.take(length)),
+            pending: Vec::new(),
+            is_too_long: false,
+        })
     }
 
     /// The next record; `None` if nothing more is written yet. A line that is no record is passed over.
@@ -89,9 +105,8 @@ const BLOCK: usize = 64 << 10;
 /// 256 KiB: the text of a record is at most 16 KiB long, and JSON makes at most six bytes of one.
 const MAX_RECORD: usize = 256 << 10;
 
-/// Where the last `count` whole lines begin: read from the end, and no more than is needed.
-fn start_of_last<R: Read + Seek>(source: &mut R, count: usize) -> io::Result<u64> {
-    let mut end = source.seek(SeekFrom::End(0))?;
+/// Where the last `count` whole lines before `end` begin: read backwards, and no more than is needed.
+fn start_of_last<R: Read + Seek>(source: &mut R, mut end: u64, count: usize) -> io::Result<u64> {
     let mut block = vec![0; BLOCK];
     // The line end of the last line belongs to it; an unfinished line comes on top.
     let mut left = count.saturating_add(1);
@@ -132,11 +147,11 @@ mod tests {
         for (last, first, count) in
             [(None, "0", 5000), (Some(3), "4997", 3), (Some(4000), "1000", 4000), (Some(9999), "0", 5000)]
         {
-            let mut reader = Reader::open(file.path(), last).unwrap();
+            let mut reader = Reader::open(file.path(), last, Extent::Growing).unwrap();
             let found = all(&mut reader);
             assert_eq!((found[0].as_str(), found.len()), (first, count), "{last:?}");
         }
-        let mut reader = Reader::open(file.path(), Some(0)).unwrap();
+        let mut reader = Reader::open(file.path(), Some(0), Extent::Growing).unwrap();
         assert_eq!(all(&mut reader), Vec::<String>::new());
         let text = line(7);
         let (half, rest) = text.split_at(10);
@@ -145,7 +160,20 @@ mod tests {
         file.write_all(rest.as_bytes()).unwrap();
         file.write_all(b"no record\n").unwrap();
         assert_eq!(all(&mut reader), ["7"]);
-        assert_eq!(all(&mut Reader::open(Path::new("/no/such/log"), None).unwrap()), Vec::<String>::new());
+        assert_eq!(
+            all(&mut Reader::open(Path::new("/no/such/log"), None, Extent::Growing).unwrap()),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_log_that_is_not_followed_ends_where_it_ended_when_it_was_opened() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        (0..3).for_each(|n| file.write_all(line(n).as_bytes()).unwrap());
+        let mut reader = Reader::open(file.path(), Some(2), Extent::Now).unwrap();
+        file.write_all(line(3).as_bytes()).unwrap();
+        let found = std::iter::from_fn(|| reader.next_record().unwrap()).map(|record| record.log).collect::<Vec<_>>();
+        assert_eq!(found, ["1", "2"]);
     }
 
     /// A log in memory that counts what is read of it.
@@ -173,7 +201,7 @@ mod tests {
         let text: String = (0..100_000).map(line).collect();
         let read = std::cell::Cell::new(0);
         let log = Counted { log: io::Cursor::new(text.into_bytes()), read: &read };
-        let mut lines = Lines::new(log, Some(2)).unwrap();
+        let mut lines = Lines::new(log, Some(2), Extent::Growing).unwrap();
         assert_eq!(lines.next_record().unwrap().unwrap().log, "99998");
         assert_eq!(lines.next_record().unwrap().unwrap().log, "99999");
         assert_eq!(lines.next_record().unwrap(), None);
@@ -186,7 +214,7 @@ mod tests {
         let length = text.len();
         let read = std::cell::Cell::new(0);
         let log = Counted { log: io::Cursor::new(text.into_bytes()), read: &read };
-        let mut lines = Lines::new(log, None).unwrap();
+        let mut lines = Lines::new(log, None, Extent::Growing).unwrap();
         while lines.next_record().unwrap().is_some() {}
         for _ in 0..100 {
             assert_eq!(lines.next_record().unwrap(), None);
@@ -199,7 +227,7 @@ mod tests {
         let mut text = vec![b'x'; 5 * MAX_RECORD / 2];
         text.push(b'\n');
         text.extend(line(1).bytes());
-        let mut lines = Lines::new(io::Cursor::new(text), None).unwrap();
+        let mut lines = Lines::new(io::Cursor::new(text), None, Extent::Growing).unwrap();
         assert_eq!(lines.next_record().unwrap().unwrap().log, "1");
         assert!(lines.pending.capacity() <= 2 * MAX_RECORD, "{} bytes", lines.pending.capacity());
     }
