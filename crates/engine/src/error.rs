@@ -18,7 +18,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a verb failed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// The store failed.
     #[error(transparent)]

@@ -130,6 +130,52 @@ samples!(conflicts, Conflict {
 /// Errors of images and of what all commands have in common, but for those that carry another room's.
 fn others() -> Vec<(&'static str, Error)> {
     let digest = || Digest::sha256(ID).expect("64 hexadecimal digits are a digest");
+    // A new variant is to be added below, unless it carries another room's error.
+    let _is_complete = |error: &Error| match error {
+        Error::Store { .. }
+        | Error::BadWord { .. }
+        | Error::Archive { .. }
+        | Error::Remote { .. }
+        | Error::Pull { .. }
+        | Error::Runtime { .. }
+        | Error::Container { .. }
+        | Error::Network { .. }
+        | Error::Volume { .. }
+        | Error::Conflict { .. }
+        | Error::Config { .. }
+        | Error::Document { .. } => (),
+        Error::NoPlatform { .. }
+        | Error::NoImage { .. }
+        | Error::LayerCount { .. }
+        | Error::Nested
+        | Error::TooLarge { .. }
+        | Error::NothingToPush { .. }
+        | Error::InvalidTag { .. }
+        | Error::PushDigest
+        | Error::Reference { .. }
+        | Error::BadName { .. }
+        | Error::Platform { .. }
+        | Error::NoSuchImage { .. }
+        | Error::OtherPlatform { .. }
+        | Error::DigestTarget
+        | Error::AlgorithmTarget
+        | Error::ImportDigest
+        | Error::Scratch
+        | Error::System { .. }
+        | Error::UnknownFilter { .. }
+        | Error::InvalidFilter { .. }
+        | Error::SeveralUntil
+        | Error::BadTime { .. }
+        | Error::Pattern
+        | Error::NoSuchReference
+        | Error::AmbiguousId
+        | Error::Change { .. }
+        | Error::NotKept { .. }
+        | Error::History
+        | Error::File { .. }
+        | Error::Output { .. }
+        | Error::Verification { .. } => (),
+    };
     let bad_reference = || "UPPER".parse::<wharfie_oci::Reference>().expect_err("names are in lower case");
     vec![
         ("NoPlatform", Error::NoPlatform("linux/s390x".into())),
