@@ -30,17 +30,28 @@ impl Engine {
     /// When the store cannot be written.
     pub fn prune_containers(&self, prune: &PruneContainers) -> Result<PrunedContainers> {
         let mut pruned = PrunedContainers::default();
+        let mut batch = Vec::new();
         for row in self.containers()? {
             let is_over = matches!(row.state.status, Status::Created | Status::Exited);
             if !is_over || !prune.filters.accept(row.created, &settings_of(&row)?.labels()) {
                 continue;
             }
             let (own, _) = self.container_sizes(&row)?;
-            if self.remove_if_idle(&row)?.is_some() {
+            if let Some(idle) = self.lock_idle(&row.id)? {
                 pruned.ids.push(row.id);
                 pruned.reclaimed += own;
+                batch.push(idle);
+            }
+            if batch.len() == BATCH {
+                self.remove_all_locked(&std::mem::take(&mut batch))?;
             }
         }
+        self.remove_all_locked(&batch)?;
+        self.writer()?.collect_expired()?;
         Ok(pruned)
     }
 }
+
+/// 64 containers are removed in one transaction: nearly all that removing a single one would wait for is the disk's, and one
+/// that is locked costs a descriptor.
+const BATCH: usize = 64;

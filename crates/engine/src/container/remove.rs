@@ -50,19 +50,24 @@ impl Engine {
         Ok(row)
     }
 
-    /// As [`Self::remove_container`], unless it runs or somebody is at work on it: then `None`.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub fn remove_if_idle(&self, row: &ContainerRow) -> Result<Option<ContainerRow>> {
+    /// A container that has ended or was never started, and its lock; `None` if it runs or somebody is at work on it.
+    pub(super) fn lock_idle(&self, id: &str) -> Result<Option<(ContainerRow, ContainerLock)>> {
         let store = self.writer()?;
-        let Some(lock) = store.try_lock_container(&row.id)? else { return Ok(None) };
-        let Some(now) = store.find_container(&row.id)? else { return Ok(None) };
-        if is_alive(&now) || !matches!(now.state.status, Status::Created | Status::Exited) {
-            return Ok(None);
+        let Some(lock) = store.try_lock_container(id)? else { return Ok(None) };
+        let Some(row) = store.find_container(id)? else { return Ok(None) };
+        let is_idle = !is_alive(&row) && matches!(row.state.status, Status::Created | Status::Exited);
+        Ok(is_idle.then_some((row, lock)))
+    }
+
+    /// Removes locked containers in one transaction, and leaves their volumes.
+    pub(super) fn remove_all_locked(&self, containers: &[(ContainerRow, ContainerLock)]) -> Result<()> {
+        for (row, _) in containers.iter().filter(|_| !self.is_rehearsal()) {
+            self.withdraw(row, &settings_of(row)?);
         }
-        self.remove_locked(&now, false, &lock)?;
-        Ok(Some(now))
+        let events = containers.iter().map(|(row, _)| events::of_container(row, "destroy", &[])).collect();
+        let locked: Vec<(&str, &ContainerLock)> =
+            containers.iter().map(|(row, lock)| (row.id.as_str(), lock)).collect();
+        Ok(self.writer()?.noting(events, |store| store.remove_containers(&locked))?)
     }
 
     fn end_by_force(&self, row: &ContainerRow) -> Result<()> {
