@@ -17,6 +17,7 @@ const SIZE: u64 = 8 << 30;
 
 impl Place {
     /// Makes and mounts one.
+    #[expect(clippy::disallowed_methods, reason = "a bench is a program of its own")]
     pub(crate) fn new(name: &str) -> Result<Self> {
         let image = PathBuf::from(format!("/dev/shm/wharfie-bench-{name}-{}.img", std::process::id()));
         let path = std::env::temp_dir().join(format!("wharfie-bench-{name}-{}", std::process::id()));

@@ -1,58 +1,16 @@
 //! The house rules that compilers do not know: which room may know which, what licences may come in, how big a file gets.
 
-use std::collections::BTreeMap;
+mod arrows;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
+use self::arrows::{Dependency, of_face, of_package, of_workspace, sources};
 use crate::Result;
 use crate::process::{output, root, say};
 
-/// Every room with the rooms it may know; `docs/ARCHITECTURE.md` says why.
-const ARROWS: &[(&str, &[&str])] = &[
-    ("wharfie-oci", &[]),
-    ("wharfie-content", &["wharfie-oci"]),
-    ("wharfie-model", &[]),
-    ("wharfie-layer", &["wharfie-oci"]),
-    ("wharfie-store", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
-    ("wharfie-remote", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
-    ("wharfie-archive", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
-    ("wharfie-runtime", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
-    (
-        "wharfie-engine",
-        &[
-            "wharfie-oci",
-            "wharfie-content",
-            "wharfie-layer",
-            "wharfie-store",
-            "wharfie-remote",
-            "wharfie-archive",
-            "wharfie-runtime",
-            "wharfie-model",
-        ],
-    ),
-    (
-        "wharfie",
-        &[
-            "wharfie-oci",
-            "wharfie-content",
-            "wharfie-layer",
-            "wharfie-store",
-            "wharfie-remote",
-            "wharfie-archive",
-            "wharfie-runtime",
-            "wharfie-engine",
-            "wharfie-model",
-        ],
-    ),
-    ("wharfie-testkit", &["wharfie-oci", "wharfie-layer"]),
-    ("wharfie-bench", &[]),
-    ("xtask", &[]),
-];
-/// Tests may know the test kit, and nothing else that their room may not.
-const TEST_KIT: &str = "wharfie-testkit";
-/// Crates that only the command line may use.
-const TERMINAL: &[&str] = &["jiff", "toml"];
 /// 600 lines: by then the second idea has a name and deserves a file.
 const MAX_LINES: usize = 600;
 
@@ -60,9 +18,7 @@ const MAX_LINES: usize = 600;
 pub(crate) fn run() -> Result {
     let metadata = MetadataCommand::new().current_dir(root()).exec().map_err(|why| why.to_string())?;
     let mut breaches = Vec::new();
-    for package in metadata.workspace_packages() {
-        arrows(package, &mut breaches);
-    }
+    arrows(&metadata, &mut breaches)?;
     supply(&metadata.packages, &mut breaches)?;
     sizes(&mut breaches)?;
     if breaches.is_empty() {
@@ -75,30 +31,42 @@ pub(crate) fn run() -> Result {
     Err(format!("{} breaches of the house rules", breaches.len()))
 }
 
-fn arrows(package: &Package, breaches: &mut Vec<String>) {
-    let allowed: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
-    let Some(known) = allowed.get(package.name.as_str()) else {
-        breaches.push(format!("{}: a room that xtask/src/tidy.rs does not know", package.name));
-        return;
-    };
-    for dependency in &package.dependencies {
-        let name = dependency.name.as_str();
-        let is_ours = allowed.contains_key(name);
-        let is_test = dependency.kind == DependencyKind::Development;
-        let is_fine = match is_ours {
-            true => known.contains(&name) || (is_test && name == TEST_KIT),
-            false => package.name.as_str() == "wharfie" || is_test || !TERMINAL.contains(&name) || name == "toml",
-        };
-        if !is_fine {
-            breaches.push(format!("{}: must not depend on {name}", package.name));
-        }
+/// The arrows of all packages, and of the command line's files.
+fn arrows(metadata: &Metadata, breaches: &mut Vec<String>) -> Result {
+    let packages = metadata.workspace_packages();
+    let ours: BTreeSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+    let mut used = BTreeSet::new();
+    for package in &packages {
+        let dependencies: Vec<Dependency<'_>> = package.dependencies.iter().map(dependency).collect();
+        breaches.extend(of_package(&package.name, &dependencies));
+        used.extend(dependencies.iter().map(|one| one.name.to_owned()).filter(|name| !ours.contains(name.as_str())));
     }
+    let declared = declared(&read("Cargo.toml")?);
+    breaches.extend(of_workspace(&declared, &used, &read("docs/dependencies.md")?));
+    let face = root().join("crates/cli/src");
+    let files = sources(&face).map_err(|why| format!("cannot read {}: {why}", face.display()))?;
+    breaches.extend(of_face(files.iter().map(|(name, text)| (name.as_str(), text.as_str()))));
+    Ok(())
+}
+
+fn dependency(one: &cargo_metadata::Dependency) -> Dependency<'_> {
+    Dependency { name: &one.name, is_for_tests: one.kind == DependencyKind::Development }
+}
+
+/// The crates of others that the workspace's `Cargo.toml` declares.
+fn declared(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().skip_while(|line| *line != "[workspace.dependencies]").skip(1);
+    let names = lines.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once(" = "));
+    names.map(|(name, _)| name.to_owned()).filter(|name| !name.starts_with("wharfie")).collect()
+}
+
+fn read(name: &str) -> std::result::Result<String, String> {
+    std::fs::read_to_string(root().join(name)).map_err(|why| format!("cannot read {name}: {why}"))
 }
 
 /// Licences and sources against `deny.toml`, which `cargo deny` reads as well.
 fn supply(packages: &[Package], breaches: &mut Vec<String>) -> Result {
-    let path = root().join("deny.toml");
-    let text = std::fs::read_to_string(&path).map_err(|why| format!("cannot read deny.toml: {why}"))?;
+    let text = read("deny.toml")?;
     let allowed: Vec<&str> = text
         .lines()
         .skip_while(|line| !line.starts_with("allow = ["))

@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use wharfie_content::BoxError;
 use wharfie_layer::compression::Compression;
 use wharfie_layer::entry::Kind;
+use wharfie_layer::fill;
 use wharfie_layer::tar::{self, BLOCK, Reader};
 use wharfie_oci::{DiffId, Digest, ImageConfig};
 
@@ -259,19 +260,6 @@ fn normalise(directory: &str, path: &str) -> String {
         }
     }
     parts.join("/")
-}
-
-fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            Err(why) => return Err(why),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

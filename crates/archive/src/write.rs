@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use wharfie_content::event::Outcome;
+use wharfie_content::event::{Event, Outcome};
 use wharfie_content::place::{BoxError, Place};
 use wharfie_content::{Counted, Document, Part, Sink, Source, Watch};
 use wharfie_layer::entry::{Entry, Kind};
@@ -101,7 +101,12 @@ impl Sink for ArchiveSink<'_> {
         let entry = entry(&oci::path(digest), Kind::File, 0o644, *size);
         match opened.as_file() {
             // From file to file or pipe the standard library lets the kernel copy: no byte passes through here.
-            Some((file, len)) if len == *size => inner.tar.append_aligned(&entry, file).map_err(Error::Write)?,
+            Some((file, len)) if len == *size => {
+                let mut told = |done| {
+                    watch.observer.observe(Event::Advanced { task: watch.task, done, total: Some(*size) });
+                };
+                inner.tar.append_aligned(&entry, file, &mut told).map_err(Error::Write)?;
+            }
             _ => {
                 let counted = Counted::new(&mut opened, Some(*size), watch.task, watch.observer);
                 inner.tar.append(&entry, counted).map_err(Error::Write)?;

@@ -3,46 +3,22 @@
 use std::fmt::Write as _;
 
 use wharfie_engine::Error;
-use wharfie_oci::{Fault, Reference};
+use wharfie_oci::{Fault, Reference, Speaker};
 
 /// What docker's client puts before its daemon's errors.
 pub const DAEMON: &str = "Error response from daemon: ";
 
-/// An engine's error as stderr shows it: docker's text where there is one; else what, why and what to do.
+/// An engine's error as stderr shows it: docker's text where there is one; else what and why. What to do stands apart.
 pub fn engine_text(error: &Error) -> String {
-    match error {
-        Error::NoSuchImage(_)
-        | Error::BadName(_)
-        | Error::OtherPlatform { .. }
-        | Error::AlgorithmTarget
-        | Error::ImportDigest
-        | Error::Scratch
-        | Error::Conflict(_)
-        | Error::InvalidFilter(_)
-        | Error::SeveralUntil
-        | Error::BadTime(_)
-        | Error::Pattern
-        | Error::NoSuchReference
-        | Error::AmbiguousId
-        | Error::Change(_) => format!("{DAEMON}{error}"),
-        Error::Reference(_) | Error::Platform(_) | Error::DigestTarget | Error::Output(_) | Error::File { .. } => {
-            error.to_string()
-        }
-        Error::NoSuchContainer(_)
-        | Error::BadContainerName(_)
-        | Error::ContainerName { .. }
-        | Error::NoCommand
-        | Error::NotRunning(_)
-        | Error::Running(_)
-        | Error::NoSuchPath { .. }
-        | Error::Container(_)
-        | Error::BadWord(_)
-        | Error::NoSuchVolume(_) => format!("{DAEMON}{error}"),
-        Error::Runtime(why) => format!("{DAEMON}{}", with_reasons(why)),
+    let text = match error {
         // Of several errors docker's daemon tells the first.
-        Error::Remote(why) if why.refusal().is_some() => why.refusal().map_or_else(String::new, ToString::to_string),
-        Error::Pull { reference, source } => format!("{DAEMON}{}", pull_text(reference, source)),
-        _ => with_reasons(error),
+        Error::Remote(why) => why.refusal().map_or_else(|| reasons(why), ToString::to_string),
+        Error::Pull { reference, source } => pull_text(reference, source),
+        other => reasons(other),
+    };
+    match error.speaker() {
+        Speaker::Daemon => format!("{DAEMON}{text}"),
+        Speaker::Client => text,
     }
 }
 
@@ -64,7 +40,7 @@ fn pull_text(reference: &str, why: &wharfie_remote::Error) -> String {
         // Scripts compare these whole.
         _ if matches!(why, wharfie_remote::Error::NoBasicCredentials { .. }) => reasons(why),
         _ if why.refusal().is_some() => said,
-        _ => with_reasons(why),
+        _ => reasons(why),
     }
 }
 
@@ -102,3 +78,6 @@ pub fn reasons(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod table;

@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use wharfie_engine::{Config, Engine};
 use wharfie_oci::Platform;
-use wharfie_remote::{DockerConfig, Keychain, Remote};
+use wharfie_remote::{DockerConfig, Download, Keychain, Remote};
 
+use crate::commands::{CONFIG, INSECURE_REGISTRY, REGISTRY_MIRROR, STORE_ROOT};
+use crate::commands::{DRY_RUN, UNASKED};
 use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::Matches;
@@ -28,6 +30,7 @@ pub struct Context {
     settings: Settings,
     engine: OnceCell<Engine>,
     trusting: OnceCell<Engine>,
+    rehearsal: OnceCell<Engine>,
     zone: OnceCell<TimeZone>,
     now: wharfie_oci::Timestamp,
 }
@@ -45,6 +48,7 @@ impl Context {
             settings: Settings::load()?,
             engine: OnceCell::new(),
             trusting: OnceCell::new(),
+            rehearsal: OnceCell::new(),
             zone: OnceCell::new(),
             now: env::now(),
         })
@@ -56,8 +60,8 @@ impl Context {
     }
 
     /// Docker verifies signatures when this is turned off; we cannot, and say so.
-    pub fn warn_of_trust(&self, matches: &Matches) {
-        if !matches.flag("disable-content-trust") {
+    pub fn warn_of_trust(&self, is_disabled: bool) {
+        if !is_disabled {
             self.warn("WARNING: --disable-content-trust=false is not supported: signatures are not verified");
         }
     }
@@ -69,7 +73,7 @@ impl Context {
 
     /// Where the store is.
     pub fn root(&self) -> PathBuf {
-        let root = self.globals.value("root").map_or_else(|| self.settings.root(), PathBuf::from);
+        let root = self.globals.get(&STORE_ROOT).map_or_else(|| self.settings.root(), PathBuf::from);
         // Whoever is started for it may be somewhere else.
         std::path::absolute(&root).unwrap_or(root)
     }
@@ -106,6 +110,36 @@ impl Context {
         self.engine()
     }
 
+    /// The verbs for a command that removes something: with `--dry-run` they only find out what would go.
+    ///
+    /// # Errors
+    /// When a setting cannot be understood, or the store cannot be read.
+    pub fn engine_to_remove(&self, matches: &Matches) -> Result<&Engine> {
+        if !matches.get(&DRY_RUN) {
+            return self.engine();
+        }
+        if let Some(engine) = self.rehearsal.get() {
+            return Ok(engine);
+        }
+        let rehearsal = self.engine()?.rehearsal()?;
+        Ok(self.rehearsal.get_or_init(|| rehearsal))
+    }
+
+    /// Says after `--dry-run` that it was one.
+    pub fn end_dry_run(&self, matches: &Matches) {
+        if matches.get(&DRY_RUN) {
+            self.warn("This was a dry run: nothing was removed.");
+        }
+    }
+
+    /// True if something may be removed: it was forced, it will not happen, or the user says so.
+    ///
+    /// # Errors
+    /// When stdout is closed.
+    pub fn may_remove(&self, matches: &Matches, question: &str) -> Result<bool> {
+        Ok(matches.get(&UNASKED) || matches.get(&DRY_RUN) || self.confirm(question)?)
+    }
+
     /// How registries are reached, as a recipe: nothing is read before a verb needs a registry.
     fn connector(&self, trusted: Option<String>) -> impl Fn() -> Remote + Send + Sync + 'static {
         let mut insecure = self.insecure_registries();
@@ -134,13 +168,13 @@ impl Context {
 
     /// Registries that need not prove who they are.
     pub fn insecure_registries(&self) -> Vec<String> {
-        let given = self.globals.values("insecure-registry");
+        let given = self.globals.get(&INSECURE_REGISTRY);
         self.settings.insecure_registries.iter().chain(given).cloned().collect()
     }
 
     /// Registries that are asked before Docker Hub.
     pub fn registry_mirrors(&self) -> Vec<String> {
-        let given = self.globals.values("registry-mirror");
+        let given = self.globals.get(&REGISTRY_MIRROR);
         given.iter().chain(&self.settings.registry_mirrors).cloned().collect()
     }
 
@@ -184,11 +218,9 @@ impl Context {
     ///
     /// # Errors
     /// When it cannot be had, in docker's words.
-    pub fn download(&self, url: &str) -> Result<Box<dyn io::Read + Send>> {
+    pub fn download(&self, url: &str) -> Result<Download> {
         let download = self.engine()?.remote().download(url);
-        let download = download
-            .map_err(|why| Failure::new(format!("{}{}", crate::compat::DAEMON, crate::compat::with_reasons(&why))))?;
-        Ok(download.reader)
+        download.map_err(|why| Failure::daemon(crate::compat::reasons(&why)).help(wharfie_oci::Fault::help(&why)))
     }
 
     /// What shows the progress of long work: on stdout, warnings on stderr.
@@ -209,7 +241,7 @@ impl Context {
 
     /// Docker's configuration directory.
     pub fn docker_config(&self) -> PathBuf {
-        if let Some(directory) = self.globals.value("config") {
+        if let Some(directory) = self.globals.get(&CONFIG) {
             return PathBuf::from(directory);
         }
         env::nonempty("DOCKER_CONFIG").map_or_else(|| env::home().join(".docker"), PathBuf::from)
@@ -222,7 +254,7 @@ impl Context {
 
     /// The same, for rendering.
     pub fn jiff_now(&self) -> Timestamp {
-        moment(self.now)
+        self.now.into()
     }
 
     /// The user's time zone.
@@ -236,18 +268,15 @@ impl Context {
     /// Docker's text, if it is neither.
     pub fn parse_moment(&self, text: &str) -> Result<wharfie_oci::Timestamp, String> {
         let parsed = crate::render::time::parse_moment(text, self.jiff_now(), self.zone());
-        let parsed = parsed.map_err(|why| why.to_string())?;
-        let nanos = u32::try_from(parsed.as_nanosecond().rem_euclid(1_000_000_000)).unwrap_or_default();
-        let seconds = i64::try_from(parsed.as_nanosecond().div_euclid(1_000_000_000)).unwrap_or_default();
-        Ok(wharfie_oci::Timestamp { seconds, nanos })
+        parsed.map(Into::into).map_err(|why| why.to_string())
     }
 
     /// The platform asked for by flag, else by `DOCKER_DEFAULT_PLATFORM`.
     ///
     /// # Errors
     /// When it is none.
-    pub fn platform(&self, matches: &Matches) -> Result<Option<Platform>> {
-        let text = match matches.value("platform") {
+    pub fn platform(&self, asked: Option<&str>) -> Result<Option<Platform>> {
+        let text = match asked {
             Some(text) => Some(text.to_owned()),
             None => env::nonempty("DOCKER_DEFAULT_PLATFORM"),
         };
@@ -303,20 +332,15 @@ impl Context {
         io::stdout().is_terminal()
     }
 
+    /// True if stderr is a terminal.
+    pub fn is_err_terminal(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
     /// True if stdin is a terminal.
     pub fn is_in_terminal(&self) -> bool {
         io::stdin().is_terminal()
     }
-}
-
-/// A moment as rendering wants it; moments beyond its range are moved to the range's end.
-pub fn moment(timestamp: wharfie_oci::Timestamp) -> Timestamp {
-    let nanos = i32::try_from(timestamp.nanos).unwrap_or_default();
-    Timestamp::new(timestamp.seconds, nanos).unwrap_or(if timestamp.seconds < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    })
 }
 
 /// A file of the user's, opened with docker's error text.

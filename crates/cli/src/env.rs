@@ -17,6 +17,12 @@ pub fn nonempty(name: &str) -> Option<String> {
     text(name).filter(|value| !value.is_empty())
 }
 
+/// The directory for files that nobody keeps.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn temp_dir() -> PathBuf {
+    std::env::temp_dir()
+}
+
 /// The user's home directory.
 pub fn home() -> PathBuf {
     nonempty("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from)

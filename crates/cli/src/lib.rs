@@ -13,3 +13,4 @@ pub mod render;
 mod rootless;
 mod runtimes;
 pub mod settings;
+mod suggest;

@@ -6,6 +6,7 @@ use std::path::Path;
 use wharfie_oci::Digest;
 use wharfie_remote::DockerConfig;
 
+use crate::commands::{CONTEXT, HOST};
 use crate::context::Context;
 use crate::env;
 use crate::failure::{FAILED, Failure, Result};
@@ -19,8 +20,8 @@ const NOT_STARTED: u8 = 125;
 /// When they do.
 pub(crate) fn check(cx: &Context) -> Result {
     let globals = cx.globals();
-    let hosts = globals.values("host");
-    let context = globals.value("context").unwrap_or_default();
+    let hosts = globals.get(&HOST);
+    let context = globals.get(&CONTEXT).unwrap_or_default();
     let named = match (context, hosts) {
         ("", []) => by_surroundings(&cx.docker_config()),
         (context, []) => by_context(&cx.docker_config(), context, "--context"),
@@ -34,8 +35,8 @@ pub(crate) fn check(cx: &Context) -> Result {
         "--host" | "--context" => format!("leave {from} out, or run this command on that machine"),
         _ => "run `docker context use default`, or set DOCKER_CONTEXT=default".to_owned(),
     };
-    let text = format!("cannot reach {what:?} ({from}): {} works on this machine only\n help: {help}", cx.program);
-    Err(Failure::with_code(text, if cx.path.ends_with(" run") { NOT_STARTED } else { FAILED }))
+    let text = format!("cannot reach {what:?} ({from}): {} works on this machine only", cx.program);
+    Err(Failure::with_code(text, if cx.path.ends_with(" run") { NOT_STARTED } else { FAILED }).help(Some(help)))
 }
 
 /// Another machine, and who named it.

@@ -1,7 +1,7 @@
 //! From the process's arguments to its exit code.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -19,10 +19,11 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if !failure.text.is_empty() {
+            let message = failure.message();
+            if !message.is_empty() {
                 // A closed stderr leaves the exit code to tell.
                 // Errors quote images and registries.
-                let _ = writeln!(std::io::stderr().lock(), "{}", sanitise(&failure.text, Layout::Lines));
+                let _ = writeln!(std::io::stderr().lock(), "{}", sanitise(&message, Layout::Lines));
             }
             ExitCode::from(failure.code)
         }
@@ -31,11 +32,20 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
 
 /// Nothing here logs by level, but a level that is none is a mistake, as with docker.
 fn check_log_level(context: &Context) -> Result {
-    let level = context.globals().value("log-level").unwrap_or_default();
+    let level = context.globals().get(&commands::LOG_LEVEL).unwrap_or_default();
     match level.to_ascii_lowercase().as_str() {
         "" | "trace" | "debug" | "info" | "warn" | "warning" | "error" | "fatal" | "panic" => Ok(()),
         _ => Err(Failure::new(format!("Unable to parse logging level: {level}"))),
     }
+}
+
+/// Where help is broken: one column before the terminal's end, as docker does. In a pipe each flag has a line for itself.
+fn columns() -> usize {
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return 0;
+    }
+    rustix::termios::tcgetwinsize(stdout).map_or(0, |size| usize::from(size.ws_col).saturating_sub(1))
 }
 
 fn words(args: Vec<OsString>) -> Result<(String, Vec<String>)> {
@@ -48,8 +58,8 @@ fn words(args: Vec<OsString>) -> Result<(String, Vec<String>)> {
 }
 
 fn start(program: String, words: &[String]) -> Result {
-    let parsed =
-        flags::parse(&commands::ROOT, &program, words).map_err(|why| Failure { text: why.text, code: why.code })?;
+    let parsed = flags::parse(&commands::ROOT, &program, words, columns())
+        .map_err(|why| Failure::with_code(why.text, why.code).help(why.help))?;
     match parsed {
         Parsed::Run(invocation) => {
             let context = Context::new(program, invocation.path, invocation.globals)?;
@@ -63,7 +73,7 @@ fn start(program: String, words: &[String]) -> Result {
             }
             // While there is one thread.
             crate::rootless::prepare(&context, &invocation.matches)?;
-            (invocation.run)(&context, &invocation.matches)
+            (invocation.run)(&context, &invocation.matches).map_err(|why| crate::suggest::add(&context, why))
         }
         Parsed::Help { text, stream, note } => {
             if let Some(note) = note {

@@ -9,6 +9,8 @@ use wharfie_oci::Fault;
 use wharfie_runtime::UserNamespace;
 use wharfie_runtime::rootless::{self, Standing};
 
+use crate::commands::container::create_flags;
+use crate::commands::inspect::SIZE;
 use crate::compat;
 use crate::context::Context;
 use crate::env;
@@ -38,7 +40,7 @@ fn need(cx: &Context, matches: &Matches) -> Need {
         (_, "run" | "create" | "start" | "restart" | "commit" | "cp" | "diff" | "export") => Need::Must,
         (_, REMOVE_WORD | "unshare") => Need::Must,
         // Sizes are those of all files.
-        (_, "ps" | "ls" | "inspect") if matches.flag("size") => Need::Helpful,
+        (_, "ps" | "ls" | "inspect") if matches.find(&SIZE) == Some(true) => Need::Helpful,
         _ => Need::None,
     }
 }
@@ -82,7 +84,7 @@ fn refused(cx: &Context, why: &wharfie_runtime::Error) -> Failure {
     let help = why.help().unwrap_or_else(|| HELP.to_owned());
     // Docker's code for a container that could not be made.
     let code = if cx.path.ends_with(" run") { 125 } else { FAILED };
-    Failure::with_code(format!("{}\n help: {help}", compat::reasons(why)), code)
+    Failure::with_code(compat::reasons(why), code).help(Some(help))
 }
 
 const HELP: &str = "who may not mount needs user namespaces: the sysctls user.max_user_namespaces and \
@@ -91,8 +93,8 @@ const HELP: &str = "who may not mount needs user namespaces: the sysctls user.ma
 
 /// The words of a command line that may name containers.
 fn names(matches: &Matches) -> Vec<String> {
-    let flags = ["network", "pid", "ipc"].into_iter().filter(|name| matches.knows(name));
-    let shared = flags.flat_map(|name| matches.values(name)).filter_map(|value| value.strip_prefix("container:"));
+    let flags = [&create_flags::NETWORK, &create_flags::PID, &create_flags::IPC].into_iter();
+    let shared = flags.filter_map(|flag| matches.find(flag)??.strip_prefix("container:"));
     let args = matches.args().iter().map(|arg| arg.split(':').next().unwrap_or_default());
     args.chain(shared).map(str::to_owned).collect()
 }

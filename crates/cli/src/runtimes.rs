@@ -6,6 +6,7 @@ use wharfie_engine::container::settings::{OWN_RUNTIME, OtherRuntime};
 
 use crate::context::Context;
 use crate::env;
+use crate::failure::{Failure, Result};
 
 /// Runtimes that are looked for to be shown; every other one can be used all the same.
 const USUAL: [&str; 3] = ["crun", "runc", "youki"];
@@ -15,7 +16,7 @@ impl Context {
     ///
     /// # Errors
     /// Docker's words for a name that leads to no program.
-    pub fn runtime(&self, asked: Option<&str>) -> Result<Option<OtherRuntime>, String> {
+    pub fn runtime(&self, asked: Option<&str>) -> Result<Option<OtherRuntime>> {
         let name = asked.filter(|name| !name.is_empty()).unwrap_or_else(|| self.default_runtime());
         if name == OWN_RUNTIME {
             return Ok(None);
@@ -26,7 +27,7 @@ impl Context {
         let args = configured.map(|one| one.args.clone()).unwrap_or_default();
         match program {
             Some(program) => Ok(Some(OtherRuntime { name: name.to_owned(), program, args })),
-            None => Err(format!("{}unknown or invalid runtime name: {name}", crate::compat::DAEMON)),
+            None => Err(Failure::daemon(format!("unknown or invalid runtime name: {name}"))),
         }
     }
 

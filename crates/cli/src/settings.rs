@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use wharfie_oci::Platform;
+use wharfie_oci::size::{self, Units};
 use wharfie_oci::{Timestamp, duration};
 use wharfie_store::Options;
 use wharfie_store::snapshots::Kind as SnapshotKind;
@@ -89,8 +90,9 @@ impl Settings {
     /// # Errors
     /// When a value cannot be understood.
     pub fn options(&self, clock: fn() -> Timestamp) -> Result<Options, String> {
-        let size = |text: &Option<String>, default| match text {
-            Some(text) => bytes(text).ok_or_else(|| format!("{text:?} is no size; write for example \"20GB\"")),
+        let bytes = |text: &Option<String>, default| match text {
+            Some(text) => size::parse(text, Units::Decimal)
+                .ok_or_else(|| format!("{text:?} is no size; write for example \"20GB\"")),
             None => Ok(default),
         };
         let grace = match &self.grace {
@@ -108,8 +110,8 @@ impl Settings {
             clock,
             platform: Platform::host(),
             grace,
-            keep_limit: size(&self.grace_limit, GRACE_LIMIT)?,
-            keep_free: size(&self.grace_free, GRACE_FREE)?,
+            keep_limit: bytes(&self.grace_limit, GRACE_LIMIT)?,
+            keep_free: bytes(&self.grace_free, GRACE_FREE)?,
             snapshots,
             remove: crate::rootless::remove,
         })
@@ -148,26 +150,6 @@ fn path() -> PathBuf {
     }
     let home = env::nonempty("XDG_CONFIG_HOME").map_or_else(|| env::home().join(".config"), PathBuf::from);
     home.join("wharfie/config.toml")
-}
-
-/// A number with a decimal or binary unit: `20GB`, `512MiB`, `1000`.
-fn bytes(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..end].parse().ok()?;
-    let unit = match text[end..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "kb" | "k" => 1_000,
-        "mb" | "m" => 1_000_000,
-        "gb" | "g" => 1_000_000_000,
-        "tb" | "t" => 1_000_000_000_000,
-        "kib" => 1 << 10,
-        "mib" => 1 << 20,
-        "gib" => 1 << 30,
-        "tib" => 1 << 40,
-        _ => return None,
-    };
-    number.checked_mul(unit)
 }
 
 #[cfg(test)]

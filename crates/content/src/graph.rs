@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, Digest, ImageConfig, ImageId, Index, Manifest, Platform};
+use wharfie_oci::{Descriptor, Digest, ImageConfig, ImageId, Index, Manifest, Platform, index};
 
 use crate::document::Document;
 use crate::event::{Observer, Outcome, Subject};
@@ -15,9 +15,6 @@ use crate::parallel::in_parallel;
 use crate::place::{BoxError, Memory, Part, Place, Plan, ReadError, Sink, Source, Watch, read};
 use crate::task::Task;
 use crate::verify::Mismatch;
-
-/// Indexes within indexes that are followed; nobody is known to nest more than two.
-pub const MAX_DEPTH: usize = 4;
 
 /// Which members of an index are copied.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +114,7 @@ pub enum Error {
     /// A manifest describes something else than an image; holds the type of its configuration.
     #[error("unsupported media type {0}")]
     NoImage(String),
-    /// Indexes within indexes, deeper than [`MAX_DEPTH`].
+    /// Indexes within indexes, deeper than [`index::MAX_DEPTH`].
     #[error("the manifest list contains lists within lists, deeper than wharfie follows")]
     Nested,
     /// A manifest and its configuration contradict each other.
@@ -173,7 +170,7 @@ pub fn copy(
     options: &Options<'_>,
 ) -> Result<Vec<Copied>, Error> {
     let mut walk = Walk { source, sink, options, nodes: Vec::new(), seen: BTreeSet::new() };
-    walk.visit(root, true, MAX_DEPTH)?;
+    walk.visit(root, true, index::MAX_DEPTH)?;
     walk.move_parts()?;
     let last = walk.nodes.len().saturating_sub(1);
     for (n, node) in walk.nodes.iter().enumerate() {

@@ -14,5 +14,5 @@ pub mod verify;
 pub use document::Document;
 pub use event::{Event, Observer, Outcome, Stream, Subject, TaskId, Warning};
 pub use place::{BoxError, Opened, Part, Sink, Source, Watch};
-pub use task::{Counted, Task};
+pub use task::{Counted, Parts, Task};
 pub use verify::{Mismatch, Verified};

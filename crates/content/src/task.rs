@@ -15,21 +15,16 @@ pub struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    /// Begins a task that is no part of another.
+    /// Begins a task, which is no part of another unless `observer` is of [`Parts`].
     pub fn begin(observer: &'a dyn Observer, what: Subject) -> Self {
-        Self::begin_within(None, observer, what)
-    }
-
-    /// Begins a task that is a part of `parent`.
-    pub fn begin_within(parent: Option<TaskId>, observer: &'a dyn Observer, what: Subject) -> Self {
         let id = TaskId::next();
-        observer.observe(Event::Began { task: id, parent, what });
+        observer.observe(Event::Began { task: id, parent: None, what });
         Self { observer, id, is_over: AtomicBool::new(false) }
     }
 
-    /// Begins a part of this task, for the same observer.
-    pub fn child(&self, what: Subject) -> Self {
-        Self::begin_within(Some(self.id), self.observer, what)
+    /// Whom to tell of what is a part of this task.
+    pub fn parts(&self) -> Parts<'a> {
+        Parts { whole: self.id, observer: self.observer }
     }
 
     /// The task's name in events.
@@ -68,6 +63,23 @@ impl<'a> Task<'a> {
 impl Drop for Task<'_> {
     fn drop(&mut self) {
         self.end(Outcome::Failed);
+    }
+}
+
+/// Tells an observer of the parts of a task: what begins without a parent has this one.
+pub struct Parts<'a> {
+    /// The task.
+    pub whole: TaskId,
+    /// Whom to tell.
+    pub observer: &'a dyn Observer,
+}
+
+impl Observer for Parts<'_> {
+    fn observe(&self, event: Event) {
+        self.observer.observe(match event {
+            Event::Began { task, parent: None, what } => Event::Began { task, parent: Some(self.whole), what },
+            event => event,
+        });
     }
 }
 
@@ -179,7 +191,8 @@ mod tests {
         let notes = Notes::default();
         let ids = {
             let whole = Task::begin(&notes, Subject::Push { repository: "x".to_owned() });
-            let part = whole.child(import());
+            let parts = whole.parts();
+            let part = Task::begin(&parts, import());
             part.advance(1, Some(2));
             part.verified();
             part.output(Stream::Stderr, b"so far");

@@ -46,6 +46,22 @@ impl Engine {
         Self { config, reader: OnceLock::new(), writer: OnceLock::new(), connect, remote: OnceLock::new() }
     }
 
+    /// An engine to remove with and see what would go: it works on a copy of what the store knows, and touches neither files
+    /// nor processes nor networks. It is no engine for anything else.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rehearsal(&self) -> Result<Self> {
+        let engine = self.again();
+        let copy = self.reader()?.rehearsal()?;
+        Ok(Self { writer: OnceLock::from(copy), ..engine })
+    }
+
+    /// True for what [`Self::rehearsal`] gives.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.writer.get().is_some_and(Store::is_rehearsal)
+    }
+
     /// The registries.
     pub fn remote(&self) -> &Remote {
         self.remote.get_or_init(|| (self.connect)())

@@ -7,7 +7,11 @@ use wharfie_content::BoxError;
 use wharfie_content::graph;
 use wharfie_oci::platform::ParsePlatformError;
 use wharfie_oci::reference::ParseReferenceError;
-use wharfie_oci::{Digest, Fault, ImageId, Kind};
+use wharfie_oci::{Digest, Fault, ImageId, Kind, Speaker};
+
+use crate::container::ContainerError;
+use crate::networks::NetworkError;
+use crate::volumes::VolumeError;
 
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -108,52 +112,38 @@ pub enum Error {
     /// `scratch` is the empty image that cannot be pulled.
     #[error("'scratch' is a reserved name")]
     Scratch,
-    /// No container of that name.
-    #[error("No such container: {0}")]
-    NoSuchContainer(String),
-    /// A name that containers cannot have.
-    #[error("Invalid container name ({0}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")]
-    BadContainerName(String),
-    /// Another container has the name.
-    #[error(
-        "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". You have to remove (or rename) that container to be able to reuse that name."
-    )]
-    ContainerName {
-        /// The name.
-        name: String,
-        /// Whole id of the one that has it.
-        id: String,
-    },
-    /// Neither image nor user says what to run.
-    #[error("No command specified")]
-    NoCommand,
-    /// It must run for that.
-    #[error("Container {0} is not running")]
-    NotRunning(String),
-    /// It must not run for that.
-    #[error("You cannot remove a running container {0}. Stop the container before attempting removal or force remove")]
-    Running(String),
     /// The container could not be started.
     #[error(transparent)]
     Runtime(#[from] wharfie_runtime::Error),
-    /// A path that is not in the container.
-    #[error("Could not find the file {path} in container {container}")]
-    NoSuchPath {
-        /// As it was given.
-        path: String,
-        /// As it was given.
-        container: String,
+    /// A container is not there, or not as it must be.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    /// A network is not there, or not as it must be.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A volume is not there, or not as it must be.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    /// The kernel did not give what every program needs.
+    #[error("cannot {doing}: {source}")]
+    System {
+        /// `make a pipe`, `read random numbers`.
+        doing: &'static str,
+        /// Why.
+        source: io::Error,
     },
-    /// Anything else about a container, worded.
-    #[error("{0}")]
-    Container(String),
-    /// No volume of that name.
-    #[error("get {0}: no such volume")]
-    NoSuchVolume(String),
     /// Something keeps an image from being removed.
     #[error("conflict: {0}")]
     Conflict(Conflict),
-    /// An unknown filter, or a value it does not take.
+    /// A filter that there is not.
+    #[error("invalid filter '{name}'")]
+    UnknownFilter {
+        /// Its name.
+        name: String,
+        /// Those that there are.
+        known: &'static [&'static str],
+    },
+    /// A filter's value that makes no sense, with the filter's name.
     #[error("invalid filter '{0}'")]
     InvalidFilter(String),
     /// Two `until` filters contradict each other.
@@ -263,6 +253,11 @@ pub enum Conflict {
 }
 
 impl Error {
+    /// The shape that `map_err` wants.
+    pub(crate) fn system(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { doing, source }
+    }
+
     /// Its text with its reasons, none of which is said twice.
     pub(crate) fn with_reasons(&self) -> String {
         let mut text = self.to_string();
@@ -275,6 +270,15 @@ impl Error {
             source = why.source();
         }
         text
+    }
+}
+
+/// What kind of fault the system's is.
+pub(crate) fn kind_of(why: &io::Error) -> Kind {
+    match why.kind() {
+        io::ErrorKind::NotFound => Kind::NotFound,
+        io::ErrorKind::PermissionDenied => Kind::Denied,
+        _ => Kind::Unavailable,
     }
 }
 
@@ -324,38 +328,154 @@ impl Fault for Error {
             Self::Store(why) => why.kind(),
             Self::Archive(why) => why.kind(),
             Self::Remote(why) | Self::Pull { source: why, .. } => why.kind(),
+            Self::Runtime(why) => why.kind(),
+            Self::Container(why) => why.kind(),
+            Self::Network(why) => why.kind(),
+            Self::Volume(why) => why.kind(),
+            Self::System { source, .. } | Self::File { source, .. } => kind_of(source),
             Self::NoPlatform(_)
             | Self::NothingToPush(_)
             | Self::NoSuchImage(_)
             | Self::NoSuchReference
             | Self::NotKept(_)
             | Self::OtherPlatform { .. } => Kind::NotFound,
-            Self::Conflict(_) | Self::Running(_) => Kind::InUse,
-            Self::NoSuchContainer(_) | Self::NoSuchVolume(_) | Self::NoSuchPath { .. } => Kind::NotFound,
-            Self::ContainerName { .. } => Kind::Exists,
-            Self::Runtime(why) => why.kind(),
+            Self::Conflict(_) => Kind::InUse,
             Self::Config { .. } | Self::Verification { .. } | Self::LayerCount { .. } => Kind::Corrupt,
-            Self::File { source, .. } => match source.kind() {
-                io::ErrorKind::NotFound => Kind::NotFound,
-                io::ErrorKind::PermissionDenied => Kind::Denied,
-                _ => Kind::Unavailable,
-            },
             Self::Document(_) => Kind::Internal,
-            _ => Kind::Invalid,
+            Self::Output(_) => Kind::Unavailable,
+            Self::NoImage(_) | Self::Nested | Self::TooLarge { .. } => Kind::Unsupported,
+            Self::BadWord(_)
+            | Self::InvalidTag(_)
+            | Self::PushDigest
+            | Self::Reference(_)
+            | Self::BadName(_)
+            | Self::Platform(_)
+            | Self::DigestTarget
+            | Self::AlgorithmTarget
+            | Self::ImportDigest
+            | Self::Scratch
+            | Self::UnknownFilter { .. }
+            | Self::InvalidFilter(_)
+            | Self::SeveralUntil
+            | Self::BadTime(_)
+            | Self::Pattern
+            | Self::AmbiguousId
+            | Self::Change(_)
+            | Self::History => Kind::Invalid,
+        }
+    }
+
+    fn speaker(&self) -> Speaker {
+        match self {
+            Self::BadWord(_)
+            | Self::Pull { .. }
+            | Self::Runtime(_)
+            | Self::Container(_)
+            | Self::Network(_)
+            | Self::Volume(_)
+            | Self::System { .. }
+            | Self::BadName(_)
+            | Self::NoSuchImage(_)
+            | Self::OtherPlatform { .. }
+            | Self::AlgorithmTarget
+            | Self::ImportDigest
+            | Self::Scratch
+            | Self::Conflict(_)
+            | Self::UnknownFilter { .. }
+            | Self::InvalidFilter(_)
+            | Self::SeveralUntil
+            | Self::BadTime(_)
+            | Self::Pattern
+            | Self::NoSuchReference
+            | Self::AmbiguousId
+            | Self::Change(_) => Speaker::Daemon,
+            Self::Store(_)
+            | Self::Archive(_)
+            | Self::Remote(_)
+            | Self::NoPlatform(_)
+            | Self::NoImage(_)
+            | Self::LayerCount { .. }
+            | Self::Nested
+            | Self::TooLarge { .. }
+            | Self::NothingToPush(_)
+            | Self::InvalidTag(_)
+            | Self::PushDigest
+            | Self::Reference(_)
+            | Self::Platform(_)
+            | Self::DigestTarget
+            | Self::NotKept(_)
+            | Self::Config { .. }
+            | Self::History
+            | Self::Document(_)
+            | Self::File { .. }
+            | Self::Output(_)
+            | Self::Verification { .. } => Speaker::Client,
         }
     }
 
     fn help(&self) -> Option<String> {
-        match self {
-            Self::Store(why) => why.help(),
-            Self::Archive(why) => why.help(),
-            Self::Runtime(why) => why.help(),
-            Self::Remote(why) | Self::Pull { source: why, .. } => why.help(),
-            Self::NotKept(_) => {
-                Some("`wharfie image restore` without a name lists what can be brought back".to_owned())
+        let text = match self {
+            Self::Store(why) => return why.help(),
+            Self::Archive(why) => return why.help(),
+            Self::Runtime(why) => return why.help(),
+            Self::Container(why) => return why.help(),
+            Self::Network(why) => return why.help(),
+            Self::Volume(why) => return why.help(),
+            Self::Remote(why) | Self::Pull { source: why, .. } => return why.help(),
+            Self::Conflict(why) => return Some(why.help()),
+            Self::UnknownFilter { known, .. } => return Some(format!("the filters here are {}", known.join(", "))),
+            Self::NotKept(_) => "`wharfie image restore` without a name lists what can be brought back",
+            Self::Config { .. } => "run `wharfie system fsck`, then pull or load the image again",
+            Self::NoSuchImage(_) => "`wharfie images` lists the images that are here, `wharfie pull` gets others",
+            Self::OtherPlatform { .. } => "`wharfie pull --platform` gets the image for another platform",
+            Self::NoPlatform(_) => "`wharfie manifest inspect` shows which platforms there are",
+            Self::NothingToPush(_) => "`wharfie images` lists what is here, `wharfie tag` gives it the name to push",
+            Self::Reference(_) | Self::BadName(_) => {
+                "an image is called [REGISTRY/]NAME[:TAG] or NAME@DIGEST, with a name in lower case"
             }
-            Self::Config { .. } => Some("run `wharfie system fsck`, then pull or load the image again".to_owned()),
-            _ => None,
+            Self::Platform(_) => "a platform is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64",
+            Self::DigestTarget | Self::PushDigest => "name a tag: NAME:TAG",
+            Self::BadTime(_) => "a moment is written like 2026-11-29T10:00:00, a time before now like 90m or 24h",
+            Self::Pattern => "in a pattern `*` and `?` stand for any text and any letter, `[a-z]` for one of several",
+            Self::AmbiguousId => "give more digits of the id",
+            // Their texts say what to do, or there is nothing.
+            Self::InvalidFilter(_)
+            | Self::SeveralUntil
+            | Self::Scratch
+            | Self::AlgorithmTarget
+            | Self::BadWord(_)
+            | Self::NoImage(_)
+            | Self::LayerCount { .. }
+            | Self::Nested
+            | Self::TooLarge { .. }
+            | Self::InvalidTag(_)
+            | Self::ImportDigest
+            | Self::System { .. }
+            | Self::NoSuchReference
+            | Self::Change(_)
+            | Self::History
+            | Self::Document(_)
+            | Self::File { .. }
+            | Self::Output(_)
+            | Self::Verification { .. } => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl Conflict {
+    /// What the user can do.
+    fn help(&self) -> String {
+        match self {
+            Self::Children(_) => "remove the images that were made from it first".to_owned(),
+            Self::References(_) => "remove its names one by one, or all with `-f`".to_owned(),
+            Self::Reference { container, .. } | Self::StoppedContainer { container, .. } => {
+                format!("`wharfie rm {container}` removes the container")
+            }
+            Self::RunningContainer { container, .. } => {
+                format!("`wharfie rm -f {container}` stops and removes the container")
+            }
+            Self::Mounted { target, .. } => format!("`wharfie image unmount {target}` unmounts it"),
         }
     }
 }

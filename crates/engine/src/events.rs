@@ -9,11 +9,15 @@ use wharfie_store::journal::{JournalEntry, Kind, Note};
 
 use crate::container::{Settings, settings_of};
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::filter::{Conditions, Labels};
 
-/// What of the journal is asked for: for each filter's name the values of which one must fit; all labels must.
+/// What of the journal is asked for.
 #[derive(Debug, Clone, Default)]
-pub struct EventFilters(BTreeMap<String, Vec<String>>);
+pub struct EventFilters {
+    conditions: Conditions,
+    labels: Labels,
+}
 
 impl EventFilters {
     /// Judges filters.
@@ -21,18 +25,9 @@ impl EventFilters {
     /// # Errors
     /// For a name that is none.
     pub fn parse(pairs: &[(String, String)]) -> Result<Self> {
-        let mut filters: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (name, value) in pairs {
-            let is_known = matches!(
-                name.as_str(),
-                "type" | "event" | "container" | "image" | "network" | "volume" | "label" | "scope"
-            );
-            if !is_known {
-                return Err(Error::InvalidFilter(name.clone()));
-            }
-            filters.entry(name.clone()).or_default().push(value.clone());
-        }
-        Ok(Self(filters))
+        let known = &["type", "event", "container", "image", "network", "volume", "label", "scope"];
+        let conditions = Conditions::parse(pairs, known)?;
+        Ok(Self { labels: conditions.labels(), conditions })
     }
 
     /// Whether all that was asked fits an event.
@@ -41,24 +36,18 @@ impl EventFilters {
         let named = |kind: Kind, value: &str| {
             event.kind == kind && (event.object.starts_with(value) && !value.is_empty() || attribute("name") == value)
         };
-        self.0.iter().all(|(name, values)| match name.as_str() {
-            "type" => values.iter().any(|value| value == event.kind.as_str()),
-            "event" => values.iter().any(|value| {
-                // `exec_create: sh` is asked for without the command.
-                event.action == *value || event.action.split(':').next() == Some(value)
-            }),
-            "container" => values.iter().any(|value| named(Kind::Container, value) || attribute("container") == value),
-            "image" => values.iter().any(|value| {
+        let asked = &self.conditions;
+        asked.any("type", |value| value == event.kind.as_str())
+            // `exec_create: sh` is asked for without the command.
+            && asked.any("event", |value| event.action == value || event.action.split(':').next() == Some(value))
+            && asked.any("container", |value| named(Kind::Container, value) || attribute("container") == value)
+            && asked.any("image", |value| {
                 named(Kind::Image, value) || (event.kind == Kind::Container && attribute("image") == value)
-            }),
-            "network" => values.iter().any(|value| named(Kind::Network, value)),
-            "volume" => values.iter().any(|value| named(Kind::Volume, value)),
-            "scope" => values.iter().any(|value| value == "local"),
-            _ => values.iter().all(|label| match label.split_once('=') {
-                Some((key, value)) => event.attributes.get(key).is_some_and(|found| found == value),
-                None => event.attributes.contains_key(label),
-            }),
-        })
+            })
+            && asked.any("network", |value| named(Kind::Network, value))
+            && asked.any("volume", |value| named(Kind::Volume, value))
+            && asked.any("scope", |value| value == "local")
+            && self.labels.accept(&event.attributes)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use wharfie_content::event::{Subject, task};
-use wharfie_content::{Observer, Outcome};
+use wharfie_content::{Counted, Observer, Outcome};
 use wharfie_oci::config::{ContainerConfig, History, RootFs};
 use wharfie_oci::{ImageConfig, ImageId, Platform, Reference};
 use wharfie_store::images::{Name, Recording};
@@ -16,8 +16,10 @@ use crate::error::{Error, Result};
 /// What to import and how to call it.
 #[derive(Debug, Clone, Default)]
 pub struct Import {
-    /// Where the tar comes from, for the image's comment: `-` or a URL.
+    /// Where the tar comes from, as the user wrote it: a URL, a file, or `-` for a stream.
     pub from: String,
+    /// Bytes of the source, compressed or not, if they are known.
+    pub size: Option<u64>,
     /// `REPOSITORY[:TAG]` to call it.
     pub reference: Option<String>,
     /// Instructions for its configuration.
@@ -26,6 +28,18 @@ pub struct Import {
     pub message: Option<String>,
     /// What it runs on; the machine's own platform if not given.
     pub platform: Option<Platform>,
+}
+
+impl Import {
+    /// True if the tar comes from the web.
+    pub fn is_from_url(&self) -> bool {
+        self.from.starts_with("http://") || self.from.starts_with("https://")
+    }
+
+    /// What the image's comment says of the source. Names of files stay on the machine that has them, as with docker.
+    fn origin(&self) -> &str {
+        if self.is_from_url() { &self.from } else { "-" }
+    }
 }
 
 /// Bytes of an empty tar: two blocks of zeros.
@@ -57,18 +71,19 @@ impl Engine {
         let store = self.writer()?;
         let lease = store.lease()?;
         let what = Subject::Import { from: import.from.clone() };
-        let layer = task(observer, what, |_| -> Result<_> {
+        let layer = task(observer, what, |task| -> Result<_> {
             let mut first = [0];
-            let n = read_some(source, &mut first).map_err(wharfie_store::Error::Source)?;
+            let n = wharfie_layer::fill(source, &mut first).map_err(wharfie_store::Error::Source)?;
             let mut empty = EMPTY_TAR;
             let mut whole = io::Cursor::new(&first[..n]).chain(source);
             let source: &mut (dyn Read + Send) = if n == 0 { &mut empty } else { &mut whole };
+            let source = &mut Counted::new(source, import.size, task, observer);
             Ok((lease.ingest(source, Ingest::default(), &|| ())?.layer, Outcome::Done))
         })?;
 
         let now = store.now();
         let platform = import.platform.clone().unwrap_or_else(|| self.config.store.platform.clone());
-        let comment = import.message.clone().unwrap_or_else(|| format!("Imported from {}", import.from));
+        let comment = import.message.clone().unwrap_or_else(|| format!("Imported from {}", import.origin()));
         let document = ImageConfig {
             architecture: platform.architecture,
             os: platform.os,
@@ -94,14 +109,5 @@ impl Engine {
         let event = crate::events::of_image(&id, "import", id.as_str());
         lease.store().noting(vec![event], |_| lease.record(&recording))?;
         Ok(id)
-    }
-}
-
-fn read_some(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match source.read(buffer) {
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
     }
 }

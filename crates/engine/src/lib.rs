@@ -20,6 +20,7 @@ pub mod mount;
 pub mod names;
 pub mod networks;
 mod outgoing;
+pub mod patterns;
 pub mod prune;
 pub mod publish;
 pub mod pull;
@@ -29,6 +30,7 @@ pub mod remove;
 pub mod restore;
 pub mod save;
 pub mod tag;
+pub mod volumes;
 
 pub use engine::{Config, Engine};
 pub use error::{Error, Result};

@@ -125,12 +125,8 @@ fn described(lease: &Lease<'_>, config: Descriptor, layers: Vec<Descriptor>) -> 
 
 /// Docker indents its manifests by three blanks.
 fn indented(document: &Manifest) -> Result<Vec<u8>> {
-    use serde::Serialize;
-    let mut bytes = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"   ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
-    document.serialize(&mut serializer).map_err(Error::Document)?;
-    Ok(bytes)
+    let text = serde_json::to_string(document).map_err(Error::Document)?;
+    Ok(wharfie_oci::json::indented(&text, "   ").into_bytes())
 }
 
 /// The gzip form of a layer, made now if there is none.

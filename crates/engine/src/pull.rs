@@ -5,7 +5,7 @@
 
 use wharfie_content::event::{Event, Subject, task};
 use wharfie_content::graph::{self, Found, Images, Options, Order, Platforms};
-use wharfie_content::{BoxError, Observer, Outcome, Part, Warning};
+use wharfie_content::{BoxError, Observer, Outcome, Part, Parts, Warning};
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, Digest, ImageId, Platform, Reference};
 use wharfie_remote::RepositoryClient;
@@ -55,10 +55,10 @@ impl Engine {
         let found = client.resolve(asked).map_err(|source| Error::Pull { reference: reference.familiar(), source })?;
         let tag = reference.tag().map_or_else(|| reference.familiar(), str::to_owned);
         let what = Subject::Resolve { tag, repository: reference.repository().path().to_owned() };
-        let result = task(observer, what, |_| -> Result<_> {
+        let result = task(observer, what, |whole| -> Result<_> {
             let (id, is_newer) = match self.unchanged(&reference, &found, pull)? {
                 Some(id) => (id, false),
-                None => self.fetch(&client, &reference, &found, pull, observer)?,
+                None => self.fetch(&client, &reference, &found, pull, &Parts { whole, observer })?,
             };
             let outcome = Outcome::Manifest { digest: found.digest.clone(), size: found.size };
             Ok((Pulled { id, digest: found.digest.clone(), is_newer }, outcome))

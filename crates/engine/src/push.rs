@@ -54,7 +54,7 @@ impl Engine {
         let store = self.reader()?;
         let mut pushed = Vec::new();
         for reference in tags_to_push(store, push)? {
-            pushed.push(self.push_one(&reference, push.platform.as_ref(), observer)?);
+            pushed.push(self.push_one(&reference, push.platform.as_ref(), &begun.parts())?);
         }
         for warning in self.remote().take_warnings() {
             observer.observe(Event::Warned(warning));

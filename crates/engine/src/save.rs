@@ -38,7 +38,7 @@ pub enum Output {
 
 impl Engine {
     /// Writes one archive with all `images`, each once, with the tags it was named by. What stands for several platforms goes
-    /// with all of them that are here, or with those that are asked for.
+    /// with all of them that are here, or with those that are asked for. `observer` is told of each layer.
     ///
     /// # Errors
     /// When an image is missing (then nothing is written), a layer is damaged, or the output cannot be written.

@@ -13,6 +13,7 @@ pub mod compression;
 pub mod entry;
 pub mod erofs;
 mod error;
+mod fill;
 pub mod merge;
 mod node;
 pub mod pack;
@@ -26,3 +27,4 @@ pub mod unpack;
 pub mod whiteout;
 
 pub use error::{Error, Result};
+pub use fill::fill;

@@ -28,10 +28,26 @@ pub enum Kind {
     Internal,
 }
 
+/// Who of docker's two would say it. There is one program here, but scripts know which of the two speaks by what stands
+/// before an error's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Speaker {
+    /// The program that reads the command line.
+    #[default]
+    Client,
+    /// The one that does the work.
+    Daemon,
+}
+
 /// Implemented by every crate's error.
 pub trait Fault: std::error::Error {
     /// Why it failed, in one word.
     fn kind(&self) -> Kind;
+
+    /// Who would say it with docker.
+    fn speaker(&self) -> Speaker {
+        Speaker::Client
+    }
 
     /// What the user can do about it, as one sentence without a final stop.
     fn help(&self) -> Option<String> {

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Descriptor, MediaType, Platform};
 
+/// Indexes within indexes that are followed; nobody is known to nest more than two.
+pub const MAX_DEPTH: usize = 4;
+
 /// An OCI index or a Docker manifest list. Source: image-spec, image-index.md.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -20,6 +20,53 @@ pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> serde_json::Res
     Ok(value)
 }
 
+/// Gives JSON text line breaks and `indent` per level without touching anything else: order, numbers and escapes stay as
+/// they are. Empty objects and lists stay on one line. The text is taken to be valid.
+pub fn indented(text: &str, indent: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut depth = 0_usize;
+    let mut in_text = false;
+    let mut escaped = false;
+    let mut fresh = false;
+    let break_line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(iter::repeat_n(indent, depth));
+    };
+    for c in text.chars() {
+        if in_text {
+            out.push(c);
+            in_text = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+            continue;
+        }
+        if matches!(c, ' ' | '\t' | '\r' | '\n') {
+            continue;
+        }
+        if fresh && !matches!(c, '}' | ']') {
+            break_line(&mut out, depth);
+        }
+        match c {
+            '{' | '[' => depth += 1,
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                if !fresh {
+                    break_line(&mut out, depth);
+                }
+            }
+            '"' => in_text = true,
+            _ => {}
+        }
+        fresh = matches!(c, '{' | '[');
+        out.push(c);
+        match c {
+            ',' => break_line(&mut out, depth),
+            ':' => out.push(' '),
+            _ => {}
+        }
+    }
+    out
+}
+
 /// A list whose members that make no sense are left out: one entry for somebody else does not spoil the others.
 ///
 /// # Errors
@@ -320,5 +367,17 @@ mod tests {
             outer.map.into_iter().collect::<Vec<_>>(),
             [("COUNT".to_owned(), String::new()), ("Name".to_owned(), "x".to_owned())]
         );
+    }
+
+    #[test]
+    fn indenting_changes_nothing_but_white_space() {
+        let text = r#"{ "a" : [1, 2.50, "x, {y}\" \\"], "b": { }, "c":[], "d":{"e": null}}"#;
+        let expected = "{\n    \"a\": [\n        1,\n        2.50,\n        \"x, {y}\\\" \\\\\"\n    ],\n    \
+            \"b\": {},\n    \"c\": [],\n    \"d\": {\n        \"e\": null\n    }\n}";
+        assert_eq!(indented(text, "    "), expected);
+        assert_eq!(indented(expected, "\t"), expected.replace("    ", "\t"));
+        assert_eq!(indented("[]", " "), "[]");
+        let pretty = serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(text).unwrap()).unwrap();
+        assert_eq!(indented(&pretty.replace(['\n', ' '], ""), "  ").replace(' ', ""), pretty.replace(' ', ""));
     }
 }

@@ -15,12 +15,13 @@ pub mod manifest;
 pub mod media_type;
 pub mod platform;
 pub mod reference;
+pub mod size;
 pub mod time;
 
 pub use config::ImageConfig;
 pub use descriptor::Descriptor;
 pub use digest::{Digest, Digester};
-pub use fault::{Fault, Kind};
+pub use fault::{Fault, Kind, Speaker};
 pub use ids::{ChainId, DiffId, ImageId};
 pub use index::Index;
 pub use manifest::Manifest;

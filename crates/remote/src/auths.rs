@@ -5,9 +5,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use wharfie_oci::json::indented;
 
 use crate::auth::{Credentials, Secret, host_of};
-use crate::json_text;
 
 /// An object whose members keep their order and their text.
 #[derive(Debug, Clone, Default)]
@@ -129,7 +129,7 @@ impl Members {
     pub(crate) fn set(&mut self, key: &str, json: &str) -> bool {
         let raw = RawValue::from_string(json.to_owned()).expect("callers pass JSON");
         match self.0.iter_mut().rev().find(|(name, _)| name == key) {
-            Some((_, old)) if json_text::indent(old.get()) == json_text::indent(json) => false,
+            Some((_, old)) if indented(old.get(), "\t") == indented(json, "\t") => false,
             Some((_, old)) => {
                 *old = raw;
                 true

@@ -119,7 +119,7 @@ impl DockerConfig {
         let mut auths = fresh.auths();
         if change(&mut auths) {
             fresh.members.set("auths", &auths.to_json());
-            write(&self.path, &json_text::indent(&fresh.members.to_json())).map_err(failed)?;
+            write(&self.path, &wharfie_oci::json::indented(&fresh.members.to_json(), "\t")).map_err(failed)?;
         }
         *self = fresh;
         Ok(())

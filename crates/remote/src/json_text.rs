@@ -1,4 +1,4 @@
-//! JSON as text: docker's words for its errors, and a layout that leaves everything but white space alone.
+//! Docker's words for errors in JSON.
 
 /// Words `why` as Go's JSON reader does, so that scripts find what they look for.
 pub(crate) fn go_error(text: &[u8], why: &serde_json::Error) -> String {
@@ -19,68 +19,6 @@ pub(crate) fn go_error(text: &[u8], why: &serde_json::Error) -> String {
     }
 }
 
-/// Lays `json`, which must be valid, out with one tab per level. Keys, their order and every literal stay as they are.
-pub(crate) fn indent(json: &str) -> String {
-    let mut out = String::with_capacity(json.len() * 2);
-    let mut depth = 0_usize;
-    let mut rest = json.trim();
-    while let Some(c) = rest.chars().next() {
-        match c {
-            '{' | '[' => {
-                let inner = rest[1..].trim_start();
-                if inner.starts_with(['}', ']']) {
-                    out.push(c);
-                    out.push_str(&inner[..1]);
-                    rest = &inner[1..];
-                    continue;
-                }
-                depth += 1;
-                out.push(c);
-                new_line(&mut out, depth);
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                new_line(&mut out, depth);
-                out.push(c);
-            }
-            ',' => {
-                out.push(c);
-                new_line(&mut out, depth);
-            }
-            ':' => out.push_str(": "),
-            '"' => {
-                let end = string_end(rest);
-                out.push_str(&rest[..end]);
-                rest = &rest[end..];
-                continue;
-            }
-            _ if c.is_ascii_whitespace() => {}
-            _ => out.push(c),
-        }
-        rest = &rest[c.len_utf8()..];
-    }
-    out
-}
-
-fn new_line(out: &mut String, depth: usize) {
-    out.push('\n');
-    out.extend(std::iter::repeat_n('\t', depth));
-}
-
-/// Where the string that `text` begins with ends, its closing quote included.
-fn string_end(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = 1;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' => at += 2,
-            b'"' => return at + 1,
-            _ => at += 1,
-        }
-    }
-    text.len()
-}
-
 fn leading_blanks(text: &[u8]) -> usize {
     text.iter().take_while(|b| b.is_ascii_whitespace()).count()
 }
@@ -97,14 +35,6 @@ fn quoted(byte: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_white_space_changes() {
-        let text = r#"{"a":{},"b":[ ],"c":[1, 2.50,{"d":"x: \"{,}\" \\"}],"e" : null}"#;
-        let laid_out = "{\n\t\"a\": {},\n\t\"b\": [],\n\t\"c\": [\n\t\t1,\n\t\t2.50,\n\t\t{\n\t\t\t\"d\": \"x: \\\"{,}\\\" \\\\\"\n\t\t}\n\t],\n\t\"e\": null\n}";
-        assert_eq!(indent(text), laid_out);
-        assert_eq!(indent(laid_out), laid_out);
-    }
 
     #[test]
     fn errors_use_gos_words() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::fmt::rfc2822::DateTimeParser;
 use ureq::http::HeaderMap;
 use wharfie_content::{Event, Watch};
 
@@ -82,25 +83,12 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<u64> {
     Some(http_date(text)?.saturating_sub(now))
 }
 
-/// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT`; the obsolete formats are not read.
+/// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT`; the obsolete formats are not read. That is the date of mail, too.
 fn http_date(text: &str) -> Option<u64> {
-    let mut words = text.trim().split_once(", ")?.1.split(' ');
-    let day: u64 = words.next()?.parse().ok()?;
-    let month = MONTHS.iter().position(|name| Some(*name) == words.clone().next())? as u64 + 1;
-    words.next();
-    let year: u64 = words.next()?.parse().ok()?;
-    let mut clock = words.next()?.splitn(3, ':').map(|part| part.parse::<u64>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    // Days from a civil date, counting years from March so that leap days come last.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
+    // A wrong day of the week says nothing about the moment.
+    let parser = DateTimeParser::new().relaxed_weekday(true);
+    u64::try_from(parser.parse_timestamp(text.trim()).ok()?.as_second()).ok()
 }
-
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 #[cfg(test)]
 mod tests {

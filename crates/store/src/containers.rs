@@ -320,33 +320,54 @@ impl Store {
     /// Forgets a container and deletes its files. It must not run any more, and stays locked meanwhile.
     ///
     /// # Errors
-    /// When the metadata cannot be changed; [`Error::Stuck`] for files that cannot be deleted, which are left for `fsck`.
-    pub fn remove_container(&self, id: &str, _lock: &ContainerLock) -> Result<()> {
-        let directory = self.container_directory(id);
+    /// As [`Self::remove_containers`].
+    pub fn remove_container(&self, id: &str, lock: &ContainerLock) -> Result<()> {
+        self.remove_containers(&[(id, lock)])
+    }
+
+    /// Forgets containers in one transaction and deletes their files. They must not run any more, and stay locked meanwhile.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed; [`Error::Stuck`] for files that cannot be deleted, which are left for `fsck`: of
+    /// several such errors the first.
+    pub fn remove_containers(&self, containers: &[(&str, &ContainerLock)]) -> Result<()> {
         let forget = |db: &Transaction<'_>| {
-            for sql in [
-                "DELETE FROM container_layer WHERE container = ?1",
-                "DELETE FROM container_volume WHERE container = ?1",
-                "DELETE FROM container WHERE id = ?1",
-            ] {
-                db.execute(sql, [id]).map_err(self.metadata_error())?;
+            for (id, _) in containers {
+                for sql in [
+                    "DELETE FROM container_layer WHERE container = ?1",
+                    "DELETE FROM container_volume WHERE container = ?1",
+                    "DELETE FROM container WHERE id = ?1",
+                ] {
+                    db.execute(sql, [id]).map_err(self.metadata_error())?;
+                }
             }
             Ok(())
         };
         match self.write_or_free(forget) {
-            // What it wrote is most likely what filled the disk: that goes first, and the row with the room this gives.
+            // What they wrote is most likely what filled the disk: that goes first, and the rows with the room this gives.
             Err(why) if why.is_full() => {
-                for name in ["upper", "work"] {
-                    let _ = self.remove_tree(&directory.join(name));
-                }
-                for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
-                    let _ = std::fs::remove_file(entry.path());
-                }
+                containers.iter().for_each(|(id, _)| self.empty_container(id));
                 self.write(forget)?;
             }
             result => result?,
         }
-        // A directory without a row is a leftover, which a check of the store removes.
-        self.remove_tree(&directory).map_err(Error::stuck(directory))
+        let mut removed = Ok(());
+        for (id, _) in containers {
+            let directory = self.container_directory(id);
+            // A directory without a row is a leftover, which a check of the store removes.
+            removed = removed.and(self.remove_tree(&directory).map_err(Error::stuck(directory)));
+        }
+        removed
+    }
+
+    /// Deletes what a container wrote, as far as that goes.
+    fn empty_container(&self, id: &str) {
+        let directory = self.container_directory(id);
+        for name in ["upper", "work"] {
+            let _ = self.remove_tree(&directory.join(name));
+        }
+        for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, Digest, ImageId, MediaType, Platform};
+use wharfie_oci::{Descriptor, Digest, ImageId, MediaType, Platform, index};
 
 use crate::error::Result;
 use crate::images::text;
@@ -101,9 +101,6 @@ pub(crate) const LIVE: &str = "WITH RECURSIVE live (digest) AS (
     UNION SELECT seam.diff_id FROM live JOIN seam ON seam.layer = live.digest
 )";
 
-/// Indexes within indexes that are looked into; nobody is known to nest more than two.
-const MAX_DEPTH: usize = 4;
-
 impl Store {
     /// What the canonical reference `name` stands for: the digest of an index or manifest, or of the configuration of an image
     /// that has no manifest here.
@@ -191,7 +188,7 @@ const ABOVE: &str = "WITH RECURSIVE above (digest) AS (
 /// See [`Store::variants`].
 pub(crate) fn variants(db: &Connection, target: &Digest) -> rusqlite::Result<Vec<Variant>> {
     let mut found = Vec::new();
-    descend(db, target.as_str(), None, MAX_DEPTH, &mut found)?;
+    descend(db, target.as_str(), None, index::MAX_DEPTH, &mut found)?;
     Ok(found)
 }
 

@@ -18,6 +18,7 @@ use rusqlite::params;
 use wharfie_content::Mismatch;
 use wharfie_layer::compression::{Compression, Decoder};
 use wharfie_layer::erofs::{self, LayerIndex};
+use wharfie_layer::fill;
 use wharfie_layer::tar::Indexer;
 use wharfie_oci::{Descriptor, DiffId, Digest, Digester, MediaType};
 
@@ -301,20 +302,6 @@ fn write_small_layer(file: &File, tar: &[u8], spill: &Path) -> Result<LayerRow> 
         content_size: totals.content_size,
         is_only_kept: false,
     })
-}
-
-/// Reads until `buffer` is full or the source ends.
-fn fill(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            Err(why) => return Err(why),
-        }
-    }
-    Ok(filled)
 }
 
 /// A buffer on its way from one stage to the next and back.

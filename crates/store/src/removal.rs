@@ -17,11 +17,14 @@ use crate::store::Store;
 impl Store {
     /// Deletes a directory, or a file, with everything in it. An ordinary user may not enter all of it as it is: overlayfs
     /// closes its own directory, and containers close some of theirs. What belongs to a container's other users goes by
-    /// [`crate::Options::remove`].
+    /// [`crate::Options::remove`]. In a rehearsal everything stays.
     ///
     /// # Errors
     /// The first that kept something from being deleted. All else is gone.
     pub(crate) fn remove_tree(&self, directory: &Path) -> io::Result<()> {
+        if self.is_rehearsal() {
+            return Ok(());
+        }
         remove_own_tree(directory).or_else(|why| if (self.options.remove)(directory) { Ok(()) } else { Err(why) })
     }
 }

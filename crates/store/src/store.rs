@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
+use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
@@ -42,7 +43,16 @@ pub struct Store {
     db: Mutex<Connection>,
     /// Events that wait for the transaction of what they tell.
     pending: Mutex<Pending>,
-    is_writable: bool,
+    access: Access,
+}
+
+/// What may be done with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+    /// Everything, in a copy of the metadata that nobody else sees; no file is touched.
+    Rehearse,
 }
 
 /// The database's name beneath the root. Nothing of ours opens it or the files beside it: SQLite's locks are the process's,
@@ -64,6 +74,8 @@ pub const RESERVE_BYTES: u64 = 1 << 20;
 const PLENTY_BYTES: u64 = 64 << 20;
 
 const PAGE_BYTES: u64 = 4096;
+/// Asks SQLite to copy a database in one step, as it is at one moment.
+const ALL_PAGES: i32 = -1;
 /// 128 KiB: several times what SQLite shares for the longest log that we let grow.
 const SHARED_MEMORY_BYTES: u64 = 128 << 10;
 
@@ -83,7 +95,7 @@ impl Store {
     /// Sets room aside for [`Self::open_to_free`], where that is easily had.
     pub(crate) fn keep_reserve(&self) {
         let path = self.root.join(RESERVE);
-        if path.exists() || free_bytes(&self.root).is_none_or(|free| free < PLENTY_BYTES) {
+        if self.is_rehearsal() || path.exists() || free_bytes(&self.root).is_none_or(|free| free < PLENTY_BYTES) {
             return;
         }
         let Ok(file) = File::options().create_new(true).write(true).mode(0o600).open(&path) else {
@@ -111,7 +123,7 @@ impl Store {
         // Every command is the last to leave: emptying the log each time would cost three syncs that nobody asked for.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(metadata(root))?;
         let store =
-            Self { root: root.into(), options, db: Mutex::new(db), pending: Mutex::default(), is_writable: true };
+            Self { root: root.into(), options, db: Mutex::new(db), pending: Mutex::default(), access: Access::Write };
         store.prepare()?;
         Ok(store)
     }
@@ -159,9 +171,27 @@ impl Store {
         };
         let found = version(&db)?;
         let store =
-            Self { root: root.into(), options, db: Mutex::new(db), pending: Mutex::default(), is_writable: false };
+            Self { root: root.into(), options, db: Mutex::new(db), pending: Mutex::default(), access: Access::Read };
         store.refuse_newer(found)?;
         Ok(store)
+    }
+
+    /// A store in which everything can be removed to see what would go: its metadata are a copy in memory of what is written
+    /// down now, and no file is deleted, no mount undone.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn rehearsal(&self) -> Result<Self> {
+        let mut db = Connection::open_in_memory().map_err(metadata(&self.root))?;
+        let copied = Backup::new(&self.db(), &mut db).and_then(|copy| copy.step(ALL_PAGES));
+        copied.map_err(metadata(&self.root))?;
+        let (root, options) = (self.root.clone(), self.options.clone());
+        Ok(Self { root, options, db: Mutex::new(db), pending: Mutex::default(), access: Access::Rehearse })
+    }
+
+    /// True for what [`Self::rehearsal`] gives.
+    pub fn is_rehearsal(&self) -> bool {
+        self.access == Access::Rehearse
     }
 
     fn prepare(&self) -> Result<()> {
@@ -308,8 +338,11 @@ impl Store {
     /// Waits until no other writer is at work and keeps others out until dropped.
     fn exclusive(&self) -> Result<Exclusive> {
         let path = self.root.join(LOCK);
-        if !self.is_writable {
-            return Err(Error::io("write", path)(std::io::ErrorKind::ReadOnlyFilesystem.into()));
+        match self.access {
+            Access::Write => {}
+            Access::Read => return Err(Error::io("write", path)(std::io::ErrorKind::ReadOnlyFilesystem.into())),
+            // Its metadata are its own.
+            Access::Rehearse => return Ok(Exclusive { _lock: None }),
         }
         // Opened anew each time: threads of one process must exclude each other too.
         let mut options = File::options();
@@ -317,7 +350,7 @@ impl Store {
         let lock = options.open(&path).map_err(Error::io("lock", &path))?;
         loop {
             match flock(&lock, FlockOperation::LockExclusive) {
-                Ok(()) => return Ok(Exclusive { _lock: lock }),
+                Ok(()) => return Ok(Exclusive { _lock: Some(lock) }),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(why) => return Err(Error::io("lock", &path)(why.into())),
             }
@@ -366,7 +399,7 @@ enum Durability {
 
 /// Held while one process changes the metadata; closing the file releases it.
 struct Exclusive {
-    _lock: File,
+    _lock: Option<File>,
 }
 
 fn metadata(root: &Path) -> impl Fn(rusqlite::Error) -> Error + use<> {

@@ -128,6 +128,9 @@ impl Store {
             let sql = "DELETE FROM volume WHERE name = ?1
                 AND NOT EXISTS (SELECT 1 FROM container_volume WHERE volume = ?1)";
             let is_gone = db.execute(sql, [name]).map_err(self.metadata_error())? > 0;
+            if is_gone && self.is_rehearsal() {
+                return Ok(true);
+            }
             if is_gone {
                 // What is mounted in it is not its own.
                 release(&place.join("_data"))?;

@@ -11,10 +11,11 @@ use crate::flags::{self, Arity, Command, Complete, Example, Matches, Shell};
 /// `PROG completion`.
 pub static COMMAND: Command<Run> = Command {
     about: "Print a shell's completion script",
-    usage: "bash|zsh|fish",
-    arity: Arity::Exact(1),
+    usage: "bash|zsh|fish [NAME...]",
+    arity: Arity::AtLeast(1),
     examples: &[
         Example { text: "For this shell", command: "completion bash | source /dev/stdin" },
+        Example { text: "Also for the name docker", command: "completion bash docker" },
         Example { text: "For every fish", command: "completion fish > /etc/fish/completions/wharfie.fish" },
     ],
     complete: Complete::Words(&["bash", "zsh", "fish"]),
@@ -36,7 +37,14 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let Some(shell) = Shell::named(name) else {
         return Err(Failure::new(format!("unknown shell {name:?}: bash, zsh and fish are known")));
     };
-    cx.print(&flags::completion(&ROOT, &cx.program, shell))
+    // They become words of a script.
+    let is_name = |name: &&String| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    let (names, odd): (Vec<&String>, Vec<&String>) = matches.args()[1..].iter().partition(is_name);
+    if let Some(odd) = odd.first() {
+        return Err(Failure::new(format!("{odd:?} is no name of a program")));
+    }
+    let others: Vec<String> = names.into_iter().filter(|name| **name != cx.program).cloned().collect();
+    cx.print(&flags::completion(&ROOT, &cx.program, &others, shell))
 }
 
 fn words(cx: &Context, matches: &Matches) -> Result {

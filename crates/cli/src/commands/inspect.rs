@@ -1,25 +1,29 @@
 //! `inspect`: whatever has that name.
 
 use wharfie_engine::Error;
+use wharfie_engine::container::ContainerError;
+use wharfie_engine::networks::NetworkError;
+use wharfie_engine::patterns::{Named, Which};
+use wharfie_engine::volumes::VolumeError;
 
 use super::image::inspect::{FORMAT, print_found};
 use super::{Run, container};
-use crate::compat;
+use crate::commands::choices;
 use crate::context::Context;
-use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::failure::{Failure, Missing, Result};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
 use crate::render::serialize::value_of;
+
+/// `--size`.
+pub(crate) const SIZE: Switch = Switch::new("size", "Display total file sizes if the type is container").short('s');
+const TYPE: Text = Text::new("type", "Only inspect objects of the given type").complete(choices::TYPES);
 
 /// `PROG inspect`.
 pub static COMMAND: Command<Run> = Command {
     about: "Return low-level information on Docker objects",
     usage: "[OPTIONS] NAME|ID [NAME|ID...]",
     arity: Arity::AtLeast(1),
-    flags: &[
-        FORMAT,
-        Flag::bool("size", "Display total file sizes if the type is container").short('s'),
-        Flag::str("type", "Only inspect objects of the given type"),
-    ],
+    flags: &[FORMAT.flag(), SIZE.flag(), TYPE.flag()],
     examples: &[
         Example { text: "Everything about an image", command: "inspect web:1" },
         Example { text: "What it runs", command: "inspect -f '{{.Config.Entrypoint}} {{.Config.Cmd}}' web:1" },
@@ -34,25 +38,28 @@ const TYPES: &[&str] =
     &["config", "container", "image", "network", "node", "plugin", "secret", "service", "task", "volume"];
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let kind = matches.value("type").unwrap_or_default();
+    let kind = matches.get(&TYPE).unwrap_or_default();
     if !kind.is_empty() && !TYPES.contains(&kind) {
         let known: Vec<String> = TYPES.iter().map(|kind| format!("\"{kind}\"")).collect();
         return Err(Failure::new(format!("unknown type: \"{kind}\": must be one of {}", known.join(", "))));
     }
     print_found(cx, matches, |name| {
         let missing = |why: Option<Error>| match (kind, why) {
-            ("image", Some(why)) => Failure::new(compat::engine_text(&why)),
-            ("", _) => Failure::new(format!("Error: No such object: {name}")),
-            ("container", _) => Failure::new(format!("{}No such container: {name}", compat::DAEMON)),
-            ("network", _) => Failure::new(container::network::not_found(name)),
-            ("volume", _) => Failure::new(format!("{}get {name}: no such volume", compat::DAEMON)),
-            (kind, _) => Failure::new(format!("{}No such {kind}: {name}", compat::DAEMON)),
+            ("image", Some(why)) => why.into(),
+            ("", _) => Failure {
+                missing: [Named::Images, Named::Containers(Which::Any)].map(|named| Missing::new(named, name)).into(),
+                ..Failure::new(format!("Error: No such object: {name}"))
+            },
+            ("container", _) => ContainerError::NoSuch(name.to_owned()).into(),
+            ("network", _) => NetworkError::NoSuch(name.to_owned()).into(),
+            ("volume", _) => VolumeError::NoSuch(name.to_owned()).into(),
+            (kind, _) => Failure::daemon(format!("No such {kind}: {name}")),
         };
         if matches!(kind, "" | "container") {
             match cx.engine()?.container(name) {
-                Ok(row) => return container::document::document(cx, &row, matches.flag("size")),
-                Err(Error::NoSuchContainer(_)) if kind.is_empty() => {}
-                Err(Error::NoSuchContainer(_)) => return Err(missing(None)),
+                Ok(row) => return container::document::document(cx, &row, matches.get(&SIZE)),
+                Err(Error::Container(ContainerError::NoSuch(_))) if kind.is_empty() => {}
+                Err(Error::Container(ContainerError::NoSuch(_))) => return Err(missing(None)),
                 Err(why) => return Err(why.into()),
             }
         }

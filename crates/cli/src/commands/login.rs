@@ -9,18 +9,19 @@ use crate::commands::Run;
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Example, Matches, Switch, Text};
+
+const PASSWORD: Text = Text::new("password", "Password or Personal Access Token (PAT)").short('p');
+const PASSWORD_STDIN: Switch =
+    Switch::new("password-stdin", "Take the Password or Personal Access Token (PAT) from stdin");
+const USERNAME: Text = Text::new("username", "Username").short('u');
 
 /// `PROG login`.
 pub static COMMAND: Command<Run> = Command {
     about: "Authenticate to a registry",
     usage: "[OPTIONS] [SERVER]",
     arity: Arity::AtMost(1),
-    flags: &[
-        Flag::str("password", "Password or Personal Access Token (PAT)").short('p'),
-        Flag::bool("password-stdin", "Take the Password or Personal Access Token (PAT) from stdin"),
-        Flag::str("username", "Username").short('u'),
-    ],
+    flags: &[PASSWORD.flag(), PASSWORD_STDIN.flag(), USERNAME.flag()],
     examples: &[
         Example { text: "Log in to a registry, asked for the password", command: "login registry.example" },
         Example { text: "Log in from a script", command: "login -u ci --password-stdin registry.example < token" },
@@ -35,10 +36,10 @@ const HUB: &str = "https://index.docker.io/v1/";
 fn run(cx: &Context, matches: &Matches) -> Result {
     let server = matches.arg(0).unwrap_or_default();
     let key = wharfie_remote::registry_key(server);
-    let username = matches.value("username").map(str::to_owned);
-    let mut password = matches.value("password").map(str::to_owned);
+    let username = matches.get(&USERNAME).map(str::to_owned);
+    let mut password = matches.get(&PASSWORD).map(str::to_owned);
     check(matches)?;
-    if matches.flag("password-stdin") || password.as_deref() == Some("-") {
+    if matches.get(&PASSWORD_STDIN) || password.as_deref() == Some("-") {
         password = Some(from_stdin()?);
     } else if password.is_some() {
         cx.warn("WARNING! Using --password via the CLI is insecure. Use --password-stdin.");
@@ -58,19 +59,19 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 
 /// Combinations of flags that make no sense.
 fn check(matches: &Matches) -> Result {
-    let is_empty = |name: &str| matches.is_set(name) && matches.value(name).is_none_or(str::is_empty);
-    if matches.flag("password-stdin") {
-        if matches.is_set("password") {
+    let is_empty = |flag: &Text| matches.is_given(flag) && matches.get(flag).is_none_or(str::is_empty);
+    if matches.get(&PASSWORD_STDIN) {
+        if matches.is_given(&PASSWORD) {
             return Err(Failure::new("conflicting options: cannot specify both --password and --password-stdin"));
         }
-        if !matches.is_set("username") {
+        if !matches.is_given(&USERNAME) {
             return Err(Failure::new("the --password-stdin option requires --username to be set"));
         }
     }
-    if is_empty("username") {
+    if is_empty(&USERNAME) {
         return Err(Failure::new("username is empty"));
     }
-    if is_empty("password") {
+    if is_empty(&PASSWORD) {
         return Err(Failure::new("password is empty"));
     }
     Ok(())
@@ -103,7 +104,7 @@ fn existing(cx: &Context, server: &str, key: &str) -> Result<bool> {
             Ok(true)
         }
         Err(why) => {
-            cx.warn(&format!("Login did not succeed, error: {}{why}", compat::DAEMON));
+            cx.warn(&format!("Login did not succeed, error: {}", Failure::daemon(why).text));
             Ok(false)
         }
     }
@@ -171,9 +172,7 @@ fn without_echo(read: impl FnOnce() -> Result<String>) -> Result<String> {
 
 fn log_in(cx: &Context, server: &str, credentials: &Credentials) -> Result {
     let remote = cx.engine()?.remote();
-    let outcome = remote
-        .login(server, credentials)
-        .map_err(|why| Failure::new(format!("{}{}", compat::DAEMON, compat::reasons(&why))))?;
+    let outcome = remote.login(server, credentials).map_err(|why| Failure::daemon(compat::reasons(&why)))?;
     // A registry that gives a token to keep would rather not see the password again.
     let kept = match outcome.identity_token {
         Some(token) => Credentials::IdentityToken {

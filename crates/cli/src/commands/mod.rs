@@ -2,6 +2,7 @@
 
 pub mod builder;
 pub mod buildx;
+mod choices;
 pub mod completion;
 pub mod container;
 pub mod image;
@@ -16,31 +17,52 @@ pub mod tags;
 pub mod unshare;
 pub mod version;
 
+#[cfg(test)]
+mod tests;
+
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Entry, Flag, Matches};
-use crate::render::progress::Style;
+use crate::flags::{Command, Entry, Flag, Matches, Switch, Text, Texts};
+use crate::render::progress::{Progress, Style};
 
 /// What a command of the tree calls.
 pub type Run = fn(&Context, &Matches) -> Result;
+
+/// Where docker's files are.
+pub(crate) const CONFIG: Text = Text::new("config", "Location of client config files").default("");
+/// Which machine: there is one.
+pub(crate) const CONTEXT: Text =
+    Text::new("context", "Name of the context: only \"default\", since there is no other machine").short('c').hidden();
+/// Whose socket: there is none.
+pub(crate) const HOST: Texts =
+    Texts::new("host", "Socket of the daemon: only of this machine, which has none").short('H').hidden();
+/// Registries that need not prove who they are.
+pub(crate) const INSECURE_REGISTRY: Texts =
+    Texts::new("insecure-registry", "Registry that may be reached without proven encryption");
+/// How much is told: nothing here logs by level.
+pub(crate) const LOG_LEVEL: Text =
+    Text::new("log-level", "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")")
+        .complete(choices::LOG_LEVELS)
+        .short('l')
+        .default("info");
+/// Registries that are asked first.
+pub(crate) const REGISTRY_MIRROR: Texts = Texts::new("registry-mirror", "Registry to ask before Docker Hub");
+/// Where the store is.
+pub(crate) const STORE_ROOT: Text = Text::new("root", "Directory of the store");
 
 /// The whole program.
 pub static ROOT: Command<Run> = Command {
     about: "Images and registries without a daemon",
     usage: "[OPTIONS] COMMAND",
     flags: &[
-        Flag::str("config", "Location of client config files").default(""),
-        Flag::str("context", "Name of the context: only \"default\", since there is no other machine")
-            .short('c')
-            .hidden(),
+        CONFIG.flag(),
+        CONTEXT.flag(),
         Flag::bool("debug", "Enable debug mode").short('D'),
-        Flag::list("host", "Socket of the daemon: only of this machine, which has none").short('H').hidden(),
-        Flag::list("insecure-registry", "Registry that may be reached without proven encryption"),
-        Flag::str("log-level", "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")")
-            .short('l')
-            .default("info"),
-        Flag::list("registry-mirror", "Registry to ask before Docker Hub"),
-        Flag::str("root", "Directory of the store"),
+        HOST.flag(),
+        INSECURE_REGISTRY.flag(),
+        LOG_LEVEL.flag(),
+        REGISTRY_MIRROR.flag(),
+        STORE_ROOT.flag(),
         Flag::bool("tls", "Accepted and ignored").hidden(),
         Flag::str("tlscacert", "Accepted and ignored").hidden(),
         Flag::str("tlscert", "Accepted and ignored").hidden(),
@@ -117,21 +139,37 @@ pub(crate) fn template_failure(why: impl std::fmt::Display) -> Failure {
     Failure::new(format!("template parsing error: {why}"))
 }
 
+/// `--dry-run` of commands that remove something.
+pub(crate) const DRY_RUN: Switch = Switch::new("dry-run", "Show what would be removed, and remove nothing");
+
+/// `--force` of commands that ask before they remove something.
+pub(crate) const UNASKED: Switch = Switch::new("force", "Do not prompt for confirmation").short('f');
+
 /// `--progress` of commands that work long.
-pub(crate) const PROGRESS: Flag =
-    Flag::str("progress", "Set type of progress output (\"auto\", \"tty\", \"plain\", \"json\", \"quiet\")")
+pub(crate) const PROGRESS: Text =
+    Text::new("progress", "Set type of progress output (\"auto\", \"tty\", \"plain\", \"json\", \"quiet\")")
+        .complete(choices::PROGRESS)
         .default("auto");
 
-/// The progress asked for; on a terminal it moves, else it is plain lines.
-pub(crate) fn style(cx: &Context, matches: &Matches, quiet: bool) -> Result<Style> {
-    match matches.value("progress").unwrap_or_default() {
+/// The progress asked for; it moves if it goes to a terminal, else it is plain lines.
+pub(crate) fn style(matches: &Matches, is_terminal: bool, quiet: bool) -> Result<Style> {
+    match matches.get(&PROGRESS).unwrap_or_default() {
         "json" => Ok(Style::Json),
         _ if quiet => Ok(Style::Quiet),
         "tty" => Ok(Style::Tty),
         "plain" => Ok(Style::Plain),
         "quiet" => Ok(Style::Quiet),
-        "auto" | "" if cx.is_out_terminal() => Ok(Style::Tty),
+        "auto" | "" if is_terminal => Ok(Style::Tty),
         "auto" | "" => Ok(Style::Plain),
         other => Err(Failure::new(format!("invalid progress mode {other:?}: must be auto, tty, plain, json or quiet"))),
     }
+}
+
+/// Prints what a command came to. Among events it is one.
+pub(crate) fn print_result(cx: &Context, progress: &dyn Progress, style: Style, text: &str) -> Result {
+    if style == Style::Json {
+        progress.line(text);
+        return Ok(());
+    }
+    cx.line(text)
 }

@@ -2,27 +2,30 @@
 
 use wharfie_remote::SearchResult;
 
-use crate::commands::{Run, template_failure};
+use crate::commands::{Run, choices, template_failure};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Conditions, Example, Matches, Number, Switch, Text};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::value::{Field, Value};
 use crate::render::{ellipsis, table};
+
+const FILTER: Conditions = Conditions::new("filter", "Filter output based on conditions provided")
+    .complete(Complete::Nothing)
+    .short('f')
+    .value_name("filter");
+const FORMAT: Text = Text::new("format", "Pretty-print search using a Go template").complete(choices::FORMATS);
+const LIMIT: Number = Number::new("limit", "Max number of search results");
+const NO_TRUNC: Switch = Switch::new("no-trunc", "Don't truncate output");
 
 /// `PROG search`.
 pub static COMMAND: Command<Run> = Command {
     about: "Search Docker Hub for images",
     usage: "[OPTIONS] TERM",
     arity: Arity::Exact(1),
-    flags: &[
-        Flag::filter("filter", "Filter output based on conditions provided").short('f').value_name("filter"),
-        Flag::str("format", "Pretty-print search using a Go template"),
-        Flag::int("limit", "Max number of search results"),
-        Flag::bool("no-trunc", "Don't truncate output"),
-    ],
+    flags: &[FILTER.flag(), FORMAT.flag(), LIMIT.flag(), NO_TRUNC.flag()],
     examples: &[
         Example { text: "Official images only", command: "search --filter is-official=true postgres" },
         Example { text: "On another registry", command: "search registry.example/postgres" },
@@ -39,9 +42,9 @@ const DESCRIPTION: usize = 45;
 const DEFAULT_LIMIT: u32 = 25;
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let daemon = |text: String| Failure::new(format!("{}{text}", compat::DAEMON));
-    let wanted = Wanted::parse(cx, &matches.filters("filter")).map_err(daemon)?;
-    let limit = match matches.int("limit") {
+    let daemon = |text: String| Failure::daemon(text);
+    let wanted = Wanted::parse(cx, &matches.get(&FILTER)).map_err(daemon)?;
+    let limit = match matches.get(&LIMIT) {
         ..=0 => DEFAULT_LIMIT,
         limit => u32::try_from(limit)
             .ok()
@@ -49,10 +52,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             .ok_or_else(|| daemon(format!("limit {limit} is outside the range of [1, 100]")))?,
     };
     let found = cx.engine()?.remote().search(&matches.args()[0], limit);
-    let found = found.map_err(|why| daemon(compat::with_reasons(&why)))?;
-    let is_full = matches.flag("no-trunc");
+    let found = found.map_err(|why| daemon(compat::reasons(&why)).help(wharfie_oci::Fault::help(&why)))?;
+    let is_full = matches.get(&NO_TRUNC);
     let rows: Vec<_> = found.into_iter().filter(|result| wanted.takes(result)).map(|r| cells(&r, is_full)).collect();
-    let format = ListFormat::parse(matches.value("format").unwrap_or_default()).or("", "raw");
+    let format = ListFormat::parse(matches.get(&FORMAT).unwrap_or_default()).or("", "raw");
     let text = if format.kind() == ListKind::Default {
         let rows: Vec<_> = rows
             .into_iter()

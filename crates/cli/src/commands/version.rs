@@ -13,7 +13,7 @@ use crate::render::value::{Field, Value};
 pub static COMMAND: Command<Run> = Command {
     about: "Show the version information",
     usage: "[OPTIONS]",
-    flags: &[FORMAT],
+    flags: &[FORMAT.flag()],
     examples: &[Example { text: "The bare number", command: "version -f '{{.Server.Version}}'" }],
     run: Some(run),
     ..Command::BASE
@@ -33,7 +33,7 @@ const MIN_API: &str = "1.24";
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let value = value();
-    if let Some(text) = matches.value("format") {
+    if let Some(text) = matches.get(&FORMAT) {
         let format = InspectFormat::parse(text)
             .map_err(|why| Failure::with_code(format!("template parsing error: {why}"), BAD_TEMPLATE))?;
         return match format.one(&value) {

@@ -120,7 +120,7 @@ pub enum Arity {
     Any,
 }
 
-/// What a shell should offer for positional arguments.
+/// What a shell should offer for positional arguments, or for a flag's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Complete {
     /// Nothing.
@@ -178,15 +178,31 @@ pub struct Flag {
     pub help: &'static str,
     /// Whether help leaves it out.
     pub hidden: bool,
+    /// Whether it is accepted for docker's sake only.
+    pub is_unsupported: bool,
     /// The long name of the flag this one is another spelling of.
     pub alias_of: Option<&'static str>,
+    /// What a shell offers for its value.
+    pub complete: Complete,
     /// Judges a value while parsing; the text of a refusal ends the message `invalid argument …: `.
     pub check: Option<Check>,
 }
 
 impl Flag {
     const fn new(long: &'static str, kind: Kind, help: &'static str) -> Flag {
-        Flag { long, short: None, kind, value_name: "", default: "", help, hidden: false, alias_of: None, check: None }
+        Flag {
+            long,
+            short: None,
+            kind,
+            value_name: "",
+            default: "",
+            help,
+            hidden: false,
+            is_unsupported: false,
+            alias_of: None,
+            complete: Complete::Files,
+            check: None,
+        }
     }
 
     /// A switch, off unless given.
@@ -243,9 +259,21 @@ impl Flag {
         self
     }
 
+    /// Marks what docker has and we have not: [`Matches::unsupported`](super::Matches::unsupported) tells of it.
+    pub const fn unsupported(mut self) -> Flag {
+        self.is_unsupported = true;
+        self
+    }
+
     /// Makes it another spelling of the flag `long`: its values are stored there.
     pub const fn alias_of(mut self, long: &'static str) -> Flag {
         self.alias_of = Some(long);
+        self
+    }
+
+    /// What a shell offers for its value, instead of files.
+    pub const fn complete(mut self, complete: Complete) -> Flag {
+        self.complete = complete;
         self
     }
 

@@ -30,14 +30,14 @@ impl Shell {
     }
 }
 
-/// The script that completes `program`.
-pub fn completion<R>(root: &'static Command<R>, program: &str, shell: Shell) -> String {
+/// The script that completes `program`, also where it is called by one of `others`.
+pub fn completion<R>(root: &'static Command<R>, program: &str, others: &[String], shell: Shell) -> String {
     let mut stops = vec![Stop { paths: vec![String::new()], command: Shape::of(root) }];
     collect(&mut stops, &[String::new()], root);
     match shell {
-        Shell::Bash => bash::script(program, &stops),
-        Shell::Zsh => zsh::script(program, &stops),
-        Shell::Fish => fish::script(program, &stops),
+        Shell::Bash => bash::script(program, others, &stops),
+        Shell::Zsh => zsh::script(program, others, &stops),
+        Shell::Fish => fish::script(program, others, &stops),
     }
 }
 
@@ -52,6 +52,8 @@ struct Shape {
     /// Commands below and what they are for.
     commands: Vec<(&'static str, &'static str)>,
     flags: Vec<&'static Flag>,
+    /// The flags that take a value; those that are not shown are typed all the same.
+    valued: Vec<&'static Flag>,
     complete: Complete,
     is_interspersed: bool,
 }
@@ -62,6 +64,7 @@ impl Shape {
         Shape {
             commands: shown.map(|entry| (entry.name, entry.command.about)).collect(),
             flags: command.flags.iter().filter(|flag| !flag.hidden).collect(),
+            valued: command.flags.iter().filter(|flag| flag.kind != Kind::Bool).collect(),
             complete: command.complete,
             is_interspersed: command.interspersed || command.is_group(),
         }
@@ -76,22 +79,32 @@ impl Shape {
 
     /// The flags that take the next word.
     fn valued_words(&self) -> String {
-        let valued = self.flags.iter().filter(|flag| flag.kind != Kind::Bool);
-        valued.flat_map(|flag| spellings(flag)).collect::<Vec<_>>().join(" ")
+        self.valued.iter().flat_map(|flag| spellings(flag)).collect::<Vec<_>>().join(" ")
     }
 
-    /// What positional arguments are: a word for the script and the words to choose from.
-    fn arguments(&self) -> (&'static str, String) {
-        match self.complete {
-            Complete::Nothing => ("nothing", String::new()),
-            Complete::Images => ("images", String::new()),
-            Complete::Containers => ("containers", String::new()),
-            Complete::Volumes => ("volumes", String::new()),
-            Complete::Networks => ("networks", String::new()),
-            Complete::Everything => ("everything", String::new()),
-            Complete::Files => ("files", String::new()),
-            Complete::Words(words) => ("words", words.join(" ")),
-        }
+    /// For each flag whose values are no files: its spelling, what its values are, and the words to choose from.
+    fn values(&self) -> Vec<String> {
+        let valued = self.valued.iter().filter(|flag| flag.complete != Complete::Files);
+        let line = |flag: &&'static Flag| {
+            let (kind, words) = offered(flag.complete);
+            let spelled = spellings(flag).into_iter();
+            spelled.map(|spelling| format!("{spelling} {kind} {words}").trim_end().to_owned()).collect::<Vec<_>>()
+        };
+        valued.flat_map(line).collect()
+    }
+}
+
+/// A word for the script, and the words to choose from.
+fn offered(complete: Complete) -> (&'static str, String) {
+    match complete {
+        Complete::Nothing => ("nothing", String::new()),
+        Complete::Images => ("images", String::new()),
+        Complete::Containers => ("containers", String::new()),
+        Complete::Volumes => ("volumes", String::new()),
+        Complete::Networks => ("networks", String::new()),
+        Complete::Everything => ("everything", String::new()),
+        Complete::Files => ("files", String::new()),
+        Complete::Words(words) => ("words", words.join(" ")),
     }
 }
 
@@ -149,8 +162,9 @@ mod tests {
 
     /// What bash offers after `line`.
     fn offers(line: &str, expected: &str) {
-        let script = completion(&ROOT, "wharfie", Shell::Bash);
-        let names = "wharfie() { [ \"$1 $2\" = '__complete images' ] && printf 'web:1\\nweb:2\\nteam/app:x\\n'; }\n";
+        let script = completion(&ROOT, "wharfie", &[], Shell::Bash);
+        let names = "wharfie() { case \"$1 $2\" in '__complete images') printf 'web:1\\nweb:2\\nteam/app:x\\n' ;; \
+                     '__complete networks') printf 'bridge\\nwide\\n' ;; esac; }\n";
         let run = format!(
             "{names}{script}\nCOMP_LINE='{line}' COMP_POINT={} COMP_WORDS=({line}) COMP_CWORD=$((${{#COMP_WORDS[@]}}-1))\n\
              _wharfie wharfie; echo ${{COMPREPLY[@]}}\n",
@@ -163,7 +177,7 @@ mod tests {
 
     #[test]
     fn bash_accepts_the_script() {
-        if let Some((accepted, _)) = bash(&["-n"], &completion(&ROOT, "wharfie", Shell::Bash)) {
+        if let Some((accepted, _)) = bash(&["-n"], &completion(&ROOT, "wharfie", &[], Shell::Bash)) {
             assert!(accepted);
         }
     }
@@ -191,18 +205,44 @@ mod tests {
         offers("wharfie run -i te", "team/app:x");
         offers("wharfie run web:1 te", "");
         offers("wharfie images --format=j", "");
+        offers("wharfie run --env-file=x", "");
+    }
+
+    #[test]
+    fn bash_completes_the_values_of_flags() {
+        offers("wharfie run --network w", "wide");
+        offers("wharfie run --net b", "bridge");
+        offers("wharfie run --network=", "bridge wide");
+        offers("wharfie run --pull ", "always missing never");
+        offers("wharfie run --pull=m", "missing");
+        offers("wharfie run -i --pull n", "never");
+        offers("wharfie run web:1 --pull n", "");
+    }
+
+    #[test]
+    fn other_names_are_completed_alike() {
+        let others = ["docker".to_owned()];
+        let bash = completion(&ROOT, "wharfie", &others, Shell::Bash);
+        assert!(bash.contains("\ncomplete -F _wharfie 'wharfie' docker\n"), "{bash}");
+        let zsh = completion(&ROOT, "wharfie", &others, Shell::Zsh);
+        assert!(
+            zsh.starts_with("#compdef wharfie docker\n") && zsh.contains("compdef _wharfie wharfie docker\n"),
+            "{zsh}"
+        );
+        let fish = completion(&ROOT, "wharfie", &others, Shell::Fish);
+        assert!(fish.ends_with("\ncomplete -c docker -w wharfie\n"), "{fish}");
     }
 
     #[test]
     fn other_shells_know_every_command() {
-        let zsh = completion(&ROOT, "wharfie", Shell::Zsh);
+        let zsh = completion(&ROOT, "wharfie", &[], Shell::Zsh);
         assert!(zsh.starts_with("#compdef wharfie\n"));
         assert!(zsh.contains("'images:List images'") && zsh.contains("' image ls'|' image list'"), "{zsh}");
-        let fish = completion(&ROOT, "wharfie", Shell::Fish);
+        let fish = completion(&ROOT, "wharfie", &[], Shell::Fish);
         for line in [
             "complete -c wharfie -n '__wharfie_at \"\"' -a images -d 'List images'",
             "complete -c wharfie -n '__wharfie_at \" image ls\" \" image list\"' -l all -s a -d 'Show all images (default hides intermediate images)'",
-            "complete -c wharfie -n '__wharfie_at \" load\"' -l input -s i -r -d 'Read from tar archive file, instead of STDIN'",
+            "complete -c wharfie -n '__wharfie_at \" load\"' -l input -s i -r -F -d 'Read from tar archive file, instead of STDIN'",
         ] {
             assert!(fish.contains(&format!("{line}\n")), "{line}\n{fish}");
         }

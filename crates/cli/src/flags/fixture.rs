@@ -123,12 +123,15 @@ static RUN: Command<Run> = Command {
     flags: &[
         Flag::str("hostname", "Container host name").short('h'),
         Flag::bool("interactive", "Keep STDIN open").short('i'),
-        Flag::str("network", "Connect a container to a network").value_name("network"),
-        Flag::str("net", "Connect a container to a network").hidden().alias_of("network"),
-        Flag::str("pull", "Pull image before running").default("missing").check(|text| match text {
-            "always" | "missing" | "never" => Ok(()),
-            _ => Err("unsupported".to_owned()),
-        }),
+        Flag::str("network", "Connect a container to a network").value_name("network").complete(Complete::Networks),
+        Flag::str("net", "Connect a container to a network").hidden().alias_of("network").complete(Complete::Networks),
+        Flag::str("pull", "Pull image before running")
+            .default("missing")
+            .complete(Complete::Words(&["always", "missing", "never"]))
+            .check(|text| match text {
+                "always" | "missing" | "never" => Ok(()),
+                _ => Err("unsupported".to_owned()),
+            }),
         Flag::bool("sig-proxy", "Proxy received signals to the process").default("true"),
         Flag::bool("tty", "Allocate a pseudo-TTY").short('t'),
     ],

@@ -3,12 +3,15 @@
 use std::fmt::Write as _;
 
 use super::command::{Command, Entry, Flag, Kind};
+use super::wrap::wrapped;
 
 /// Where a command stands: the tree, the command, and the words that lead to it, the program's name first.
 pub(super) struct Place<'a, R: 'static> {
     pub(super) root: &'static Command<R>,
     pub(super) command: &'static Command<R>,
     pub(super) path: Vec<&'a str>,
+    /// Where long lines of help are broken; 0 for nowhere.
+    pub(super) columns: usize,
 }
 
 impl<R> Place<'_, R> {
@@ -29,7 +32,7 @@ impl<R> Place<'_, R> {
 
 /// Help of the command that `words` (names, not aliases) lead to, or `None` if there is none.
 pub fn help<R>(root: &'static Command<R>, program: &str, words: &[&str]) -> Option<String> {
-    let mut place = Place { root, command: root, path: vec![program] };
+    let mut place = Place { root, command: root, path: vec![program], columns: 0 };
     for word in words {
         let entry = place.command.entry(word)?;
         place.path.push(entry.name);
@@ -66,9 +69,9 @@ pub(super) fn text<R>(place: &Place<'_, R>) -> String {
             sorted(entries().filter(|e| !e.common && e.command.is_group()).collect()),
         );
         section(&mut out, "Commands", sorted(entries().filter(|e| !e.common && !e.command.is_group()).collect()));
-        options(&mut out, "Global Options", command.flags);
+        options(&mut out, "Global Options", command.flags, place.columns);
     } else {
-        options(&mut out, "Options", command.flags);
+        options(&mut out, "Options", command.flags, place.columns);
         section(&mut out, "Commands", sorted(command.subcommands.iter().filter(|entry| !entry.hidden).collect()));
     }
     if !command.examples.is_empty() {
@@ -136,7 +139,7 @@ fn section<R>(out: &mut String, title: &str, entries: Vec<&Entry<R>>) {
 /// Columns for command names in lists, at least.
 const MIN_NAME_COLUMN: usize = 11;
 
-fn options(out: &mut String, title: &str, flags: &[Flag]) {
+fn options(out: &mut String, title: &str, flags: &[Flag], columns: usize) {
     let mut shown: Vec<&Flag> = flags.iter().filter(|flag| !flag.hidden).collect();
     if shown.is_empty() {
         return;
@@ -146,8 +149,8 @@ fn options(out: &mut String, title: &str, flags: &[Flag]) {
     let width = heads.iter().map(String::len).max().unwrap_or(0) + 3;
     line(out, format_args!("\n{title}:"));
     for (flag, head) in shown.iter().zip(&heads) {
-        let text = flag.help.replace('\n', &format!("\n{:width$}", ""));
-        line(out, format_args!("{head:width$}{text}{}", default_note(flag)));
+        let text = wrapped(&format!("{}{}", flag.help, default_note(flag)), width, columns);
+        line(out, format_args!("{head:width$}{text}"));
     }
 }
 

@@ -1,57 +1,77 @@
 //! What a parsed command line says.
 
 use super::command::{Flag, Kind};
+use super::typed::{Typed, Value};
 
 /// The flags and positional arguments of one command, after parsing.
 ///
-/// Names are the long names of declared flags; asking for an undeclared one is a mistake in the program and panics.
+/// Asking for a flag that the command does not declare is a mistake in the program and panics.
 #[derive(Debug, Clone)]
 pub struct Matches {
     flags: &'static [Flag],
     values: Vec<Option<Vec<String>>>,
     args: Vec<String>,
-    dash: Option<usize>,
 }
 
 impl Matches {
     pub(super) fn new(flags: &'static [Flag]) -> Self {
-        Matches { flags, values: vec![None; flags.len()], args: Vec::new(), dash: None }
+        Matches { flags, values: vec![None; flags.len()], args: Vec::new() }
     }
 
-    /// Whether the command has a flag of this name at all.
-    pub fn knows(&self, name: &str) -> bool {
-        self.flags.iter().any(|flag| flag.long == name)
+    /// What the flag says.
+    pub fn get<T: Value + ?Sized>(&self, flag: &Typed<T>) -> T::Read<'_> {
+        T::read(self, flag.long())
+    }
+
+    /// What the flag says, if the command has it at all.
+    pub fn find<T: Value + ?Sized>(&self, flag: &Typed<T>) -> Option<T::Read<'_>> {
+        self.declares(flag.long()).then(|| self.get(flag))
     }
 
     /// Whether the flag was given, whatever its value.
-    pub fn is_set(&self, name: &str) -> bool {
+    pub fn is_given<T: ?Sized>(&self, flag: &Typed<T>) -> bool {
+        self.is_set(flag.long())
+    }
+
+    /// The names of the given flags that docker has and we have not. A switch that is off asks for nothing.
+    pub fn unsupported(&self) -> impl Iterator<Item = &'static str> {
+        let given = self.flags.iter().filter(|flag| flag.is_unsupported && self.is_set(flag.long));
+        given.filter(|flag| flag.kind != Kind::Bool || self.flag(flag.long)).map(|flag| flag.long)
+    }
+
+    /// Whether any flag was given.
+    pub fn has_flags(&self) -> bool {
+        self.values.iter().any(Option::is_some)
+    }
+
+    pub(super) fn is_set(&self, name: &str) -> bool {
         self.values[self.index(name)].is_some()
     }
 
     /// Whether this switch is on.
-    pub fn flag(&self, name: &str) -> bool {
+    pub(super) fn flag(&self, name: &str) -> bool {
         self.value(name).is_some_and(|text| parse_bool(text) == Some(true))
     }
 
     /// The last value given, else the declared default, else nothing.
-    pub fn value(&self, name: &str) -> Option<&str> {
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
         let index = self.index(name);
         let given = self.values[index].as_deref().and_then(|list| list.last()).map(String::as_str);
         given.or_else(|| Some(self.flags[index].default).filter(|text| !text.is_empty()))
     }
 
     /// Every value given, in order; defaults are not included.
-    pub fn values(&self, name: &str) -> &[String] {
+    pub(super) fn values(&self, name: &str) -> &[String] {
         self.values[self.index(name)].as_deref().unwrap_or_default()
     }
 
     /// The number given, else the declared default, else 0.
-    pub fn int(&self, name: &str) -> i64 {
+    pub(super) fn int(&self, name: &str) -> i64 {
         self.value(name).map_or(0, |text| parse_int(text).expect("integers are checked while parsing"))
     }
 
     /// The conditions given with a filter flag: names in lower case, names and values without blanks around them, empty ones left out.
-    pub fn filters(&self, name: &str) -> Vec<(String, String)> {
+    pub(super) fn filters(&self, name: &str) -> Vec<(String, String)> {
         let pairs = self.values(name).iter().filter_map(|text| text.split_once('='));
         pairs.map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned())).collect()
     }
@@ -66,17 +86,8 @@ impl Matches {
         self.args.get(index).map(String::as_str)
     }
 
-    /// How many positional arguments stood before `--`, if there was one.
-    pub fn args_before_dash(&self) -> Option<usize> {
-        self.dash
-    }
-
     pub(super) fn push_arg(&mut self, arg: String) {
         self.args.push(arg);
-    }
-
-    pub(super) fn mark_dash(&mut self) {
-        self.dash = Some(self.args.len());
     }
 
     pub(super) fn add(&mut self, flag: &Flag, values: Vec<String>) {

@@ -11,6 +11,8 @@ mod manpage;
 mod matches;
 mod parse;
 mod resolve;
+mod typed;
+mod wrap;
 
 pub use command::{Arity, Check, Command, Complete, Entry, Example, Flag, Kind};
 pub use completion::{Shell, completion};
@@ -19,6 +21,7 @@ pub use help::help;
 pub use manpage::manpage;
 pub use matches::Matches;
 pub use resolve::{Invocation, Parsed, Stream, parse};
+pub use typed::{Conditions, Number, Switch, Text, Texts, Typed};
 
 #[cfg(test)]
 mod fixture;

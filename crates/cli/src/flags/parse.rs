@@ -3,6 +3,7 @@
 use super::command::{Command, Flag, Kind};
 use super::matches::{BadInt, Matches, parse_bool, parse_int};
 use crate::render::quote::{quote, quote_char};
+use crate::suggest::{nearest, said};
 
 /// What a command's words say.
 pub(super) struct Words {
@@ -16,7 +17,7 @@ pub(super) struct Words {
 
 /// Reads `words` by the grammar of `command`. With `interspersed` off, the first positional word and all after it are positional.
 /// An error is the bare message.
-pub(super) fn parse_words<R>(command: &Command<R>, words: &[String], interspersed: bool) -> Result<Words, String> {
+pub(super) fn parse_words<R>(command: &Command<R>, words: &[String], interspersed: bool) -> Result<Words, BadWords> {
     let mut reader = Reader {
         flags: command.flags,
         out: Words { matches: Matches::new(command.flags), help: false, short_help: false },
@@ -25,7 +26,6 @@ pub(super) fn parse_words<R>(command: &Command<R>, words: &[String], intersperse
     while let Some((word, rest)) = reader.rest.split_first() {
         reader.rest = rest;
         if word == "--" {
-            reader.out.matches.mark_dash();
             reader.take_rest();
         } else if let Some(long) = word.strip_prefix("--") {
             reader.long(word, long)?;
@@ -39,6 +39,20 @@ pub(super) fn parse_words<R>(command: &Command<R>, words: &[String], intersperse
         }
     }
     Ok(reader.out)
+}
+
+/// Words that make no sense.
+pub(super) struct BadWords {
+    /// What is wrong.
+    pub(super) message: String,
+    /// What was probably meant.
+    pub(super) help: Option<String>,
+}
+
+impl From<String> for BadWords {
+    fn from(message: String) -> Self {
+        Self { message, help: None }
+    }
 }
 
 struct Reader<'a> {
@@ -61,9 +75,9 @@ impl Reader<'_> {
     }
 
     /// `word` is the whole word, `long` what follows its dashes.
-    fn long(&mut self, word: &str, long: &str) -> Result<(), String> {
+    fn long(&mut self, word: &str, long: &str) -> Result<(), BadWords> {
         if long.is_empty() || long.starts_with(['-', '=']) {
-            return Err(format!("bad flag syntax: {word}"));
+            return Err(format!("bad flag syntax: {word}").into());
         }
         let (name, attached) = match long.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
@@ -71,7 +85,9 @@ impl Reader<'_> {
         };
         let Some(flag) = self.flags.iter().find(|flag| flag.long == name).or_else(|| (name == "help").then_some(&HELP))
         else {
-            return Err(format!("unknown flag: --{name}"));
+            let known: Vec<&str> = self.flags.iter().filter(|flag| !flag.hidden).map(|flag| flag.long).collect();
+            let help = nearest(name, &known).map(|meant| said(&format!("--{meant}")));
+            return Err(BadWords { message: format!("unknown flag: --{name}"), help });
         };
         let value = match attached {
             Some(value) => value,
@@ -82,12 +98,12 @@ impl Reader<'_> {
     }
 
     /// A word of short flags; messages show what is left of it.
-    fn cluster(&mut self, mut letters: &str) -> Result<(), String> {
+    fn cluster(&mut self, mut letters: &str) -> Result<(), BadWords> {
         while let Some(&byte) = letters.as_bytes().first() {
             let letter = char::from(byte);
             let declared = self.flags.iter().find(|flag| flag.short == Some(letter));
             let Some(flag) = declared.or_else(|| (letter == 'h').then_some(&HELP)) else {
-                return Err(format!("unknown shorthand flag: {} in -{letters}", quote_char(letter)));
+                return Err(format!("unknown shorthand flag: {} in -{letters}", quote_char(letter)).into());
             };
             if declared.is_none() {
                 self.out.short_help = true;
@@ -109,7 +125,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn set(&mut self, flag: &Flag, value: &str) -> Result<(), String> {
+    fn set(&mut self, flag: &Flag, value: &str) -> Result<(), BadWords> {
         let values = read_value(flag, value).map_err(|reason| {
             let name = match flag.short {
                 Some(short) => format!("-{short}, --{}", flag.long),

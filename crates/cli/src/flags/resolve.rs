@@ -46,12 +46,17 @@ pub struct Invocation<R> {
 }
 
 /// Reads the words after the program's name. `program` is the name to show, `root` the tree: its flags are the global ones, which count only
-/// before the command word.
+/// before the command word. Help is broken at `columns`, or nowhere if that is 0.
 ///
 /// # Errors
 /// Unknown flags and commands, missing or bad values, wrong argument counts: see [`UsageError`].
-pub fn parse<R: Copy>(root: &'static Command<R>, program: &str, words: &[String]) -> Result<Parsed<R>, UsageError> {
-    let mut place = Place { root, command: root, path: vec![program] };
+pub fn parse<R: Copy>(
+    root: &'static Command<R>,
+    program: &str,
+    words: &[String],
+    columns: usize,
+) -> Result<Parsed<R>, UsageError> {
+    let mut place = Place { root, command: root, path: vec![program], columns };
     let global = read(&place, words, false)?;
     if global.matches.flags_version() {
         return Ok(Parsed::Version);
@@ -79,7 +84,11 @@ pub fn parse<R: Copy>(root: &'static Command<R>, program: &str, words: &[String]
         }
         return match words.matches.arg(0) {
             None => Ok(shown(&place, Stream::Stderr, false)),
-            Some(word) => Err(UsageError::unknown_command(program, &place.path(), word, place.path.len() > 1)),
+            Some(word) => {
+                let known: Vec<&str> =
+                    place.command.subcommands.iter().filter(|entry| !entry.hidden).map(|entry| entry.name).collect();
+                Err(UsageError::unknown_command(program, &place.path(), word, &known, place.path.len() > 1))
+            }
         };
     }
 }
@@ -100,7 +109,7 @@ impl<R> Place<'_, R> {
 
 fn read<R>(place: &Place<'_, R>, words: &[String], interspersed: bool) -> Result<Words, UsageError> {
     parse_words(place.command, words, interspersed)
-        .map_err(|message| UsageError::flag(&message, &place.path(), &place.usage_line()))
+        .map_err(|why| UsageError::flag(&why.message, why.help, &place.path(), &place.usage_line()))
 }
 
 fn shown<R>(place: &Place<'_, R>, stream: Stream, short: bool) -> Parsed<R> {

@@ -10,7 +10,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 fn run(line: &str) -> Invocation<&'static str> {
-    match parse(&ROOT, "docker", &words(line)) {
+    match parse(&ROOT, "docker", &words(line), 0) {
         Ok(Parsed::Run(invocation)) => invocation,
         Ok(_) => panic!("{line}: help or version"),
         Err(error) => panic!("{line}: {error}"),
@@ -18,7 +18,7 @@ fn run(line: &str) -> Invocation<&'static str> {
 }
 
 fn fails(line: &str, code: u8, expected: &str) {
-    let error = parse(&ROOT, "docker", &words(line)).err().unwrap_or_else(|| panic!("{line} is accepted"));
+    let error = parse(&ROOT, "docker", &words(line), 0).err().unwrap_or_else(|| panic!("{line} is accepted"));
     assert_eq!((error.code, error.text.as_str()), (code, expected), "{line}");
 }
 
@@ -28,7 +28,7 @@ fn flag_error(line: &str, message: &str) {
 }
 
 fn helps(line: &str, expected: Stream) -> String {
-    match parse(&ROOT, "docker", &words(line)) {
+    match parse(&ROOT, "docker", &words(line), 0) {
         Ok(Parsed::Help { text, stream, .. }) => {
             assert_eq!(stream, expected, "{line}");
             text
@@ -226,7 +226,7 @@ fn global_flags_stand_before_the_command() {
     assert!(found.globals.flag("debug"));
     assert_eq!(found.globals.values("host"), ["tcp://y"]);
     flag_error("images --config /x", "unknown flag: --config");
-    assert!(matches!(parse(&ROOT, "docker", &words("-v images")), Ok(Parsed::Version)));
+    assert!(matches!(parse(&ROOT, "docker", &words("-v images"), 0), Ok(Parsed::Version)));
 }
 
 #[test]
@@ -325,7 +325,7 @@ Run 'docker COMMAND --help' for more information on a command.
 proptest! {
     #[test]
     fn any_words_end_in_an_answer(line in proptest::collection::vec("(-{0,3}[a-z=]{0,4}|images|image|ls|run|\\PC{0,6})", 0..6)) {
-        let _ = parse(&ROOT, "docker", &line);
+        let _ = parse(&ROOT, "docker", &line, 0);
     }
 
     #[test]
@@ -341,7 +341,7 @@ proptest! {
             }
         }
         line.push(format!("--quiet={quiet}"));
-        let Ok(Parsed::Run(found)) = parse(&ROOT, "docker", &line) else { panic!("{line:?} is refused") };
+        let Ok(Parsed::Run(found)) = parse(&ROOT, "docker", &line, 0) else { panic!("{line:?} is refused") };
         prop_assert_eq!(found.matches.values("filter"), filters);
         prop_assert_eq!(found.matches.flag("quiet"), quiet);
         prop_assert_eq!(found.matches.arg(0), args.as_deref());

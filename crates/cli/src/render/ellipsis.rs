@@ -12,12 +12,9 @@ pub fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     if columns == 0 {
         return Cow::Borrowed("");
     }
-    let mut used = 0;
-    let end = text.char_indices().find(|&(_, c)| {
-        used += width::of_char(c);
-        used > columns - 1
-    });
-    let (end, _) = end.expect("text wider than its columns has a character past them");
+    // Whole prefixes are measured: a character can change the width of the one before it.
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(|&end| width::columns(&text[..end]) < columns).last().unwrap_or_default();
     Cow::Owned(format!("{}…", &text[..end]))
 }
 
@@ -39,6 +36,9 @@ mod tests {
         check("ééé", 3, "ééé");
         check("漢字漢", 5, "漢字…");
         check("漢字漢", 4, "漢…");
+        check("cafe\u{301}s", 5, "cafe\u{301}s");
+        check("cafe\u{301}s", 4, "caf…");
+        check("\u{2764}\u{fe0f}abc", 4, "\u{2764}\u{fe0f}a…");
         check(
             "/bin/sh -c #(nop) COPY file:662ccb3385420becde in /",
             45,

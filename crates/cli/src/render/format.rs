@@ -88,8 +88,8 @@ fn unescape(text: &str) -> String {
 ///
 /// # Errors
 /// The template's message, without the prefix that commands put before it.
-pub fn render_rows(format: &ListFormat, rows: &[Value], titles: &[(&str, &str)]) -> Result<String, String> {
-    let template = Template::parse(&format.source).map_err(|error| error.to_string())?;
+pub fn render_rows(format: &ListFormat, rows: &[Value], titles: &[(&str, &str)]) -> Result<String, RowsError> {
+    let template = Template::parse(&format.source)?;
     let mut out = String::new();
     if format.is_table() {
         // Titles that fail leave what they printed, as in an empty listing of a field that no row would have.
@@ -97,10 +97,21 @@ pub fn render_rows(format: &ListFormat, rows: &[Value], titles: &[(&str, &str)])
         out.push('\n');
     }
     for row in rows {
-        out.push_str(&template.execute(row, Mode::Data).map_err(|error| error.text)?);
+        out.push_str(&template.execute(row, Mode::Data)?);
         out.push('\n');
     }
     Ok(if format.is_table() { table::align(&out) } else { out })
+}
+
+/// Why rows cannot be shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RowsError {
+    /// The template cannot be understood.
+    #[error(transparent)]
+    Template(#[from] ParseError),
+    /// The template fails on one of them.
+    #[error(transparent)]
+    Row(#[from] ExecError),
 }
 
 /// What a header row is made of. `Label` is there for every list: its title is the last part of the label's name.
@@ -240,9 +251,9 @@ mod tests {
         let expected =
             "template: :1:10: executing \"\" at <.Nope>: can't evaluate field Nope in type *formatter.imageContext";
         let format = ListFormat::parse("{{.Tag}}{{.Nope}}");
-        assert_eq!(render_rows(&format, &rows(), &TITLES), Err(expected.to_owned()));
+        assert_eq!(render_rows(&format, &rows(), &TITLES).unwrap_err().to_string(), expected);
         let unclosed = render_rows(&ListFormat::parse("{{.Tag"), &rows(), &TITLES);
-        assert_eq!(unclosed, Err("template: :1: unclosed action".to_owned()));
+        assert_eq!(unclosed.unwrap_err().to_string(), "template: :1: unclosed action");
     }
 
     #[test]

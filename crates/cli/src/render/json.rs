@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use wharfie_oci::json::indented;
+
 use super::time::rfc3339;
 use super::value::{Struct, StructKind, Value};
 
@@ -23,7 +25,7 @@ pub fn compact(value: &Value, html: Html) -> String {
 
 /// On several lines, each level indented by `indent`; no newline at the end.
 pub fn pretty(value: &Value, indent: &str, html: Html) -> String {
-    reindent(&compact(value, html), indent)
+    indented(&compact(value, html), indent)
 }
 
 /// Appends `value` on one line.
@@ -128,53 +130,6 @@ pub fn write_text(out: &mut String, text: &str, html: Html) {
     out.push('"');
 }
 
-/// Gives JSON text line breaks and `indent` per level without touching anything else: order, numbers and escapes stay as they are. Empty
-/// objects and lists stay on one line. The text is taken to be valid.
-pub fn reindent(text: &str, indent: &str) -> String {
-    let mut out = String::with_capacity(text.len() * 2);
-    let mut depth = 0_usize;
-    let mut in_text = false;
-    let mut escaped = false;
-    let mut fresh = false;
-    let break_line = |out: &mut String, depth: usize| {
-        out.push('\n');
-        out.extend(std::iter::repeat_n(indent, depth));
-    };
-    for c in text.chars() {
-        if in_text {
-            out.push(c);
-            in_text = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-            continue;
-        }
-        if matches!(c, ' ' | '\t' | '\r' | '\n') {
-            continue;
-        }
-        if fresh && !matches!(c, '}' | ']') {
-            break_line(&mut out, depth);
-        }
-        match c {
-            '{' | '[' => depth += 1,
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                if !fresh {
-                    break_line(&mut out, depth);
-                }
-            }
-            '"' => in_text = true,
-            _ => {}
-        }
-        fresh = matches!(c, '{' | '[');
-        out.push(c);
-        match c {
-            ',' => break_line(&mut out, depth),
-            ':' => out.push(' '),
-            _ => {}
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::value::Field;
@@ -215,11 +170,6 @@ mod tests {
 
     #[test]
     fn indentation() {
-        let expected = "{\n    \"a\": [\n        1,\n        \"x, {y}\\\"\"\n    ],\n    \"b\": {},\n    \"c\": []\n}";
-        let text = r#"{ "a" : [1, "x, {y}\""], "b": { }, "c":[]}"#;
-        assert_eq!(reindent(text, "    "), expected);
-        assert_eq!(reindent(expected, "\t"), expected.replace("    ", "\t"));
         assert_eq!(pretty(&Value::map([("a", Value::Bool(true))]), "\t", Html::Plain), "{\n\t\"a\": true\n}");
-        assert_eq!(reindent("[]", " "), "[]");
     }
 }

@@ -21,14 +21,12 @@ pub fn utc_full(moment: Timestamp) -> String {
 
 /// RFC 3339 in UTC, the fraction without trailing zeros: `2026-11-23T04:38:09.25Z`.
 pub fn rfc3339(moment: Timestamp) -> String {
-    let civil = Offset::UTC.to_datetime(moment);
-    format!("{}{}Z", date_and_time(civil, 'T'), fraction(civil.subsec_nanosecond()))
+    moment.to_string()
 }
 
 /// RFC 3339 in UTC with all nine digits, as logs print it.
 pub fn rfc3339_nanos(moment: Timestamp) -> String {
-    let civil = Offset::UTC.to_datetime(moment);
-    format!("{}.{:09}Z", date_and_time(civil, 'T'), civil.subsec_nanosecond())
+    format!("{moment:.9}")
 }
 
 /// RFC 3339 in `zone` with all nine digits, as events print it: `2026-11-23T04:38:09.250000000+01:00`.

@@ -52,7 +52,7 @@ fn templates_find_what_is_there_and_what_is_not() {
     let outcome = host.run(&["inspect", "-f", "{{.Nope}}", "web:1"]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, "\n"));
     assert_eq!(
-        outcome.stderr,
+        outcome.words_without_help(),
         "template parsing error: template: :1:2: executing \"\" at <.Nope>: map has no entry for key \"Nope\"\n"
     );
     let outcome = host.run(&["inspect", "-f", "{{.Id", "web:1"]);
@@ -70,9 +70,9 @@ fn missing_objects_are_named_after_the_found_ones() {
     let outcome = host.run(&["inspect", "nope"]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, "[]\n"));
     let outcome = host.run(&["image", "inspect", "nope"]);
-    assert_eq!(outcome.stderr, "Error response from daemon: No such image: nope:latest\n");
+    assert_eq!(outcome.words_without_help(), "Error response from daemon: No such image: nope:latest\n");
     let outcome = host.run(&["inspect", "--type", "container", "nope"]);
-    assert_eq!(outcome.stderr, "Error response from daemon: No such container: nope\n");
+    assert_eq!(outcome.words_without_help(), "Error response from daemon: No such container: nope\n");
     let outcome = host.run(&["inspect", "--type", "foo", "nope"]);
     assert!(outcome.stderr.starts_with("unknown type: \"foo\": must be one of \"config\", \"container\","));
 }
@@ -89,7 +89,7 @@ fn lookups_follow_one_rule() {
     host.run(&["inspect", "-f", "{{.Id}}", &format!("sha256:{}", &a.short()[..6])]).prints(&format!("{}\n", a.id()));
     let outcome = host.run(&["history", "ABCDEF012345"]);
     let bad = "invalid reference format: repository name (library/ABCDEF012345) must be lowercase";
-    assert_eq!(outcome.stderr, format!("Error response from daemon: {bad}\n"));
+    assert_eq!(outcome.words_without_help(), format!("Error response from daemon: {bad}\n"));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn names_that_are_none_are_refused_by_who_reads_them() {
     host.run(&["save", "UP"]).fails(1, &by_daemon);
     host.run(&["tag", "UP", "x"]).fails(1, &by_daemon);
     host.run(&["images", "-f", "since=UP"]).fails(1, &by_daemon);
-    assert_eq!(host.run(&["image", "inspect", "UP"]).stderr, format!("{by_daemon}\n"));
+    assert_eq!(host.run(&["image", "inspect", "UP"]).words_without_help(), format!("{by_daemon}\n"));
     assert_eq!(host.run(&["inspect", "UP"]).stderr, "Error: No such object: UP\n");
     // ... and its client reads these.
     host.run(&["create", "UP"]).fails(1, &bad("UP"));
@@ -123,7 +123,7 @@ fn platforms_are_checked() {
     host.run(&["image", "inspect", "-f", "{{.Architecture}}", "web"]).prints("s390x\n");
     let outcome = host.run(&["image", "inspect", "--platform", "linux/arm64", "web"]);
     assert_eq!(
-        outcome.stderr,
+        outcome.words_without_help(),
         "Error response from daemon: image with reference web was found but its platform (linux/s390x) does not match \
          the specified platform (linux/arm64)\n"
     );

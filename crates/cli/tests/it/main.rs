@@ -4,6 +4,7 @@ mod checking;
 mod container;
 mod crash;
 mod crowd;
+mod dry_runs;
 mod full_disk;
 mod hostile;
 mod hostile_archives;
@@ -30,6 +31,7 @@ mod rootless;
 mod scale;
 mod searching;
 mod secured;
+mod suggesting;
 mod terminal;
 mod words;
 

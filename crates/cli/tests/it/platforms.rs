@@ -173,7 +173,7 @@ fn a_list_without_the_platform_is_said_to_have_none() {
     let reference = registry.publish("web:1", &list);
     let outcome = host.run(&["pull", "--platform", "linux/s390x", &reference]);
     assert_eq!(
-        (outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()),
+        (outcome.code, outcome.stdout.as_str(), outcome.words_without_help().as_str()),
         (1, "1: Pulling from web\n", "no matching manifest for linux/s390x in the manifest list entries\n")
     );
     host.run(&["images", "-aq"]).prints("");

@@ -62,7 +62,7 @@ fn nothing_to_push() {
     let host = host_with(&[(&web(), &["127.0.0.1:1/web:1"])]);
     let outcome = host.run(&["push", "127.0.0.1:1/other"]);
     assert_eq!(
-        (outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()),
+        (outcome.code, outcome.stdout.as_str(), outcome.words_without_help().as_str()),
         (
             1,
             "Using default tag: latest\nThe push refers to repository [127.0.0.1:1/other]\n",
@@ -71,7 +71,7 @@ fn nothing_to_push() {
     );
     let outcome = host.run(&["push", "-a", "team/other"]);
     assert_eq!(
-        (outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()),
+        (outcome.code, outcome.stdout.as_str(), outcome.words_without_help().as_str()),
         (
             1,
             "The push refers to repository [docker.io/team/other]\n",
@@ -81,7 +81,7 @@ fn nothing_to_push() {
     // An id is a name like any other.
     let short = web().short();
     let outcome = host.run(&["push", "-q", &short]);
-    assert_eq!(outcome.stderr, format!("An image does not exist locally with the tag: {short}\n"));
+    assert_eq!(outcome.words_without_help(), format!("An image does not exist locally with the tag: {short}\n"));
     let digest = format!("127.0.0.1:1/web@sha256:{}", "a".repeat(64));
     host.run(&["push", &digest]).fails(1, "cannot push a digest reference");
 }
@@ -91,7 +91,7 @@ fn refusals_come_without_the_daemons_prefix() {
     let (_, outcome) = refused(|heard| refusal(heard, 403, "DENIED", "requested access to the resource is denied"));
     assert!(outcome.stderr.starts_with("denied: requested access to the resource is denied\n"), "{}", outcome.stderr);
     let (server, outcome) = refused(|heard| refusal(heard, 429, "TOOMANYREQUESTS", "slow down"));
-    assert_eq!(outcome.stderr, "toomanyrequests: slow down\n");
+    assert_eq!(outcome.words_without_help(), "toomanyrequests: slow down\n");
     assert!(server.heard().len() < 6, "{:?}", server.lines());
     let (_, outcome) = refused(|heard| match heard.method.as_str() {
         "HEAD" => reply(404, &[], b""),

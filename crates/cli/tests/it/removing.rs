@@ -92,13 +92,13 @@ fn every_argument_is_tried() {
     let outcome = host.run(&["rmi", "a/b/c", "nosuch", "a/b/c"]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, "Untagged: a/b/c:latest\n"));
     assert_eq!(
-        outcome.stderr,
+        outcome.words_without_help(),
         "Error response from daemon: No such image: nosuch:latest\nError response from daemon: No such image: \
          a/b/c:latest\n"
     );
     let outcome = host.run(&["rmi", "-f", "nosuch"]);
     assert_eq!(
-        (outcome.code, outcome.stderr.as_str()),
+        (outcome.code, outcome.words_without_help().as_str()),
         (0, "Error response from daemon: No such image: nosuch:latest\n")
     );
 }

@@ -5,7 +5,8 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use wharfie_testkit::{Host, Image, Published, TestRegistry, needs};
+use wharfie_testkit::faulty_server::reply;
+use wharfie_testkit::{FaultyServer, Host, Image, Published, TestRegistry, needs};
 
 use crate::{host, host_with};
 
@@ -146,6 +147,8 @@ fn machines_get_one_object_per_line() {
     let pushed = objects(&host.run(&["push", "--progress", "json", &name]).succeeds());
     let begun = |object: &&Value| object["event"] == "began" && object["subject"] == "upload";
     assert_eq!(pushed.iter().filter(begun).count(), 2);
+    // The layers are parts of the push, which began first.
+    assert!(pushed.iter().filter(begun).all(|object| object["parent"] == pushed[0]["task"]), "{pushed:?}");
     let last = pushed.iter().rfind(|object| object["outcome"] == "manifest").unwrap();
     assert_eq!(last["digest"], registry.digest("web:1").to_string());
 
@@ -156,15 +159,103 @@ fn machines_get_one_object_per_line() {
     for (index, object) in pulled.iter().enumerate().filter(|(_, object)| object["subject"] == "fetch") {
         assert!(object["id"].as_str().is_some_and(|id| id.len() == 12), "{index}: {object}");
         assert!(object["progressDetail"].is_object(), "{index}: {object}");
+        assert!(object["event"] != "began" || object["parent"] == pulled[0]["task"], "{index}: {object}");
     }
-    // Every task begins once and ends once.
-    for task in pulled.iter().filter_map(|object| object["task"].as_u64()) {
-        let count = |event: &str| {
-            pulled.iter().filter(|object| object["task"].as_u64() == Some(task) && object["event"] == event).count()
-        };
-        assert_eq!((count("began"), count("ended")), (1, 1), "task {task}");
-    }
+    every_task_ends(&pulled);
     assert_eq!(pulled.last().unwrap()["status"], name);
+}
+
+/// Every task begins once and ends once, and the last bytes are told once.
+#[track_caller]
+fn every_task_ends(objects: &[Value]) {
+    for task in objects.iter().filter_map(|object| object["task"].as_u64()) {
+        let of_task = |event: &str| {
+            let is_wanted = |object: &&Value| object["task"].as_u64() == Some(task) && object["event"] == event;
+            objects.iter().filter(is_wanted).collect::<Vec<_>>()
+        };
+        assert_eq!((of_task("began").len(), of_task("ended").len()), (1, 1), "task {task}: {objects:?}");
+        let advanced = of_task("advanced");
+        let steps: Vec<_> = advanced.iter().map(|object| object["progressDetail"]["current"].as_u64()).collect();
+        assert!(steps.is_sorted_by(|a, b| a < b), "task {task}: {steps:?}");
+    }
+}
+
+#[test]
+fn archives_come_and_go_as_objects_and_nothing_else() {
+    let host = host();
+    let web = Image::new().with_file("a", &"x".repeat(100_000));
+    let archive = host.file("web.tar", &wharfie_testkit::archive(&[(&web, &["web:1"])]));
+    let archive = archive.to_string_lossy();
+    let last =
+        |objects: &[Value]| (objects.last().unwrap()["event"].clone(), objects.last().unwrap()["status"].clone());
+    for words in [&["load", "-i"][..], &["load", "-qi"]] {
+        let loaded = objects(&host.run(&[words, &[&archive, "--progress", "json"]].concat()).succeeds());
+        every_task_ends(&loaded);
+        assert_eq!(last(&loaded), ("line".into(), "Loaded image: web:1".into()));
+    }
+
+    let copy = host.path().join("copy.tar");
+    let saved = objects(&host.run(&["save", "--progress=json", "-o", &copy.to_string_lossy(), "web:1"]).succeeds());
+    every_task_ends(&saved);
+    let told: Vec<_> = saved.iter().map(|object| (object["event"].clone(), object["subject"].clone())).collect();
+    assert_eq!(told, ["began", "advanced", "ended"].map(|event| (event.into(), "save".into())));
+    assert_eq!(saved[1]["progressDetail"]["current"], saved[1]["progressDetail"]["total"]);
+    // The archive itself goes to stdout: the objects give way.
+    let output = host.command(&["save", "--progress=json", "web:1"]).output().unwrap();
+    assert_eq!(output.stdout, std::fs::read(&copy).unwrap());
+    assert_eq!(objects(&String::from_utf8(output.stderr).unwrap()).len(), 3);
+
+    let layer = wharfie_testkit::image::tar(&[wharfie_testkit::file("a", "1")]);
+    let tar = host.file("root.tar", &layer);
+    let tar = tar.to_string_lossy();
+    let imported = objects(&host.run(&["import", "--progress", "json", &tar]).succeeds());
+    every_task_ends(&imported);
+    assert_eq!(imported[0]["from"], *tar);
+    assert_eq!(imported[1]["progressDetail"]["total"], layer.len());
+    assert_eq!(last(&imported).0, "line");
+}
+
+#[test]
+fn no_task_stays_open_after_a_failure() {
+    let image = Image::new().with_file("a", "1").with_file("b", "2").with_file("c", "3");
+    let published = Published::of(&image);
+    let second = published.short(1).to_owned();
+    let registry = FaultyServer::start(move |heard| match heard.target.contains(&second) {
+        true => reply(404, &[("Content-Length", "0")], b""),
+        false => published.answer_any(heard),
+    });
+    let pulled = host().run(&["pull", "--progress=json", &format!("{}/web:1", registry.address())]);
+    assert_eq!(pulled.code, 1);
+    let told = objects(&pulled.stdout);
+    every_task_ends(&told);
+    assert!(told.iter().any(|object| object["subject"] == "fetch" && object["outcome"] == "failed"), "{told:?}");
+
+    let dead = "127.0.0.1:1/web:1";
+    let host = host_with(&[(&image, &[dead])]);
+    let pushed = host.run(&["push", "--progress=json", dead]);
+    assert_eq!(pushed.code, 1);
+    let told = objects(&pushed.stdout);
+    every_task_ends(&told);
+    assert_eq!(told.last().unwrap()["outcome"], "failed");
+
+    let loaded = host.run_with(&["load", "--progress=json"], b"no tar at all");
+    assert_eq!(loaded.code, 1);
+    every_task_ends(&objects(&loaded.stdout));
+}
+
+#[test]
+fn quiet_pulls_and_pushes_speak_as_objects_to_machines() {
+    let registry = TestRegistry::start();
+    let name = format!("{}/web:1", registry.address());
+    let host = host_with(&[(&Image::new().with_file("a", "1"), &[&name])]);
+    for verb in ["push", "pull"] {
+        let told = objects(&host.run(&[verb, "-q", "--progress=json", &name]).succeeds());
+        every_task_ends(&told);
+        assert_eq!(
+            (&told.last().unwrap()["event"], &told.last().unwrap()["status"]),
+            (&"line".into(), &name.clone().into())
+        );
+    }
 }
 
 fn objects(text: &str) -> Vec<Value> {
@@ -180,4 +271,14 @@ fn what_images_bring_is_raw_in_a_pipe_and_safe_on_a_terminal() {
     host.run(&words).prints(&format!("{label}\n"));
     let shown = on_a_terminal(&host, 80, &["inspect", "-f", "'{{.Config.Labels.l}}'", "web:1"]);
     assert_eq!(shown, "\u{fffd}]0;title\u{fffd}\r\n");
+}
+
+#[test]
+fn help_fits_the_terminal_and_stays_whole_in_a_pipe() {
+    let host = host();
+    let shown = on_a_terminal(&host, 80, &["run", "--help"]);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{shown}");
+    let piped = host.run(&["run", "--help"]).succeeds();
+    assert!(piped.lines().count() < lines.len(), "{piped}");
 }

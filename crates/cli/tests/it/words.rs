@@ -173,3 +173,11 @@ fn completion_knows_commands_and_images() {
     }
     assert!(host.run(&["manpage", "image", "ls"]).succeeds().contains(".SH EXAMPLES"));
 }
+
+#[test]
+fn completion_serves_other_names_too_but_only_names() {
+    let host = host();
+    let script = host.run(&["completion", "bash", "docker"]).succeeds();
+    assert!(script.ends_with("\ncomplete -F _wharfie 'wharfie' docker\n"), "{script}");
+    host.run(&["completion", "zsh", "docker; rm"]).fails(1, "\"docker; rm\" is no name of a program");
+}

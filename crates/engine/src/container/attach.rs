@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use wharfie_store::containers::{ContainerRow, Status};
 
+use super::ContainerError;
 use super::{is_alive, settings_of};
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What travels between a client and a monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,13 +118,13 @@ impl Engine {
         let row = self.container(name)?;
         let settings = settings_of(&row)?;
         let refusal = match row.state.status {
-            Status::Restarting => Some("You cannot attach to a restarting container, wait until it is running"),
-            Status::Paused => Some("You cannot attach to a paused container, unpause it first"),
-            _ if !is_alive(&row) => Some("You cannot attach to a stopped container, start it first"),
+            Status::Restarting => Some(ContainerError::AttachRestarting),
+            Status::Paused => Some(ContainerError::AttachPaused),
+            _ if !is_alive(&row) => Some(ContainerError::AttachStopped),
             _ => None,
         };
         if let Some(refusal) = refusal {
-            return Err(Error::Container(refusal.to_owned()));
+            return Err(refusal.into());
         }
         Ok((self.connect(&row)?, settings.tty))
     }
@@ -135,9 +136,7 @@ impl Engine {
     pub fn connect(&self, row: &ContainerRow) -> Result<UnixStream> {
         let place = Socket::new(&self.reader()?.container_directory(&row.id));
         let stream = place.and_then(|place| UnixStream::connect(place.path()));
-        stream.map_err(|_| {
-            Error::Container(format!("container {} runs in the foreground of another command", &row.id[..12]))
-        })
+        stream.map_err(|_| ContainerError::InForeground(row.id[..12].to_owned()).into())
     }
 }
 

@@ -11,6 +11,7 @@ use wharfie_oci::{ImageConfig, ImageId, Reference};
 use wharfie_store::images::{Name, Recording};
 use wharfie_store::{Ingest, NewImage};
 
+use super::ContainerError;
 use super::rootfs::{directories, mount_points};
 use super::settings_of;
 use crate::change;
@@ -97,7 +98,7 @@ impl Engine {
         // One at a time: the second would thaw the container under the first.
         // Somebody may remove it meanwhile, with its files.
         let or_gone = |why| match self.container(&row.id) {
-            Err(gone @ Error::NoSuchContainer(_)) => gone,
+            Err(gone @ Error::Container(ContainerError::NoSuch(_))) => gone,
             _ => why,
         };
         let _turn = super::freeze::commit_turn(&store.container_directory(&row.id)).map_err(or_gone)?;
@@ -163,8 +164,7 @@ impl Engine {
         let (upper, _) = directories(store, &row.id);
         let upper = open_directory(&upper)?;
         let options = pack::Options { skip: mount_points(settings), ..pack::Options::default() };
-        let (mut reader, writer) =
-            std::io::pipe().map_err(|why| Error::Container(format!("cannot make a pipe: {why}")))?;
+        let (mut reader, writer) = std::io::pipe().map_err(Error::system("make a pipe"))?;
         let (packed, ingested) = std::thread::scope(|scope| {
             let packing = scope.spawn(|| {
                 let mut out = std::io::BufWriter::with_capacity(BUFFER, writer);

@@ -5,34 +5,54 @@ use std::net::Ipv4Addr;
 use wharfie_runtime::{MAX_DEVICE_NUMBER, lead_out, plug, unplug};
 use wharfie_store::containers::ContainerRow;
 
+use super::ContainerError;
 use super::lifecycle::target_of;
 use super::settings::{Attachment, Settings};
 use super::words::NetworkMode;
 use super::{is_alive, network, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::networks::NetworkError;
+
+/// Which container to put on which network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Connect {
+    /// The network's name or id.
+    pub network: String,
+    /// The container's name or id.
+    pub container: String,
+    /// Further names of the container on that network.
+    pub aliases: Vec<String>,
+    /// Its address; one that is free if not given.
+    pub address: Option<Ipv4Addr>,
+}
+
+/// Which container to take off which network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Disconnect {
+    /// The network's name or id.
+    pub network: String,
+    /// The container's name or id.
+    pub container: String,
+    /// It is enough that both exist.
+    pub force: bool,
+}
 
 impl Engine {
     /// Puts a container on one more network, at once if it runs. Gives what did not go as it should all the same.
     ///
     /// # Errors
     /// In docker's words, when there is no such network or container, or it is on it already.
-    pub fn connect_network(
-        &self,
-        network: &str,
-        container: &str,
-        aliases: &[String],
-        address: Option<Ipv4Addr>,
-    ) -> Result<Vec<String>> {
-        let (_lock, row) = self.locked(container)?;
+    pub fn connect_network(&self, connect: &Connect) -> Result<Vec<String>> {
+        let (_lock, row) = self.locked(&connect.container)?;
         let before = settings_of(&row)?;
-        let name = self.network_to_change(network, &before)?;
+        let name = self.network_to_change(&connect.network, &before)?;
         if before.attachments().iter().any(|one| one.network == name) {
-            let text = format!("endpoint with name {} already exists in network {name}", row.name);
-            return Err(Error::Container(text));
+            return Err(NetworkError::AlreadyOn { container: row.name, network: name }.into());
         }
-        check(&name.parse()?, aliases, address)?;
-        let attachment = Attachment { network: name.clone(), aliases: aliases.to_vec(), address };
+        check(&name.parse()?, &connect.aliases, connect.address)?;
+        let attachment =
+            Attachment { network: name.clone(), aliases: connect.aliases.clone(), address: connect.address };
         let mut settings = before.clone();
         match settings.network {
             NetworkMode::None => {
@@ -54,11 +74,11 @@ impl Engine {
     }
 
     fn plug(&self, row: &ContainerRow, attachment: &Attachment) -> Result<()> {
-        let target = target_of(row).ok_or_else(|| Error::NotRunning(row.id.clone()))?;
+        let target = target_of(row).ok_or_else(|| ContainerError::NotRunning(row.id.clone()))?;
         let store = self.writer()?;
         let is_used = |number: &u8| row.state.addresses.values().any(|(_, used)| used == number);
         let number = (0..MAX_DEVICE_NUMBER).find(|number| !is_used(number));
-        let number = number.ok_or_else(|| Error::Container("a container can be on ten networks".to_owned()))?;
+        let number = number.ok_or(NetworkError::TooMany)?;
         let mut bridge = network::bridge_of(store, row, attachment)?;
         bridge.device_number = number;
         let address = bridge.address.to_string();
@@ -91,21 +111,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes a container off a network, at once if it runs. By force it is enough that the network exists. Gives what did not
+    /// Takes a container off a network, at once if it runs. Gives what did not
     /// go as it should all the same.
     ///
     /// # Errors
     /// In docker's words, when there is no such network or container, or it is not on it.
-    pub fn disconnect_network(&self, network: &str, container: &str, force: bool) -> Result<Vec<String>> {
-        let (_lock, row) = self.locked(container)?;
+    pub fn disconnect_network(&self, disconnect: &Disconnect) -> Result<Vec<String>> {
+        let (_lock, row) = self.locked(&disconnect.container)?;
         let mut settings = settings_of(&row)?;
-        let name = self.network_to_change(network, &settings)?;
+        let name = self.network_to_change(&disconnect.network, &settings)?;
         let mut attachments = settings.attachments();
         let before = attachments.len();
         attachments.retain(|one| one.network != name);
         if attachments.len() == before {
-            let text = format!("container {} is not connected to network {name}", row.id);
-            return if force { Ok(Vec::new()) } else { Err(Error::Container(text)) };
+            let refusal = NetworkError::NotOn { container: row.id, network: name };
+            return if disconnect.force { Ok(Vec::new()) } else { Err(refusal.into()) };
         }
         if let Some((_, number)) = row.state.addresses.get(&name) {
             unplug(&row.id, *number)?;
@@ -152,19 +172,15 @@ impl Engine {
     /// The full name of a network that a container with these settings can be put on or taken off.
     fn network_to_change(&self, name: &str, settings: &Settings) -> Result<String> {
         if self.config().is_rootless {
-            return Err(Error::Container("only root can connect containers to networks".to_owned()));
+            return Err(NetworkError::OnlyRoot("connect containers to networks").into());
         }
         if matches!(settings.network, NetworkMode::Container(_)) {
-            let text = "container sharing network namespace with another container or host cannot be connected to any other network";
-            return Err(Error::Container(text.to_owned()));
+            return Err(NetworkError::Shared.into());
         }
         match name {
-            "host" => Err(host()),
-            _ if settings.network == NetworkMode::Host => Err(host()),
-            "none" => {
-                let text = "container cannot be connected to multiple networks with one of the networks in private (none) mode";
-                Err(Error::Container(text.to_owned()))
-            }
+            "host" => Err(NetworkError::Host.into()),
+            _ if settings.network == NetworkMode::Host => Err(NetworkError::Host.into()),
+            "none" => Err(NetworkError::None.into()),
             "bridge" => Ok(name.to_owned()),
             other => Ok(self.network(other)?.name),
         }
@@ -176,20 +192,14 @@ impl Engine {
     }
 }
 
-fn host() -> Error {
-    Error::Container("container cannot be disconnected from host network or connected to host network".to_owned())
-}
-
 /// Refuses what only networks of the user's own have, in docker's words.
 pub(super) fn check(network: &NetworkMode, aliases: &[String], address: Option<Ipv4Addr>) -> Result<()> {
     let is_own = matches!(network, NetworkMode::Named(name) if name != "pasta" && name != "slirp4netns");
     if !is_own && !aliases.is_empty() {
-        let text = "network-scoped alias is supported only for containers in user defined networks";
-        return Err(Error::Container(text.to_owned()));
+        return Err(NetworkError::Alias.into());
     }
     if !is_own && address.is_some() {
-        let text = "user specified IP address is supported on user defined networks only";
-        return Err(Error::Container(text.to_owned()));
+        return Err(NetworkError::Address.into());
     }
     Ok(())
 }

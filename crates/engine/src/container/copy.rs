@@ -9,6 +9,7 @@ use wharfie_layer::compression::Decoder;
 use wharfie_layer::pack::{self, pack, pack_one};
 use wharfie_layer::unpack::unpack;
 
+use super::ContainerError;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -64,7 +65,7 @@ impl Engine {
     /// # Errors
     /// When there is no such container or path, or `out` cannot be written.
     pub fn copy_out(&self, name: &str, path: &str, follow: bool, out: impl Write) -> Result<()> {
-        let missing = || Error::NoSuchPath { path: path.to_owned(), container: name.to_owned() };
+        let missing = || ContainerError::NoSuchPath { path: path.to_owned(), container: name.to_owned() };
         let files = self.files_of(name)?;
         let last = last_name(path);
         let place = files.locate(path, follow || last.is_none() || path.ends_with('/'));
@@ -82,7 +83,7 @@ impl Engine {
             return Ok(());
         }
         if path.ends_with('/') || path.ends_with("/.") {
-            return Err(Error::Container(format!("{path}: not a directory")));
+            return Err(ContainerError::NotADirectory(path.to_owned()).into());
         }
         let (above, own) = place.parent().ok_or_else(missing)?;
         let above = above.open(OFlags::DIRECTORY | OFlags::RDONLY).map_err(|_| missing())?;
@@ -99,12 +100,12 @@ impl Engine {
     /// When there is no such container or directory, it must not be written, the stream is no tar, or something cannot be
     /// written.
     pub fn copy_in(&self, name: &str, path: &str, tar: &mut dyn Read) -> Result<()> {
-        let missing = || Error::NoSuchPath { path: path.to_owned(), container: name.to_owned() };
+        let missing = || ContainerError::NoSuchPath { path: path.to_owned(), container: name.to_owned() };
         let files = self.files_of(name)?;
         let place = files.locate(path, true);
         let directory = place.open(OFlags::DIRECTORY | OFlags::RDONLY).map_err(|_| missing())?;
         if let Some(refusal) = place.refusal {
-            return Err(Error::Container(refusal.to_owned()));
+            return Err(ContainerError::ReadOnly(refusal).into());
         }
         let (_, mut tar) = Decoder::detect(BufReader::new(tar)).map_err(|source| Error::File {
             doing: "read",

@@ -8,6 +8,7 @@ use wharfie_store::containers::{ContainerRow, ContainerState, NewContainer};
 use wharfie_store::volumes::VolumeRow;
 use wharfie_store::{ContainerLock, Store};
 
+use super::ContainerError;
 use super::random;
 use super::settings::{MountKind, MountOrigin, MountPoint, Settings};
 use super::settle::us;
@@ -73,15 +74,15 @@ impl Engine {
         }
         super::judge::check(create)?;
         if create.settings.init && create.settings.runtime.is_some() {
-            return Err(Error::Container("--init is a part of wharfie's own runtime: leave out --runtime".to_owned()));
+            return Err(ContainerError::InitOfOtherRuntime.into());
         }
         let is_root = !self.config().is_rootless && rustix::process::geteuid().is_root();
         if create.settings.runtime.is_some() && !is_root {
-            return Err(Error::Container("only root can use another runtime than wharfie's own".to_owned()));
+            return Err(ContainerError::OnlyRoot("use another runtime than wharfie's own").into());
         }
         super::connect::check(&create.settings.network, &create.settings.aliases, create.settings.address)?;
         if create.settings.mac_address.is_some() && self.config().is_rootless {
-            return Err(Error::Container("only root can choose a hardware address".to_owned()));
+            return Err(ContainerError::OnlyRoot("choose a hardware address").into());
         }
         let links = create.links.iter().map(|text| self.parse_link(text)).collect::<Result<Vec<_>>>()?;
         let store = self.writer()?;
@@ -100,12 +101,11 @@ impl Engine {
         settings.volumes_from.clone_from(&create.volumes_from);
         settings.config = merged(&image.config.unwrap_or_default(), create);
         if settings.command().is_empty() {
-            return Err(Error::NoCommand);
+            return Err(ContainerError::NoCommand.into());
         }
         let directory = &settings.config.working_dir;
         if !directory.is_empty() && !directory.starts_with('/') {
-            let text = format!("the working directory '{directory}' is invalid, it needs to be an absolute path");
-            return Err(Error::Container(text));
+            return Err(ContainerError::RelativeDirectory(directory.clone()).into());
         }
         let id = random::id()?;
         if settings.hostname.is_empty() && settings.uts_mode != Namespace::Host && settings.network != NetworkMode::Host
@@ -182,7 +182,9 @@ impl Engine {
             let new = NewContainer { row: &row, volumes: &volumes };
             match store.noting(vec![event], |store| store.record_container(&new)) {
                 Err(wharfie_store::Error::NameTaken { .. }) if create.name.is_none() => {}
-                Err(wharfie_store::Error::NameTaken { name, id }) => return Err(Error::ContainerName { name, id }),
+                Err(wharfie_store::Error::NameTaken { name, id }) => {
+                    return Err(ContainerError::NameTaken { name, id }.into());
+                }
                 // Somebody removed it since we looked it up.
                 Err(wharfie_store::Error::MissingImage(_)) => return Err(Error::NoSuchImage(create.image.clone())),
                 result => return result.map(|lock| (row, lock)).map_err(Into::into),
@@ -193,7 +195,7 @@ impl Engine {
     fn inherit_mounts(&self, store: &Store, create: &Create, settings: &mut Settings) -> Result<()> {
         for from in &create.volumes_from {
             let (name, mode) = from.split_once(':').unwrap_or((from, ""));
-            let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
+            let row = store.find_container(name)?.ok_or_else(|| ContainerError::NoSuch(name.to_owned()))?;
             let other: Settings = super::settings_of(&row)?;
             // Memory is a container's own.
             for mut mount in other.mounts.into_iter().filter(|mount| mount.kind != MountKind::Tmpfs) {
@@ -238,9 +240,8 @@ fn make_source(path: &str) -> Result<()> {
     if std::path::Path::new(path).exists() {
         return Ok(());
     }
-    std::fs::create_dir_all(path).map_err(|why| {
-        Error::Container(format!("error while creating mount source path '{path}': mkdir {path}: {why}"))
-    })
+    let made = std::fs::create_dir_all(path);
+    made.map_err(|source| ContainerError::MountSource { path: path.to_owned(), source }.into())
 }
 
 /// `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
@@ -253,7 +254,7 @@ pub fn check_name(name: &str) -> Result<()> {
     let is_fine = name.len() >= 2
         && name.starts_with(is_word)
         && name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-'));
-    if is_fine { Ok(()) } else { Err(Error::BadContainerName(name.to_owned())) }
+    if is_fine { Ok(()) } else { Err(ContainerError::BadName(name.to_owned()).into()) }
 }
 
 /// The image's configuration with what was asked for instead.

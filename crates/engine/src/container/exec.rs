@@ -4,9 +4,10 @@ use std::os::fd::OwnedFd;
 
 use wharfie_runtime::{Capabilities, Io, Size, Started};
 
+use super::ContainerError;
 use super::{links, settings_of, spec};
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use wharfie_store::containers::Status;
 
 /// What to run in which container.
@@ -37,8 +38,7 @@ impl Engine {
         // Nobody freezes, stops or removes it before the process is there.
         let (_lock, row, target) = self.locked_and_running(&exec.container)?;
         if row.state.status == Status::Paused {
-            let name = &exec.container;
-            return Err(Error::Container(format!("Container {name} is paused, unpause the container before exec")));
+            return Err(ContainerError::ExecPaused(exec.container.clone()).into());
         }
         let settings = settings_of(&row)?;
         // Its limits, its capabilities and its environment, as its first process has them.

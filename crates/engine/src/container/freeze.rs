@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::fs::{FlockOperation, flock};
 use wharfie_store::containers::{ContainerRow, ProcessMark, Status};
 
+use super::ContainerError;
 use super::is_alive;
 use super::lifecycle::target_of;
 use super::settle::us;
@@ -79,7 +80,7 @@ impl Engine {
     pub fn thaw_abandoned(&self, id: &str, by: ProcessMark) -> Result<()> {
         match self.locked(id) {
             Ok((_lock, row)) if row.state.frozen_by == Some(by) => self.thaw_for(&row, Some(by)),
-            Ok(_) | Err(Error::NoSuchContainer(_)) => Ok(()),
+            Ok(_) | Err(Error::Container(ContainerError::NoSuch(_))) => Ok(()),
             Err(why) => Err(why),
         }
     }

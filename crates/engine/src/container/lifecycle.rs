@@ -1,4 +1,4 @@
-//! Stopping, killing, pausing, waiting, renaming, removing.
+//! Starting, stopping, killing, pausing, waiting, renaming.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -12,6 +12,8 @@ use wharfie_store::containers::{ContainerRow, ContainerState, ProcessMark, Statu
 use wharfie_store::ends::Ends;
 use wharfie_store::journal::Note;
 
+use super::ContainerError;
+use super::monitor::Detach;
 use super::settle::us;
 use super::signal::Signal;
 use super::{is_alive, settings_of};
@@ -24,18 +26,29 @@ const STOP_TIMEOUT: i64 = 10;
 /// How long we wait for whoever looks after a container to write down its end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Which container to stop, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stop {
+    /// Its name or id.
+    pub container: String,
+    /// The signal that asks it to end, if not its own.
+    pub signal: Option<String>,
+    /// Seconds until it is killed, if not its own: negative for never.
+    pub timeout: Option<i64>,
+}
+
 impl Engine {
-    /// Asks a container to end, and kills it if it has not after `timeout` seconds (negative: never).
+    /// Asks a container to end, and kills it if it has not after a while.
     ///
     /// # Errors
     /// When there is no such container, or it cannot be signalled.
-    pub fn stop(&self, name: &str, signal: Option<&str>, timeout: Option<i64>) -> Result<()> {
-        let (lock, row) = self.locked_and_decided(name)?;
-        let asked = self.ask_to_end(&row, signal)?;
+    pub fn stop(&self, stop: &Stop) -> Result<()> {
+        let (lock, row) = self.locked_and_decided(&stop.container)?;
+        let asked = self.ask_to_end(&row, stop.signal.as_deref())?;
         // From here on it is ending whoever holds the lock; nobody else has to wait for its patience.
         drop(lock);
         if asked {
-            self.see_it_end(&row, timeout)?;
+            self.see_it_end(&row, stop.timeout)?;
             self.note(events::of_container(&row, "stop", &[]));
         }
         Ok(())
@@ -46,30 +59,36 @@ impl Engine {
         let _ = self.writer().map(|store| store.note(event));
     }
 
-    /// Writes down that a container was stopped and started again, for who asked for both at once.
-    pub fn note_restart(&self, row: &ContainerRow) {
-        self.note(events::of_container(row, "restart", &[]));
-    }
-
-    /// Stops a container as [`Self::stop`] does, if it runs, and gives its lock for starting it again: nobody comes between.
-    /// A container that goes with its end stays for that.
+    /// Stops a container as [`Self::stop`] does, if it runs, and starts it: nobody comes between. A container that goes with
+    /// its end stays for that. Gives what did not go as it should all the same.
     ///
     /// # Errors
-    /// As for [`Self::stop`].
-    pub fn stop_to_restart(
-        &self,
-        name: &str,
-        signal: Option<&str>,
-        timeout: Option<i64>,
-    ) -> Result<(ContainerRow, ContainerLock)> {
-        let (lock, row) = self.locked_and_decided(name)?;
+    /// As for [`Self::stop`] and [`Self::start`].
+    pub fn restart(&self, stop: &Stop) -> Result<Vec<String>> {
+        let (lock, row) = self.locked_and_decided(&stop.container)?;
         if settings_of(&row)?.auto_remove {
             self.writer()?.change_container(&row.id, |state| state.restarter = Some(us()))?;
         }
-        if self.ask_to_end(&row, signal)? {
-            self.see_it_end(&row, timeout)?;
+        if self.ask_to_end(&row, stop.signal.as_deref())? {
+            self.see_it_end(&row, stop.timeout)?;
         }
-        Ok((self.container(&row.id)?, lock))
+        let row = self.container(&row.id)?;
+        let warnings = self.start_detached(&row, Detach::default(), lock)?.started()?;
+        self.note(events::of_container(&row, "restart", &[]));
+        Ok(warnings)
+    }
+
+    /// Starts a container, unless it runs already, and returns once it runs. Gives what did not go as it should all the same.
+    ///
+    /// # Errors
+    /// When there is no such container, it is frozen, or it cannot be started.
+    pub fn start(&self, name: &str) -> Result<Vec<String>> {
+        let (row, lock) = self.lock_to_start(name)?;
+        match lock {
+            Some(lock) => self.start_detached(&row, Detach::default(), lock)?.started(),
+            // Somebody else may have started it already, also just now: it runs, as was asked.
+            None => Ok(Vec::new()),
+        }
     }
 
     /// A container and its lock, for starting it; no lock if it runs already.
@@ -79,7 +98,7 @@ impl Engine {
     pub fn lock_to_start(&self, name: &str) -> Result<(ContainerRow, Option<ContainerLock>)> {
         let (lock, row) = self.locked_and_decided(name)?;
         match row.state.status {
-            Status::Paused => Err(Error::Container("cannot start a paused container, try unpause instead".to_owned())),
+            Status::Paused => Err(ContainerError::StartPaused.into()),
             Status::Running => Ok((row, None)),
             // It is not to wait any longer.
             Status::Restarting => {
@@ -127,8 +146,7 @@ impl Engine {
             (lock, row) = (Some(held), now);
         }
         if !is_alive(&row) && row.state.status != Status::Restarting {
-            let text = format!("Cannot kill container: {name}: Container {} is not running", row.id);
-            return Err(Error::Container(text));
+            return Err(ContainerError::CannotKill { name: name.to_owned(), id: row.id }.into());
         }
         let stop_signal = settings_of(&row)?.config.stop_signal;
         let ends =
@@ -152,7 +170,7 @@ impl Engine {
     pub fn pause(&self, name: &str) -> Result<()> {
         let (_lock, row, target) = self.locked_and_running(name)?;
         if row.state.status == Status::Paused {
-            return Err(Error::Container(format!("Container {} is already paused", row.id)));
+            return Err(ContainerError::AlreadyPaused(row.id).into());
         }
         self.freeze(&row, &target, None)
     }
@@ -183,7 +201,7 @@ impl Engine {
     pub fn unpause(&self, name: &str) -> Result<()> {
         let (_lock, row, _) = self.locked_and_running(name)?;
         if row.state.status != Status::Paused {
-            return Err(Error::Container(format!("Container {} is not paused", row.id)));
+            return Err(ContainerError::NotPaused(row.id).into());
         }
         let event = events::of_container(&row, "unpause", &[]);
         self.writer()?.noting(vec![event], |_| self.thaw_for(&row, row.state.frozen_by))
@@ -222,90 +240,21 @@ impl Engine {
     pub fn rename(&self, name: &str, new: &str) -> Result<Vec<String>> {
         let row = self.container(name)?;
         if new.is_empty() {
-            return Err(Error::Container("Neither old nor new names may be empty".to_owned()));
+            return Err(ContainerError::NoNewName.into());
         }
         super::create::check_name(new)?;
         let new = new.strip_prefix('/').unwrap_or(new);
         if row.name == new {
-            return Err(Error::Container("Renaming a container with the same name as its current name".to_owned()));
+            return Err(ContainerError::SameName.into());
         }
         let renamed = ContainerRow { name: new.to_owned(), ..row.clone() };
         let event = events::of_container(&renamed, "rename", &[("oldName", row.name.clone())]);
         let renaming = self.writer()?.noting(vec![event], |store| store.rename_container(&row.id, new));
         renaming.map_err(|why| match why {
-            wharfie_store::Error::NameTaken { name, id } => {
-                Error::Container(format!("Error when allocating new name: {}", Error::ContainerName { name, id }))
-            }
+            wharfie_store::Error::NameTaken { name, id } => ContainerError::RenameTaken { name, id }.into(),
             why => Error::from(why),
         })?;
         Ok(self.tell_names(&row.state.addresses.into_keys().collect::<Vec<_>>()))
-    }
-
-    /// Removes a container; a running one only by force. With `volumes` its anonymous volumes go too.
-    ///
-    /// # Errors
-    /// When there is no such container, or it runs.
-    pub fn remove_container(&self, name: &str, force: bool, volumes: bool) -> Result<ContainerRow> {
-        let row = self.container(name)?;
-        if force {
-            self.end_by_force(&row)?;
-        }
-        let (lock, row) = match self.locked_and_decided(&row.id) {
-            // It was to go with its end.
-            Err(Error::NoSuchContainer(_)) if force => return Ok(row),
-            result => result?,
-        };
-        let is_running = is_alive(&row) || row.state.status == Status::Restarting;
-        if is_running {
-            if !force {
-                return Err(refusal_to_remove(row));
-            }
-            // Somebody started it again before we had the lock.
-            self.end_by_force(&row)?;
-        }
-        self.remove_locked(&row, volumes, &lock)?;
-        Ok(row)
-    }
-
-    /// As [`Self::remove_container`], unless it runs or somebody is at work on it: then `None`.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub fn remove_if_idle(&self, row: &ContainerRow) -> Result<Option<ContainerRow>> {
-        let store = self.writer()?;
-        let Some(lock) = store.try_lock_container(&row.id)? else { return Ok(None) };
-        let Some(now) = store.find_container(&row.id)? else { return Ok(None) };
-        if is_alive(&now) || !matches!(now.state.status, Status::Created | Status::Exited) {
-            return Ok(None);
-        }
-        self.remove_locked(&now, false, &lock)?;
-        Ok(Some(now))
-    }
-
-    fn end_by_force(&self, row: &ContainerRow) -> Result<()> {
-        if !self.mark_stopped(row)? {
-            return Ok(());
-        }
-        if let Some(target) = target_of(row).filter(|_| is_alive(row)) {
-            target.cgroup.kill();
-        }
-        self.signal_and_thaw(row, Signal::KILL)?;
-        wait_for_process(row, None);
-        self.wait_for_record(&row.id)
-    }
-
-    fn remove_locked(&self, row: &ContainerRow, volumes: bool, lock: &ContainerLock) -> Result<()> {
-        self.withdraw(row, &settings_of(row)?);
-        let store = self.writer()?;
-        let anonymous = store.volumes_of_container(&row.id)?;
-        // What of one cannot be deleted keeps no other.
-        let event = events::of_container(row, "destroy", &[]);
-        let mut removed = store.noting(vec![event], |store| store.remove_container(&row.id, lock));
-        for volume in anonymous.iter().filter(|name| volumes && name.len() == 64) {
-            removed = removed.and(store.remove_volume(volume).map(drop));
-        }
-        store.collect_expired()?;
-        Ok(removed?)
     }
 
     /// A container's lock and the container, once it is written down how it is: one that has just ended is not caught between
@@ -315,7 +264,8 @@ impl Engine {
         loop {
             let (lock, row) = self.locked(name)?;
             let is_ending = matches!(row.state.status, Status::Running | Status::Paused) && !is_alive(&row);
-            if !is_ending || patience == 0 {
+            // What a rehearsal knows does not change by waiting.
+            if !is_ending || patience == 0 || self.is_rehearsal() {
                 return Ok((lock, row));
             }
             // Whoever writes the end down may need the lock for it.
@@ -329,7 +279,7 @@ impl Engine {
         let (lock, row) = self.locked(name)?;
         match target_of(&row).filter(|_| is_alive(&row)) {
             Some(target) => Ok((lock, row, target)),
-            None => Err(Error::NotRunning(row.id)),
+            None => Err(ContainerError::NotRunning(row.id).into()),
         }
     }
 
@@ -338,13 +288,13 @@ impl Engine {
         let row = self.container(name)?;
         match target_of(&row).filter(|_| is_alive(&row)) {
             Some(target) => Ok((row, target)),
-            None => Err(Error::NotRunning(row.id)),
+            None => Err(ContainerError::NotRunning(row.id).into()),
         }
     }
 
     /// The user wants it to end: restart policies respect that. One that waits to be started again has ended with this. True
     /// if it has a process whose end is to be waited for. On a disk that is too full to write even this, it ends all the same.
-    fn mark_stopped(&self, row: &ContainerRow) -> Result<bool> {
+    pub(super) fn mark_stopped(&self, row: &ContainerRow) -> Result<bool> {
         let written = self.writer()?.change_container(&row.id, |state| {
             if matches!(state.status, Status::Running | Status::Paused | Status::Restarting) {
                 state.is_stopped_by_user = true;
@@ -366,7 +316,7 @@ impl Engine {
     }
 
     /// Signals a container, and lets a frozen one take notice.
-    fn signal_and_thaw(&self, row: &ContainerRow, signal: Signal) -> Result<()> {
+    pub(super) fn signal_and_thaw(&self, row: &ContainerRow, signal: Signal) -> Result<()> {
         self.signal(row, signal)?;
         self.note(events::of_container(row, "kill", &[("signal", signal.number().to_string())]));
         let is_frozen = row.state.status == Status::Paused || row.state.frozen_by.is_some();
@@ -399,35 +349,21 @@ impl Engine {
         match wharfie_runtime::signal(process.as_fd(), signal.number()) {
             Ok(()) => Ok(()),
             Err(why) if why.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => Ok(()),
-            Err(why) => Err(Error::Container(format!("cannot send a signal to container {}: {why}", row.id))),
+            Err(source) => Err(ContainerError::Signal { id: row.id.clone(), source }.into()),
         }
     }
 
     /// Waits until whoever looks after a container has written down that it ended.
-    fn wait_for_record(&self, id: &str) -> Result<()> {
+    pub(super) fn wait_for_record(&self, id: &str) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             match self.container(id) {
                 Ok(row) if row.state.pid.is_some() => std::thread::sleep(Duration::from_millis(2)),
-                Ok(_) | Err(Error::NoSuchContainer(_)) => return Ok(()),
+                Ok(_) | Err(Error::Container(ContainerError::NoSuch(_))) => return Ok(()),
                 Err(why) => return Err(why),
             }
         }
         Ok(())
-    }
-}
-
-/// Why a container that is not at rest is not removed, in docker's words.
-fn refusal_to_remove(row: ContainerRow) -> Error {
-    let id = &row.id;
-    match row.state.status {
-        Status::Paused => Error::Container(format!(
-            "You cannot remove a paused container {id}. Unpause and then stop the container before attempting removal or force remove"
-        )),
-        Status::Restarting => Error::Container(format!(
-            "You cannot remove a restarting container {id}. Stop the container before attempting removal or force remove"
-        )),
-        _ => Error::Running(row.id),
     }
 }
 
@@ -437,7 +373,7 @@ pub(crate) fn target_of(row: &ContainerRow) -> Option<Target> {
 }
 
 /// Waits until a container's first process is gone; false if the time is over before.
-fn wait_for_process(row: &ContainerRow, limit: Option<Duration>) -> bool {
+pub(super) fn wait_for_process(row: &ContainerRow, limit: Option<Duration>) -> bool {
     let Some(pid) = row.state.pid.and_then(|pid| Pid::from_raw(pid.cast_signed())) else { return true };
     let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
     if !is_alive(row) {

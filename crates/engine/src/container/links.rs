@@ -8,11 +8,12 @@ use std::fmt::Write as _;
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
+use super::ContainerError;
 use super::settings::Settings;
 use super::words::NetworkMode;
 use super::{is_alive, settings_of};
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What a link brings into a container.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,10 +31,9 @@ impl Engine {
     /// In docker's words, when there is no such container, or it has no network that could be shared.
     pub(super) fn parse_link(&self, text: &str) -> Result<(String, String)> {
         let (name, alias) = text.split_once(':').unwrap_or((text, text));
-        let row = self.container(name).map_err(|_| Error::Container(format!("could not get container for {name}")))?;
+        let row = self.container(name).map_err(|_| ContainerError::NoSuchLink(name.to_owned()))?;
         if settings_of(&row)?.network == NetworkMode::Host {
-            let text = "conflicting options: host type networking can't be used with links. This would result in undefined behavior";
-            return Err(Error::Container(text.to_owned()));
+            return Err(ContainerError::LinkToHost.into());
         }
         let alias = alias.trim_start_matches('/');
         super::create::check_name(alias)?;
@@ -48,14 +48,14 @@ impl Engine {
 pub(super) fn linked(store: &Store, row: &ContainerRow, settings: &Settings) -> Result<Linked> {
     let mut linked = Linked::default();
     for (id, alias) in &settings.links {
-        let other = store.find_container(id)?.ok_or_else(|| Error::NoSuchContainer(id.clone()))?;
+        let other = store.find_container(id)?.ok_or_else(|| ContainerError::NoSuch(id.clone()))?;
         let theirs = settings_of(&other)?;
         let shared = settings.attachments().into_iter().find_map(|one| other.state.addresses.get(&one.network));
         let address = match shared {
             Some((address, _)) if is_alive(&other) => address,
             _ => {
-                let text = format!("Cannot link to a non running container: /{} AS /{}/{alias}", other.name, row.name);
-                return Err(Error::Container(text));
+                let (name, alias) = (row.name.clone(), alias.clone());
+                return Err(ContainerError::LinkToStopped { other: other.name, name, alias }.into());
             }
         };
         let mut names = vec![alias.as_str(), &theirs.hostname];

@@ -8,6 +8,7 @@ use super::settings_of;
 use super::words::{self, BadWord};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::filter::{Conditions, Labels, matches_name};
 use crate::names;
 
 /// Which containers to list.
@@ -82,110 +83,103 @@ pub fn status_word(status: Status) -> &'static str {
     }
 }
 
-#[derive(Default)]
+/// What is asked of containers, with what had to be looked up.
 struct Filters {
-    ids: Vec<String>,
-    names: Vec<String>,
-    labels: Vec<String>,
+    conditions: Conditions,
+    labels: Labels,
     exited: Vec<i32>,
-    statuses: Vec<String>,
     ancestors: Vec<ImageId>,
-    has_ancestor: bool,
     before: Option<Timestamp>,
     since: Option<Timestamp>,
-    volumes: Vec<String>,
-    networks: Vec<String>,
     health: Vec<Health>,
-    /// Nothing fits.
-    is_empty: bool,
     ports: Vec<String>,
+    /// Containers here are no tasks of a cluster.
+    wants_tasks: bool,
     implies_all: bool,
 }
 
+const KNOWN: &[&str] = &[
+    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish",
+    "since", "status", "volume",
+];
+const STATUSES: &[&str] = &["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+
 impl Filters {
     fn parse(engine: &Engine, pairs: &[(String, String)]) -> Result<Self> {
-        let mut filters = Self::default();
-        for (name, value) in pairs {
-            let invalid = || Error::InvalidFilter(format!("{name}={value}"));
-            match name.as_str() {
-                "id" => filters.ids.push(value.clone()),
-                "name" => filters.names.push(value.clone()),
-                "label" => filters.labels.push(value.clone()),
-                "exited" => {
-                    filters.exited.push(value.parse().map_err(|_| invalid())?);
-                    filters.implies_all = true;
-                }
-                "status" => {
-                    let known = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
-                    if !known.contains(&value.as_str()) {
-                        return Err(invalid());
-                    }
-                    filters.implies_all |= value != "running";
-                    filters.statuses.push(value.clone());
-                }
-                "ancestor" => {
-                    filters.has_ancestor = true;
-                    match names::find(engine.reader()?, value) {
-                        Ok(found) => filters.ancestors.push(found.id),
-                        Err(Error::NoSuchImage(_) | Error::BadName(_)) => {}
-                        Err(why) => return Err(why),
-                    }
-                }
-                "before" => filters.before = Some(engine.container(value)?.created),
-                "since" => filters.since = Some(engine.container(value)?.created),
-                "volume" => filters.volumes.push(value.clone()),
-                "network" => filters.networks.push(value.clone()),
-                "health" => filters.health.push(match value.as_str() {
-                    "none" => Health::Unchecked,
-                    "starting" => Health::Starting,
-                    "healthy" => Health::Healthy,
-                    "unhealthy" => Health::Unhealthy,
-                    _ => return Err(BadWord::new(format!("Unrecognised filter value for health: {value}")).into()),
-                }),
-                "publish" | "expose" => filters.ports.extend(words::expose(value).map_err(|_| invalid())?),
-                // There are none here, which is what `false` asks for.
-                "is-task" => match value.as_str() {
-                    "false" | "0" => {}
-                    "true" | "1" => filters.is_empty = true,
-                    _ => return Err(invalid()),
-                },
-                other => return Err(Error::InvalidFilter(other.to_owned())),
+        let conditions = Conditions::parse(pairs, KNOWN)?;
+        let invalid = |name: &str, value: &str| Error::InvalidFilter(format!("{name}={value}"));
+        let mut exited = Vec::new();
+        for value in conditions.values("exited") {
+            exited.push(value.parse().map_err(|_| invalid("exited", value))?);
+        }
+        if let Some(value) = conditions.values("status").find(|value| !STATUSES.contains(value)) {
+            return Err(invalid("status", value));
+        }
+        let mut ancestors = Vec::new();
+        for value in conditions.values("ancestor") {
+            match names::find(engine.reader()?, value) {
+                Ok(found) => ancestors.push(found.id),
+                Err(Error::NoSuchImage(_) | Error::BadName(_)) => {}
+                Err(why) => return Err(why),
             }
         }
-        Ok(filters)
+        let created = |name: &str| -> Result<Option<Timestamp>> {
+            conditions.values(name).last().map(|value| Ok(engine.container(value)?.created)).transpose()
+        };
+        let mut health = Vec::new();
+        for value in conditions.values("health") {
+            health.push(match value {
+                "none" => Health::Unchecked,
+                "starting" => Health::Starting,
+                "healthy" => Health::Healthy,
+                "unhealthy" => Health::Unhealthy,
+                _ => return Err(BadWord::new(format!("Unrecognised filter value for health: {value}")).into()),
+            });
+        }
+        let mut ports = Vec::new();
+        for name in ["publish", "expose"] {
+            for value in conditions.values(name) {
+                ports.extend(words::expose(value).map_err(|_| invalid(name, value))?);
+            }
+        }
+        Ok(Self {
+            implies_all: !exited.is_empty() || conditions.values("status").any(|value| value != "running"),
+            before: created("before")?,
+            since: created("since")?,
+            wants_tasks: conditions.truth("is-task")? == Some(true),
+            labels: conditions.labels(),
+            exited,
+            ancestors,
+            health,
+            ports,
+            conditions,
+        })
     }
 
     fn accept(&self, engine: &Engine, row: &ContainerRow, settings: &Settings) -> Result<bool> {
-        let any = |list: &[String], fits: &dyn Fn(&String) -> bool| list.is_empty() || list.iter().any(fits);
-        let labels = settings.labels();
-        let has_label = |label: &String| match label.split_once('=') {
-            Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
-            None => labels.contains_key(label),
-        };
-        let status = status_word(row.state.status).to_owned();
+        let asked = &self.conditions;
         let attached: Vec<String> = settings.attachments().into_iter().map(|one| one.network).collect();
         let mode = settings.network.to_string();
-        let is_on = |wanted: &String| mode == *wanted || attached.contains(wanted);
         let has_port = |wanted: &String| {
             settings.config.exposed_ports.iter().flatten().any(|(port, _)| port == wanted)
                 || settings.ports.iter().any(|port| port.inside() == *wanted)
         };
-        Ok(!self.is_empty
-            && any(&self.ids, &|id| row.id.starts_with(id.as_str()))
-            && any(&self.names, &|name| matches_name(name, &row.name))
-            && self.labels.iter().all(has_label)
+        Ok(!self.wants_tasks
+            && asked.any("id", |id| row.id.starts_with(id))
+            && asked.any("name", |name| matches_name(name, &row.name))
+            && self.labels.accept(&settings.labels())
             && (self.exited.is_empty()
                 || (row.state.status == Status::Exited && self.exited.contains(&row.state.exit_code)))
-            && any(&self.statuses, &|wanted| *wanted == status)
-            && (!self.has_ancestor || self.is_descendant(engine, row)?)
+            && asked.any("status", |wanted| wanted == status_word(row.state.status))
+            && (!asked.has("ancestor") || self.is_descendant(engine, row)?)
             && self.before.is_none_or(|limit| row.created < limit)
             && self.since.is_none_or(|limit| row.created > limit)
-            && any(&self.volumes, &|wanted| {
-                settings.mounts.iter().any(|mount| mount.source == *wanted || mount.target == *wanted)
+            && asked.any("volume", |wanted| {
+                settings.mounts.iter().any(|mount| mount.source == wanted || mount.target == wanted)
             })
-            && any(&self.networks, &is_on)
+            && asked.any("network", |wanted| mode == wanted || attached.iter().any(|name| name == wanted))
             && (self.health.is_empty() || self.health.contains(&row.state.health))
-            && any(&self.ports, &has_port))
+            && (self.ports.is_empty() || self.ports.iter().any(has_port)))
     }
 
     fn is_descendant(&self, engine: &Engine, row: &ContainerRow) -> Result<bool> {
@@ -197,36 +191,5 @@ impl Filters {
             at = engine.reader()?.image(&id)?.and_then(|image| image.parent);
         }
         Ok(false)
-    }
-}
-
-/// Docker takes the value for a regular expression; what people write are parts of names, sometimes anchored.
-fn matches_name(pattern: &str, name: &str) -> bool {
-    let slashed = format!("/{name}");
-    let (from_start, pattern) = pattern.strip_prefix('^').map_or((false, pattern), |rest| (true, rest));
-    let (to_end, pattern) = pattern.strip_suffix('$').map_or((false, pattern), |rest| (true, rest));
-    [name, &slashed].iter().any(|name| match (from_start, to_end) {
-        (true, true) => *name == pattern,
-        (true, false) => name.starts_with(pattern),
-        (false, true) => name.ends_with(pattern),
-        (false, false) => name.contains(pattern),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_match_in_part_or_anchored() {
-        for (pattern, name, expected) in [
-            ("we", "web", true),
-            ("^/web$", "web", true),
-            ("^web$", "webs", false),
-            ("eb$", "web", true),
-            ("x", "web", false),
-        ] {
-            assert_eq!(matches_name(pattern, name), expected, "{pattern} {name}");
-        }
     }
 }

@@ -2,9 +2,10 @@
 
 pub mod attach;
 pub mod changes;
-mod connect;
+pub mod connect;
 pub mod copy;
 pub mod create;
+mod error;
 pub mod exec;
 mod files;
 mod fill;
@@ -19,19 +20,24 @@ pub mod log;
 pub mod monitor;
 mod neighbours;
 pub mod network;
+pub mod prune;
 pub(crate) mod random;
+pub mod remove;
 pub mod rootfs;
 pub mod settings;
 mod settle;
 pub mod signal;
 mod spec;
 pub mod start;
+pub mod stats;
 pub mod streams;
+pub mod top;
 pub mod update;
 pub mod volumes;
 pub mod words;
 
 pub use create::Create;
+pub use error::ContainerError;
 pub use settings::Settings;
 pub(crate) use settle::is_alive;
 
@@ -75,33 +81,13 @@ impl Engine {
         Ok((own, own + store.image(&row.image)?.map_or(0, |image| image.size)))
     }
 
-    /// Processes of a running container, as the host numbers them.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn processes(&self, name: &str) -> Result<Vec<u32>> {
-        let (_, target) = self.running(name)?;
-        let found = target.cgroup.processes();
-        Ok(if found.is_empty() { vec![target.pid] } else { found })
-    }
-
-    /// What a running container uses.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn stats(&self, name: &str) -> Result<(ContainerRow, wharfie_runtime::Stats)> {
-        let (row, target) = self.running(name)?;
-        let stats = target.cgroup.stats(target.pid);
-        Ok((row, stats))
-    }
-
     /// The container that `name` names: a whole id, a name, or the unique beginning of an id.
     ///
     /// # Errors
     /// When there is none.
     pub fn container(&self, name: &str) -> Result<ContainerRow> {
         let row = self.reader()?.find_container(name)?;
-        row.and_then(|row| self.settled(row)).ok_or_else(|| Error::NoSuchContainer(name.to_owned()))
+        row.and_then(|row| self.settled(row)).ok_or_else(|| ContainerError::NoSuch(name.to_owned()).into())
     }
 
     /// First processes of the containers that run, those that `names` name first: whose namespaces a command of an

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use rustix::termios::{Winsize, tcsetwinsize};
 use serde::{Deserialize, Serialize};
+use wharfie_oci::Fault as _;
 use wharfie_runtime::{Exit, Io, Size, Started};
 use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, Status};
 
+use super::ContainerError;
 use super::attach::{Frame, Socket};
 use super::settings::Settings;
 use super::settle::us;
@@ -34,8 +36,15 @@ pub enum Report {
     Listening,
     /// The container runs; what did not go as asked.
     Started(Vec<String>),
-    /// It could not be started: the text, and the exit code that stands for it.
-    Failed(String, i32),
+    /// It could not be started.
+    Failed {
+        /// Why.
+        text: String,
+        /// What the user can do.
+        help: Option<String>,
+        /// The exit code that stands for it.
+        code: i32,
+    },
 }
 
 /// How a detached container is started.
@@ -76,7 +85,33 @@ impl Monitor {
         let read = io::BufRead::read_line(&mut self.reports, &mut line);
         match read.ok().and_then(|_| serde_json::from_str(&line).ok()) {
             Some(report) => Ok(report),
-            None => Err(Error::Container("the container's monitor ended before the container could start".to_owned())),
+            None => Err(ContainerError::Monitor("ended before the container could start").into()),
+        }
+    }
+}
+
+impl Monitor {
+    /// Waits until clients can connect.
+    ///
+    /// # Errors
+    /// When the container could not be started.
+    pub fn listening(&mut self) -> Result<()> {
+        match self.report()? {
+            Report::Listening => Ok(()),
+            Report::Failed { text, help, code } => Err(ContainerError::NotStarted { text, help, code }.into()),
+            Report::Started(_) => Err(ContainerError::Monitor("is confused").into()),
+        }
+    }
+
+    /// Waits until the container runs. Gives what did not go as it should all the same.
+    ///
+    /// # Errors
+    /// When it could not be started.
+    pub fn started(&mut self) -> Result<Vec<String>> {
+        match self.report()? {
+            Report::Started(warnings) => Ok(warnings),
+            Report::Failed { text, help, code } => Err(ContainerError::NotStarted { text, help, code }.into()),
+            Report::Listening => Err(ContainerError::Monitor("is confused").into()),
         }
     }
 }
@@ -104,9 +139,8 @@ impl Engine {
             // It runs where we are root, and acts for the same user all the same.
             command.env(ROOTLESS_VARIABLE, "1");
         }
-        let mut child =
-            command.spawn().map_err(|why| Error::Container(format!("cannot start the container's monitor: {why}")))?;
-        let stdout = child.stdout.take().ok_or_else(|| Error::Container("the monitor is mute".to_owned()))?;
+        let mut child = command.spawn().map_err(Error::system("start the container's monitor"))?;
+        let stdout = child.stdout.take().ok_or(ContainerError::Monitor("is mute"))?;
         Ok(Monitor { reports: io::BufReader::new(stdout) })
     }
 
@@ -138,7 +172,7 @@ impl Engine {
         let (listener, socket) = match listening {
             Ok(both) => both,
             Err(why) => {
-                report(&Report::Failed(why.with_reasons(), start_failure(&why)));
+                report(&failed(&why, start_failure(&why)));
                 return Err(why);
             }
         };
@@ -219,7 +253,7 @@ impl Engine {
                             let _ = self.again().discard(row, &lock);
                         }
                         drop(lock);
-                        report(&Report::Failed(why.with_reasons(), code));
+                        report(&failed(&why, code));
                         return Ok(());
                     }
                     Ended { exit: Exit::Code(u8::try_from(code).unwrap_or(u8::MAX)), oom_killed: false }
@@ -285,6 +319,11 @@ fn inherited_lock() -> Result<ContainerLock> {
     Ok(ContainerLock::from_descriptor(lock))
 }
 
+/// What kept a container from being started, for who asked for it.
+fn failed(why: &Error, code: i32) -> Report {
+    Report::Failed { text: why.with_reasons(), help: why.help(), code }
+}
+
 /// One line on the pipe to whoever started us.
 fn report(report: &Report) {
     if let Ok(line) = serde_json::to_string(report) {
@@ -316,7 +355,7 @@ fn streams(settings: &Settings) -> Result<(Io, Ends)> {
     if settings.tty {
         return Ok((Io::default(), Ends::default()));
     }
-    let pipe = || io::pipe().map_err(|why| Error::Container(format!("cannot make a pipe: {why}")));
+    let pipe = || io::pipe().map_err(Error::system("make a pipe"));
     let ((out, their_out), (err, their_err)) = (pipe()?, pipe()?);
     let mut io = Io { stdin: None, stdout: Some(their_out.into()), stderr: Some(their_err.into()) };
     let mut ends = Ends { stdin: None, stdout: Some(out.into()), stderr: Some(err.into()) };

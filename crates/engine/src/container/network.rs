@@ -18,6 +18,7 @@ use super::spec::namespace_of;
 use super::words::{self, HostPorts, MacAddress, NetworkMode, PortBinding};
 use crate::error::{Error, Result};
 use crate::networks;
+use crate::networks::NetworkError;
 
 /// Where the machine remembers which address is whose, and other runtimes their containers.
 pub(crate) const STATE: &str = "/run/wharfie";
@@ -69,10 +70,8 @@ pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_ro
         true if helper.is_some() || other.is_bridge() => {
             outlet(helper, is_asked_for).map(|outlet| plain(Network::Outlet(outlet)))
         }
-        true => Err(Error::Container(format!("network {other} not found"))),
-        false if helper.is_some() => {
-            Err(Error::Container(format!("network {other} is for containers of ordinary users; root has the bridge")))
-        }
+        true => Err(NetworkError::NoSuch(other.to_string()).into()),
+        false if helper.is_some() => Err(NetworkError::ForOrdinaryUsers(other.to_string()).into()),
         false => bridges(store, row, &attachments).map(|mut bridges| {
             if let (Some(first), Some(MacAddress(bytes))) = (bridges.first_mut(), settings.mac_address) {
                 first.hardware = Some(bytes);
@@ -107,23 +106,14 @@ pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_ro
 
 /// An ordinary user's way out: only root can make a bridge.
 fn outlet(wanted: Option<Helper>, is_asked_for: bool) -> Result<Outlet> {
-    let outlet = Outlet::find(wanted).ok_or_else(|| {
-        Error::Container(match wanted {
-            Some(Helper::Pasta) => "pasta is not installed; it is in the package passt".to_owned(),
-            Some(Helper::Slirp4netns) => "slirp4netns is not installed; its package is called like it".to_owned(),
-            None => "only root can make a bridge, and ordinary users need one of the packages passt and slirp4netns; \
-                     --network host shares the machine's network"
-                .to_owned(),
-        })
-    })?;
+    let outlet = Outlet::find(wanted).ok_or(NetworkError::NoHelper(wanted))?;
     // Where it is forbidden, the program would say so in words of its own, and later.
     Outlet::check_device().map_err(|why| {
         let reason = std::error::Error::source(&why).map(|why| format!(": {why}")).unwrap_or_default();
-        Error::Container(format!("{} cannot work here: {why}{reason}", outlet.helper.name()))
+        NetworkError::HelperForbidden { helper: outlet.helper, why: format!("{why}{reason}") }
     })?;
     if !is_asked_for && !outlet.is_likely_to_work() {
-        let text = "this machine has no way out itself, and pasta needs one; slirp4netns does not";
-        return Err(Error::Container(text.to_owned()));
+        return Err(NetworkError::NoWayOut.into());
     }
     Ok(outlet)
 }
@@ -184,11 +174,10 @@ pub(super) fn bridge_of(store: &Store, row: &ContainerRow, attachment: &Attachme
     let subnet = network.subnet(store);
     let place = subnet.allocate_at(&row.id, attachment.address).map_err(|why| match why {
         wharfie_runtime::Error::Invalid { what, value, reason } if what == "address" => {
-            Error::Container(if reason == "already in use" {
-                "Address already in use".to_owned()
-            } else {
-                format!("invalid address {value}: {reason}")
-            })
+            match reason == "already in use" {
+                true => Error::from(NetworkError::AddressInUse),
+                false => NetworkError::BadAddress { value, reason }.into(),
+            }
         }
         why => why.into(),
     })?;
@@ -217,10 +206,9 @@ pub(super) fn release(store: &Store, row: &ContainerRow, network: &str) {
 /// Docker's words for a port that somebody else has.
 fn in_use(row: &ContainerRow, why: wharfie_runtime::Error) -> Error {
     match why {
-        wharfie_runtime::Error::Invalid { value, reason, .. } => Error::Container(format!(
-            "driver failed programming external connectivity on endpoint {} ({}): Bind for {value} failed: {reason}",
-            row.name, row.id
-        )),
+        wharfie_runtime::Error::Invalid { value: address, reason, .. } => {
+            NetworkError::Port { container: row.name.clone(), id: row.id.clone(), address, reason }.into()
+        }
         why => why.into(),
     }
 }

@@ -92,7 +92,7 @@ const SURNAMES: &[&str] = &[
 fn bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
-        .map_err(|why| Error::Container(format!("cannot read random numbers: {why}")))?;
+        .map_err(|why| Error::system("read random numbers")(why.into()))?;
     Ok(bytes)
 }
 

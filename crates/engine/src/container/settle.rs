@@ -9,6 +9,7 @@ use wharfie_runtime::Cgroup;
 use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, ContainerState, ProcessMark, Status};
 
+use super::ContainerError;
 use super::lifecycle::target_of;
 use super::settings::Settings;
 use super::{network, settings_of};
@@ -24,6 +25,9 @@ impl Engine {
     pub(crate) fn settled(&self, row: ContainerRow) -> Option<ContainerRow> {
         if !is_abandoned(&row) {
             return Some(row);
+        }
+        if self.is_rehearsal() {
+            return Some(as_it_looks(self, row));
         }
         let attempt = || -> Result<Option<ContainerRow>> {
             let store = self.writer()?;
@@ -42,11 +46,14 @@ impl Engine {
 
     /// A container's lock, once nobody else holds it, and the container as it is then.
     pub(crate) fn locked(&self, name: &str) -> Result<(ContainerLock, ContainerRow)> {
-        let missing = || Error::NoSuchContainer(name.to_owned());
+        let missing = || ContainerError::NoSuch(name.to_owned());
         let id = self.container(name)?.id;
         let store = self.writer()?;
         let lock = store.lock_container(&id)?.ok_or_else(missing)?;
         let row = store.find_container(&id)?.ok_or_else(missing)?;
+        if self.is_rehearsal() {
+            return Ok((lock, as_it_looks(self, row)));
+        }
         let row = match self.settle(row.clone(), &lock) {
             // Who removes it makes room, which is the only way out.
             Err(Error::Store(why)) if why.is_full() => as_it_looks(self, row),

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::ContainerError;
 use crate::error::{Error, Result};
 
 /// A signal that can be sent to a container.
@@ -36,7 +37,7 @@ impl FromStr for Signal {
 
     /// Reads a number, a name with or without `SIG` in any case, `RTMIN+N` or `RTMAX-N`.
     fn from_str(text: &str) -> Result<Self> {
-        let invalid = || Error::Container(format!("Invalid signal: {text}"));
+        let invalid = || Error::from(ContainerError::BadSignal(text.to_owned()));
         if let Ok(number) = text.parse::<i64>() {
             let number = u8::try_from(number).ok().filter(|number| (1..=LAST).contains(number));
             return number.map(Self).ok_or_else(invalid);

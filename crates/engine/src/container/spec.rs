@@ -12,6 +12,7 @@ use wharfie_runtime::{
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
+use super::ContainerError;
 use super::is_alive;
 use super::neighbours::OWN_HOSTS;
 use super::settings::{MountKind, MountPoint, Settings};
@@ -198,28 +199,25 @@ fn share(store: &Store, mode: &Namespace, namespace: &str) -> Result<Share> {
 
 /// A container's memory is its own unless it offers it, as with docker.
 fn check_shareable(store: &Store, name: &str) -> Result<()> {
-    let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
+    let row = store.find_container(name)?.ok_or_else(|| ContainerError::NoSuch(name.to_owned()))?;
     match super::settings_of(&row)?.ipc_mode {
-        Namespace::Default | Namespace::Private | Namespace::None => Err(Error::Container(format!(
-            "cannot join IPC of a container {}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)",
-            row.id
-        ))),
+        Namespace::Default | Namespace::Private | Namespace::None => Err(ContainerError::NotShareable(row.id).into()),
         _ => Ok(()),
     }
 }
 
 pub(super) fn namespace_of(store: &Store, name: &str, namespace: &str) -> Result<PathBuf> {
-    let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
+    let row = store.find_container(name)?.ok_or_else(|| ContainerError::NoSuch(name.to_owned()))?;
     match row.state.pid.filter(|_| is_alive(&row)) {
         Some(pid) => Ok(PathBuf::from(format!("/proc/{pid}/ns/{namespace}"))),
-        None => Err(Error::NotRunning(row.id)),
+        None => Err(ContainerError::NotRunning(row.id).into()),
     }
 }
 
 /// Id and settings of the container whose network this one has.
 fn donor(store: &Store, settings: &Settings) -> Result<Option<(String, Settings)>> {
     let NetworkMode::Container(name) = &settings.network else { return Ok(None) };
-    let row = store.find_container(name)?.ok_or_else(|| Error::NoSuchContainer(name.to_owned()))?;
+    let row = store.find_container(name)?.ok_or_else(|| ContainerError::NoSuch(name.to_owned()))?;
     let theirs = super::settings_of(&row)?;
     Ok(Some((row.id, theirs)))
 }

@@ -14,6 +14,7 @@ use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, ContainerState, Status};
 use wharfie_store::journal::Note;
 
+use super::ContainerError;
 use super::settings::{Restart, Settings};
 use super::settle::{networks_of, us};
 use super::volumes::InUse;
@@ -64,9 +65,9 @@ impl Engine {
     /// Starts a container whose lock we hold, and writes down that it runs. We look after it from now on.
     pub(crate) fn launch(&self, row: &ContainerRow, io: Io, launch: Launch, lock: &ContainerLock) -> Result<Running> {
         // Decided under the lock: one that runs is never touched by the failure of a second start.
-        let now = self.writer()?.find_container(&row.id)?.ok_or_else(|| Error::NoSuchContainer(row.id.clone()))?;
+        let now = self.writer()?.find_container(&row.id)?.ok_or_else(|| ContainerError::NoSuch(row.id.clone()))?;
         if is_alive(&now) {
-            return Err(Error::Container(format!("container {} is already running", row.id)));
+            return Err(ContainerError::AlreadyRunning(row.id.clone()).into());
         }
         // Who looks after it may have read them before they were changed.
         let settings = &settings_of(&now)?;
@@ -299,7 +300,7 @@ impl Engine {
         let writer = writer.map_err(|source| Error::File { doing: "open", path, source })?.map(Arc::new);
         let mut pumps = Vec::new();
         let mut pipe = |stream: &'static str, to: Option<OwnedFd>| -> Result<OwnedFd> {
-            let (from, theirs) = io::pipe().map_err(|why| Error::Container(format!("cannot make a pipe: {why}")))?;
+            let (from, theirs) = io::pipe().map_err(Error::system("make a pipe"))?;
             pumps.push(Pump { from: from.into(), to, stream, log: writer.clone() });
             Ok(theirs.into())
         };
@@ -386,7 +387,7 @@ pub fn start_failure(why: &Error) -> i32 {
 }
 
 fn ours(stream: std::os::fd::BorrowedFd<'_>) -> Result<OwnedFd> {
-    stream.try_clone_to_owned().map_err(|why| Error::Container(format!("cannot share a stream: {why}")))
+    stream.try_clone_to_owned().map_err(Error::system("share a stream"))
 }
 
 /// Our own streams, handed over as they are: none of them is a terminal.
@@ -432,8 +433,8 @@ impl Pump {
     }
 }
 
-/// Signals that are passed on to a foreground container.
-const FORWARDED: &[i32] = &[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT];
+/// Signals that are passed on to a container: those that mean the process and not its terminal.
+pub const FORWARDED: &[i32] = &[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT];
 
 /// So many times a user asks a container to end before it is ended.
 const ENOUGH: u32 = 3;

@@ -37,7 +37,7 @@ pub fn input() -> Result<OwnedFd> {
     if !stdin.is_terminal() {
         return share(stdin.as_fd());
     }
-    let (theirs, ours) = io::pipe().map_err(|why| no_pipe(&why))?;
+    let (theirs, ours) = io::pipe().map_err(Error::system("make a pipe"))?;
     // It may wait for a key for ever: nobody waits for it.
     std::thread::spawn(move || {
         let (mut buffer, mut stdin, mut ours) = ([0; 4096], io::stdin().lock(), File::from(OwnedFd::from(ours)));
@@ -59,7 +59,7 @@ pub fn output(stream: &(impl AsFd + IsTerminal)) -> Result<Output> {
     if !stream.is_terminal() {
         return Ok(Output { theirs: ours, copied: None });
     }
-    let (from, theirs) = io::pipe().map_err(|why| no_pipe(&why))?;
+    let (from, theirs) = io::pipe().map_err(Error::system("make a pipe"))?;
     Ok(Output { theirs: theirs.into(), copied: Some(Copied { from: from.into(), to: ours }) })
 }
 
@@ -113,9 +113,5 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> bool {
 }
 
 fn share(stream: BorrowedFd<'_>) -> Result<OwnedFd> {
-    stream.try_clone_to_owned().map_err(|why| Error::Container(format!("cannot share a stream: {why}")))
-}
-
-fn no_pipe(why: &io::Error) -> Error {
-    Error::Container(format!("cannot make a pipe: {why}"))
+    stream.try_clone_to_owned().map_err(Error::system("share a stream"))
 }

@@ -3,6 +3,7 @@
 use wharfie_runtime::Resources;
 use wharfie_store::containers::Status;
 
+use super::ContainerError;
 use super::lifecycle::target_of;
 use super::settings::Restart;
 use super::{is_alive, settings_of};
@@ -28,7 +29,7 @@ impl Engine {
         super::judge::resources(&update.resources)?;
         let (_lock, row) = self.locked(name)?;
         let mut settings = settings_of(&row)?;
-        let refused = |why: &str| Err(Error::Container(format!("Cannot update container {}: {why}", row.id)));
+        let refused = |why| Err(ContainerError::Update { id: row.id.clone(), why }.into());
         if let Some(restart) = update.restart {
             if settings.auto_remove && restart != Restart::No {
                 return refused("Restart policy cannot be updated because AutoRemove is enabled for the container");

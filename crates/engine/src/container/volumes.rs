@@ -19,6 +19,16 @@ use super::settings::{MountKind, Settings};
 use super::{is_alive, random};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::volumes::VolumeError;
+
+/// What to make.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CreateVolume {
+    /// Its name; an anonymous one without.
+    pub name: Option<String>,
+    /// What it is made with.
+    pub details: VolumeDetails,
+}
 
 /// What a volume is made with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,15 +52,8 @@ impl Engine {
             let place = store.volume_directory(&volume.name);
             let _turn = turn(&place)?;
             let failed = |why: Errno| {
-                let (kind, device) = (option(&volume, "type"), option(&volume, "device"));
-                Error::Container(format!(
-                    "error while mounting volume '{}': failed to mount local volume: mount {device}:{}, type: {kind}, \
-                     data: {}: {}",
-                    place.display(),
-                    place.display(),
-                    option(&volume, "o"),
-                    std::io::Error::from(why),
-                ))
+                let [device, kind, data] = ["device", "type", "o"].map(|name| option(&volume, name).to_owned());
+                VolumeError::Mount { place: place.clone(), device, kind, data, source: why.into() }
             };
             if !is_mount_point(&place).map_err(failed)? {
                 mount_volume(&volume, &place).map_err(failed)?;
@@ -115,16 +118,16 @@ impl Engine {
         Ok(!self.reader()?.users_of_volume(name)?.is_empty())
     }
 
-    /// Makes a volume unless it is there; an anonymous one without a name. Gives its name.
+    /// Makes a volume unless it is there. Gives its name.
     ///
     /// # Errors
     /// When the name is none, or the store cannot be written.
-    pub fn create_volume(&self, name: Option<&str>, details: &VolumeDetails) -> Result<String> {
-        check_options(&details.options)?;
-        let name = match name {
+    pub fn create_volume(&self, create: &CreateVolume) -> Result<String> {
+        check_options(&create.details.options)?;
+        let name = match &create.name {
             Some(name) => {
                 check_name(name)?;
-                name.to_owned()
+                name.clone()
             }
             None => random::id()?,
         };
@@ -133,8 +136,8 @@ impl Engine {
             is_anonymous: name.len() == 64,
             name: name.clone(),
             created: store.now(),
-            labels: serde_json::to_string(&details.labels).map_err(Error::Document)?,
-            options: details.options.clone(),
+            labels: serde_json::to_string(&create.details.labels).map_err(Error::Document)?,
+            options: create.details.options.clone(),
         })?;
         Ok(name)
     }
@@ -154,32 +157,13 @@ impl Engine {
     pub fn remove_volume(&self, name: &str) -> Result<()> {
         let store = self.writer()?;
         if store.volume(name)?.is_none() {
-            return Err(Error::NoSuchVolume(name.to_owned()));
+            return Err(VolumeError::NoSuch(name.to_owned()).into());
         }
         if store.remove_volume(name)? {
             return Ok(());
         }
         let users = store.users_of_volume(name)?;
-        Err(Error::Container(format!("remove {name}: volume is in use - [{}]", users.join(", "))))
-    }
-
-    /// Removes the volumes that no container uses and that fit: anonymous ones, with `all` every one. Gives names and bytes.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub fn prune_volumes(&self, all: bool, fits: &dyn Fn(&VolumeRow) -> bool) -> Result<Vec<(String, u64)>> {
-        let store = self.writer()?;
-        let mut gone = Vec::new();
-        for volume in store.volumes()? {
-            if !(all || volume.is_anonymous) || !fits(&volume) || !store.users_of_volume(&volume.name)?.is_empty() {
-                continue;
-            }
-            let bytes = tree_bytes(&store.volume_directory(&volume.name));
-            if store.remove_volume(&volume.name)? {
-                gone.push((volume.name, bytes));
-            }
-        }
-        Ok(gone)
+        Err(VolumeError::InUse { name: name.to_owned(), users }.into())
     }
 }
 
@@ -268,15 +252,14 @@ pub(crate) fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
         return Ok(());
     }
     if let Some(name) = options.keys().find(|name| !matches!(name.as_str(), "type" | "o" | "device" | "size")) {
-        return Err(Error::Container(format!("create: invalid option: {name:?}")));
+        return Err(VolumeError::BadOption(name.clone()).into());
     }
     if options.contains_key("size") {
-        let text = "create: quota size requested but no quota support";
-        return Err(Error::Container(text.to_owned()));
+        return Err(VolumeError::Quota.into());
     }
     for name in ["device", "type"] {
         if options.get(name).is_none_or(String::is_empty) {
-            return Err(Error::Container(format!("create: missing required option: {name:?}")));
+            return Err(VolumeError::MissingOption(name).into());
         }
     }
     Ok(())
@@ -288,17 +271,12 @@ pub(crate) fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
 /// Docker's text for anything else.
 pub fn check_name(name: &str) -> Result<()> {
     if name.len() == 1 {
-        return Err(Error::Container(
-            "create: volume name is too short, names should be at least two alphanumeric characters".to_owned(),
-        ));
+        return Err(VolumeError::ShortName.into());
     }
     if is_volume_name(name) {
         return Ok(());
     }
-    Err(Error::Container(format!(
-        "create {name}: {name:?} includes invalid characters for a local volume name, only \
-         \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
-    )))
+    Err(VolumeError::BadName(name.to_owned()).into())
 }
 
 /// Bytes of the files in a tree.

@@ -1,12 +1,16 @@
 //! Networks of the user's own: a bridge each, with addresses of its own, made and removed by name.
 
+mod error;
 mod inspect;
+mod list;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+pub use error::NetworkError;
 pub(crate) use inspect::builtin_id;
 pub use inspect::{Driver, is_builtin};
+pub use list::{ListNetworks, PruneNetworks};
 use serde::{Deserialize, Serialize};
 use wharfie_oci::Timestamp;
 use wharfie_runtime::{Subnet, lock_networks};
@@ -143,7 +147,7 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
             name => USUAL.iter().any(|(known, values)| *known == name && values.contains(&value.as_str())),
         };
         if !is_fine {
-            return Err(Error::Container(format!("network option {name}={value} is not supported")));
+            return Err(NetworkError::Option { name: name.clone(), value: value.clone() }.into());
         }
     }
     Ok(())
@@ -168,8 +172,7 @@ impl Range {
 
     /// As docker's daemon reads it, in its words.
     fn parse(text: &str) -> Result<Self> {
-        let invalid =
-            || Error::Container(format!("invalid network config:\ninvalid subnet {text}: invalid CIDR block notation"));
+        let invalid = || NetworkError::BadSubnet(text.to_owned());
         let (address, prefix) = text.split_once('/').ok_or_else(invalid)?;
         let address: Ipv4Addr = address.parse().map_err(|_| invalid())?;
         // Fewer than two bits leave no address for a container.
@@ -187,17 +190,14 @@ impl Engine {
     pub fn create_network(&self, create: &CreateNetwork) -> Result<Network> {
         let name = &create.name;
         if is_builtin(name) || name == "default" {
-            return Err(Error::Container(format!("operation is not permitted on predefined {name} network ")));
+            return Err(NetworkError::MakePredefined(name.clone()).into());
         }
         let is_word = |c: char| c.is_ascii_alphanumeric();
         if !name.starts_with(is_word) || !name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-')) {
-            let allowed = "only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed";
-            return Err(Error::Container(format!(
-                "{name:?} includes invalid characters for a network name, {allowed}"
-            )));
+            return Err(NetworkError::BadName(name.clone()).into());
         }
         if self.config().is_rootless || !rustix::process::geteuid().is_root() {
-            return Err(Error::Container("only root can make networks".to_owned()));
+            return Err(NetworkError::OnlyRoot("make networks").into());
         }
         check_options(&create.options)?;
         let asked = create.subnet.as_deref().map(Range::parse).transpose()?;
@@ -205,15 +205,15 @@ impl Engine {
         if let Some(pool) = pool
             && asked.is_none_or(|range| pool.prefix < range.prefix || !range.overlaps(pool))
         {
-            let text = create.range.as_deref().unwrap_or_default();
-            return Err(Error::Container(format!("no matching subnet for range {text}")));
+            let value = create.range.clone().unwrap_or_default();
+            return Err(NetworkError::OutsideSubnet { what: "range", value }.into());
         }
         if let Some(address) = create
             .reserved
             .values()
             .find(|address| asked.is_none_or(|range| u32::from(**address) & range.mask() != range.first))
         {
-            return Err(Error::Container(format!("no matching subnet for aux-address {address}")));
+            return Err(NetworkError::aux_outside(*address).into());
         }
         let store = self.writer()?;
         // From the choice of addresses until the bridge has them nobody else on this machine chooses.
@@ -223,20 +223,20 @@ impl Engine {
         if let Some(device) = create.options.get(BRIDGE_NAME)
             && std::path::Path::new("/sys/class/net").join(device).exists()
         {
-            return Err(Error::Container(format!("network device {device} exists already")));
+            return Err(NetworkError::DeviceExists(device.clone()).into());
         }
         let others = store.networks()?;
         if others.iter().any(|(other, _)| other == name) {
-            return Err(Error::Container(format!("network with name {name} already exists")));
+            return Err(NetworkError::Exists(name.clone()).into());
         }
         let others: Vec<Network> = others.iter().filter_map(|(_, text)| parse(text)).collect();
         let range = range_of(create, asked, &others)?;
         let gateway = create.gateway.unwrap_or_else(|| Ipv4Addr::from(range.first + 1));
         if create.reserved.values().any(|address| *address == gateway) {
-            return Err(Error::Container("Address already in use".to_owned()));
+            return Err(NetworkError::AddressInUse.into());
         }
         if u32::from(gateway) & range.mask() != range.first {
-            return Err(Error::Container(format!("no matching subnet for gateway {gateway}")));
+            return Err(NetworkError::OutsideSubnet { what: "gateway", value: gateway.to_string() }.into());
         }
         let network = Network {
             id: random::id()?,
@@ -268,7 +268,7 @@ impl Engine {
             Ok(true) => Ok(network),
             failed => {
                 let _ = subnet.forget_if_unused(|| Ok::<_, Error>(()));
-                failed.and_then(|_| Err(Error::Container(format!("network with name {name} already exists"))))
+                failed.and_then(|_| Err(NetworkError::Exists(name.clone()).into()))
             }
         }
     }
@@ -291,7 +291,7 @@ impl Engine {
         let mut by_id = all.iter().filter(|network| !name.is_empty() && network.id.starts_with(name));
         match (by_name, by_id.next(), by_id.next()) {
             (Some(network), ..) | (None, Some(network), None) => Ok(network.clone()),
-            _ => Err(Error::Container(format!("network {name} not found"))),
+            _ => Err(NetworkError::NoSuch(name.to_owned()).into()),
         }
     }
 
@@ -301,29 +301,30 @@ impl Engine {
     /// When there is none, it is in use, or cannot be removed.
     pub fn remove_network(&self, name: &str) -> Result<()> {
         if is_builtin(name) {
-            return Err(Error::Container(format!("{name} is a pre-defined network and cannot be removed")));
+            return Err(NetworkError::RemovePredefined(name.to_owned()).into());
         }
         self.network(name)?;
         let _turn = lock_networks(STATE.as_ref())?;
         let network = self.network(name)?;
-        let in_use = |who: &str| {
-            let text = format!("error while removing network: network {} has active endpoints{who}", network.name);
-            Err(Error::Container(text))
-        };
+        let in_use = |user| Err(NetworkError::InUse { name: network.name.clone(), user }.into());
         let users = self.users_of_network(&network.name)?;
         if let [(name, id), ..] = users.as_slice() {
-            return in_use(&format!(" (name:{name:?} id:{:?})", &id[..12]));
+            return in_use(Some((name.clone(), id[..12].to_owned())));
         }
         let store = self.writer()?;
+        let forget = || {
+            let event = events::of_network(&network.id, &network.name, "destroy", None);
+            let is_it = |text: &str| parse(text).is_some_and(|now| now.id == network.id);
+            store.noting(vec![event], |store| store.remove_network(&network.name, is_it)).map_err(Error::from)
+        };
+        if self.is_rehearsal() {
+            return forget();
+        }
         let subnet = network.subnet(store);
         self.release_lost(&subnet, &subnet.owners()?)?;
-        let is_it = |text: &str| parse(text).is_some_and(|now| now.id == network.id);
         // One that is being started has an address already.
-        let is_gone = subnet.forget_if_unused(|| {
-            let event = events::of_network(&network.id, &network.name, "destroy", None);
-            store.noting(vec![event], |store| store.remove_network(&network.name, is_it)).map_err(Error::from)
-        })?;
-        if is_gone { Ok(()) } else { in_use("") }
+        let is_gone = subnet.forget_if_unused(forget)?;
+        if is_gone { Ok(()) } else { in_use(None) }
     }
 
     /// Takes addresses back whose owners, all of this store, are gone or do not run: those who looked after them were
@@ -370,24 +371,10 @@ impl Engine {
         Ok(lost)
     }
 
-    /// Removes the networks that no running container is on and that `is_wanted` wants. Gives their names.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn prune_networks(&self, is_wanted: impl Fn(&Network) -> bool) -> Result<Vec<String>> {
-        let mut gone = Vec::new();
-        for network in self.networks()?.into_iter().filter(is_wanted) {
-            if self.remove_network(&network.name).is_ok() {
-                gone.push(network.name);
-            }
-        }
-        self.remove_lost_networks_in_turn()?;
-        Ok(gone)
-    }
-
     /// As [`Self::remove_lost_networks`], once nobody makes or removes networks.
     pub(crate) fn remove_lost_networks_in_turn(&self) -> Result<Vec<String>> {
-        if self.config().is_rootless
+        if self.is_rehearsal()
+            || self.config().is_rootless
             || !rustix::process::geteuid().is_root()
             || !std::fs::exists(STATE).unwrap_or(false)
         {
@@ -415,7 +402,7 @@ impl Engine {
 /// The network that a container is to be on.
 pub(crate) fn of_store(store: &Store, name: &str) -> Result<Network> {
     let found = store.network(name)?.as_deref().and_then(parse);
-    found.ok_or_else(|| Error::Container(format!("network {name} not found")))
+    found.ok_or_else(|| NetworkError::NoSuch(name.to_owned()).into())
 }
 
 /// Makes the bridge of a network that has none, after a boot: another store may have given its addresses to a network of its
@@ -425,8 +412,7 @@ pub(crate) fn make_again(network: &Network, subnet: &Subnet) -> Result<()> {
     // What is no bridge of ours the user may have meant to overlap.
     let is_bridge = |device: &str| device.starts_with("wb") && device != network.device();
     if routes().iter().any(|(device, range)| is_bridge(device) && range.overlaps(network.range())) {
-        let text = "Pool overlaps with other one on this address space";
-        return Err(Error::Container(format!("network {}: {text}", network.name)));
+        return Err(NetworkError::OverlapNow(network.name.clone()).into());
     }
     subnet.claim()?;
     Ok(subnet.prepare()?)
@@ -448,23 +434,20 @@ fn parse(document: &str) -> Option<Network> {
 
 /// The addresses of a network that is to be made beside others.
 fn range_of(create: &CreateNetwork, asked: Option<Range>, others: &[Network]) -> Result<Range> {
-    let mut taken = vec![Range::parse("172.29.0.0/16")?];
+    let (first, prefix) = Subnet::DEFAULT_RANGE;
+    let mut taken = vec![Range { first: first.into(), prefix }];
     taken.extend(others.iter().map(Network::range));
     // Its bridge may not be there yet after a boot.
     if let Some(device) = create.options.get(BRIDGE_NAME)
         && others.iter().any(|other| other.device() == *device)
     {
-        return Err(Error::Container(format!("network device {device} exists already")));
+        return Err(NetworkError::DeviceExists(device.clone()).into());
     }
     match asked {
-        Some(range) if taken.iter().any(|other| other.overlaps(range)) => {
-            Err(Error::Container("Pool overlaps with other one on this address space".to_owned()))
-        }
+        Some(range) if taken.iter().any(|other| other.overlaps(range)) => Err(NetworkError::Overlap.into()),
         Some(range) => Ok(range),
-        None => free(&taken, &routes().into_iter().map(|(_, range)| range).collect::<Vec<_>>()).ok_or_else(|| {
-            let text = "could not find an available, non-overlapping IPv4 address pool among the defaults";
-            Error::Container(format!("{text} to assign to the network"))
-        }),
+        None => free(&taken, &routes().into_iter().map(|(_, range)| range).collect::<Vec<_>>())
+            .ok_or_else(|| NetworkError::NoRangeLeft.into()),
     }
 }
 

@@ -10,6 +10,7 @@
 mod header;
 mod indexer;
 mod machine;
+mod paced;
 mod pax;
 mod reader;
 mod sparse;

@@ -6,6 +6,7 @@ use super::BLOCK;
 use super::machine::{Machine, Need};
 use crate::entry::Entry;
 use crate::error::{Error, Result};
+use crate::fill;
 
 /// 64 KiB: what is read at once when data is passed over in a stream.
 const SKIP_CHUNK: usize = 64 << 10;
@@ -45,7 +46,7 @@ impl<R: Read> Reader<R> {
                 }
                 Need::Block => {
                     let mut block = [0; BLOCK];
-                    match read_full(&mut self.inner, &mut block).map_err(Error::io(READ))? {
+                    match fill(&mut self.inner, &mut block).map_err(Error::io(READ))? {
                         0 => {
                             self.machine.finish()?;
                             return Ok(None);
@@ -108,25 +109,12 @@ impl<R: Read> Read for EntryReader<'_, R> {
 
 const READ: &str = "read the tar";
 
-fn read_full(reader: &mut impl Read, out: &mut [u8]) -> io::Result<usize> {
-    let mut have = 0;
-    while have < out.len() {
-        match reader.read(&mut out[have..]) {
-            Ok(0) => break,
-            Ok(len) => have += len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(have)
-}
-
 fn skip_by_reading<R: Read>(reader: &mut R, len: u64, scratch: &mut Vec<u8>) -> io::Result<u64> {
     scratch.resize(SKIP_CHUNK, 0);
     let mut skipped = 0;
     while skipped < len {
         let want = usize::try_from(len - skipped).unwrap_or(SKIP_CHUNK).min(SKIP_CHUNK);
-        let read = read_full(reader, &mut scratch[..want])?;
+        let read = fill(reader, &mut scratch[..want])?;
         skipped += read as u64;
         if read < want {
             break;

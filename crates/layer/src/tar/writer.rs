@@ -1,7 +1,8 @@
 //! Writes tars: equal entries give equal bytes.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 
+use super::paced::copy;
 use super::{BLOCK, padded};
 use crate::entry::{Entry, Kind};
 use crate::error::{Error, Result};
@@ -26,19 +27,26 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// If `data` is shorter, if a number does not fit the format, or if writing fails.
     pub fn append(&mut self, entry: &Entry, data: impl Read) -> Result<()> {
-        self.append_at(entry, data, None)
+        self.append_at(entry, data, None, &mut |_| ())
     }
 
     /// As [`Writer::append`], with the data at a multiple of 4,096: the kernel copies whole pages from another file
-    /// a third cheaper than pieces of two. What is between is a PAX comment, which readers pass over.
+    /// a third cheaper than pieces of two. What is between is a PAX comment, which readers pass over. Calls `told` with the
+    /// bytes of `data` written so far, a few times a second however slow the output is.
     ///
     /// # Errors
     /// As for [`Writer::append`].
-    pub fn append_aligned(&mut self, entry: &Entry, data: impl Read) -> Result<()> {
-        self.append_at(entry, data, Some(PAGE))
+    pub fn append_aligned(&mut self, entry: &Entry, data: impl Read, told: &mut dyn FnMut(u64)) -> Result<()> {
+        self.append_at(entry, data, Some(PAGE), told)
     }
 
-    fn append_at(&mut self, entry: &Entry, data: impl Read, multiple: Option<u64>) -> Result<()> {
+    fn append_at(
+        &mut self,
+        entry: &Entry,
+        data: impl Read,
+        multiple: Option<u64>,
+        told: &mut dyn FnMut(u64),
+    ) -> Result<()> {
         let bad = |reason| Error::entry(&entry.path, self.len, reason);
         let size = if entry.kind == Kind::File { entry.size } else { 0 };
         let whole = padded(size).ok_or_else(|| bad("is larger than any file can be"))?;
@@ -51,7 +59,7 @@ impl<W: Write> Writer<W> {
             self.pax(entry, &records)?;
         }
         self.put(&header)?;
-        let copied = io::copy(&mut data.take(size), &mut self.inner).map_err(Error::io(WRITE))?;
+        let copied = copy(&mut data.take(size), &mut self.inner, told).map_err(Error::io(WRITE))?;
         self.len += copied;
         if copied != size {
             return Err(Error::entry(&entry.path, self.len, "has less data than its size says"));
@@ -236,6 +244,8 @@ fn seal(block: &mut [u8; BLOCK]) {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]
@@ -247,7 +257,7 @@ mod tests {
                     writer.append(&Entry { path: b"small".to_vec(), ..Entry::default() }, io::empty()).unwrap();
                 }
                 let entry = Entry { path: name.clone().into_bytes(), size: 5, ..Entry::default() };
-                writer.append_aligned(&entry, &b"hello"[..]).unwrap();
+                writer.append_aligned(&entry, &b"hello"[..], &mut |_| ()).unwrap();
                 let tar = writer.finish().unwrap();
                 let mut reader = crate::tar::Reader::new(tar.as_slice());
                 for _ in 0..before {

@@ -85,16 +85,19 @@ impl Bridge {
 }
 
 impl Subnet {
-    /// 172.29.0.0/16 on `wharfie0`: beside docker's own networks.
+    /// The addresses of the network that containers are in unless they are told otherwise: beside docker's own.
+    pub const DEFAULT_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(172, 29, 0, 0), 16);
+
+    /// [`Self::DEFAULT_RANGE`] on `wharfie0`.
     pub fn new(state: impl Into<PathBuf>) -> Self {
-        let network = Ipv4Addr::new(172, 29, 0, 0);
-        let gateway = Ipv4Addr::new(172, 29, 0, 1);
+        let (network, prefix) = Self::DEFAULT_RANGE;
+        let gateway = Ipv4Addr::from(u32::from(network) + 1);
         let device = "wharfie0".to_owned();
         Self {
             table: device.clone(),
             device,
             network,
-            prefix: 16,
+            prefix,
             gateway,
             is_internal: false,
             pool: None,

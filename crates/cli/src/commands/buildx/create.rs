@@ -7,15 +7,26 @@ use wharfie_content::event::{Subject, task};
 use wharfie_content::{Document, Observer, Outcome};
 use wharfie_engine::Engine;
 use wharfie_engine::publish::Publish;
+use wharfie_oci::json::indented;
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, MediaType, Platform, Reference, Repository};
 
 use super::ask;
 use crate::commands::manifest::{named, platform};
-use crate::commands::{PROGRESS, Run, style};
+use crate::commands::{PROGRESS, Run, choices, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Example, Matches, Switch, Text, Texts};
+
+const ANNOTATION: Texts = Texts::new("annotation", "Add annotation to the image");
+const APPEND: Switch = Switch::new("append", "Append to existing manifest");
+const DRY_RUN: Switch = Switch::new("dry-run", "Show final image instead of pushing");
+const FILE: Texts = Texts::new("file", "Read source descriptor from file").short('f');
+const METADATA_FILE: Text = Text::new("metadata-file", "Write create result metadata to a file");
+const PLATFORM: Texts =
+    Texts::of_commas("platform", "Filter specified platforms of target image").complete(choices::PLATFORMS).short('p');
+const PREFER_INDEX: Switch = Switch::new("prefer-index", "When only a single source is specified, prefer outputting an image index or manifest list instead of performing a carbon copy").default("true");
+const TAG: Texts = Texts::new("tag", "Set reference for new image").short('t');
 
 /// `PROG buildx imagetools create`.
 pub(super) static COMMAND: Command<Run> = Command {
@@ -23,15 +34,15 @@ pub(super) static COMMAND: Command<Run> = Command {
     usage: "[OPTIONS] [SOURCE...]",
     arity: Arity::Any,
     flags: &[
-        Flag::list("annotation", "Add annotation to the image"),
-        Flag::bool("append", "Append to existing manifest"),
-        Flag::bool("dry-run", "Show final image instead of pushing"),
-        Flag::list("file", "Read source descriptor from file").short('f'),
-        Flag::str("metadata-file", "Write create result metadata to a file"),
-        Flag::comma_list("platform", "Filter specified platforms of target image").short('p'),
-        Flag::bool("prefer-index", "When only a single source is specified, prefer outputting an image index or manifest list instead of performing a carbon copy").default("true"),
-        PROGRESS,
-        Flag::list("tag", "Set reference for new image").short('t'),
+        ANNOTATION.flag(),
+        APPEND.flag(),
+        DRY_RUN.flag(),
+        FILE.flag(),
+        METADATA_FILE.flag(),
+        PLATFORM.flag(),
+        PREFER_INDEX.flag(),
+        PROGRESS.flag(),
+        TAG.flag(),
     ],
     examples: &[Example {
         text: "One name for two images",
@@ -58,18 +69,18 @@ struct Member {
 }
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let is_dry = matches.flag("dry-run");
-    let tags = matches.values("tag").iter().map(|tag| named(tag)).collect::<Result<Vec<_>>>()?;
-    if matches.args().is_empty() && matches.values("file").is_empty() {
+    let is_dry = matches.get(&DRY_RUN);
+    let tags = matches.get(&TAG).iter().map(|tag| named(tag)).collect::<Result<Vec<_>>>()?;
+    if matches.args().is_empty() && matches.get(&FILE).is_empty() {
         return Err(Failure::new("ERROR: no sources specified"));
     }
     if tags.is_empty() && !is_dry {
         return Err(Failure::new("ERROR: can't push with no tags specified, please set --tag or --dry-run"));
     }
-    if matches.flag("append") && tags.is_empty() {
+    if matches.get(&APPEND) && tags.is_empty() {
         return Err(Failure::new("ERROR: can't append with no tags specified, please set --tag"));
     }
-    let style = style(cx, matches, false)?;
+    let style = style(matches, cx.is_err_terminal(), false)?;
     let sources = sources(cx, matches, &tags)?;
     let (combined, members) = combine(matches, &sources)?;
     if is_dry {
@@ -79,23 +90,23 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     for tag in &tags {
         push(cx.engine()?, tag, &combined, &members, &*progress)?;
     }
-    let Some(path) = matches.value("metadata-file") else { return Ok(()) };
+    let Some(path) = matches.get(&METADATA_FILE) else { return Ok(()) };
     let names: Vec<String> = tags.iter().map(Reference::canonical).collect();
     let metadata = serde_json::json!({
         "containerimage.descriptor": combined.descriptor,
         "image.name": names.join(","),
     });
-    let text = crate::render::json::reindent(&metadata.to_string(), "  ");
+    let text = indented(&metadata.to_string(), "  ");
     std::fs::write(path, text)
         .map_err(|why| Failure::new(format!("ERROR: cannot write {path}: {}", crate::context::reason(&why))))
 }
 
 fn sources(cx: &Context, matches: &Matches, tags: &[Reference]) -> Result<Vec<Source>> {
     let mut wanted: Vec<(Reference, Option<Descriptor>)> = Vec::new();
-    if matches.flag("append") {
+    if matches.get(&APPEND) {
         wanted.extend(tags.first().map(|tag| (tag.clone(), None)));
     }
-    for path in matches.values("file") {
+    for path in matches.get(&FILE) {
         let bad = |why: &dyn std::fmt::Display| Failure::new(format!("ERROR: cannot read {path}: {why}"));
         let bytes = std::fs::read(path).map_err(|why| bad(&crate::context::reason(&why)))?;
         let descriptor: Descriptor = serde_json::from_slice(&bytes).map_err(|why| bad(&why))?;
@@ -122,13 +133,13 @@ fn sources(cx: &Context, matches: &Matches, tags: &[Reference]) -> Result<Vec<So
 
 /// The document that stands for all sources, and what it names. A single list is taken as it is, so that it keeps its digest.
 fn combine(matches: &Matches, sources: &[Source]) -> Result<(Document, Vec<Member>)> {
-    let platforms = matches.values("platform").iter().map(|text| text.parse()).collect::<Result<Vec<Platform>, _>>()?;
-    let (notes, member_notes) = annotations(matches.values("annotation"))?;
+    let platforms = matches.get(&PLATFORM).iter().map(|text| text.parse()).collect::<Result<Vec<Platform>, _>>()?;
+    let (notes, member_notes) = annotations(matches.get(&ANNOTATION))?;
     if let [only] = sources
         && platforms.is_empty()
         && notes.is_empty()
         && member_notes.is_empty()
-        && (matches!(only.fetched.content, AnyManifest::Index(_)) || !matches.flag("prefer-index"))
+        && (matches!(only.fetched.content, AnyManifest::Index(_)) || !matches.get(&PREFER_INDEX))
     {
         let Source { repository, fetched, .. } = only;
         let descriptor = fetched.descriptor.clone();
@@ -202,8 +213,9 @@ fn document(media_type: &MediaType, members: &[Member], notes: &BTreeMap<String,
         annotations: &'a BTreeMap<String, String>,
     }
     let manifests = members.iter().map(|member| &member.descriptor).collect();
-    serde_json::to_vec_pretty(&Index { media_type, schema_version: 2, manifests, annotations: notes })
-        .map_err(|why| Failure::new(format!("ERROR: cannot write the list: {why}")))
+    let text = serde_json::to_string(&Index { media_type, schema_version: 2, manifests, annotations: notes });
+    let text = text.map_err(|why| Failure::new(format!("ERROR: cannot write the list: {why}")))?;
+    Ok(indented(&text, "  ").into_bytes())
 }
 
 /// Children before the list, and the name last.

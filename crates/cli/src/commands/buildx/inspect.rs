@@ -7,22 +7,22 @@ use wharfie_remote::RepositoryClient;
 
 use super::{ask, attest};
 use crate::commands::manifest::{document, named};
-use crate::commands::{Run, template_failure};
+use crate::commands::{Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Example, Matches, Switch, Text};
 use crate::render::template::{Mode, Template};
 use crate::render::value::{Field, Value};
+
+const FORMAT: Text = Text::new("format", "Format the output using the given Go template").complete(choices::FORMATS);
+const RAW: Switch = Switch::new("raw", "Show original, unformatted JSON manifest");
 
 /// `PROG buildx imagetools inspect`.
 pub(super) static COMMAND: Command<Run> = Command {
     about: "Show details of an image in the registry",
     usage: "[OPTIONS] NAME",
     arity: Arity::Exact(1),
-    flags: &[
-        Flag::str("format", "Format the output using the given Go template"),
-        Flag::bool("raw", "Show original, unformatted JSON manifest"),
-    ],
+    flags: &[FORMAT.flag(), RAW.flag()],
     examples: &[
         Example { text: "The platforms of an image", command: "buildx imagetools inspect alpine:3.20" },
         Example {
@@ -35,14 +35,14 @@ pub(super) static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let format = matches.value("format").filter(|text| !text.is_empty());
-    if format.is_some() && matches.flag("raw") {
+    let format = matches.get(&FORMAT).filter(|text| !text.is_empty());
+    if format.is_some() && matches.get(&RAW) {
         return Err(Failure::new("ERROR: format and raw cannot be used together"));
     }
     let reference = named(&matches.args()[0])?;
     let client = cx.engine()?.remote().repository(reference.repository());
     let fetched = ask(&client, &reference)?;
-    if matches.flag("raw") {
+    if matches.get(&RAW) {
         return cx.print_bytes(&fetched.bytes);
     }
     let Some(format) = format else { return cx.print(&page(&reference, &fetched)) };

@@ -10,8 +10,15 @@ use wharfie_layer::changes::Change;
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text, Texts};
 use crate::render::sanitise::{Layout, sanitise};
+
+const OUTPUT: Text = Text::new("output", "Write to a file, instead of STDOUT").short('o');
+const AUTHOR: Text = Text::new("author", "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")").short('a');
+const CHANGE: Texts = Texts::new("change", "Apply Dockerfile instruction to the created image").short('c');
+const MESSAGE: Text = Text::new("message", "Commit message").short('m');
+const NO_PAUSE: Switch = Switch::new("no-pause", "Disable pausing container during commit");
+const PAUSE: Switch = Switch::new("pause", "Pause container during commit").short('p').default("true");
 
 /// `PROG diff`.
 pub static DIFF: Command<Run> = Command {
@@ -29,7 +36,7 @@ pub static EXPORT: Command<Run> = Command {
     about: "Export a container's filesystem as a tar archive",
     usage: "[OPTIONS] CONTAINER",
     arity: Arity::Exact(1),
-    flags: &[Flag::str("output", "Write to a file, instead of STDOUT").short('o')],
+    flags: &[OUTPUT.flag()],
     examples: &[Example { text: "A root file system as a tar", command: "export -o rootfs.tar web" }],
     complete: Complete::Containers,
     run: Some(export),
@@ -41,13 +48,7 @@ pub static COMMIT: Command<Run> = Command {
     about: "Create a new image from a container's changes",
     usage: "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
     arity: Arity::Range(1, 2),
-    flags: &[
-        Flag::str("author", "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")").short('a'),
-        Flag::list("change", "Apply Dockerfile instruction to the created image").short('c'),
-        Flag::str("message", "Commit message").short('m'),
-        Flag::bool("no-pause", "Disable pausing container during commit"),
-        Flag::bool("pause", "Pause container during commit").short('p').default("true"),
-    ],
+    flags: &[AUTHOR.flag(), CHANGE.flag(), MESSAGE.flag(), NO_PAUSE.flag(), PAUSE.flag()],
     interspersed: false,
     examples: &[Example {
         text: "Keep what a container has become",
@@ -74,7 +75,7 @@ fn diff(cx: &Context, matches: &Matches) -> Result {
 
 fn export(cx: &Context, matches: &Matches) -> Result {
     let name = &matches.args()[0];
-    let Some(path) = matches.value("output") else {
+    let Some(path) = matches.get(&OUTPUT) else {
         if cx.is_out_terminal() {
             return Err(Failure::new("cowardly refusing to save to a terminal. Use the -o flag or redirect"));
         }
@@ -106,10 +107,10 @@ fn commit(cx: &Context, matches: &Matches) -> Result {
     let commit = Commit {
         container: matches.args()[0].clone(),
         reference: matches.arg(1).map(str::to_owned),
-        author: matches.value("author").map(str::to_owned),
-        message: matches.value("message").map(str::to_owned),
-        changes: matches.values("change").to_vec(),
-        pause: matches.flag("pause") && !matches.flag("no-pause"),
+        author: matches.get(&AUTHOR).map(str::to_owned),
+        message: matches.get(&MESSAGE).map(str::to_owned),
+        changes: matches.get(&CHANGE).to_vec(),
+        pause: matches.get(&PAUSE) && !matches.get(&NO_PAUSE),
     };
     let id = cx.engine()?.commit(&commit)?;
     cx.line(id.as_str())

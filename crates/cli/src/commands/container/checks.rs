@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use wharfie_engine::container::words::BadWord;
+use wharfie_oci::size::{self, Units};
 
 /// A word of a container's, which the flag is for.
 pub(crate) fn word<T: FromStr<Err = BadWord>>(text: &str) -> Result<(), String> {
@@ -19,7 +20,11 @@ pub(crate) fn label(text: &str) -> Result<(), String> {
 
 /// The value of a flag that is a size.
 pub(crate) fn bytes(text: &str) -> Result<(), String> {
-    if text == "-1" || super::limits::bytes(text).is_some() { Ok(()) } else { Err(format!("invalid size: '{text}'")) }
+    if text == "-1" || size::parse(text, Units::Binary).is_some() {
+        Ok(())
+    } else {
+        Err(format!("invalid size: '{text}'"))
+    }
 }
 
 /// The value of `--cpus`.
@@ -56,5 +61,5 @@ pub(crate) fn duration(text: &str) -> Result<(), String> {
 
 /// The value of `--mount`. Whether its source exists is for later, as with docker.
 pub(crate) fn mount(text: &str) -> Result<(), String> {
-    super::mount_flag::fields(text).map(drop)
+    super::mount_flag::fields(text).map(drop).map_err(|why| why.text)
 }

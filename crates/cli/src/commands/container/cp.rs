@@ -14,19 +14,23 @@ use crate::compat;
 use crate::context::{Context, reason};
 use crate::env;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch};
 use crate::render::size;
+
+const ARCHIVE: Switch = Switch::new("archive", "Archive mode (copy all uid/gid information)").short('a');
+const FOLLOW_LINK: Switch = Switch::new("follow-link", "Always follow symbol link in SRC_PATH").short('L');
+const QUIET: Switch = Switch::new(
+    "quiet",
+    "Suppress progress output during copy. Progress output is automatically suppressed if no terminal is attached",
+)
+.short('q');
 
 /// `PROG cp`.
 pub static COMMAND: Command<Run> = Command {
     about: "Copy files/folders between a container and the local filesystem",
     usage: "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n\tPROG cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
     arity: Arity::Exact(2),
-    flags: &[
-        Flag::bool("archive", "Archive mode (copy all uid/gid information)").short('a'),
-        Flag::bool("follow-link", "Always follow symbol link in SRC_PATH").short('L'),
-        Flag::bool("quiet", "Suppress progress output during copy. Progress output is automatically suppressed if no terminal is attached").short('q'),
-    ],
+    flags: &[ARCHIVE.flag(), FOLLOW_LINK.flag(), QUIET.flag()],
     examples: &[
         Example { text: "Out of a container", command: "cp web:/etc/nginx ./nginx" },
         Example { text: "Into a container", command: "cp page.html web:/usr/share/nginx/html/" },
@@ -53,7 +57,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         (None, None) => return Err(Failure::new("must specify at least one container source")),
     };
     let is_watched = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    if is_watched && !matches.flag("quiet") && source != "-" && target != "-" {
+    if is_watched && !matches.get(&QUIET) && source != "-" && target != "-" {
         cx.warn(&format!("Successfully copied {} to {target}", size::short(copied)));
     }
     Ok(())
@@ -66,7 +70,7 @@ fn local(why: &std::io::Error, what: &str, path: &Path) -> Failure {
 /// Out of a container; the bytes that were copied.
 fn out(cx: &Context, container: &str, path: &str, target: &str, matches: &Matches) -> Result<u64> {
     let engine = cx.engine()?;
-    let follow = matches.flag("follow-link");
+    let follow = matches.get(&FOLLOW_LINK);
     if target == "-" {
         let mut counted = Counted { inner: std::io::stdout().lock(), bytes: 0 };
         engine.copy_out(container, path, follow, &mut counted).map_err(Failure::while_printing)?;
@@ -110,7 +114,7 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, matches: &Matche
     engine.copy_out(container, path, follow, &mut counted)?;
     let copied = counted.bytes;
     // A tar keeps its owners; files are those of who makes them, unless they are archived.
-    let spool = if matches.flag("archive") { spool.made_ours()? } else { spool.made_the_callers()? };
+    let spool = if matches.get(&ARCHIVE) { spool.made_ours()? } else { spool.made_the_callers()? };
     let contents_only = path.ends_with("/.") || path.trim_matches('/').is_empty();
     let base = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     match name {
@@ -129,9 +133,9 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, matches: &Matche
 /// Into a container; the bytes that were copied.
 fn into(cx: &Context, source: &str, container: &str, path: &str, matches: &Matches) -> Result<u64> {
     let engine = cx.engine()?;
-    let follow = matches.flag("follow-link");
+    let follow = matches.get(&FOLLOW_LINK);
     // As docker's daemon: what is archived belongs to the container's user, if it has one.
-    let owner = if matches.flag("archive") { engine.owner_of(container)? } else { None };
+    let owner = if matches.get(&ARCHIVE) { engine.owner_of(container)? } else { None };
     if source == "-" {
         let kind = engine.path_kind(container, path, true)?;
         if kind != Some(PathKind::Directory) {
@@ -175,7 +179,7 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, matches: &Match
         && !name.is_empty()
     {
         let text = format!("cannot overwrite directory \"{place}/{name}\" with non-directory \"{source}\"");
-        return Err(Failure::new(format!("{}{text}", compat::DAEMON)));
+        return Err(Failure::daemon(text));
     }
     let spool = Spool::new()?;
     pack_local(from, &name, found.is_dir(), follow, &spool)?;
@@ -302,7 +306,7 @@ struct Spool {
 impl Spool {
     fn new() -> Result<Self> {
         use rustix::fs::{Mode, OFlags};
-        let place = std::env::temp_dir();
+        let place = env::temp_dir();
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let file = rustix::fs::open(&place, flags, Mode::RUSR | Mode::WUSR)
             .or_else(|_| rustix::fs::memfd_create("wharfie-copy", rustix::fs::MemfdFlags::CLOEXEC));

@@ -2,7 +2,10 @@
 
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::Matches;
+use crate::flags::Text;
+
+/// `--detach-keys`.
+pub(super) const DETACH_KEYS: Text = Text::new("detach-keys", "Override the key sequence for detaching a container");
 
 /// Looks for the keys in what is typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,12 +16,12 @@ pub(crate) struct DetachKeys {
 }
 
 impl DetachKeys {
-    /// Those of `--detach-keys`, of docker's configuration, or `ctrl-p,ctrl-q`.
+    /// Those that are `asked` for, of docker's configuration, or `ctrl-p,ctrl-q`.
     ///
     /// # Errors
     /// When they are no keys.
-    pub(crate) fn of(cx: &Context, matches: &Matches) -> Result<Self> {
-        let of_flag = matches.value("detach-keys").filter(|keys| !keys.is_empty()).map(str::to_owned);
+    pub(crate) fn of(cx: &Context, asked: Option<&str>) -> Result<Self> {
+        let of_flag = asked.filter(|keys| !keys.is_empty()).map(str::to_owned);
         let keys = of_flag.or_else(|| cx.docker_setting("detachKeys")).filter(|keys| !keys.is_empty());
         Self::parse(keys.as_deref().unwrap_or("ctrl-p,ctrl-q"))
     }

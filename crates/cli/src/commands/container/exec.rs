@@ -10,15 +10,24 @@ use wharfie_engine::container::exec::Exec;
 use wharfie_engine::container::streams;
 use wharfie_runtime::{Error as RuntimeError, Size, Started};
 
-use super::checks;
-use super::detach_keys::DetachKeys;
+use super::create_flags::{ENV, ENV_FILE};
+use super::detach_keys::{DETACH_KEYS, DetachKeys};
 use super::run::start_failure;
 use super::terminal::{self, Session};
 use super::variables::environment;
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
+
+const DETACH: Switch = Switch::new("detach", "Detached mode: run command in the background").short('d');
+const INTERACTIVE: Switch = Switch::new("interactive", "Keep STDIN open even if not attached").short('i');
+const PRIVILEGED: Switch = Switch::new("privileged", "Give extended privileges to the command");
+const TTY: Switch = Switch::new("tty", "Allocate a pseudo-TTY").short('t');
+const USER: Text = Text::new("user", "Username or UID (format: \"<name|uid>[:<group|gid>]\")").short('u');
+const WORKDIR: Text = Text::new("workdir", "Working directory inside the container").short('w');
+const NO_STDIN: Switch = Switch::new("no-stdin", "Do not attach STDIN");
+const SIG_PROXY: Switch = Switch::new("sig-proxy", "Proxy all received signals to the process").default("true");
 
 /// `PROG exec`.
 pub static EXEC: Command<Run> = Command {
@@ -26,15 +35,15 @@ pub static EXEC: Command<Run> = Command {
     usage: "[OPTIONS] CONTAINER COMMAND [ARG...]",
     arity: Arity::AtLeast(2),
     flags: &[
-        Flag::bool("detach", "Detached mode: run command in the background").short('d'),
-        Flag::str("detach-keys", "Override the key sequence for detaching a container"),
-        Flag::list("env", "Set environment variables").short('e').check(checks::env),
-        Flag::list("env-file", "Read in a file of environment variables"),
-        Flag::bool("interactive", "Keep STDIN open even if not attached").short('i'),
-        Flag::bool("privileged", "Give extended privileges to the command"),
-        Flag::bool("tty", "Allocate a pseudo-TTY").short('t'),
-        Flag::str("user", "Username or UID (format: \"<name|uid>[:<group|gid>]\")").short('u'),
-        Flag::str("workdir", "Working directory inside the container").short('w'),
+        DETACH.flag(),
+        DETACH_KEYS.flag(),
+        ENV.flag(),
+        ENV_FILE.flag(),
+        INTERACTIVE.flag(),
+        PRIVILEGED.flag(),
+        TTY.flag(),
+        USER.flag(),
+        WORKDIR.flag(),
     ],
     interspersed: false,
     examples: &[
@@ -51,11 +60,7 @@ pub static ATTACH: Command<Run> = Command {
     about: "Attach local standard input, output, and error streams to a running container",
     usage: "[OPTIONS] CONTAINER",
     arity: Arity::Exact(1),
-    flags: &[
-        Flag::str("detach-keys", "Override the key sequence for detaching a container"),
-        Flag::bool("no-stdin", "Do not attach STDIN"),
-        Flag::bool("sig-proxy", "Proxy all received signals to the process").default("true"),
-    ],
+    flags: &[DETACH_KEYS.flag(), NO_STDIN.flag(), SIG_PROXY.flag()],
     examples: &[Example { text: "Watch and type", command: "attach web" }],
     complete: Complete::Containers,
     run: Some(attach),
@@ -65,27 +70,27 @@ pub static ATTACH: Command<Run> = Command {
 fn exec(cx: &Context, matches: &Matches) -> Result {
     // Whether there is such a container matters more than our terminal.
     cx.engine()?.container(&matches.args()[0])?;
-    let is_terminal = matches.flag("tty") && !matches.flag("detach");
-    if is_terminal && matches.flag("interactive") && !cx.is_in_terminal() {
+    let is_terminal = matches.get(&TTY) && !matches.get(&DETACH);
+    if is_terminal && matches.get(&INTERACTIVE) && !cx.is_in_terminal() {
         return Err(Failure::new("the input device is not a TTY"));
     }
     let exec = Exec {
         container: matches.args()[0].clone(),
         command: matches.args()[1..].to_vec(),
         env: environment(matches)?,
-        user: matches.value("user").map(str::to_owned),
-        working_dir: matches.value("workdir").map(str::to_owned),
-        privileged: matches.flag("privileged"),
-        terminal: matches.flag("tty").then(|| terminal::size().unwrap_or(Size { rows: 24, columns: 80 })),
+        user: matches.get(&USER).map(str::to_owned),
+        working_dir: matches.get(&WORKDIR).map(str::to_owned),
+        privileged: matches.get(&PRIVILEGED),
+        terminal: matches.get(&TTY).then(|| terminal::size().unwrap_or(Size { rows: 24, columns: 80 })),
     };
-    let keys = DetachKeys::of(cx, matches)?;
+    let keys = DetachKeys::of(cx, matches.get(&DETACH_KEYS))?;
     let mut copied = Vec::new();
-    let streams = match (matches.flag("detach"), is_terminal) {
+    let streams = match (matches.get(&DETACH), is_terminal) {
         (true, _) | (_, true) => [None, None, None],
         _ => {
             let (stdout, stderr) = (streams::output(&io::stdout())?, streams::output(&io::stderr())?);
             copied.extend(stdout.copied.into_iter().chain(stderr.copied));
-            let stdin = if matches.flag("interactive") { Some(streams::input()?) } else { None };
+            let stdin = if matches.get(&INTERACTIVE) { Some(streams::input()?) } else { None };
             [stdin, Some(stdout.theirs), Some(stderr.theirs)]
         }
     };
@@ -97,23 +102,24 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
             | RuntimeError::NoSuchId { .. }
             | RuntimeError::IdRange
             | RuntimeError::Invalid { .. },
-        ) => Failure { code: 126, ..start_failure(&why) },
+        ) => start_failure(why).code(126),
         wharfie_engine::Error::Runtime(_) => {
-            let failure = start_failure(&why);
+            let failure = start_failure(why);
             // Whatever keeps a command from running in a container that runs, but for its absence.
-            Failure { code: if failure.code == 125 { 126 } else { failure.code }, ..failure }
+            let code = if failure.code == 125 { 126 } else { failure.code };
+            failure.code(code)
         }
         why => why.into(),
     })?;
     for warning in &started.warnings {
         cx.warn(&format!("WARNING: {warning}"));
     }
-    if matches.flag("detach") {
+    if matches.get(&DETACH) {
         started.leave_terminal(&cx.engine()?.config().program).map_err(wharfie_engine::Error::from)?;
         return Ok(());
     }
     let code = if started.terminal.is_some() {
-        in_terminal(cx, started, matches.flag("interactive").then_some(keys))?
+        in_terminal(cx, started, matches.get(&INTERACTIVE).then_some(keys))?
     } else {
         streams::copy_until_end(copied, started.pidfd.as_fd());
         started.wait().map_err(wharfie_engine::Error::from)?.code()
@@ -178,8 +184,8 @@ fn show(mut master: &std::fs::File, left: &OwnedFd) -> bool {
 
 fn attach(cx: &Context, matches: &Matches) -> Result {
     let (stream, tty) = cx.engine()?.attach(&matches.args()[0])?;
-    let whole = Session::whole(DetachKeys::of(cx, matches)?, tty, !matches.flag("no-stdin"));
-    let session = Session { signals: matches.flag("sig-proxy"), ..whole };
+    let whole = Session::whole(DetachKeys::of(cx, matches.get(&DETACH_KEYS))?, tty, !matches.get(&NO_STDIN));
+    let session = Session { signals: matches.get(&SIG_PROXY), ..whole };
     let code = terminal::session(cx, stream, session, || Ok(Vec::new()))?;
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
 }

@@ -1,6 +1,7 @@
 //! `top` and `port`.
 
 use wharfie_engine::container::network::open_ports;
+use wharfie_engine::container::top::Top;
 
 use super::ports::bracketed;
 
@@ -34,34 +35,11 @@ pub static PORT: Command<Run> = Command {
 };
 
 fn top(cx: &Context, matches: &Matches) -> Result {
-    let pids = cx.engine()?.processes(&matches.args()[0])?;
-    let options: Vec<&str> = matches.args()[1..].iter().map(String::as_str).collect();
-    let options = if options.is_empty() { vec!["-ef"] } else { options };
-    let list = pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    // The host's own ps knows every option that people give; it is shown the container's processes only.
-    let output = std::process::Command::new("ps").args(&options).args(["-p", &list]).output();
-    let output = match output {
-        Ok(output) if output.status.success() => output,
-        // `-e` and `-p` together mean every process: the list is then made from those.
-        Ok(_) | Err(_) => return Err(Failure::new("cannot run ps: install the package procps")),
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    let mut lines = text.lines();
-    let header = lines.next().unwrap_or_default();
-    let Some(column) = header.split_whitespace().position(|title| title == "PID") else {
-        return Err(Failure::new("Error response from daemon: Couldn't find PID field in ps output"));
-    };
-    let width = header.split_whitespace().count();
-    let mut out = header.split_whitespace().collect::<Vec<_>>().join("\t") + "\n";
-    for line in lines {
-        let mut fields: Vec<&str> = line.split_whitespace().collect();
-        let is_ours = fields.get(column).and_then(|pid| pid.parse::<u32>().ok()).is_some_and(|pid| pids.contains(&pid));
-        if is_ours && fields.len() >= width {
-            let command = fields.split_off(width - 1).join(" ");
-            out.push_str(&format!("{}\t{command}\n", fields.join("\t")));
-        }
-    }
-    cx.print(&table::align_with(&out, 20, 1))
+    let top = Top { container: matches.args()[0].clone(), options: matches.args()[1..].to_vec() };
+    let processes = cx.engine()?.top(&top)?;
+    let lines = std::iter::once(&processes.titles).chain(&processes.rows);
+    let text: String = lines.map(|fields| fields.join("\t") + "\n").collect();
+    cx.print(&table::align_with(&text, 20, 1))
 }
 
 fn port(cx: &Context, matches: &Matches) -> Result {

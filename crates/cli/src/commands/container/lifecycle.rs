@@ -1,21 +1,37 @@
 //! `start`, `stop`, `kill`, `restart`, `pause`, `unpause`, `wait`, `rm`, `rename`, `container prune`.
 
-use wharfie_engine::container::list::ListContainers;
-use wharfie_engine::container::monitor::{Detach, Report};
-use wharfie_store::ContainerLock;
-use wharfie_store::containers::{ContainerRow, Status};
+use wharfie_engine::Error;
+use wharfie_engine::container::ContainerError;
+use wharfie_engine::container::lifecycle::Stop;
+use wharfie_engine::container::monitor::Detach;
+use wharfie_engine::container::prune::PruneContainers;
+use wharfie_engine::container::remove::RemoveContainer;
+use wharfie_engine::filter::{Prunable, PruneFilters};
+use wharfie_engine::patterns::{Meant, Named, Which};
 
-use super::detach_keys::DetachKeys;
-use super::run::{report_failure, started};
+use super::detach_keys::{DETACH_KEYS, DetachKeys};
+use super::run::start_failure;
 use super::terminal::{self, Session};
-use crate::commands::Run;
+use crate::commands::{DRY_RUN, Run, UNASKED, choices};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Conditions, Example, Matches, Number, Switch, Text};
 use crate::render::size;
 
 const ONE_OR_MORE: &str = "[OPTIONS] CONTAINER [CONTAINER...]";
+
+const ATTACH: Switch = Switch::new("attach", "Attach STDOUT/STDERR and forward signals").short('a');
+const INTERACTIVE: Switch = Switch::new("interactive", "Attach container's STDIN").short('i');
+const SIGNAL: Text = Text::new("signal", "Signal to send to the container").complete(choices::SIGNALS).short('s');
+const KILL_SIGNAL: Text = SIGNAL.default("KILL");
+const TIMEOUT: Number = Number::new("timeout", "Seconds to wait before killing the container").short('t');
+const RM_FORCE: Switch = Switch::new("force", "Force the removal of a running container (uses SIGKILL)").short('f');
+const LINK: Switch = Switch::new("link", "Remove the specified link").short('l');
+const VOLUMES: Switch = Switch::new("volumes", "Remove anonymous volumes associated with the container").short('v');
+const PRUNE_FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+    .complete(Complete::Nothing)
+    .value_name("filter");
 
 macro_rules! command {
     ($(#[$doc:meta])* $name:ident, $about:literal, $run:ident, $flags:expr, $example:literal) => {
@@ -39,9 +55,9 @@ command!(
     "Start one or more stopped containers",
     start,
     &[
-        Flag::bool("attach", "Attach STDOUT/STDERR and forward signals").short('a'),
-        Flag::str("detach-keys", "Override the key sequence for detaching a container"),
-        Flag::bool("interactive", "Attach container's STDIN").short('i'),
+        ATTACH.flag(),
+        DETACH_KEYS.flag(),
+        INTERACTIVE.flag(),
     ],
     "start web"
 );
@@ -51,9 +67,9 @@ command!(
     "Stop one or more running containers",
     stop,
     &[
-        Flag::str("signal", "Signal to send to the container").short('s'),
-        Flag::int("timeout", "Seconds to wait before killing the container").short('t'),
-        Flag::int("time", "Seconds to wait before killing the container").hidden().alias_of("timeout"),
+        SIGNAL.flag(),
+        TIMEOUT.flag(),
+        TIMEOUT.also("time"),
     ],
     "stop web"
 );
@@ -63,9 +79,9 @@ command!(
     "Restart one or more containers",
     restart,
     &[
-        Flag::str("signal", "Signal to send to the container").short('s'),
-        Flag::int("timeout", "Seconds to wait before killing the container").short('t'),
-        Flag::int("time", "Seconds to wait before killing the container").hidden().alias_of("timeout"),
+        SIGNAL.flag(),
+        TIMEOUT.flag(),
+        TIMEOUT.also("time"),
     ],
     "restart web"
 );
@@ -74,7 +90,7 @@ command!(
     KILL,
     "Kill one or more running containers",
     kill,
-    &[Flag::str("signal", "Signal to send to the container").short('s').default("KILL")],
+    &[KILL_SIGNAL.flag()],
     "kill -s HUP web"
 );
 command!(
@@ -107,9 +123,10 @@ command!(
     "Remove one or more containers",
     rm,
     &[
-        Flag::bool("force", "Force the removal of a running container (uses SIGKILL)").short('f'),
-        Flag::bool("link", "Remove the specified link").short('l'),
-        Flag::bool("volumes", "Remove anonymous volumes associated with the container").short('v'),
+        DRY_RUN.flag(),
+        RM_FORCE.flag(),
+        LINK.flag(),
+        VOLUMES.flag(),
     ],
     "rm -f web"
 );
@@ -129,47 +146,50 @@ pub static RENAME: Command<Run> = Command {
 pub static PRUNE: Command<Run> = Command {
     about: "Remove all stopped containers",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
-        Flag::bool("force", "Do not prompt for confirmation").short('f'),
-    ],
+    flags: &[PRUNE_FILTER.flag(), DRY_RUN.flag(), UNASKED.flag()],
     examples: &[Example { text: "Remove what has ended", command: "container prune -f" }],
     run: Some(prune),
     ..Command::BASE
 };
 
-/// Does something to every container named, prints the names it worked for, and the failures after them.
+/// Does something to everything that is named, by itself or by a pattern, prints the names it worked for, and gives the
+/// failures.
 pub(crate) fn each(
     cx: &Context,
+    named: Named,
     matches: &Matches,
     work: impl Fn(&str) -> Result<Option<String>>,
-) -> Result<Vec<String>> {
+) -> Result<Vec<Failure>> {
     let mut errors = Vec::new();
-    for name in matches.args() {
-        match work(name) {
+    for meant in cx.engine()?.expand(named, matches.args())? {
+        match meant.name.map_err(Failure::from).and_then(|name| work(&name)) {
             Ok(Some(line)) => cx.line(&line)?,
             Ok(None) => {}
-            Err(why) => errors.push(why.text),
+            Err(why) => errors.push(why),
         }
     }
     Ok(errors)
 }
 
-pub(crate) fn done(errors: &[String]) -> Result {
-    if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
+pub(crate) fn done(errors: Vec<Failure>) -> Result {
+    if errors.is_empty() { Ok(()) } else { Err(Failure::all(errors)) }
 }
 
 fn start(cx: &Context, matches: &Matches) -> Result {
-    if matches.flag("attach") || matches.flag("interactive") {
+    if matches.get(&ATTACH) || matches.get(&INTERACTIVE) {
         return start_attached(cx, matches);
     }
     let mut failed = Vec::new();
-    for name in matches.args() {
-        match start_one(cx, name) {
-            Ok(()) => cx.line(name)?,
+    let engine = cx.engine()?;
+    for Meant { word, name } in engine.expand(Named::Containers(Which::Any), matches.args())? {
+        match name.and_then(|name| Ok((engine.start(&name)?, name))) {
+            Ok((warnings, name)) => {
+                warn_all(cx, &warnings);
+                cx.line(&name)?;
+            }
             Err(why) => {
-                cx.warn(&why.text);
-                failed.push(name.as_str());
+                cx.warn(&Failure::from(why).message());
+                failed.push(word);
             }
         }
     }
@@ -179,19 +199,6 @@ fn start(cx: &Context, matches: &Matches) -> Result {
     }
 }
 
-fn start_one(cx: &Context, name: &str) -> Result {
-    let engine = cx.engine()?;
-    let (row, lock) = engine.lock_to_start(name)?;
-    // Somebody else may have started it already, also just now: it runs, as was asked.
-    let Some(lock) = lock else { return Ok(()) };
-    start_locked(cx, &row, lock)
-}
-
-fn start_locked(cx: &Context, row: &ContainerRow, lock: ContainerLock) -> Result {
-    let mut monitor = cx.engine()?.start_detached(row, Detach::default(), lock)?;
-    started(cx, &mut monitor).map_err(|why| Failure { code: 1, ..why })
-}
-
 fn start_attached(cx: &Context, matches: &Matches) -> Result {
     let [name] = matches.args() else {
         return Err(Failure::new("you cannot start and attach multiple containers at once"));
@@ -199,89 +206,88 @@ fn start_attached(cx: &Context, matches: &Matches) -> Result {
     let engine = cx.engine()?;
     let (row, lock) = engine.lock_to_start(name)?;
     let tty = wharfie_engine::container::settings_of(&row)?.tty;
-    let session = Session::whole(DetachKeys::of(cx, matches)?, tty, matches.flag("interactive"));
+    let session = Session::whole(DetachKeys::of(cx, matches.get(&DETACH_KEYS))?, tty, matches.get(&INTERACTIVE));
     let Some(lock) = lock else {
         let (stream, _) = engine.attach(name)?;
         let code = terminal::session(cx, stream, session, || Ok(vec![]))?;
         return if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) };
     };
     let mut monitor = engine.start_detached(&row, Detach { awaits_client: true, size: terminal::size() }, lock)?;
-    match monitor.report()? {
-        Report::Listening => {}
-        other => return Err(report_failure(&other)),
-    }
+    monitor.listening().map_err(start_failure)?;
     let stream = engine.connect(&row)?;
-    let code = terminal::session(cx, stream, session, move || match monitor.report() {
-        Ok(Report::Started(warnings)) => Ok(warnings),
-        Ok(other) => Err(Failure { code: 1, ..report_failure(&other) }),
-        Err(why) => Err(why.into()),
-    })?;
+    let code = terminal::session(cx, stream, session, move || Ok(monitor.started()?))?;
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
 }
 
-fn timeout(matches: &Matches) -> Option<i64> {
-    matches.is_set("timeout").then(|| matches.int("timeout"))
+fn stop_of(matches: &Matches, name: &str) -> Stop {
+    Stop {
+        container: name.to_owned(),
+        signal: matches.get(&SIGNAL).map(str::to_owned),
+        timeout: matches.is_given(&TIMEOUT).then(|| matches.get(&TIMEOUT)),
+    }
 }
 
 fn stop(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| {
-        cx.engine()?.stop(name, matches.value("signal"), timeout(matches))?;
+    done(each(cx, Named::Containers(Which::Running), matches, |name| {
+        cx.engine()?.stop(&stop_of(matches, name))?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn restart(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| {
-        let (row, lock) = cx.engine()?.stop_to_restart(name, matches.value("signal"), timeout(matches))?;
-        start_locked(cx, &row, lock)?;
-        cx.engine()?.note_restart(&row);
+    done(each(cx, Named::Containers(Which::Any), matches, |name| {
+        warn_all(cx, &cx.engine()?.restart(&stop_of(matches, name))?);
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn kill(cx: &Context, matches: &Matches) -> Result {
-    let signal = matches.value("signal").unwrap_or("KILL");
-    done(&each(cx, matches, |name| {
+    let signal = matches.get(&KILL_SIGNAL).unwrap_or_default();
+    done(each(cx, Named::Containers(Which::Running), matches, |name| {
         cx.engine()?.kill(name, signal)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn pause(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Running), matches, |name| {
         cx.engine()?.pause(name)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn unpause(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Paused), matches, |name| {
         cx.engine()?.unpause(name)?;
         Ok(Some(name.to_owned()))
     })?)
 }
 
 fn wait(cx: &Context, matches: &Matches) -> Result {
-    done(&each(cx, matches, |name| Ok(Some(cx.engine()?.wait(name)?.to_string())))?)
+    done(each(cx, Named::Containers(Which::Running), matches, |name| Ok(Some(cx.engine()?.wait(name)?.to_string())))?)
 }
 
 fn rm(cx: &Context, matches: &Matches) -> Result {
-    let force = matches.flag("force");
+    let force = matches.get(&RM_FORCE);
     // There are no links; the container itself must not go instead of one.
-    if matches.flag("link") {
+    if matches.get(&LINK) {
         let why = "Conflict, cannot remove the default link name of the container";
-        return Err(Failure::new(format!("{}{why}", compat::DAEMON)));
+        return Err(Failure::daemon(why));
     }
-    let errors = each(cx, matches, |name| match cx.engine()?.remove_container(name, force, matches.flag("volumes")) {
-        Ok(_) => Ok(Some(name.to_owned())),
-        Err(why @ wharfie_engine::Error::NoSuchContainer(_)) if force => {
-            // Removing by force what is not there is a success, and worth a word all the same.
-            cx.warn(&compat::engine_text(&why));
-            Ok(None)
+    let errors = each(cx, Named::Containers(Which::Any), matches, |name| {
+        let remove = RemoveContainer { container: name.to_owned(), force, volumes: matches.get(&VOLUMES) };
+        match cx.engine_to_remove(matches)?.remove_container(&remove) {
+            Ok(_) => Ok(Some(name.to_owned())),
+            Err(why @ Error::Container(ContainerError::NoSuch(_))) if force => {
+                // Removing by force what is not there is a success, and worth a word all the same.
+                cx.warn(&compat::engine_text(&why));
+                Ok(None)
+            }
+            Err(why) => Err(why.into()),
         }
-        Err(why) => Err(why.into()),
     })?;
-    done(&errors)
+    cx.end_dry_run(matches);
+    done(errors)
 }
 
 fn rename(cx: &Context, matches: &Matches) -> Result {
@@ -299,52 +305,21 @@ pub(super) fn warn_all(cx: &Context, warnings: &[String]) {
 
 fn prune(cx: &Context, matches: &Matches) -> Result {
     let question = "WARNING! This will remove all stopped containers.\nAre you sure you want to continue?";
-    let mut filters = matches.filters("filter");
-    filters.extend(cx.prune_filters(&filters));
-    if !matches.flag("force") && !cx.confirm(question)? {
+    let filters = prune_filters(cx, Prunable::ContainersOrNetworks, matches.get(&PRUNE_FILTER))?;
+    if !cx.may_remove(matches, question)? {
         return Ok(());
     }
-    let (ids, bytes) = prune_containers(cx, &filters)?;
-    cx.print(&section(&ids))?;
-    cx.line(&format!("Total reclaimed space: {}", size::long(bytes)))
+    let pruned = cx.engine_to_remove(matches)?.prune_containers(&PruneContainers { filters })?;
+    cx.print(&section(&pruned.ids))?;
+    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))?;
+    cx.end_dry_run(matches);
+    Ok(())
 }
 
-/// Removes containers that have ended; their ids, and the bytes of their changes.
-pub(crate) fn prune_containers(cx: &Context, filters: &[(String, String)]) -> Result<(Vec<String>, u64)> {
-    let engine = cx.engine()?;
-    let mut until = None;
-    for (name, value) in filters {
-        match name.as_str() {
-            "until" => {
-                until = Some(cx.parse_moment(value).map_err(|why| Failure::new(format!("{}{why}", compat::DAEMON)))?);
-            }
-            "label" | "label!" => {}
-            other => return Err(Failure::new(format!("{}invalid filter '{other}'", compat::DAEMON))),
-        }
-    }
-    let (mut ids, mut bytes) = (Vec::new(), 0);
-    for container in engine.list_containers(&ListContainers { all: true, ..ListContainers::default() })? {
-        let labels = container.settings.labels();
-        let has = |text: &str| match text.split_once('=') {
-            Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
-            None => labels.contains_key(text),
-        };
-        let fits = filters.iter().all(|(name, value)| match name.as_str() {
-            "label" => has(value),
-            "label!" => !has(value),
-            _ => true,
-        });
-        let is_old = until.is_none_or(|until| container.row.created < until);
-        if !fits || !is_old || !matches!(container.row.state.status, Status::Created | Status::Exited) {
-            continue;
-        }
-        let (own, _) = engine.container_sizes(&container.row)?;
-        if engine.remove_if_idle(&container.row)?.is_some() {
-            ids.push(container.row.id);
-            bytes += own;
-        }
-    }
-    Ok((ids, bytes))
+/// The conditions of the command line and of docker's configuration file.
+pub(crate) fn prune_filters(cx: &Context, what: Prunable, mut pairs: Vec<(String, String)>) -> Result<PruneFilters> {
+    pairs.extend(cx.prune_filters(&pairs));
+    Ok(PruneFilters::parse(what, &pairs, &|text| cx.parse_moment(text))?)
 }
 
 /// The list of what went; empty if nothing did.

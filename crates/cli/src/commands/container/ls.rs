@@ -5,28 +5,41 @@ use wharfie_engine::container::network::open_ports;
 use wharfie_oci::Timestamp;
 use wharfie_store::containers::{ContainerState, Health, Status};
 
-use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::context::{Context, moment};
-use crate::failure::Result;
-use crate::flags::{Command, Example, Flag, Matches};
-use crate::render::format::{ListFormat, ListKind, render_rows};
+use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Command, Complete, Conditions, Example, Matches, Number, Switch, Text};
+use crate::render::format::{ListFormat, ListKind, RowsError, render_rows};
 use crate::render::quote::quote;
 use crate::render::value::{Field, Value};
 use crate::render::{age, ellipsis, size, time};
+
+const ALL: Switch = Switch::new("all", "Show all containers (default shows just running)").short('a');
+const FILTER: Conditions = Conditions::new("filter", "Filter output based on conditions provided")
+    .complete(Complete::Nothing)
+    .short('f')
+    .value_name("filter");
+const FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
+const LAST: Number =
+    Number::new("last", "Show n last created containers (includes all states)").short('n').default("-1");
+const LATEST: Switch = Switch::new("latest", "Show the latest created container (includes all states)").short('l');
+const NO_TRUNC: Switch = Switch::new("no-trunc", "Don't truncate output");
+const QUIET: Switch = Switch::new("quiet", "Only display container IDs").short('q');
+const SIZE: Switch = Switch::new("size", "Display total file sizes").short('s');
 
 /// `PROG ps`.
 pub static COMMAND: Command<Run> = Command {
     about: "List containers",
     usage: "[OPTIONS]",
     flags: &[
-        Flag::bool("all", "Show all containers (default shows just running)").short('a'),
-        Flag::filter("filter", "Filter output based on conditions provided").short('f').value_name("filter"),
-        Flag::str("format", FORMAT_HELP),
-        Flag::int("last", "Show n last created containers (includes all states)").short('n').default("-1"),
-        Flag::bool("latest", "Show the latest created container (includes all states)").short('l'),
-        Flag::bool("no-trunc", "Don't truncate output"),
-        Flag::bool("quiet", "Only display container IDs").short('q'),
-        Flag::bool("size", "Display total file sizes").short('s'),
+        ALL.flag(),
+        FILTER.flag(),
+        FORMAT.flag(),
+        LAST.flag(),
+        LATEST.flag(),
+        NO_TRUNC.flag(),
+        QUIET.flag(),
+        SIZE.flag(),
     ],
     examples: &[
         Example { text: "What runs", command: "ps" },
@@ -59,35 +72,35 @@ const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command
 const COMMAND_WIDTH: usize = 20;
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let last = match matches.int("last") {
-        _ if matches.flag("latest") => Some(1),
+    let last = match matches.get(&LAST) {
+        _ if matches.get(&LATEST) => Some(1),
         last => usize::try_from(last).ok().filter(|last| *last > 0),
     };
-    let list = ListContainers { all: matches.flag("all"), last, filters: matches.filters("filter") };
+    let list = ListContainers { all: matches.get(&ALL), last, filters: matches.get(&FILTER) };
     let listed = cx.engine()?.list_containers(&list)?;
-    let quiet = matches.flag("quiet");
-    let given = matches.value("format").map(str::to_owned);
+    let quiet = matches.get(&QUIET);
+    let given = matches.get(&FORMAT).map(str::to_owned);
     if quiet && given.is_some() {
         cx.warn("WARNING: Ignoring custom format, because both --format and --quiet are set.");
     }
     let spec =
         if quiet { "{{.ID}}".to_owned() } else { given.or_else(|| cx.docker_setting("psFormat")).unwrap_or_default() };
     let mut format = ListFormat::parse(&spec).or(TABLE, RAW);
-    let with_size = matches.flag("size")
+    let with_size = matches.get(&SIZE)
         || format.source().contains(".Size")
-        || matches.value("format").is_some_and(|text| text.contains("{{json"));
-    if matches.flag("size") && matches!(format.kind(), ListKind::Default | ListKind::Table) {
+        || matches.get(&FORMAT).is_some_and(|text| text.contains("{{json"));
+    if matches.get(&SIZE) && matches!(format.kind(), ListKind::Default | ListKind::Table) {
         format.add_column("{{.Size}}");
     }
     let mut rows = Vec::with_capacity(listed.len());
     for container in &listed {
         // Not asked for, it is not looked for: docker shows nothing but what it has, which is then none.
         let size = if with_size { full_size(cx, container)? } else { "0B".to_owned() };
-        rows.push(value(cx, container, matches.flag("no-trunc"), size));
+        rows.push(value(cx, container, matches.get(&NO_TRUNC), size));
     }
-    let text = render_rows(&format, &rows, TITLES).map_err(|why| match why.contains("executing") {
-        true => crate::failure::Failure::new(format!("failed to execute template: {why}")),
-        false => template_failure(why),
+    let text = render_rows(&format, &rows, TITLES).map_err(|why| match why {
+        RowsError::Row(why) => Failure::new(format!("failed to execute template: {why}")),
+        RowsError::Template(why) => template_failure(why),
     })?;
     cx.print(&text)
 }
@@ -127,8 +140,8 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
             Field::new("ID", if is_full { row.id.as_str() } else { &row.id[..12] }),
             Field::new("Image", image.as_str()),
             Field::new("Command", quote(&command)),
-            Field::new("CreatedAt", time::local(moment(Timestamp { nanos: 0, ..row.created }), cx.zone())),
-            Field::new("RunningFor", age::ago(moment(row.created), cx.jiff_now())),
+            Field::new("CreatedAt", time::local(Timestamp { nanos: 0, ..row.created }.into(), cx.zone())),
+            Field::new("RunningFor", age::ago(row.created.into(), cx.jiff_now())),
             Field::new("Ports", ports(container)),
             Field::new("State", status_word(row.state.status)),
             Field::new("Status", status(cx, &row.state)),
@@ -147,7 +160,7 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
 /// `Up 3 seconds`, `Exited (137) 2 minutes ago`.
 pub(crate) fn status(cx: &Context, state: &ContainerState) -> String {
     let since =
-        |nanos: Option<i64>| age::between(moment(Timestamp::from_nanos(nanos.unwrap_or_default())), cx.jiff_now());
+        |nanos: Option<i64>| age::between(Timestamp::from_nanos(nanos.unwrap_or_default()).into(), cx.jiff_now());
     match state.status {
         Status::Created => "Created".to_owned(),
         Status::Running if state.health != Health::Unchecked => {

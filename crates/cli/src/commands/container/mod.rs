@@ -3,7 +3,7 @@
 pub mod changes;
 mod checks;
 pub mod cp;
-mod create_flags;
+pub(crate) mod create_flags;
 mod detach_keys;
 pub mod document;
 pub mod exec;

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use wharfie_engine::container::settings::{MountKind, MountOrigin, MountPoint};
 use wharfie_engine::container::volumes::VolumeDetails;
+use wharfie_oci::size::{self, Units};
 
-use super::limits;
 use super::mounts::{PROPAGATION, ROOT, is_root};
-use crate::compat::DAEMON;
+use crate::failure::{Failure, Result};
 
 /// Reads one `--mount`.
 ///
 /// # Errors
 /// Docker's texts for what is unknown or missing.
-pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails), String> {
+pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails)> {
     let mut details = VolumeDetails::default();
     let mut mount = MountPoint {
         kind: MountKind::Volume,
@@ -42,7 +42,7 @@ pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails), String> 
                     "volume" => MountKind::Volume,
                     "tmpfs" => MountKind::Tmpfs,
                     other => {
-                        return Err(format!("invalid mount type \"{other}\""));
+                        return Err(Failure::new(format!("invalid mount type \"{other}\"")));
                     }
                 }
             }
@@ -57,7 +57,8 @@ pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails), String> 
             "bind-propagation" => mount.options.push(need()?.to_owned()),
             "tmpfs-size" => {
                 let size = need()?;
-                let bytes = limits::bytes(size).ok_or_else(|| format!("invalid value for {key}: {size}"))?;
+                let bytes =
+                    size::parse(size, Units::Binary).ok_or_else(|| format!("invalid value for {key}: {size}"))?;
                 mount.options.push(format!("size={bytes}"));
             }
             "tmpfs-mode" => {
@@ -77,7 +78,7 @@ pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails), String> 
                 let driver = need()?;
                 if driver != "local" {
                     let text = format!("error looking up volume plugin {driver}: plugin \"{driver}\" not found");
-                    return Err(format!("{}{text}", DAEMON));
+                    return Err(Failure::daemon(text));
                 }
             }
             "consistency" => {
@@ -87,19 +88,19 @@ pub(crate) fn fields(spec: &str) -> Result<(MountPoint, VolumeDetails), String> 
                 "enabled" => {}
                 // Only a mount that is not to be written at all asks for more than we do anyway.
                 "readonly" | "writable" | "disabled" => {
-                    return Err(format!("bind-recursive={} is not supported", need()?));
+                    return Err(Failure::new(format!("bind-recursive={} is not supported", need()?)));
                 }
-                other => return Err(format!("invalid value for bind-recursive: {other}")),
+                other => return Err(Failure::new(format!("invalid value for bind-recursive: {other}"))),
             },
-            _ => return Err(format!("unexpected key '{key}' in '{field}'")),
+            _ => return Err(Failure::new(format!("unexpected key '{key}' in '{field}'"))),
         }
     }
     if mount.target.is_empty() {
-        return Err("target is required".to_owned());
+        return Err(Failure::new("target is required"));
     }
     let own = format!("{}-", mount.kind.as_str());
     if let Some(family) = families.into_iter().find(|family| *family != own) {
-        return Err(format!("cannot mix '{family}*' options with mount type '{}'", mount.kind.as_str()));
+        return Err(Failure::new(format!("cannot mix '{family}*' options with mount type '{}'", mount.kind.as_str())));
     }
     Ok((mount, details))
 }
@@ -113,11 +114,11 @@ fn pair(text: &str) -> (String, String) {
 ///
 /// # Errors
 /// As [`fields`]; and docker's texts for a source that cannot be mounted.
-pub(crate) fn parse(spec: &str) -> Result<(MountPoint, VolumeDetails), String> {
+pub(crate) fn parse(spec: &str) -> Result<(MountPoint, VolumeDetails)> {
     let (mut mount, details) = fields(spec)?;
     let refused = |why: String| {
         let kind = mount.kind.as_str();
-        Err(format!("{DAEMON}invalid mount config for type \"{kind}\": {why}"))
+        Err(Failure::daemon(format!("invalid mount config for type \"{kind}\": {why}")))
     };
     if !mount.target.starts_with('/') {
         return refused(format!("invalid mount path: '{}' mount path must be absolute", mount.target));
@@ -140,7 +141,7 @@ pub(crate) fn parse(spec: &str) -> Result<(MountPoint, VolumeDetails), String> {
             refused(format!("bind source path does not exist: {}", mount.source))
         }
         MountKind::Volume if mount.source.is_empty() => {
-            mount.source = anonymous()?;
+            mount.source = anonymous().map_err(Failure::new)?;
             Ok((mount, details))
         }
         _ => Ok((mount, details)),

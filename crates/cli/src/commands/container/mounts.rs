@@ -2,20 +2,20 @@
 
 use wharfie_engine::container::settings::{MountKind, MountOrigin, MountPoint};
 
-use crate::compat::DAEMON;
+use crate::failure::{Failure, Result};
 
 /// Reads `[SOURCE:]TARGET[:MODE]`; `None` for a target alone, which asks for an anonymous volume. Nothing is made or looked at
 /// on the disk.
 ///
 /// # Errors
 /// Docker's texts: its client's for a malformed text, its daemon's for what makes no sense.
-pub(crate) fn volume(spec: &str) -> Result<Option<MountPoint>, String> {
+pub(crate) fn volume(spec: &str) -> Result<Option<MountPoint>> {
     if spec.is_empty() {
-        return Err("invalid empty volume spec".to_owned());
+        return Err(Failure::new("invalid empty volume spec"));
     }
     let parts: Vec<&str> = spec.split(':').collect();
     if parts.len() > 1 && parts.iter().any(|part| part.is_empty()) {
-        return Err(format!("invalid spec: {spec}: empty section between colons"));
+        return Err(Failure::new(format!("invalid spec: {spec}: empty section between colons")));
     }
     let (source, target, mode) = match parts.as_slice() {
         [target] if target.starts_with('/') => {
@@ -23,7 +23,7 @@ pub(crate) fn volume(spec: &str) -> Result<Option<MountPoint>, String> {
         }
         [source, target] => (*source, *target, ""),
         [source, target, mode] => (*source, *target, *mode),
-        _ => return Err(format!("{DAEMON}invalid volume specification: '{spec}'")),
+        _ => return Err(Failure::daemon(format!("invalid volume specification: '{spec}'"))),
     };
     let kind = if source.starts_with(['/', '.']) { MountKind::Bind } else { MountKind::Volume };
     let word = kind.as_str();
@@ -33,7 +33,7 @@ pub(crate) fn volume(spec: &str) -> Result<Option<MountPoint>, String> {
     if is_root(target) {
         return Err(refused(spec, word, ROOT));
     }
-    let options = modes(mode).ok_or_else(|| format!("{DAEMON}invalid mode: {mode}"))?;
+    let options = modes(mode).ok_or_else(|| Failure::daemon(format!("invalid mode: {mode}")))?;
     let has = |wanted: &[&str]| options.iter().any(|option| wanted.contains(&option.as_str()));
     match kind {
         MountKind::Bind if has(COPY) => return Err(refused(spec, word, "field VolumeOptions must not be specified")),
@@ -42,7 +42,7 @@ pub(crate) fn volume(spec: &str) -> Result<Option<MountPoint>, String> {
         }
         MountKind::Volume => {
             let checked = wharfie_engine::container::volumes::check_name(source);
-            checked.map_err(|why| format!("{DAEMON}{why}"))?;
+            checked?;
         }
         _ => {}
     }
@@ -60,8 +60,8 @@ pub(super) fn is_root(target: &str) -> bool {
     target.split('/').all(|part| part.is_empty() || part == ".")
 }
 
-fn refused(spec: &str, kind: &str, why: &str) -> String {
-    format!("{DAEMON}invalid volume specification: '{spec}': invalid mount config for type \"{kind}\": {why}")
+fn refused(spec: &str, kind: &str, why: &str) -> Failure {
+    Failure::daemon(format!("invalid volume specification: '{spec}': invalid mount config for type \"{kind}\": {why}"))
 }
 
 const COPY: &[&str] = &["nocopy"];
@@ -81,8 +81,8 @@ fn modes(mode: &str) -> Option<Vec<String>> {
     (is_known && is_said_once).then(|| words.into_iter().map(str::to_owned).collect())
 }
 
-fn absolute(source: &str) -> Result<String, String> {
-    let whole = std::path::absolute(source).map_err(|why| format!("cannot find {source}: {why}"))?;
+fn absolute(source: &str) -> Result<String> {
+    let whole = std::path::absolute(source).map_err(|why| Failure::new(format!("cannot find {source}: {why}")))?;
     Ok(whole.to_string_lossy().into_owned())
 }
 
@@ -90,10 +90,10 @@ fn absolute(source: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// Docker's text for a target that is not absolute.
-pub(crate) fn tmpfs(spec: &str) -> Result<MountPoint, String> {
+pub(crate) fn tmpfs(spec: &str) -> Result<MountPoint> {
     let (target, options) = spec.split_once(':').unwrap_or((spec, ""));
     if !target.starts_with('/') {
-        return Err(format!("{DAEMON}invalid mount path: '{target}' mount path must be absolute"));
+        return Err(Failure::daemon(format!("invalid mount path: '{target}' mount path must be absolute")));
     }
     let options: Vec<String> = options.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect();
     Ok(MountPoint {
@@ -110,10 +110,10 @@ pub(crate) fn tmpfs(spec: &str) -> Result<MountPoint, String> {
 ///
 /// # Errors
 /// Docker's text for a mode that is none.
-pub(crate) fn volumes_from(spec: &str) -> Result<(), String> {
+pub(crate) fn volumes_from(spec: &str) -> Result<()> {
     match spec.split_once(':') {
         Some((_, mode)) if !matches!(modes(mode).as_deref(), Some([mode]) if mode != "nocopy") => {
-            Err(format!("{DAEMON}invalid mode: {mode}"))
+            Err(Failure::daemon(format!("invalid mode: {mode}")))
         }
         _ => Ok(()),
     }
@@ -123,13 +123,13 @@ pub(crate) fn volumes_from(spec: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// Docker's text.
-pub(crate) fn check_targets(mounts: &[MountPoint]) -> Result<(), String> {
+pub(crate) fn check_targets(mounts: &[MountPoint]) -> Result<()> {
     let clean = |target: &str| -> Vec<String> {
         target.split('/').filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect()
     };
     for (at, mount) in mounts.iter().enumerate() {
         if mounts[..at].iter().any(|other| clean(&other.target) == clean(&mount.target)) {
-            return Err(format!("{DAEMON}Duplicate mount point: {}", mount.target));
+            return Err(Failure::daemon(format!("Duplicate mount point: {}", mount.target)));
         }
     }
     Ok(())
@@ -168,7 +168,7 @@ mod tests {
             ("/a:/b:ro:ro", "invalid volume specification: '/a:/b:ro:ro'"),
         ] {
             let text = volume(spec).unwrap_err();
-            assert!(text.contains(why), "{spec}: {text}");
+            assert!(text.text.contains(why), "{spec}: {text:?}");
         }
         assert!(volumes_from("web:bogus").is_err() && volumes_from("web:ro").is_ok() && volumes_from("web").is_ok());
     }

@@ -1,19 +1,30 @@
 //! `network`: the three that every machine has, and those of the user's own.
 
-use std::collections::BTreeMap;
+use wharfie_engine::filter::Prunable;
+use wharfie_engine::networks::{ListNetworks, NetworkError, PruneNetworks};
 
-use wharfie_engine::networks::Network;
-
+use super::lifecycle::prune_filters;
 use super::network_change;
+use super::volume::label_text;
 use crate::commands::image::inspect::{FORMAT, print_found};
-use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::compat;
-use crate::context::{Context, moment};
-use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
+use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_failure};
+use crate::context::Context;
+use crate::failure::Result;
+use crate::flags::{Arity, Command, Complete, Conditions, Entry, Example, Flag, Matches, Switch, Text};
 use crate::render::format::{ListFormat, render_rows};
 use crate::render::serialize::value_of;
 use crate::render::value::{Field, Value};
+
+const LS_FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"driver=bridge\")")
+    .complete(Complete::Nothing)
+    .short('f')
+    .value_name("filter");
+const PRUNE_FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+    .complete(Complete::Nothing)
+    .value_name("filter");
+const LS_FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
+const NO_TRUNC: Switch = Switch::new("no-trunc", "Do not truncate the output");
+const QUIET: Switch = Switch::new("quiet", "Only display network IDs").short('q');
 
 /// `PROG network`.
 pub static COMMAND: Command<Run> = Command {
@@ -34,7 +45,7 @@ static INSPECT: Command<Run> = Command {
     about: "Display detailed information on one or more networks",
     usage: "[OPTIONS] NETWORK [NETWORK...]",
     arity: Arity::AtLeast(1),
-    flags: &[FORMAT, Flag::bool("verbose", "Verbose output for diagnostics").short('v')],
+    flags: &[FORMAT.flag(), Flag::bool("verbose", "Verbose output for diagnostics").short('v')],
     examples: &[Example { text: "How it connects", command: "network inspect -f '{{.Driver}}' bridge" }],
     complete: Complete::Networks,
     run: Some(inspect),
@@ -44,12 +55,7 @@ static INSPECT: Command<Run> = Command {
 static LS: Command<Run> = Command {
     about: "List networks",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"driver=bridge\")").short('f').value_name("filter"),
-        Flag::str("format", FORMAT_HELP),
-        Flag::bool("no-trunc", "Do not truncate the output"),
-        Flag::bool("quiet", "Only display network IDs").short('q'),
-    ],
+    flags: &[LS_FILTER.flag(), LS_FORMAT.flag(), NO_TRUNC.flag(), QUIET.flag()],
     examples: &[Example { text: "What containers can be connected to", command: "network ls" }],
     run: Some(ls),
     ..Command::BASE
@@ -58,10 +64,7 @@ static LS: Command<Run> = Command {
 static PRUNE: Command<Run> = Command {
     about: "Remove all unused networks",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
-        Flag::bool("force", "Do not prompt for confirmation").short('f'),
-    ],
+    flags: &[PRUNE_FILTER.flag(), DRY_RUN.flag(), UNASKED.flag()],
     examples: &[Example { text: "Without being asked", command: "network prune -f" }],
     run: Some(prune),
     ..Command::BASE
@@ -79,74 +82,30 @@ const TITLES: &[(&str, &str)] = &[
 
 fn ls(cx: &Context, matches: &Matches) -> Result {
     let mut rows = Vec::new();
-    for network in cx.engine()?.all_networks()? {
-        if !is_shown(cx, matches, &network)? {
-            continue;
-        }
-        let labels = network.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>();
+    for network in cx.engine()?.list_networks(&ListNetworks { filters: matches.get(&LS_FILTER) })? {
         rows.push(Value::row(
             "*network.networkContext",
             vec![
-                Field::new("ID", if matches.flag("no-trunc") { &*network.id } else { &network.id[..12] }),
+                Field::new("ID", if matches.get(&NO_TRUNC) { &*network.id } else { &network.id[..12] }),
                 Field::new("Name", network.name.as_str()),
                 Field::new("Driver", network.driver.as_str()),
                 Field::new("Scope", "local"),
                 Field::new("IPv6", "false"),
                 Field::new("Internal", network.is_internal.to_string()),
-                Field::new("Labels", labels.join(",")),
+                Field::new("Labels", label_text(&network.labels)),
                 Field::label(network.labels.clone()),
-                Field::new("CreatedAt", moment(network.created())),
+                Field::new("CreatedAt", jiff::Timestamp::from(network.created())),
             ],
         ));
     }
-    let spec = if matches.flag("quiet") { "{{.ID}}" } else { matches.value("format").unwrap_or_default() };
+    let spec = if matches.get(&QUIET) { "{{.ID}}" } else { matches.get(&LS_FORMAT).unwrap_or_default() };
     let raw = "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n";
     let format = ListFormat::parse(spec).or("{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}", raw);
     cx.print(&render_rows(&format, &rows, TITLES).map_err(template_failure)?)
 }
 
-/// Whether every filter's name has a value that fits.
-fn is_shown(cx: &Context, matches: &Matches, network: &Network) -> Result<bool> {
-    let filters = matches.filters("filter");
-    for (kind, _) in &filters {
-        let mut values = filters.iter().filter(|(other, _)| other == kind).map(|(_, value)| value.as_str());
-        let fits = match kind.as_str() {
-            "driver" => values.any(|value| value == network.driver.as_str()),
-            "id" => values.any(|value| network.id.starts_with(value)),
-            "name" => values.any(|value| network.name.contains(value)),
-            "scope" => values.any(|value| value == "local"),
-            "type" if values.clone().any(|value| !matches!(value, "builtin" | "custom")) => {
-                let value = values.find(|value| !matches!(*value, "builtin" | "custom")).unwrap_or_default();
-                return Err(Failure::new(format!("{}invalid filter 'type={value}'", compat::DAEMON)));
-            }
-            "type" => values.any(|value| value == if network.is_builtin { "builtin" } else { "custom" }),
-            "label" => values.all(|value| has_label(&network.labels, value)),
-            // Docker does not call its own networks dangling.
-            "dangling" => {
-                let is_used = network.is_builtin || !cx.engine()?.users_of_network(&network.name)?.is_empty();
-                values.any(|value| matches!(value, "false" | "0") == is_used)
-            }
-            other => return Err(Failure::new(format!("{}invalid filter '{other}'", compat::DAEMON))),
-        };
-        if !fits {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
-    let (name, value) = wanted.split_once('=').map_or((wanted, None), |(name, value)| (name, Some(value)));
-    labels.get(name).is_some_and(|found| value.is_none_or(|value| value == found))
-}
-
 fn inspect(cx: &Context, matches: &Matches) -> Result {
-    print_found(cx, matches, |name| document(cx, name)?.ok_or_else(|| Failure::new(not_found(name))))
-}
-
-/// What docker's daemon says of a network that it does not know.
-pub(crate) fn not_found(name: &str) -> String {
-    format!("{}network {name} not found", compat::DAEMON)
+    print_found(cx, matches, |name| document(cx, name)?.ok_or_else(|| NetworkError::NoSuch(name.to_owned()).into()))
 }
 
 /// A network as `inspect` shows it, found by its name or the beginning of its id.
@@ -159,30 +118,14 @@ pub(crate) fn document(cx: &Context, wanted: &str) -> Result<Option<Value>> {
 fn prune(cx: &Context, matches: &Matches) -> Result {
     let question = "WARNING! This will remove all custom networks not used by at least one container.\nAre you sure you \
                     want to continue?";
-    let mut filters = matches.filters("filter");
-    filters.extend(cx.prune_filters(&filters));
-    for (name, value) in &filters {
-        match name.as_str() {
-            "until" => drop(cx.parse_moment(value).map_err(|why| Failure::new(format!("{}{why}", compat::DAEMON)))?),
-            "label" | "label!" => {}
-            other => return Err(Failure::new(format!("{}invalid filter '{other}'", compat::DAEMON))),
-        }
-    }
-    if !matches.flag("force") && !cx.confirm(question)? {
+    let filters = prune_filters(cx, Prunable::ContainersOrNetworks, matches.get(&PRUNE_FILTER))?;
+    if !cx.may_remove(matches, question)? {
         return Ok(());
     }
-    let gone = cx.engine()?.prune_networks(|network| fits_prune(cx, network, &filters))?;
-    cx.print(&section(&gone))
-}
-
-/// True if filters, which make sense, want a network to be pruned.
-pub(crate) fn fits_prune(cx: &Context, network: &Network, filters: &[(String, String)]) -> bool {
-    filters.iter().all(|(name, value)| match name.as_str() {
-        "until" => cx.parse_moment(value).is_ok_and(|until| network.created() < until),
-        "label" => has_label(&network.labels, value),
-        "label!" => !has_label(&network.labels, value),
-        _ => true,
-    })
+    let gone = cx.engine_to_remove(matches)?.prune_networks(&PruneNetworks { filters })?;
+    cx.print(&section(&gone))?;
+    cx.end_dry_run(matches);
+    Ok(())
 }
 
 /// The list of what went; empty if nothing did.

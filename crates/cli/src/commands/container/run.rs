@@ -1,38 +1,35 @@
 //! `run` and `create`.
 
 use wharfie_engine::Error;
-use wharfie_engine::container::Create;
-use wharfie_engine::container::monitor::{Detach, Report};
+use wharfie_engine::container::monitor::Detach;
 use wharfie_engine::container::settings::Restart;
 use wharfie_engine::container::start::Streams;
-use wharfie_engine::container::words;
+use wharfie_engine::container::{ContainerError, Create};
 use wharfie_engine::pull::Pull;
-use wharfie_oci::Reference;
+use wharfie_oci::{Reference, Speaker};
 use wharfie_store::ContainerLock;
 use wharfie_store::containers::ContainerRow;
 
-use super::checks;
 use super::create_flags::{self, create_flags};
-use super::detach_keys::DetachKeys;
+use super::detach_keys::{DETACH_KEYS, DetachKeys};
+use super::lifecycle::warn_all;
 use super::options;
 use super::terminal::{self, Session};
 use crate::commands::Run;
-use crate::compat;
 use crate::context::Context;
-use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::failure::{FAILED, Failure, Result};
+use crate::flags::{Arity, Command, Complete, Example, Flag, Matches, Switch};
 use crate::render::progress::Style;
+
+const DETACH: Switch = Switch::new("detach", "Run container in background and print container ID").short('d');
+const SIG_PROXY: Switch = Switch::new("sig-proxy", "Proxy received signals to the process").default("true");
 
 /// `PROG run`.
 pub static RUN: Command<Run> = Command {
     about: "Create and run a new container from an image",
     usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
     arity: Arity::AtLeast(1),
-    flags: create_flags![
-        Flag::bool("detach", "Run container in background and print container ID").short('d'),
-        Flag::str("detach-keys", "Override the key sequence for detaching a container"),
-        Flag::bool("sig-proxy", "Proxy received signals to the process").default("true"),
-    ],
+    flags: create_flags![DETACH.flag(), DETACH_KEYS.flag(), SIG_PROXY.flag(),],
     interspersed: false,
     examples: &[
         Example { text: "Run a command and forget the container", command: "run --rm alpine echo hello" },
@@ -60,20 +57,24 @@ pub static CREATE: Command<Run> = Command {
 fn create(cx: &Context, matches: &Matches) -> Result {
     let asked = asked(cx, matches).map_err(|why| match why.code {
         // What docker's client finds is decorated, what its daemon finds is not.
-        125 if !why.text.starts_with(compat::DAEMON) => decorate(cx, why),
-        _ => Failure::new(why.text),
+        125 if why.speaker == Speaker::Client => decorate(cx, why),
+        _ => why.code(FAILED),
     })?;
-    let (row, _) = make(cx, matches, &asked).map_err(|why| Failure::new(why.text))?;
+    let (row, _) = make(cx, matches, &asked).map_err(|why| why.code(FAILED))?;
     cx.line(&row.id)
 }
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let refused = |why: Failure| decorate(cx, Failure { code: 125, ..why });
+    let refused = |why: Failure| decorate(cx, why.code(125));
     let asked = Create { starts_at_once: true, ..asked(cx, matches).map_err(refused)? };
-    if matches.flag("tty") && matches.flag("interactive") && !matches.flag("detach") && !cx.is_in_terminal() {
+    if matches.get(&create_flags::TTY)
+        && matches.get(&create_flags::INTERACTIVE)
+        && !matches.get(&DETACH)
+        && !cx.is_in_terminal()
+    {
         return Err(Failure::new("the input device is not a TTY"));
     }
-    if matches.flag("detach") && !matches.values("attach").is_empty() {
+    if matches.get(&DETACH) && !matches.get(&create_flags::ATTACH).is_empty() {
         return Err(Failure::new("conflicting options: cannot specify both --attach and --detach"));
     }
     let (row, lock) = make(cx, matches, &asked).map_err(refused)?;
@@ -84,17 +85,17 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 fn decorate(cx: &Context, why: Failure) -> Failure {
     match why.code {
         // Without a text it is the container's own exit status, of which there is nothing to say.
-        125..=127 if !why.text.is_empty() => Failure::with_code(
-            format!("{}: {}\n\nRun '{} --help' for more information", cx.program, why.text, cx.path),
-            why.code,
-        ),
+        125..=127 if !why.text.is_empty() => {
+            let text = format!("{}: {}\n\nRun '{} --help' for more information", cx.program, why.text, cx.path);
+            Failure { text, ..why }
+        }
         _ => why,
     }
 }
 
 /// What the flags and words ask for.
 fn asked(cx: &Context, matches: &Matches) -> Result<Create> {
-    let pull = matches.value("pull").unwrap_or_default();
+    let pull = matches.get(&create_flags::PULL).unwrap_or_default();
     if !matches!(pull, "always" | "missing" | "never") {
         return Err(Failure::with_code(
             format!("invalid pull option: '{pull}': must be one of \"always\", \"missing\" or \"never\""),
@@ -107,8 +108,8 @@ fn asked(cx: &Context, matches: &Matches) -> Result<Create> {
 
 /// Makes the container, after pulling its image if that is asked for or needed.
 fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<(ContainerRow, ContainerLock)> {
-    let pull = matches.value("pull").unwrap_or_default();
-    let cidfile = matches.value("cidfile");
+    let pull = matches.get(&create_flags::PULL).unwrap_or_default();
+    let cidfile = matches.get(&create_flags::CIDFILE);
     if let Some(path) = cidfile
         && std::path::Path::new(path).exists()
     {
@@ -122,7 +123,7 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<(ContainerRo
     let (row, lock) = match cx.engine()?.create(create) {
         Err(why) if pull == "missing" => {
             let name = lacking(cx, &create.image, why)?;
-            if !matches.flag("quiet") {
+            if !matches.get(&create_flags::QUIET) {
                 cx.warn(&format!("Unable to find image '{name}' locally"));
             }
             fetch(cx, matches, &create.image)?;
@@ -156,16 +157,18 @@ fn lacking(cx: &Context, image: &str, why: Error) -> Result<String> {
 /// The implied pull: everything it says goes to stderr.
 fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
     let reference: Reference = image.parse().map_err(Error::from)?;
-    let style = match matches.flag("quiet") {
+    let style = match matches.get(&create_flags::QUIET) {
         true => Style::Quiet,
         false if std::io::IsTerminal::is_terminal(&std::io::stderr()) => Style::Tty,
         false => Style::Plain,
     };
     let progress = cx.progress_on_stderr(style);
     let reference = reference.or_latest();
-    let pulled =
-        cx.engine()?.pull(&Pull { reference: reference.clone(), platform: cx.platform(matches)? }, &*progress)?;
-    if !matches.flag("quiet") {
+    let pulled = cx.engine()?.pull(
+        &Pull { reference: reference.clone(), platform: cx.platform(matches.get(&create_flags::PLATFORM))? },
+        &*progress,
+    )?;
+    if !matches.get(&create_flags::QUIET) {
         let status = if pulled.is_newer { "Downloaded newer image" } else { "Image is up to date" };
         progress.line(&format!("Status: {status} for {}", reference.without_redundant_tag().familiar()));
     }
@@ -174,81 +177,53 @@ fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
 
 fn begin(cx: &Context, matches: &Matches, row: &ContainerRow, lock: ContainerLock) -> Result {
     let engine = cx.engine()?;
-    if matches.flag("detach") {
-        let begun = started(cx, &mut engine.start_detached(row, Detach::default(), lock)?);
+    if matches.get(&DETACH) {
+        let begun = engine.start_detached(row, Detach::default(), lock)?.started();
         // Also of one that could not be started: scripts remove it by what they were told.
         cx.line(&row.id)?;
-        return begun;
+        warn_all(cx, &begun.map_err(start_failure)?);
+        return Ok(());
     }
-    let attach = matches.values("attach");
+    let attach = matches.get(&create_flags::ATTACH);
     let wants = |name: &str| attach.is_empty() || attach.iter().any(|one| one.eq_ignore_ascii_case(name));
     let settings = wharfie_engine::container::settings_of(row)?;
     // Who is started again is looked after by somebody who stays; we see the first run, as with docker.
     let code = if settings.tty || settings.restart != Restart::No {
         let detach = Detach { awaits_client: true, size: terminal::size() };
         let mut monitor = engine.start_detached(row, detach, lock)?;
-        match monitor.report()? {
-            Report::Listening => {}
-            other => return Err(report_failure(&other)),
-        }
+        monitor.listening().map_err(start_failure)?;
         let stream = engine.connect(row)?;
         let session = Session {
-            detach_keys: DetachKeys::of(cx, matches)?,
+            detach_keys: DetachKeys::of(cx, matches.get(&DETACH_KEYS))?,
             tty: settings.tty,
-            stdin: matches.flag("interactive"),
+            stdin: matches.get(&create_flags::INTERACTIVE),
             stdout: wants("stdout"),
             stderr: wants("stderr"),
-            signals: matches.flag("sig-proxy"),
+            signals: matches.get(&SIG_PROXY),
         };
-        terminal::session(cx, stream, session, move || match monitor.report() {
-            Ok(Report::Started(warnings)) => Ok(warnings),
-            Ok(other) => Err(report_failure(&other)),
-            Err(why) => Err(why.into()),
-        })?
+        terminal::session(cx, stream, session, move || monitor.started().map_err(start_failure))?
     } else {
         let streams = Streams {
-            stdin: matches.flag("interactive"),
+            stdin: matches.get(&create_flags::INTERACTIVE),
             stdout: wants("stdout"),
             stderr: wants("stderr"),
-            signals: matches.flag("sig-proxy"),
+            signals: matches.get(&SIG_PROXY),
         };
         let progress = cx.progress_on_stderr(Style::Quiet);
-        engine.run_foreground(row, streams, &*progress, lock).map_err(|why| start_failure(&why))?
+        engine.run_foreground(row, streams, &*progress, lock).map_err(start_failure)?
     };
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
 }
 
-/// Waits until a detached container runs, and prints what did not go as asked.
-pub(crate) fn started(cx: &Context, monitor: &mut wharfie_engine::container::monitor::Monitor) -> Result {
-    match monitor.report()? {
-        Report::Started(warnings) => {
-            for warning in warnings {
-                cx.warn(&format!("WARNING: {warning}"));
-            }
-            Ok(())
-        }
-        other => Err(report_failure(&other)),
-    }
-}
-
 /// A container that could not be started, as an exit code of `run`.
-pub(crate) fn start_failure(why: &Error) -> Failure {
-    match why {
-        Error::Runtime(runtime) => {
-            failure(&compat::with_reasons(runtime), wharfie_engine::container::start::start_failure(why))
-        }
-        other => Failure::with_code(compat::engine_text(other), 125),
-    }
+pub(crate) fn start_failure(why: Error) -> Failure {
+    let code = match &why {
+        Error::Runtime(_) => wharfie_engine::container::start::start_failure(&why),
+        Error::Container(ContainerError::NotStarted { code, .. }) => *code,
+        _ => NOT_STARTED.into(),
+    };
+    Failure::from(why).code(u8::try_from(code).ok().filter(|code| matches!(code, 126 | 127)).unwrap_or(NOT_STARTED))
 }
 
-pub(crate) fn report_failure(report: &Report) -> Failure {
-    match report {
-        Report::Failed(text, code) => failure(text, *code),
-        _ => Failure::with_code("the container's monitor is confused", 125),
-    }
-}
-
-fn failure(text: &str, code: i32) -> Failure {
-    let code = u8::try_from(code).ok().filter(|code| matches!(code, 126 | 127)).unwrap_or(125);
-    Failure::with_code(format!("{}{text}", compat::DAEMON), code)
-}
+/// Docker's code for a container that could not be made or started.
+const NOT_STARTED: u8 = 125;

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
-use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::Signals;
 use wharfie_engine::container::attach::Frame;
+use wharfie_engine::container::start::FORWARDED;
 use wharfie_runtime::Size;
 
 use super::detach_keys::DetachKeys;
@@ -87,9 +88,6 @@ impl Session {
         Self { detach_keys, tty, stdin, stdout: true, stderr: true, signals: true }
     }
 }
-
-/// Signals that are passed on: those that mean the process and not its terminal.
-const FORWARDED: &[i32] = &[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT];
 
 /// So many times a user asks before we go although the container stays.
 const ENOUGH: u32 = 3;

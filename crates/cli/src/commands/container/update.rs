@@ -2,14 +2,20 @@
 
 use wharfie_engine::container::settings::Restart;
 use wharfie_engine::container::update::Update;
+use wharfie_engine::patterns::{Named, Which};
 
-use super::checks;
 use super::lifecycle::{done, each};
 use super::limits::resources;
-use crate::commands::Run;
+use super::{checks, create_flags};
+use crate::commands::{Run, choices};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Flag, Matches, Text};
+
+const MEMORY_SWAP: Text = Text::new("memory-swap", "Swap limit equal to memory plus swap: -1 to enable unlimited swap")
+    .value_name("bytes")
+    .check(checks::bytes);
+const RESTART: Text = Text::new("restart", "Restart policy to apply when a container exits").complete(choices::RESTART);
 
 /// `PROG update`.
 pub static COMMAND: Command<Run> = Command {
@@ -17,23 +23,21 @@ pub static COMMAND: Command<Run> = Command {
     usage: "[OPTIONS] CONTAINER [CONTAINER...]",
     arity: Arity::AtLeast(1),
     flags: &[
-        Flag::int("blkio-weight", "Not supported").hidden(),
-        Flag::int("cpu-period", "Limit CPU CFS (Completely Fair Scheduler) period"),
-        Flag::int("cpu-quota", "Limit CPU CFS (Completely Fair Scheduler) quota"),
-        Flag::int("cpu-rt-period", "Not supported").hidden(),
-        Flag::int("cpu-rt-runtime", "Not supported").hidden(),
-        Flag::int("cpu-shares", "CPU shares (relative weight)").short('c'),
-        Flag::str("cpus", "Number of CPUs").value_name("decimal").check(checks::cpus),
-        Flag::str("cpuset-cpus", "CPUs in which to allow execution (0-3, 0,1)"),
-        Flag::str("cpuset-mems", "MEMs in which to allow execution (0-3, 0,1)"),
-        Flag::str("kernel-memory", "Not supported").hidden(),
-        Flag::str("memory", "Memory limit").short('m').value_name("bytes").check(checks::bytes),
-        Flag::str("memory-reservation", "Memory soft limit").value_name("bytes").check(checks::bytes),
-        Flag::str("memory-swap", "Swap limit equal to memory plus swap: -1 to enable unlimited swap")
-            .value_name("bytes")
-            .check(checks::bytes),
-        Flag::int("pids-limit", "Tune container pids limit (set -1 for unlimited)"),
-        Flag::str("restart", "Restart policy to apply when a container exits"),
+        Flag::int("blkio-weight", "Not supported").hidden().unsupported(),
+        create_flags::CPU_PERIOD.flag(),
+        create_flags::CPU_QUOTA.flag(),
+        Flag::int("cpu-rt-period", "Not supported").hidden().unsupported(),
+        Flag::int("cpu-rt-runtime", "Not supported").hidden().unsupported(),
+        create_flags::CPU_SHARES.flag(),
+        create_flags::CPUS.flag(),
+        create_flags::CPUSET_CPUS.flag(),
+        create_flags::CPUSET_MEMS.flag(),
+        Flag::str("kernel-memory", "Not supported").hidden().unsupported(),
+        create_flags::MEMORY.flag(),
+        create_flags::MEMORY_RESERVATION.flag(),
+        MEMORY_SWAP.flag(),
+        create_flags::PIDS_LIMIT.flag(),
+        RESTART.flag(),
     ],
     examples: &[Example { text: "More memory for a container that runs", command: "update -m 1g web" }],
     complete: Complete::Containers,
@@ -41,36 +45,21 @@ pub static COMMAND: Command<Run> = Command {
     ..Command::BASE
 };
 
-const UNSUPPORTED: &[&str] = &["blkio-weight", "cpu-rt-period", "cpu-rt-runtime", "kernel-memory"];
-const SUPPORTED: &[&str] = &[
-    "cpu-period",
-    "cpu-quota",
-    "cpu-shares",
-    "cpus",
-    "cpuset-cpus",
-    "cpuset-mems",
-    "memory",
-    "memory-reservation",
-    "memory-swap",
-    "pids-limit",
-    "restart",
-];
-
 fn run(cx: &Context, matches: &Matches) -> Result {
-    for name in UNSUPPORTED.iter().filter(|name| matches.is_set(name)) {
+    for name in matches.unsupported() {
         cx.warn(&format!("WARNING: --{name} is not supported and changes nothing"));
     }
-    if !SUPPORTED.iter().chain(UNSUPPORTED).any(|name| matches.is_set(name)) {
+    if !matches.has_flags() {
         return Err(Failure::new("you must provide one or more flags when using this command"));
     }
     let mut changed = resources(matches).map_err(Failure::new)?;
-    if matches.is_set("pids-limit") && matches.int("pids-limit") <= 0 {
+    if matches.is_given(&create_flags::PIDS_LIMIT) && matches.get(&create_flags::PIDS_LIMIT) <= 0 {
         changed.pids = Some(u64::MAX);
     }
-    let restart = matches.value("restart").filter(|_| matches.is_set("restart"));
+    let restart = matches.get(&RESTART);
     let restart = restart.map(Restart::parse).transpose().map_err(Failure::new)?;
     let update = Update { resources: changed, restart };
-    done(&each(cx, matches, |name| {
+    done(each(cx, Named::Containers(Which::Any), matches, |name| {
         cx.engine()?.update(name, &update)?;
         Ok(Some(name.to_owned()))
     })?)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::create_flags;
 use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::Matches;
@@ -22,7 +23,7 @@ pub(crate) fn environment(matches: &Matches) -> Result<Vec<String>> {
         (false, Some(value)) => found.push(format!("{text}={value}")),
         (false, None) => {}
     };
-    for path in matches.values("env-file") {
+    for path in matches.get(&create_flags::ENV_FILE) {
         let refused = |why: String| Failure::with_code(why, 125);
         let bytes =
             std::fs::read(path).map_err(|why| refused(format!("open {path}: {}", crate::context::reason(&why))))?;
@@ -41,7 +42,7 @@ pub(crate) fn environment(matches: &Matches) -> Result<Vec<String>> {
             }
         }
     }
-    for text in matches.values("env") {
+    for text in matches.get(&create_flags::ENV) {
         add(text);
     }
     Ok(found)
@@ -59,12 +60,12 @@ fn env_lines(path: &str, bytes: &[u8]) -> Result<Vec<Option<String>>, String> {
 /// `-l` and `--label-file`; later ones win.
 pub(crate) fn labels(matches: &Matches) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
-    for path in matches.values("label-file") {
+    for path in matches.get(&create_flags::LABEL_FILE) {
         let text = std::fs::read_to_string(path)
             .map_err(|why| Failure::with_code(format!("open {path}: {}", crate::context::reason(&why)), 125))?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         found.extend(pairs(&lines.map(str::to_owned).collect::<Vec<_>>()));
     }
-    found.extend(pairs(matches.values("label")));
+    found.extend(pairs(matches.get(&create_flags::LABEL)));
     Ok(found)
 }

@@ -2,19 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use wharfie_engine::container::volumes::VolumeDetails;
-use wharfie_store::volumes::VolumeRow;
+use wharfie_engine::Error;
+use wharfie_engine::container::volumes::{CreateVolume, VolumeDetails};
+use wharfie_engine::filter::Prunable;
+use wharfie_engine::patterns::Named;
+use wharfie_engine::volumes::{ListVolumes, ListedVolume, PruneVolumes, VolumeError};
 
+use super::lifecycle::{done, each, prune_filters};
 use crate::commands::image::inspect::{FORMAT, print_found};
-use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::compat;
+use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_failure};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Entry, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Conditions, Entry, Example, Matches, Switch, Text, Texts};
 use crate::render::format::{ListFormat, render_rows};
 use crate::render::serialize::value_of;
 use crate::render::size;
 use crate::render::value::{Field, Value};
+
+const DRIVER: Text = Text::new("driver", "Specify volume driver name").short('d').default("local");
+const LABEL: Texts = Texts::new("label", "Set metadata for a volume");
+const NAME: Text = Text::new("name", "Specify volume name").complete(Complete::Nothing).hidden();
+const OPT: Texts = Texts::new("opt", "Set driver specific options").short('o');
+const LS_FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"dangling=true\")")
+    .complete(Complete::Nothing)
+    .short('f')
+    .value_name("filter");
+const PRUNE_FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"label=<label>\")")
+    .complete(Complete::Nothing)
+    .value_name("filter");
+const LS_FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
+const QUIET: Switch = Switch::new("quiet", "Only display volume names").short('q');
+const RM_FORCE: Switch = Switch::new("force", "Force the removal of one or more volumes").short('f');
+const ALL: Switch = Switch::new("all", "Remove all unused volumes, not just anonymous ones").short('a');
 
 /// `PROG volume`.
 pub static COMMAND: Command<Run> = Command {
@@ -33,12 +52,7 @@ static CREATE: Command<Run> = Command {
     about: "Create a volume",
     usage: "[OPTIONS] [VOLUME]",
     arity: Arity::AtMost(1),
-    flags: &[
-        Flag::str("driver", "Specify volume driver name").short('d').default("local"),
-        Flag::list("label", "Set metadata for a volume"),
-        Flag::str("name", "Specify volume name").hidden(),
-        Flag::list("opt", "Set driver specific options").short('o'),
-    ],
+    flags: &[DRIVER.flag(), LABEL.flag(), NAME.flag(), OPT.flag()],
     examples: &[
         Example { text: "A place for data", command: "volume create data" },
         Example {
@@ -53,11 +67,7 @@ static CREATE: Command<Run> = Command {
 static LS: Command<Run> = Command {
     about: "List volumes",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"dangling=true\")").short('f').value_name("filter"),
-        Flag::str("format", FORMAT_HELP),
-        Flag::bool("quiet", "Only display volume names").short('q'),
-    ],
+    flags: &[LS_FILTER.flag(), LS_FORMAT.flag(), QUIET.flag()],
     examples: &[Example { text: "What no container uses", command: "volume ls -f dangling=true" }],
     run: Some(ls),
     ..Command::BASE
@@ -67,7 +77,7 @@ static RM: Command<Run> = Command {
     about: "Remove one or more volumes",
     usage: "[OPTIONS] VOLUME [VOLUME...]",
     arity: Arity::AtLeast(1),
-    flags: &[Flag::bool("force", "Force the removal of one or more volumes").short('f')],
+    flags: &[DRY_RUN.flag(), RM_FORCE.flag()],
     examples: &[Example { text: "Remove a volume with its files", command: "volume rm data" }],
     complete: Complete::Volumes,
     run: Some(rm),
@@ -78,7 +88,7 @@ static INSPECT: Command<Run> = Command {
     about: "Display detailed information on one or more volumes",
     usage: "[OPTIONS] VOLUME [VOLUME...]",
     arity: Arity::AtLeast(1),
-    flags: &[FORMAT],
+    flags: &[FORMAT.flag()],
     examples: &[Example { text: "Where its files are", command: "volume inspect -f '{{.Mountpoint}}' data" }],
     complete: Complete::Volumes,
     run: Some(inspect),
@@ -88,11 +98,7 @@ static INSPECT: Command<Run> = Command {
 static PRUNE: Command<Run> = Command {
     about: "Remove unused local volumes",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::bool("all", "Remove all unused volumes, not just anonymous ones").short('a'),
-        Flag::filter("filter", "Provide filter values (e.g. \"label=<label>\")").value_name("filter"),
-        Flag::bool("force", "Do not prompt for confirmation").short('f'),
-    ],
+    flags: &[ALL.flag(), PRUNE_FILTER.flag(), DRY_RUN.flag(), UNASKED.flag()],
     examples: &[Example { text: "Remove what nobody named and nobody uses", command: "volume prune -f" }],
     run: Some(prune),
     ..Command::BASE
@@ -111,97 +117,62 @@ const TITLES: &[(&str, &str)] = &[
     ("Status", "STATUS"),
 ];
 
-fn labels_of(volume: &VolumeRow) -> BTreeMap<String, String> {
-    serde_json::from_str(&volume.labels).unwrap_or_default()
-}
-
 /// Labels as rows of tables have them.
-pub(crate) fn label_text(volume: &VolumeRow) -> String {
-    labels_of(volume).iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+pub(crate) fn label_text(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 fn create(cx: &Context, matches: &Matches) -> Result {
-    let driver = matches.value("driver").unwrap_or("local");
+    let driver = matches.get(&DRIVER).unwrap_or("local");
     if driver != "local" {
-        return Err(Failure::new(format!(
-            "{}create: error looking up volume plugin {driver}: plugin \"{driver}\" not found",
-            compat::DAEMON
+        return Err(Failure::daemon(format!(
+            "create: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
         )));
     }
-    let map = |name: &str| super::variables::pairs(matches.values(name)).into_iter().collect();
-    let details = VolumeDetails { labels: map("label"), options: map("opt") };
-    let name = matches.arg(0).or_else(|| matches.value("name"));
-    cx.line(&cx.engine()?.create_volume(name, &details)?)
+    let map = |flag: &Texts| super::variables::pairs(matches.get(flag)).into_iter().collect();
+    let details = VolumeDetails { labels: map(&LABEL), options: map(&OPT) };
+    let name = matches.arg(0).or_else(|| matches.get(&NAME)).map(str::to_owned);
+    cx.line(&cx.engine()?.create_volume(&CreateVolume { name, details })?)
 }
 
 fn ls(cx: &Context, matches: &Matches) -> Result {
-    let engine = cx.engine()?;
-    let filters = matches.filters("filter");
-    let is_known = |name: &str| matches!(name, "dangling" | "name" | "driver" | "label");
-    if let Some((name, _)) = filters.iter().find(|(name, _)| !is_known(name)) {
-        return Err(Failure::new(format!("{}invalid filter '{name}'", compat::DAEMON)));
-    }
-    let is_truth = |value: &str| matches!(value, "true" | "1" | "false" | "0");
-    if let Some((_, value)) = filters.iter().find(|(name, value)| name == "dangling" && !is_truth(value)) {
-        return Err(Failure::new(format!("{}invalid filter 'dangling={value}'", compat::DAEMON)));
-    }
-    let mut rows = Vec::new();
-    for volume in engine.volumes()? {
-        let labels = labels_of(&volume);
-        let mut is_shown = true;
-        for (name, value) in &filters {
-            is_shown &= match name.as_str() {
-                "dangling" => engine.is_volume_used(&volume.name)? != matches!(value.as_str(), "true" | "1"),
-                "name" => volume.name.contains(value),
-                "driver" => value == "local",
-                // Nothing else got past the check above.
-                _ => match value.split_once('=') {
-                    Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
-                    None => labels.contains_key(value),
-                },
-            };
-        }
-        if is_shown {
-            let place = engine.volume_place(&volume.name)?;
-            rows.push(Value::row(
-                "*formatter.volumeContext",
-                vec![
-                    Field::new("Availability", "N/A"),
-                    Field::new("Driver", "local"),
-                    Field::new("Group", "N/A"),
-                    Field::new("Labels", label_text(&volume)),
-                    Field::label(labels),
-                    Field::new("Links", "N/A"),
-                    Field::new("Mountpoint", place),
-                    Field::new("Name", volume.name.as_str()),
-                    Field::new("Scope", "local"),
-                    Field::new("Size", "N/A"),
-                    Field::new("Status", "N/A"),
-                ],
-            ));
-        }
-    }
-    let spec = if matches.flag("quiet") { "{{.Name}}" } else { matches.value("format").unwrap_or_default() };
+    let listed = cx.engine()?.list_volumes(&ListVolumes { filters: matches.get(&LS_FILTER) })?;
+    let row = |volume: ListedVolume| {
+        Value::row(
+            "*formatter.volumeContext",
+            vec![
+                Field::new("Availability", "N/A"),
+                Field::new("Driver", "local"),
+                Field::new("Group", "N/A"),
+                Field::new("Labels", label_text(&volume.labels)),
+                Field::label(volume.labels),
+                Field::new("Links", "N/A"),
+                Field::new("Mountpoint", volume.place),
+                Field::new("Name", volume.row.name),
+                Field::new("Scope", "local"),
+                Field::new("Size", "N/A"),
+                Field::new("Status", "N/A"),
+            ],
+        )
+    };
+    let rows: Vec<Value> = listed.into_iter().map(row).collect();
+    let spec = if matches.get(&QUIET) { "{{.Name}}" } else { matches.get(&LS_FORMAT).unwrap_or_default() };
     let format = ListFormat::parse(spec).or("{{.Driver}}\t{{.Name}}", "name: {{.Name}}\ndriver: {{.Driver}}\n");
     cx.print(&render_rows(&format, &rows, TITLES).map_err(template_failure)?)
 }
 
 fn rm(cx: &Context, matches: &Matches) -> Result {
-    let mut errors = Vec::new();
-    for name in matches.args() {
-        match cx.engine()?.remove_volume(name) {
-            Ok(()) => cx.line(name)?,
-            Err(wharfie_engine::Error::NoSuchVolume(_)) if matches.flag("force") => cx.line(name)?,
-            Err(why) => errors.push(compat::engine_text(&why)),
-        }
-    }
-    if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
+    let errors = each(cx, Named::Volumes, matches, |name| match cx.engine_to_remove(matches)?.remove_volume(name) {
+        Ok(()) => Ok(Some(name.to_owned())),
+        Err(Error::Volume(VolumeError::NoSuch(_))) if matches.get(&RM_FORCE) => Ok(Some(name.to_owned())),
+        Err(why) => Err(why.into()),
+    })?;
+    cx.end_dry_run(matches);
+    done(errors)
 }
 
 fn inspect(cx: &Context, matches: &Matches) -> Result {
-    print_found(cx, matches, |name| {
-        document(cx, name)?.ok_or_else(|| Failure::new(format!("{}get {name}: no such volume", compat::DAEMON)))
-    })
+    print_found(cx, matches, |name| document(cx, name)?.ok_or_else(|| VolumeError::NoSuch(name.to_owned()).into()))
 }
 
 /// A volume as `inspect` shows it.
@@ -210,53 +181,28 @@ pub(crate) fn document(cx: &Context, name: &str) -> Result<Option<Value>> {
 }
 
 fn prune(cx: &Context, matches: &Matches) -> Result {
-    let mut filters = matches.filters("filter");
-    check_filters(&filters)?;
-    filters.extend(cx.prune_filters(&filters));
-    let all =
-        matches.flag("all") || matches.filters("filter").iter().any(|(name, value)| name == "all" && value != "false");
+    let filters = prune_filters(cx, Prunable::Volumes, matches.get(&PRUNE_FILTER))?;
+    let all = matches.get(&ALL) || filters.all;
     let kind = if all {
         "all local volumes not used by at least one container"
     } else {
         "anonymous local volumes not used by at least one container"
     };
     let question = format!("WARNING! This will remove {kind}.\nAre you sure you want to continue?");
-    if !matches.flag("force") && !cx.confirm(&question)? {
+    if !cx.may_remove(matches, &question)? {
         return Ok(());
     }
-    let gone = cx.engine()?.prune_volumes(all, &|volume| fits(volume, &filters))?;
-    cx.print(&section(&gone))?;
-    let bytes: u64 = gone.iter().map(|(_, bytes)| bytes).sum();
-    cx.line(&format!("Total reclaimed space: {}", size::long(bytes)))
-}
-
-/// Refuses conditions that volumes cannot be pruned by.
-fn check_filters(filters: &[(String, String)]) -> Result {
-    match filters.iter().find(|(name, _)| !matches!(name.as_str(), "all" | "label" | "label!")) {
-        Some((name, _)) => Err(Failure::new(format!("{}invalid filter '{name}'", compat::DAEMON))),
-        None => Ok(()),
-    }
-}
-
-/// Whether a volume has the labels that it must have, and none that it must not.
-pub(crate) fn fits(volume: &VolumeRow, filters: &[(String, String)]) -> bool {
-    let labels = labels_of(volume);
-    let has = |text: &str| match text.split_once('=') {
-        Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
-        None => labels.contains_key(text),
-    };
-    filters.iter().all(|(name, value)| match name.as_str() {
-        "label" => has(value),
-        "label!" => !has(value),
-        _ => true,
-    })
+    let pruned = cx.engine_to_remove(matches)?.prune_volumes(&PruneVolumes { all, filters })?;
+    cx.print(&section(&pruned.names))?;
+    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))?;
+    cx.end_dry_run(matches);
+    Ok(())
 }
 
 /// The list of what went; empty if nothing did.
-pub(crate) fn section(gone: &[(String, u64)]) -> String {
-    if gone.is_empty() {
+pub(crate) fn section(names: &[String]) -> String {
+    if names.is_empty() {
         return String::new();
     }
-    let names: Vec<&str> = gone.iter().map(|(name, _)| name.as_str()).collect();
     format!("Deleted Volumes:\n{}\n\n", names.join("\n"))
 }

@@ -3,27 +3,29 @@
 use wharfie_engine::inspect::Step;
 use wharfie_oci::Timestamp;
 
-use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::context::{Context, moment};
+use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
+use crate::context::Context;
 use crate::failure::Result;
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::value::{Field, Value};
 use crate::render::{age, ellipsis, size, table, time};
+
+const FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
+const HUMAN: Switch = Switch::new("human", "Print sizes and dates in human readable format").short('H').default("true");
+const NO_TRUNC: Switch = Switch::new("no-trunc", "Don't truncate output");
+const PLATFORM: Text = Text::new("platform", "Show history for the given platform")
+    .complete(choices::PLATFORMS)
+    .value_name("os[/arch[/variant]]");
+const QUIET: Switch = Switch::new("quiet", "Only show image IDs").short('q');
 
 /// `PROG history`.
 pub static COMMAND: Command<Run> = Command {
     about: "Show the history of an image",
     usage: "[OPTIONS] IMAGE",
     arity: Arity::Exact(1),
-    flags: &[
-        Flag::str("format", FORMAT_HELP),
-        Flag::bool("human", "Print sizes and dates in human readable format").short('H').default("true"),
-        Flag::bool("no-trunc", "Don't truncate output"),
-        Flag::str("platform", "Show history for the given platform").value_name("os[/arch[/variant]]"),
-        Flag::bool("quiet", "Only show image IDs").short('q'),
-    ],
+    flags: &[FORMAT.flag(), HUMAN.flag(), NO_TRUNC.flag(), PLATFORM.flag(), QUIET.flag()],
     examples: &[
         Example { text: "See every step", command: "history web:1" },
         Example { text: "See the commands in full", command: "history --no-trunc --format '{{.CreatedBy}}' web:1" },
@@ -47,13 +49,13 @@ const CREATED_BY: usize = 45;
 const NOT_BEFORE: i64 = 946_684_800;
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let platform = matches.value("platform").map(str::parse).transpose()?;
+    let platform = matches.get(&PLATFORM).map(str::parse).transpose()?;
     let steps = cx.engine()?.history(&matches.args()[0], platform.as_ref())?;
-    let human = matches.flag("human");
-    let is_full = matches.flag("no-trunc");
-    let format = ListFormat::parse(matches.value("format").unwrap_or_default()).or("", "raw");
+    let human = matches.get(&HUMAN);
+    let is_full = matches.get(&NO_TRUNC);
+    let format = ListFormat::parse(matches.get(&FORMAT).unwrap_or_default()).or("", "raw");
     let rows: Vec<[String; 6]> = steps.iter().map(|step| cells(cx, step, human, is_full)).collect();
-    let text = if format.kind() == ListKind::Default && matches.flag("quiet") {
+    let text = if format.kind() == ListKind::Default && matches.get(&QUIET) {
         rows.into_iter().map(|[id, ..]| id + "\n").collect()
     } else if format.kind() == ListKind::Default {
         let rows: Vec<_> = rows
@@ -80,7 +82,7 @@ fn cells(cx: &Context, step: &Step, human: bool, is_full: bool) -> [String; 6] {
         None => "<missing>".to_owned(),
     };
     let created: Option<Timestamp> = step.created.as_deref().and_then(|text| text.parse().ok());
-    let at = created.map_or_else(String::new, |created| time::rfc3339(moment(Timestamp { nanos: 0, ..created })));
+    let at = created.map_or_else(String::new, |created| time::rfc3339(Timestamp { nanos: 0, ..created }.into()));
     let since = match created {
         Some(created) if !human || created.seconds <= NOT_BEFORE => {
             if human {
@@ -89,7 +91,7 @@ fn cells(cx: &Context, step: &Step, human: bool, is_full: bool) -> [String; 6] {
                 at.clone()
             }
         }
-        Some(created) => age::ago(moment(created), cx.jiff_now()),
+        Some(created) => age::ago(created.into(), cx.jiff_now()),
         None => String::new(),
     };
     let by = step.created_by.replace('\t', " ");

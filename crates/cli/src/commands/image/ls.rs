@@ -8,28 +8,31 @@ use wharfie_engine::list::{List, Listed};
 use wharfie_oci::{Digest, Reference, Repository, Timestamp};
 use wharfie_store::ImageRow;
 
-use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::context::{Context, moment};
+use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
+use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Conditions, Example, Matches, Switch, Text};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::value::{Field, Value};
 use crate::render::{age, size, table, time};
+
+const ALL: Switch = Switch::new("all", "Show all images (default hides intermediate images)").short('a');
+const DIGESTS: Switch = Switch::new("digests", "Show digests");
+const FILTER: Conditions = Conditions::new("filter", "Filter output based on conditions provided")
+    .complete(Complete::Nothing)
+    .short('f')
+    .value_name("filter");
+const FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
+const NO_TRUNC: Switch = Switch::new("no-trunc", "Don't truncate output");
+const QUIET: Switch = Switch::new("quiet", "Only show image IDs").short('q');
+const TREE: Switch = Switch::new("tree", "List multi-platform images as a tree");
 
 /// `PROG images`.
 pub static COMMAND: Command<Run> = Command {
     about: "List images",
     usage: "[OPTIONS] [REPOSITORY[:TAG]]",
     arity: Arity::AtMost(1),
-    flags: &[
-        Flag::bool("all", "Show all images (default hides intermediate images)").short('a'),
-        Flag::bool("digests", "Show digests"),
-        Flag::filter("filter", "Filter output based on conditions provided").short('f').value_name("filter"),
-        Flag::str("format", FORMAT_HELP),
-        Flag::bool("no-trunc", "Don't truncate output"),
-        Flag::bool("quiet", "Only show image IDs").short('q'),
-        Flag::bool("tree", "List multi-platform images as a tree"),
-    ],
+    flags: &[ALL.flag(), DIGESTS.flag(), FILTER.flag(), FORMAT.flag(), NO_TRUNC.flag(), QUIET.flag(), TREE.flag()],
     examples: &[
         Example { text: "Ids only, for scripts", command: "images -q" },
         Example { text: "One repository", command: "images alpine" },
@@ -51,44 +54,44 @@ const MISTAKEN: &[&str] =
 pub(crate) const NONE: &str = "<none>";
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let quiet = matches.flag("quiet");
-    if matches.flag("tree") {
+    let quiet = matches.get(&QUIET);
+    if matches.get(&TREE) {
         for (flag, is_given) in
-            [("quiet", quiet), ("no-trunc", matches.flag("no-trunc")), ("format", matches.is_set("format"))]
+            [("quiet", quiet), ("no-trunc", matches.get(&NO_TRUNC)), ("format", matches.is_given(&FORMAT))]
         {
             if is_given {
                 return Err(Failure::new(format!("--{flag} is not yet supported with --tree")));
             }
         }
     }
-    let mut pairs = matches.filters("filter");
+    let mut pairs = matches.get(&FILTER);
     if let Some(pattern) = matches.arg(0) {
         pairs.push(("reference".to_owned(), pattern.to_owned()));
     }
     let filters = Filters::parse(FilterCommand::List, &pairs, &|text| cx.parse_moment(text))?;
-    let listed = cx.engine()?.list(&List { all: matches.flag("all"), filters, members: false })?;
+    let listed = cx.engine()?.list(&List { all: matches.get(&ALL), filters, members: false })?;
 
-    let spec = match matches.value("format") {
+    let spec = match matches.get(&FORMAT) {
         Some(format) => Some(format.to_owned()),
         None if quiet => None,
         None => cx.docker_setting("imagesFormat"),
     };
     let mut format = ListFormat::parse(spec.as_deref().unwrap_or_default());
-    let digests = matches.flag("digests") || format.source().contains("{{.Digest}}");
+    let digests = matches.get(&DIGESTS) || format.source().contains("{{.Digest}}");
     let rows = rows(&listed, digests);
-    let is_full = matches.flag("no-trunc");
+    let is_full = matches.get(&NO_TRUNC);
     let id = |row: &Row<'_>| shown_id(row.image, is_full).to_owned();
 
-    let text = if matches.flag("tree") {
+    let text = if matches.get(&TREE) {
         super::tree::text(cx, &listed)?
     } else if format.kind() == ListKind::Default && quiet {
         rows.iter().map(|row| id(row) + "\n").collect()
     } else if format.kind() == ListKind::Default {
-        default_table(cx, &rows, matches.flag("digests"), is_full)
+        default_table(cx, &rows, matches.get(&DIGESTS), is_full)
     } else if format.kind() == ListKind::Raw {
         rows.iter().map(|row| raw(cx, row, digests, quiet, &id)).collect()
     } else {
-        if matches.flag("digests") {
+        if matches.get(&DIGESTS) {
             format.add_column("{{.Digest}}");
         }
         let values: Vec<Value> = rows.iter().map(|row| value(cx, row, id(row))).collect();
@@ -178,7 +181,7 @@ fn by_repository(references: &[Reference]) -> Vec<(&Repository, Suffixes<'_>)> {
 /// How long ago an image was made; empty if it does not say.
 pub(crate) fn created_since(cx: &Context, image: &ImageRow) -> String {
     match image.created {
-        Some(seconds) => age::ago(moment(Timestamp { seconds, nanos: 0 }), cx.jiff_now()),
+        Some(seconds) => age::ago(Timestamp { seconds, nanos: 0 }.into(), cx.jiff_now()),
         None => String::new(),
     }
 }
@@ -186,7 +189,7 @@ pub(crate) fn created_since(cx: &Context, image: &ImageRow) -> String {
 /// When an image was made, in the user's zone.
 pub(crate) fn created_at(cx: &Context, image: &ImageRow) -> String {
     let seconds = image.created.unwrap_or(Timestamp::ZERO.seconds);
-    time::local(moment(Timestamp { seconds, nanos: 0 }), cx.zone())
+    time::local(Timestamp { seconds, nanos: 0 }.into(), cx.zone())
 }
 
 fn shown_id(image: &ImageRow, is_full: bool) -> &str {

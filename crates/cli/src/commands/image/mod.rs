@@ -18,7 +18,7 @@ mod tree;
 use wharfie_oci::Platform;
 
 use crate::failure::Result;
-use crate::flags::{Command, Entry, Matches};
+use crate::flags::{Command, Entry};
 
 use super::Run;
 
@@ -46,6 +46,6 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 /// The platforms of `--platform`, where several can be given.
-pub(crate) fn platforms(matches: &Matches) -> Result<Vec<Platform>> {
-    matches.values("platform").iter().map(|text| Ok(text.parse()?)).collect()
+pub(crate) fn platforms(asked: &[String]) -> Result<Vec<Platform>> {
+    asked.iter().map(|text| Ok(text.parse()?)).collect()
 }

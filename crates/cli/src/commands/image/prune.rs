@@ -4,21 +4,22 @@ use wharfie_engine::filter::{Command as FilterCommand, Filters};
 use wharfie_engine::prune::Prune;
 use wharfie_engine::remove::Removed;
 
-use crate::commands::Run;
+use crate::commands::{DRY_RUN, Run, UNASKED};
 use crate::context::Context;
 use crate::failure::Result;
-use crate::flags::{Command, Example, Flag, Matches};
+use crate::flags::{Command, Complete, Conditions, Example, Matches, Switch};
 use crate::render::size;
+
+const ALL: Switch = Switch::new("all", "Remove all unused images, not just dangling ones").short('a');
+const FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+    .complete(Complete::Nothing)
+    .value_name("filter");
 
 /// `PROG image prune`.
 pub static COMMAND: Command<Run> = Command {
     about: "Remove unused images",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::bool("all", "Remove all unused images, not just dangling ones").short('a'),
-        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")").value_name("filter"),
-        Flag::bool("force", "Do not prompt for confirmation").short('f'),
-    ],
+    flags: &[ALL.flag(), FILTER.flag(), DRY_RUN.flag(), UNASKED.flag()],
     examples: &[
         Example { text: "Free what has no name", command: "image prune" },
         Example { text: "Free everything older than ten days", command: "image prune -a --filter until=240h" },
@@ -28,18 +29,19 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let all = matches.flag("all");
+    let all = matches.get(&ALL);
     let what = if all { "all images without at least one container associated to them" } else { "all dangling images" };
     let filters = filters(cx, matches)?;
-    if !matches.flag("force") {
-        let undo = end_of_undo(cx, &filters)?;
-        if !cx.confirm(&format!("WARNING! This will remove {what}.\n{undo}Are you sure you want to continue?"))? {
-            return Ok(());
-        }
+    let undo = end_of_undo(cx, &filters)?;
+    let question = format!("WARNING! This will remove {what}.\n{undo}Are you sure you want to continue?");
+    if !cx.may_remove(matches, &question)? {
+        return Ok(());
     }
-    let pruned = cx.engine()?.prune(&Prune { all, filters })?;
+    let pruned = cx.engine_to_remove(matches)?.prune(&Prune { all, filters })?;
     cx.print(&section(&pruned.removed))?;
-    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))
+    cx.line(&format!("Total reclaimed space: {}", size::long(pruned.reclaimed)))?;
+    cx.end_dry_run(matches);
+    Ok(())
 }
 
 /// What the question adds where images could still be brought back; empty where there are none, or none are meant.
@@ -60,7 +62,7 @@ pub(crate) fn end_of_undo(cx: &Context, filters: &Filters) -> Result<String> {
 
 /// The conditions of the command line and of docker's configuration file.
 pub(crate) fn filters(cx: &Context, matches: &Matches) -> Result<Filters> {
-    let mut pairs = matches.filters("filter");
+    let mut pairs = matches.get(&FILTER);
     pairs.extend(cx.prune_filters(&pairs));
     Ok(Filters::parse(FilterCommand::Prune, &pairs, &|text| cx.parse_moment(text))?)
 }

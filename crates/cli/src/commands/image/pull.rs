@@ -3,24 +3,24 @@
 use wharfie_engine::pull::{Pull, Pulled};
 use wharfie_oci::Reference;
 
-use crate::commands::{PROGRESS, Run, style};
+use crate::commands::{PROGRESS, Run, choices, print_result, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Example, Matches, Switch, Text};
 use crate::render::progress::Progress;
+
+const ALL_TAGS: Switch = Switch::new("all-tags", "Download all tagged images in the repository").short('a');
+const DISABLE_CONTENT_TRUST: Switch = Switch::new("disable-content-trust", "Skip image verification").default("true");
+const PLATFORM: Text =
+    Text::new("platform", "Set platform if server is multi-platform capable").complete(choices::PLATFORMS);
+const QUIET: Switch = Switch::new("quiet", "Suppress verbose output").short('q');
 
 /// `PROG pull`.
 pub static COMMAND: Command<Run> = Command {
     about: "Download an image from a registry",
     usage: "[OPTIONS] NAME[:TAG|@DIGEST]",
     arity: Arity::Exact(1),
-    flags: &[
-        Flag::bool("all-tags", "Download all tagged images in the repository").short('a'),
-        Flag::bool("disable-content-trust", "Skip image verification").default("true"),
-        Flag::str("platform", "Set platform if server is multi-platform capable"),
-        PROGRESS,
-        Flag::bool("quiet", "Suppress verbose output").short('q'),
-    ],
+    flags: &[ALL_TAGS.flag(), DISABLE_CONTENT_TRUST.flag(), PLATFORM.flag(), PROGRESS.flag(), QUIET.flag()],
     examples: &[
         Example { text: "Pull a tag", command: "pull alpine:3.20" },
         Example {
@@ -34,13 +34,21 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    cx.warn_of_trust(matches);
+    cx.warn_of_trust(matches.get(&DISABLE_CONTENT_TRUST));
     let typed = &matches.args()[0];
     let reference: Reference = typed.parse().map_err(wharfie_engine::Error::from)?;
-    let quiet = matches.flag("quiet");
-    let platform = cx.platform(matches)?;
-    let progress = cx.progress(style(cx, matches, quiet)?);
-    if matches.flag("all-tags") {
+    let quiet = matches.get(&QUIET);
+    let platform = cx.platform(matches.get(&PLATFORM))?;
+    let style = style(matches, cx.is_out_terminal(), quiet)?;
+    let progress = cx.progress(style);
+    let print = |text: &str| match quiet {
+        true => print_result(cx, &*progress, style, text),
+        false => {
+            progress.line(text);
+            Ok(())
+        }
+    };
+    if matches.get(&ALL_TAGS) {
         if !reference.is_name_only() {
             return Err(Failure::new("tag can't be used with --all-tags/-a"));
         }
@@ -51,7 +59,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             let pull = Pull { reference: tagged, platform: platform.clone() };
             is_newer |= cx.engine()?.pull(&pull, &*progress)?.is_newer;
         }
-        return end(cx, &*progress, &reference, &reference, is_newer, quiet);
+        end(&*progress, &reference, is_newer, quiet);
+        return print(&reference.canonical());
     }
     if reference.is_name_only() && !quiet {
         progress.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG));
@@ -59,23 +68,14 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let reference = reference.or_latest();
     let pulled = cx.engine()?.pull(&Pull { reference: reference.clone(), platform }, &*progress);
     let Pulled { is_newer, .. } = pulled?;
-    end(cx, &*progress, &reference.clone().without_redundant_tag(), &reference, is_newer, quiet)
+    end(&*progress, &reference.clone().without_redundant_tag(), is_newer, quiet);
+    print(&reference.canonical())
 }
 
-/// The status and, on the last line, the canonical reference as it was typed.
-fn end(
-    cx: &Context,
-    progress: &dyn Progress,
-    stored: &Reference,
-    typed: &Reference,
-    is_newer: bool,
-    quiet: bool,
-) -> Result {
-    if quiet {
-        return cx.line(&typed.canonical());
+/// Says whether there was anything to pull, unless the user wants to hear nothing.
+fn end(progress: &dyn Progress, stored: &Reference, is_newer: bool, quiet: bool) {
+    if !quiet {
+        let status = if is_newer { "Downloaded newer image" } else { "Image is up to date" };
+        progress.line(&format!("Status: {status} for {}", stored.familiar()));
     }
-    let status = if is_newer { "Downloaded newer image" } else { "Image is up to date" };
-    progress.line(&format!("Status: {status} for {}", stored.familiar()));
-    progress.line(&typed.canonical());
-    Ok(())
 }

@@ -3,24 +3,25 @@
 use wharfie_engine::push::Push;
 use wharfie_oci::Reference;
 
-use crate::commands::{PROGRESS, Run, style};
+use crate::commands::{PROGRESS, Run, choices, print_result, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
+
+const ALL_TAGS: Switch = Switch::new("all-tags", "Push all tags of an image to the repository").short('a');
+const DISABLE_CONTENT_TRUST: Switch = Switch::new("disable-content-trust", "Skip image signing").default("true");
+const PLATFORM: Text =
+    Text::new("platform", "Push a platform-specific manifest as a single-platform image to the registry")
+        .complete(choices::PLATFORMS)
+        .value_name("os[/arch[/variant]]");
+const QUIET: Switch = Switch::new("quiet", "Suppress verbose output").short('q');
 
 /// `PROG push`.
 pub static COMMAND: Command<Run> = Command {
     about: "Upload an image to a registry",
     usage: "[OPTIONS] NAME[:TAG]",
     arity: Arity::Exact(1),
-    flags: &[
-        Flag::bool("all-tags", "Push all tags of an image to the repository").short('a'),
-        Flag::bool("disable-content-trust", "Skip image signing").default("true"),
-        Flag::str("platform", "Push a platform-specific manifest as a single-platform image to the registry")
-            .value_name("os[/arch[/variant]]"),
-        PROGRESS,
-        Flag::bool("quiet", "Suppress verbose output").short('q'),
-    ],
+    flags: &[ALL_TAGS.flag(), DISABLE_CONTENT_TRUST.flag(), PLATFORM.flag(), PROGRESS.flag(), QUIET.flag()],
     examples: &[
         Example { text: "Push a tag", command: "push registry.example/team/web:1" },
         Example { text: "Push every tag of a repository", command: "push -a registry.example/team/web" },
@@ -31,14 +32,15 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    cx.warn_of_trust(matches);
+    cx.warn_of_trust(matches.get(&DISABLE_CONTENT_TRUST));
     let reference: Reference = matches.args()[0].parse().map_err(wharfie_engine::Error::from)?;
-    let (quiet, all_tags) = (matches.flag("quiet"), matches.flag("all-tags"));
+    let (quiet, all_tags) = (matches.get(&QUIET), matches.get(&ALL_TAGS));
     if all_tags && !reference.is_name_only() {
         return Err(Failure::new("tag can't be used with --all-tags/-a"));
     }
-    let platform = matches.value("platform").map(str::parse).transpose()?;
-    let progress = cx.progress(style(cx, matches, quiet)?);
+    let platform = matches.get(&PLATFORM).map(str::parse).transpose()?;
+    let style = style(matches, cx.is_out_terminal(), quiet)?;
+    let progress = cx.progress(style);
     if reference.is_name_only() && !all_tags && !quiet {
         progress.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG));
     }
@@ -51,5 +53,5 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
         why => why.into(),
     })?;
-    if quiet { cx.line(&reference.canonical()) } else { Ok(()) }
+    if quiet { print_result(cx, &*progress, style, &reference.canonical()) } else { Ok(()) }
 }

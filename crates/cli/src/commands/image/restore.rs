@@ -3,7 +3,7 @@
 use wharfie_oci::Reference;
 
 use crate::commands::Run;
-use crate::context::{Context, moment};
+use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Example, Matches};
 use crate::render::{age, size, table};
@@ -37,10 +37,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
                     cx.warn(&format!("WARNING: {} stands for another image now and was left alone", familiar(name)));
                 }
             }
-            Err(why) => errors.push(Failure::from(why).text),
+            Err(why) => errors.push(why.into()),
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n"))) }
+    if errors.is_empty() { Ok(()) } else { Err(Failure::all(errors)) }
 }
 
 fn list(cx: &Context) -> Result {
@@ -50,7 +50,7 @@ fn list(cx: &Context) -> Result {
         rows.push([
             kept.id.short().to_owned(),
             if names.is_empty() { "<none>".to_owned() } else { names.join(", ") },
-            age::ago(moment(kept.removed_at), cx.jiff_now()),
+            age::ago(kept.removed_at.into(), cx.jiff_now()),
             size::short(kept.size),
         ]);
     }

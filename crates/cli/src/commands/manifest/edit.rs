@@ -10,17 +10,24 @@ use super::{ask, engine, list, named, platform};
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Example, Flag, Matches};
+use crate::flags::{Arity, Command, Example, Matches, Switch, Text, Texts};
+
+const AMEND: Switch = Switch::new("amend", "Amend an existing manifest list").short('a');
+const CREATE_INSECURE: Switch = Switch::new("insecure", "Allow communication with an insecure registry");
+const PUSH_INSECURE: Switch = Switch::new("insecure", "Allow push to an insecure registry");
+const ARCHITECTURE: Text = Text::new("arch", "Set architecture");
+const OS: Text = Text::new("os", "Set operating system");
+const OS_VERSION: Text = Text::new("os-version", "Set operating system version");
+const VARIANT: Text = Text::new("variant", "Set architecture variant");
+const OS_FEATURES: Texts = Texts::of_commas("os-features", "Set operating system feature");
+const PURGE: Switch = Switch::new("purge", "Remove the local manifest list after push").short('p');
 
 /// `PROG manifest create`.
 pub(super) static CREATE: Command<Run> = Command {
     about: "Create a local manifest list for annotating and pushing to a registry",
     usage: "MANIFEST_LIST MANIFEST [MANIFEST...]",
     arity: Arity::AtLeast(2),
-    flags: &[
-        Flag::bool("amend", "Amend an existing manifest list").short('a'),
-        Flag::bool("insecure", "Allow communication with an insecure registry"),
-    ],
+    flags: &[AMEND.flag(), CREATE_INSECURE.flag()],
     examples: &[Example {
         text: "Begin a list of two images that have been pushed",
         command: "manifest create registry.example/app:2 registry.example/app:2-amd64 registry.example/app:2-arm64",
@@ -34,13 +41,7 @@ pub(super) static ANNOTATE: Command<Run> = Command {
     about: "Add additional information to a local image manifest",
     usage: "[OPTIONS] MANIFEST_LIST MANIFEST",
     arity: Arity::Exact(2),
-    flags: &[
-        Flag::str("arch", "Set architecture"),
-        Flag::str("os", "Set operating system"),
-        Flag::comma_list("os-features", "Set operating system feature"),
-        Flag::str("os-version", "Set operating system version"),
-        Flag::str("variant", "Set architecture variant"),
-    ],
+    flags: &[ARCHITECTURE.flag(), OS.flag(), OS_FEATURES.flag(), OS_VERSION.flag(), VARIANT.flag()],
     examples: &[Example {
         text: "Say which processors an image is for",
         command: "manifest annotate --arch arm --variant v7 registry.example/app:2 registry.example/app:2-arm",
@@ -54,10 +55,7 @@ pub(super) static PUSH: Command<Run> = Command {
     about: "Push a manifest list to a repository",
     usage: "[OPTIONS] MANIFEST_LIST",
     arity: Arity::Exact(1),
-    flags: &[
-        Flag::bool("insecure", "Allow push to an insecure registry"),
-        Flag::bool("purge", "Remove the local manifest list after push").short('p'),
-    ],
+    flags: &[PUSH_INSECURE.flag(), PURGE.flag()],
     examples: &[Example {
         text: "Publish a list and forget its draft",
         command: "manifest push -p registry.example/app:2",
@@ -81,7 +79,7 @@ fn create(cx: &Context, matches: &Matches) -> Result {
     let list = named(target)
         .map_err(|why| Failure::new(format!("error parsing name for manifest list {target}: {}", why.text)))?;
     let drafts = Drafts::of(cx);
-    if !matches.flag("amend") && drafts.list(&list)?.is_some() {
+    if !matches.get(&AMEND) && drafts.list(&list)?.is_some() {
         return Err(Failure::new("refusing to amend an existing manifest list with no --amend flag"));
     }
     // All are looked up before the first is kept: a draft that lacks some would be pushed as if it were whole.
@@ -123,24 +121,24 @@ fn annotate(cx: &Context, matches: &Matches) -> Result {
     let Some(mut draft) = drafts.member(&list, &member)? else {
         return Err(Failure::new(format!("manifest for image {image} does not exist in {target}")));
     };
-    let given = |name: &str| matches.value(name).filter(|text| !text.is_empty());
+    let given = |flag: &Text| matches.get(flag).filter(|text| !text.is_empty());
     let mut platform = draft.descriptor.platform.take().unwrap_or_default();
-    if let Some(os) = given("os") {
+    if let Some(os) = given(&OS) {
         os.clone_into(&mut platform.os);
     }
-    if let Some(architecture) = given("arch") {
+    if let Some(architecture) = given(&ARCHITECTURE) {
         architecture.clone_into(&mut platform.architecture);
     }
-    for feature in matches.values("os-features") {
+    for feature in matches.get(&OS_FEATURES) {
         let features = platform.os_features.get_or_insert_default();
         if !features.contains(feature) {
             features.push(feature.clone());
         }
     }
-    platform.variant = given("variant").map(str::to_owned).or(platform.variant);
-    platform.os_version = given("os-version").map(str::to_owned).or(platform.os_version);
+    platform.variant = given(&VARIANT).map(str::to_owned).or(platform.variant);
+    platform.os_version = given(&OS_VERSION).map(str::to_owned).or(platform.os_version);
     if !is_known(&platform) {
-        let [os, architecture] = ["os", "arch"].map(|name| matches.value(name).unwrap_or_default());
+        let [os, architecture] = [&OS, &ARCHITECTURE].map(|flag| matches.get(flag).unwrap_or_default());
         return Err(Failure::new(format!(
             "manifest entry for image has unsupported os/arch combination: {os}/{architecture}"
         )));
@@ -184,7 +182,7 @@ fn push(cx: &Context, matches: &Matches) -> Result {
     }
     engine.publish(&publish)?;
     cx.line(publish.root.descriptor.digest.as_str())?;
-    if matches.flag("purge") {
+    if matches.get(&PURGE) {
         drafts.remove(&target)?;
     }
     Ok(())

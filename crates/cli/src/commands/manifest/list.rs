@@ -59,9 +59,7 @@ fn written(media_type: &MediaType, members: &[&Descriptor]) -> Result<Vec<u8>> {
         platform: member.platform.as_ref(),
     });
     let list = List { schema_version: 2, media_type, manifests: manifests.collect() };
-    let mut bytes = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"   ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
-    list.serialize(&mut serializer).map_err(|why| Failure::new(format!("cannot write the manifest list: {why}")))?;
-    Ok(bytes)
+    let text = serde_json::to_string(&list);
+    let text = text.map_err(|why| Failure::new(format!("cannot write the manifest list: {why}")))?;
+    Ok(wharfie_oci::json::indented(&text, "   ").into_bytes())
 }

@@ -6,6 +6,7 @@ mod list;
 
 use wharfie_content::Document;
 use wharfie_engine::Engine;
+use wharfie_oci::json::indented;
 use wharfie_oci::manifest::{AnyManifest, MAX_MANIFEST_BYTES};
 use wharfie_oci::{Descriptor, Platform, Reference};
 use wharfie_remote::RepositoryClient;
@@ -15,8 +16,10 @@ use self::draft::{Draft, Drafts};
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Entry, Example, Flag, Matches};
-use crate::render::json;
+use crate::flags::{Arity, Command, Entry, Example, Matches, Switch};
+
+const INSECURE: Switch = Switch::new("insecure", "Allow communication with an insecure registry");
+const VERBOSE: Switch = Switch::new("verbose", "Output additional info including layers and platform").short('v');
 
 /// `PROG manifest`.
 pub static COMMAND: Command<Run> = Command {
@@ -36,10 +39,7 @@ pub static INSPECT: Command<Run> = Command {
     about: "Display an image manifest, or manifest list",
     usage: "[OPTIONS] [MANIFEST_LIST] MANIFEST",
     arity: Arity::Range(1, 2),
-    flags: &[
-        Flag::bool("insecure", "Allow communication with an insecure registry"),
-        Flag::bool("verbose", "Output additional info including layers and platform").short('v'),
-    ],
+    flags: &[INSECURE.flag(), VERBOSE.flag()],
     examples: &[
         Example { text: "What platforms an image is for", command: "manifest inspect alpine:3.20" },
         Example { text: "With the manifest of every platform", command: "manifest inspect -v alpine:3.20" },
@@ -49,13 +49,13 @@ pub static INSPECT: Command<Run> = Command {
 };
 
 fn inspect(cx: &Context, matches: &Matches) -> Result {
-    let is_verbose = matches.flag("verbose");
+    let is_verbose = matches.get(&VERBOSE);
     let drafts = Drafts::of(cx);
     if let [list, member] = matches.args() {
         let (list, member) = (named(list)?, named(member)?);
         let draft = drafts.member(&list, &member)?.ok_or_else(|| edit::unknown(&member))?;
         let text = if is_verbose { draft.to_json()? } else { String::from_utf8_lossy(&draft.bytes).into_owned() };
-        return cx.line(&json::reindent(&text, "\t"));
+        return cx.line(&indented(&text, "\t"));
     }
     let reference = named(&matches.args()[0])?;
     if let Some(members) = drafts.list(&reference)? {
@@ -74,7 +74,7 @@ fn inspect(cx: &Context, matches: &Matches) -> Result {
         AnyManifest::Manifest(_) => {
             let platform = platform(&client, &fetched)?;
             let entry = draft(reference.canonical(), fetched, platform).to_json()?;
-            cx.line(&json::reindent(&entry, "\t"))
+            cx.line(&indented(&entry, "\t"))
         }
         AnyManifest::Index(index) => {
             let mut members = Vec::with_capacity(index.manifests.len());
@@ -97,7 +97,7 @@ pub(crate) fn named(typed: &str) -> Result<Reference> {
 
 /// The engine, which trusts this reference's registry if the user says so.
 fn engine<'a>(cx: &'a Context, matches: &Matches, reference: &Reference) -> Result<&'a Engine> {
-    if matches.flag("insecure") { cx.engine_trusting(reference.repository().host()) } else { cx.engine() }
+    if matches.get(&INSECURE) { cx.engine_trusting(reference.repository().host()) } else { cx.engine() }
 }
 
 /// The manifest or list that a registry has under this name.
@@ -116,7 +116,7 @@ fn draft(reference: String, fetched: Document, platform: Option<Platform>) -> Dr
 
 fn print_members(cx: &Context, members: &[Draft]) -> Result {
     let entries = members.iter().map(Draft::to_json).collect::<Result<Vec<_>>>()?;
-    cx.line(&json::reindent(&format!("[{}]", entries.join(",")), "\t"))
+    cx.line(&indented(&format!("[{}]", entries.join(",")), "\t"))
 }
 
 /// A list as the registry has it, re-indented if it came on one line; a manifest with tabs.
@@ -124,8 +124,8 @@ fn print(cx: &Context, fetched: &Document) -> Result {
     let text = String::from_utf8_lossy(&fetched.bytes);
     match &fetched.content {
         AnyManifest::Index(_) if text.contains('\n') => cx.line(text.trim_end()),
-        AnyManifest::Index(_) => cx.line(&json::reindent(&text, "   ")),
-        AnyManifest::Manifest(_) => cx.line(&json::reindent(&text, "\t")),
+        AnyManifest::Index(_) => cx.line(&indented(&text, "   ")),
+        AnyManifest::Manifest(_) => cx.line(&indented(&text, "\t")),
     }
 }
 

@@ -2,14 +2,15 @@
 
 use wharfie_engine::container::list::ListContainers;
 use wharfie_engine::disk::{ContainersUsage, ImagesUsage, VolumesUsage};
+use wharfie_engine::volumes::ListVolumes;
 
 use crate::commands::container::ls::{self, status};
 use crate::commands::container::volume::label_text;
 use crate::commands::image::ls::{NONE, created_at, created_since, rows};
-use crate::commands::{FORMAT_HELP, Run, template_failure};
-use crate::context::{Context, moment};
+use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
+use crate::context::Context;
 use crate::failure::Result;
-use crate::flags::{Command, Example, Flag, Matches};
+use crate::flags::{Command, Example, Matches, Switch, Text};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::json::{self, Html};
 use crate::render::quote::quote;
@@ -17,14 +18,14 @@ use crate::render::template::{Mode, Template};
 use crate::render::value::{Field, Value};
 use crate::render::{age, ellipsis, size, table};
 
+const FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
+const VERBOSE: Switch = Switch::new("verbose", "Show detailed information on space usage").short('v');
+
 /// `PROG system df`.
 pub static COMMAND: Command<Run> = Command {
     about: "Show docker disk usage",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::str("format", FORMAT_HELP),
-        Flag::bool("verbose", "Show detailed information on space usage").short('v'),
-    ],
+    flags: &[FORMAT.flag(), VERBOSE.flag()],
     examples: &[
         Example { text: "What takes how much", command: "system df" },
         Example { text: "Image by image", command: "system df -v" },
@@ -43,8 +44,8 @@ const TITLES: &[(&str, &str)] = &[
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let usage = cx.engine()?.images_usage()?;
-    let format = ListFormat::parse(matches.value("format").unwrap_or_default());
-    if matches.flag("verbose") {
+    let format = ListFormat::parse(matches.get(&FORMAT).unwrap_or_default());
+    if matches.get(&VERBOSE) {
         return verbose(cx, &usage, &format);
     }
     let rows = summary(&usage, &cx.engine()?.containers_usage()?, &cx.engine()?.volumes_usage()?);
@@ -179,9 +180,10 @@ fn container_values(cx: &Context) -> Result<Vec<Value>> {
 fn volume_values(cx: &Context) -> Result<Vec<Value>> {
     let engine = cx.engine()?;
     let mut values = Vec::new();
-    let known = engine.volumes()?;
+    let known = engine.list_volumes(&ListVolumes::default())?;
     for (name, users, bytes) in engine.volumes_usage()?.volumes {
-        let labels = known.iter().find(|volume| volume.name == name).map(label_text).unwrap_or_default();
+        let labels = known.iter().find(|volume| volume.row.name == name).map(|volume| label_text(&volume.labels));
+        let labels = labels.unwrap_or_default();
         values.push(Value::row(
             "*formatter.volumeContext",
             vec![
@@ -214,7 +216,7 @@ fn container_rows(cx: &Context) -> Result<String> {
             quote(&ellipsis::fit(&container.settings.command().join(" "), 20)),
             volumes.to_string(),
             size::short(engine.container_sizes(row)?.0),
-            age::ago(moment(row.created), cx.jiff_now()),
+            age::ago(row.created.into(), cx.jiff_now()),
             status(cx, &row.state),
             row.name.clone(),
         ]);

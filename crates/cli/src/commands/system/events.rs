@@ -6,29 +6,33 @@ use wharfie_engine::events::{EventFilters, document};
 use wharfie_oci::Timestamp;
 use wharfie_store::journal::JournalEntry;
 
-use crate::commands::{Run, template_failure};
-use crate::compat;
-use crate::context::{Context, moment};
+use crate::commands::{Run, choices, template_failure};
+use crate::context::Context;
 use crate::env;
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Example, Flag, Matches};
+use crate::flags::{Command, Complete, Conditions, Example, Matches, Text};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::serialize::value_of;
 use crate::render::time;
+
+const FILTER: Conditions = Conditions::new("filter", "Filter output based on conditions provided")
+    .complete(Complete::Nothing)
+    .short('f')
+    .value_name("filter");
+const FORMAT: Text = Text::new(
+    "format",
+    "Format output using a custom template:\n'json':             Print in JSON format\n'TEMPLATE':         Print output using the given Go template.\nRefer to https://docs.docker.com/go/formatting/ for more information about formatting output with templates",
+)
+.complete(choices::FORMATS);
+
+const SINCE: Text = Text::new("since", "Show all events created since timestamp");
+const UNTIL: Text = Text::new("until", "Stream events until this timestamp");
 
 /// `PROG events`.
 pub static COMMAND: Command<Run> = Command {
     about: "Get real time events from the server",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::filter("filter", "Filter output based on conditions provided").short('f').value_name("filter"),
-        Flag::str(
-            "format",
-            "Format output using a custom template:\n'json':             Print in JSON format\n'TEMPLATE':         Print output using the given Go template.\nRefer to https://docs.docker.com/go/formatting/ for more information about formatting output with templates",
-        ),
-        Flag::str("since", "Show all events created since timestamp"),
-        Flag::str("until", "Stream events until this timestamp"),
-    ],
+    flags: &[FILTER.flag(), FORMAT.flag(), SINCE.flag(), UNTIL.flag()],
     examples: &[
         Example {
             text: "What happened to containers in the last hour",
@@ -47,15 +51,14 @@ pub static COMMAND: Command<Run> = Command {
 const PAUSE: Duration = Duration::from_millis(100);
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let filters =
-        EventFilters::parse(&matches.filters("filter")).map_err(|why| Failure::new(compat::engine_text(&why)))?;
-    let limit = |name: &str| -> Result<Option<Timestamp>> {
-        let Some(text) = matches.value(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let filters = EventFilters::parse(&matches.get(&FILTER))?;
+    let limit = |flag: &Text| -> Result<Option<Timestamp>> {
+        let Some(text) = matches.get(flag).filter(|text| !text.is_empty()) else { return Ok(None) };
         let parsed = cx.parse_moment(text);
-        parsed.map(Some).map_err(|why| Failure::new(format!("invalid value for \"{name}\": {why}")))
+        parsed.map(Some).map_err(|why| Failure::new(format!("invalid value for \"{}\": {why}", flag.long())))
     };
-    let (since, until) = (limit("since")?, limit("until")?);
-    let format = ListFormat::parse(matches.value("format").unwrap_or_default());
+    let (since, until) = (limit(&SINCE)?, limit(&UNTIL)?);
+    let format = ListFormat::parse(matches.get(&FORMAT).unwrap_or_default());
     if format.kind() != ListKind::Default {
         // A template that is none is known before something happens.
         render_rows(&format, &[], &[]).map_err(template_failure)?;
@@ -88,6 +91,6 @@ fn line(cx: &Context, format: &ListFormat, entry: &JournalEntry) -> Result<Strin
     }
     let note = &entry.note;
     let attributes: Vec<String> = note.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let at = time::rfc3339_local(moment(Timestamp::from_nanos(entry.time)), cx.zone());
+    let at = time::rfc3339_local(Timestamp::from_nanos(entry.time).into(), cx.zone());
     Ok(format!("{at} {} {} {} ({})", note.kind.as_str(), note.action, note.object, attributes.join(", ")))
 }

@@ -6,13 +6,15 @@ use wharfie_store::fsck::Finding;
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Example, Flag, Matches};
+use crate::flags::{Command, Example, Matches, Switch};
+
+const REBUILD: Switch = Switch::new("rebuild", "Make the metadata anew from layers and blobs; names are lost");
 
 /// `PROG system fsck`.
 pub static COMMAND: Command<Run> = Command {
     about: "Check every digest of the store and mend what can be mended",
     usage: "[OPTIONS]",
-    flags: &[Flag::bool("rebuild", "Make the metadata anew from layers and blobs; names are lost")],
+    flags: &[REBUILD.flag()],
     examples: &[
         Example { text: "Check the store", command: "system fsck" },
         Example { text: "Save what a damaged database leaves", command: "system fsck --rebuild" },
@@ -22,7 +24,7 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let report = if matches.flag("rebuild") { cx.engine()?.rebuild()? } else { cx.engine()?.fsck(&|_| ())? };
+    let report = if matches.get(&REBUILD) { cx.engine()?.rebuild()? } else { cx.engine()?.fsck(&|_| ())? };
     for finding in &report.findings {
         cx.line(&text(finding))?;
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use wharfie_engine::container::stats::machine_memory;
 use wharfie_model::system::{IndexConfig, Info, Plugins, RegistryConfig, Runtime};
 use wharfie_store::containers::Status;
 
@@ -20,7 +21,7 @@ use crate::render::value::{Field, Value};
 pub static COMMAND: Command<Run> = Command {
     about: "Display system-wide information",
     usage: "[OPTIONS]",
-    flags: &[FORMAT],
+    flags: &[FORMAT.flag()],
     examples: &[
         Example { text: "Everything", command: "info" },
         Example { text: "Where the store is", command: "info -f '{{.DockerRootDir}}'" },
@@ -31,7 +32,7 @@ pub static COMMAND: Command<Run> = Command {
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let info = info(cx)?;
-    let Some(text) = matches.value("format") else { return cx.print(&page(&info)) };
+    let Some(text) = matches.get(&FORMAT) else { return cx.print(&page(&info)) };
     let format = InspectFormat::parse(text)
         .map_err(|why| Failure::with_code(format!("template parsing error: {why}"), BAD_TEMPLATE))?;
     match format.one(&value(&info)) {
@@ -107,7 +108,7 @@ fn info(cx: &Context) -> Result<Info> {
             mirrors: cx.registry_mirrors(),
         },
         n_cpu: std::thread::available_parallelism().map_or(1, Into::into),
-        mem_total: memory(),
+        mem_total: machine_memory(),
         docker_root_dir: cx.root().display().to_string(),
         name: text(uname.nodename()),
         server_version: VERSION.to_owned(),
@@ -127,13 +128,6 @@ fn os_release(key: &str) -> Option<String> {
     let file = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let value = file.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     value.map(|value| value.trim_matches('"').to_owned())
-}
-
-/// Bytes of memory that the machine has.
-pub(crate) fn memory() -> u64 {
-    let file = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = file.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).map_or(0, |kib| kib << 10)
 }
 
 fn page(info: &Info) -> String {

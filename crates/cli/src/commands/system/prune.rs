@@ -1,54 +1,63 @@
 //! `system prune`: freeing everything nobody uses.
 
+use wharfie_engine::container::prune::PruneContainers;
+use wharfie_engine::filter::{Prunable, PruneFilters};
+use wharfie_engine::networks::PruneNetworks;
 use wharfie_engine::prune::Prune;
+use wharfie_engine::volumes::{PruneVolumes, PrunedVolumes};
 
-use crate::commands::container::lifecycle::prune_containers;
 use crate::commands::image::prune::{end_of_undo, filters, section};
-use crate::commands::{Run, container};
+use crate::commands::{DRY_RUN, Run, UNASKED, container};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Example, Flag, Matches};
+use crate::flags::{Command, Complete, Conditions, Example, Matches, Switch};
 use crate::render::size;
+
+const ALL: Switch = Switch::new("all", "Remove all unused images not just dangling ones").short('a');
+const FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"label=<key>=<value>\")")
+    .complete(Complete::Nothing)
+    .value_name("filter");
+const VOLUMES: Switch = Switch::new("volumes", "Prune anonymous volumes");
 
 /// `PROG system prune`.
 pub static COMMAND: Command<Run> = Command {
     about: "Remove unused data",
     usage: "[OPTIONS]",
-    flags: &[
-        Flag::bool("all", "Remove all unused images not just dangling ones").short('a'),
-        Flag::filter("filter", "Provide filter values (e.g. \"label=<key>=<value>\")").value_name("filter"),
-        Flag::bool("force", "Do not prompt for confirmation").short('f'),
-        Flag::bool("volumes", "Prune anonymous volumes"),
-    ],
+    flags: &[ALL.flag(), FILTER.flag(), DRY_RUN.flag(), UNASKED.flag(), VOLUMES.flag()],
     examples: &[Example { text: "Free everything that is not used", command: "system prune -a --volumes" }],
     run: Some(run),
     ..Command::BASE
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let (all, volumes) = (matches.flag("all"), matches.flag("volumes"));
-    let mut given = matches.filters("filter");
+    let (all, volumes) = (matches.get(&ALL), matches.get(&VOLUMES));
+    let mut given = matches.get(&FILTER);
     if volumes && given.iter().any(|(name, _)| name == "until") {
         return Err(Failure::new("ERROR: The \"until\" filter is not supported with \"--volumes\""));
     }
     let filters = filters(cx, matches)?;
     given.extend(cx.prune_filters(&given));
-    if !matches.flag("force") && !cx.confirm(&(question(all, volumes, &given) + &end_of_undo(cx, &filters)? + SURE))? {
+    let others = PruneFilters::parse(Prunable::ContainersOrNetworks, &given, &|text| cx.parse_moment(text))?;
+    let question = question(all, volumes, &given) + &end_of_undo(cx, &filters)? + SURE;
+    if !cx.may_remove(matches, &question)? {
         return Ok(());
     }
-    let (ids, bytes) = prune_containers(cx, &given)?;
-    cx.print(&container::lifecycle::section(&ids))?;
-    let networks = cx.engine()?.prune_networks(|network| container::network::fits_prune(cx, network, &given))?;
+    let engine = cx.engine_to_remove(matches)?;
+    let containers = engine.prune_containers(&PruneContainers { filters: others.clone() })?;
+    cx.print(&container::lifecycle::section(&containers.ids))?;
+    let networks = engine.prune_networks(&PruneNetworks { filters: others.clone() })?;
     cx.print(&container::network::section(&networks))?;
     let gone = match volumes {
-        true => cx.engine()?.prune_volumes(false, &|volume| container::volume::fits(volume, &given))?,
-        false => Vec::new(),
+        true => engine.prune_volumes(&PruneVolumes { all: false, filters: others })?,
+        false => PrunedVolumes::default(),
     };
-    cx.print(&container::volume::section(&gone))?;
-    let pruned = cx.engine()?.prune(&Prune { all, filters })?;
+    cx.print(&container::volume::section(&gone.names))?;
+    let pruned = engine.prune(&Prune { all, filters })?;
     cx.print(&section(&pruned.removed))?;
-    let volume_bytes: u64 = gone.iter().map(|(_, bytes)| bytes).sum();
-    cx.line(&format!("Total reclaimed space: {}", size::long(bytes + volume_bytes + pruned.reclaimed)))
+    let bytes = containers.reclaimed + gone.reclaimed + pruned.reclaimed;
+    cx.line(&format!("Total reclaimed space: {}", size::long(bytes)))?;
+    cx.end_dry_run(matches);
+    Ok(())
 }
 
 fn question(all: bool, volumes: bool, filters: &[(String, String)]) -> String {

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{Stop, identifier};
-use crate::flags::command::Kind;
+use super::{Stop, identifier, offered};
+use crate::flags::command::{Complete, Kind};
 
 /// The whole script.
-pub(super) fn script(program: &str, stops: &[Stop]) -> String {
+pub(super) fn script(program: &str, others: &[String], stops: &[Stop]) -> String {
     let name = identifier(program);
     let mut lines = String::new();
     let mut places = String::new();
@@ -22,7 +22,12 @@ pub(super) fn script(program: &str, stops: &[Stop]) -> String {
         }
         for flag in &command.flags {
             let short = flag.short.map(|short| format!(" -s {short}")).unwrap_or_default();
-            let value = if flag.kind == Kind::Bool { "" } else { " -r" };
+            // A flag that takes a value takes files, unless it says what else.
+            let value = match (flag.kind, flag.complete) {
+                (Kind::Bool, _) => String::new(),
+                (_, Complete::Files) => " -r -F".to_owned(),
+                (_, complete) => format!(" -x{}", choices(program, complete)),
+            };
             writeln!(lines, "{start} -l {}{short}{value} -d {}", flag.long, quoted(flag.help))
                 .expect("a string accepts every write");
             if paths.iter().any(String::is_empty) && flag.kind != Kind::Bool {
@@ -30,21 +35,34 @@ pub(super) fn script(program: &str, stops: &[Stop]) -> String {
                 write!(valued, " --{}{short}", flag.long).expect("a string accepts every write");
             }
         }
-        match command.arguments() {
-            ("files", _) => writeln!(lines, "{start} -F"),
-            ("words", words) => writeln!(lines, "{start} -a {}", quoted(&words)),
-            (kind @ ("images" | "containers" | "volumes" | "networks" | "everything"), _) => {
-                writeln!(lines, "{start} -a '({program} __complete {kind} (commandline -ct) 2>/dev/null)'")
-            }
-            _ => Ok(()),
+        match command.complete {
+            Complete::Nothing => Ok(()),
+            Complete::Files => writeln!(lines, "{start} -F"),
+            complete => writeln!(lines, "{start}{}", choices(program, complete)),
         }
         .expect("a string accepts every write");
+    }
+    for other in others {
+        writeln!(lines, "complete -c {other} -w {program}").expect("a string accepts every write");
     }
     BODY.replace("@LINES@", &lines)
         .replace("@PLACES@", &places)
         .replace("@VALUED@", &valued)
         .replace("@NAME@", &name)
         .replace("@PROGRAM@", program)
+}
+
+/// ` -a …`: words to choose from, or how to ask for names. A value behind `--flag=` is completed without the flag.
+fn choices(program: &str, complete: Complete) -> String {
+    match offered(complete) {
+        ("words", words) => format!(" -a {}", quoted(&words)),
+        ("nothing", _) => String::new(),
+        (kind, _) => {
+            format!(
+                " -a '({program} __complete {kind} (string replace -r \"^--[^=]*=\" \"\" -- (commandline -ct)) 2>/dev/null)'"
+            )
+        }
+    }
 }
 
 /// The first line of `text` in single quotes.

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Stop, identifier, quoted, spellings};
+use super::{Stop, identifier, offered, quoted, spellings};
 
 /// The whole script.
-pub(super) fn script(program: &str, stops: &[Stop]) -> String {
+pub(super) fn script(program: &str, others: &[String], stops: &[Stop]) -> String {
     let name = identifier(program);
     let described = |name: &str, about: &str| {
         quoted(&format!("{}:{}", name.replace(':', "\\:"), about.lines().next().unwrap_or_default()))
@@ -19,21 +19,24 @@ pub(super) fn script(program: &str, stops: &[Stop]) -> String {
             .flat_map(|flag| spellings(flag).into_iter().map(|spelling| described(&spelling, flag.help)))
             .collect();
         flags.push(described("--help", "Print usage"));
-        let (kind, words) = command.arguments();
+        let (kind, words) = offered(command.complete);
         writeln!(
             cases,
-            "    {pattern}) commands=({}) flags=({}) valued=({}) kind={kind} choices=({words}) first={} ;;",
+            "    {pattern}) commands=({}) flags=({}) valued=({}) values=({}) kind={kind} choices=({words}) first={} ;;",
             commands.join(" "),
             flags.join(" "),
             command.valued_words(),
+            command.values().iter().map(|line| quoted(line)).collect::<Vec<_>>().join(" "),
             if command.is_interspersed { "''" } else { "yes" },
         )
         .expect("a string accepts every write");
     }
-    BODY.replace("@CASES@", &cases).replace("@NAME@", &name).replace("@PROGRAM@", program)
+    let others: String = others.iter().flat_map(|other| [" ", other]).collect();
+    let body = BODY.replace("@CASES@", &cases).replace("@NAME@", &name);
+    body.replace("@PROGRAM@", program).replace("@OTHERS@", &others)
 }
 
-const BODY: &str = r#"#compdef @PROGRAM@
+const BODY: &str = r#"#compdef @PROGRAM@@OTHERS@
 # Completion of @PROGRAM@ for zsh. Load it with: source <(@PROGRAM@ completion zsh)
 
 # What can stand at a place in the tree of commands; fails if there is no such place.
@@ -44,8 +47,8 @@ _@NAME@_at() {
 }
 
 _@NAME@() {
-    local -a commands flags valued choices
-    local kind first place='' value='' dash='' word
+    local -a commands flags valued values choices offered
+    local kind first place='' value='' dash='' word program=@PROGRAM@ line
     local -i count=0
     _@NAME@_at ''
     for word in "${(@)words[2,CURRENT-1]}"; do
@@ -54,34 +57,47 @@ _@NAME@() {
         elif [[ -z $dash && $word == -- ]]; then
             dash=yes
         elif [[ -z $dash && $word == -?* ]] && ! [[ -n $first && $count -gt 0 ]]; then
-            (( ${valued[(Ie)$word]} )) && value=yes
+            (( ${valued[(Ie)$word]} )) && value=$word
         elif [[ $count -eq 0 ]] && _@NAME@_at "$place $word"; then
             place="$place $word"
         else
             (( count += 1 ))
         fi
     done
-    if [[ -n $value || ( -n $first && $count -gt 0 ) ]]; then
-        _files
+    # Another name may be an alias, which no script can call.
+    [[ $words[1] == */* ]] && program=$words[1]
+    if [[ -z $value && -z $dash && $PREFIX == --*=* ]] && ! [[ -n $first && $count -gt 0 ]]; then
+        value=${PREFIX%%=*}
+        compset -P '*='
+    fi
+    if [[ -n $value ]]; then
+        kind=files
+        for line in "${values[@]}"; do
+            offered=(${=line})
+            [[ $offered[1] == $value ]] && kind=$offered[2] choices=(${offered[3,-1]})
+        done
+    elif [[ -n $first && $count -gt 0 ]]; then
+        kind=files
     elif [[ -z $dash && $PREFIX == -* ]]; then
         _describe -o option flags
+        return
     elif (( ${#commands} )); then
         _describe command commands
-    else
-        case "$kind" in
-        words) compadd -a choices ;;
-        files) _files ;;
-        images|containers|volumes|networks|everything)
-            choices=(${(f)"$(_call_program names ${(q)words[1]} __complete $kind ${(q)PREFIX} 2>/dev/null)"})
-            compadd -a choices
-            ;;
-        esac
+        return
     fi
+    case "$kind" in
+    words) compadd -a choices ;;
+    files) _files ;;
+    images|containers|volumes|networks|everything)
+        choices=(${(f)"$(_call_program names ${(q)program} __complete $kind ${(q)PREFIX} 2>/dev/null)"})
+        compadd -a choices
+        ;;
+    esac
 }
 
 if [[ $funcstack[1] == _@NAME@ ]]; then
     _@NAME@ "$@"
 else
-    compdef _@NAME@ @PROGRAM@
+    compdef _@NAME@ @PROGRAM@@OTHERS@
 fi
 "#;

@@ -10,6 +10,8 @@ const CELLS: u64 = 50;
 const BAR_MIN_WIDTH: usize = 110;
 /// Terminals must be wider than this for the time left.
 const TIME_MIN_WIDTH: usize = 50;
+/// Terminals must be wider than this for the speed: docker shows it beside the bar only, but it fits the usual 80 columns.
+const SPEED_MIN_WIDTH: usize = 70;
 /// Before that, speed is a guess.
 const MIN_ELAPSED: Duration = Duration::from_secs(1);
 
@@ -47,7 +49,7 @@ pub(super) fn bar(done: u64, total: Option<u64>, pace: Pace, width: usize) -> St
         let left = (total - done) as f64 / speed;
         text += &format!(" {}", clock(left as u64));
     }
-    if width > BAR_MIN_WIDTH {
+    if width > SPEED_MIN_WIDTH {
         text += &format!(" ({}/s)", long(speed as u64));
     }
     text
@@ -94,7 +96,8 @@ mod tests {
             111,
             &format!("[{}>{}]      1MB/4MB 6s (500kB/s)", "=".repeat(12), " ".repeat(38)),
         );
-        check(1_000_000, Some(4_000_000), 2, 110, "     1MB/4MB 6s");
+        check(1_000_000, Some(4_000_000), 2, 110, "     1MB/4MB 6s (500kB/s)");
+        check(1_000_000, Some(4_000_000), 2, 70, "     1MB/4MB 6s");
         check(1_000_000, Some(4_000_000), 2, 50, "     1MB/4MB");
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use wharfie_content::{Event, Observer, Outcome, Subject, TaskId};
+use wharfie_content::{Event, Observer, Outcome, Stream, Subject, TaskId};
 use wharfie_oci::{Descriptor, DiffId, Digest, MediaType};
 
 use super::Out;
@@ -60,6 +60,17 @@ impl<'a> Tasks<'a> {
         let task = TaskId::next();
         self.0.observe(Event::Began { task, parent: None, what });
         task
+    }
+
+    pub(super) fn began_within(&mut self, parent: TaskId, what: Subject) -> TaskId {
+        let task = TaskId::next();
+        self.0.observe(Event::Began { task, parent: Some(parent), what });
+        task
+    }
+
+    /// Writes as a process of `task` would.
+    pub(super) fn wrote(&mut self, task: TaskId, text: &str) {
+        self.0.observe(Event::Output { task, stream: Stream::Stdout, bytes: text.as_bytes().to_vec() });
     }
 
     pub(super) fn advanced(&mut self, task: TaskId, done: u64, total: Option<u64>) {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use wharfie_content::{Event, Observer, Outcome, Subject, TaskId, Warning};
+use wharfie_content::{Event, Observer, Outcome, Stream, Subject, TaskId, Warning};
 
 use super::{Clock, MIN_REDRAW, Out, Progress, lock, put, words};
 
@@ -43,9 +43,9 @@ impl Observer for Json {
     fn observe(&self, event: Event) {
         let mut state = lock(&self.state);
         match event {
-            Event::Began { task, what, .. } => {
+            Event::Began { task, parent, what } => {
                 state.tasks.insert(task, Task { what, written: None, verified: false });
-                state.began(task);
+                state.began(task, parent);
             }
             Event::Advanced { task, done, total } => state.advanced(task, done, total, (self.clock)()),
             Event::Verified { task } => {
@@ -56,6 +56,10 @@ impl Observer for Json {
             }
             Event::Retrying { task, seconds } => state.told(task, "retrying", &words::retrying(seconds), |object| {
                 object.insert("seconds".to_owned(), json!(seconds));
+            }),
+            Event::Output { task, stream, bytes } => state.told(task, "output", "", |object| {
+                object.insert("stream".to_owned(), json!(name_of(stream)));
+                object.insert("data".to_owned(), json!(String::from_utf8_lossy(&bytes)));
             }),
             Event::Warned(warning) => state.warned(&warning),
             Event::Ended { task, outcome } => state.ended(task, &outcome),
@@ -97,26 +101,16 @@ impl State {
         self.write(object);
     }
 
-    fn began(&mut self, task: TaskId) {
+    fn began(&mut self, task: TaskId, parent: Option<TaskId>) {
         let Some(Task { what, .. }) = self.tasks.get(&task) else {
             return;
         };
         let what = what.clone();
-        self.told(task, "began", &words::began(&what).unwrap_or_default(), |object| match &what {
-            Subject::Resolve { repository, .. } | Subject::Push { repository } => {
-                object.insert("repository".to_owned(), json!(repository));
+        self.told(task, "began", &words::began(&what).unwrap_or_default(), |object| {
+            if let Some(parent) = parent {
+                object.insert("parent".to_owned(), json!(parent.number()));
             }
-            Subject::Fetch(layer) => {
-                object.insert("digest".to_owned(), json!(layer.digest.as_str()));
-                object.insert("size".to_owned(), json!(layer.size));
-            }
-            Subject::Upload { diff_id, .. } | Subject::Load { diff_id: Some(diff_id) } | Subject::Save(diff_id) => {
-                object.insert("digest".to_owned(), json!(diff_id.as_str()));
-            }
-            Subject::Import { from } => {
-                object.insert("from".to_owned(), json!(from));
-            }
-            _ => {}
+            describe(&what, object);
         });
     }
 
@@ -181,6 +175,33 @@ impl State {
     }
 }
 
+/// Adds what only the first word about a task tells.
+fn describe(what: &Subject, object: &mut Map<String, Value>) {
+    match what {
+        Subject::Resolve { repository, .. } | Subject::Push { repository } => {
+            object.insert("repository".to_owned(), json!(repository));
+        }
+        Subject::Fetch(layer) => {
+            object.insert("digest".to_owned(), json!(layer.digest.as_str()));
+            object.insert("size".to_owned(), json!(layer.size));
+        }
+        Subject::Upload { diff_id, .. } | Subject::Load { diff_id: Some(diff_id) } | Subject::Save(diff_id) => {
+            object.insert("digest".to_owned(), json!(diff_id.as_str()));
+        }
+        Subject::Import { from } => {
+            object.insert("from".to_owned(), json!(from));
+        }
+        _ => {}
+    }
+}
+
+fn name_of(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+    }
+}
+
 fn subject(what: &Subject) -> &'static str {
     match what {
         Subject::Resolve { .. } => "resolve",
@@ -211,13 +232,15 @@ mod tests {
         let renderer = Json::new(out.writer(), Box::new(|| Duration::ZERO));
         let mut tasks = Tasks::new(&renderer);
         let resolve = tasks.began(Subject::Resolve { tag: "1".to_owned(), repository: "x".to_owned() });
-        let fetch = tasks.began(Subject::Fetch(layer('7')));
+        let fetch = tasks.began_within(resolve, Subject::Fetch(layer('7')));
         tasks.advanced(fetch, 10, Some(20));
         tasks.advanced(fetch, 15, Some(20));
         tasks.advanced(fetch, 20, Some(20));
         tasks.verified(fetch);
         tasks.retrying(fetch, 1);
         tasks.ended(fetch, Outcome::Done);
+        let bytes = b"half a \xff".to_vec();
+        renderer.observe(Event::Output { task: resolve, stream: Stream::Stderr, bytes });
         renderer.observe(Event::Warned(Warning::Note("n".to_owned())));
         tasks.ended(resolve, Outcome::Manifest { digest: layer('a').digest, size: 942 });
         renderer.line("x:1");
@@ -226,12 +249,13 @@ mod tests {
         let layer = format!(r#""subject":"fetch","task":{b}"#);
         let expected = format!(
             r#"{{"event":"began","id":"1","repository":"x","status":"Pulling from x","subject":"resolve","task":{a}}}
-{{"digest":"sha256:{blob}","event":"began","id":"777777777777","progressDetail":{{}},"size":1065000,"status":"Pulling fs layer",{layer}}}
+{{"digest":"sha256:{blob}","event":"began","id":"777777777777","parent":{a},"progressDetail":{{}},"size":1065000,"status":"Pulling fs layer",{layer}}}
 {{"event":"advanced","id":"777777777777","progressDetail":{{"current":10,"total":20}},"status":"Downloading",{layer}}}
 {{"event":"advanced","id":"777777777777","progressDetail":{{"current":20,"total":20}},"status":"Downloading",{layer}}}
 {{"event":"verified","id":"777777777777","progressDetail":{{}},"status":"Download complete",{layer}}}
 {{"event":"retrying","id":"777777777777","progressDetail":{{}},"seconds":1,"status":"Retrying in 1 second",{layer}}}
 {{"event":"ended","id":"777777777777","outcome":"done","progressDetail":{{}},"status":"Pull complete",{layer}}}
+{{"data":"half a �","event":"output","id":"1","stream":"stderr","subject":"resolve","task":{a}}}
 {{"event":"warned","status":"n","warning":"note"}}
 {{"digest":"sha256:{manifest}","event":"ended","id":"1","outcome":"manifest","size":942,"status":"Digest: sha256:{manifest}","subject":"resolve","task":{a}}}
 {{"event":"line","status":"x:1"}}

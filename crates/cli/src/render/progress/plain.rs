@@ -48,6 +48,11 @@ impl Observer for Plain {
                 state.say(task, "Download complete");
             }
             Event::Retrying { task, seconds } => state.say(task, &words::retrying(seconds)),
+            Event::Output { task, bytes, .. } => {
+                for line in words::output(&bytes) {
+                    state.say(task, &line);
+                }
+            }
             Event::Warned(warning) => state.warn(&warning),
             Event::Ended { task, outcome } => state.end(task, &outcome),
             // Facts that are younger than this renderer.
@@ -239,6 +244,16 @@ latest: digest: sha256:3ff1 size: 942
             tasks.ended(task, Outcome::Done);
         }
         assert_eq!(out.text() + &err.text(), "");
+    }
+
+    #[test]
+    fn what_processes_write_is_shown_line_by_line_and_made_safe() {
+        let (plain, out, _) = screen();
+        let mut tasks = Tasks::new(&plain);
+        let task = tasks.began(super::super::fixture::upload('d'));
+        tasks.wrote(task, "one\n\x1b[2Jtwo\n");
+        let expected = "dddddddddddd: Preparing\ndddddddddddd: one\ndddddddddddd: \u{fffd}[2Jtwo\n";
+        assert_eq!(out.text(), expected);
     }
 
     #[test]

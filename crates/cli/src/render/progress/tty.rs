@@ -31,7 +31,6 @@ struct Task {
     what: Subject,
     /// When its bar began to move, and where it stood: what an earlier try fetched says nothing about speed.
     start: Option<(Duration, u64)>,
-    /// Where it was then: a resumed download did not fetch that.
     /// When its bar was last drawn.
     drawn: Option<Duration>,
     /// Whether all bytes are here.
@@ -86,6 +85,11 @@ impl Observer for Tty {
             }
             Event::Retrying { task, seconds } => {
                 state.say(task, &words::retrying(seconds), "", self.columns());
+            }
+            Event::Output { bytes, .. } => {
+                for line in words::output(&bytes) {
+                    state.scroll(&line);
+                }
             }
             Event::Warned(warning) => {
                 state.block.clear();

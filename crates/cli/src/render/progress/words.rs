@@ -65,6 +65,11 @@ pub(super) fn retrying(seconds: u64) -> String {
     format!("Retrying in {seconds} second{}", if seconds == 1 { "" } else { "s" })
 }
 
+/// The lines of what a process wrote. It may write anything, a terminal's commands too.
+pub(super) fn output(bytes: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(bytes).lines().map(|line| clean(line).into_owned()).collect()
+}
+
 /// A warning, and whether it belongs to stderr.
 pub(super) fn warning(warning: &Warning) -> (String, bool) {
     match warning {

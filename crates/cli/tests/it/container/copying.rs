@@ -20,7 +20,7 @@ fn files_go_in_and_out() {
     let tar = host.run(&["cp", "c1:/srv/deep", "-"]).succeeds();
     assert!(tar.contains("deep/page") && !tar.contains("srv/deep"), "names start at the base name");
     assert_eq!(
-        host.run(&["cp", "c1:/nope", "."]).stderr,
+        host.run(&["cp", "c1:/nope", "."]).words_without_help(),
         "Error response from daemon: Could not find the file /nope in container c1\n"
     );
     host.run(&["cp", "a", "b"]).fails(1, "must specify at least one container source");

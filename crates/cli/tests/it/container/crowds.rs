@@ -1,6 +1,6 @@
 //! Many containers at once leave nothing behind.
 
-use super::{box_host, leftovers};
+use super::{box_host, id, leftovers};
 
 #[test]
 fn two_hundred_containers_leave_nothing() {
@@ -13,7 +13,7 @@ fn two_hundred_containers_leave_nothing() {
                     for round in 0..25 {
                         // Most in the foreground, some detached and removed by force.
                         if round % 5 == 0 {
-                            let id = super::id(&host.run(&["run", "-d", "box:1", "sleep", "1000"]).succeeds());
+                            let id = id(&host.run(&["run", "-d", "box:1", "sleep", "1000"]).succeeds());
                             host.run(&["rm", "-f", &id]).succeeds();
                             ids.push(id);
                         } else {
@@ -35,4 +35,19 @@ fn two_hundred_containers_leave_nothing() {
     assert_eq!(leftovers(&host, &ids), Vec::<String>::new());
     let report = host.run(&["system", "fsck"]);
     assert_eq!(report.code, 0, "{report:?}");
+}
+
+#[test]
+fn pruning_takes_every_container_that_has_ended_and_says_which() {
+    let Some(host) = box_host() else { return };
+    host.run(&["run", "-d", "--name", "busy", "box:1", "sleep", "100"]).succeeds();
+    // More than are removed in one transaction.
+    let made: Vec<String> = (0..70).map(|_| id(&host.run(&["create", "box:1"]).succeeds())).collect();
+    let pruned = host.run(&["container", "prune", "-f"]).succeeds();
+    let newest_first: String = made.iter().rev().map(|id| format!("{id}\n")).collect();
+    assert_eq!(pruned, format!("Deleted Containers:\n{newest_first}\nTotal reclaimed space: 0B\n"));
+    host.run(&["ps", "-a", "--format", "{{.Names}}"]).prints("busy\n");
+    let left = std::fs::read_dir(host.store().join("containers")).expect("the store has containers").count();
+    assert_eq!(left, 1);
+    host.run(&["rm", "-f", "busy"]).succeeds();
 }

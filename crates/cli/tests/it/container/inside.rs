@@ -157,6 +157,10 @@ fn logs_end_when_they_are_told_to_and_are_read_from_where_they_stopped() {
     }
     assert_eq!(host.run(&["logs", "-n", "2", "web"]).stdout, "x\nx\n");
     host.run(&["rm", "-f", "web"]).prints("web\n");
+    // A container that is started again while its log is followed is followed on, and what comes last is not missed.
+    let script = "sleep 0.3; echo x; exit 1";
+    host.run(&["run", "-d", "--name", "twice", "--restart", "on-failure:1", "box:1", "sh", "-c", script]).succeeds();
+    host.run(&["logs", "-f", "twice"]).prints("x\nx\n");
     host.run(&["run", "-d", "--name", "mute", "--log-driver", "none", "box:1", "echo", "x"]).succeeds();
     host.run(&["logs", "mute"])
         .fails(1, "Error response from daemon: configured logging driver does not support reading");

@@ -5,6 +5,7 @@ mod changes;
 mod copying;
 mod crowds;
 mod deep;
+mod dry_runs;
 mod events;
 mod filling;
 mod firewall;

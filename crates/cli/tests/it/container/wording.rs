@@ -221,7 +221,7 @@ fn networks_are_listed_and_inspected() {
     host.run(&["inspect", "-f", "{{.Name}}", "host"]).prints("host\n");
     let missing = host.run(&["inspect", "--type", "network", "nope"]);
     assert_eq!((missing.code, missing.stdout.as_str()), (1, "[]\n"));
-    assert_eq!(missing.stderr, format!("{DAEMON}network nope not found\n"));
+    assert_eq!(missing.words_without_help(), format!("{DAEMON}network nope not found\n"));
     let id = super::id(&host.run(&["create", "box:1"]).succeeds());
     host.run(&["ps", "-aq", "--no-trunc", "-f", "network=bridge"]).prints(&format!("{id}\n"));
     host.run(&["network", "prune", "-f"]).prints("");

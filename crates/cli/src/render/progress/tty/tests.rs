@@ -86,6 +86,15 @@ fn a_line_that_scrolls_begins_a_new_block() {
 }
 
 #[test]
+fn what_processes_write_scrolls() {
+    let (tty, out, _, _) = terminal(80);
+    let mut tasks = Tasks::new(&tty);
+    let task = tasks.began(upload('d'));
+    tasks.wrote(task, "one\ntwo\n");
+    check(&out, &[r"\n\e[1A\e[2K\rdddddddddddd: Preparing \r\e[1B", r"one\ntwo\n"]);
+}
+
+#[test]
 fn archives() {
     let (tty, out, _, _) = terminal(80);
     let mut tasks = Tasks::new(&tty);

@@ -1,0 +1,218 @@
+//! The whole table of errors: what each says, what kind of fault it is, what the user can do, and the exit code. It is pinned
+//! in `docs/errors.md`, so that no word changes unseen.
+
+use std::io;
+
+use wharfie_engine::container::ContainerError;
+use wharfie_engine::error::{Conflict, Error};
+use wharfie_engine::networks::NetworkError;
+use wharfie_engine::volumes::VolumeError;
+use wharfie_oci::{Digest, Fault};
+
+use crate::commands::container::run::start_failure;
+use crate::failure::Failure;
+
+/// Samples of an enum's variants, and a proof that none is forgotten.
+macro_rules! samples {
+    ($name:ident, $type:ident { $($variant:ident $(($($value:expr),*))? $({$($field:ident: $of:expr),* $(,)?})?;)* }) => {
+        fn $name() -> Vec<(&'static str, $type)> {
+            let _is_complete = |error: &$type| match error { $($type::$variant { .. } => (),)* };
+            vec![$((
+                concat!(stringify!($type), "::", stringify!($variant)),
+                $type::$variant $(($($value.into()),*))? $({$($field: $of.into()),*})?,
+            ),)*]
+        }
+    };
+}
+
+const ID: &str = "4f6e1c2d3b5a4f6e1c2d3b5a4f6e1c2d3b5a4f6e1c2d3b5a4f6e1c2d3b5a0123";
+
+fn denied() -> io::Error {
+    io::ErrorKind::PermissionDenied.into()
+}
+
+samples!(container_errors, ContainerError {
+    NoSuch("web");
+    BadName("-x");
+    NameTaken { name: "web", id: ID };
+    RenameTaken { name: "web", id: ID };
+    NoNewName;
+    SameName;
+    NoCommand;
+    RelativeDirectory("tmp");
+    MountSource { path: "/data", source: denied() };
+    InitOfOtherRuntime;
+    OnlyRoot("choose a hardware address");
+    NotRunning(ID);
+    CannotKill { name: "web", id: ID };
+    Running(ID);
+    RemovePaused(ID);
+    RemoveRestarting(ID);
+    AlreadyRunning(ID);
+    StartPaused;
+    ExecPaused("web");
+    AlreadyPaused(ID);
+    NotPaused(ID);
+    AttachRestarting;
+    AttachPaused;
+    AttachStopped;
+    InForeground(&ID[..12]);
+    BadSignal("NOPE");
+    Signal { id: ID, source: denied() };
+    NotStarted { text: "exec: \"x\": executable file not found in $PATH", help: None::<String>, code: 127 };
+    Monitor("ended before the container could start");
+    NoLog;
+    NoPs;
+    PsRefused("error: unsupported option");
+    NoPids;
+    NoSuchPath { path: "/x", container: "web" };
+    NotADirectory("/etc/passwd/");
+    ReadOnly("container rootfs is marked read-only");
+    Update { id: ID, why: "Restart policy cannot be updated because AutoRemove is enabled for the container" };
+    NotShareable(ID);
+    NoSuchLink("db");
+    LinkToHost;
+    LinkToStopped { other: "db", name: "web", alias: "db" };
+});
+
+samples!(network_errors, NetworkError {
+    NoSuch("front");
+    Exists("front");
+    BadName("-x");
+    MakePredefined("host");
+    RemovePredefined("host");
+    OnlyRoot("make networks");
+    Option { name: "x", value: "y" };
+    BadSubnet("10.0.0.0");
+    OutsideSubnet { what: "gateway", value: "10.1.0.1" };
+    DeviceExists("br0");
+    Overlap;
+    OverlapNow("front");
+    NoRangeLeft;
+    AddressInUse;
+    BadAddress { value: "10.1.0.1", reason: "it is not in the subnet" };
+    InUse { name: "front", user: Some(("web".to_owned(), ID[..12].to_owned())) };
+    AlreadyOn { container: "web", network: "front" };
+    NotOn { container: ID, network: "front" };
+    TooMany;
+    Shared;
+    Host;
+    None;
+    Alias;
+    Address;
+    ForOrdinaryUsers("pasta");
+    NoHelper(None::<wharfie_runtime::Helper>);
+    HelperForbidden { helper: wharfie_runtime::Helper::Pasta, why: "cannot open /dev/net/tun" };
+    NoWayOut;
+    Port { container: "web", id: ID, address: "0.0.0.0:80", reason: "port is already allocated" };
+});
+
+samples!(volume_errors, VolumeError {
+    NoSuch("data");
+    InUse { name: "data", users: vec![ID.to_owned()] };
+    ShortName;
+    BadName("a/b");
+    BadOption("x");
+    MissingOption("device");
+    Quota;
+    Mount { place: "/v", device: "nfs", kind: "nfs", data: "", source: denied() };
+});
+
+samples!(conflicts, Conflict {
+    Children("4f6e1c2d3b5a");
+    References("4f6e1c2d3b5a");
+    Reference { name: "web:1", container: "0123456789ab", image: "4f6e1c2d3b5a" };
+    RunningContainer { image: "4f6e1c2d3b5a", container: "0123456789ab" };
+    StoppedContainer { image: "4f6e1c2d3b5a", container: "0123456789ab" };
+    Mounted { image: "4f6e1c2d3b5a", target: "/mnt" };
+});
+
+/// Errors of images and of what all commands have in common, but for those that carry another room's.
+fn others() -> Vec<(&'static str, Error)> {
+    let digest = || Digest::sha256(ID).expect("64 hexadecimal digits are a digest");
+    let bad_reference = || "UPPER".parse::<wharfie_oci::Reference>().expect_err("names are in lower case");
+    vec![
+        ("NoPlatform", Error::NoPlatform("linux/s390x".into())),
+        ("NoImage", Error::NoImage("application/x".into())),
+        ("LayerCount", Error::LayerCount { layers: 1, diff_ids: 2 }),
+        ("Nested", Error::Nested),
+        ("TooLarge", Error::TooLarge { what: "manifest", size: 1 << 30 }),
+        ("NothingToPush", Error::NothingToPush("web".into())),
+        ("InvalidTag", Error::InvalidTag("a b".into())),
+        ("PushDigest", Error::PushDigest),
+        ("Reference", Error::Reference(bad_reference())),
+        ("BadName", Error::BadName(bad_reference())),
+        ("Platform", "x/y/z/w".parse::<wharfie_oci::Platform>().expect_err("too many parts").into()),
+        ("NoSuchImage", Error::NoSuchImage("web:latest".into())),
+        (
+            "OtherPlatform",
+            Error::OtherPlatform { reference: "web".into(), found: "linux/arm64".into(), wanted: "linux/amd64".into() },
+        ),
+        ("DigestTarget", Error::DigestTarget),
+        ("AlgorithmTarget", Error::AlgorithmTarget),
+        ("ImportDigest", Error::ImportDigest),
+        ("Scratch", Error::Scratch),
+        ("System", Error::System { doing: "make a pipe", source: denied() }),
+        ("UnknownFilter", Error::UnknownFilter { name: "foo".into(), known: &["label", "until"] }),
+        ("InvalidFilter", Error::InvalidFilter("dangling=[x]".into())),
+        ("SeveralUntil", Error::SeveralUntil),
+        ("BadTime", Error::BadTime("failed to parse value as time or duration: \"x\"".into())),
+        ("Pattern", Error::Pattern),
+        ("NoSuchReference", Error::NoSuchReference),
+        ("AmbiguousId", Error::AmbiguousId),
+        ("Change", Error::Change("FROM is not a valid change command".into())),
+        ("NotKept", Error::NotKept("web".into())),
+        ("History", Error::History),
+        ("File", Error::File { doing: "open", path: "/x".into(), source: io::ErrorKind::NotFound.into() }),
+        ("Output", Error::Output("invalid output path".into())),
+        ("Verification", Error::Verification { what: "manifest", digest: digest() }),
+    ]
+}
+
+fn line(name: &str, error: Error) -> String {
+    let kind = error.kind();
+    let failure = match error {
+        // Its code is another one only where it is started.
+        Error::Container(ContainerError::NotStarted { .. }) => start_failure(error),
+        error => Failure::from(error),
+    };
+    let cell = |text: &str| text.replace('\n', "<br>").replace('|', "\\|").replace('*', "\\*");
+    let help = failure.help.first().map(|help| cell(help)).unwrap_or_default();
+    format!("| {name} | {kind:?} | {} | {help} | {} |\n", cell(&failure.text), failure.code)
+}
+
+fn table() -> String {
+    let mut text = String::from(HEAD);
+    let mut add = |name: &str, error: Error| text.push_str(&line(name, error));
+    container_errors().into_iter().for_each(|(name, error)| add(name, error.into()));
+    network_errors().into_iter().for_each(|(name, error)| add(name, error.into()));
+    volume_errors().into_iter().for_each(|(name, error)| add(name, error.into()));
+    conflicts().into_iter().for_each(|(name, why)| add(name, Error::Conflict(why)));
+    others().into_iter().for_each(|(name, error)| add(name, error));
+    text
+}
+
+const HEAD: &str = "# Errors
+
+Each error of a verb has a kind, a text and mostly a line that says what to do. The text is docker's where docker has one, and
+it begins with `Error response from daemon:` where docker's daemon says it: scripts match on that. The line of help comes after
+all texts, on standard error, and begins with ` help: `. `run` has exit codes of its own: [exit-codes.md](exit-codes.md).
+A test writes this table and compares it.
+
+| error | kind | text | help | exit code |
+|---|---|---|---|---|
+";
+
+#[test]
+fn every_error_has_its_kind_its_words_its_help_and_its_exit_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors.md");
+    let table = table();
+    let pinned = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(table == pinned, "docs/errors.md should be:\n{table}");
+}
+
+#[test]
+fn the_commonest_mistakes_say_what_to_do() {
+    let helped = table().lines().filter(|line| line.split(" | ").nth(3).is_some_and(|help| !help.is_empty())).count();
+    assert!(helped >= 30, "{helped}");
+}
