@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use wharfie_oci::{ImageId, Platform, Reference, Timestamp};
-use wharfie_store::{ImageRow, Store};
+use wharfie_store::{ImageRow, ReferenceRow, Store};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -47,17 +47,16 @@ impl Engine {
         let since = filters.since.iter().map(created).collect::<Result<Vec<_>>>()?;
         let limits: Vec<Timestamp> = before.iter().chain(&since).chain(&filters.until).copied().collect();
 
-        let images = store.images()?;
+        let (images, mut rows) = candidates(store, &filters.references)?;
+        let mut listed: Vec<(Option<String>, Listed)> = Vec::with_capacity(images.len());
         let parents: BTreeSet<ImageId> = images.iter().filter_map(|image| image.parent.clone()).collect();
-        let mut references = references_by_image(store)?;
-        let mut listed = Vec::with_capacity(images.len());
         for image in images {
-            let references = references.remove(&image.id).unwrap_or_default();
+            let rows = rows.remove(&image.id).unwrap_or_default();
             let is_parent = parents.contains(&image.id);
-            if references.is_empty() && is_parent && !list.all {
+            if rows.is_empty() && is_parent && !list.all {
                 continue;
             }
-            if references.is_empty() && !list.members && !store.names_leading_to(&image.id)?.is_empty() {
+            if rows.is_empty() && !list.members && !store.names_leading_to(&image.id)?.is_empty() {
                 continue;
             }
             let made = self.made(store, &image, &limits)?;
@@ -66,28 +65,30 @@ impl Engine {
             {
                 continue;
             }
-            let has_tag = references.iter().any(|reference| reference.tag().is_some());
             match filters.dangling {
-                Some(true) if has_tag || is_parent => continue,
-                Some(false) if references.is_empty() => continue,
+                Some(true) if is_parent || rows.iter().any(|row| !row.is_digest) => continue,
+                Some(false) if rows.is_empty() => continue,
                 _ => {}
             }
-            let count = references.len();
+            let references = rows.iter().map(names::reference).collect::<Result<Vec<_>>>()?;
             let references = matching(references, &filters.references)?;
-            if !filters.references.is_empty() && (references.is_empty() || count == 0) {
+            if !filters.references.is_empty() && references.is_empty() {
                 continue;
             }
             if filters.needs_labels() && !filters.accepts_labels(&self.config_of(store, &image.id)?) {
                 continue;
             }
-            listed.push(Listed { image, references });
+            let first = match filters.references.as_slice() {
+                [] => rows.into_iter().next().map(|row| row.name),
+                _ => references.first().map(Reference::canonical),
+            };
+            listed.push((first, Listed { image, references }));
         }
-        // Names are put together once for each image, not at every comparison.
-        listed.sort_by_cached_key(|listed| {
-            let name = listed.references.first().map(Reference::canonical);
-            (Reverse(listed.image.created), name.is_none(), name, listed.image.id.clone())
+        // Images come newest first, and among equals by id, which a stable sort keeps.
+        listed.sort_by(|(one, a), (other, b)| {
+            (Reverse(a.image.created), one.is_none(), one).cmp(&(Reverse(b.image.created), other.is_none(), other))
         });
-        Ok(listed)
+        Ok(listed.into_iter().map(|(_, listed)| listed).collect())
     }
 
     /// When an image was made, as exactly as comparing it with `limits` needs: the second is at hand, the rest is in the
@@ -127,13 +128,47 @@ impl Engine {
 /// Before everything: what does not say when it was made.
 const NEVER: Timestamp = Timestamp { seconds: i64::MIN, nanos: 0 };
 
-pub(crate) fn references_by_image(store: &Store) -> Result<HashMap<ImageId, Vec<Reference>>> {
-    let mut map: HashMap<ImageId, Vec<Reference>> = HashMap::new();
-    for row in store.references()? {
-        let reference = names::reference(&row)?;
-        map.entry(row.image).or_default().push(reference);
+/// The names of each image, in canonical byte order.
+type RowsByImage = HashMap<ImageId, Vec<ReferenceRow>>;
+
+pub(crate) fn references_by_image(store: &Store) -> Result<RowsByImage> {
+    Ok(by_image(store.references()?))
+}
+
+fn by_image(rows: Vec<ReferenceRow>) -> RowsByImage {
+    let mut map = RowsByImage::with_capacity(rows.len());
+    for row in rows {
+        map.entry(row.image.clone()).or_default().push(row);
     }
-    Ok(map)
+    map
+}
+
+/// The images that can fit, newest first, with their names. Patterns that are plain names are looked up: there may be thousands
+/// of others.
+fn candidates(store: &Store, patterns: &[String]) -> Result<(Vec<ImageRow>, RowsByImage)> {
+    let is_plain = |pattern: &String| !pattern.contains(['*', '?', '[', '\\']);
+    let plain: Option<Vec<Reference>> = match patterns.iter().all(is_plain) {
+        true if !patterns.is_empty() => patterns.iter().map(|pattern| pattern.parse().ok()).collect(),
+        _ => None,
+    };
+    let Some(plain) = plain else { return Ok((store.images()?, references_by_image(store)?)) };
+    let mut rows = Vec::new();
+    let repositories: BTreeSet<String> = plain.iter().map(|name| name.repository().canonical()).collect();
+    for repository in repositories {
+        for separator in [':', '@'] {
+            rows.extend(store.references_beginning(&format!("{repository}{separator}"))?);
+        }
+    }
+    let mut map = RowsByImage::new();
+    let mut images = Vec::new();
+    for id in rows.into_iter().map(|row| row.image) {
+        if !map.contains_key(&id) {
+            images.extend(store.image(&id)?);
+            map.insert(id.clone(), store.references_of(&id)?);
+        }
+    }
+    images.sort_by(|a, b| (Reverse(a.created), &a.id).cmp(&(Reverse(b.created), &b.id)));
+    Ok((images, map))
 }
 
 /// The references that one of the patterns matches; all if there are no patterns.

@@ -88,7 +88,7 @@ pub fn find_for(store: &Store, text: &str, platform: Option<&Platform>) -> Resul
 
 /// The reference behind a row. Rows are written from references, so this cannot fail on a sound store.
 pub(crate) fn reference(row: &ReferenceRow) -> Result<Reference> {
-    Ok(row.name.parse()?)
+    Reference::from_canonical(&row.name).map_or_else(|| Ok(row.name.parse()?), Ok)
 }
 
 /// The references of an image, in canonical byte order.

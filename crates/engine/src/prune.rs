@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use wharfie_oci::{ImageId, Reference};
 use wharfie_store::gc::Kept;
+use wharfie_store::journal::Note;
 use wharfie_store::trash::Fate;
 
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::events;
 use crate::filter::Filters;
 use crate::list::references_by_image;
 use crate::remove::{Removed, Remover};
@@ -30,6 +32,14 @@ pub struct Pruned {
     pub reclaimed: u64,
 }
 
+/// The events of a removed image.
+fn told(id: &ImageId, names: &[String]) -> Vec<Note> {
+    let familiar = |name: &String| name.parse::<Reference>().map_or_else(|_| name.clone(), |name| name.familiar());
+    let mut notes: Vec<Note> = names.iter().map(|name| events::of_image(id, "untag", &familiar(name))).collect();
+    notes.push(events::of_image(id, "delete", id.as_str()));
+    notes
+}
+
 impl Engine {
     /// Removes images that have no tag and no children, or with `all` every image that is not only a parent, and frees
     /// their space at once, together with what was removed earlier and was still being kept: with `until` only what was
@@ -39,8 +49,23 @@ impl Engine {
     /// When the store cannot be written. Images that something still needs are passed over.
     pub fn prune(&self, prune: &Prune) -> Result<Pruned> {
         let store = self.freeing_writer()?;
-        let mut remover = Remover { store, fate: Fate::Freed, removed: Vec::new() };
-        for (id, references) in self.candidates(prune)? {
+        let candidates = self.candidates(prune)?;
+        let ids: Vec<ImageId> = candidates.iter().map(|(id, _)| id.clone()).collect();
+        let mut removed = Vec::new();
+        for (id, gone) in store.remove_unused(&ids, Fate::Freed, &told)? {
+            removed.extend(
+                gone.names.iter().map(|name| Ok(Removed::Reference(name.parse()?))).collect::<Result<Vec<_>>>()?,
+            );
+            removed.push(Removed::Image(id));
+            removed.extend(gone.layers.into_iter().map(|(chain_id, bytes)| Removed::Layer(chain_id, bytes)));
+        }
+        // What is used is looked at one by one: docker takes names of it as long as it has others.
+        let mut remover = Remover { store, fate: Fate::Freed, removed };
+        let is_left = |id: &ImageId| -> Result<bool> { Ok(store.image(id)?.is_some()) };
+        for (id, references) in candidates {
+            if !is_left(&id)? {
+                continue;
+            }
             let names = match references.as_slice() {
                 [] => vec![id.to_string()],
                 references => references.iter().map(Reference::familiar).collect(),
@@ -69,7 +94,8 @@ impl Engine {
         let parents: BTreeSet<&ImageId> = images.iter().filter_map(|image| image.parent.as_ref()).collect();
         let mut candidates = Vec::new();
         for image in &images {
-            let references = references.remove(&image.id).unwrap_or_default();
+            let rows = references.remove(&image.id).unwrap_or_default();
+            let references = rows.iter().map(crate::names::reference).collect::<Result<Vec<_>>>()?;
             let has_children = parents.contains(&image.id);
             let has_tag = references.iter().any(|reference| reference.tag().is_some());
             if has_children && (references.is_empty() || !prune.all) || has_tag && !prune.all {

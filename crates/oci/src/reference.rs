@@ -102,6 +102,18 @@ impl Reference {
         Self { repository, tag: None, digest: Some(digest) }
     }
 
+    /// Reads back what [`Self::canonical`] wrote. What it cannot have written is not found out here, only that it has no host
+    /// or a digest that is none.
+    pub fn from_canonical(text: &str) -> Option<Self> {
+        let (host, rest) = text.split_once('/')?;
+        let (rest, digest) = match rest.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest.parse().ok()?)),
+            None => (rest, None),
+        };
+        let (path, tag) = rest.split_once(':').map_or((rest, None), |(path, tag)| (path, Some(tag.into())));
+        Some(Self { repository: Repository { host: host.into(), path: path.into() }, tag, digest })
+    }
+
     /// Registry and path.
     pub fn repository(&self) -> &Repository {
         &self.repository

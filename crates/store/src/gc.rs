@@ -5,6 +5,8 @@
 //! that is about to use something holds it first (`Lease::hold_*`), under the same lock, so it either finds it protected
 //! or finds it gone and fetches it again. Killed in between, files without rows remain, which `fsck` sweeps.
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension, Transaction, params};
 use wharfie_oci::{DiffId, Digest};
 
@@ -198,9 +200,17 @@ fn kept_bytes(db: &rusqlite::Connection) -> rusqlite::Result<u64> {
 
 /// The layers and blobs that nothing leads to.
 fn dead(db: &Transaction<'_>) -> rusqlite::Result<(Vec<String>, Vec<String>)> {
+    let mut live: HashSet<String> = HashSet::new();
+    for digest in db.prepare(&format!("{LIVE} SELECT digest FROM live"))?.query_map([], |row| row.get(0))? {
+        live.insert(digest?);
+    }
     let query = |table: &str, column: &str| -> rusqlite::Result<Vec<String>> {
-        let sql = format!("{LIVE} SELECT {column} FROM {table} WHERE {column} NOT IN (SELECT digest FROM live)");
-        db.prepare(&sql)?.query_map([], |row| row.get(0))?.collect()
+        let mut dead = Vec::new();
+        for digest in db.prepare(&format!("SELECT {column} FROM {table}"))?.query_map([], |row| row.get(0))? {
+            let digest: String = digest?;
+            dead.extend(Some(digest).filter(|digest| !live.contains(digest)));
+        }
+        Ok(dead)
     };
     Ok((query("layer", "diff_id")?, query("blob", "digest")?))
 }

@@ -45,6 +45,8 @@ pub struct Ingested {
 
 /// 128 KiB: large enough that system calls do not count, small enough to stay in the processor's cache.
 const CHUNK: usize = 128 << 10;
+/// 64 KiB: up to here a layer is written by one thread.
+const SMALL: usize = 64 << 10;
 /// Buffers per stage: one being filled, one being emptied, one on its way each.
 const DEPTH: usize = 4;
 
@@ -249,6 +251,12 @@ fn receive(
 /// Last stages: writes a layer file from the plain tar that `source` yields. What a big index does not keep in memory goes
 /// to nameless files in `spill`.
 pub(crate) fn write_layer(file: &File, source: &mut dyn Read, spill: &Path) -> Result<LayerRow> {
+    let mut first = vec![0; SMALL];
+    let n = fill(source, &mut first).map_err(Error::of_source)?;
+    if n < first.len() {
+        return write_small_layer(file, &first[..n], spill);
+    }
+    let source = &mut io::Cursor::new(first).chain(source);
     let (hashing, reader) = ChunkReader::pipe();
     thread::scope(|scope| {
         let digest = scope.spawn(move || {
@@ -278,6 +286,21 @@ pub(crate) fn write_layer(file: &File, source: &mut dyn Read, spill: &Path) -> R
             content_size: totals.content_size,
             is_only_kept: false,
         })
+    })
+}
+
+/// As [`write_layer`], without another thread: a tar like this is hashed before one has begun.
+fn write_small_layer(file: &File, tar: &[u8], spill: &Path) -> Result<LayerRow> {
+    let mut indexer = Indexer::new(LayerIndex::new(spill).map_err(Error::Layer)?);
+    indexer.push(tar).map_err(Error::Layer)?;
+    file.write_all_at(tar, erofs::TAR_OFFSET).map_err(Error::io("write", "a layer"))?;
+    let (totals, index) = indexer.finish().map_err(Error::Layer)?;
+    index.write(file, totals.tar_len).map_err(Error::Layer)?;
+    Ok(LayerRow {
+        diff_id: DiffId::new(Digest::of(tar)),
+        tar_size: totals.tar_len,
+        content_size: totals.content_size,
+        is_only_kept: false,
     })
 }
 

@@ -3,12 +3,14 @@
 //! A lease is a file that its owner keeps locked (`flock`) and rows that name what it holds. The kernel drops the lock
 //! when the owner dies, in whatever process namespace it lived, so a dead owner's lease falls by itself.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustix::fs::{FlockOperation, flock};
 use wharfie_oci::{DiffId, Digest};
 
@@ -23,6 +25,8 @@ pub struct Lease<'a> {
     id: String,
     path: PathBuf,
     _lock: File,
+    /// What it protects already, so that nothing is written down twice.
+    held: Mutex<HashSet<Digest>>,
     wrote_blobs: AtomicBool,
     wrote_layers: AtomicBool,
 }
@@ -64,6 +68,7 @@ impl Store {
             id,
             path,
             _lock: lock,
+            held: Mutex::default(),
             wrote_blobs: AtomicBool::new(false),
             wrote_layers: AtomicBool::new(false),
         })
@@ -89,13 +94,29 @@ impl<'a> Lease<'a> {
     /// # Errors
     /// When the metadata cannot be changed.
     pub fn hold_blob(&self, digest: &Digest) -> Result<Option<u64>> {
-        self.write(|db| {
-            self.hold(db, digest)?;
+        let size = |db: &Connection| {
             let sql = "SELECT size FROM blob WHERE digest = ?1";
-            let size = db.query_row(sql, [digest.as_str()], |row| row.get(0)).optional()?;
+            let size = db.prepare_cached(sql)?.query_row([digest.as_str()], |row| row.get(0)).optional()?;
             // A power cut may leave a row whose file never got its name, and people delete files.
             Ok(size.filter(|_| self.store.blob_path(digest).exists()))
-        })
+        };
+        self.held_or(digest, size)
+    }
+
+    /// True if a blob is here, which is protected then. What is not here is protected when it is placed.
+    pub(crate) fn has_blob(&self, digest: &Digest) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM blob WHERE digest = ?1)";
+        let is_known: bool =
+            self.store.read(|db| db.prepare_cached(sql)?.query_row([digest.as_str()], |row| row.get(0)))?;
+        Ok(is_known && self.hold_blob(digest)?.is_some())
+    }
+
+    /// Protects a layer, here or yet to come, and its compressed blobs. Returns what is known of it if it is here.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn hold_layer(&self, diff_id: &DiffId) -> Result<Option<LayerRow>> {
+        self.held_or(diff_id.digest(), |db| self.layer_row(db, diff_id))
     }
 
     /// Protects blobs and layers, here or yet to come, and what they lead to.
@@ -106,18 +127,24 @@ impl<'a> Lease<'a> {
         self.write(|db| digests.into_iter().try_for_each(|digest| self.hold(db, digest)))
     }
 
-    /// Protects a layer, here or yet to come, and its compressed blobs. Returns what is known of it if it is here.
-    ///
-    /// # Errors
-    /// When the metadata cannot be changed.
-    pub fn hold_layer(&self, diff_id: &DiffId) -> Result<Option<LayerRow>> {
-        self.write(|db| {
-            self.hold(db, diff_id.digest())?;
-            self.layer_row(db, diff_id)
-        })
+    /// Protects `digest` if it is not protected yet, and looks at it within the same transaction.
+    fn held_or<T>(&self, digest: &Digest, look: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        if self.held().contains(digest) {
+            return self.store.read(look);
+        }
+        let found = self.write(|db| {
+            self.hold(db, digest)?;
+            look(db)
+        })?;
+        self.remember(digest);
+        Ok(found)
     }
 
-    fn layer_row(&self, db: &Transaction<'_>, diff_id: &DiffId) -> rusqlite::Result<Option<LayerRow>> {
+    fn held(&self) -> MutexGuard<'_, HashSet<Digest>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn layer_row(&self, db: &Connection, diff_id: &DiffId) -> rusqlite::Result<Option<LayerRow>> {
         if !self.store.layer_path(diff_id).exists() {
             return Ok(None);
         }
@@ -125,15 +152,16 @@ impl<'a> Lease<'a> {
                 SELECT 1 FROM image_layer JOIN image ON image.id = image_layer.image
                 WHERE image_layer.diff_id = layer.diff_id AND image.removed_at IS NULL)
             FROM layer WHERE diff_id = ?1";
-        db.query_row(query, [diff_id.as_str()], |row| {
-            Ok(LayerRow {
-                diff_id: diff_id.clone(),
-                tar_size: row.get(0)?,
-                content_size: row.get(1)?,
-                is_only_kept: !row.get::<_, bool>(2)?,
+        db.prepare_cached(query)?
+            .query_row([diff_id.as_str()], |row| {
+                Ok(LayerRow {
+                    diff_id: diff_id.clone(),
+                    tar_size: row.get(0)?,
+                    content_size: row.get(1)?,
+                    is_only_kept: !row.get::<_, bool>(2)?,
+                })
             })
-        })
-        .optional()
+            .optional()
     }
 
     fn hold(&self, db: &Transaction<'_>, digest: &Digest) -> rusqlite::Result<()> {
@@ -142,13 +170,18 @@ impl<'a> Lease<'a> {
         Ok(())
     }
 
+    /// After the transaction that holds `digest`.
+    fn remember(&self, digest: &Digest) {
+        self.held().insert(digest.clone());
+    }
+
     /// Stores bytes that are already in memory: manifests, configurations.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<Digest> {
         let digest = Digest::of(bytes);
-        if self.hold_blob(&digest)?.is_some() {
+        if self.has_blob(&digest)? {
             return Ok(digest);
         }
         let file = self.blob_file(&digest)?;
@@ -170,10 +203,12 @@ impl<'a> Lease<'a> {
             file.place(digest.hex())?;
             let sql = "INSERT OR IGNORE INTO blob (digest, size) VALUES (?1, ?2)";
             self.hold(db, digest)
-                .and_then(|()| db.execute(sql, params![digest.as_str(), size]))
+                .and_then(|()| db.prepare_cached(sql)?.execute(params![digest.as_str(), size]))
                 .map_err(self.store.metadata_error())?;
             Ok(())
-        })
+        })?;
+        self.remember(digest);
+        Ok(())
     }
 
     /// A file that will become a layer.
@@ -192,10 +227,12 @@ impl<'a> Lease<'a> {
             let sql =
                 "INSERT OR IGNORE INTO layer (diff_id, tar_size, content_size, file_size) VALUES (?1, ?2, ?3, ?4)";
             self.hold(db, layer.diff_id.digest())
-                .and_then(|()| db.execute(sql, row))
+                .and_then(|()| db.prepare_cached(sql)?.execute(row))
                 .map_err(self.store.metadata_error())?;
             Ok(())
-        })
+        })?;
+        self.remember(layer.diff_id.digest());
+        Ok(())
     }
 
     /// Makes everything written so far durable, and then the change of metadata that refers to it.

@@ -19,6 +19,7 @@ mod migration;
 pub mod mounts;
 pub mod networks;
 mod privacy;
+pub mod prune;
 pub mod rebuild;
 pub mod references;
 mod removal;

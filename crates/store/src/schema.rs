@@ -59,6 +59,8 @@ CREATE TABLE reference (
 ) WITHOUT ROWID;
 CREATE INDEX reference_of_image ON reference (image);
 CREATE INDEX reference_of_target ON reference (target);
+CREATE INDEX image_of_parent ON image (parent) WHERE parent IS NOT NULL;
+CREATE INDEX image_removed ON image (removed_at) WHERE removed_at IS NOT NULL;
 INSERT INTO reference (name, target, image, is_digest) SELECT name, image, image, is_digest FROM old_reference;
 DROP TABLE old_reference;
 ALTER TABLE trash ADD COLUMN target TEXT NOT NULL DEFAULT '';

@@ -31,7 +31,6 @@ impl<'a> StoreSink<'a> {
         watch: Watch<'_>,
     ) -> Result<Outcome, BoxError> {
         let Part { descriptor, .. } = part;
-        self.lease.hold_blob(&descriptor.digest)?;
         let ingest = Ingest { blob: Some(descriptor), diff_id: Some(diff_id) };
         let arrived = || watch.observer.observe(Event::Verified { task: watch.task });
         loop {
@@ -48,7 +47,7 @@ impl<'a> StoreSink<'a> {
 
     fn put_blob(&self, part: &Part, source: &dyn Source, watch: Watch<'_>) -> Result<Outcome, BoxError> {
         let Part { descriptor, .. } = part;
-        if self.lease.hold_blob(&descriptor.digest)?.is_some() {
+        if self.lease.has_blob(&descriptor.digest)? {
             return Ok(Outcome::Exists);
         }
         loop {
@@ -103,7 +102,7 @@ impl Sink for StoreSink<'_> {
 
     fn put_document(&self, document: &Document, _place: Place) -> Result<(), BoxError> {
         let Document { descriptor, bytes, .. } = document;
-        if self.lease.hold_blob(&descriptor.digest)?.is_none() {
+        if !self.lease.has_blob(&descriptor.digest)? {
             self.lease.put_verified(descriptor, &mut Verified::new(Cursor::new(bytes), descriptor))?;
         }
         Ok(())

@@ -61,6 +61,8 @@ pub(crate) const DATABASE: &str = "metadata.db";
 pub(crate) const LOCK: &str = "lock";
 /// Pages of 4 KiB that SQLite may cache: 1 MiB holds the metadata of thousands of images.
 const CACHE_PAGES: i64 = 256;
+/// Statements that are kept ready: more than any command repeats.
+const STATEMENTS: usize = 64;
 /// Pages of 4 KiB that the write-ahead log may grow to: the first process after a pause reads all of it.
 const LOG_PAGES: i64 = 64;
 
@@ -194,6 +196,7 @@ impl Store {
 
     fn prepare(&self) -> Result<()> {
         let (version, mode) = self.read(|db| {
+            db.set_prepared_statement_cache_capacity(STATEMENTS);
             db.pragma_update(None, "cache_size", CACHE_PAGES)?;
             // Durability is asked for once, at the end of a command: see `write_durably`.
             db.pragma_update(None, "synchronous", "NORMAL")?;
@@ -268,31 +271,13 @@ impl Store {
     /// Changes metadata in one transaction, after every earlier change of any process and before every later one.
     /// Survives a killed process; survives a power cut once a later [`Self::write_durably`] has returned.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        self.write_then(change, |value| value)
+        self.write_then(Durability::Later, change, |value| value)
     }
 
     /// As [`Self::write`], for what must be written also when the disk is full: then the room kept for this is given up. The
     /// change may be called twice.
     pub(crate) fn write_or_free<T>(&self, change: impl Fn(&Transaction<'_>) -> Result<T>) -> Result<T> {
         with_reserve(&self.root, || self.write(&change))
-    }
-
-    /// As [`Self::write`]; then, with the change made and other writers still kept out, does `then`.
-    fn write_then<T, U>(
-        &self,
-        change: impl FnOnce(&Transaction<'_>) -> Result<T>,
-        then: impl FnOnce(T) -> U,
-    ) -> Result<U> {
-        // SQLite's own busy handler sleeps in steps and starves writers for seconds; a lock file queues them fairly.
-        let _guard = self.exclusive()?;
-        let mut db = self.db();
-        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(metadata(&self.root))?;
-        let value = change(&transaction)?;
-        self.write_pending(&transaction).map_err(metadata(&self.root))?;
-        transaction.commit().map_err(metadata(&self.root))?;
-        drop(db);
-        self.forget_pending();
-        Ok(then(value))
     }
 
     /// As [`Self::write`], and when it returns the change and everything before it survives a power cut.
@@ -307,10 +292,39 @@ impl Store {
         change: impl FnOnce(&Transaction<'_>) -> Result<T>,
         then: impl FnOnce(T) -> U,
     ) -> Result<U> {
-        self.read(|db| db.pragma_update(None, "synchronous", "FULL"))?;
-        let result = self.write_then(change, then);
-        self.read(|db| db.pragma_update(None, "synchronous", "NORMAL"))?;
-        result
+        self.write_then(Durability::Now, change, then)
+    }
+
+    /// Makes a change; then, with the change made and other writers still kept out, does `then`.
+    fn write_then<T, U>(
+        &self,
+        durability: Durability,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T>,
+        then: impl FnOnce(T) -> U,
+    ) -> Result<U> {
+        // SQLite's own busy handler sleeps in steps and starves writers for seconds; a lock file queues them fairly.
+        let _guard = self.exclusive()?;
+        let mut db = self.db();
+        if durability == Durability::Now {
+            db.pragma_update(None, "synchronous", "FULL").map_err(metadata(&self.root))?;
+        }
+        let changed = self.change(&mut db, change);
+        // Still with the connection to ourselves: another thread's change would be as lazy as this one was careful.
+        if durability == Durability::Now {
+            db.pragma_update(None, "synchronous", "NORMAL").map_err(metadata(&self.root))?;
+        }
+        let value = changed?;
+        drop(db);
+        self.forget_pending();
+        Ok(then(value))
+    }
+
+    fn change<T>(&self, db: &mut Connection, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(metadata(&self.root))?;
+        let value = change(&transaction)?;
+        self.write_pending(&transaction).map_err(metadata(&self.root))?;
+        transaction.commit().map_err(metadata(&self.root))?;
+        Ok(value)
     }
 
     pub(crate) fn pending(&self) -> MutexGuard<'_, Pending> {
@@ -372,6 +386,15 @@ impl Store {
     pub(crate) fn staging(&self) -> PathBuf {
         self.root.join("tmp")
     }
+}
+
+/// When a change must survive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// With the next one that must do so at once.
+    Later,
+    /// When it is made.
+    Now,
 }
 
 /// Held while one process changes the metadata; closing the file releases it.

@@ -91,7 +91,7 @@ impl Store {
         })
     }
 
-    fn effective(&self, fate: Fate) -> Fate {
+    pub(crate) fn effective(&self, fate: Fate) -> Fate {
         if self.options.grace > 0 { fate } else { Fate::Freed }
     }
 
@@ -199,7 +199,7 @@ pub(crate) fn forget(db: &Transaction<'_>, id: &str) -> rusqlite::Result<()> {
 }
 
 /// The stacks that `id` has and no other visible image has.
-fn stacks_only_of(db: &Transaction<'_>, id: &ImageId) -> rusqlite::Result<RemovedImage> {
+pub(crate) fn stacks_only_of(db: &Transaction<'_>, id: &ImageId) -> rusqlite::Result<RemovedImage> {
     let sql = "SELECT mine.chain_id, coalesce(layer.content_size, 0) FROM image_layer AS mine
         LEFT JOIN layer ON layer.diff_id = mine.diff_id
         WHERE mine.image = ?1 AND NOT EXISTS (

@@ -11,12 +11,11 @@ pub struct Matches {
     flags: &'static [Flag],
     values: Vec<Option<Vec<String>>>,
     args: Vec<String>,
-    dash: Option<usize>,
 }
 
 impl Matches {
     pub(super) fn new(flags: &'static [Flag]) -> Self {
-        Matches { flags, values: vec![None; flags.len()], args: Vec::new(), dash: None }
+        Matches { flags, values: vec![None; flags.len()], args: Vec::new() }
     }
 
     /// What the flag says.
@@ -87,17 +86,8 @@ impl Matches {
         self.args.get(index).map(String::as_str)
     }
 
-    /// How many positional arguments stood before `--`, if there was one.
-    pub fn args_before_dash(&self) -> Option<usize> {
-        self.dash
-    }
-
     pub(super) fn push_arg(&mut self, arg: String) {
         self.args.push(arg);
-    }
-
-    pub(super) fn mark_dash(&mut self) {
-        self.dash = Some(self.args.len());
     }
 
     pub(super) fn add(&mut self, flag: &Flag, values: Vec<String>) {

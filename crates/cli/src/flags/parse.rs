@@ -26,7 +26,6 @@ pub(super) fn parse_words<R>(command: &Command<R>, words: &[String], intersperse
     while let Some((word, rest)) = reader.rest.split_first() {
         reader.rest = rest;
         if word == "--" {
-            reader.out.matches.mark_dash();
             reader.take_rest();
         } else if let Some(long) = word.strip_prefix("--") {
             reader.long(word, long)?;

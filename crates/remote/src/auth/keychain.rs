@@ -163,11 +163,6 @@ impl Keychain {
         Ok(found)
     }
 
-    /// True if `DOCKER_AUTH_CONFIG` overrides what is stored.
-    pub fn is_overridden(&self) -> bool {
-        self.overriding.is_some()
-    }
-
     fn config(&self) -> std::sync::MutexGuard<'_, DockerConfig> {
         self.config.lock().expect("no holder panics")
     }

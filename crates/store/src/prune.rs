@@ -1,0 +1,96 @@
+//! Removing many images at once: what one transaction each would spend seconds on.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+use wharfie_oci::ImageId;
+
+use crate::error::Result;
+use crate::journal::Note;
+use crate::store::Store;
+use crate::trash::{Fate, RemovedImage, forget, stacks_only_of};
+
+/// What tells of a removed image and the names that went with it.
+pub type Telling<'a> = &'a dyn Fn(&ImageId, &[String]) -> Vec<Note>;
+
+/// Images that are removed within one transaction: others wait for no longer than this takes, some 50 ms.
+const AT_ONCE: usize = 500;
+
+impl Store {
+    /// Removes those of `ids` that nothing uses, with their names, and then the nameless images that they were made from here,
+    /// as far as nothing else was. Passes over what a container, a mount or another image needs, and what shares a name
+    /// with other platforms: their names are not theirs alone. Looks and acts within the same transactions.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn remove_unused(
+        &self,
+        ids: &[ImageId],
+        fate: Fate,
+        telling: Telling<'_>,
+    ) -> Result<Vec<(ImageId, RemovedImage)>> {
+        let fate = self.effective(fate);
+        let now = self.now().to_nanos();
+        let mut removed = Vec::new();
+        for ids in ids.chunks(AT_ONCE) {
+            removed.extend(self.write(|db| {
+                let change = || -> rusqlite::Result<Vec<(ImageId, RemovedImage)>> {
+                    let mut removed = Vec::new();
+                    for id in ids {
+                        let mut next = Some(id.clone());
+                        let mut is_parent = false;
+                        while let Some(id) = next.take() {
+                            let Some(parent) = removable(db, &id, is_parent)? else { break };
+                            let gone = remove_alone(db, &id, fate, now)?;
+                            for note in telling(&id, &gone.names) {
+                                self.write_event(db, &note)?;
+                            }
+                            removed.push((id, gone));
+                            (next, is_parent) = (parent, true);
+                        }
+                    }
+                    Ok(removed)
+                };
+                change().map_err(self.metadata_error())
+            })?);
+        }
+        Ok(removed)
+    }
+}
+
+/// `Some` with the image's parent if nothing keeps the image from being removed. A parent only goes if it has no names.
+fn removable(db: &Transaction<'_>, id: &ImageId, is_parent: bool) -> rusqlite::Result<Option<Option<ImageId>>> {
+    let sql = "SELECT parent FROM image WHERE id = ?1 AND removed_at IS NULL
+        AND NOT EXISTS (SELECT 1 FROM container WHERE container.image = ?1)
+        AND NOT EXISTS (SELECT 1 FROM mount WHERE mount.image = ?1)
+        AND NOT EXISTS (SELECT 1 FROM image AS child WHERE child.parent = ?1 AND child.removed_at IS NULL)
+        AND NOT EXISTS (
+            SELECT 1 FROM manifest JOIN edge ON edge.child = manifest.digest
+            JOIN reference ON reference.target = edge.parent WHERE manifest.image = ?1
+                AND 1 < (SELECT count(*) FROM edge AS beside JOIN manifest AS other ON other.digest = beside.child
+                    JOIN image AS variant ON variant.id = other.image AND variant.removed_at IS NULL
+                    WHERE beside.parent = edge.parent))";
+    let parent: Option<Option<String>> =
+        db.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
+    let Some(parent) = parent else { return Ok(None) };
+    if is_parent {
+        let sql = "SELECT EXISTS (SELECT 1 FROM reference WHERE image = ?1)";
+        if db.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0))? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(parent.and_then(|parent| parent.parse().ok())))
+}
+
+/// Removes an image that is the only one its names lead to.
+fn remove_alone(db: &Transaction<'_>, id: &ImageId, fate: Fate, now: i64) -> rusqlite::Result<RemovedImage> {
+    let mut removed = stacks_only_of(db, id)?;
+    let mut names = db.prepare_cached("SELECT name FROM reference WHERE image = ?1 ORDER BY name")?;
+    removed.names = names.query_map([id.as_str()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Store::drop_names(db, &removed.names, (fate == Fate::Kept).then_some(now))?;
+    match fate {
+        Fate::Kept => {
+            db.prepare_cached("UPDATE image SET removed_at = ?2 WHERE id = ?1")?.execute(params![id.as_str(), now])?;
+        }
+        Fate::Freed => forget(db, id.as_str())?,
+    }
+    Ok(removed)
+}
