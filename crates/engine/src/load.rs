@@ -1,5 +1,6 @@
 //! Load: images from an archive into the store.
 
+use std::collections::HashMap;
 use std::io::Read;
 
 use wharfie_archive::{Archive, Intake, Root, StoredLayer, Taken};
@@ -45,6 +46,7 @@ impl Engine {
         let mut recording = Recording::default();
         let mut notes = Vec::new();
         let mut loaded: Vec<(ImageId, Digest, Vec<Reference>)> = Vec::new();
+        let mut places: HashMap<Digest, usize> = HashMap::new();
         for root in archive.roots() {
             let references = root.names.iter().map(|name| tag(name)).collect::<Result<Vec<_>>>()?;
             let copied = copy(&archive, root, load, &intake)?;
@@ -53,9 +55,10 @@ impl Engine {
             let Some(first) = found.images.first() else { continue };
             let (id, target) = (first.id.clone(), target(&copied, &first.id));
             let name = references.first().map_or_else(|| id.as_str().to_owned(), Reference::familiar);
-            match loaded.iter_mut().find(|(_, known, _)| *known == target) {
-                Some((.., names)) => names.extend(references),
+            match places.get(&target) {
+                Some(&at) => loaded[at].2.extend(references),
                 None => {
+                    places.insert(target.clone(), loaded.len());
                     notes.push(crate::events::of_image(&id, "load", &name));
                     loaded.push((id, target, references));
                 }
