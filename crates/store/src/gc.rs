@@ -75,6 +75,9 @@ impl Store {
             }
             collected
         })?;
+        if kept == Kept::All && !self.is_rehearsal() {
+            self.sweep_partial(i64::MAX);
+        }
         self.keep_reserve();
         Ok(collected)
     }

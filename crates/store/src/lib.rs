@@ -18,6 +18,7 @@ pub mod lease;
 mod migration;
 pub mod mounts;
 pub mod networks;
+mod partial;
 mod privacy;
 pub mod prune;
 pub mod rebuild;

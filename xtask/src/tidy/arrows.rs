@@ -40,7 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-runtime",
         ],
     ),
-    ("wharfie-testkit", &["wharfie-oci", "wharfie-layer"]),
+    ("wharfie-testkit", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
     ("wharfie-bench", &[]),
     ("xtask", &[]),
 ];

@@ -1,5 +1,6 @@
 //! Layers as they are seen: the same tree from both snapshot kinds, and the tree that the tar describes.
 
+mod content;
 mod contract;
 mod gnu_tar;
 mod merged;
