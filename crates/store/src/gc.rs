@@ -175,6 +175,7 @@ impl Store {
             db.execute("DELETE FROM lease WHERE id = ?1", params![id])?;
             if !self.is_rehearsal() {
                 let _ = std::fs::remove_file(self.root.join("leases").join(id));
+                let _ = self.remove_tree(&self.scratch_directory(id));
             }
         }
         Ok(())

@@ -97,7 +97,7 @@ impl Engine {
         let volumes = self.mount_volumes(settings)?;
         let is_rootless = self.config().is_rootless;
         let place = network::find(store, row, settings, is_rootless)?;
-        let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
+        let (rootfs, mounts) = self.rootfs_of(&store.scratch_of_container(&row.id)?, launch.volatile)?;
         let mut spec = spec::spec(store, row, settings, rootfs, place.network, launch.size)?;
         spec.die_with_parent = launch.die_with_us;
         spec.more_bridges = place.more;

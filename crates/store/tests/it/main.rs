@@ -7,6 +7,7 @@ mod merged;
 mod model;
 mod property;
 mod scale;
+mod scratch;
 mod seams;
 mod shown;
 mod sparse;
