@@ -16,6 +16,7 @@ pub mod import;
 pub mod inspect;
 pub mod list;
 pub mod load;
+pub mod login;
 pub mod mount;
 pub mod names;
 pub mod networks;

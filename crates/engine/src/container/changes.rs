@@ -7,8 +7,8 @@ use wharfie_layer::changes::{Changed, changes};
 use wharfie_layer::merge::pack_merged;
 use wharfie_oci::config::{ContainerConfig, History};
 use wharfie_oci::{ImageConfig, ImageId, Reference};
-use wharfie_store::images::{Name, Recording};
 use wharfie_store::NewImage;
+use wharfie_store::images::{Name, Recording};
 
 use super::ContainerError;
 use super::rootfs::mount_points;

@@ -3,6 +3,7 @@
 mod content;
 mod contract;
 mod gnu_tar;
+mod graph;
 mod merged;
 mod model;
 mod property;
