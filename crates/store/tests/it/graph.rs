@@ -13,7 +13,8 @@ use crate::shown::Place;
 /// Takes an index of two images in, under a name. Returns their ids, in the order of the index.
 fn fill(place: &Place, lease: &Lease<'_>) -> (Descriptor, Vec<ImageId>) {
     let fixture = contract::fixture();
-    let copied = contract::copy_all(&Memory::with(&fixture), &StoreSink::new(lease), &fixture.descriptor).unwrap();
+    let copied = contract::copy_all(&Memory::with(&fixture), &StoreSink::new(lease), &fixture.descriptor)
+        .expect("the store takes it");
     let mut recording = Recording::default();
     for copied in &copied {
         if let Some(Document { descriptor, content, .. }) = &copied.document {
@@ -28,10 +29,10 @@ fn fill(place: &Place, lease: &Lease<'_>) -> (Descriptor, Vec<ImageId>) {
             parent: None,
         }));
     }
-    let name: Reference = "r.example/web:1".parse().unwrap();
+    let name: Reference = "r.example/web:1".parse().expect("it is a name");
     recording.names.push(Name::new(name, fixture.descriptor.digest.clone()));
-    lease.record(&recording).unwrap();
-    let variants = place.store.variants(&fixture.descriptor.digest).unwrap();
+    lease.record(&recording).expect("all of it is here");
+    let variants = place.store.variants(&fixture.descriptor.digest).expect("the store can be read");
     (fixture.descriptor, variants.into_iter().map(|variant| variant.image).collect())
 }
 
