@@ -206,7 +206,7 @@ fn processors(text: &str) -> Machine {
 const TICK_NANOS: u64 = 10_000_000;
 
 /// Bytes of the machine's memory; 0 if it does not say.
-pub fn machine_memory() -> u64 {
+pub(crate) fn machine_memory() -> u64 {
     let file = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = file.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).map_or(0, |kib| kib << 10)

@@ -139,7 +139,10 @@ fn verbose(cx: &Context, usage: DiskUsage, format: &ListFormat) -> Result {
             ],
         )
     });
-    let containers = usage.containers.iter().map(|container| container::ls::value(cx, container, true));
+    let containers = usage.containers.into_iter().map(|container| {
+        // Docker does not tell here what containers share with their images.
+        container::ls::value(cx, &ContainerSummary { size_root_fs: 0, ..container }, true)
+    });
     let whole = Value::object(
         "*formatter.diskUsageContext",
         vec![
