@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wharfie_model::event::{Actor, Event as Document};
+use wharfie_model::event::{Actor, Event};
 use wharfie_oci::ImageId;
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::journal::{JournalEntry, Kind, Note};
@@ -31,36 +31,48 @@ impl EventFilters {
     }
 
     /// Whether all that was asked fits an event.
-    pub fn accept(&self, event: &Note) -> bool {
-        let attribute = |name: &str| event.attributes.get(name).map(String::as_str).unwrap_or_default();
+    pub fn accept(&self, event: &Event) -> bool {
+        let Actor { id, attributes } = &event.actor;
+        let attribute = |name: &str| attributes.get(name).map(String::as_str).unwrap_or_default();
+        let is = |kind: Kind| event.kind == kind.as_str();
         let named = |kind: Kind, value: &str| {
-            event.kind == kind && (event.object.starts_with(value) && !value.is_empty() || attribute("name") == value)
+            is(kind) && (id.starts_with(value) && !value.is_empty() || attribute("name") == value)
         };
         let asked = &self.conditions;
-        asked.any("type", |value| value == event.kind.as_str())
+        asked.any("type", |value| value == event.kind)
             // `exec_create: sh` is asked for without the command.
             && asked.any("event", |value| event.action == value || event.action.split(':').next() == Some(value))
             && asked.any("container", |value| named(Kind::Container, value) || attribute("container") == value)
             && asked.any("image", |value| {
-                named(Kind::Image, value) || (event.kind == Kind::Container && attribute("image") == value)
+                named(Kind::Image, value) || (is(Kind::Container) && attribute("image") == value)
             })
             && asked.any("network", |value| named(Kind::Network, value))
             && asked.any("volume", |value| named(Kind::Volume, value))
-            && asked.any("scope", |value| value == "local")
-            && self.labels.accept(&event.attributes)
+            && asked.any("scope", |value| value == event.scope)
+            && self.labels.accept(attributes)
     }
 }
 
+/// An event and where it stands in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its place: higher than that of every event before it.
+    pub sequence: i64,
+    /// What happened.
+    pub event: Event,
+}
+
 impl Engine {
-    /// What was written down after the entry `after`, oldest first; 0 is everything that is still kept.
+    /// What was written down after the place `after`, oldest first; 0 is everything that is still kept.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn journal(&self, after: i64) -> Result<Vec<JournalEntry>> {
-        Ok(self.reader()?.journal(after)?)
+    pub fn events(&self, after: i64) -> Result<Vec<Told>> {
+        let entries = self.reader()?.journal(after)?;
+        Ok(entries.into_iter().map(|entry| Told { sequence: entry.sequence, event: document(entry) }).collect())
     }
 
-    /// The last entry's place in the journal; 0 if there is none.
+    /// The last event's place in the journal; 0 if there is none.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -70,20 +82,20 @@ impl Engine {
 }
 
 /// An entry of the journal as docker's API tells it.
-pub fn document(entry: &JournalEntry) -> Document {
-    let note = &entry.note;
+fn document(entry: JournalEntry) -> Event {
+    let JournalEntry { time, note, .. } = entry;
     let is_old = matches!(note.kind, Kind::Container | Kind::Image);
     let of = |name: &str| note.attributes.get(name).cloned().unwrap_or_default();
-    Document {
+    Event {
         status: if is_old { note.action.clone() } else { String::new() },
         id: if is_old { note.object.clone() } else { String::new() },
         from: if note.kind == Kind::Container { of("image") } else { String::new() },
         kind: note.kind.as_str().to_owned(),
-        action: note.action.clone(),
-        actor: Actor { id: note.object.clone(), attributes: note.attributes.clone() },
+        action: note.action,
+        actor: Actor { id: note.object, attributes: note.attributes },
         scope: "local".to_owned(),
-        time: entry.time.div_euclid(1_000_000_000),
-        time_nano: entry.time,
+        time: time.div_euclid(1_000_000_000),
+        time_nano: time,
     }
 }
 
@@ -135,8 +147,9 @@ mod tests {
     fn filters_fit_what_they_name() {
         let attributes = [("name", "web"), ("image", "box:1"), ("tier", "front")];
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let event =
+        let note =
             Note { kind: Kind::Container, action: "die".to_owned(), object: "0123456789ab".to_owned(), attributes };
+        let event = document(JournalEntry { sequence: 1, time: 0, note });
         let accepts = |pairs: &[(&str, &str)]| {
             let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             EventFilters::parse(&pairs).unwrap().accept(&event)

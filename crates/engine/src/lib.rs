@@ -13,6 +13,7 @@ pub mod filter;
 pub mod fsck;
 pub mod glob;
 pub mod import;
+pub mod info;
 pub mod inspect;
 pub mod list;
 pub mod load;
@@ -30,7 +31,9 @@ mod record;
 pub mod remove;
 pub mod restore;
 pub mod save;
+pub mod search;
 pub mod tag;
+pub mod version;
 pub mod volumes;
 
 pub use engine::{Config, Engine};

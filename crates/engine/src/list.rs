@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use wharfie_model::NilMap;
+use wharfie_model::image::ImageSummary;
 use wharfie_oci::{ImageId, Platform, Reference, Timestamp};
 use wharfie_store::{ImageRow, Store};
 
@@ -20,6 +22,8 @@ pub struct List {
     pub members: bool,
     /// Further conditions.
     pub filters: Filters,
+    /// Tell their labels, which takes a look at each configuration.
+    pub labels: bool,
 }
 
 /// An image with those of its references that are to be shown.
@@ -32,6 +36,38 @@ pub struct Listed {
 }
 
 impl Engine {
+    /// The documents of what [`Self::list`] gives.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub fn list_images(&self, list: &List) -> Result<Vec<ImageSummary>> {
+        let listed = self.list(list)?;
+        listed.iter().map(|listed| self.image_summary(listed, list.labels)).collect()
+    }
+
+    /// An image's entry in lists. Nothing is counted.
+    pub(crate) fn image_summary(&self, listed: &Listed, with_labels: bool) -> Result<ImageSummary> {
+        let Listed { image, references } = listed;
+        let (tags, digests): (Vec<&Reference>, Vec<&Reference>) =
+            references.iter().partition(|reference| reference.tag().is_some());
+        let names = |references: Vec<&Reference>| references.into_iter().map(Reference::familiar).collect();
+        let labels = match with_labels {
+            true => self.config_of(self.reader()?, &image.id)?.config.and_then(|config| config.labels),
+            false => None,
+        };
+        Ok(ImageSummary {
+            containers: -1,
+            created: image.created.unwrap_or(wharfie_model::NEVER),
+            id: image.id.as_str().to_owned(),
+            labels: NilMap(labels.unwrap_or_default()),
+            parent_id: image.parent.as_ref().map(|parent| parent.as_str().to_owned()).unwrap_or_default(),
+            repo_digests: names(digests),
+            repo_tags: names(tags),
+            shared_size: -1,
+            size: image.size,
+        })
+    }
+
     /// Lists images: newest first, then by their first canonical name, then by id.
     ///
     /// # Errors

@@ -31,6 +31,7 @@ mod spec;
 pub mod start;
 pub mod stats;
 pub mod streams;
+mod summary;
 pub mod top;
 pub mod update;
 pub mod volumes;

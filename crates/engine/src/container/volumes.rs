@@ -97,17 +97,21 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub fn inspect_volume(&self, name: &str) -> Result<Option<Volume>> {
-        let Some(volume) = self.reader()?.volume(name)? else { return Ok(None) };
-        Ok(Some(Volume {
+        self.reader()?.volume(name)?.map(|volume| self.volume_document(volume)).transpose()
+    }
+
+    /// A volume's document. Nothing is counted.
+    pub(crate) fn volume_document(&self, volume: VolumeRow) -> Result<Volume> {
+        Ok(Volume {
             created_at: Timestamp { nanos: 0, ..volume.created }.to_string(),
             driver: "local".to_owned(),
             labels: NilMap(serde_json::from_str(&volume.labels).map_err(Error::Document)?),
-            mountpoint: self.volume_place(name)?,
+            mountpoint: self.volume_place(&volume.name)?,
             name: volume.name,
             options: NilMap(volume.options),
             scope: "local".to_owned(),
             usage_data: None,
-        }))
+        })
     }
 
     /// True if a container uses the volume.

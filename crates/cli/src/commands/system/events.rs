@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use wharfie_engine::events::{EventFilters, document};
+use wharfie_engine::events::{EventFilters, Told};
+use wharfie_model::event::Event;
 use wharfie_oci::Timestamp;
-use wharfie_store::journal::JournalEntry;
 
 use crate::commands::{Run, choices, template_failure};
 use crate::context::Context;
@@ -69,12 +69,12 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     loop {
         // Looked at before the journal is read: what was written until then is told in any case.
         let is_over = until.is_some_and(|until| env::now() >= until);
-        for entry in engine.journal(last)? {
-            last = entry.sequence;
-            let at = Timestamp::from_nanos(entry.time);
+        for Told { sequence, event } in engine.events(last)? {
+            last = sequence;
+            let at = Timestamp::from_nanos(event.time_nano);
             let is_asked = since.is_none_or(|since| at >= since) && until.is_none_or(|until| at <= until);
-            if is_asked && filters.accept(&entry.note) {
-                cx.line(&line(cx, &format, &entry)?)?;
+            if is_asked && filters.accept(&event) {
+                cx.line(&line(cx, &format, &event)?)?;
             }
         }
         if is_over {
@@ -84,13 +84,13 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
 }
 
-fn line(cx: &Context, format: &ListFormat, entry: &JournalEntry) -> Result<String> {
+fn line(cx: &Context, format: &ListFormat, event: &Event) -> Result<String> {
     if format.kind() != ListKind::Default {
-        let text = render_rows(format, &[value_of(&document(entry))], &[]).map_err(template_failure)?;
+        let text = render_rows(format, &[value_of(event)], &[]).map_err(template_failure)?;
         return Ok(text.trim_end_matches('\n').to_owned());
     }
-    let note = &entry.note;
-    let attributes: Vec<String> = note.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let at = time::rfc3339_local(Timestamp::from_nanos(entry.time).into(), cx.zone());
-    Ok(format!("{at} {} {} {} ({})", note.kind.as_str(), note.action, note.object, attributes.join(", ")))
+    let Event { kind, action, actor, time_nano, .. } = event;
+    let attributes: Vec<String> = actor.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let at = time::rfc3339_local(Timestamp::from_nanos(*time_nano).into(), cx.zone());
+    Ok(format!("{at} {kind} {action} {} ({})", actor.id, attributes.join(", ")))
 }
