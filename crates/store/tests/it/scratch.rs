@@ -17,7 +17,7 @@ fn what_is_written_in_one_becomes_a_layer_and_leaves_nothing() {
     let place = Place::new();
     let base = place.ingest(&tar(&[file("below", "1")])).expect("it is a layer");
     let lease = place.store.lease().expect("the store can be written");
-    let scratch = lease.scratch(vec![base.clone()]).expect("the layer is here");
+    let scratch = lease.scratch(vec![base]).expect("the layer is here");
     let root = scratch.view(&place.store).expect("root can mount");
     let flags = OFlags::CREATE | OFlags::WRONLY;
     let made = openat(&root, "above", flags, Mode::from_raw_mode(0o644)).expect("it can be written");
