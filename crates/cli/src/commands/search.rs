@@ -78,7 +78,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let values: Vec<Value> = rows.into_iter().map(value).collect();
         render_rows(&format, &values, TITLES).map_err(template_failure)?
     };
-    cx.print(&text)
+    match format.kind() {
+        ListKind::Default if !is_full => cx.print_table(&text),
+        _ => cx.print(&text),
+    }
 }
 
 /// Name, description, stars and whether it is official.

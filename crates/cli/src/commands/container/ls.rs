@@ -100,7 +100,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         RowsError::Row(why) => Failure::new(format!("failed to execute template: {why}")),
         RowsError::Template(why) => template_failure(why),
     })?;
-    cx.print(&text)
+    match format.kind() {
+        ListKind::Default if !matches.get(&NO_TRUNC) => cx.print_table(&text),
+        _ => cx.print(&text),
+    }
 }
 
 /// A container as a row of its table; with `is_full` nothing is shortened.

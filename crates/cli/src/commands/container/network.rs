@@ -12,7 +12,7 @@ use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_fail
 use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Conditions, Entry, Example, Flag, Matches, Switch, Text};
-use crate::render::format::{ListFormat, render_rows};
+use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::serialize::value_of;
 use crate::render::value::{Field, Value};
 
@@ -104,7 +104,11 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
     let spec = if matches.get(&QUIET) { "{{.ID}}" } else { matches.get(&LS_FORMAT).unwrap_or_default() };
     let raw = "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n";
     let format = ListFormat::parse(spec).or("{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}", raw);
-    cx.print(&render_rows(&format, &rows, TITLES).map_err(template_failure)?)
+    let text = render_rows(&format, &rows, TITLES).map_err(template_failure)?;
+    match format.kind() {
+        ListKind::Default if !matches.get(&NO_TRUNC) => cx.print_table(&text),
+        _ => cx.print(&text),
+    }
 }
 
 fn inspect(cx: &Context, matches: &Matches) -> Result {

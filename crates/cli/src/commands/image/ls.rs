@@ -99,7 +99,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let values: Vec<Value> = rows.iter().map(|row| value(cx, row, id(row))).collect();
         render_rows(&format, &values, TITLES).map_err(template_failure)?
     };
-    cx.print(&text)?;
+    match format.kind() {
+        ListKind::Default if !is_full => cx.print_table(&text)?,
+        _ => cx.print(&text)?,
+    }
     if let [word] = matches.args()
         && rows.is_empty()
         && MISTAKEN.contains(&word.as_str())
