@@ -7,6 +7,7 @@ use std::path::Path;
 const ROOMS: &[(&str, &[&str])] = &[
     ("wharfie-oci", &[]),
     ("wharfie-content", &["wharfie-oci"]),
+    ("wharfie-build", &[]),
     ("wharfie-model", &[]),
     ("wharfie-layer", &["wharfie-oci"]),
     ("wharfie-store", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
@@ -23,6 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-remote",
             "wharfie-archive",
             "wharfie-runtime",
+            "wharfie-build",
             "wharfie-model",
         ],
     ),
