@@ -39,8 +39,8 @@ impl Which {
     fn fits(self, row: &ContainerRow) -> bool {
         match self {
             Self::Any => true,
-            Self::Running => is_alive(row) || row.state.status == Status::Restarting,
-            Self::Paused => row.state.status == Status::Paused,
+            Self::Running => is_alive(row) || row.state.status() == Status::Restarting,
+            Self::Paused => row.state.status() == Status::Paused,
         }
     }
 }

@@ -3,14 +3,13 @@
 //! A container's writable directory, its log and its small files lie in `containers/<id>/`. A container holds its layers by
 //! itself, so an image may be removed by force under it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
-use serde::{Deserialize, Serialize};
 use wharfie_oci::{DiffId, ImageId, Timestamp};
 
 use crate::container_lock::ContainerLock;
+pub use crate::container_state::{ContainerState, Health, Phase, ProcessMark, Running, Status};
 use crate::error::{Error, Result};
 use crate::store::{Store, make_private};
 use crate::volumes::VolumeRow;
@@ -30,109 +29,6 @@ pub struct ContainerRow {
     pub settings: String,
     /// How it is, as far as was written down.
     pub state: ContainerState,
-}
-
-/// What a container is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Made, never started.
-    #[default]
-    Created,
-    /// Its process lives.
-    Running,
-    /// Its processes are frozen.
-    Paused,
-    /// It ended and is about to be started again.
-    Restarting,
-    /// It ended.
-    Exited,
-}
-
-/// How a container says it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-pub enum Health {
-    /// Nobody asks it.
-    #[default]
-    #[serde(rename = "")]
-    Unchecked,
-    /// It has not said yet.
-    Starting,
-    /// Well.
-    Healthy,
-    /// Not well, several times in a row; or it has ended.
-    Unhealthy,
-}
-
-impl Health {
-    /// What it is after the container's end.
-    pub fn after_end(self) -> Self {
-        if self == Self::Unchecked { self } else { Self::Unhealthy }
-    }
-
-    /// Docker's word; `none` where nobody asks.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unchecked => "none",
-            Self::Starting => "starting",
-            Self::Healthy => "healthy",
-            Self::Unhealthy => "unhealthy",
-        }
-    }
-}
-
-/// A process, told from a later one of the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessMark {
-    /// Its number.
-    pub pid: u32,
-    /// When the kernel started it, in ticks since boot.
-    pub started: u64,
-}
-
-/// How a container is. Moments are nanoseconds since 1970.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
-#[serde(default)]
-pub struct ContainerState {
-    /// What it is doing.
-    pub status: Status,
-    /// Its first process, while it runs.
-    pub pid: Option<u32>,
-    /// When the kernel started that process, in ticks since boot: tells it from a later one of the same number.
-    pub pid_started: u64,
-    /// What the runtime needs to handle it while it runs: a document of the runtime's.
-    pub target: String,
-    /// Its address on the first bridge, while it runs there.
-    pub address: String,
-    /// Its addresses by the networks' names, and which of its devices has each, while it runs.
-    pub addresses: BTreeMap<String, (String, u8)>,
-    /// Ports of the host that lead to it, while it runs: a document of the engine's.
-    pub ports: String,
-    /// The process that looks after it, if one does: from its making, where it is made to run at once, to its end.
-    pub monitor: Option<u32>,
-    /// When that process was started, in ticks since boot.
-    pub monitor_started: u64,
-    /// Who froze it for a moment and will thaw it, if somebody has.
-    pub frozen_by: Option<ProcessMark>,
-    /// Who stops it to start it again: meanwhile it does not go with its end.
-    pub restarter: Option<ProcessMark>,
-    /// When it was started last.
-    pub started_at: Option<i64>,
-    /// When it ended last.
-    pub finished_at: Option<i64>,
-    /// How it ended last.
-    pub exit_code: i32,
-    /// True if the kernel ended it for want of memory.
-    pub oom_killed: bool,
-    /// Why it could not be started.
-    pub error: String,
-    /// How often its restart policy started it again.
-    pub restarts: u32,
-    /// How it says it is.
-    pub health: Health,
-    /// True once the user has stopped it: restart policies respect that.
-    pub is_stopped_by_user: bool,
 }
 
 /// A container about to be recorded.

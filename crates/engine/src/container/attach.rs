@@ -117,7 +117,7 @@ impl Engine {
     pub fn attach(&self, name: &str) -> Result<(UnixStream, bool)> {
         let row = self.container(name)?;
         let settings = settings_of(&row)?;
-        let refusal = match row.state.status {
+        let refusal = match row.state.status() {
             Status::Restarting => Some(ContainerError::AttachRestarting),
             Status::Paused => Some(ContainerError::AttachPaused),
             _ if !is_alive(&row) => Some(ContainerError::AttachStopped),

@@ -157,8 +157,7 @@ impl Engine {
         let volumes = volumes.collect::<Result<Vec<_>>>()?;
         let mut state = ContainerState::default();
         if create.starts_at_once {
-            let us = us();
-            (state.monitor, state.monitor_started) = (Some(us.pid), us.started);
+            state.monitor = Some(us());
         }
         let mut row = ContainerRow {
             id,

@@ -51,7 +51,7 @@ impl Engine {
     pub(super) fn files_of(&self, name: &str) -> Result<Files> {
         let row = self.container(name)?;
         let settings = settings_of(&row)?;
-        let (root, is_whole) = match row.state.pid.filter(|_| is_alive(&row)) {
+        let (root, is_whole) = match row.state.process().filter(|_| is_alive(&row)).map(|process| process.pid) {
             Some(pid) => {
                 let path = PathBuf::from(format!("/proc/{pid}/root"));
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

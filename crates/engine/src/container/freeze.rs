@@ -35,7 +35,7 @@ impl Engine {
     /// Freezes a container that runs. `None` if it does not, if it is frozen already, or if this machine cannot freeze.
     pub(crate) fn freeze_for_a_moment(&self, row: &ContainerRow) -> Result<Option<Frozen<'_>>> {
         let (lock, row) = self.locked(&row.id)?;
-        let Some(target) = target_of(&row).filter(|_| is_alive(&row) && row.state.status == Status::Running) else {
+        let Some(target) = target_of(&row).filter(|_| is_alive(&row) && row.state.status() == Status::Running) else {
             return Ok(None);
         };
         let by = us();
@@ -45,8 +45,8 @@ impl Engine {
             // It has ended, or nothing here can freeze; what was begun is taken back as far as that goes.
             let _ = target.unpause();
             self.writer()?.change_container(&frozen.row.id, |state| {
-                if state.frozen_by == Some(by) {
-                    state.frozen_by = None;
+                if state.frozen_by() == Some(by) {
+                    state.thaw();
                 }
             })?;
             frozen.dismiss_guard();
@@ -79,7 +79,7 @@ impl Engine {
     /// When the store cannot be used, or the container cannot be thawed.
     pub fn thaw_abandoned(&self, id: &str, by: ProcessMark) -> Result<()> {
         match self.locked(id) {
-            Ok((_lock, row)) if row.state.frozen_by == Some(by) => self.thaw_for(&row, Some(by)),
+            Ok((_lock, row)) if row.state.frozen_by() == Some(by) => self.thaw_for(&row, Some(by)),
             Ok(_) | Err(Error::Container(ContainerError::NoSuch(_))) => Ok(()),
             Err(why) => Err(why),
         }

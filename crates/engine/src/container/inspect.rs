@@ -13,7 +13,6 @@ use wharfie_oci::{Digest, Timestamp, config};
 use wharfie_runtime::{HIDDEN_PATHS, READ_ONLY_PATHS};
 use wharfie_store::containers::{ContainerRow, Health, Status};
 
-use super::list::status_word;
 use super::network::open_ports;
 use super::settings::{Attachment, MountKind, MountOrigin, OWN_RUNTIME, Restart, Settings};
 use super::words::{MacAddress, Namespace, NetworkMode, PortBinding, SecurityOption};
@@ -197,7 +196,8 @@ impl Engine {
             }
         }
         let default: EndpointSettings = networks.get("bridge").cloned().unwrap_or_default();
-        let namespace = row.state.pid.filter(|_| is_alive(row)).map(|pid| format!("/proc/{pid}/ns/net"));
+        let namespace =
+            row.state.process().filter(|_| is_alive(row)).map(|process| format!("/proc/{}/ns/net", process.pid));
         Ok(NetworkSettings {
             sandbox_id: namespace.as_ref().map(|_| name_of("sandbox", &[&row.id])).unwrap_or_default(),
             sandbox_key: namespace.unwrap_or_default(),
@@ -221,8 +221,9 @@ impl Engine {
     ) -> Result<EndpointSettings> {
         let name = &attachment.network;
         // An ordinary user's container is on no bridge and has an address all the same.
-        let alone = if is_first && row.state.addresses.is_empty() { row.state.address.as_str() } else { "" };
-        let address = row.state.addresses.get(name).map_or(alone, |(address, _)| address.as_str());
+        let alone = row.state.running().filter(|now| is_first && now.addresses.is_empty());
+        let alone = alone.map_or("", |now| now.address.as_str());
+        let address = row.state.address_on(name).map_or(alone, |(address, _)| address.as_str());
         let (network_id, gateway, prefix, is_own) = match self.network(name) {
             Ok(network) => (network.id, network.gateway, network.prefix, true),
             Err(_) => {
@@ -257,7 +258,7 @@ impl Engine {
 pub(crate) fn hardware_address(row: &ContainerRow, network: &str) -> Result<String> {
     let settings = settings_of(row)?;
     let is_first = settings.attachments().first().is_some_and(|first| first.network == network);
-    let address = row.state.addresses.get(network).and_then(|(address, _)| address.parse().ok());
+    let address = row.state.address_on(network).and_then(|(address, _)| address.parse().ok());
     let own = settings.mac_address.filter(|_| is_first).or(address.map(MacAddress::of));
     Ok(own.map(|address| address.to_string()).unwrap_or_default())
 }
@@ -286,7 +287,7 @@ fn port_map(bindings: &[PortBinding]) -> PortMap {
 
 fn state(row: &ContainerRow, record: &health::Record) -> State {
     let state = &row.state;
-    let is = |status: Status| state.status == status;
+    let is = |status: Status| state.status() == status;
     let time = |nanos: Option<i64>| nanos.map_or(Timestamp::ZERO, Timestamp::from_nanos).to_string();
     let probe = |probe: &health::Probe| HealthProbe {
         start: Moment(time(Some(probe.start))),
@@ -295,13 +296,13 @@ fn state(row: &ContainerRow, record: &health::Record) -> State {
         output: probe.output.clone(),
     };
     State {
-        status: status_word(state.status).to_owned(),
+        status: state.status().as_str().to_owned(),
         running: is(Status::Running) || is(Status::Paused),
         paused: is(Status::Paused),
         restarting: is(Status::Restarting),
         oom_killed: state.oom_killed,
         dead: false,
-        pid: state.pid.unwrap_or_default(),
+        pid: state.process().map(|process| process.pid).unwrap_or_default(),
         exit_code: state.exit_code,
         error: state.error.clone(),
         started_at: time(state.started_at),

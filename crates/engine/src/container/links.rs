@@ -50,7 +50,7 @@ pub(super) fn linked(store: &Store, row: &ContainerRow, settings: &Settings) -> 
     for (id, alias) in &settings.links {
         let other = store.find_container(id)?.ok_or_else(|| ContainerError::NoSuch(id.clone()))?;
         let theirs = settings_of(&other)?;
-        let shared = settings.attachments().into_iter().find_map(|one| other.state.addresses.get(&one.network));
+        let shared = settings.attachments().into_iter().find_map(|one| other.state.address_on(&one.network));
         let address = match shared {
             Some((address, _)) if is_alive(&other) => address,
             _ => {

@@ -42,7 +42,7 @@ impl Engine {
         let filters = Filters::parse(self, &list.filters)?;
         let mut listed = Vec::new();
         for row in self.containers()? {
-            let is_shown = list.all || list.last.is_some() || filters.implies_all || is_running(row.state.status);
+            let is_shown = list.all || list.last.is_some() || filters.implies_all || !row.state.status().is_over();
             if !is_shown {
                 continue;
             }
@@ -65,21 +65,6 @@ impl Engine {
             Err(why) => return Err(why),
         };
         Ok(if is_same { settings.image_name.clone() } else { row.image.short().to_owned() })
-    }
-}
-
-fn is_running(status: Status) -> bool {
-    matches!(status, Status::Running | Status::Paused | Status::Restarting)
-}
-
-/// The word that `ps` and filters use.
-pub fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Created => "created",
-        Status::Running => "running",
-        Status::Paused => "paused",
-        Status::Restarting => "restarting",
-        Status::Exited => "exited",
     }
 }
 
@@ -169,8 +154,8 @@ impl Filters {
             && asked.any("name", |name| matches_name(name, &row.name))
             && self.labels.accept(&settings.labels())
             && (self.exited.is_empty()
-                || (row.state.status == Status::Exited && self.exited.contains(&row.state.exit_code)))
-            && asked.any("status", |wanted| wanted == status_word(row.state.status))
+                || (row.state.status() == Status::Exited && self.exited.contains(&row.state.exit_code)))
+            && asked.any("status", |wanted| wanted == row.state.status().as_str())
             && (!asked.has("ancestor") || self.is_descendant(engine, row)?)
             && self.before.is_none_or(|limit| row.created < limit)
             && self.since.is_none_or(|limit| row.created > limit)

@@ -102,7 +102,7 @@ impl Engine {
             names.iter().any(|name| *name == row.name || (name.len() > 2 && row.id.starts_with(name.as_str())))
         };
         living.sort_by_key(|row| !is_named(row));
-        Ok(living.iter().filter_map(|row| row.state.pid).collect())
+        Ok(living.iter().filter_map(|row| row.state.process().map(|process| process.pid)).collect())
     }
 
     /// Every container as it really is, newest first.

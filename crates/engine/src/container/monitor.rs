@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use wharfie_oci::Fault as _;
 use wharfie_runtime::{Exit, Io, Size, Started};
 use wharfie_store::ContainerLock;
-use wharfie_store::containers::{ContainerRow, Status};
+use wharfie_store::containers::{ContainerRow, Phase};
 
 use super::ContainerError;
 use super::attach::{Frame, Socket};
@@ -275,7 +275,7 @@ impl Engine {
             let policy = now.and_then(|row| settings_of(&row).ok()).map_or(settings.restart, |now| now.restart);
             let next = wants_restart(policy, end.exit, restarts).then_some(restarts + 1);
             let written = engine.ended(row, settings, &end, next)?;
-            if written.is_none_or(|now| now.status != Status::Restarting) {
+            if written.is_none_or(|now| now.phase != Phase::Restarting) {
                 hub.broadcast(&last);
                 return Ok(());
             }
@@ -294,9 +294,7 @@ impl Engine {
         let Some(lock) = store.lock_container(&row.id)? else { return Ok(None) };
         let now = store.find_container(&row.id)?;
         let is_wanted = now.is_some_and(|now| {
-            now.state.status == Status::Restarting
-                && now.state.monitor == Some(us().pid)
-                && !now.state.is_stopped_by_user
+            now.state.phase == Phase::Restarting && now.state.monitor == Some(us()) && !now.state.is_stopped_by_user
         });
         Ok(is_wanted.then_some(lock))
     }

@@ -270,9 +270,9 @@ fn binding(port: &Publish) -> PortBinding {
 
 /// The ports of the host that lead to a container now, ordered by the container's.
 pub fn open_ports(row: &ContainerRow) -> Vec<PortBinding> {
-    let mut open: Vec<PortBinding> = match is_alive(row) {
-        true => serde_json::from_str(&row.state.ports).unwrap_or_default(),
-        false => Vec::new(),
+    let mut open: Vec<PortBinding> = match row.state.running().filter(|_| is_alive(row)) {
+        Some(running) => serde_json::from_str(&running.ports).unwrap_or_default(),
+        None => Vec::new(),
     };
     open.sort();
     open

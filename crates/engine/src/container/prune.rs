@@ -1,7 +1,5 @@
 //! `container prune`: removing what has ended.
 
-use wharfie_store::containers::Status;
-
 use super::settings_of;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -32,7 +30,7 @@ impl Engine {
         let mut pruned = PrunedContainers::default();
         let mut batch = Vec::new();
         for row in self.containers()? {
-            let is_over = matches!(row.state.status, Status::Created | Status::Exited);
+            let is_over = row.state.status().is_over();
             if !is_over || !prune.filters.accept(row.created, &settings_of(&row)?.labels()) {
                 continue;
             }

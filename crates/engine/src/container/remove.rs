@@ -38,7 +38,7 @@ impl Engine {
             Err(Error::Container(ContainerError::NoSuch(_))) if force => return Ok(row),
             result => result?,
         };
-        let is_running = is_alive(&row) || row.state.status == Status::Restarting;
+        let is_running = is_alive(&row) || row.state.status() == Status::Restarting;
         if is_running {
             if !force {
                 return Err(refusal_to_remove(row));
@@ -55,7 +55,7 @@ impl Engine {
         let store = self.writer()?;
         let Some(lock) = store.try_lock_container(id)? else { return Ok(None) };
         let Some(row) = store.find_container(id)? else { return Ok(None) };
-        let is_idle = !is_alive(&row) && matches!(row.state.status, Status::Created | Status::Exited);
+        let is_idle = !is_alive(&row) && row.state.status().is_over();
         Ok(is_idle.then_some((row, lock)))
     }
 
@@ -104,7 +104,7 @@ impl Engine {
 
 /// Why a container that is not at rest is not removed, in docker's words.
 fn refusal_to_remove(row: ContainerRow) -> Error {
-    let refusal = match row.state.status {
+    let refusal = match row.state.status() {
         Status::Paused => ContainerError::RemovePaused,
         Status::Restarting => ContainerError::RemoveRestarting,
         Status::Created | Status::Running | Status::Exited => ContainerError::Running,

@@ -208,7 +208,7 @@ fn check_shareable(store: &Store, name: &str) -> Result<()> {
 
 pub(super) fn namespace_of(store: &Store, name: &str, namespace: &str) -> Result<PathBuf> {
     let row = store.find_container(name)?.ok_or_else(|| ContainerError::NoSuch(name.to_owned()))?;
-    match row.state.pid.filter(|_| is_alive(&row)) {
+    match row.state.process().filter(|_| is_alive(&row)).map(|process| process.pid) {
         Some(pid) => Ok(PathBuf::from(format!("/proc/{pid}/ns/{namespace}"))),
         None => Err(ContainerError::NotRunning(row.id).into()),
     }

@@ -11,7 +11,7 @@ use wharfie_content::{Event, Observer, Warning};
 use wharfie_runtime::proxy::Proxy;
 use wharfie_runtime::{Exit, Foreign, Io, Size, Started};
 use wharfie_store::ContainerLock;
-use wharfie_store::containers::{ContainerRow, ContainerState, Status};
+use wharfie_store::containers::{ContainerRow, ContainerState, Phase, ProcessMark, Running as RunningState};
 use wharfie_store::journal::Note;
 
 use super::ContainerError;
@@ -122,15 +122,15 @@ impl Engine {
         events.push(events::of_known_container(row, settings, "start", &[]));
         let running = |state: &mut ContainerState| {
             *state = ContainerState {
-                status: Status::Running,
-                pid: Some(started.pid),
-                pid_started: started.start_time,
-                target: target.clone(),
-                address: address.clone(),
-                addresses: place.addresses.clone(),
-                ports: ports.clone(),
-                monitor: Some(us.pid),
-                monitor_started: us.started,
+                phase: Phase::Running(RunningState {
+                    process: ProcessMark { pid: started.pid, started: started.start_time },
+                    target: target.clone(),
+                    address: address.clone(),
+                    addresses: place.addresses.clone(),
+                    ports: ports.clone(),
+                    frozen_by: None,
+                }),
+                monitor: Some(us),
                 started_at: Some(now),
                 restarts: state.restarts,
                 health: super::health::at_first(settings),
@@ -160,18 +160,15 @@ impl Engine {
         let events = self.events_of_end(row, settings, end)?;
         let ended = |state: &mut ContainerState| {
             let next = next.filter(|_| !state.is_stopped_by_user);
-            state.status = if next.is_some() { Status::Restarting } else { Status::Exited };
+            state.phase = if next.is_some() { Phase::Restarting } else { Phase::Exited };
             state.restarts = next.unwrap_or(state.restarts);
-            state.pid = None;
             state.finished_at = Some(now);
             state.exit_code = i32::from(end.exit.code());
             state.oom_killed = end.oom_killed;
-            state.frozen_by = None;
             state.health = state.health.after_end();
-            (state.target, state.address, state.addresses, state.ports) = Default::default();
             match state.restarter {
                 // Whoever stops it to start it again answers for it now.
-                Some(by) => (state.monitor, state.monitor_started) = (Some(by.pid), by.started),
+                Some(by) => state.monitor = Some(by),
                 None if next.is_none() => state.monitor = None,
                 None => {}
             }
@@ -185,7 +182,7 @@ impl Engine {
     /// That a container has ended, under the name and on the networks that it has by now.
     fn events_of_end(&self, row: &ContainerRow, settings: &Settings, end: &Ended) -> Result<Vec<Note>> {
         let row = self.writer()?.find_container(&row.id)?.unwrap_or_else(|| row.clone());
-        let mut events = self.network_events(row.state.addresses.keys(), "disconnect", &row.id);
+        let mut events = self.network_events(row.state.networks(), "disconnect", &row.id);
         if end.oom_killed {
             events.push(events::of_known_container(&row, settings, "oom", &[]));
         }

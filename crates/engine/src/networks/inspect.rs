@@ -102,7 +102,7 @@ impl Engine {
     pub fn inspect_network(&self, network: &Network) -> Result<NetworkInspect> {
         let mut containers = BTreeMap::new();
         for row in self.containers()? {
-            let Some((address, _)) = row.state.addresses.get(&network.name) else { continue };
+            let Some((address, _)) = row.state.address_on(&network.name) else { continue };
             let document = NetworkContainer {
                 name: row.name.clone(),
                 endpoint_id: name_of("endpoint", &[&row.id, &network.id]),

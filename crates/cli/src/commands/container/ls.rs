@@ -1,6 +1,6 @@
 //! `ps`: listing containers.
 
-use wharfie_engine::container::list::{ListContainers, ListedContainer, status_word};
+use wharfie_engine::container::list::{ListContainers, ListedContainer};
 use wharfie_engine::container::network::open_ports;
 use wharfie_oci::Timestamp;
 use wharfie_store::containers::{ContainerState, Health, Status};
@@ -143,7 +143,7 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
             Field::new("CreatedAt", time::local(Timestamp { nanos: 0, ..row.created }.into(), cx.zone())),
             Field::new("RunningFor", age::ago(row.created.into(), cx.jiff_now())),
             Field::new("Ports", ports(container)),
-            Field::new("State", status_word(row.state.status)),
+            Field::new("State", row.state.status().as_str()),
             Field::new("Status", status(cx, &row.state)),
             Field::new("Size", size),
             Field::new("Names", row.name.as_str()),
@@ -161,7 +161,7 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
 pub(crate) fn status(cx: &Context, state: &ContainerState) -> String {
     let since =
         |nanos: Option<i64>| age::between(Timestamp::from_nanos(nanos.unwrap_or_default()).into(), cx.jiff_now());
-    match state.status {
+    match state.status() {
         Status::Created => "Created".to_owned(),
         Status::Running if state.health != Health::Unchecked => {
             let health = if state.health == Health::Starting { "health: starting" } else { state.health.as_str() };
@@ -176,7 +176,7 @@ pub(crate) fn status(cx: &Context, state: &ContainerState) -> String {
 
 /// Ports of a container that runs; others have none.
 fn ports(container: &ListedContainer) -> String {
-    if !matches!(container.row.state.status, Status::Running | Status::Paused) {
+    if !matches!(container.row.state.status(), Status::Running | Status::Paused) {
         return String::new();
     }
     let exposed = container.settings.config.exposed_ports.iter().flatten().map(|(port, _)| port.as_str());

@@ -53,7 +53,7 @@ fn info(cx: &Context) -> Result<Info> {
     let file = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
     let containers = engine.containers()?;
-    let count = |status: Status| containers.iter().filter(|row| row.state.status == status).count();
+    let count = |status: Status| containers.iter().filter(|row| row.state.status() == status).count();
     let (running, paused) = (count(Status::Running), count(Status::Paused));
     let snapshots = store.known_snapshot_kind().map_err(wharfie_engine::Error::from)?;
     // An ordinary user's containers have no control groups.

@@ -80,10 +80,10 @@ impl Engine {
 
     fn life(&self, id: &str) -> Life {
         let Ok(row) = self.container(id) else { return Life::Over };
-        match row.state.status {
+        match row.state.status() {
             Status::Created | Status::Exited => Life::Over,
             Status::Running | Status::Paused if is_alive(&row) => {
-                let pid = row.state.pid.and_then(|pid| Pid::from_raw(pid.cast_signed()));
+                let pid = row.state.process().and_then(|process| Pid::from_raw(process.pid.cast_signed()));
                 let process = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
                 process.map_or(Life::Between, Life::Running)
             }
