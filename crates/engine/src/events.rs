@@ -7,7 +7,7 @@ use wharfie_oci::ImageId;
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::journal::{JournalEntry, Kind, Note};
 
-use crate::container::{Settings, settings_of};
+use crate::container::{Settings, readable_settings};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::filter::{Conditions, Labels};
@@ -89,7 +89,7 @@ pub fn document(entry: &JournalEntry) -> Document {
 
 /// What is done to a container. Its labels are among what is known of it, as with docker.
 pub(crate) fn of_container(row: &ContainerRow, action: &str, more: &[(&str, String)]) -> Note {
-    let settings = settings_of(row).unwrap_or_default();
+    let settings = readable_settings(row);
     of_known_container(row, &settings, action, more)
 }
 

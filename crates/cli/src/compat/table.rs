@@ -61,6 +61,7 @@ samples!(container_errors, ContainerError {
     Signal { id: ID, source: denied() };
     NotStarted { text: "exec: \"x\": executable file not found in $PATH", help: None::<String>, code: 127 };
     Monitor("ended before the container could start");
+    Settings { id: ID, why: "invalid ulimit type: foo" };
     NoLog;
     NoPs;
     PsRefused("error: unsupported option");

@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use wharfie_store::containers::{ContainerRow, Status};
 
 use super::ContainerError;
-use super::{is_alive, settings_of};
+use super::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -116,7 +116,7 @@ impl Engine {
     /// When there is no such container, it does not run, or it runs in the foreground of another command.
     pub fn attach(&self, name: &str) -> Result<(UnixStream, bool)> {
         let row = self.container(name)?;
-        let settings = settings_of(&row)?;
+        let settings = readable_settings(&row);
         let refusal = match row.state.status() {
             Status::Restarting => Some(ContainerError::AttachRestarting),
             Status::Paused => Some(ContainerError::AttachPaused),

@@ -80,7 +80,7 @@ impl Engine {
         let is_used = |number: &u8| taken.is_some_and(|taken| taken.values().any(|(_, used)| used == number));
         let number = (0..MAX_DEVICE_NUMBER).find(|number| !is_used(number));
         let number = number.ok_or(NetworkError::TooMany)?;
-        let mut bridge = network::bridge_of(store, row, attachment)?;
+        let mut bridge = network::bridge_of(self, row, attachment)?;
         bridge.device_number = number;
         let address = bridge.address.to_string();
         // Written before there is a cable: whoever takes the container off the network knows which it is.
@@ -95,7 +95,7 @@ impl Engine {
         });
         let result = written.map_err(Error::from).and_then(|_| Ok(plug(&target, &row.id, &bridge)?));
         if result.is_err() {
-            network::release(store, row, &attachment.network);
+            network::release(self, row, &attachment.network);
             self.forget_address(row, &attachment.network)?;
         }
         result
@@ -135,7 +135,7 @@ impl Engine {
             unplug(&row.id, *number)?;
             self.forget_address(&row, &name)?;
         }
-        network::release(self.writer()?, &row, &name);
+        network::release(self, &row, &name);
         if let Some(target) = target_of(&row).filter(|_| is_alive(&row)) {
             self.find_way_out(&row, &target, &attachments)?;
         }
@@ -164,7 +164,7 @@ impl Engine {
         for attachment in left {
             let Some((_, number)) = row.state.address_on(&attachment.network) else { continue };
             // It has its place already, and keeps it.
-            let mut bridge = network::bridge_of(self.writer()?, row, attachment)?;
+            let mut bridge = network::bridge_of(self, row, attachment)?;
             bridge.device_number = *number;
             if bridge.is_way_out {
                 return Ok(lead_out(target, &bridge)?);

@@ -131,6 +131,14 @@ pub enum ContainerError {
         /// 125 to 127.
         code: i32,
     },
+    /// A word that it was made with is none for this version.
+    #[error("cannot read what container {id} was made with: {why}")]
+    Settings {
+        /// Whole.
+        id: String,
+        /// Which word.
+        why: String,
+    },
     /// The monitor was killed, or is another program.
     #[error("the container's monitor {0}")]
     Monitor(&'static str),
@@ -227,7 +235,7 @@ impl Fault for ContainerError {
             | Self::NotShareable(_)
             | Self::LinkToStopped { .. } => Kind::InUse,
             Self::OnlyRoot(_) | Self::ReadOnly(_) => Kind::Denied,
-            Self::NoLog | Self::NoPs => Kind::Unsupported,
+            Self::NoLog | Self::NoPs | Self::Settings { .. } => Kind::Unsupported,
             Self::MountSource { source, .. } | Self::Signal { source, .. } => crate::error::kind_of(source),
             Self::NotStarted { .. } | Self::Monitor(_) => Kind::Unavailable,
         }
@@ -255,6 +263,9 @@ impl Fault for ContainerError {
             }
             Self::BadSignal(_) => "signals have names as in `kill -l`, or numbers from 1 to 64".to_owned(),
             Self::NotStarted { help, .. } => return help.clone(),
+            Self::Settings { id, .. } => {
+                format!("make it anew with words that are known: `wharfie rm {}` removes it", short(id))
+            }
             Self::NoLog => "it was made with `--log-driver none`; with `json-file` its output is kept".to_owned(),
             Self::PsRefused(_) => "what stands after the container's name are options of ps(1)".to_owned(),
             Self::NoPids => "choose columns with `pid` among them, as in `-o pid,cmd`".to_owned(),

@@ -16,7 +16,7 @@ use wharfie_store::containers::{ContainerRow, Health, Status};
 use super::network::open_ports;
 use super::settings::{Attachment, MountKind, MountOrigin, OWN_RUNTIME, Restart, Settings};
 use super::words::{MacAddress, Namespace, NetworkMode, PortBinding, SecurityOption};
-use super::{health, is_alive, settings_of};
+use super::{health, is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::inspect::health_document;
@@ -28,7 +28,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub fn inspect_container(&self, row: &ContainerRow, with_size: bool) -> Result<ContainerInspect> {
-        let settings = settings_of(row)?;
+        let settings = readable_settings(row);
         let mut command = settings.command().into_iter();
         let directory = self.container_place(row)?;
         let path = |name: &str| directory.join(name).display().to_string();
@@ -227,7 +227,7 @@ impl Engine {
         let (network_id, gateway, prefix, is_own) = match self.network(name) {
             Ok(network) => (network.id, network.gateway, network.prefix, true),
             Err(_) => {
-                let bridge = super::network::subnet(self.reader()?);
+                let bridge = super::network::subnet(self);
                 (builtin_id(name), bridge.gateway, bridge.prefix, false)
             }
         };
@@ -256,7 +256,7 @@ impl Engine {
 
 /// The hardware address of a container's device on a network; empty if it is not on it now.
 pub(crate) fn hardware_address(row: &ContainerRow, network: &str) -> Result<String> {
-    let settings = settings_of(row)?;
+    let settings = readable_settings(row);
     let is_first = settings.attachments().first().is_some_and(|first| first.network == network);
     let address = row.state.address_on(network).and_then(|(address, _)| address.parse().ok());
     let own = settings.mac_address.filter(|_| is_first).or(address.map(MacAddress::of));

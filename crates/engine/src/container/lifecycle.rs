@@ -16,7 +16,7 @@ use super::ContainerError;
 use super::monitor::Detach;
 use super::settle::us;
 use super::signal::Signal;
-use super::{is_alive, settings_of};
+use super::{is_alive, readable_settings, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events;
@@ -66,6 +66,7 @@ impl Engine {
     /// As for [`Self::stop`] and [`Self::start`].
     pub fn restart(&self, stop: &Stop) -> Result<Vec<String>> {
         let (lock, row) = self.locked_and_decided(&stop.container)?;
+        // Before it is stopped: one that could not be started afterwards stays as it is.
         if settings_of(&row)?.auto_remove {
             self.writer()?.change_container(&row.id, |state| state.restarter = Some(us()))?;
         }
@@ -97,6 +98,9 @@ impl Engine {
     /// When there is no such container, or it is frozen.
     pub fn lock_to_start(&self, name: &str) -> Result<(ContainerRow, Option<ContainerLock>)> {
         let (lock, row) = self.locked_and_decided(name)?;
+        if row.state.running().is_none() {
+            settings_of(&row)?;
+        }
         match row.state.status() {
             Status::Paused => Err(ContainerError::StartPaused.into()),
             Status::Running => Ok((row, None)),
@@ -111,7 +115,7 @@ impl Engine {
 
     /// Says that the user wants a locked container to end, and signals it. False if there is nothing to wait for.
     fn ask_to_end(&self, row: &ContainerRow, signal: Option<&str>) -> Result<bool> {
-        let settings = settings_of(row)?;
+        let settings = readable_settings(row);
         let signal = signal.map(str::to_owned).or(settings.config.stop_signal);
         let signal: Signal = signal.as_deref().unwrap_or("TERM").parse()?;
         if !self.mark_stopped(row)? {
@@ -123,7 +127,7 @@ impl Engine {
 
     /// Waits for the end of a container that was asked to, and loses patience after a while.
     fn see_it_end(&self, row: &ContainerRow, timeout: Option<i64>) -> Result<()> {
-        let timeout = timeout.or(settings_of(row)?.stop_timeout).unwrap_or(STOP_TIMEOUT);
+        let timeout = timeout.or(readable_settings(row).stop_timeout).unwrap_or(STOP_TIMEOUT);
         let limit = u64::try_from(timeout).ok().map(Duration::from_secs);
         if !wait_for_process(row, limit) {
             self.signal_and_thaw(row, Signal::KILL)?;
@@ -148,7 +152,7 @@ impl Engine {
         if !is_alive(&row) && row.state.status() != Status::Restarting {
             return Err(ContainerError::CannotKill { name: name.to_owned(), id: row.id }.into());
         }
-        let stop_signal = settings_of(&row)?.config.stop_signal;
+        let stop_signal = readable_settings(&row).config.stop_signal;
         let ends =
             signal == Signal::KILL || stop_signal.and_then(|name| name.parse().ok()).unwrap_or(Signal::TERM) == signal;
         if ends && !self.mark_stopped(&row)? {

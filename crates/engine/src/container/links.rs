@@ -11,7 +11,7 @@ use wharfie_store::containers::ContainerRow;
 use super::ContainerError;
 use super::settings::Settings;
 use super::words::NetworkMode;
-use super::{is_alive, settings_of};
+use super::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -32,7 +32,7 @@ impl Engine {
     pub(super) fn parse_link(&self, text: &str) -> Result<(String, String)> {
         let (name, alias) = text.split_once(':').unwrap_or((text, text));
         let row = self.container(name).map_err(|_| ContainerError::NoSuchLink(name.to_owned()))?;
-        if settings_of(&row)?.network == NetworkMode::Host {
+        if readable_settings(&row).network == NetworkMode::Host {
             return Err(ContainerError::LinkToHost.into());
         }
         let alias = alias.trim_start_matches('/');
@@ -49,7 +49,7 @@ pub(super) fn linked(store: &Store, row: &ContainerRow, settings: &Settings) -> 
     let mut linked = Linked::default();
     for (id, alias) in &settings.links {
         let other = store.find_container(id)?.ok_or_else(|| ContainerError::NoSuch(id.clone()))?;
-        let theirs = settings_of(&other)?;
+        let theirs = readable_settings(&other);
         let shared = settings.attachments().into_iter().find_map(|one| other.state.address_on(&one.network));
         let address = match shared {
             Some((address, _)) if is_alive(&other) => address,

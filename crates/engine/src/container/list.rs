@@ -4,7 +4,7 @@ use wharfie_oci::{ImageId, Timestamp};
 use wharfie_store::containers::{ContainerRow, Health, Status};
 
 use super::Settings;
-use super::settings_of;
+use super::readable_settings;
 use super::words::{self, BadWord};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -46,7 +46,7 @@ impl Engine {
             if !is_shown {
                 continue;
             }
-            let settings = settings_of(&row)?;
+            let settings = readable_settings(&row);
             if filters.accept(self, &row, &settings)? {
                 let image = self.image_shown(&row, &settings)?;
                 listed.push(ListedContainer { row, settings, image });

@@ -31,6 +31,8 @@ mod spec;
 pub mod start;
 pub mod stats;
 pub mod streams;
+#[cfg(test)]
+mod tests;
 pub mod top;
 pub mod update;
 pub mod volumes;
@@ -44,14 +46,21 @@ pub(crate) use settle::is_alive;
 use wharfie_store::containers::ContainerRow;
 
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// What a container was made with.
+/// What a container was made with, for who starts it, changes it or runs one more process in it: nothing may be missing.
 ///
 /// # Errors
-/// When the document in the store cannot be read.
+/// When this version does not understand all of it.
 pub fn settings_of(row: &ContainerRow) -> Result<Settings> {
-    serde_json::from_str(&row.settings).map_err(Error::Document)
+    let unreadable = |why: serde_json::Error| ContainerError::Settings { id: row.id.clone(), why: why.to_string() };
+    serde_json::from_str(&row.settings).map_err(|why| unreadable(why).into())
+}
+
+/// What a container was made with as far as this version understands it, for who shows, ends or removes it: a container that
+/// cannot be started any more is not in the way of all others.
+pub fn readable_settings(row: &ContainerRow) -> Settings {
+    settings_of(row).unwrap_or_else(|_| Settings::readable_part(&row.settings))
 }
 
 impl Engine {

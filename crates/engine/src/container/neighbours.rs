@@ -16,7 +16,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use wharfie_store::containers::ContainerRow;
 
 use super::settings::Settings;
-use super::{is_alive, settings_of};
+use super::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -79,7 +79,7 @@ impl Engine {
     /// As they are written down: to mend a row that is not true tells names itself, and would wait for us.
     fn neighbours(&self) -> Result<Vec<Neighbour>> {
         let neighbour = |row: ContainerRow| {
-            let settings = settings_of(&row)?;
+            let settings = readable_settings(&row);
             let addresses = row.state.running().map(|running| running.addresses.clone()).unwrap_or_default();
             Ok(Neighbour { row, settings, addresses })
         };

@@ -1,6 +1,6 @@
 //! `container prune`: removing what has ended.
 
-use super::settings_of;
+use super::readable_settings;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::filter::PruneFilters;
@@ -31,7 +31,7 @@ impl Engine {
         let mut batch = Vec::new();
         for row in self.containers()? {
             let is_over = row.state.status().is_over();
-            if !is_over || !prune.filters.accept(row.created, &settings_of(&row)?.labels()) {
+            if !is_over || !prune.filters.accept(row.created, &readable_settings(&row).labels()) {
                 continue;
             }
             let (own, _) = self.container_sizes(&row)?;

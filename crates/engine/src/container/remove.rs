@@ -6,7 +6,7 @@ use wharfie_store::containers::{ContainerRow, Status};
 use super::ContainerError;
 use super::lifecycle::{target_of, wait_for_process};
 use super::signal::Signal;
-use super::{is_alive, settings_of};
+use super::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events;
@@ -62,7 +62,7 @@ impl Engine {
     /// Removes locked containers in one transaction, and leaves their volumes.
     pub(super) fn remove_all_locked(&self, containers: &[(ContainerRow, ContainerLock)]) -> Result<()> {
         for (row, _) in containers.iter().filter(|_| !self.is_rehearsal()) {
-            self.withdraw(row, &settings_of(row)?);
+            self.withdraw(row, &readable_settings(row));
         }
         let events = containers.iter().map(|(row, _)| events::of_container(row, "destroy", &[])).collect();
         let locked: Vec<(&str, &ContainerLock)> =
@@ -87,7 +87,7 @@ impl Engine {
 
     fn remove_locked(&self, row: &ContainerRow, volumes: bool, lock: &ContainerLock) -> Result<()> {
         if !self.is_rehearsal() {
-            self.withdraw(row, &settings_of(row)?);
+            self.withdraw(row, &readable_settings(row));
         }
         let store = self.writer()?;
         let anonymous = store.volumes_of_container(&row.id)?;

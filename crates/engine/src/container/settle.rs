@@ -12,7 +12,7 @@ use wharfie_store::containers::{ContainerRow, ContainerState, Phase, ProcessMark
 use super::ContainerError;
 use super::lifecycle::target_of;
 use super::settings::Settings;
-use super::{network, settings_of};
+use super::{network, readable_settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events;
@@ -70,7 +70,7 @@ impl Engine {
         if is_alive(&row) {
             self.thaw_for(&row, row.state.frozen_by())?;
         } else {
-            let settings = settings_of(&row)?;
+            let settings = readable_settings(&row);
             self.withdraw(&row, &settings);
             if settings.auto_remove {
                 self.write_end(&row, UNSEEN_END);
@@ -124,8 +124,8 @@ impl Engine {
     /// taken away.
     pub(crate) fn withdraw_leftovers(&self) -> Result<Vec<String>> {
         let store = self.writer()?;
-        let shared = network::subnet(store);
-        let own: Vec<_> = self.networks()?.iter().map(|network| network.subnet(store)).collect();
+        let shared = network::subnet(self);
+        let own: Vec<_> = self.networks()?.iter().map(|network| network.subnet(self)).collect();
         let mut with_address = shared.owners().unwrap_or_default();
         let mut found = Vec::new();
         // On the shared bridge others are at home too; on a network of one's own only this store's containers.
@@ -150,10 +150,10 @@ impl Engine {
             if !row.state.status().is_over() {
                 continue;
             }
-            let settings = settings_of(&row)?;
+            let settings = readable_settings(&row);
             let has_group = Cgroup::find(super::start::parent(&settings), &row.id).exists();
             let has_address = with_address.contains(&row.id);
-            let is_known = super::start::foreign(&settings).is_some_and(|runtime| runtime.knows(&row.id));
+            let is_known = self.foreign(&settings).is_some_and(|runtime| runtime.knows(&row.id));
             if has_group || has_address || is_known {
                 self.withdraw(&row, &settings);
             }

@@ -2,7 +2,6 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::sync::Arc;
 
 use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -19,7 +18,7 @@ use super::settings::{Restart, Settings};
 use super::settle::{networks_of, us};
 use super::volumes::InUse;
 use super::words::LogDriver;
-use super::{is_alive, log, network, settings_of, spec};
+use super::{is_alive, log, network, readable_settings, settings_of, spec};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events;
@@ -95,17 +94,16 @@ impl Engine {
         // Who waits for its end opens this first.
         store.make_ends(&row.id)?;
         let volumes = self.mount_volumes(settings)?;
-        let is_rootless = self.config().is_rootless;
-        let place = network::find(store, row, settings, is_rootless)?;
+        let place = network::find(self, row, settings)?;
         let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
         let mut spec = spec::spec(store, row, settings, rootfs, place.network, launch.size)?;
         spec.die_with_parent = launch.die_with_us;
         spec.more_bridges = place.more;
         self.tell_names_to(row, settings, &place.addresses)?;
-        if is_rootless {
+        if self.config().is_rootless {
             spec::map_ids(&mut spec, settings)?;
         }
-        let started = match foreign(settings) {
+        let started = match self.foreign(settings) {
             Some(runtime) => runtime.start(&spec, &mounts, io)?,
             None => wharfie_runtime::start(&spec, mounts, io, &self.config().program)?,
         };
@@ -215,15 +213,15 @@ impl Engine {
     /// Takes away what a container that has ended has left on the machine: its cgroup, its cable, its address. What
     /// cannot be taken away now is found by a check of the store.
     pub(crate) fn withdraw(&self, row: &ContainerRow, settings: &Settings) {
-        if let Some(runtime) = foreign(settings) {
+        if let Some(runtime) = self.foreign(settings) {
             let _ = runtime.remove(&row.id);
         }
         let parent = parent(settings);
         // It may have come to other networks since these settings were read.
         let now = self.reader().ok().and_then(|store| store.find_container(&row.id).ok().flatten());
-        let now = now.and_then(|now| settings_of(&now).ok());
+        let now = now.map(|now| readable_settings(&now));
         let settings_now = now.as_ref().unwrap_or(settings);
-        let subnets = self.reader().map(|store| networks::subnets(store, settings_now)).unwrap_or_default();
+        let subnets = networks::subnets(self, settings_now);
         let _ = wharfie_runtime::cleanup(&row.id, parent, &subnets);
         let _ = self.unmount_volumes(row, settings);
     }
@@ -330,6 +328,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Who runs the container, if it is not us.
+    pub(super) fn foreign(&self, settings: &Settings) -> Option<Foreign> {
+        let runtime = settings.runtime.as_ref()?;
+        Some(Foreign::new(&runtime.name, &runtime.program, &runtime.args, &self.config().state))
+    }
+
     /// Forgets a container that does not run, with its anonymous volumes.
     pub(crate) fn discard(&self, row: &ContainerRow, lock: &ContainerLock) -> Result<()> {
         let store = self.writer()?;
@@ -360,12 +364,6 @@ pub(crate) fn wants_restart(policy: Restart, exit: Exit, restarts: u32) -> bool 
         Restart::Always | Restart::UnlessStopped => true,
         Restart::OnFailure(most) => !exit.is_success() && (most == 0 || restarts < most),
     }
-}
-
-/// Who runs the container, if it is not us.
-pub(super) fn foreign(settings: &Settings) -> Option<Foreign> {
-    let runtime = settings.runtime.as_ref()?;
-    Some(Foreign::new(&runtime.name, &runtime.program, &runtime.args, Path::new(network::STATE)))
 }
 
 pub(super) fn parent(settings: &Settings) -> Option<&str> {

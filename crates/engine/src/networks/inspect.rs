@@ -63,7 +63,7 @@ impl Engine {
     }
 
     fn builtin(&self, name: &str, driver: Driver) -> Result<Network> {
-        let bridge = crate::container::network::subnet(self.reader()?);
+        let bridge = crate::container::network::subnet(self);
         let is_bridge = driver == Driver::Bridge;
         let any = Ipv4Addr::UNSPECIFIED;
         Ok(Network {

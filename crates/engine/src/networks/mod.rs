@@ -14,12 +14,11 @@ pub use list::{ListNetworks, PruneNetworks};
 use serde::{Deserialize, Serialize};
 use wharfie_oci::Timestamp;
 use wharfie_runtime::{Subnet, lock_networks};
-use wharfie_store::Store;
 
-use crate::container::network::{STATE, mark};
+use crate::container::network::mark;
 use crate::container::random;
 use crate::container::settings::Settings;
-use crate::container::{is_alive, settings_of};
+use crate::container::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events;
@@ -102,7 +101,7 @@ impl Network {
         format!("wb{}", &self.id[..12])
     }
 
-    pub(crate) fn subnet(&self, store: &Store) -> Subnet {
+    pub(crate) fn subnet(&self, engine: &Engine) -> Subnet {
         Subnet {
             device: self.device(),
             table: self.own_name(),
@@ -113,8 +112,8 @@ impl Network {
             pool: self.range,
             reserved: self.reserved.values().copied().collect(),
             mtu: self.options.get(MTU).and_then(|text| text.parse().ok()),
-            store: mark(store),
-            state: STATE.into(),
+            store: mark(engine),
+            state: engine.config().state.clone(),
         }
     }
 
@@ -217,7 +216,7 @@ impl Engine {
         }
         let store = self.writer()?;
         // From the choice of addresses until the bridge has them nobody else on this machine chooses.
-        let _turn = lock_networks(STATE.as_ref())?;
+        let _turn = lock_networks(&self.config().state)?;
         // What is lost may have the name or the addresses that are wanted; what cannot be removed harms nobody else.
         let _ = self.remove_lost_networks();
         if let Some(device) = create.options.get(BRIDGE_NAME)
@@ -256,7 +255,7 @@ impl Engine {
         };
         // Its row comes last, so that nobody uses or removes what is not there yet; its claim comes first, so that the bridge
         // is found if we are killed in between.
-        let subnet = network.subnet(store);
+        let subnet = network.subnet(self);
         let attempt = || {
             subnet.claim()?;
             subnet.prepare()?;
@@ -304,7 +303,7 @@ impl Engine {
             return Err(NetworkError::RemovePredefined(name.to_owned()).into());
         }
         self.network(name)?;
-        let _turn = lock_networks(STATE.as_ref())?;
+        let _turn = lock_networks(&self.config().state)?;
         let network = self.network(name)?;
         let in_use = |user| Err(NetworkError::InUse { name: network.name.clone(), user }.into());
         let users = self.users_of_network(&network.name)?;
@@ -320,7 +319,7 @@ impl Engine {
         if self.is_rehearsal() {
             return forget();
         }
-        let subnet = network.subnet(store);
+        let subnet = network.subnet(self);
         self.release_lost(&subnet, &subnet.owners()?)?;
         // One that is being started has an address already.
         let is_gone = subnet.forget_if_unused(forget)?;
@@ -356,11 +355,10 @@ impl Engine {
     /// Removes bridges and tables of this store that belong to no network of it, because who made or removed the network was
     /// killed; networks are locked. Gives their names.
     pub(crate) fn remove_lost_networks(&self) -> Result<Vec<String>> {
-        let store = self.writer()?;
         let known: Vec<String> = self.networks()?.iter().map(Network::own_name).collect();
         let mut lost = Vec::new();
-        for subnet in Subnet::claimed(STATE.as_ref(), &mark(store))? {
-            if subnet.table == crate::container::network::subnet(store).table || known.contains(&subnet.table) {
+        for subnet in Subnet::claimed(&self.config().state, &mark(self))? {
+            if subnet.table == crate::container::network::subnet(self).table || known.contains(&subnet.table) {
                 continue;
             }
             self.release_lost(&subnet, &subnet.owners_of_store()?)?;
@@ -376,11 +374,11 @@ impl Engine {
         if self.is_rehearsal()
             || self.config().is_rootless
             || !rustix::process::geteuid().is_root()
-            || !std::fs::exists(STATE).unwrap_or(false)
+            || !std::fs::exists(&self.config().state).unwrap_or(false)
         {
             return Ok(Vec::new());
         }
-        let _turn = lock_networks(STATE.as_ref())?;
+        let _turn = lock_networks(&self.config().state)?;
         self.remove_lost_networks()
     }
 
@@ -391,7 +389,7 @@ impl Engine {
     pub fn users_of_network(&self, name: &str) -> Result<Vec<(String, String)>> {
         let mut users = Vec::new();
         for row in self.containers()?.into_iter().filter(is_alive) {
-            if settings_of(&row)?.attachments().iter().any(|one| one.network == name) {
+            if readable_settings(&row).attachments().iter().any(|one| one.network == name) {
                 users.push((row.name, row.id));
             }
         }
@@ -400,15 +398,15 @@ impl Engine {
 }
 
 /// The network that a container is to be on.
-pub(crate) fn of_store(store: &Store, name: &str) -> Result<Network> {
-    let found = store.network(name)?.as_deref().and_then(parse);
+pub(crate) fn named(engine: &Engine, name: &str) -> Result<Network> {
+    let found = engine.reader()?.network(name)?.as_deref().and_then(parse);
     found.ok_or_else(|| NetworkError::NoSuch(name.to_owned()).into())
 }
 
 /// Makes the bridge of a network that has none, after a boot: another store may have given its addresses to a network of its
 /// own meanwhile.
-pub(crate) fn make_again(network: &Network, subnet: &Subnet) -> Result<()> {
-    let _turn = lock_networks(STATE.as_ref())?;
+pub(crate) fn make_again(engine: &Engine, network: &Network, subnet: &Subnet) -> Result<()> {
+    let _turn = lock_networks(&engine.config().state)?;
     // What is no bridge of ours the user may have meant to overlap.
     let is_bridge = |device: &str| device.starts_with("wb") && device != network.device();
     if routes().iter().any(|(device, range)| is_bridge(device) && range.overlaps(network.range())) {
@@ -419,11 +417,11 @@ pub(crate) fn make_again(network: &Network, subnet: &Subnet) -> Result<()> {
 }
 
 /// The addresses of every network that a container with these settings can have one of.
-pub(crate) fn subnets(store: &Store, settings: &Settings) -> Vec<Subnet> {
+pub(crate) fn subnets(engine: &Engine, settings: &Settings) -> Vec<Subnet> {
     let attachments = settings.attachments();
     let of = |name: &str| match name {
-        "bridge" => Some(crate::container::network::subnet(store)),
-        name => of_store(store, name).ok().map(|network| network.subnet(store)),
+        "bridge" => Some(crate::container::network::subnet(engine)),
+        name => named(engine, name).ok().map(|network| network.subnet(engine)),
     };
     attachments.iter().filter_map(|one| of(&one.network)).collect()
 }

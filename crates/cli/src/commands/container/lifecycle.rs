@@ -205,7 +205,7 @@ fn start_attached(cx: &Context, matches: &Matches) -> Result {
     };
     let engine = cx.engine()?;
     let (row, lock) = engine.lock_to_start(name)?;
-    let tty = wharfie_engine::container::settings_of(&row)?.tty;
+    let tty = wharfie_engine::container::readable_settings(&row).tty;
     let session = Session::whole(DetachKeys::of(cx, matches.get(&DETACH_KEYS))?, tty, matches.get(&INTERACTIVE));
     let Some(lock) = lock else {
         let (stream, _) = engine.attach(name)?;

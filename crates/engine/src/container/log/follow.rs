@@ -16,7 +16,7 @@ use super::Record;
 use super::lines::{Extent, Reader};
 use crate::container::ContainerError;
 use crate::container::words::LogDriver;
-use crate::container::{is_alive, settings_of};
+use crate::container::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -65,7 +65,7 @@ impl Engine {
     /// When there is no such container, or its log is not kept or cannot be read.
     pub fn logs(&self, query: LogQuery) -> Result<Logs<'_>> {
         let row = self.container(&query.container)?;
-        if settings_of(&row)?.log_driver == LogDriver::None {
+        if readable_settings(&row).log_driver == LogDriver::None {
             return Err(ContainerError::NoLog.into());
         }
         let path = self.log_path(&row)?;
