@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wharfie_oci::{DiffId, ImageId};
+use wharfie_oci::{DiffId, ImageId, VolumeName};
 
 use crate::engine::Engine;
 use crate::error::Result;
@@ -36,7 +36,7 @@ pub struct ContainersUsage {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct VolumesUsage {
     /// Each volume: its name, how many containers use it, bytes of its files.
-    pub volumes: Vec<(String, usize, u64)>,
+    pub volumes: Vec<(VolumeName, usize, u64)>,
 }
 
 /// What one image takes.

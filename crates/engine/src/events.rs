@@ -102,9 +102,9 @@ pub(crate) fn of_known_container(
 ) -> Note {
     let mut attributes = settings.labels();
     attributes.insert("image".to_owned(), settings.image_name.clone());
-    attributes.insert("name".to_owned(), row.name.clone());
+    attributes.insert("name".to_owned(), row.name.to_string());
     attributes.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    Note { kind: Kind::Container, action: action.to_owned(), object: row.id.clone(), attributes }
+    Note { kind: Kind::Container, action: action.to_owned(), object: row.id.to_string(), attributes }
 }
 
 /// What is done to an image, or to one of its names.

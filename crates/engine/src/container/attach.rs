@@ -136,7 +136,7 @@ impl Engine {
     pub fn connect(&self, row: &ContainerRow) -> Result<UnixStream> {
         let place = Socket::new(&self.reader()?.container_directory(&row.id));
         let stream = place.and_then(|place| UnixStream::connect(place.path()));
-        stream.map_err(|_| ContainerError::InForeground(row.id[..12].to_owned()).into())
+        stream.map_err(|_| ContainerError::InForeground(row.id.clone()).into())
     }
 }
 

@@ -48,7 +48,7 @@ impl Engine {
         let before = settings_of(&row)?;
         let name = self.network_to_change(&connect.network, &before)?;
         if before.attachments().iter().any(|one| one.network == name) {
-            return Err(NetworkError::AlreadyOn { container: row.name, network: name }.into());
+            return Err(NetworkError::AlreadyOn { container: row.name.to_string(), network: name }.into());
         }
         check(&name.parse()?, &connect.aliases, connect.address)?;
         let attachment =
@@ -186,7 +186,7 @@ impl Engine {
             _ if settings.network == NetworkMode::Host => Err(NetworkError::Host.into()),
             "none" => Err(NetworkError::None.into()),
             "bridge" => Ok(name.to_owned()),
-            other => Ok(self.network(other)?.name),
+            other => Ok(self.network(other)?.name.into()),
         }
     }
 

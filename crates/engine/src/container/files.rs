@@ -78,7 +78,7 @@ impl Engine {
         for (mounted, mount) in mounts.iter_mut().zip(&settings.mounts) {
             let path = match mount.kind {
                 MountKind::Bind => PathBuf::from(&mount.source),
-                MountKind::Volume => store.volume_directory(&mount.source),
+                MountKind::Volume => store.volume_directory(&super::volumes::parse_name(&mount.source)?),
                 MountKind::Tmpfs => continue,
             };
             let failed = |source| Error::File { doing: "open", path: path.clone(), source };

@@ -9,7 +9,7 @@ use wharfie_model::container::{
     RestartPolicy, State, Ulimit,
 };
 use wharfie_model::{Moment, NilList, NilMap};
-use wharfie_oci::{Digest, Timestamp, config};
+use wharfie_oci::{ContainerId, Digest, Timestamp, config};
 use wharfie_runtime::{HIDDEN_PATHS, READ_ONLY_PATHS};
 use wharfie_store::containers::{ContainerRow, Health, Status};
 
@@ -34,7 +34,7 @@ impl Engine {
         let path = |name: &str| directory.join(name).display().to_string();
         let sizes = if with_size { Some(self.container_sizes(row)?) } else { None };
         Ok(ContainerInspect {
-            id: row.id.clone(),
+            id: row.id.to_string(),
             created: row.created.to_string(),
             path: command.next().unwrap_or_default(),
             args: command.collect(),
@@ -68,7 +68,7 @@ impl Engine {
         let asked = |origin: MountOrigin| settings.mounts.iter().filter(move |mount| mount.origin == origin);
         let of = &settings.resources;
         let signed = |number: u64| i64::try_from(number).unwrap_or(-1);
-        let other = |id: &String| self.container(id).map_or_else(|_| id.clone(), |other| other.name);
+        let other = |id: &ContainerId| self.container(id).map_or_else(|_| id.to_string(), |other| other.name.into());
         HostConfig {
             binds: asked(MountOrigin::Bind)
                 .map(|mount| match mount.options.as_slice() {
@@ -156,7 +156,7 @@ impl Engine {
             let is_volume = mount.kind == MountKind::Volume;
             let propagation = mount.options.iter().find(|option| option.contains("shared") || option.contains("slave"));
             let source = match mount.kind {
-                MountKind::Volume => self.volume_place(&mount.source)?,
+                MountKind::Volume => mount.volume().map_or(Ok(String::new()), |name| self.volume_place(&name))?,
                 MountKind::Bind => mount.source.clone(),
                 MountKind::Tmpfs => String::new(),
             };
@@ -186,7 +186,7 @@ impl Engine {
         }
         if networks.is_empty() && !matches!(settings.network, NetworkMode::Container(_)) {
             let name = settings.network.to_string();
-            let network_id = if is_builtin(&name) { builtin_id(&name) } else { String::new() };
+            let network_id = if is_builtin(&name) { builtin_id(&name).into() } else { String::new() };
             networks.insert(name, EndpointSettings { network_id, ..EndpointSettings::default() });
         }
         let mut ports = port_map(&open_ports(row));
@@ -236,12 +236,12 @@ impl Engine {
             aliases: texts(&attachment.aliases),
             dns_names: match is_own {
                 true => {
-                    let names = [&row.name].into_iter().chain(&attachment.aliases).map(String::as_str);
-                    texts(&names.chain([&row.id[..12]]).collect::<Vec<_>>())
+                    let names = [row.name.as_str()].into_iter().chain(attachment.aliases.iter().map(String::as_str));
+                    texts(&names.chain([row.id.short()]).collect::<Vec<_>>())
                 }
                 false => NilList::default(),
             },
-            network_id,
+            network_id: network_id.into(),
             ..EndpointSettings::default()
         };
         let Ok(ip) = address.parse::<Ipv4Addr>() else { return Ok(endpoint) };

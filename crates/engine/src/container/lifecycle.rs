@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use wharfie_oci::{Fault, Kind};
+use wharfie_oci::{ContainerId, Fault, Kind};
 use wharfie_runtime::Target;
 use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, ContainerState, Phase, ProcessMark, Status};
@@ -250,14 +250,13 @@ impl Engine {
         if new.is_empty() {
             return Err(ContainerError::NoNewName.into());
         }
-        super::create::check_name(new)?;
-        let new = new.strip_prefix('/').unwrap_or(new);
+        let new = super::create::parse_name(new)?;
         if row.name == new {
             return Err(ContainerError::SameName.into());
         }
-        let renamed = ContainerRow { name: new.to_owned(), ..row.clone() };
-        let event = events::of_container(&renamed, "rename", &[("oldName", row.name.clone())]);
-        let renaming = self.writer()?.noting(vec![event], |store| store.rename_container(&row.id, new));
+        let renamed = ContainerRow { name: new.clone(), ..row.clone() };
+        let event = events::of_container(&renamed, "rename", &[("oldName", row.name.to_string())]);
+        let renaming = self.writer()?.noting(vec![event], |store| store.rename_container(&row.id, &new));
         renaming.map_err(|why| match why {
             wharfie_store::Error::NameTaken { name, id } => ContainerError::RenameTaken { name, id }.into(),
             why => Error::from(why),
@@ -362,7 +361,7 @@ impl Engine {
     }
 
     /// Waits until whoever looks after a container has written down that it ended.
-    pub(super) fn wait_for_record(&self, id: &str) -> Result<()> {
+    pub(super) fn wait_for_record(&self, id: &ContainerId) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             match self.container(id) {

@@ -108,7 +108,7 @@ impl Engine {
         let mut living = self.containers()?;
         living.retain(is_alive);
         let is_named = |row: &ContainerRow| {
-            names.iter().any(|name| *name == row.name || (name.len() > 2 && row.id.starts_with(name.as_str())))
+            names.iter().any(|name| row.name == *name || (name.len() > 2 && row.id.starts_with(name.as_str())))
         };
         living.sort_by_key(|row| !is_named(row));
         Ok(living.iter().filter_map(|row| row.state.process().map(|process| process.pid)).collect())

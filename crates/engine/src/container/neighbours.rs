@@ -121,7 +121,7 @@ fn lines(network: &str, all: &[Neighbour]) -> String {
     let mut text = String::new();
     for Neighbour { row, settings, addresses } in all {
         let Some((address, _)) = addresses.get(network) else { continue };
-        let mut names = vec![row.name.as_str(), &row.id[..12]];
+        let mut names = vec![row.name.as_str(), row.id.short()];
         let attachments = settings.attachments();
         let own = attachments.iter().filter(|one| one.network == network);
         names.extend(own.flat_map(|one| one.aliases.iter()).map(String::as_str));

@@ -1,5 +1,7 @@
 //! `container prune`: removing what has ended.
 
+use wharfie_oci::ContainerId;
+
 use super::readable_settings;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -16,7 +18,7 @@ pub struct PruneContainers {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PrunedContainers {
     /// Whole ids, newest first.
-    pub ids: Vec<String>,
+    pub ids: Vec<ContainerId>,
     /// Bytes of what they had written.
     pub reclaimed: u64,
 }

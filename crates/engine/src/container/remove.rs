@@ -1,5 +1,6 @@
 //! Removing containers.
 
+use wharfie_oci::ContainerId;
 use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, Status};
 
@@ -51,7 +52,7 @@ impl Engine {
     }
 
     /// A container that has ended or was never started, and its lock; `None` if it runs or somebody is at work on it.
-    pub(super) fn lock_idle(&self, id: &str) -> Result<Option<(ContainerRow, ContainerLock)>> {
+    pub(super) fn lock_idle(&self, id: &ContainerId) -> Result<Option<(ContainerRow, ContainerLock)>> {
         let store = self.writer()?;
         let Some(lock) = store.try_lock_container(id)? else { return Ok(None) };
         let Some(row) = store.find_container(id)? else { return Ok(None) };
@@ -65,8 +66,7 @@ impl Engine {
             self.withdraw(row, &readable_settings(row));
         }
         let events = containers.iter().map(|(row, _)| events::of_container(row, "destroy", &[])).collect();
-        let locked: Vec<(&str, &ContainerLock)> =
-            containers.iter().map(|(row, lock)| (row.id.as_str(), lock)).collect();
+        let locked: Vec<_> = containers.iter().map(|(row, lock)| (&row.id, lock)).collect();
         Ok(self.writer()?.noting(events, |store| store.remove_containers(&locked))?)
     }
 
@@ -94,7 +94,7 @@ impl Engine {
         // What of one cannot be deleted keeps no other.
         let event = events::of_container(row, "destroy", &[]);
         let mut removed = store.noting(vec![event], |store| store.remove_container(&row.id, lock));
-        for volume in anonymous.iter().filter(|name| volumes && name.len() == 64) {
+        for volume in anonymous.iter().filter(|name| volumes && name.is_random()) {
             removed = removed.and(store.remove_volume(volume).map(drop));
         }
         store.collect_expired()?;

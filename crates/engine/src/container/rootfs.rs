@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
+use wharfie_oci::ContainerId;
 use wharfie_runtime::{Lower, Rootfs};
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
@@ -99,7 +100,7 @@ impl Engine {
 }
 
 /// Where a container's changes are, and where overlayfs works.
-pub(crate) fn directories(store: &Store, id: &str) -> (PathBuf, PathBuf) {
+pub(crate) fn directories(store: &Store, id: &ContainerId) -> (PathBuf, PathBuf) {
     let directory = store.container_directory(id);
     (directory.join("upper"), directory.join("work"))
 }

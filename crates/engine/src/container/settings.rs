@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wharfie_oci::config::ContainerConfig;
+use wharfie_oci::{ContainerId, VolumeName};
 use wharfie_runtime::Resources;
 
 use super::words::{
@@ -43,7 +44,7 @@ pub struct Settings {
     /// The hardware address that its device there must have.
     pub mac_address: Option<MacAddress>,
     /// Containers that it knows by another name: id and alias.
-    pub links: Vec<(String, String)>,
+    pub links: Vec<(ContainerId, String)>,
     /// Networks besides that one.
     pub more_networks: Vec<Attachment>,
     /// Ports that are published on the host.
@@ -181,6 +182,13 @@ pub enum MountKind {
     Tmpfs,
 }
 
+impl MountPoint {
+    /// The volume that it is, if it is one.
+    pub fn volume(&self) -> Option<VolumeName> {
+        if self.kind == MountKind::Volume { self.source.parse().ok() } else { None }
+    }
+}
+
 impl MountKind {
     /// The word that `inspect` shows.
     pub fn as_str(self) -> &'static str {
@@ -287,6 +295,11 @@ impl Settings {
         };
         let first = Attachment { network, aliases: self.aliases.clone(), address: self.address };
         std::iter::once(first).chain(self.more_networks.iter().cloned()).collect()
+    }
+
+    /// The volumes that are mounted into it.
+    pub fn volumes(&self) -> impl Iterator<Item = VolumeName> {
+        self.mounts.iter().filter_map(MountPoint::volume)
     }
 
     /// Command and arguments, as one list.

@@ -152,7 +152,7 @@ impl Engine {
             }
             let settings = readable_settings(&row);
             let has_group = Cgroup::find(super::start::parent(&settings), &row.id).exists();
-            let has_address = with_address.contains(&row.id);
+            let has_address = with_address.iter().any(|id| row.id == *id);
             let is_known = self.foreign(&settings).is_some_and(|runtime| runtime.knows(&row.id));
             if has_group || has_address || is_known {
                 self.withdraw(&row, &settings);
@@ -192,6 +192,10 @@ fn as_it_looks(engine: &Engine, mut row: ContainerRow) -> ContainerRow {
         row.state.phase = Phase::Exited;
         row.state.exit_code = i32::from(UNSEEN_END);
         row.state.finished_at = engine.reader().ok().map(|store| store.now().to_nanos());
+    }
+    if row.state.frozen_by().is_some_and(|by| !exists(by)) {
+        // Its guard is about to write that down.
+        row.state.thaw();
     }
     row
 }

@@ -64,7 +64,7 @@ impl Engine {
     /// Starts a container whose lock we hold, and writes down that it runs. We look after it from now on.
     pub(crate) fn launch(&self, row: &ContainerRow, io: Io, launch: Launch, lock: &ContainerLock) -> Result<Running> {
         // Decided under the lock: one that runs is never touched by the failure of a second start.
-        let now = self.writer()?.find_container(&row.id)?.ok_or_else(|| ContainerError::NoSuch(row.id.clone()))?;
+        let now = self.writer()?.find_container(&row.id)?.ok_or_else(|| ContainerError::NoSuch(row.id.to_string()))?;
         if is_alive(&now) {
             return Err(ContainerError::AlreadyRunning(row.id.clone()).into());
         }
@@ -196,8 +196,8 @@ impl Engine {
         container: &str,
     ) -> Vec<Note> {
         let id = |name: &str| match networks::is_builtin(name) {
-            true => networks::builtin_id(name),
-            false => self.network(name).map(|network| network.id).unwrap_or_default(),
+            true => String::from(networks::builtin_id(name)),
+            false => self.network(name).map(|network| network.id.into()).unwrap_or_default(),
         };
         names.map(|name| events::of_network(&id(name), name, action, Some(container))).collect()
     }
@@ -341,7 +341,7 @@ impl Engine {
         // What of one cannot be deleted keeps no other.
         let event = events::of_container(row, "destroy", &[]);
         let mut removed = store.noting(vec![event], |store| store.remove_container(&row.id, lock));
-        for volume in volumes.iter().filter(|name| name.len() == 64) {
+        for volume in volumes.iter().filter(|name| name.is_random()) {
             removed = removed.and(store.remove_volume(volume).map(drop));
         }
         Ok(removed?)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use wharfie_oci::ContainerId;
 use wharfie_runtime::Stats;
 
 use super::list::ListContainers;
@@ -106,29 +107,29 @@ impl Watch<'_> {
         for (called, id) in names {
             // It may be gone by now.
             let Ok(row) = self.engine.container(&id) else { continue };
-            let used = now.get(&id).map(|look| used(*look, self.before.get(&id)));
-            usage.push(Usage { called, name: row.name, used, id });
+            let used = now.get(id.as_str()).map(|look| used(*look, self.before.get(id.as_str())));
+            usage.push(Usage { called, name: row.name.into(), used, id: id.into() });
         }
         self.before = now;
         Ok(usage)
     }
 
     /// What is to be shown: how the user called it, and its id.
-    fn names(&self) -> Result<Vec<(String, String)>> {
+    fn names(&self) -> Result<Vec<(String, ContainerId)>> {
         if !self.query.containers.is_empty() {
             let find = |name: &String| Some((name.clone(), self.engine.container(name).ok()?.id));
             return Ok(self.query.containers.iter().filter_map(find).collect());
         }
         let wanted = ListContainers { all: self.query.all, ..ListContainers::default() };
         let all = self.engine.list_containers(&wanted)?;
-        Ok(all.into_iter().map(|container| (container.row.id.clone(), container.row.id)).collect())
+        Ok(all.into_iter().map(|container| (container.row.id.to_string(), container.row.id)).collect())
     }
 
     /// What those of them use that run.
-    fn look(&self, names: &[(String, String)]) -> Looks {
-        let stats = |id: &String| {
+    fn look(&self, names: &[(String, ContainerId)]) -> Looks {
+        let stats = |id: &ContainerId| {
             let (_, target) = self.engine.running(id).ok()?;
-            Some((id.clone(), (Instant::now(), target.cgroup.stats(target.pid))))
+            Some((id.to_string(), (Instant::now(), target.cgroup.stats(target.pid))))
         };
         names.iter().filter_map(|(_, id)| stats(id)).collect()
     }

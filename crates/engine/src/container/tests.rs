@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tempfile::TempDir;
-use wharfie_oci::{Platform, Timestamp};
+use wharfie_oci::{ContainerId, Platform, Timestamp};
 use wharfie_store::Options;
 
 use super::lifecycle::Stop;
@@ -29,7 +29,7 @@ impl Machine {
         Self { engine, _place: place }
     }
 
-    fn create(&self, name: &str) -> String {
+    fn create(&self, name: &str) -> ContainerId {
         let create = Create {
             image: "box:1".to_owned(),
             name: Some(name.to_owned()),

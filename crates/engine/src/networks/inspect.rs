@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use wharfie_model::NilMap;
 use wharfie_model::network::{ConfigFrom, Ipam, IpamPool, NetworkContainer, NetworkInspect};
-use wharfie_oci::Timestamp;
+use wharfie_oci::{NetworkId, Timestamp};
 
 use super::Network;
 use crate::container::inspect::{hardware_address, name_of};
@@ -44,8 +44,8 @@ pub fn is_builtin(name: &str) -> bool {
 }
 
 /// The id of a network that is there without being made. It never changes: there is one of each, on every machine.
-pub(crate) fn builtin_id(name: &str) -> String {
-    name_of("network", &[name])
+pub(crate) fn builtin_id(name: &str) -> NetworkId {
+    name_of("network", &[name]).parse().expect("a digest has 64 digits")
 }
 
 impl Engine {
@@ -68,7 +68,7 @@ impl Engine {
         let any = Ipv4Addr::UNSPECIFIED;
         Ok(Network {
             id: builtin_id(name),
-            name: name.to_owned(),
+            name: name.parse().expect("their names are names"),
             created: Timestamp::ZERO.to_nanos(),
             address: if is_bridge { bridge.network } else { any },
             prefix: if is_bridge { bridge.prefix } else { 0 },
@@ -104,13 +104,13 @@ impl Engine {
         for row in self.containers()? {
             let Some((address, _)) = row.state.address_on(&network.name) else { continue };
             let document = NetworkContainer {
-                name: row.name.clone(),
+                name: row.name.to_string(),
                 endpoint_id: name_of("endpoint", &[&row.id, &network.id]),
                 mac_address: hardware_address(&row, &network.name)?,
                 ipv4_address: format!("{address}/{}", network.prefix),
                 ipv6_address: String::new(),
             };
-            containers.insert(row.id, document);
+            containers.insert(row.id.into(), document);
         }
         let pool = (network.prefix > 0).then(|| IpamPool {
             subnet: format!("{}/{}", network.address, network.prefix),
@@ -123,8 +123,8 @@ impl Engine {
                 .collect(),
         });
         Ok(NetworkInspect {
-            name: network.name.clone(),
-            id: network.id.clone(),
+            name: network.name.to_string(),
+            id: network.id.to_string(),
             created: network.created().to_string(),
             scope: "local".to_owned(),
             driver: network.driver.as_str().to_owned(),

@@ -1,5 +1,7 @@
 //! Listing networks, and removing those that nobody is on.
 
+use wharfie_oci::NetworkName;
+
 use super::Network;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -46,7 +48,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be read. What cannot be removed stays.
-    pub fn prune_networks(&self, prune: &PruneNetworks) -> Result<Vec<String>> {
+    pub fn prune_networks(&self, prune: &PruneNetworks) -> Result<Vec<NetworkName>> {
         let mut gone = Vec::new();
         for network in self.networks()? {
             let is_wanted = prune.filters.accept(network.created(), &network.labels);

@@ -12,7 +12,7 @@ pub(crate) use inspect::builtin_id;
 pub use inspect::{Driver, is_builtin};
 pub use list::{ListNetworks, PruneNetworks};
 use serde::{Deserialize, Serialize};
-use wharfie_oci::Timestamp;
+use wharfie_oci::{ContainerId, ContainerName, NetworkId, NetworkName, Timestamp};
 use wharfie_runtime::{Subnet, lock_networks};
 
 use crate::container::network::mark;
@@ -49,10 +49,10 @@ pub struct CreateNetwork {
 /// A network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
-    /// 64 hexadecimal digits.
-    pub id: String,
+    /// What it is, whatever it is called.
+    pub id: NetworkId,
     /// Its name.
-    pub name: String,
+    pub name: NetworkName,
     /// When it was made, in nanoseconds since 1970.
     pub created: i64,
     /// First address.
@@ -98,7 +98,7 @@ impl Network {
 
     /// A name that no other network and no other program has.
     fn own_name(&self) -> String {
-        format!("wb{}", &self.id[..12])
+        format!("wb{}", self.id.short())
     }
 
     pub(crate) fn subnet(&self, engine: &Engine) -> Subnet {
@@ -191,10 +191,7 @@ impl Engine {
         if is_builtin(name) || name == "default" {
             return Err(NetworkError::MakePredefined(name.clone()).into());
         }
-        let is_word = |c: char| c.is_ascii_alphanumeric();
-        if !name.starts_with(is_word) || !name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-')) {
-            return Err(NetworkError::BadName(name.clone()).into());
-        }
+        let name: &NetworkName = &name.parse().map_err(|_| NetworkError::BadName(name.clone()))?;
         if self.config().is_rootless || !rustix::process::geteuid().is_root() {
             return Err(NetworkError::OnlyRoot("make networks").into());
         }
@@ -225,8 +222,8 @@ impl Engine {
             return Err(NetworkError::DeviceExists(device.clone()).into());
         }
         let others = store.networks()?;
-        if others.iter().any(|(other, _)| other == name) {
-            return Err(NetworkError::Exists(name.clone()).into());
+        if others.iter().any(|(other, _)| *name == *other) {
+            return Err(NetworkError::Exists(name.to_string()).into());
         }
         let others: Vec<Network> = others.iter().filter_map(|(_, text)| parse(text)).collect();
         let range = range_of(create, asked, &others)?;
@@ -238,7 +235,7 @@ impl Engine {
             return Err(NetworkError::OutsideSubnet { what: "gateway", value: gateway.to_string() }.into());
         }
         let network = Network {
-            id: random::id()?,
+            id: NetworkId::from_random(random::bytes()?),
             name: name.clone(),
             created: store.now().to_nanos(),
             address: range.first.into(),
@@ -267,7 +264,7 @@ impl Engine {
             Ok(true) => Ok(network),
             failed => {
                 let _ = subnet.forget_if_unused(|| Ok::<_, Error>(()));
-                failed.and_then(|_| Err(NetworkError::Exists(name.clone()).into()))
+                failed.and_then(|_| Err(NetworkError::Exists(name.to_string()).into()))
             }
         }
     }
@@ -308,7 +305,7 @@ impl Engine {
         let in_use = |user| Err(NetworkError::InUse { name: network.name.clone(), user }.into());
         let users = self.users_of_network(&network.name)?;
         if let [(name, id), ..] = users.as_slice() {
-            return in_use(Some((name.clone(), id[..12].to_owned())));
+            return in_use(Some((name.clone(), id.clone())));
         }
         let store = self.writer()?;
         let forget = || {
@@ -335,7 +332,7 @@ impl Engine {
             let lock = match store.find_container(owner)? {
                 None => None,
                 // Whoever is about to start it holds its lock.
-                Some(_) => match store.try_lock_container(owner)? {
+                Some(row) => match store.try_lock_container(&row.id)? {
                     None => continue,
                     lock => lock,
                 },
@@ -386,7 +383,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn users_of_network(&self, name: &str) -> Result<Vec<(String, String)>> {
+    pub fn users_of_network(&self, name: &str) -> Result<Vec<(ContainerName, ContainerId)>> {
         let mut users = Vec::new();
         for row in self.containers()?.into_iter().filter(is_alive) {
             if readable_settings(&row).attachments().iter().any(|one| one.network == name) {

@@ -9,6 +9,8 @@ use wharfie_engine::container::remove::RemoveContainer;
 use wharfie_engine::filter::{Prunable, PruneFilters};
 use wharfie_engine::patterns::{Meant, Named, Which};
 
+use wharfie_oci::ContainerId;
+
 use super::detach_keys::{DETACH_KEYS, DetachKeys};
 use super::run::start_failure;
 use super::terminal::{self, Session};
@@ -322,10 +324,15 @@ pub(crate) fn prune_filters(cx: &Context, what: Prunable, mut pairs: Vec<(String
     Ok(PruneFilters::parse(what, &pairs, &|text| cx.parse_moment(text))?)
 }
 
+/// Identifiers or names, one a line.
+pub(crate) fn lines<T: AsRef<str>>(list: &[T]) -> String {
+    list.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("\n")
+}
+
 /// The list of what went; empty if nothing did.
-pub(crate) fn section(ids: &[String]) -> String {
+pub(crate) fn section(ids: &[ContainerId]) -> String {
     if ids.is_empty() {
         return String::new();
     }
-    format!("Deleted Containers:\n{}\n\n", ids.join("\n"))
+    format!("Deleted Containers:\n{}\n\n", lines(ids))
 }

@@ -137,7 +137,7 @@ pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, si
     Value::row(
         "*formatter.ContainerContext",
         vec![
-            Field::new("ID", if is_full { row.id.as_str() } else { &row.id[..12] }),
+            Field::new("ID", if is_full { row.id.as_str() } else { row.id.short() }),
             Field::new("Image", image.as_str()),
             Field::new("Command", quote(&command)),
             Field::new("CreatedAt", time::local(Timestamp { nanos: 0, ..row.created }.into(), cx.zone())),

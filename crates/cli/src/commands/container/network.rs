@@ -3,6 +3,9 @@
 use wharfie_engine::filter::Prunable;
 use wharfie_engine::networks::{ListNetworks, NetworkError, PruneNetworks};
 
+use wharfie_oci::NetworkName;
+
+use super::lifecycle::lines;
 use super::lifecycle::prune_filters;
 use super::network_change;
 use super::volume::label_text;
@@ -86,7 +89,7 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
         rows.push(Value::row(
             "*network.networkContext",
             vec![
-                Field::new("ID", if matches.get(&NO_TRUNC) { &*network.id } else { &network.id[..12] }),
+                Field::new("ID", if matches.get(&NO_TRUNC) { network.id.as_str() } else { network.id.short() }),
                 Field::new("Name", network.name.as_str()),
                 Field::new("Driver", network.driver.as_str()),
                 Field::new("Scope", "local"),
@@ -129,9 +132,9 @@ fn prune(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// The list of what went; empty if nothing did.
-pub(crate) fn section(names: &[String]) -> String {
+pub(crate) fn section(names: &[NetworkName]) -> String {
     if names.is_empty() {
         return String::new();
     }
-    format!("Deleted Networks:\n{}\n\n", names.join("\n"))
+    format!("Deleted Networks:\n{}\n\n", lines(names))
 }

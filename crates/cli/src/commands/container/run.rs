@@ -132,7 +132,7 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<(ContainerRo
         result => result?,
     };
     if let Some(path) = cidfile {
-        std::fs::write(path, &row.id).map_err(|why| {
+        std::fs::write(path, row.id.as_str()).map_err(|why| {
             Failure::new(format!("failed to write the container ID to {path}: {}", crate::context::reason(&why)))
         })?;
     }

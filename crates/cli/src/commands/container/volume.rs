@@ -8,6 +8,9 @@ use wharfie_engine::filter::Prunable;
 use wharfie_engine::patterns::Named;
 use wharfie_engine::volumes::{ListVolumes, ListedVolume, PruneVolumes, VolumeError};
 
+use wharfie_oci::VolumeName;
+
+use super::lifecycle::lines;
 use super::lifecycle::{done, each, prune_filters};
 use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_failure};
@@ -148,7 +151,7 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
                 Field::label(volume.labels),
                 Field::new("Links", "N/A"),
                 Field::new("Mountpoint", volume.place),
-                Field::new("Name", volume.row.name),
+                Field::new("Name", volume.row.name.as_str()),
                 Field::new("Scope", "local"),
                 Field::new("Size", "N/A"),
                 Field::new("Status", "N/A"),
@@ -200,9 +203,9 @@ fn prune(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// The list of what went; empty if nothing did.
-pub(crate) fn section(names: &[String]) -> String {
+pub(crate) fn section(names: &[VolumeName]) -> String {
     if names.is_empty() {
         return String::new();
     }
-    format!("Deleted Volumes:\n{}\n\n", names.join("\n"))
+    format!("Deleted Volumes:\n{}\n\n", lines(names))
 }

@@ -126,7 +126,8 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
         text.push_str(&container_rows(cx)?);
         text.push_str("\nLocal Volumes space usage:\n\n");
         let volumes = cx.engine()?.volumes_usage()?.volumes;
-        let volumes = volumes.into_iter().map(|(name, users, bytes)| [name, users.to_string(), size::short(bytes)]);
+        let volumes =
+            volumes.into_iter().map(|(name, users, bytes)| [name.to_string(), users.to_string(), size::short(bytes)]);
         text.push_str(&table::rows(["VOLUME NAME", "LINKS", "SIZE"], &volumes.collect::<Vec<_>>()));
         text.push_str("\nBuild cache usage: 0B\n\n");
         text.push_str(&header(["CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED"]));
@@ -193,7 +194,7 @@ fn volume_values(cx: &Context) -> Result<Vec<Value>> {
                 Field::new("Labels", labels),
                 Field::new("Links", users.to_string()),
                 Field::new("Mountpoint", engine.volume_place(&name)?),
-                Field::new("Name", name),
+                Field::new("Name", name.as_str()),
                 Field::new("Scope", "local"),
                 Field::new("Size", size::short(bytes)),
                 Field::new("Status", "N/A"),
@@ -211,14 +212,14 @@ fn container_rows(cx: &Context) -> Result<String> {
         let row = &container.row;
         let volumes = container.settings.mounts.iter().filter(|mount| mount.kind.as_str() == "volume").count();
         rows.push([
-            row.id[..12].to_owned(),
+            row.id.short().to_owned(),
             container.image.clone(),
             quote(&ellipsis::fit(&container.settings.command().join(" "), 20)),
             volumes.to_string(),
             size::short(engine.container_sizes(row)?.0),
             age::ago(row.created.into(), cx.jiff_now()),
             status(cx, &row.state),
-            row.name.clone(),
+            row.name.to_string(),
         ]);
     }
     Ok(table::rows(["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"], &rows))

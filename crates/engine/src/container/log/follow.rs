@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use wharfie_oci::Timestamp;
+use wharfie_oci::{ContainerId, Timestamp};
 use wharfie_store::containers::Status;
 
 use super::Record;
@@ -40,7 +40,7 @@ pub struct Logs<'a> {
     engine: &'a Engine,
     query: LogQuery,
     /// Whole.
-    id: String,
+    id: ContainerId,
     path: PathBuf,
     reader: Reader,
     changes: Changes,
@@ -78,7 +78,7 @@ impl Engine {
         Ok(Logs { engine: self, query, id, path, reader, changes, life })
     }
 
-    fn life(&self, id: &str) -> Life {
+    fn life(&self, id: &ContainerId) -> Life {
         let Ok(row) = self.container(id) else { return Life::Over };
         match row.state.status() {
             Status::Created | Status::Exited => Life::Over,
