@@ -1,9 +1,11 @@
 //! Events: what happened to containers, images, networks and volumes, as docker tells it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use wharfie_model::event::{Actor, Event as Document};
-use wharfie_oci::ImageId;
+use wharfie_oci::{ImageId, Timestamp};
+use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::journal::{JournalEntry, Kind, Note};
 
@@ -11,6 +13,7 @@ use crate::container::{Settings, readable_settings};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::filter::{Conditions, Labels};
+use crate::watch::{Watch, time_left};
 
 /// What of the journal is asked for.
 #[derive(Debug, Clone, Default)]
@@ -51,23 +54,86 @@ impl EventFilters {
     }
 }
 
-impl Engine {
-    /// What was written down after the entry `after`, oldest first; 0 is everything that is still kept.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn journal(&self, after: i64) -> Result<Vec<JournalEntry>> {
-        Ok(self.reader()?.journal(after)?)
-    }
+/// What of the journal is told.
+#[derive(Debug, Clone, Default)]
+pub struct EventQuery {
+    /// What all that is told must fit.
+    pub filters: EventFilters,
+    /// Only what happened at this moment or later; without it, only what is still to happen.
+    pub since: Option<Timestamp>,
+    /// Only what happened until this moment; without it, there is no end.
+    pub until: Option<Timestamp>,
+}
 
-    /// The last entry's place in the journal; 0 if there is none.
+/// What happens, one event after the other. Asking for the next one waits for it.
+pub struct Events<'a> {
+    store: &'a Store,
+    query: EventQuery,
+    changes: Option<Watch>,
+    /// What has been read and not been told yet.
+    read: VecDeque<JournalEntry>,
+    /// The last entry that was read.
+    last: i64,
+    /// Nothing more can come.
+    is_over: bool,
+}
+
+impl Engine {
+    /// What happened and happens.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn journal_end(&self) -> Result<i64> {
-        Ok(self.reader()?.journal_end()?)
+    pub fn events(&self, query: EventQuery) -> Result<Events<'_>> {
+        let is_followed = query.until.is_none_or(|until| until > (self.config().store.clock)());
+        // Who waits for what is still to be written needs a place where it will be.
+        let store = if is_followed { self.writer().or_else(|_| self.reader())? } else { self.reader()? };
+        // Watched before it is read: nothing is written in between that nobody notices.
+        let changes = is_followed.then(|| Watch::directory(store.root()));
+        let last = if query.since.is_some() { 0 } else { store.journal_end()? };
+        Ok(Events { store, query, changes, read: VecDeque::new(), last, is_over: false })
     }
 }
+
+impl Events<'_> {
+    fn next_event(&mut self) -> Result<Option<JournalEntry>> {
+        loop {
+            while let Some(entry) = self.read.pop_front() {
+                let at = Timestamp::from_nanos(entry.time);
+                let is_asked = self.query.since.is_none_or(|since| at >= since)
+                    && self.query.until.is_none_or(|until| at <= until)
+                    && self.query.filters.accept(&entry.note);
+                if is_asked {
+                    return Ok(Some(entry));
+                }
+            }
+            if self.is_over {
+                return Ok(None);
+            }
+            // Looked at before the journal is read: what was written until then is told in any case.
+            let left = self.query.until.map(|until| time_left(self.store.now(), until));
+            self.is_over = left.is_some_and(|left| left.is_zero());
+            self.read.extend(self.store.journal(self.last)?);
+            match (self.read.back(), &self.changes) {
+                (Some(entry), _) => self.last = entry.sequence,
+                (None, Some(changes)) if !self.is_over => {
+                    changes.wait(None, changes.patience(left, PAUSE));
+                }
+                (None, _) => {}
+            }
+        }
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = Result<JournalEntry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_event().transpose()
+    }
+}
+
+/// 100 ms between looks at the journal where nobody tells that it was written to.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// An entry of the journal as docker's API tells it.
 pub fn document(entry: &JournalEntry) -> Document {
@@ -130,6 +196,7 @@ pub(crate) fn of_network(id: &str, name: &str, action: &str, container: Option<&
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::volumes::CreateVolume;
 
     #[test]
     fn filters_fit_what_they_name() {
@@ -148,5 +215,34 @@ mod tests {
         assert!(!accepts(&[("event", "start")]) && !accepts(&[("container", "we")]) && !accepts(&[("volume", "web")]));
         assert!(!accepts(&[("label", "tier"), ("label", "other")]));
         assert!(EventFilters::parse(&[("bogus".to_owned(), String::new())]).is_err());
+    }
+
+    #[test]
+    fn who_waits_for_events_is_told_also_in_a_store_that_was_not_there() {
+        let place = tempfile::tempdir().unwrap();
+        let engine = Engine::unconnected(place.path());
+        let mut events = engine.events(EventQuery::default()).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let engine = Engine::unconnected(place.path());
+                for name in ["one", "two"] {
+                    let create = CreateVolume { name: Some(name.to_owned()), ..CreateVolume::default() };
+                    engine.create_volume(&create).unwrap();
+                }
+            });
+            let told = [events.next(), events.next()].map(|event| event.unwrap().unwrap().note.object);
+            assert_eq!(told, ["one", "two"]);
+        });
+    }
+
+    #[test]
+    fn what_happened_until_now_ends() {
+        let place = tempfile::tempdir().unwrap();
+        let engine = Engine::unconnected(place.path());
+        let now = Timestamp::from_nanos(1_700_000_000_000_000_000);
+        let past =
+            || engine.events(EventQuery { since: Some(Timestamp::ZERO), until: Some(now), ..EventQuery::default() });
+        assert_eq!(past().unwrap().count(), 0);
+        assert!(!place.path().join("store").exists(), "looking back makes no store");
     }
 }

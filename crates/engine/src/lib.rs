@@ -31,6 +31,7 @@ pub mod restore;
 pub mod save;
 pub mod tag;
 pub mod volumes;
+mod watch;
 
 pub use engine::{Config, Engine};
 pub use error::{Error, Result};

@@ -1,6 +1,6 @@
 //! Starting, stopping, killing, pausing, waiting, renaming.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -20,9 +20,12 @@ use super::{is_alive, readable_settings, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events;
+use crate::watch::Watch;
 
 /// Seconds between asking and killing, if nobody says otherwise.
 const STOP_TIMEOUT: i64 = 10;
+/// 50 ms: after so long we look whether somebody is still there who would write down what we wait for.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long we wait for whoever looks after a container to write down its end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -225,6 +228,7 @@ impl Engine {
         // Opened before the look at its state: a container that goes with its end leaves us this.
         let ends = self.reader()?.ends(&row.id)?;
         let before = ends.as_ref().map(Ends::last).unwrap_or_default();
+        let changes = Watch::directory(&self.container_place(&row)?);
         loop {
             let now = self.container(&row.id);
             let last = ends.as_ref().map(Ends::last).unwrap_or_default();
@@ -234,9 +238,13 @@ impl Engine {
             let now = now?;
             match now.state.status() {
                 Status::Created | Status::Exited => return Ok(now.state.exit_code),
-                Status::Running | Status::Paused if !wait_for_process(&now, Some(Duration::from_secs(1))) => {}
-                // Its end is about to be written down, or it is about to be started again.
-                _ => std::thread::sleep(Duration::from_millis(5)),
+                Status::Running | Status::Paused if is_alive(&now) => {
+                    wait_for_process(&now, None);
+                }
+                // Its end is about to be written down, or it is about to be started again, unless whoever does that is killed.
+                Status::Running | Status::Paused | Status::Restarting => {
+                    changes.wait(None, changes.patience(Some(LOOK), Duration::from_millis(5)));
+                }
             }
         }
     }
@@ -338,14 +346,7 @@ impl Engine {
     }
 
     fn signal(&self, row: &ContainerRow, signal: Signal) -> Result<()> {
-        let Some(pid) = row.state.process().and_then(|process| Pid::from_raw(process.pid.cast_signed())) else {
-            return Ok(());
-        };
-        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return Ok(()) };
-        // The number may have come to another process between reading and opening it.
-        if !is_alive(row) {
-            return Ok(());
-        }
+        let Some(process) = process_of(row) else { return Ok(()) };
         if let Some(target) = target_of(row).filter(Target::is_foreign) {
             return match wharfie_runtime::kill(&target, signal.number()) {
                 // It ended while the runtime looked.
@@ -363,9 +364,12 @@ impl Engine {
     /// Waits until whoever looks after a container has written down that it ended.
     pub(super) fn wait_for_record(&self, id: &ContainerId) -> Result<()> {
         let until = Instant::now() + PATIENCE;
+        let changes = Watch::directory(self.reader()?.root());
         while Instant::now() < until {
             match self.container(id) {
-                Ok(row) if row.state.running().is_some() => std::thread::sleep(Duration::from_millis(2)),
+                Ok(row) if row.state.running().is_some() => {
+                    changes.wait(None, changes.patience(Some(LOOK), Duration::from_millis(2)));
+                }
                 Ok(_) | Err(Error::Container(ContainerError::NoSuch(_))) => return Ok(()),
                 Err(why) => return Err(why),
             }
@@ -379,15 +383,17 @@ pub(crate) fn target_of(row: &ContainerRow) -> Option<Target> {
     serde_json::from_str(&row.state.running()?.target).ok()
 }
 
+/// A container's first process, if it is there.
+fn process_of(row: &ContainerRow) -> Option<OwnedFd> {
+    let pid = row.state.process().and_then(|process| Pid::from_raw(process.pid.cast_signed()))?;
+    let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    // The number may have come to another process between reading and opening it.
+    is_alive(row).then_some(process)
+}
+
 /// Waits until a container's first process is gone; false if the time is over before.
 pub(super) fn wait_for_process(row: &ContainerRow, limit: Option<Duration>) -> bool {
-    let Some(pid) = row.state.process().and_then(|process| Pid::from_raw(process.pid.cast_signed())) else {
-        return true;
-    };
-    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
-    if !is_alive(row) {
-        return true;
-    }
+    let Some(process) = process_of(row) else { return true };
     let until = limit.map(|limit| Instant::now() + limit);
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));

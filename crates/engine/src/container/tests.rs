@@ -1,16 +1,13 @@
 //! Containers in a store of their own, without a process.
 
-use std::path::Path;
-
 use tempfile::TempDir;
-use wharfie_oci::{ContainerId, Platform, Timestamp};
-use wharfie_store::Options;
+use wharfie_oci::ContainerId;
 
 use super::lifecycle::Stop;
 use super::list::ListContainers;
 use super::remove::RemoveContainer;
 use super::{ContainerError, Create};
-use crate::engine::{Config, Engine};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::import::Import;
 
@@ -23,7 +20,7 @@ struct Machine {
 impl Machine {
     fn new() -> Self {
         let place = TempDir::new().unwrap();
-        let engine = Engine::new(config(place.path()), || unreachable!("no test here asks a registry"));
+        let engine = Engine::unconnected(place.path());
         let import = Import { reference: Some("box:1".to_owned()), ..Import::default() };
         engine.import(&import, &mut std::io::empty(), &()).unwrap();
         Self { engine, _place: place }
@@ -37,25 +34,6 @@ impl Machine {
             ..Create::default()
         };
         self.engine.create(&create).unwrap().0.id
-    }
-}
-
-fn config(place: &Path) -> Config {
-    Config {
-        root: place.join("store"),
-        state: place.join("state"),
-        store: Options {
-            clock: || Timestamp::from_nanos(1_700_000_000_000_000_000),
-            platform: Platform::host(),
-            grace: 0,
-            keep_limit: 0,
-            keep_free: 0,
-            snapshots: None,
-            remove: |_| false,
-        },
-        jobs: 1,
-        program: "/proc/self/exe".into(),
-        is_rootless: false,
     }
 }
 
