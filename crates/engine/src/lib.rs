@@ -14,6 +14,7 @@ pub mod fsck;
 pub mod glob;
 pub mod import;
 pub mod inspect;
+pub mod job;
 pub mod list;
 pub mod load;
 pub mod mount;
