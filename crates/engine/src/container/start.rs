@@ -1,11 +1,10 @@
 //! Starting a container and looking after it until it ends.
 
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
-use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals;
 use wharfie_content::{Event, Observer, Warning};
 use wharfie_runtime::proxy::Proxy;
 use wharfie_runtime::{Exit, Foreign, Io, Size, Started};
@@ -24,17 +23,17 @@ use crate::error::{Error, Result};
 use crate::events;
 use crate::networks;
 
-/// What of a foreground container is connected to us.
-#[derive(Debug, Clone, Copy)]
+/// What a foreground container is connected to.
+#[derive(Debug, Default)]
 pub struct Streams {
-    /// Our standard input is its.
-    pub stdin: bool,
-    /// Its standard output is ours.
-    pub stdout: bool,
-    /// Its standard error is ours.
-    pub stderr: bool,
-    /// Signals that we get, it gets.
-    pub signals: bool,
+    /// Its standard input; empty without.
+    pub stdin: Option<OwnedFd>,
+    /// Where its standard output goes; nowhere without.
+    pub stdout: Option<OwnedFd>,
+    /// Where its standard error goes; nowhere without.
+    pub stderr: Option<OwnedFd>,
+    /// Numbers of signals for it, until the other end is dropped. One that comes while it starts reaches it once it has.
+    pub signals: Option<Receiver<i32>>,
 }
 
 /// How a container starts.
@@ -226,14 +225,14 @@ impl Engine {
         let _ = self.unmount_volumes(row, settings);
     }
 
-    /// Runs a container in the foreground: it has our streams, gets our signals and ends when we do. Gives its exit code.
+    /// Runs a container in the foreground: it has the caller's streams and signals, and ends when we do. Gives its exit code.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn run_foreground(
         &self,
         row: &ContainerRow,
-        streams: Streams,
+        mut streams: Streams,
         observer: &dyn Observer,
         lock: ContainerLock,
     ) -> Result<u8> {
@@ -241,11 +240,10 @@ impl Engine {
         let launch = Launch { volatile: settings.auto_remove, die_with_us: true, size: None };
         let is_logged = !settings.auto_remove && settings.log_driver != LogDriver::None;
         // Another runtime complains on the container's own streams before it gives up: we say it, and once.
-        let is_terminal = super::streams::has_terminal(streams.stdout, streams.stderr);
+        let is_terminal = [&streams.stdout, &streams.stderr].into_iter().flatten().any(IsTerminal::is_terminal);
         let is_piped = is_logged || is_terminal || settings.runtime.is_some();
+        let signals = streams.signals.take();
         let (io, pumps) = if is_piped { self.piped(row, streams, is_logged)? } else { (direct(streams)?, Vec::new()) };
-        // Heard from now on: a signal that comes while the container starts is passed on once it has.
-        let heard = streams.signals.then(|| Signals::new(FORWARDED).ok()).flatten();
         let result = self.launch(row, io, launch, &lock);
         let running = match result {
             Ok(running) => running,
@@ -262,16 +260,15 @@ impl Engine {
         for warning in &running.warnings {
             observer.observe(Event::Warned(Warning::Note(format!("WARNING: {warning}"))));
         }
-        let signals = heard.and_then(|heard| forward(heard, started));
+        if let Some(signals) = signals {
+            forward(signals, started);
+        }
         let writers: Vec<_> = pumps.into_iter().map(Pump::run).collect();
         let health = super::health::watch(self, row, &settings, started);
         let exit = started.wait().map_err(Error::from)?;
         drop(health);
         for writer in writers {
             let _ = writer.join();
-        }
-        if let Some(handle) = signals {
-            handle.close();
         }
         let end = Ended { exit, oom_killed: started.cgroup.oom_killed() };
         // Else it would be in its own way when its volumes are unmounted.
@@ -299,9 +296,9 @@ impl Engine {
             pumps.push(Pump { from: from.into(), to, stream, log: writer.clone() });
             Ok(theirs.into())
         };
-        let stdout = pipe("stdout", streams.stdout.then(|| ours(io::stdout().as_fd())).transpose()?)?;
-        let stderr = pipe("stderr", streams.stderr.then(|| ours(io::stderr().as_fd())).transpose()?)?;
-        let stdin = streams.stdin.then(super::streams::input).transpose()?;
+        let stdout = pipe("stdout", streams.stdout)?;
+        let stderr = pipe("stderr", streams.stderr)?;
+        let stdin = streams.stdin.map(super::streams::input).transpose()?;
         Ok((Io { stdin, stdout: Some(stdout), stderr: Some(stderr) }, pumps))
     }
 
@@ -381,20 +378,13 @@ pub fn start_failure(why: &Error) -> i32 {
     }
 }
 
-fn ours(stream: std::os::fd::BorrowedFd<'_>) -> Result<OwnedFd> {
-    stream.try_clone_to_owned().map_err(Error::system("share a stream"))
-}
-
-/// Our own streams, handed over as they are: none of them is a terminal.
+/// The caller's streams, handed over as they are: no output of them is a terminal.
 fn direct(streams: Streams) -> Result<Io> {
-    Ok(Io {
-        stdin: streams.stdin.then(super::streams::input).transpose()?,
-        stdout: streams.stdout.then(|| ours(io::stdout().as_fd())).transpose()?,
-        stderr: streams.stderr.then(|| ours(io::stderr().as_fd())).transpose()?,
-    })
+    let stdin = streams.stdin.map(super::streams::input).transpose()?;
+    Ok(Io { stdin, stdout: streams.stdout, stderr: streams.stderr })
 }
 
-/// Copies one stream of a container to the log and to us.
+/// Copies one stream of a container to the log and to the caller.
 struct Pump {
     from: OwnedFd,
     to: Option<OwnedFd>,
@@ -428,26 +418,12 @@ impl Pump {
     }
 }
 
-/// Signals that are passed on to a container: those that mean the process and not its terminal.
-pub const FORWARDED: &[i32] = &[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT];
-
-/// So many times a user asks a container to end before it is ended.
-const ENOUGH: u32 = 3;
-
-/// Passes signals on from a thread of its own, until the handle is closed.
-fn forward(mut signals: Signals, started: &Started) -> Option<signal_hook::iterator::Handle> {
-    let pidfd = started.pidfd.try_clone().ok()?;
-    let handle = signals.handle();
+/// Passes signals on from a thread of its own, until nobody can send one any more.
+fn forward(signals: Receiver<i32>, started: &Started) {
+    let Ok(process) = started.pidfd.try_clone() else { return };
     std::thread::spawn(move || {
-        let mut asked = 0;
-        for signal in signals.forever() {
-            asked += u32::from(matches!(signal, SIGINT | SIGTERM));
-            // Who asks so often wants out, and there is nobody else to look after the container.
-            let signal = if asked == ENOUGH { SIGKILL } else { signal };
-            if let Some(signal) = rustix::process::Signal::from_named_raw(signal) {
-                let _ = rustix::process::pidfd_send_signal(&pidfd, signal);
-            }
+        for signal in signals.into_iter().filter_map(rustix::process::Signal::from_named_raw) {
+            let _ = rustix::process::pidfd_send_signal(&process, signal);
         }
     });
-    Some(handle)
 }
