@@ -1,6 +1,7 @@
 //! What can be wrong with an archive. The texts of the manifest checks are docker's.
 
 use std::io;
+use std::path::PathBuf;
 
 use wharfie_content::BoxError;
 use wharfie_oci::manifest::ParseManifestError;
@@ -79,6 +80,27 @@ pub enum Error {
     /// No image for the platform asked for.
     #[error("no matching manifest for {0} in the archive")]
     Platform(String),
+    /// A directory has no image layout in it.
+    #[error("{} is no OCI image layout: it has no oci-layout file", .0.display())]
+    NoLayout(PathBuf),
+    /// An image layout of a version that we do not know.
+    #[error("the image layout has version {0}; wharfie reads version 1")]
+    LayoutVersion(String),
+    /// Something that an image layout names is not in it.
+    #[error("open {}: no such file or directory", path.display())]
+    Missing {
+        /// What.
+        path: PathBuf,
+    },
+    /// A file or directory of an image layout cannot be read or written.
+    #[error("cannot use {}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Whoever takes the layers failed.
     #[error("{0}")]
     Intake(#[source] BoxError),
@@ -88,7 +110,12 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Read(_) | Self::Write(_) | Self::Intake(_) => Kind::Unavailable,
-            Self::Platform(_) => Kind::NotFound,
+            Self::Platform(_) | Self::Missing { .. } => Kind::NotFound,
+            Self::Directory { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Kind::Denied,
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Unavailable,
+                _ => Kind::Invalid,
+            },
             Self::DiffId { .. } | Self::Digest(_) => Kind::Corrupt,
             _ => Kind::Invalid,
         }

@@ -7,6 +7,7 @@
 mod archive;
 pub mod docker;
 pub mod error;
+mod layout;
 pub mod oci;
 pub mod read;
 #[cfg(test)]
@@ -15,5 +16,6 @@ mod write;
 
 pub use archive::{Archive, Root};
 pub use error::{Error, Result};
+pub use layout::Layout;
 pub use read::{Intake, StoredLayer, Taken};
 pub use write::{ArchiveSink, Saved, SavedImage};

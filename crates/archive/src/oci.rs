@@ -16,7 +16,12 @@ pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// # Errors
 /// When it cannot be read.
 pub(crate) fn roots(members: &Members) -> Result<Vec<Root>> {
-    let index: Index = json("index.json", members.required("index.json")?)?;
+    roots_of(members.required("index.json")?)
+}
+
+/// As [`roots`], of the document itself.
+pub(crate) fn roots_of(bytes: &[u8]) -> Result<Vec<Root>> {
+    let index: Index = json("index.json", bytes)?;
     let mut roots: Vec<Root> = Vec::new();
     for descriptor in index.manifests.iter().filter(|member| !member.is_attestation()) {
         let name = name_of(descriptor);
@@ -57,11 +62,16 @@ fn name_of(descriptor: &Descriptor) -> Option<String> {
 
 /// A blob, proven.
 pub(crate) fn blob<'a>(members: &'a Members, digest: &Digest) -> Result<&'a [u8]> {
-    let path = path(digest);
-    let bytes = members.required(&path)?;
+    let bytes = members.required(&path(digest))?;
+    prove(digest, bytes)?;
+    Ok(bytes)
+}
+
+/// Checks that bytes are what a digest names.
+pub(crate) fn prove(digest: &Digest, bytes: &[u8]) -> Result<()> {
     let mut digester = wharfie_oci::Digester::new(digest.algorithm());
     digester.update(bytes);
-    if digester.finish() == *digest { Ok(bytes) } else { Err(Error::Digest(path)) }
+    if digester.finish() == *digest { Ok(()) } else { Err(Error::Digest(path(digest))) }
 }
 
 /// Where a layout keeps a blob.

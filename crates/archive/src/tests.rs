@@ -3,13 +3,15 @@
 use std::io::Read;
 
 use wharfie_content::graph::{Images, Options, Order, Platforms, copy};
-use wharfie_content::place::Place;
+use wharfie_content::place::{Memory, Place};
 use wharfie_content::{BoxError, Document, Outcome, Part, Sink, Source, Watch};
 use wharfie_layer::entry::{Entry, Kind};
 use wharfie_layer::tar::Writer;
 use wharfie_oci::{Descriptor, DiffId, Digest, MediaType};
 
-use crate::{Archive, Intake, StoredLayer, Taken};
+use wharfie_testkit::{Image, Packing, Published, contract};
+
+use crate::{Archive, ArchiveSink, Intake, Layout, StoredLayer, Taken};
 
 /// Takes whatever is no text that says otherwise.
 struct Fake {
@@ -158,4 +160,51 @@ fn a_name_of_a_layout_may_hold_a_digest() {
     check(&format!("r.example/a:1@{digest}"), &["r.example/a:1"]);
     check(&format!("r.example/a@{digest}"), &[]);
     check("latest", &[]);
+}
+
+#[test]
+fn a_layout_keeps_what_sources_and_sinks_promise() {
+    let place = tempfile::tempdir().unwrap();
+    let layout = Layout::create(&place.path().join("layout")).unwrap();
+    contract::a_graph_comes_back(&layout, &layout);
+    contract::wrong_bytes_are_refused(&layout, contract::is_mismatch);
+    // What was named is found by who opens it later.
+    let root = contract::fixture().descriptor;
+    layout.name(&root, "r.example/a:1").unwrap();
+    layout.name(&root, "r.example/a:2").unwrap();
+    let roots = Layout::open(&place.path().join("layout")).unwrap().roots().unwrap();
+    assert_eq!(roots.len(), 1);
+    assert_eq!(roots[0].names, ["r.example/a:1", "r.example/a:2"]);
+    let left: Vec<_> = std::fs::read_dir(place.path().join("layout/blobs/sha256")).unwrap().collect();
+    assert!(left.iter().all(|file| !file.as_ref().unwrap().file_name().to_string_lossy().ends_with(".tmp")));
+}
+
+#[test]
+fn links_in_a_layout_are_not_followed() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("layout");
+    let layout = Layout::create(&path).unwrap();
+    let secret = place.path().join("secret");
+    std::fs::write(&secret, b"secret").unwrap();
+    let blob = Descriptor::of(MediaType::OCI_LAYER, b"secret");
+    std::os::unix::fs::symlink(&secret, path.join(crate::oci::path(&blob.digest))).unwrap();
+    let part = Part { descriptor: blob, diff_id: None };
+    assert!(layout.open(&part, Watch::silent()).is_err());
+    std::os::unix::fs::symlink(&secret, path.join("index.json")).unwrap();
+    assert!(layout.roots().is_err());
+    layout.name(&contract::fixture().descriptor, "a:1").unwrap_err();
+    assert_eq!(std::fs::read(&secret).unwrap(), b"secret");
+    assert!(Layout::open(place.path()).is_err());
+}
+
+#[test]
+fn an_archive_refuses_wrong_bytes() {
+    let good = Published::packed(&Image::new().with_file("a", "b"), Packing::Plain);
+    let file = tempfile::tempfile().unwrap();
+    let sink = ArchiveSink::new(&file).unwrap();
+    let part = Part { descriptor: good.blobs[0].0.clone(), diff_id: None };
+    let mut wrong = good.blobs[0].1.clone();
+    wrong[0] ^= 1;
+    let why = sink.put(&part, &Memory(&wrong), Watch::silent()).unwrap_err();
+    assert!(contract::is_mismatch(&why), "{why:?}");
 }

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wharfie_content::event::{Event, Outcome};
 use wharfie_content::place::{BoxError, Place};
-use wharfie_content::{Counted, Document, Part, Sink, Source, Watch};
+use wharfie_content::{Counted, Document, Part, Sink, Source, Verified, Watch};
 use wharfie_layer::entry::{Entry, Kind};
 use wharfie_layer::tar::Writer;
 use wharfie_oci::{Descriptor, Digest, ImageId, Index, Manifest, MediaType, Platform, Reference};
@@ -109,7 +109,10 @@ impl Sink for ArchiveSink<'_> {
             }
             _ => {
                 let counted = Counted::new(&mut opened, Some(*size), watch.task, watch.observer);
-                inner.tar.append(&entry, counted).map_err(Error::Write)?;
+                let mut verified = Verified::new(counted, &part.descriptor);
+                inner.tar.append(&entry, &mut verified).map_err(Error::Write)?;
+                // Only its end proves what was read.
+                verified.read(&mut [0]).map_err(Error::Read)?;
             }
         }
         Ok(Outcome::Done)

@@ -17,6 +17,7 @@ use crate::failure::{Failure, Result};
 use crate::flags::Matches;
 use crate::render::progress::{self, Progress, Style};
 use crate::render::sanitise::{Layout, sanitise};
+use crate::render::table;
 use crate::settings::Settings;
 
 /// A command's surroundings.
@@ -293,6 +294,18 @@ impl Context {
             return self.print_bytes(sanitise(text, Layout::Lines).as_bytes());
         }
         self.print_bytes(text.as_bytes())
+    }
+
+    /// As [`Self::print`], a table that is made to fit the window where there is one.
+    ///
+    /// # Errors
+    /// When nobody reads it any more.
+    pub fn print_table(&self, text: &str) -> Result {
+        if !self.is_out_terminal() {
+            return self.print(text);
+        }
+        let window = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col.into());
+        self.print(&table::fit(&sanitise(text, Layout::Lines), window))
     }
 
     /// Writes bytes to stdout.

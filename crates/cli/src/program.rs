@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use wharfie_engine::job::{self, Surroundings};
+use wharfie_engine::version::{BUILD, VERSION};
 
 use crate::commands;
 use crate::context::Context;
@@ -94,8 +95,7 @@ fn start(program: String, words: &[String]) -> Result {
             }
         }
         Parsed::Version => {
-            let line =
-                format!("{program} version {}, build {}\n", commands::version::VERSION, commands::version::BUILD);
+            let line = format!("{program} version {}, build {}\n", VERSION, BUILD);
             std::io::stdout().lock().write_all(line.as_bytes()).map_err(|why| Failure::output(&why))
         }
     }

@@ -191,6 +191,46 @@ pub fn copy(
     Ok(walk.nodes.into_iter().map(Node::copied).collect())
 }
 
+/// True if `root` and everything that it leads to is in a place, of which `has` tells whether it has one thing.
+///
+/// # Errors
+/// When the place fails, a document is damaged, or lists are nested too deep.
+pub fn is_whole(
+    source: &dyn Source,
+    root: &Descriptor,
+    has: &dyn Fn(&Descriptor) -> Result<bool, BoxError>,
+) -> Result<bool, BoxError> {
+    fn look(
+        source: &dyn Source,
+        root: &Descriptor,
+        has: &dyn Fn(&Descriptor) -> Result<bool, BoxError>,
+        depth: usize,
+    ) -> Result<bool, BoxError> {
+        if !has(root)? {
+            return Ok(false);
+        }
+        match source.document(root, false)?.content {
+            AnyManifest::Index(index) => {
+                let depth = depth.checked_sub(1).ok_or(Error::Nested)?;
+                for member in &index.manifests {
+                    if !look(source, member, has, depth)? {
+                        return Ok(false);
+                    }
+                }
+            }
+            AnyManifest::Manifest(manifest) => {
+                for part in manifest.layers.iter().chain([&manifest.config]) {
+                    if !part.is_elsewhere() && !has(part)? {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+    look(source, root, has, index::MAX_DEPTH)
+}
+
 /// A document or an image that is to be copied, and the parts that it names.
 #[derive(Default)]
 struct Node {

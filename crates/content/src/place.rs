@@ -112,6 +112,19 @@ pub trait Source: Sync {
     /// # Errors
     /// When the place does not have it or cannot be read.
     fn open<'a>(&'a self, part: &Part, watch: Watch<'a>) -> Result<Box<dyn Opened + 'a>, BoxError>;
+
+    /// As [`Self::open`], without the first `from` bytes: a transfer that broke off goes on.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; also when there are fewer bytes.
+    fn open_from<'a>(&'a self, part: &Part, from: u64, watch: Watch<'a>) -> Result<Box<dyn Opened + 'a>, BoxError> {
+        let mut opened = self.open(part, watch)?;
+        let passed = io::copy(&mut (&mut opened).take(from), &mut io::sink())?;
+        if passed < from {
+            return Err(Box::new(io::Error::from(io::ErrorKind::UnexpectedEof)));
+        }
+        Ok(opened)
+    }
 }
 
 /// What a sink says of a part before anything moves.

@@ -2,108 +2,59 @@
 
 use std::collections::BTreeMap;
 
-use wharfie_oci::{DiffId, ImageId, VolumeName};
+use wharfie_model::image::ImageSummary;
+use wharfie_model::system::DiskUsage;
+use wharfie_model::volume::{UsageData, Volume};
+use wharfie_oci::{DiffId, ImageId};
+use wharfie_store::volumes::VolumeRow;
 
+use crate::container::list::ListContainers;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::list::{List, Listed};
 
-/// What images take. Bytes are those of the files in their layers, every layer counted once.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ImagesUsage {
-    /// Each listed image.
-    pub images: Vec<ImageUsage>,
-    /// All layers, those of removed images that are still kept included.
-    pub size: u64,
-    /// What would be freed if everything unused went.
-    pub reclaimable: u64,
-}
-
-/// What containers take.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ContainersUsage {
-    /// How many there are.
-    pub count: usize,
-    /// How many run.
-    pub running: usize,
-    /// Bytes of their changes.
-    pub size: u64,
-    /// Bytes of the changes of those that do not run.
-    pub reclaimable: u64,
-}
-
-/// What volumes take.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct VolumesUsage {
-    /// Each volume: its name, how many containers use it, bytes of its files.
-    pub volumes: Vec<(VolumeName, usize, u64)>,
-}
-
-/// What one image takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageUsage {
-    /// The image and its references.
-    pub listed: Listed,
-    /// Bytes in layers that another image has too.
-    pub shared: u64,
-    /// Containers that were made from it.
-    pub containers: usize,
-}
-
 impl Engine {
-    /// Adds up what images take.
+    /// Adds up what everything takes. This looks at all files of containers and volumes.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn images_usage(&self) -> Result<ImagesUsage> {
+    pub fn disk_usage(&self) -> Result<DiskUsage> {
         let store = self.reader()?;
         let uses: BTreeMap<DiffId, (u64, u64)> = store.layer_uses()?;
-        let containers = store.containers()?;
-        let mut images = Vec::new();
-        for listed in self.list(&List { members: true, ..List::default() })? {
-            let shared = self.shared_bytes(&listed.image.id, &uses)?;
-            let count = containers.iter().filter(|row| row.image == listed.image.id).count();
-            images.push(ImageUsage { listed, shared, containers: count });
-        }
         let visible: u64 = uses.values().map(|(size, _)| size).sum();
-        let size = visible + store.kept_content_bytes()?;
-        // Docker's rule: what containers use alone is not reclaimable; what they share counts as if it were.
-        let in_use = images.iter().filter(|image| image.containers > 0);
-        let used: u64 = in_use.map(|image| image.listed.image.size.saturating_sub(image.shared)).sum();
-        Ok(ImagesUsage { images, size, reclaimable: size.saturating_sub(used) })
+        let everything = ListContainers { all: true, sizes: true, ..ListContainers::default() };
+        Ok(DiskUsage {
+            layers_size: visible + store.kept_content_bytes()?,
+            images: self.counted_images(&uses)?,
+            containers: self.list_containers(&everything)?,
+            volumes: self.counted_volumes()?,
+            build_cache: Vec::new(),
+        })
     }
 
-    /// Adds up what containers take.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn containers_usage(&self) -> Result<ContainersUsage> {
-        let mut usage = ContainersUsage::default();
-        for row in self.containers()? {
-            let (own, _) = self.container_sizes(&row)?;
-            usage.count += 1;
-            usage.size += own;
-            if crate::container::is_alive(&row) {
-                usage.running += 1;
-            } else {
-                usage.reclaimable += own;
-            }
+    fn counted_images(&self, uses: &BTreeMap<DiffId, (u64, u64)>) -> Result<Vec<ImageSummary>> {
+        let mut users: BTreeMap<ImageId, i64> = BTreeMap::new();
+        for row in self.reader()?.containers()? {
+            *users.entry(row.image).or_default() += 1;
         }
-        Ok(usage)
+        let listed = self.list(&List { members: true, ..List::default() })?;
+        let count = |listed: &Listed| -> Result<ImageSummary> {
+            let summary = self.image_summary(listed, true)?;
+            let shared = self.shared_bytes(&listed.image.id, uses)?;
+            let containers = users.get(&listed.image.id).copied().unwrap_or_default();
+            Ok(ImageSummary { containers, shared_size: i64::try_from(shared).unwrap_or(i64::MAX), ..summary })
+        };
+        listed.iter().map(count).collect()
     }
 
-    /// Adds up what volumes take.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn volumes_usage(&self) -> Result<VolumesUsage> {
+    fn counted_volumes(&self) -> Result<Vec<Volume>> {
         let store = self.reader()?;
-        let mut usage = VolumesUsage::default();
-        for volume in store.volumes()? {
-            let bytes = crate::container::volumes::tree_bytes(&store.volume_directory(&volume.name));
-            usage.volumes.push((volume.name.clone(), store.users_of_volume(&volume.name)?.len(), bytes));
-        }
-        Ok(usage)
+        let count = |row: VolumeRow| -> Result<Volume> {
+            let size = crate::container::volumes::tree_bytes(&store.volume_directory(&row.name));
+            let ref_count = store.users_of_volume(&row.name)?.len();
+            Ok(Volume { usage_data: Some(UsageData { size, ref_count }), ..self.volume_document(row)? })
+        };
+        self.volumes()?.into_iter().map(count).collect()
     }
 
     /// Bytes that an image's layers take to move: compressed where a compressed form is kept, else their tars.

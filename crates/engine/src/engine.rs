@@ -110,29 +110,3 @@ impl Engine {
         Ok(self.writer.get_or_init(|| store))
     }
 }
-
-#[cfg(test)]
-impl Engine {
-    /// An engine for tests: a store and a machine's state of its own, a clock that stands still, and no registries.
-    pub(crate) fn unconnected(place: &std::path::Path) -> Self {
-        use wharfie_oci::{Platform, Timestamp};
-
-        let config = Config {
-            root: place.join("store"),
-            state: place.join("state"),
-            store: Options {
-                clock: || Timestamp::from_nanos(1_700_000_000_000_000_000),
-                platform: Platform::host(),
-                grace: 0,
-                keep_limit: 0,
-                keep_free: 0,
-                snapshots: None,
-                remove: |_| false,
-            },
-            jobs: 1,
-            program: "/proc/self/exe".into(),
-            is_rootless: false,
-        };
-        Self::new(config, || unreachable!("there are no registries"))
-    }
-}

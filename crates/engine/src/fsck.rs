@@ -1,6 +1,6 @@
 //! Checking the store.
 
-use wharfie_store::fsck::{Finding, Report};
+pub use wharfie_store::fsck::{Finding, Report};
 
 use crate::engine::Engine;
 use crate::error::Result;

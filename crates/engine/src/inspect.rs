@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use wharfie_model::container::{Empty, GraphDriver, Healthcheck};
-use wharfie_model::image::{ImageConfig as ConfigDocument, ImageInspect, Metadata, RootFs};
-use wharfie_model::{Duration, Moment, NilMap};
+use wharfie_model::image::{HistoryItem, ImageConfig as ConfigDocument, ImageInspect, Metadata, RootFs};
+use wharfie_model::{Duration, Moment, NilList, NilMap};
 use wharfie_oci::config::{self, ContainerConfig};
 use wharfie_oci::{ImageConfig, ImageId, Platform, Reference, Timestamp};
 use wharfie_store::images::ImageLayer;
@@ -97,21 +97,6 @@ pub(crate) fn health_document(check: &config::Healthcheck) -> Healthcheck {
     }
 }
 
-/// One line of an image's history.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// The image as it was after this step, if it is known here.
-    pub image: Option<ImageId>,
-    /// When, RFC 3339, as written by whoever did it.
-    pub created: Option<String>,
-    /// By which command.
-    pub created_by: String,
-    /// Bytes of the files in the step's layer; 0 if it made none.
-    pub size: u64,
-    /// A word about it.
-    pub comment: String,
-}
-
 impl Engine {
     /// Looks at the image called `name`.
     ///
@@ -132,18 +117,20 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Self::inspect`]; also when the history tells of more layers than there are.
-    pub fn history(&self, name: &str, platform: Option<&Platform>) -> Result<Vec<Step>> {
+    pub fn history(&self, name: &str, platform: Option<&Platform>) -> Result<Vec<HistoryItem>> {
         let Inspected { image, config, layers, .. } = self.inspect(name, platform)?;
         let mut sizes = layers.iter().map(|layer| layer.content_size);
         let mut steps = Vec::with_capacity(config.history.len());
         for entry in &config.history {
             let size = if entry.empty_layer { 0 } else { sizes.next().ok_or(Error::History)? };
-            steps.push(Step {
-                image: None,
-                created: entry.created.clone(),
-                created_by: entry.created_by.clone().unwrap_or_default(),
-                size,
+            let created = entry.created.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
+            steps.push(HistoryItem {
                 comment: entry.comment.clone().unwrap_or_default(),
+                created: created.map_or(wharfie_model::NEVER, |created| created.seconds),
+                created_by: entry.created_by.clone().unwrap_or_default(),
+                id: HistoryItem::MISSING.to_owned(),
+                size,
+                tags: NilList::default(),
             });
         }
         steps.reverse();
@@ -156,7 +143,9 @@ impl Engine {
                 Some(parent) => store.image(parent)?,
                 None => None,
             };
-            step.image = Some(image.id);
+            let names = names::references_of(store, &image.id)?;
+            step.tags = names.iter().filter(|name| name.tag().is_some()).map(Reference::familiar).collect();
+            step.id = image.id.to_string();
         }
         Ok(steps)
     }

@@ -176,10 +176,17 @@ mod tests {
 
     #[test]
     fn a_job_knows_all_that_the_command_knew() {
-        let place = tempfile::tempdir().unwrap();
-        let mut config = Engine::unconnected(place.path()).config().clone();
-        config.store.snapshots = SnapshotKind::from_name("unpacked");
-        (config.is_rootless, config.store.grace) = (true, 7);
+        let store = Options {
+            clock: || Timestamp::ZERO,
+            platform: "linux/arm64".parse().unwrap(),
+            grace: 7,
+            keep_limit: 8,
+            keep_free: 9,
+            snapshots: SnapshotKind::from_name("unpacked"),
+            remove: |_| false,
+        };
+        let (root, state, program) = ("/root".into(), "/state".into(), "/program".into());
+        let config = Config { root, state, store, jobs: 3, program, is_rootless: true };
         let work = Work::Guard { id: ContainerId::from_random([3; 32]), by: ProcessMark { pid: 5, started: 6 } };
         let (one, other) = Channel::pair().unwrap();
         one.send(&Job { setup: Setup::of(&config), work }, &[]).unwrap();

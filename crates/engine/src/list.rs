@@ -1,10 +1,12 @@
 //! Listing images.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
+use wharfie_model::NilMap;
+use wharfie_model::image::ImageSummary;
 use wharfie_oci::{ImageId, Platform, Reference, Timestamp};
-use wharfie_store::{ImageRow, ReferenceRow, Store};
+use wharfie_store::{ImageRow, Store};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -20,6 +22,8 @@ pub struct List {
     pub members: bool,
     /// Further conditions.
     pub filters: Filters,
+    /// Tell their labels, which takes a look at each configuration.
+    pub labels: bool,
 }
 
 /// An image with those of its references that are to be shown.
@@ -32,6 +36,38 @@ pub struct Listed {
 }
 
 impl Engine {
+    /// The documents of what [`Self::list`] gives.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub fn list_images(&self, list: &List) -> Result<Vec<ImageSummary>> {
+        let listed = self.list(list)?;
+        listed.iter().map(|listed| self.image_summary(listed, list.labels)).collect()
+    }
+
+    /// An image's entry in lists. Nothing is counted.
+    pub(crate) fn image_summary(&self, listed: &Listed, with_labels: bool) -> Result<ImageSummary> {
+        let Listed { image, references } = listed;
+        let (tags, digests): (Vec<&Reference>, Vec<&Reference>) =
+            references.iter().partition(|reference| reference.tag().is_some());
+        let names = |references: Vec<&Reference>| references.into_iter().map(Reference::familiar).collect();
+        let labels = match with_labels {
+            true => self.config_of(self.reader()?, &image.id)?.config.and_then(|config| config.labels),
+            false => None,
+        };
+        Ok(ImageSummary {
+            containers: -1,
+            created: image.created.unwrap_or(wharfie_model::NEVER),
+            id: image.id.as_str().to_owned(),
+            labels: NilMap(labels.unwrap_or_default()),
+            parent_id: image.parent.as_ref().map(|parent| parent.as_str().to_owned()).unwrap_or_default(),
+            repo_digests: names(digests),
+            repo_tags: names(tags),
+            shared_size: -1,
+            size: image.size,
+        })
+    }
+
     /// Lists images: newest first, then by their first canonical name, then by id.
     ///
     /// # Errors
@@ -47,16 +83,15 @@ impl Engine {
         let since = filters.since.iter().map(created).collect::<Result<Vec<_>>>()?;
         let limits: Vec<Timestamp> = before.iter().chain(&since).chain(&filters.until).copied().collect();
 
-        let (images, mut rows) = candidates(store, &filters.references)?;
+        let images = candidates(store, &filters.references)?;
         let mut listed: Vec<(Option<String>, Listed)> = Vec::with_capacity(images.len());
-        let parents: BTreeSet<ImageId> = images.iter().filter_map(|image| image.parent.clone()).collect();
-        for image in images {
-            let rows = rows.remove(&image.id).unwrap_or_default();
+        let parents: BTreeSet<ImageId> = images.iter().filter_map(|(image, _)| image.parent.clone()).collect();
+        for (image, names) in images {
             let is_parent = parents.contains(&image.id);
-            if rows.is_empty() && is_parent && !list.all {
+            if names.is_empty() && is_parent && !list.all {
                 continue;
             }
-            if rows.is_empty() && !list.members && !store.names_leading_to(&image.id)?.is_empty() {
+            if names.is_empty() && !list.members && !store.names_leading_to(&image.id)?.is_empty() {
                 continue;
             }
             let made = self.made(store, &image, &limits)?;
@@ -66,11 +101,11 @@ impl Engine {
                 continue;
             }
             match filters.dangling {
-                Some(true) if is_parent || rows.iter().any(|row| !row.is_digest) => continue,
-                Some(false) if rows.is_empty() => continue,
+                Some(true) if is_parent || names.iter().any(|name| !name.contains('@')) => continue,
+                Some(false) if names.is_empty() => continue,
                 _ => {}
             }
-            let references = rows.iter().map(names::reference).collect::<Result<Vec<_>>>()?;
+            let references = names.iter().map(|name| names::of_row(name)).collect::<Result<Vec<_>>>()?;
             let references = matching(references, &filters.references)?;
             if !filters.references.is_empty() && references.is_empty() {
                 continue;
@@ -79,7 +114,7 @@ impl Engine {
                 continue;
             }
             let first = match filters.references.as_slice() {
-                [] => rows.into_iter().next().map(|row| row.name),
+                [] => names.into_iter().next(),
                 _ => references.first().map(Reference::canonical),
             };
             listed.push((first, Listed { image, references }));
@@ -128,47 +163,30 @@ impl Engine {
 /// Before everything: what does not say when it was made.
 const NEVER: Timestamp = Timestamp { seconds: i64::MIN, nanos: 0 };
 
-/// The names of each image, in canonical byte order.
-type RowsByImage = HashMap<ImageId, Vec<ReferenceRow>>;
-
-pub(crate) fn references_by_image(store: &Store) -> Result<RowsByImage> {
-    Ok(by_image(store.references()?))
-}
-
-fn by_image(rows: Vec<ReferenceRow>) -> RowsByImage {
-    let mut map = RowsByImage::with_capacity(rows.len());
-    for row in rows {
-        map.entry(row.image.clone()).or_default().push(row);
-    }
-    map
-}
-
-/// The images that can fit, newest first, with their names. Patterns that are plain names are looked up: there may be thousands
-/// of others.
-fn candidates(store: &Store, patterns: &[String]) -> Result<(Vec<ImageRow>, RowsByImage)> {
+/// The images that can fit, newest first, with their canonical names in byte order. Patterns that are plain names are looked
+/// up: there may be thousands of others.
+fn candidates(store: &Store, patterns: &[String]) -> Result<Vec<(ImageRow, Vec<String>)>> {
     let is_plain = |pattern: &String| !pattern.contains(['*', '?', '[', '\\']);
     let plain: Option<Vec<Reference>> = match patterns.iter().all(is_plain) {
         true if !patterns.is_empty() => patterns.iter().map(|pattern| pattern.parse().ok()).collect(),
         _ => None,
     };
-    let Some(plain) = plain else { return Ok((store.images()?, references_by_image(store)?)) };
-    let mut rows = Vec::new();
+    let Some(plain) = plain else { return Ok(store.named_images()?) };
     let repositories: BTreeSet<String> = plain.iter().map(|name| name.repository().canonical()).collect();
+    let mut ids: BTreeSet<ImageId> = BTreeSet::new();
     for repository in repositories {
         for separator in [':', '@'] {
-            rows.extend(store.references_beginning(&format!("{repository}{separator}"))?);
+            let rows = store.references_beginning(&format!("{repository}{separator}"))?;
+            ids.extend(rows.into_iter().map(|row| row.image));
         }
     }
-    let mut map = RowsByImage::new();
-    let mut images = Vec::new();
-    for id in rows.into_iter().map(|row| row.image) {
-        if !map.contains_key(&id) {
-            images.extend(store.image(&id)?);
-            map.insert(id.clone(), store.references_of(&id)?);
-        }
+    let mut images = Vec::with_capacity(ids.len());
+    for id in ids {
+        let names = store.references_of(&id)?.into_iter().map(|row| row.name).collect();
+        images.extend(store.image(&id)?.map(|image| (image, names)));
     }
-    images.sort_by(|a, b| (Reverse(a.created), &a.id).cmp(&(Reverse(b.created), &b.id)));
-    Ok((images, map))
+    images.sort_by_key(|(image, _)| Reverse(image.created));
+    Ok(images)
 }
 
 /// The references that one of the patterns matches; all if there are no patterns.

@@ -1,11 +1,13 @@
 //! Load: images from an archive into the store.
 
+use std::collections::HashMap;
 use std::io::Read;
+use std::path::Path;
 
-use wharfie_archive::{Archive, Intake, Root, StoredLayer, Taken};
+use wharfie_archive::{Archive, Intake, Layout, Root, StoredLayer, Taken};
 use wharfie_content::event::{Event, Subject, task};
 use wharfie_content::graph::{self, Copied, Found, Images, Options, Order, Platforms};
-use wharfie_content::{BoxError, Counted, Observer, Outcome, Warning};
+use wharfie_content::{BoxError, Counted, Observer, Outcome, Part, Source, Warning};
 use wharfie_oci::{DiffId, Digest, ImageId, Platform, Reference};
 use wharfie_store::images::{Name, Recording};
 use wharfie_store::{Ingest, Lease, StoreSink};
@@ -42,20 +44,48 @@ impl Engine {
         let lease = store.lease()?;
         let intake = LeaseIntake { lease: &lease, observer };
         let archive = Archive::read(source, &intake)?;
+        // The layers came as the archive was read; nobody need be told of them again.
+        let check = |image: &Found<'_>| archive.check(image, &intake);
+        self.take(
+            &Offer { source: &archive, roots: archive.roots(), check: &check, naming: None },
+            load,
+            &lease,
+            observer,
+        )
+    }
+
+    /// Loads what the OCI image layout in the directory `path` lists, as [`Self::load`] does.
+    ///
+    /// # Errors
+    /// When there is no layout, it is damaged or contradicts itself, or the store cannot be written.
+    pub fn load_layout(&self, load: &Load, path: &Path, observer: &dyn Observer) -> Result<Vec<Loaded>> {
+        let layout = Layout::open(path)?;
+        let roots = layout.roots()?;
+        let naming = |part: &Part| Subject::Load { diff_id: part.diff_id.clone() };
+        let offer = Offer { source: &layout, roots: &roots, check: &|_| Ok(()), naming: Some(&naming) };
+        let lease = self.writer()?.lease()?;
+        self.take(&offer, load, &lease, observer)
+    }
+
+    /// Copies what is offered, and makes it visible at once.
+    fn take(&self, offer: &Offer<'_>, load: &Load, lease: &Lease<'_>, observer: &dyn Observer) -> Result<Vec<Loaded>> {
+        let store = lease.store();
         let mut recording = Recording::default();
         let mut notes = Vec::new();
         let mut loaded: Vec<(ImageId, Digest, Vec<Reference>)> = Vec::new();
-        for root in archive.roots() {
+        let mut places: HashMap<Digest, usize> = HashMap::new();
+        for root in offer.roots {
             let references = root.names.iter().map(|name| tag(name)).collect::<Result<Vec<_>>>()?;
-            let copied = copy(&archive, root, load, &intake)?;
+            let copied = self.copy(offer, root, load, lease, observer)?;
             let found = self::recording(&copied);
             // One configuration may come under several roots: it is one image.
             let Some(first) = found.images.first() else { continue };
             let (id, target) = (first.id.clone(), target(&copied, &first.id));
             let name = references.first().map_or_else(|| id.as_str().to_owned(), Reference::familiar);
-            match loaded.iter_mut().find(|(_, known, _)| *known == target) {
-                Some((.., names)) => names.extend(references),
+            match places.get(&target) {
+                Some(&at) => loaded[at].2.extend(references),
                 None => {
+                    places.insert(target.clone(), loaded.len());
                     notes.push(crate::events::of_image(&id, "load", &name));
                     loaded.push((id, target, references));
                 }
@@ -84,35 +114,54 @@ impl Engine {
     }
 }
 
+/// What can be loaded from somewhere.
+struct Offer<'a> {
+    source: &'a dyn Source,
+    roots: &'a [Root],
+    /// Asked about every image.
+    check: &'a dyn Fn(&Found<'_>) -> std::result::Result<(), wharfie_archive::Error>,
+    /// What is told of layers that are still to come.
+    naming: Option<graph::Naming<'a>>,
+}
+
 /// What a name of the root is to stand for.
 fn target(copied: &[Copied], id: &ImageId) -> Digest {
     let root = copied.last().and_then(|root| root.document.as_ref());
     root.map_or_else(|| id.digest().clone(), |document| document.descriptor.digest.clone())
 }
 
-/// Takes what a root leads to; the layers came as the archive was read.
-fn copy(archive: &Archive, root: &Root, load: &Load, intake: &LeaseIntake<'_>) -> Result<Vec<Copied>> {
-    let shown = root.names.first().map_or("archive", String::as_str);
-    let check = |image: &Found<'_>| -> Result<(), BoxError> {
-        archive.check(image, intake)?;
-        let fits = |platform: &Platform| check_platform(shown, image.config, Some(platform));
-        if let (false, Some(first)) = (image.is_member, load.platforms.first())
-            && !load.platforms.iter().any(|platform| fits(platform).is_ok())
-        {
-            fits(first)?;
-        }
-        Ok(())
-    };
-    let options = Options {
-        platforms: Platforms::Present(&load.platforms),
-        jobs: 1,
-        observer: &(),
-        naming: None,
-        order: Order::BottomFirst,
-        images: Images::Required,
-        check: &check,
-    };
-    graph::copy(archive, &StoreSink::new(intake.lease), &root.descriptor, &options).map_err(of_archive)
+impl Engine {
+    /// Takes what a root leads to.
+    fn copy(
+        &self,
+        offer: &Offer<'_>,
+        root: &Root,
+        load: &Load,
+        lease: &Lease<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Copied>> {
+        let shown = root.names.first().map_or("archive", String::as_str);
+        let check = |image: &Found<'_>| -> std::result::Result<(), BoxError> {
+            (offer.check)(image)?;
+            let fits = |platform: &Platform| check_platform(shown, image.config, Some(platform));
+            if let (false, Some(first)) = (image.is_member, load.platforms.first())
+                && !load.platforms.iter().any(|platform| fits(platform).is_ok())
+            {
+                fits(first)?;
+            }
+            Ok(())
+        };
+        let options = Options {
+            platforms: Platforms::Present(&load.platforms),
+            jobs: self.config().jobs,
+            observer,
+            naming: offer.naming,
+            order: Order::BottomFirst,
+            images: Images::Required,
+            check: &check,
+        };
+        graph::copy(offer.source, &StoreSink::new(lease), &root.descriptor, &options).map_err(of_archive)
+    }
 }
 
 /// What is wrong with a graph of an archive, in the words for archives.

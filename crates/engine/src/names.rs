@@ -88,7 +88,12 @@ pub fn find_for(store: &Store, text: &str, platform: Option<&Platform>) -> Resul
 
 /// The reference behind a row. Rows are written from references, so this cannot fail on a sound store.
 pub(crate) fn reference(row: &ReferenceRow) -> Result<Reference> {
-    Reference::from_canonical(&row.name).map_or_else(|| Ok(row.name.parse()?), Ok)
+    of_row(&row.name)
+}
+
+/// As [`reference`], of the name alone.
+pub(crate) fn of_row(name: &str) -> Result<Reference> {
+    Reference::from_canonical(name).map_or_else(|| Ok(name.parse()?), Ok)
 }
 
 /// The references of an image, in canonical byte order.

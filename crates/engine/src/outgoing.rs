@@ -2,12 +2,12 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use wharfie_content::Document;
+use wharfie_content::{Document, graph};
 use wharfie_layer::compression::gzip_encoder;
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, DiffId, Digest, ImageId, Manifest, MediaType};
 use wharfie_store::graph::ManifestRow;
-use wharfie_store::{Lease, NewManifest, Store};
+use wharfie_store::{Lease, NewManifest, Store, StoreSource};
 
 use crate::error::{Error, Result};
 use crate::inspect::config_bytes;
@@ -31,26 +31,12 @@ fn document(store: &Store, row: &ManifestRow) -> Result<Option<Document>> {
 }
 
 fn is_whole(store: &Store, document: &Document) -> Result<bool> {
-    match &document.content {
-        AnyManifest::Index(index) => {
-            for member in &index.manifests {
-                let Some(row) = store.manifest(&member.digest)? else { return Ok(false) };
-                match self::document(store, &row)? {
-                    Some(document) if is_whole(store, &document)? => {}
-                    _ => return Ok(false),
-                }
-            }
-            Ok(true)
-        }
-        AnyManifest::Manifest(manifest) => {
-            let is_here = |blob: &Descriptor| {
-                blob.is_elsewhere()
-                    || store.blob_path(&blob.digest).exists()
-                    || store.layer_path(&DiffId::new(blob.digest.clone())).exists()
-            };
-            Ok(is_here(&manifest.config) && manifest.layers.iter().all(is_here))
-        }
-    }
+    let has = |one: &Descriptor| {
+        let layer = DiffId::new(one.digest.clone());
+        Ok(store.blob_path(&one.digest).exists() || store.layer_path(&layer).exists())
+    };
+    // What cannot be read is as good as not there: another manifest is made.
+    Ok(graph::is_whole(&StoreSource::new(store), &document.descriptor, &has).unwrap_or(false))
 }
 
 /// The manifest that an image came with, if all of its layers are still here as they came; else one that is made now: docker's,

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use wharfie_oci::{ImageId, Reference};
 use wharfie_store::gc::Kept;
 use wharfie_store::journal::Note;
+use wharfie_store::prune::Which;
 use wharfie_store::trash::Fate;
 
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::events;
 use crate::filter::Filters;
-use crate::list::references_by_image;
 use crate::remove::{Removed, Remover};
 
 /// What to prune.
@@ -52,7 +52,8 @@ impl Engine {
         let candidates = self.candidates(prune)?;
         let ids: Vec<ImageId> = candidates.iter().map(|(id, _)| id.clone()).collect();
         let mut removed = Vec::new();
-        for (id, gone) in store.remove_unused(&ids, Fate::Freed, &told)? {
+        let which = if prune.all { Which::All } else { Which::Untagged };
+        for (id, gone) in store.remove_unused(&ids, which, Fate::Freed, &told)? {
             removed.extend(
                 gone.names.iter().map(|name| Ok(Removed::Reference(name.parse()?))).collect::<Result<Vec<_>>>()?,
             );
@@ -89,13 +90,11 @@ impl Engine {
 
     fn candidates(&self, prune: &Prune) -> Result<Vec<(ImageId, Vec<Reference>)>> {
         let store = self.writer()?;
-        let images = store.images()?;
-        let mut references = references_by_image(store)?;
-        let parents: BTreeSet<&ImageId> = images.iter().filter_map(|image| image.parent.as_ref()).collect();
+        let images = store.named_images()?;
+        let parents: BTreeSet<&ImageId> = images.iter().filter_map(|(image, _)| image.parent.as_ref()).collect();
         let mut candidates = Vec::new();
-        for image in &images {
-            let rows = references.remove(&image.id).unwrap_or_default();
-            let references = rows.iter().map(crate::names::reference).collect::<Result<Vec<_>>>()?;
+        for (image, names) in &images {
+            let references = names.iter().map(|name| crate::names::of_row(name)).collect::<Result<Vec<_>>>()?;
             let has_children = parents.contains(&image.id);
             let has_tag = references.iter().any(|reference| reference.tag().is_some());
             if has_children && (references.is_empty() || !prune.all) || has_tag && !prune.all {

@@ -7,7 +7,7 @@ use wharfie_content::event::{Event, Subject, task};
 use wharfie_content::graph::{self, Found, Images, Options, Order, Platforms};
 use wharfie_content::{BoxError, Observer, Outcome, Part, Parts, Warning};
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, Digest, ImageId, Platform, Reference};
+use wharfie_oci::{Descriptor, Digest, ImageId, Platform, Reference, Repository};
 use wharfie_remote::RepositoryClient;
 use wharfie_store::images::Name;
 use wharfie_store::{Store, StoreSink, Variant};
@@ -164,11 +164,29 @@ fn chosen<'a>(store: &Store, found: &Descriptor, variants: &'a [Variant], wanted
 }
 
 impl Engine {
+    /// Pulls every tag of a repository. True if at least one stood for something else before.
+    ///
+    /// # Errors
+    /// As [`Self::pull`], at the first tag that fails; those before it are here.
+    pub fn pull_all(
+        &self,
+        repository: &Repository,
+        platform: Option<&Platform>,
+        observer: &dyn Observer,
+    ) -> Result<bool> {
+        let mut is_newer = false;
+        for tag in self.tags(repository)? {
+            let reference = Reference::tagged(repository.clone(), &tag)?;
+            is_newer |= self.pull(&Pull { reference, platform: platform.cloned() }, observer)?.is_newer;
+        }
+        Ok(is_newer)
+    }
+
     /// The tags of a repository, in the registry's order.
     ///
     /// # Errors
     /// When the registry does not have the repository, refuses, or cannot be reached.
-    pub fn tags(&self, repository: &wharfie_oci::Repository) -> Result<Vec<String>> {
+    pub fn tags(&self, repository: &Repository) -> Result<Vec<String>> {
         let client = self.remote().repository(repository);
         client.tags().map_err(|source| Error::Pull { reference: repository.familiar(), source })
     }

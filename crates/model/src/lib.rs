@@ -7,8 +7,10 @@ pub mod container;
 pub mod event;
 pub mod image;
 pub mod network;
+mod span;
 pub mod system;
 pub mod volume;
 mod words;
 
-pub use words::{Duration, Moment, NilList, NilMap};
+pub use span::span;
+pub use words::{Duration, Moment, NEVER, NilList, NilMap};

@@ -5,6 +5,82 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::NilList;
+use crate::container::ContainerSummary;
+use crate::image::ImageSummary;
+use crate::volume::Volume;
+
+/// What takes how much space: `GET /system/df`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DiskUsage {
+    /// Bytes of the files in all layers, each counted once, those of removed images that are still kept included.
+    pub layers_size: u64,
+    /// All images, counted.
+    pub images: Vec<ImageSummary>,
+    /// All containers, counted.
+    pub containers: Vec<ContainerSummary>,
+    /// All volumes, counted.
+    pub volumes: Vec<Volume>,
+    /// What builds keep for the next ones.
+    pub build_cache: Vec<CacheRecord>,
+}
+
+/// Something that builds keep. There is none so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum CacheRecord {}
+
+/// What the engine is and what it speaks: `GET /version`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Version {
+    /// Whose engine.
+    pub platform: ProductName,
+    /// Its parts.
+    pub components: Vec<Component>,
+    /// Its version.
+    pub version: String,
+    /// The newest Engine API that it speaks.
+    pub api_version: String,
+    /// The oldest one.
+    #[serde(rename = "MinAPIVersion")]
+    pub min_api_version: String,
+    /// The commit it was built from.
+    pub git_commit: String,
+    /// The version of Go it was built with.
+    pub go_version: String,
+    /// Operating system.
+    pub os: String,
+    /// CPU architecture.
+    pub arch: String,
+    /// The kernel's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kernel_version: String,
+    /// It can do what is not finished.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub experimental: bool,
+    /// When it was built.
+    pub build_time: String,
+}
+
+/// Whose engine it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ProductName {
+    /// The product.
+    pub name: String,
+}
+
+/// A part of the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Component {
+    /// What it is called; scripts look for `Engine`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What else is known of it.
+    pub details: BTreeMap<String, String>,
+}
 
 /// What `info` shows of the engine and the machine that it runs on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -200,5 +276,32 @@ impl Default for Swarm {
             error: String::new(),
             remote_managers: NilList::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(document: &impl Serialize, expected: &str) {
+        assert_eq!(serde_json::to_string(document).unwrap(), expected);
+    }
+
+    #[test]
+    fn json_is_dockers() {
+        check(
+            &DiskUsage { layers_size: 7, ..DiskUsage::default() },
+            r#"{"LayersSize":7,"Images":[],"Containers":[],"Volumes":[],"BuildCache":[]}"#,
+        );
+        let component = Component { name: "Engine".to_owned(), version: "1".to_owned(), ..Component::default() };
+        check(
+            &Version { components: vec![component], version: "1".to_owned(), ..Version::default() },
+            concat!(
+                r#"{"Platform":{"Name":""},"Components":[{"Name":"Engine","Version":"1","Details":{}}],"#,
+                r#""Version":"1","ApiVersion":"","MinAPIVersion":"","GitCommit":"","GoVersion":"","Os":"","Arch":"","#,
+                r#""BuildTime":""}"#
+            ),
+        );
     }
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+/// Seconds since 1970 at the beginning of year 1: what documents hold where nobody knows when.
+pub const NEVER: i64 = -62_135_596_800;
+
 /// A moment, as RFC 3339 text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment(pub String);

@@ -28,11 +28,24 @@ impl RepositoryClient {
     /// # Errors
     /// When the registry does not have it or cannot be asked.
     pub fn blob<'a>(&self, blob: &Descriptor, watch: Watch<'a>) -> Result<BlobReader<'a>, Error> {
+        self.blob_from(blob, 0, watch)
+    }
+
+    /// As [`Self::blob`], without the first `from` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::blob`].
+    pub fn blob_from<'a>(&self, blob: &Descriptor, from: u64, watch: Watch<'a>) -> Result<BlobReader<'a>, Error> {
         let retry = self.inner.transport.config().retry;
         let mut failures = 0;
         loop {
-            let why = match self.begin(blob) {
-                Ok((origin, response)) => return Ok(BlobReader::new(&self.inner, blob, watch, origin, response)),
+            let why = match self.begin(blob, from) {
+                Ok((origin, response)) if from == 0 => {
+                    return Ok(BlobReader::new(&self.inner, blob, watch, origin, response));
+                }
+                Ok((origin, response)) => {
+                    return BlobReader::going_on(&self.inner, blob, from, watch, origin, response);
+                }
                 Err(why) => why,
             };
             failures += 1;
@@ -59,10 +72,13 @@ impl RepositoryClient {
         })
     }
 
-    fn begin(&self, blob: &Descriptor) -> Result<(Origin, Response), Error> {
+    fn begin(&self, blob: &Descriptor, from: u64) -> Result<(Origin, Response), Error> {
         let from_registry = self.pulling(|session| {
             let origin = Origin::Registry { endpoint: session.endpoint.clone(), path: self.path.clone() };
-            let wanted = wanted(&self.inner, blob, session.endpoint);
+            let wanted = match from {
+                0 => wanted(&self.inner, blob, session.endpoint),
+                from => Wanted::From(from),
+            };
             let response = origin.get(&self.inner, blob, wanted)?;
             Ok((origin, response))
         });
@@ -71,7 +87,7 @@ impl RepositoryClient {
                 let urls = blob.urls.iter().flatten().filter_map(|url| Url::parse(url));
                 for url in urls {
                     let origin = Origin::Elsewhere(url);
-                    if let Ok(response) = origin.get(&self.inner, blob, Wanted::From(0)) {
+                    if let Ok(response) = origin.get(&self.inner, blob, Wanted::From(from)) {
                         return Ok((origin, response));
                     }
                 }
@@ -89,6 +105,10 @@ impl Source for RepositoryClient {
 
     fn open<'a>(&'a self, part: &Part, watch: Watch<'a>) -> Result<Box<dyn Opened + 'a>, BoxError> {
         Ok(Box::new(self.blob(&part.descriptor, watch)?))
+    }
+
+    fn open_from<'a>(&'a self, part: &Part, from: u64, watch: Watch<'a>) -> Result<Box<dyn Opened + 'a>, BoxError> {
+        Ok(Box::new(self.blob_from(&part.descriptor, from, watch)?))
     }
 }
 
@@ -207,9 +227,30 @@ impl<'a> BlobReader<'a> {
         Self { inner, origin, blob, watch, body, position: 0, failures: 0, broke_at: 0 }
     }
 
+    /// A reader that begins `from` bytes into the blob.
+    fn going_on(
+        inner: &Arc<Inner>,
+        blob: &Descriptor,
+        from: u64,
+        watch: Watch<'a>,
+        origin: Origin,
+        response: Response,
+    ) -> Result<Self, Error> {
+        let (inner, blob) = (Arc::clone(inner), blob.clone());
+        let mut reader =
+            Self { inner, origin, blob, watch, body: Body::Broken, position: from, failures: 0, broke_at: from };
+        reader.follow(response)?;
+        Ok(reader)
+    }
+
     /// Opens the blob again at `position`. Servers that ignore ranges are read from the start, what we have is dropped.
     fn reopen(&mut self) -> Result<(), Error> {
         let response = self.origin.get(&self.inner, &self.blob, Wanted::From(self.position))?;
+        self.follow(response)
+    }
+
+    /// Reads on at `position` from an answer.
+    fn follow(&mut self, response: Response) -> Result<(), Error> {
         let is_whole = response.status == 200;
         self.body = stream(response, if is_whole { 0 } else { self.position });
         if let (true, Body::Stream { reader, .. }) = (is_whole, &mut self.body) {

@@ -278,6 +278,11 @@ impl Store {
                     remove(self, report, &self.staging().join(name));
                 }
             }
+            for name in names(&self.root.join("scratch")) {
+                if !is_known("SELECT 1 FROM lease WHERE id = ?1", &name).map_err(self.metadata_error())? {
+                    remove(self, report, &self.scratch_directory(&name));
+                }
+            }
             for name in names(&self.root.join("leases")) {
                 let is_known = is_known("SELECT 1 FROM lease WHERE id = ?1", &name).map_err(self.metadata_error())?;
                 if !is_known && self.is_dead_lease(&name) {

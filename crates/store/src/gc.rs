@@ -75,6 +75,9 @@ impl Store {
             }
             collected
         })?;
+        if kept == Kept::All && !self.is_rehearsal() {
+            self.sweep_partial(i64::MAX);
+        }
         self.keep_reserve();
         Ok(collected)
     }
@@ -172,6 +175,7 @@ impl Store {
             db.execute("DELETE FROM lease WHERE id = ?1", params![id])?;
             if !self.is_rehearsal() {
                 let _ = std::fs::remove_file(self.root.join("leases").join(id));
+                let _ = self.remove_tree(&self.scratch_directory(id));
             }
         }
         Ok(())

@@ -199,23 +199,28 @@ fn descend(
     depth: usize,
     found: &mut Vec<Variant>,
 ) -> rusqlite::Result<()> {
-    let sql = "SELECT manifest.digest, image.id, image.platform FROM image
-        LEFT JOIN manifest ON manifest.digest = ?1
-        WHERE image.id = coalesce(manifest.image, ?1) AND image.removed_at IS NULL";
-    let read = |row: &Row<'_>| -> rusqlite::Result<(Option<Digest>, ImageId, String)> {
-        let manifest = row.get_ref(0)?.as_str_or_null()?.and_then(|text| text.parse().ok());
-        Ok((manifest, text(row, 1)?, row.get(2)?))
+    let sql = "SELECT image FROM manifest WHERE digest = ?1";
+    let manifest: Option<Option<String>> = db.prepare_cached(sql)?.query_row([digest], |row| row.get(0)).optional()?;
+    // What is no document may be the configuration of an image.
+    let image = match &manifest {
+        Some(image) => image.as_deref(),
+        None => Some(digest),
     };
-    if let Some((manifest, image, platform)) = db.prepare_cached(sql)?.query_row([digest], read).optional()? {
-        let platform = said.unwrap_or(platform).parse().unwrap_or_default();
-        if !found.iter().any(|known| known.image == image) {
+    if let Some(image) = image {
+        let sql = "SELECT id, platform FROM image WHERE id = ?1 AND removed_at IS NULL";
+        let read = |row: &Row<'_>| -> rusqlite::Result<(ImageId, String)> { Ok((text(row, 0)?, row.get(1)?)) };
+        if let Some((image, platform)) = db.prepare_cached(sql)?.query_row([image], read).optional()?
+            && !found.iter().any(|known| known.image == image)
+        {
+            let platform = said.unwrap_or(platform).parse().unwrap_or_default();
+            let manifest = manifest.and_then(|_| digest.parse().ok());
             found.push(Variant { image, platform, manifest });
         }
         return Ok(());
     }
     let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
     let sql = "SELECT child, platform FROM edge JOIN manifest ON manifest.digest = edge.child
-        WHERE parent = ?1 AND (SELECT image IS NULL FROM manifest WHERE digest = ?1) ORDER BY position";
+        WHERE parent = ?1 ORDER BY position";
     let members: Vec<(String, Option<String>)> =
         db.prepare_cached(sql)?.query_map([digest], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     for (member, platform) in members {

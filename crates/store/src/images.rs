@@ -1,5 +1,6 @@
 //! Images: rows that say what the blobs mean, and the transaction that makes them visible.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -128,6 +129,42 @@ impl Store {
             // Rows come in the order of ids, and a stable sort keeps that among equals.
             images.sort_by_key(|image| std::cmp::Reverse(image.created));
             Ok(images)
+        })
+    }
+
+    /// As [`Self::images`], each with the canonical names that mean it, in byte order.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn named_images(&self) -> Result<Vec<(ImageRow, Vec<String>)>> {
+        self.read(|db| {
+            // Both come in the order of ids, from their indexes: they are walked side by side.
+            let sql = format!("SELECT {IMAGE_COLUMNS} FROM image WHERE removed_at IS NULL ORDER BY id");
+            let mut images = db.prepare(&sql)?;
+            let mut images = images.query([])?;
+            let mut names =
+                db.prepare("SELECT image, name FROM reference WHERE image IS NOT NULL ORDER BY image, name")?;
+            let mut names = names.query([])?;
+            let mut named: Vec<(ImageRow, Vec<String>)> = Vec::new();
+            let mut next = names.next()?;
+            while let Some(row) = images.next()? {
+                let image = image_row(row)?;
+                let mut own = Vec::new();
+                while let Some(row) = next {
+                    match row.get_ref(0)?.as_str()?.cmp(image.id.as_str()) {
+                        Ordering::Greater => {
+                            next = Some(row);
+                            break;
+                        }
+                        Ordering::Equal => own.push(row.get(1)?),
+                        Ordering::Less => {}
+                    }
+                    next = names.next()?;
+                }
+                named.push((image, own));
+            }
+            named.sort_by_key(|(image, _)| std::cmp::Reverse(image.created));
+            Ok(named)
         })
     }
 

@@ -24,6 +24,7 @@ use wharfie_oci::{Descriptor, DiffId, Digest, Digester, MediaType};
 
 use crate::error::{Error, Result};
 use crate::lease::{LayerRow, Lease};
+use crate::partial::Partial;
 
 /// What is known of a layer before it is read.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,6 +64,18 @@ impl Lease<'_> {
         ingest: Ingest<'_>,
         arrived: &(dyn Fn() + Sync),
     ) -> Result<Ingested> {
+        self.ingest_into(None, source, ingest, arrived)
+    }
+
+    /// As [`Self::ingest`], with the compressed bytes in a file that keeps them if they break off. `source` yields all of
+    /// them, also those that are in the file.
+    pub(crate) fn ingest_into(
+        &self,
+        partial: Option<Partial>,
+        source: &mut (dyn Read + Send),
+        ingest: Ingest<'_>,
+        arrived: &(dyn Fn() + Sync),
+    ) -> Result<Ingested> {
         // One byte too many proves that something is wrong; nobody's disk needs the rest.
         let most = ingest.blob.map_or(u64::MAX, |blob| blob.size.saturating_add(1));
         let source = &mut source.take(most);
@@ -73,7 +86,7 @@ impl Lease<'_> {
         let ingested = if compression == Compression::None {
             self.ingest_plain(&mut source, ingest, arrived)?
         } else {
-            self.ingest_compressed(&mut source, compression, ingest, arrived)?
+            self.ingest_compressed(partial, &mut source, compression, ingest, arrived)?
         };
         if let Some(expected) = ingest.diff_id
             && *expected != ingested.layer.diff_id
@@ -96,6 +109,7 @@ impl Lease<'_> {
 
     fn ingest_compressed(
         &self,
+        partial: Option<Partial>,
         source: &mut dyn Read,
         compression: Compression,
         ingest: Ingest<'_>,
@@ -110,7 +124,16 @@ impl Lease<'_> {
         };
         let algorithm = ingest.blob.map_or(wharfie_oci::digest::Algorithm::Sha256, |blob| blob.digest.algorithm());
         let layer_file = self.layer_file()?;
-        let blob_file = self.blob_file(&Digest::of(b""))?;
+        let (blob_file, have) = match partial {
+            Some(Partial { file, have }) => {
+                file.keep();
+                (file, have)
+            }
+            None => match ingest.blob {
+                Some(blob) => (self.blob_file(&blob.digest)?, 0),
+                None => (self.blob_file(&Digest::of(b""))?, 0),
+            },
+        };
         let (layer, spill) = (layer_file.file(), self.store().staging());
         let (compressed, mut reader) = ChunkReader::pipe();
         let (received, unpacked) = thread::scope(|scope| {
@@ -122,7 +145,7 @@ impl Lease<'_> {
                 reader.for_each(|_| ());
                 Ok(layer)
             });
-            let received = receive(source, Digester::new(algorithm), blob_file.file(), &compressed);
+            let received = receive(source, Digester::new(algorithm), (blob_file.file(), have), &compressed);
             if received.is_ok() && ingest.blob.is_none_or(|blob| is_proven(blob, &received)) {
                 arrived();
             }
@@ -226,10 +249,11 @@ fn is_proven(blob: &Descriptor, received: &Result<Option<(Digest, u64)>>) -> boo
 }
 
 /// First stage: hashes and keeps compressed bytes and passes them on. `None` if the next stage has given up.
+/// The file may have the first bytes already.
 fn receive(
     source: &mut dyn Read,
     mut digester: Digester,
-    file: &File,
+    (file, have): (&File, u64),
     next: &ChunkSender,
 ) -> Result<Option<(Digest, u64)>> {
     let mut size = 0;
@@ -240,7 +264,9 @@ fn receive(
             return Ok(Some((digester.finish(), size)));
         }
         digester.update(chunk.filled());
-        file.write_all_at(chunk.filled(), size).map_err(Error::io("write", "a blob"))?;
+        let known = usize::try_from(have.saturating_sub(size)).unwrap_or(usize::MAX).min(chunk.len);
+        let new = &chunk.filled()[known..];
+        file.write_all_at(new, size + known as u64).map_err(Error::io("write", "a blob"))?;
         size += chunk.len as u64;
         if !next.send(chunk) {
             return Ok(None);

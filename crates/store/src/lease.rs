@@ -24,7 +24,8 @@ pub struct Lease<'a> {
     store: &'a Store,
     id: String,
     path: PathBuf,
-    _lock: File,
+    /// Locked as long as the owner lives.
+    lock: Option<File>,
     /// What it protects already, so that nothing is written down twice.
     held: Mutex<HashSet<Digest>>,
     wrote_blobs: AtomicBool,
@@ -67,7 +68,7 @@ impl Store {
             store: self,
             id,
             path,
-            _lock: lock,
+            lock: Some(lock),
             held: Mutex::default(),
             wrote_blobs: AtomicBool::new(false),
             wrote_layers: AtomicBool::new(false),
@@ -84,6 +85,11 @@ impl Store {
 }
 
 impl<'a> Lease<'a> {
+    /// Its name in this store.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The store it protects.
     pub fn store(&self) -> &'a Store {
         self.store
@@ -250,6 +256,16 @@ impl<'a> Lease<'a> {
 
     fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
         self.store.write(|db| change(db).map_err(self.store.metadata_error()))
+    }
+}
+
+impl Lease<'_> {
+    /// Gives up the lock and nothing else, as the kernel does for a process that is killed. For tests.
+    #[doc(hidden)]
+    pub fn abandon(self) {
+        let mut lease = std::mem::ManuallyDrop::new(self);
+        // Closing the file drops the lock; all else is forgotten.
+        drop(lease.lock.take());
     }
 }
 

@@ -13,7 +13,8 @@ use crate::store::{DATABASE, LOCK, RESERVE, make_private};
 
 /// Directories of a store that are always there, those that come as needed, and its files.
 const DIRECTORIES: &[&str] = &["blobs", "blobs/sha256", "blobs/sha512", "layers", "leases", "tmp"];
-const LATER: &[&str] = &["containers", "volumes", "empty", "unpacked", "unpacked-rootless", "unpacked-mapped"];
+const LATER: &[&str] =
+    &["partial", "scratch", "containers", "volumes", "empty", "unpacked", "unpacked-rootless", "unpacked-mapped"];
 const FILES: &[&str] = &[
     DATABASE,
     "metadata.db-wal",

@@ -11,6 +11,15 @@ use crate::trash::{Fate, RemovedImage, forget, stacks_only_of};
 /// What tells of a removed image and the names that went with it.
 pub type Telling<'a> = &'a dyn Fn(&ImageId, &[String]) -> Vec<Note>;
 
+/// Which of the images that nothing uses are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All, with their names.
+    All,
+    /// Those without a tag: somebody may have given one meanwhile.
+    Untagged,
+}
+
 /// Images that are removed within one transaction: others wait for no longer than this takes, some 50 ms.
 const AT_ONCE: usize = 500;
 
@@ -24,6 +33,7 @@ impl Store {
     pub fn remove_unused(
         &self,
         ids: &[ImageId],
+        which: Which,
         fate: Fate,
         telling: Telling<'_>,
     ) -> Result<Vec<(ImageId, RemovedImage)>> {
@@ -36,15 +46,15 @@ impl Store {
                     let mut removed = Vec::new();
                     for id in ids {
                         let mut next = Some(id.clone());
-                        let mut is_parent = false;
+                        let mut names = if which == Which::All { Names::Any } else { Names::Digests };
                         while let Some(id) = next.take() {
-                            let Some(parent) = removable(db, &id, is_parent)? else { break };
+                            let Some(parent) = removable(db, &id, names)? else { break };
                             let gone = remove_alone(db, &id, fate, now)?;
                             for note in telling(&id, &gone.names) {
                                 self.write_event(db, &note)?;
                             }
                             removed.push((id, gone));
-                            (next, is_parent) = (parent, true);
+                            (next, names) = (parent, Names::None);
                         }
                     }
                     Ok(removed)
@@ -56,8 +66,16 @@ impl Store {
     }
 }
 
-/// `Some` with the image's parent if nothing keeps the image from being removed. A parent only goes if it has no names.
-fn removable(db: &Transaction<'_>, id: &ImageId, is_parent: bool) -> rusqlite::Result<Option<Option<ImageId>>> {
+/// The names that an image may have and be removed all the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Any,
+    Digests,
+    None,
+}
+
+/// `Some` with the image's parent if nothing keeps the image from being removed.
+fn removable(db: &Transaction<'_>, id: &ImageId, names: Names) -> rusqlite::Result<Option<Option<ImageId>>> {
     let sql = "SELECT parent FROM image WHERE id = ?1 AND removed_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM container WHERE container.image = ?1)
         AND NOT EXISTS (SELECT 1 FROM mount WHERE mount.image = ?1)
@@ -71,9 +89,9 @@ fn removable(db: &Transaction<'_>, id: &ImageId, is_parent: bool) -> rusqlite::R
     let parent: Option<Option<String>> =
         db.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
     let Some(parent) = parent else { return Ok(None) };
-    if is_parent {
-        let sql = "SELECT EXISTS (SELECT 1 FROM reference WHERE image = ?1)";
-        if db.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0))? {
+    if names != Names::Any {
+        let sql = "SELECT EXISTS (SELECT 1 FROM reference WHERE image = ?1 AND (?2 OR NOT is_digest))";
+        if db.prepare_cached(sql)?.query_row(params![id.as_str(), names == Names::None], |row| row.get(0))? {
             return Ok(None);
         }
     }

@@ -11,6 +11,7 @@ use wharfie_oci::{Descriptor, DiffId, ImageId};
 use crate::error::Error;
 use crate::ingest::Ingest;
 use crate::lease::Lease;
+use crate::partial::{self, Resumed};
 
 /// Takes content under a lease.
 pub struct StoreSink<'a> {
@@ -33,15 +34,31 @@ impl<'a> StoreSink<'a> {
         let Part { descriptor, .. } = part;
         let ingest = Ingest { blob: Some(descriptor), diff_id: Some(diff_id) };
         let arrived = || watch.observer.observe(Event::Verified { task: watch.task });
+        let store = self.lease.store();
         loop {
-            let mut opened = source.open(part, watch)?;
-            let mut counted = Counted::new(&mut opened, Some(descriptor.size), watch.task, watch.observer);
-            return match self.lease.ingest(&mut counted, ingest, &arrived) {
-                Ok(_) => Ok(Outcome::Done),
-                Err(Error::Mismatch(_)) if opened.disown() => continue,
-                Err(Error::Source(why)) => Err(of_source(why)),
-                Err(why) => Err(why.into()),
+            let partial = match descriptor.size >= partial::LEAST {
+                true => store.partial(&descriptor.digest)?,
+                false => None,
             };
+            let had = partial.as_ref().map_or(0, |partial| partial.have);
+            let mut resumed = Resumed::new(partial.as_ref(), source, part, watch).map_err(Error::Source)?;
+            resumed.open()?;
+            let mut counted = Counted::new(&mut resumed, Some(descriptor.size), watch.task, watch.observer);
+            let why = match self.lease.ingest_into(partial, &mut counted, ingest, &arrived) {
+                Ok(_) => return Ok(Outcome::Done),
+                Err(why) => why,
+            };
+            // What broke off is kept for the next time; what is wrong or does not fit is not.
+            if !matches!(why, Error::Source(_)) {
+                store.discard_partial(&descriptor.digest);
+            }
+            match why {
+                // It may have been the beginning, which somebody else had left here.
+                Error::Mismatch(_) | Error::Layer(_) if had > 0 => {}
+                Error::Mismatch(_) if resumed.disown() => {}
+                Error::Source(why) => return Err(of_source(why)),
+                why => return Err(why.into()),
+            }
         }
     }
 

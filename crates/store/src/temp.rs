@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
@@ -19,6 +19,8 @@ pub(crate) struct TempFile {
     file: File,
     directory: PathBuf,
     named: Option<PathBuf>,
+    /// Who comes next goes on with it.
+    is_kept: AtomicBool,
 }
 
 impl TempFile {
@@ -26,7 +28,14 @@ impl TempFile {
     pub(crate) fn create(directory: &Path, staging: &Path) -> Result<Self> {
         let mode = Mode::RUSR | Mode::WUSR;
         match rustix::fs::open(directory, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
-            Ok(fd) => return Ok(Self { file: fd.into(), directory: directory.into(), named: None }),
+            Ok(fd) => {
+                return Ok(Self {
+                    file: fd.into(),
+                    directory: directory.into(),
+                    named: None,
+                    is_kept: AtomicBool::new(false),
+                });
+            }
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL) => {}
             Err(why) => return Err(Error::io("create a file in", directory)(why.into())),
         }
@@ -34,7 +43,17 @@ impl TempFile {
         let path = staging.join(format!("{}-{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed)));
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
         let fd = rustix::fs::open(&path, flags, mode).map_err(|why| Error::io("create", &path)(why.into()))?;
-        Ok(Self { file: fd.into(), directory: directory.into(), named: Some(path) })
+        Ok(Self { file: fd.into(), directory: directory.into(), named: Some(path), is_kept: AtomicBool::new(false) })
+    }
+
+    /// A file that has a name of its own until it is placed in `directory`.
+    pub(crate) fn named(file: File, directory: PathBuf, path: PathBuf) -> Self {
+        Self { file, directory, named: Some(path), is_kept: AtomicBool::new(false) }
+    }
+
+    /// From here on the file stays under its own name if it is not placed.
+    pub(crate) fn keep(&self) {
+        self.is_kept.store(true, Ordering::Relaxed);
     }
 
     /// The open file.
@@ -75,7 +94,9 @@ impl TempFile {
 
 impl Drop for TempFile {
     fn drop(&mut self) {
-        if let Some(named) = &self.named {
+        if let Some(named) = &self.named
+            && !self.is_kept.load(Ordering::Relaxed)
+        {
             let _ = std::fs::remove_file(named);
         }
     }

@@ -1,5 +1,6 @@
 //! Fixture builders, test registry, contract suites and host sandbox for wharfie's tests.
 
+pub mod contract;
 pub mod faulty_server;
 pub mod host;
 pub mod image;

@@ -40,7 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-runtime",
         ],
     ),
-    ("wharfie-testkit", &["wharfie-oci", "wharfie-layer"]),
+    ("wharfie-testkit", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
     ("wharfie-bench", &[]),
     ("xtask", &[]),
 ];
@@ -89,21 +89,9 @@ const PAST_THE_ENGINE: &[(&str, &[&str])] = &[
     // The program as init, and the user namespace that it enters before any thread runs.
     ("wharfie-runtime", &["main.rs", "env.rs", "rootless.rs"]),
     ("wharfie-store", &["commands/unshare.rs"]),
-    // Debts: rows of the store instead of documents of `model`.
-    (
-        "wharfie-store",
-        &[
-            "commands/container/document.rs",
-            "commands/container/ls.rs",
-            "commands/container/monitor.rs",
-            "commands/container/run.rs",
-            "commands/image/ls.rs",
-            "commands/system/events.rs",
-            "commands/system/fsck.rs",
-            "commands/system/info.rs",
-        ],
-    ),
-    // Debts: manifests that the face reads and writes on registries by itself, results of a search, an error's words.
+    // Debts: a container about to be started, with its lock, and marks of processes.
+    ("wharfie-store", &["commands/container/monitor.rs", "commands/container/run.rs"]),
+    // Debts: manifests that the face reads and writes on registries by itself, an error's words.
     (
         "wharfie-remote",
         &[
@@ -112,7 +100,6 @@ const PAST_THE_ENGINE: &[(&str, &[&str])] = &[
             "commands/buildx/mod.rs",
             "commands/image/push.rs",
             "commands/manifest/mod.rs",
-            "commands/search.rs",
             "compat.rs",
         ],
     ),

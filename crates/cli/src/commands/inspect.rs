@@ -56,8 +56,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             (kind, _) => Failure::daemon(format!("No such {kind}: {name}")),
         };
         if matches!(kind, "" | "container") {
-            match cx.engine()?.container(name) {
-                Ok(row) => return container::document::document(cx, &row, matches.get(&SIZE)),
+            match container::document::document(cx.engine()?, name, matches.get(&SIZE)) {
+                Ok(found) => return Ok(found),
                 Err(Error::Container(ContainerError::NoSuch(_))) if kind.is_empty() => {}
                 Err(Error::Container(ContainerError::NoSuch(_))) => return Err(missing(None)),
                 Err(why) => return Err(why.into()),

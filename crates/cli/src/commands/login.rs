@@ -3,7 +3,8 @@
 use std::io::{self, BufRead, Read};
 
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-use wharfie_remote::{Credentials, Secret, Stored};
+use wharfie_engine::login::LoginError;
+use wharfie_remote::{Credentials, Stored};
 
 use crate::commands::Run;
 use crate::compat;
@@ -171,18 +172,11 @@ fn without_echo(read: impl FnOnce() -> Result<String>) -> Result<String> {
 }
 
 fn log_in(cx: &Context, server: &str, credentials: &Credentials) -> Result {
-    let remote = cx.engine()?.remote();
-    let outcome = remote.login(server, credentials).map_err(|why| Failure::daemon(compat::reasons(&why)))?;
-    // A registry that gives a token to keep would rather not see the password again.
-    let kept = match outcome.identity_token {
-        Some(token) => Credentials::IdentityToken {
-            username: credentials.username().unwrap_or_default().to_owned(),
-            token: Secret::new(token.expose()),
-        },
-        None => credentials.clone(),
-    };
-    let stored = remote.keychain().store(server, &kept);
-    match stored.map_err(|why| Failure::new(format!("Error saving credentials: {}", compat::reasons(&why))))? {
+    let logged_in = cx.engine()?.login(server, credentials).map_err(|why| match why {
+        LoginError::Refused(why) => Failure::daemon(compat::reasons(&why)),
+        why @ LoginError::NotKept(_) => Failure::new(compat::with_reasons(&why)),
+    })?;
+    match logged_in.stored {
         Stored::File(path) => cx.warn(&format!(
             "\nWARNING! Your credentials are stored unencrypted in '{}'.\nConfigure a credential helper to remove this warning. See\nhttps://docs.docker.com/go/credential-store/\n",
             path.display()

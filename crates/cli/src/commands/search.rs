@@ -1,6 +1,9 @@
 //! `search`: looking for images on Docker Hub or another registry that can be searched.
 
-use wharfie_remote::SearchResult;
+use wharfie_engine::Error;
+use wharfie_engine::search::Search;
+use wharfie_model::image::SearchResult;
+use wharfie_oci::Fault;
 
 use crate::commands::{Run, choices, template_failure};
 use crate::compat;
@@ -43,7 +46,10 @@ const DEFAULT_LIMIT: u32 = 25;
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let daemon = |text: String| Failure::daemon(text);
-    let wanted = Wanted::parse(cx, &matches.get(&FILTER)).map_err(daemon)?;
+    let filters = matches.get(&FILTER);
+    if filters.iter().any(|(name, _)| name == "is-automated") {
+        cx.warn("WARNING: the \"is-automated\" filter is deprecated, and searching for \"is-automated=true\" will not yield any results in future.");
+    }
     let limit = match matches.get(&LIMIT) {
         ..=0 => DEFAULT_LIMIT,
         limit => u32::try_from(limit)
@@ -51,10 +57,14 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             .filter(|limit| *limit <= 100)
             .ok_or_else(|| daemon(format!("limit {limit} is outside the range of [1, 100]")))?,
     };
-    let found = cx.engine()?.remote().search(&matches.args()[0], limit);
-    let found = found.map_err(|why| daemon(compat::reasons(&why)).help(wharfie_oci::Fault::help(&why)))?;
+    let search = Search { term: matches.args()[0].clone(), limit, filters };
+    let found = cx.engine()?.search(&search).map_err(|why| match why {
+        // Docker's daemon passes on whatever the registry said.
+        Error::Remote(why) => daemon(compat::reasons(&why)).help(why.help()),
+        why => why.into(),
+    })?;
     let is_full = matches.get(&NO_TRUNC);
-    let rows: Vec<_> = found.into_iter().filter(|result| wanted.takes(result)).map(|r| cells(&r, is_full)).collect();
+    let rows: Vec<_> = found.iter().map(|result| cells(result, is_full)).collect();
     let format = ListFormat::parse(matches.get(&FORMAT).unwrap_or_default()).or("", "raw");
     let text = if format.kind() == ListKind::Default {
         let rows: Vec<_> = rows
@@ -68,46 +78,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let values: Vec<Value> = rows.into_iter().map(value).collect();
         render_rows(&format, &values, TITLES).map_err(template_failure)?
     };
-    cx.print(&text)
-}
-
-/// Which results are shown.
-#[derive(Default)]
-struct Wanted {
-    stars: u64,
-    official: Option<bool>,
-    automated: Option<bool>,
-}
-
-impl Wanted {
-    fn parse(cx: &Context, pairs: &[(String, String)]) -> Result<Self, String> {
-        let mut wanted = Self::default();
-        for (name, value) in pairs {
-            let truth = || match value.as_str() {
-                "true" | "1" => Ok(true),
-                "false" | "0" => Ok(false),
-                _ => Err(format!("invalid filter '{name}=[{value}]'")),
-            };
-            match name.as_str() {
-                "stars" => {
-                    let stars = value.parse::<u64>().map_err(|_| format!("invalid filter 'stars={value}'"))?;
-                    wanted.stars = wanted.stars.max(stars);
-                }
-                "is-official" => wanted.official = Some(truth()?),
-                "is-automated" => {
-                    cx.warn("WARNING: the \"is-automated\" filter is deprecated, and searching for \"is-automated=true\" will not yield any results in future.");
-                    wanted.automated = Some(truth()?);
-                }
-                _ => return Err(format!("invalid filter '{name}'")),
-            }
-        }
-        Ok(wanted)
-    }
-
-    fn takes(&self, result: &SearchResult) -> bool {
-        result.star_count >= self.stars
-            && self.official.is_none_or(|official| official == result.is_official)
-            && self.automated.is_none_or(|automated| automated == result.is_automated)
+    match format.kind() {
+        ListKind::Default if !is_full => cx.print_table(&text),
+        _ => cx.print(&text),
     }
 }
 

@@ -1,11 +1,15 @@
 //! `version`: what this is, as client and as what docker calls the server.
 
+use wharfie_engine::version::version;
+use wharfie_model::system::Version;
+
 use crate::commands::Run;
 use crate::commands::image::inspect::FORMAT;
 use crate::context::Context;
 use crate::failure::{BAD_TEMPLATE, Failure, Result};
 use crate::flags::{Command, Example, Matches};
 use crate::render::format::InspectFormat;
+use crate::render::serialize::value_of;
 use crate::render::table;
 use crate::render::value::{Field, Value};
 
@@ -18,18 +22,6 @@ pub static COMMAND: Command<Run> = Command {
     run: Some(run),
     ..Command::BASE
 };
-
-/// Semantic version of this build.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Commit of this build, as far as whoever built it said so.
-pub const BUILD: &str = match option_env!("WHARFIE_BUILD") {
-    Some(commit) => commit,
-    None => "0000000",
-};
-/// The newest Engine API whose words wharfie speaks.
-const API: &str = "1.51";
-/// The oldest one.
-const MIN_API: &str = "1.24";
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let value = value();
@@ -44,12 +36,12 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             }
         };
     }
-    let os_arch = format!("{}/{}", std::env::consts::OS, arch());
+    let Version { version, api_version, min_api_version, git_commit, go_version, os, arch, build_time, .. } = version();
     let client = format!(
-        "Client: wharfie\n Version:\t{VERSION}\n API version:\t{API}\n Go version:\tnone\n Git commit:\t{BUILD}\n Built:\tunknown\n OS/Arch:\t{os_arch}\n Context:\tdefault\n",
+        "Client: wharfie\n Version:\t{version}\n API version:\t{api_version}\n Go version:\t{go_version}\n Git commit:\t{git_commit}\n Built:\t{build_time}\n OS/Arch:\t{os}/{arch}\n Context:\tdefault\n",
     );
     let server = format!(
-        "\nServer: wharfie\n Engine:\n  Version:\t{VERSION}\n  API version:\t{API} (minimum version {MIN_API})\n  Go version:\tnone\n  Git commit:\t{BUILD}\n  Built:\tunknown\n  OS/Arch:\t{os_arch}\n  Experimental:\tfalse\n",
+        "\nServer: wharfie\n Engine:\n  Version:\t{version}\n  API version:\t{api_version} (minimum version {min_api_version})\n  Go version:\t{go_version}\n  Git commit:\t{git_commit}\n  Built:\t{build_time}\n  OS/Arch:\t{os}/{arch}\n  Experimental:\tfalse\n",
     );
     cx.print(&table::align_with(&(client + &server), COLUMN, 1))
 }
@@ -57,45 +49,26 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 /// Where values start.
 const COLUMN: usize = 20;
 
-fn arch() -> String {
-    wharfie_oci::Platform::host().architecture
-}
-
+/// What templates see: the engine's document as the server, and beside it the command's own figures.
 fn value() -> Value {
-    let common = |field: &'static str| Field::new(field, VERSION);
+    let server = version();
     let client = Value::object(
         "command.clientVersion",
         vec![
-            common("Version"),
-            Field::named("APIVersion", "ApiVersion", API),
-            Field::new("DefaultAPIVersion", API),
-            Field::new("GitCommit", BUILD),
-            Field::new("GoVersion", "none"),
-            Field::new("Os", std::env::consts::OS),
-            Field::new("Arch", arch()),
-            Field::new("BuildTime", "unknown"),
+            Field::new("Version", server.version.as_str()),
+            Field::named("APIVersion", "ApiVersion", server.api_version.as_str()),
+            Field::new("DefaultAPIVersion", server.api_version.as_str()),
+            Field::new("GitCommit", server.git_commit.as_str()),
+            Field::new("GoVersion", server.go_version.as_str()),
+            Field::new("Os", server.os.as_str()),
+            Field::new("Arch", server.arch.as_str()),
+            Field::new("BuildTime", server.build_time.as_str()),
             Field::new("Context", "default"),
         ],
     );
-    let component = Value::object(
-        "types.ComponentVersion",
-        vec![Field::new("Name", "Engine"), common("Version"), Field::new("Details", Value::map::<String>([]))],
-    );
-    let server = Value::object(
-        "types.Version",
-        vec![
-            Field::new("Platform", Value::object("struct { Name string }", vec![Field::new("Name", "wharfie")])),
-            Field::new("Components", Value::list([component])),
-            common("Version"),
-            Field::named("APIVersion", "ApiVersion", API),
-            Field::named("MinAPIVersion", "MinAPIVersion", MIN_API),
-            Field::new("GitCommit", BUILD),
-            Field::new("GoVersion", "none"),
-            Field::new("Os", std::env::consts::OS),
-            Field::new("Arch", arch()),
-            Field::new("BuildTime", "unknown"),
-            Field::new("Experimental", false),
-        ],
-    );
+    let server = match value_of(&server) {
+        Value::Struct(server) => Value::object("types.Version", server.fields.clone()),
+        other => other,
+    };
     Value::object("command.versionInfo", vec![Field::new("Client", client), Field::new("Server", server)])
 }

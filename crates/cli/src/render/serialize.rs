@@ -33,6 +33,7 @@ const MEMBERS: &[(&str, &str)] = &[
     ("scope", "Scope"),
     ("time", "Time"),
     ("timeNano", "TimeNano"),
+    ("ApiVersion", "APIVersion"),
     ("Dns", "DNS"),
     ("DnsOptions", "DNSOptions"),
     ("DnsSearch", "DNSSearch"),
@@ -47,9 +48,9 @@ fn zero(field: &str) -> Value {
     match field {
         "Volumes" | "Labels" | "AuxiliaryAddresses" | "Tmpfs" | "Sysctls" | "ExposedPorts" => Value::Map(None),
         "Env" | "Cmd" | "Entrypoint" | "OnBuild" | "Shell" | "Mounts" | "Test" => Value::List(None),
-        "ReadOnly" | "ArgsEscaped" => Value::Bool(false),
+        "ReadOnly" | "ArgsEscaped" | "Experimental" => Value::Bool(false),
         "Created" | "Variant" | "OsVersion" | "User" | "WorkingDir" | "status" | "id" | "from" | "IPRange"
-        | "StopSignal" | "Name" | "Driver" | "Source" | "IPv4Address" => Value::str(""),
+        | "StopSignal" | "Name" | "Driver" | "Source" | "IPv4Address" | "KernelVersion" => Value::str(""),
         "Interval" | "Timeout" | "StartPeriod" | "StartInterval" => Value::Duration(0),
         "Retries" => Value::Int(0),
         // A pointer to nothing.

@@ -1,6 +1,7 @@
 //! Columns of text. A column is as wide as its longest cell plus three, at least ten; the last cell of a line is never padded, and widths
 //! hold for consecutive lines that have the column.
 
+use super::ellipsis;
 use super::width::columns;
 
 /// Padding between columns.
@@ -83,9 +84,104 @@ pub fn align_with(text: &str, min_width: usize, padding: usize) -> String {
     out
 }
 
+/// A column is not made narrower than this to fit a window: ids, sizes and times stay whole.
+const LEAST_CELL: usize = 12;
+
+/// Makes a table with a header fit a window of so many columns: the widest cells end in `…`. What does not fit even so is left
+/// to the terminal, and so is text that is no table.
+pub fn fit(text: &str, window: usize) -> String {
+    let Some(header) = text.lines().next() else { return text.to_owned() };
+    let starts = starts(header);
+    if window == 0 || starts.len() < 2 || text.lines().all(|line| columns(line) <= window) {
+        return text.to_owned();
+    }
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| cells(line, &starts)).collect();
+    let width_of = |n: usize| lines.iter().map(|line| columns(line[n])).max().unwrap_or(0);
+    let mut widths: Vec<usize> = (0..starts.len()).map(width_of).collect();
+    let last = widths.len() - 1;
+    let taken = |n: usize, width: usize| if n == last { width } else { (width + PADDING).max(MIN_WIDTH) };
+    while widths.iter().enumerate().map(|(n, width)| taken(n, *width)).sum::<usize>() > window {
+        let widest = (0..widths.len()).max_by_key(|n| widths[*n]).unwrap_or(last);
+        if widths[widest] <= LEAST_CELL {
+            break;
+        }
+        widths[widest] -= 1;
+    }
+    let mut out = String::with_capacity(text.len());
+    for line in &lines {
+        for (n, cell) in line.iter().enumerate() {
+            let cell = ellipsis::fit(cell, widths[n]);
+            out.push_str(&cell);
+            if n < last {
+                pad(&mut out, taken(n, widths[n]) - columns(&cell));
+            }
+        }
+        // A last cell may be empty; what is padded before it is not.
+        out.push('\n');
+    }
+    out
+}
+
+/// Where the columns of a table begin, in columns of text: a header's titles lie two blanks apart at least.
+fn starts(header: &str) -> Vec<usize> {
+    let mut starts = Vec::new();
+    let mut blanks = 2;
+    for (at, c) in header.chars().enumerate() {
+        if c == ' ' {
+            blanks += 1;
+        } else {
+            if blanks >= 2 {
+                starts.push(at);
+            }
+            blanks = 0;
+        }
+    }
+    starts
+}
+
+/// The cells of a line whose columns begin there, without the blanks behind them.
+fn cells<'a>(line: &'a str, starts: &[usize]) -> Vec<&'a str> {
+    let mut cells = Vec::with_capacity(starts.len());
+    let mut rest = line;
+    let mut at = 0;
+    for next in starts.iter().skip(1) {
+        let end = rest
+            .char_indices()
+            .map(|(end, _)| end)
+            .find(|end| at + columns(&rest[..*end]) >= *next)
+            .unwrap_or(rest.len());
+        let (cell, behind) = rest.split_at(end);
+        at += columns(cell);
+        cells.push(cell.trim_end_matches(' '));
+        rest = behind;
+    }
+    cells.push(rest.trim_end_matches(' '));
+    cells
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_fits_its_window() {
+        let names = ["short", "a-name-that-goes-on-and-on-and-on"];
+        let table =
+            rows(["NAME", "DRIVER", "WHAT IT IS FOR"], &names.map(|name| [name, "local", "日本語 and more of it"]));
+        assert_eq!(fit(&table, 80), table);
+        assert_eq!(fit(&table, 0), table);
+        let fitted = fit(&table, 50);
+        assert_eq!(
+            fitted,
+            "NAME                  DRIVER    WHAT IT IS FOR\n\
+             short                 local     日本語 and more o…\n\
+             a-name-that-goes-o…   local     日本語 and more o…\n"
+        );
+        assert!(fitted.lines().all(|line| columns(line) <= 50));
+        // What is too narrow for all is left as narrow as it makes sense.
+        assert!(fit(&table, 10).lines().all(|line| columns(line) <= 12 + 3 + 10 + 12));
+        assert_eq!(fit("one long line without any columns", 10), "one long line without any columns");
+    }
 
     fn check(text: &str, expected: &str) {
         assert_eq!(align(text), expected);

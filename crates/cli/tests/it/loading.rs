@@ -190,3 +190,31 @@ fn files_that_are_not_there() {
          for more information",
     );
 }
+
+#[test]
+fn a_layout_in_a_directory_is_loaded_as_it_stands() {
+    let (web, host) = (Image::new().with_file("a", "1").with_file("b", "2"), host());
+    host.run_with(&["load", "-q"], &archive(&[(&web, &["web:1"])])).succeeds();
+    let place = tempfile::tempdir().unwrap();
+    let (file, directory) = (place.path().join("web.tar"), place.path().join("layout"));
+    host.run(&["save", "-o", file.to_str().unwrap(), "web:1"]).prints("");
+    std::fs::create_dir(&directory).unwrap();
+    assert!(Command::new("tar").arg("-xf").arg(&file).arg("-C").arg(&directory).status().unwrap().success());
+    let other = self::host();
+    other.run(&["load", "-q", "-i", directory.to_str().unwrap()]).prints("Loaded image: web:1\n");
+    other.run(&["images", "-q", "--no-trunc"]).prints(&format!("{}\n", web.id()));
+    // A layer that is not what it is called.
+    let layer = wharfie_oci::Digest::of(&web.layers()[1]);
+    let layer = directory.join("blobs/sha256").join(layer.hex());
+    let mut bytes = std::fs::read(&layer).unwrap();
+    bytes[512] ^= 1;
+    std::fs::write(&layer, bytes).unwrap();
+    let third = self::host();
+    let outcome = third.run(&["load", "-q", "-i", directory.to_str().unwrap()]);
+    assert!(outcome.code == 1 && outcome.stderr.contains("verification failed for digest"), "{outcome:?}");
+    third.run(&["images", "-aq"]).prints("");
+    std::fs::remove_file(directory.join("oci-layout")).unwrap();
+    third
+        .run(&["load", "-i", directory.to_str().unwrap()])
+        .fails(1, &format!("{} is no OCI image layout: it has no oci-layout file", directory.display()));
+}

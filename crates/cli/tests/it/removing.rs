@@ -21,18 +21,6 @@ fn the_last_name_takes_the_image_with_it() {
 }
 
 #[test]
-fn shared_layers_get_no_line() {
-    let base = Image::new().with_file("a", "1");
-    let web = base.clone().with_file("b", "2");
-    let host = host_with(&[(&base, &["base"]), (&web, &["web"])]);
-    host.run(&["rmi", "web"]).prints(&format!(
-        "Untagged: web:latest\nDeleted: {}\nDeleted: {}\n",
-        web.id(),
-        chains(&web)[0]
-    ));
-}
-
-#[test]
 fn an_id_with_several_names_needs_force() {
     let web = Image::new().with_file("a", "1");
     let host = host_with(&[(&web, &["zeta:1", "alpha:1", "flt/a:1"])]);
@@ -49,40 +37,6 @@ fn an_id_with_several_names_needs_force() {
         web.id(),
         chains(&web)[0]
     ));
-}
-
-#[test]
-fn parents_protect_themselves_and_go_with_their_last_child() {
-    let base = Image::new().with_file("a", "1");
-    let step = base.clone().with_file("b", "2").from(&base);
-    let top = step.clone().with_file("c", "3").from(&step);
-    let host = host_with(&[(&base, &["base"]), (&step, &[]), (&top, &["top"])]);
-    assert_eq!(host.run(&["images", "-q"]).succeeds().lines().count(), 2);
-    assert_eq!(host.run(&["images", "-aq"]).succeeds().lines().count(), 3);
-    host.run(&["rmi", "-f", &base.short()]).fails(
-        1,
-        &format!(
-            "Error response from daemon: conflict: unable to delete {} (cannot be forced) - image has dependent child \
-             images",
-            base.short()
-        ),
-    );
-    host.run(&["rmi", "top"]).prints(&format!(
-        "Untagged: top:latest\nDeleted: {}\nDeleted: {}\nDeleted: {}\nDeleted: {}\n",
-        top.id(),
-        chains(&top)[0],
-        step.id(),
-        chains(&step)[0],
-    ));
-    host.run(&["images", "-aq"]).prints(&format!("{}\n", base.short()));
-}
-
-#[test]
-fn a_tagged_parent_only_loses_its_name() {
-    let base = Image::new().with_file("a", "1");
-    let top = base.clone().with_file("b", "2").from(&base);
-    let host = host_with(&[(&base, &["base"]), (&top, &["top"])]);
-    host.run(&["rmi", "base"]).prints("Untagged: base:latest\n");
 }
 
 #[test]

@@ -29,14 +29,6 @@ fn a_name_that_means_something_else_is_left_alone() {
 }
 
 #[test]
-fn a_name_lost_to_rmi_comes_back_alone() {
-    let web = Image::new().with_file("a", "1");
-    let host = host_with(&[(&web, &["web:1", "web:2"])]);
-    host.run(&["rmi", "web:1"]).prints("Untagged: web:1\n");
-    host.run(&["image", "restore", "web:1"]).prints(&format!("Restored: {}\nTagged: web:1\n", web.id()));
-}
-
-#[test]
 fn prune_frees_at_once_and_df_counts_what_is_kept() {
     let web = Image::new().with_file("a", "12345");
     let host = host_with(&[(&web, &["web"])]);

@@ -5,14 +5,13 @@ use std::os::fd::AsFd;
 
 use wharfie_layer::changes::{Changed, changes};
 use wharfie_layer::merge::pack_merged;
-use wharfie_layer::pack::{self, pack};
 use wharfie_oci::config::{ContainerConfig, History};
 use wharfie_oci::{ImageConfig, ImageId, Reference};
+use wharfie_store::NewImage;
 use wharfie_store::images::{Name, Recording};
-use wharfie_store::{Ingest, NewImage};
 
 use super::ContainerError;
-use super::rootfs::{directories, mount_points};
+use super::rootfs::mount_points;
 use super::settings_of;
 use crate::change;
 use crate::engine::Engine;
@@ -44,8 +43,7 @@ impl Engine {
     pub fn changes(&self, name: &str) -> Result<Vec<Changed>> {
         let row = self.container(name)?;
         let settings = settings_of(&row)?;
-        let (upper, _) = directories(self.writer()?, &row.id);
-        let upper = open_directory(&upper)?;
+        let upper = open_directory(&self.writer()?.scratch_of_container(&row.id)?.upper)?;
         let image = self.image_view(&row)?;
         let changed = changes(upper.as_fd(), image.as_fd(), &mount_points(&settings));
         Ok(changed.map_err(wharfie_store::Error::Layer)?)
@@ -61,9 +59,9 @@ impl Engine {
             self.make_mount_points(&row)?;
         }
         let store = self.writer()?;
-        let (upper, _) = directories(store, &row.id);
-        let upper = open_directory(&upper)?;
-        let mut layers = store.sewn(&store.layers_of_container(&row.id)?)?;
+        let scratch = store.scratch_of_container(&row.id)?;
+        let upper = open_directory(&scratch.upper)?;
+        let mut layers = store.sewn(&scratch.layers)?;
         layers.reverse();
         let layers = layers.iter().map(|layer| store.open_inodes(layer)).collect::<Result<Vec<_>, _>>()?;
         let written = pack_merged(upper.as_fd(), layers, out).and_then(|mut out| {
@@ -161,29 +159,10 @@ impl Engine {
         for layer in store.layers_of_container(&row.id)? {
             lease.hold_layer(&layer)?;
         }
-        let (upper, _) = directories(store, &row.id);
-        let upper = open_directory(&upper)?;
-        let options = pack::Options { skip: mount_points(settings), ..pack::Options::default() };
-        let (mut reader, writer) = std::io::pipe().map_err(Error::system("make a pipe"))?;
-        let (packed, ingested) = std::thread::scope(|scope| {
-            let packing = scope.spawn(|| {
-                let mut out = std::io::BufWriter::with_capacity(BUFFER, writer);
-                pack(upper.as_fd(), &options, &mut out)?;
-                // Dropping would hide that the last bytes did not arrive.
-                out.flush().map_err(|source| wharfie_layer::Error::Io { action: "write the tar", source })
-            });
-            let ingested = lease.ingest(&mut reader, Ingest::default(), &|| ());
-            drop(reader);
-            (packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), ingested)
-        });
-        let layer = ingested?.layer.diff_id;
-        packed.map_err(wharfie_store::Error::Layer)?;
+        let layer = store.scratch_of_container(&row.id)?.capture(&lease, mount_points(settings))?;
         Ok((lease, layer))
     }
 }
-
-/// 64 KiB: what a pipe holds.
-const BUFFER: usize = 64 << 10;
 
 /// What belongs to a container and not to images.
 fn without_runtime_only(mut config: ContainerConfig) -> ContainerConfig {

@@ -91,10 +91,7 @@ impl Engine {
         })?;
         let image = self.config_of(store, &found.id)?;
         let mut settings = create.settings.clone();
-        settings.image_name = match &found.reference {
-            Some(reference) => reference.familiar(),
-            None => found.id.short().to_owned(),
-        };
+        settings.image_name.clone_from(&create.image);
         settings.links = links;
         settings.volumes_from.clone_from(&create.volumes_from);
         settings.config = merged(&image.config.unwrap_or_default(), create);

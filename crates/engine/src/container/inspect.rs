@@ -150,7 +150,7 @@ impl Engine {
         }
     }
 
-    fn mount_points(&self, settings: &Settings) -> Result<Vec<MountPoint>> {
+    pub(super) fn mount_points(&self, settings: &Settings) -> Result<Vec<MountPoint>> {
         let shown = settings.mounts.iter().filter(|mount| mount.origin != MountOrigin::Tmpfs);
         let point = |mount: &super::settings::MountPoint| {
             let is_volume = mount.kind == MountKind::Volume;
@@ -178,7 +178,7 @@ impl Engine {
         shown.map(point).collect()
     }
 
-    fn network_settings(&self, row: &ContainerRow, settings: &Settings) -> Result<NetworkSettings> {
+    pub(super) fn network_settings(&self, row: &ContainerRow, settings: &Settings) -> Result<NetworkSettings> {
         let mut networks = BTreeMap::new();
         for (at, attachment) in settings.attachments().iter().enumerate() {
             let endpoint = self.endpoint(row, settings, attachment, at == 0)?;

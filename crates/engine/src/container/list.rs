@@ -1,5 +1,6 @@
 //! Listing containers.
 
+use wharfie_model::container::ContainerSummary;
 use wharfie_oci::{ImageId, Timestamp};
 use wharfie_store::containers::{ContainerRow, Health, Status};
 
@@ -20,17 +21,8 @@ pub struct ListContainers {
     pub last: Option<usize>,
     /// `name=value` conditions; different names must all hold, equal ones one of them.
     pub filters: Vec<(String, String)>,
-}
-
-/// A container as lists show it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ListedContainer {
-    /// Its row, as it really is.
-    pub row: ContainerRow,
-    /// What it was made with.
-    pub settings: Settings,
-    /// The image as it is called now: the name if that still means the same image, else the short id.
-    pub image: String,
+    /// Count their bytes, which takes a look at all their files.
+    pub sizes: bool,
 }
 
 impl Engine {
@@ -38,7 +30,13 @@ impl Engine {
     ///
     /// # Errors
     /// When a filter is unknown or its value makes no sense, or the store cannot be read.
-    pub fn list_containers(&self, list: &ListContainers) -> Result<Vec<ListedContainer>> {
+    pub fn list_containers(&self, list: &ListContainers) -> Result<Vec<ContainerSummary>> {
+        let listed = self.listed_containers(list)?;
+        listed.iter().map(|(row, settings)| self.summary(row, settings, list.sizes)).collect()
+    }
+
+    /// Those that are listed, each with what it was made with.
+    pub(super) fn listed_containers(&self, list: &ListContainers) -> Result<Vec<(ContainerRow, Settings)>> {
         let filters = Filters::parse(self, &list.filters)?;
         let mut listed = Vec::new();
         for row in self.containers()? {
@@ -48,23 +46,13 @@ impl Engine {
             }
             let settings = readable_settings(&row);
             if filters.accept(self, &row, &settings)? {
-                let image = self.image_shown(&row, &settings)?;
-                listed.push(ListedContainer { row, settings, image });
+                listed.push((row, settings));
             }
             if list.last.is_some_and(|last| listed.len() == last) {
                 break;
             }
         }
         Ok(listed)
-    }
-
-    fn image_shown(&self, row: &ContainerRow, settings: &Settings) -> Result<String> {
-        let is_same = match names::find(self.reader()?, &settings.image_name) {
-            Ok(found) => found.id == row.image && found.reference.is_some(),
-            Err(Error::NoSuchImage(_) | Error::BadName(_)) => false,
-            Err(why) => return Err(why),
-        };
-        Ok(if is_same { settings.image_name.clone() } else { row.image.short().to_owned() })
     }
 }
 

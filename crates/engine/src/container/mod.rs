@@ -31,8 +31,7 @@ mod spec;
 pub mod start;
 pub mod stats;
 pub mod streams;
-#[cfg(test)]
-mod tests;
+mod summary;
 pub mod top;
 pub mod update;
 pub mod volumes;
@@ -86,7 +85,7 @@ impl Engine {
     /// When the store cannot be read.
     pub fn container_sizes(&self, row: &ContainerRow) -> Result<(u64, u64)> {
         let store = self.reader()?;
-        let own = volumes::tree_bytes(&rootfs::directories(store, &row.id).0);
+        let own = volumes::tree_bytes(&store.scratch_of_container(&row.id)?.upper);
         Ok((own, own + store.image(&row.image)?.map_or(0, |image| image.size)))
     }
 

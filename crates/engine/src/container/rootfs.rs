@@ -6,9 +6,8 @@ use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
-use wharfie_oci::ContainerId;
 use wharfie_runtime::{Lower, Rootfs};
-use wharfie_store::Store;
+use wharfie_store::Scratch;
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::mounts::View;
 use wharfie_store::snapshots::Tree;
@@ -33,13 +32,13 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 impl Engine {
-    /// What a container's root is made of, with the mounts of its layers.
-    pub(crate) fn rootfs_of(&self, row: &ContainerRow, volatile: bool) -> Result<(Rootfs, Vec<OwnedFd>)> {
+    /// What a root file system is made of, with the mounts of its layers.
+    pub(crate) fn rootfs_of(&self, scratch: &Scratch, volatile: bool) -> Result<(Rootfs, Vec<OwnedFd>)> {
         let store = self.writer()?;
         let kind = store.snapshot_kind()?;
         let mut lowers = Vec::new();
         let mut mounts = Vec::new();
-        for layer in store.sewn(&store.layers_of_container(&row.id)?)?.iter().rev() {
+        for layer in store.sewn(&scratch.layers)?.iter().rev() {
             match store.tree(layer, kind)? {
                 Tree::Mount(mount) => {
                     lowers.push(Lower::Fd(mounts.len()));
@@ -48,7 +47,7 @@ impl Engine {
                 Tree::Directory(path) => lowers.push(Lower::Directory(path)),
             }
         }
-        let (upper, work) = directories(store, &row.id);
+        let (upper, work) = (scratch.upper.clone(), scratch.work.clone());
         Ok((Rootfs { lowers, upper, work, volatile }, mounts))
     }
 
@@ -61,9 +60,7 @@ impl Engine {
     /// The root of a container that does not run, for writing, attached nowhere.
     pub(crate) fn writable_view(&self, row: &ContainerRow) -> Result<OwnedFd> {
         let store = self.writer()?;
-        let (upper, work) = directories(store, &row.id);
-        let view = View::Writable { upper: &upper, work: &work };
-        Ok(store.view(&store.layers_of_container(&row.id)?, &view)?)
+        Ok(store.scratch_of_container(&row.id)?.view(store)?)
     }
 
     /// Makes in a container what its first start would make: docker's containers have it from the beginning.
@@ -97,12 +94,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// Where a container's changes are, and where overlayfs works.
-pub(crate) fn directories(store: &Store, id: &ContainerId) -> (PathBuf, PathBuf) {
-    let directory = store.container_directory(id);
-    (directory.join("upper"), directory.join("work"))
 }
 
 /// Paths, without a slash in front, that exist only because something is mounted on them.

@@ -19,7 +19,7 @@ use super::words::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(default)]
 pub struct Settings {
-    /// The image as it was asked for, familiar; `ps` shows it while it means the same image.
+    /// The image as the user called it; lists show it while it means the same image.
     pub image_name: String,
     /// What runs and how: the image's configuration with what was asked for instead.
     pub config: ContainerConfig,

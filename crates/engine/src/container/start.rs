@@ -94,7 +94,7 @@ impl Engine {
         store.make_ends(&row.id)?;
         let volumes = self.mount_volumes(settings)?;
         let place = network::find(self, row, settings)?;
-        let (rootfs, mounts) = self.rootfs_of(row, launch.volatile)?;
+        let (rootfs, mounts) = self.rootfs_of(&store.scratch_of_container(&row.id)?, launch.volatile)?;
         let mut spec = spec::spec(store, row, settings, rootfs, place.network, launch.size)?;
         spec.die_with_parent = launch.die_with_us;
         spec.more_bridges = place.more;

@@ -98,8 +98,12 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub fn inspect_volume(&self, name: &str) -> Result<Option<Volume>> {
-        let Some(volume) = self.volume(name)? else { return Ok(None) };
-        Ok(Some(Volume {
+        self.volume(name)?.map(|volume| self.volume_document(volume)).transpose()
+    }
+
+    /// A volume's document. Nothing is counted.
+    pub(crate) fn volume_document(&self, volume: VolumeRow) -> Result<Volume> {
+        Ok(Volume {
             created_at: Timestamp { nanos: 0, ..volume.created }.to_string(),
             driver: "local".to_owned(),
             labels: NilMap(serde_json::from_str(&volume.labels).map_err(Error::Document)?),
@@ -108,7 +112,7 @@ impl Engine {
             options: NilMap(volume.options),
             scope: "local".to_owned(),
             usage_data: None,
-        }))
+        })
     }
 
     /// The volume of that name; `None` if there is none.

@@ -112,33 +112,38 @@ impl Engine {
             };
             containers.insert(row.id.into(), document);
         }
-        let pool = (network.prefix > 0).then(|| IpamPool {
-            subnet: format!("{}/{}", network.address, network.prefix),
-            ip_range: network.range.map(|(first, bits)| format!("{first}/{bits}")).unwrap_or_default(),
-            gateway: network.gateway.to_string(),
-            auxiliary_addresses: network
-                .reserved
-                .iter()
-                .map(|(name, address)| (name.clone(), address.to_string()))
-                .collect(),
-        });
-        Ok(NetworkInspect {
-            name: network.name.to_string(),
-            id: network.id.to_string(),
-            created: network.created().to_string(),
-            scope: "local".to_owned(),
-            driver: network.driver.as_str().to_owned(),
-            enable_ipv4: true,
-            enable_ipv6: false,
-            ipam: Ipam { driver: "default".to_owned(), options: NilMap::default(), config: pool.into_iter().collect() },
-            internal: network.is_internal,
-            attachable: network.is_attachable,
-            ingress: false,
-            config_from: ConfigFrom::default(),
-            config_only: false,
-            containers,
-            options: network.options.clone(),
-            labels: network.labels.clone(),
-        })
+        Ok(document(network, containers))
+    }
+}
+
+/// A network's document with the containers on it.
+pub(super) fn document(network: &Network, containers: BTreeMap<String, NetworkContainer>) -> NetworkInspect {
+    let pool = (network.prefix > 0).then(|| IpamPool {
+        subnet: format!("{}/{}", network.address, network.prefix),
+        ip_range: network.range.map(|(first, bits)| format!("{first}/{bits}")).unwrap_or_default(),
+        gateway: network.gateway.to_string(),
+        auxiliary_addresses: network
+            .reserved
+            .iter()
+            .map(|(name, address)| (name.clone(), address.to_string()))
+            .collect(),
+    });
+    NetworkInspect {
+        name: network.name.to_string(),
+        id: network.id.to_string(),
+        created: network.created().to_string(),
+        scope: "local".to_owned(),
+        driver: network.driver.as_str().to_owned(),
+        enable_ipv4: true,
+        enable_ipv6: false,
+        ipam: Ipam { driver: "default".to_owned(), options: NilMap::default(), config: pool.into_iter().collect() },
+        internal: network.is_internal,
+        attachable: network.is_attachable,
+        ingress: false,
+        config_from: ConfigFrom::default(),
+        config_only: false,
+        containers,
+        options: network.options.clone(),
+        labels: network.labels.clone(),
     }
 }

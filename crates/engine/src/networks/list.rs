@@ -1,8 +1,12 @@
 //! Listing networks, and removing those that nobody is on.
 
+use std::collections::BTreeMap;
 use wharfie_oci::NetworkName;
 
+use wharfie_model::network::NetworkInspect;
+
 use super::Network;
+use super::inspect::document;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::filter::{Conditions, Labels, PruneFilters, matches_name};
@@ -22,16 +26,16 @@ pub struct PruneNetworks {
 }
 
 impl Engine {
-    /// Lists networks by name, those included that are there without being made.
+    /// Lists networks by name, those included that are there without being made. Containers on them are not looked for.
     ///
     /// # Errors
     /// When a filter is unknown or its value makes no sense, or the store cannot be read.
-    pub fn list_networks(&self, list: &ListNetworks) -> Result<Vec<Network>> {
+    pub fn list_networks(&self, list: &ListNetworks) -> Result<Vec<NetworkInspect>> {
         let filters = Filters::parse(&list.filters)?;
         let mut listed = Vec::new();
         for network in self.all_networks()? {
             if filters.accept(&network) && self.is_as_dangling_as(filters.dangling, &network)? {
-                listed.push(network);
+                listed.push(document(&network, BTreeMap::new()));
             }
         }
         Ok(listed)

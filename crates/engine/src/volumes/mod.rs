@@ -5,6 +5,7 @@ mod error;
 use std::collections::BTreeMap;
 
 pub use error::VolumeError;
+use wharfie_model::volume::VolumeList;
 use wharfie_oci::VolumeName;
 use wharfie_store::volumes::VolumeRow;
 
@@ -18,17 +19,6 @@ use crate::filter::{Conditions, PruneFilters, matches_name};
 pub struct ListVolumes {
     /// `name=value` conditions; different names must all hold, equal ones one of them.
     pub filters: Vec<(String, String)>,
-}
-
-/// A volume as lists show it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ListedVolume {
-    /// Its row.
-    pub row: VolumeRow,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Where its files are.
-    pub place: String,
 }
 
 /// Which of the volumes that no container uses to remove.
@@ -54,20 +44,20 @@ impl Engine {
     ///
     /// # Errors
     /// When a filter is unknown or its value makes no sense, or the store cannot be read.
-    pub fn list_volumes(&self, list: &ListVolumes) -> Result<Vec<ListedVolume>> {
+    pub fn list_volumes(&self, list: &ListVolumes) -> Result<VolumeList> {
         let conditions = Conditions::parse(&list.filters, &["dangling", "driver", "label", "name"])?;
         let (labels, dangling) = (conditions.labels(), conditions.truth("dangling")?);
-        let mut listed = Vec::new();
+        let mut volumes = Vec::new();
         for row in self.volumes()? {
             let found = labels_of(&row)?;
             let is_wanted = conditions.any("driver", |value| value == "local")
                 && conditions.any("name", |value| matches_name(value, &row.name))
                 && labels.accept(&found);
             if is_wanted && (dangling.is_none() || dangling == Some(!self.is_volume_used(&row.name)?)) {
-                listed.push(ListedVolume { labels: found, place: self.volume_place(&row.name)?, row });
+                volumes.push(self.volume_document(row)?);
             }
         }
-        Ok(listed)
+        Ok(VolumeList { volumes, ..VolumeList::default() })
     }
 
     /// Removes the volumes that no container uses: anonymous ones, or all.

@@ -3,6 +3,8 @@
 mod config;
 mod host_config;
 mod network_settings;
+pub mod stats;
+mod summary;
 
 use serde::Serialize;
 
@@ -11,6 +13,7 @@ pub use host_config::{
     DeviceMapping, HostConfig, LogConfig, MountRequest, PortBinding, PortMap, RestartPolicy, Ulimit,
 };
 pub use network_settings::{EndpointSettings, IpamConfig, NetworkSettings};
+pub use summary::{ContainerSummary, Port, SummaryHostConfig, SummaryNetworks};
 
 use crate::{Moment, NilList, NilMap};
 

@@ -2,6 +2,7 @@
 
 mod auth;
 mod blobs;
+mod contract;
 mod credentials;
 mod doors;
 mod failures;

@@ -7,7 +7,7 @@
 mod devices;
 mod hierarchy;
 mod limits;
-mod stats;
+pub mod stats;
 mod update;
 
 use std::io;

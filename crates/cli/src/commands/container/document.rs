@@ -1,6 +1,6 @@
 //! `container inspect`.
 
-use wharfie_store::containers::ContainerRow;
+use wharfie_engine::Engine;
 
 use crate::commands::Run;
 use crate::commands::image::inspect::{FORMAT, print_found};
@@ -25,13 +25,13 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    print_found(cx, matches, |name| {
-        let row = cx.engine()?.container(name)?;
-        document(cx, &row, matches.get(&SIZE))
-    })
+    print_found(cx, matches, |name| Ok(document(cx.engine()?, name, matches.get(&SIZE))?))
 }
 
-/// A container as `docker inspect` prints it, in its order of fields.
-pub(crate) fn document(cx: &Context, row: &ContainerRow, with_size: bool) -> Result<Value> {
-    Ok(value_of(&cx.engine()?.inspect_container(row, with_size)?))
+/// A container as `docker inspect` prints it, in its order of fields, found by its name or the beginning of its id.
+///
+/// # Errors
+/// When there is none, or the store cannot be read.
+pub(crate) fn document(engine: &Engine, name: &str, with_size: bool) -> wharfie_engine::Result<Value> {
+    Ok(value_of(&engine.inspect_container(&engine.container(name)?, with_size)?))
 }

@@ -1,10 +1,10 @@
 //! `ps`: listing containers.
 
-use wharfie_engine::container::list::{ListContainers, ListedContainer};
-use wharfie_engine::container::network::open_ports;
-use wharfie_oci::Timestamp;
-use wharfie_store::containers::{ContainerState, Health, Status};
+use wharfie_engine::container::list::ListContainers;
+use wharfie_model::container::{ContainerSummary, MountPoint};
+use wharfie_oci::{Reference, Timestamp};
 
+use super::volume::label_text;
 use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -70,14 +70,14 @@ const TABLE: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Stat
 const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate:{{pad .State 1 0}}\nstatus:{{pad .Status 1 0}}\nnames: {{.Names}}\nlabels:{{pad .Labels 1 0}}\nports:{{pad .Ports 1 0}}\n";
 /// Columns of COMMAND inside its quotes.
 const COMMAND_WIDTH: usize = 20;
+/// Columns of each name in MOUNTS.
+const MOUNT_WIDTH: usize = 15;
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let last = match matches.get(&LAST) {
         _ if matches.get(&LATEST) => Some(1),
         last => usize::try_from(last).ok().filter(|last| *last > 0),
     };
-    let list = ListContainers { all: matches.get(&ALL), last, filters: matches.get(&FILTER) };
-    let listed = cx.engine()?.list_containers(&list)?;
     let quiet = matches.get(&QUIET);
     let given = matches.get(&FORMAT).map(str::to_owned);
     if quiet && given.is_some() {
@@ -86,99 +86,131 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let spec =
         if quiet { "{{.ID}}".to_owned() } else { given.or_else(|| cx.docker_setting("psFormat")).unwrap_or_default() };
     let mut format = ListFormat::parse(&spec).or(TABLE, RAW);
-    let with_size = matches.get(&SIZE)
+    // Not asked for, it is not looked for: docker shows nothing but what it has, which is then none.
+    let sizes = matches.get(&SIZE)
         || format.source().contains(".Size")
         || matches.get(&FORMAT).is_some_and(|text| text.contains("{{json"));
     if matches.get(&SIZE) && matches!(format.kind(), ListKind::Default | ListKind::Table) {
         format.add_column("{{.Size}}");
     }
-    let mut rows = Vec::with_capacity(listed.len());
-    for container in &listed {
-        // Not asked for, it is not looked for: docker shows nothing but what it has, which is then none.
-        let size = if with_size { full_size(cx, container)? } else { "0B".to_owned() };
-        rows.push(value(cx, container, matches.get(&NO_TRUNC), size));
-    }
+    let list = ListContainers { all: matches.get(&ALL), last, filters: matches.get(&FILTER), sizes };
+    let listed = cx.engine()?.list_containers(&list)?;
+    let rows: Vec<Value> = listed.iter().map(|container| value(cx, container, matches.get(&NO_TRUNC))).collect();
     let text = render_rows(&format, &rows, TITLES).map_err(|why| match why {
         RowsError::Row(why) => Failure::new(format!("failed to execute template: {why}")),
         RowsError::Template(why) => template_failure(why),
     })?;
-    cx.print(&text)
-}
-
-/// What the container wrote, and what it sees.
-fn full_size(cx: &Context, container: &ListedContainer) -> Result<String> {
-    let (own, whole) = cx.engine()?.container_sizes(&container.row)?;
-    Ok(format!("{} (virtual {})", size::short(own), size::short(whole)))
-}
-
-/// Command and arguments as docker shows them: an argument with a blank stands in quotes, whatever else it holds.
-fn shown_command(words: &[String]) -> String {
-    let shown = words.iter().enumerate().map(|(at, word)| match at > 0 && word.contains(' ') {
-        true => format!("'{word}'"),
-        false => word.clone(),
-    });
-    shown.collect::<Vec<_>>().join(" ")
+    match format.kind() {
+        ListKind::Default if !matches.get(&NO_TRUNC) => cx.print_table(&text),
+        _ => cx.print(&text),
+    }
 }
 
 /// A container as a row of its table; with `is_full` nothing is shortened.
-pub(crate) fn value(cx: &Context, container: &ListedContainer, is_full: bool, size: String) -> Value {
-    let ListedContainer { row, settings, image } = container;
-    let command = shown_command(&settings.command());
-    let command = if is_full { command } else { ellipsis::fit(&command, COMMAND_WIDTH).into_owned() };
-    let labels = settings.labels();
-    let label_text = labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
-    let mounts: Vec<String> = settings.mounts.iter().map(|mount| mount.source.clone()).collect();
-    let mounts = mounts.iter().map(|name| if is_full { name.clone() } else { ellipsis::fit(name, 15).into_owned() });
-    let volumes = settings.mounts.iter().filter(|mount| mount.kind.as_str() == "volume").count();
-    let mut networks: Vec<String> = settings.attachments().into_iter().map(|one| one.network).collect();
-    if networks.is_empty() {
-        networks.push(settings.network.to_string());
-    }
+pub(crate) fn value(cx: &Context, container: &ContainerSummary, is_full: bool) -> Value {
+    let created = Timestamp { seconds: container.created, nanos: 0 };
+    let networks: Vec<&str> = container.network_settings.networks.keys().map(String::as_str).collect();
     Value::row(
         "*formatter.ContainerContext",
         vec![
-            Field::new("ID", if is_full { row.id.as_str() } else { row.id.short() }),
-            Field::new("Image", image.as_str()),
-            Field::new("Command", quote(&command)),
-            Field::new("CreatedAt", time::local(Timestamp { nanos: 0, ..row.created }.into(), cx.zone())),
-            Field::new("RunningFor", age::ago(row.created.into(), cx.jiff_now())),
-            Field::new("Ports", ports(container)),
-            Field::new("State", row.state.status().as_str()),
-            Field::new("Status", status(cx, &row.state)),
-            Field::new("Size", size),
-            Field::new("Names", row.name.as_str()),
-            Field::new("Labels", label_text),
-            Field::label(labels),
-            Field::new("Mounts", mounts.collect::<Vec<_>>().join(",")),
-            Field::new("LocalVolumes", volumes.to_string()),
+            Field::new("ID", if is_full { container.id.as_str() } else { &container.id[..12] }),
+            Field::new("Image", image(container, is_full)),
+            Field::new("Command", command(container, is_full)),
+            Field::new("CreatedAt", time::local(created.into(), cx.zone())),
+            Field::new("RunningFor", created_since(cx, container)),
+            Field::new("Ports", super::ports::line(&container.ports)),
+            Field::new("State", container.state.as_str()),
+            Field::new("Status", container.status.as_str()),
+            Field::new("Size", sizes(container)),
+            Field::new("Names", names(container)),
+            Field::new("Labels", label_text(&container.labels)),
+            Field::label(container.labels.clone()),
+            Field::new("Mounts", mounts(&container.mounts, is_full)),
+            Field::new("LocalVolumes", local_volumes(container).to_string()),
             Field::new("Networks", networks.join(",")),
             Field::new("Platform", Value::Nil),
         ],
     )
 }
 
-/// `Up 3 seconds`, `Exited (137) 2 minutes ago`.
-pub(crate) fn status(cx: &Context, state: &ContainerState) -> String {
-    let since =
-        |nanos: Option<i64>| age::between(Timestamp::from_nanos(nanos.unwrap_or_default()).into(), cx.jiff_now());
-    match state.status() {
-        Status::Created => "Created".to_owned(),
-        Status::Running if state.health != Health::Unchecked => {
-            let health = if state.health == Health::Starting { "health: starting" } else { state.health.as_str() };
-            format!("Up {} ({health})", since(state.started_at))
-        }
-        Status::Running => format!("Up {}", since(state.started_at)),
-        Status::Paused => format!("Up {} (Paused)", since(state.started_at)),
-        Status::Restarting => format!("Restarting ({}) {} ago", state.exit_code, since(state.finished_at)),
-        Status::Exited => format!("Exited ({}) {} ago", state.exit_code, since(state.finished_at)),
+/// How long ago it was made.
+pub(crate) fn created_since(cx: &Context, container: &ContainerSummary) -> String {
+    age::ago(Timestamp { seconds: container.created, nanos: 0 }.into(), cx.jiff_now())
+}
+
+/// Its names.
+pub(crate) fn names(container: &ContainerSummary) -> String {
+    let names = container.names.iter().map(|name| name.trim_start_matches('/'));
+    names.collect::<Vec<_>>().join(",")
+}
+
+/// The image as the user called it: shortened, without a digest, and of an id the first twelve digits.
+pub(crate) fn image(container: &ContainerSummary, is_full: bool) -> String {
+    let ContainerSummary { image, image_id, .. } = container;
+    if is_full {
+        return image.clone();
+    }
+    let short = |id: &str| id.strip_prefix("sha256:").unwrap_or(id).chars().take(12).collect::<String>();
+    let of_id = short(image_id);
+    if short(image) == of_id {
+        return of_id;
+    }
+    match image.parse::<Reference>() {
+        Ok(name) => match name.tag() {
+            Some(tag) => format!("{}:{tag}", name.repository().familiar()),
+            None => name.repository().familiar(),
+        },
+        Err(_) => image.clone(),
     }
 }
 
-/// Ports of a container that runs; others have none.
-fn ports(container: &ListedContainer) -> String {
-    if !matches!(container.row.state.status(), Status::Running | Status::Paused) {
-        return String::new();
+/// Command and arguments in quotes.
+pub(crate) fn command(container: &ContainerSummary, is_full: bool) -> String {
+    quote(&if is_full { container.command.as_str().into() } else { ellipsis::fit(&container.command, COMMAND_WIDTH) })
+}
+
+/// What the container wrote, and what it sees.
+fn sizes(container: &ContainerSummary) -> String {
+    let own = size::short(container.size_rw);
+    match container.size_root_fs {
+        0 => own,
+        whole => format!("{own} (virtual {})", size::short(whole)),
     }
-    let exposed = container.settings.config.exposed_ports.iter().flatten().map(|(port, _)| port.as_str());
-    super::ports::line(&open_ports(&container.row), exposed)
+}
+
+/// Names of volumes, and what is mounted without a name.
+fn mounts(mounts: &[MountPoint], is_full: bool) -> String {
+    let shown = mounts.iter().map(|mount| {
+        let name = if mount.name.is_empty() { &mount.source } else { &mount.name };
+        if is_full { name.as_str().into() } else { ellipsis::fit(name, MOUNT_WIDTH) }
+    });
+    shown.collect::<Vec<_>>().join(",")
+}
+
+/// How many volumes of this machine are mounted into it.
+pub(crate) fn local_volumes(container: &ContainerSummary) -> usize {
+    container.mounts.iter().filter(|mount| mount.driver == "local").count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_told_as_they_were_called() {
+        let id = format!("sha256:{}", "0123456789ab".repeat(6).split_at(64).0);
+        let check = |called: &str, expected: &str| {
+            let container =
+                ContainerSummary { image: called.to_owned(), image_id: id.clone(), ..ContainerSummary::default() };
+            assert_eq!(image(&container, false), expected);
+            assert_eq!(image(&container, true), called);
+        };
+        check("busybox", "busybox");
+        check("docker.io/library/busybox:1", "busybox:1");
+        check(&format!("r.example/box:1@{id}"), "r.example/box:1");
+        check(&format!("box@{id}"), "box");
+        check("0123456", "0123456");
+        check("0123456789ab", "0123456789ab");
+        check(&id, "0123456789ab");
+    }
 }

@@ -2,6 +2,7 @@
 
 use wharfie_engine::filter::Prunable;
 use wharfie_engine::networks::{ListNetworks, NetworkError, PruneNetworks};
+use wharfie_model::network::NetworkInspect;
 
 use wharfie_oci::NetworkName;
 
@@ -14,7 +15,7 @@ use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_fail
 use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Conditions, Entry, Example, Flag, Matches, Switch, Text};
-use crate::render::format::{ListFormat, render_rows};
+use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::serialize::value_of;
 use crate::render::value::{Field, Value};
 
@@ -84,27 +85,33 @@ const TITLES: &[(&str, &str)] = &[
 ];
 
 fn ls(cx: &Context, matches: &Matches) -> Result {
-    let mut rows = Vec::new();
-    for network in cx.engine()?.list_networks(&ListNetworks { filters: matches.get(&LS_FILTER) })? {
-        rows.push(Value::row(
+    let listed = cx.engine()?.list_networks(&ListNetworks { filters: matches.get(&LS_FILTER) })?;
+    let row = |network: NetworkInspect| {
+        let created: Option<jiff::Timestamp> = network.created.parse().ok();
+        Value::row(
             "*network.networkContext",
             vec![
-                Field::new("ID", if matches.get(&NO_TRUNC) { network.id.as_str() } else { network.id.short() }),
-                Field::new("Name", network.name.as_str()),
-                Field::new("Driver", network.driver.as_str()),
-                Field::new("Scope", "local"),
-                Field::new("IPv6", "false"),
-                Field::new("Internal", network.is_internal.to_string()),
+                Field::new("ID", if matches.get(&NO_TRUNC) { &*network.id } else { &network.id[..12] }),
+                Field::new("Name", network.name),
+                Field::new("Driver", network.driver),
+                Field::new("Scope", network.scope),
+                Field::new("IPv6", network.enable_ipv6.to_string()),
+                Field::new("Internal", network.internal.to_string()),
                 Field::new("Labels", label_text(&network.labels)),
-                Field::label(network.labels.clone()),
-                Field::new("CreatedAt", jiff::Timestamp::from(network.created())),
+                Field::label(network.labels),
+                Field::new("CreatedAt", created.unwrap_or_default()),
             ],
-        ));
-    }
+        )
+    };
+    let rows: Vec<Value> = listed.into_iter().map(row).collect();
     let spec = if matches.get(&QUIET) { "{{.ID}}" } else { matches.get(&LS_FORMAT).unwrap_or_default() };
     let raw = "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n";
     let format = ListFormat::parse(spec).or("{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}", raw);
-    cx.print(&render_rows(&format, &rows, TITLES).map_err(template_failure)?)
+    let text = render_rows(&format, &rows, TITLES).map_err(template_failure)?;
+    match format.kind() {
+        ListKind::Default if !matches.get(&NO_TRUNC) => cx.print_table(&text),
+        _ => cx.print(&text),
+    }
 }
 
 fn inspect(cx: &Context, matches: &Matches) -> Result {

@@ -1,35 +1,31 @@
 //! A container's ports on one line, as `ps` shows them: neighbours are drawn together, what has another number outside than
 //! inside comes last.
 
-use wharfie_engine::container::words::PortBinding;
+use wharfie_model::container::Port;
 
 /// Consecutive ports that are told of as one.
-struct Group {
+struct Group<'a> {
     /// Their address on the host, if they are published, and their protocol.
-    kind: (Option<String>, String),
+    kind: (Option<&'a str>, &'a str),
     first: u16,
     last: u16,
 }
 
-/// `open` ports of the host that lead into the container, and the ports it `exposes`, such as `80/tcp`.
-pub(super) fn line<'a>(open: &[PortBinding], exposes: impl Iterator<Item = &'a str>) -> String {
-    let mut ports: Vec<(u16, Option<String>, u16, String)> = open
+/// The ports on one line.
+pub(super) fn line(ports: &[Port]) -> String {
+    let mut ports: Vec<(u16, Option<&str>, u16, &str)> = ports
         .iter()
-        .map(|port| (port.container, Some(port.address_text()), port.host.first, port.protocol.to_string()))
+        .map(|port| {
+            let address = (!port.ip.is_empty()).then_some(port.ip.as_str());
+            (port.private_port, address, port.public_port, port.kind.as_str())
+        })
         .collect();
-    for port in exposes {
-        let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
-        let Ok(number) = number.parse::<u16>() else { continue };
-        if !open.iter().any(|known| known.container == number && known.protocol.to_string() == protocol) {
-            ports.push((number, None, 0, protocol.to_owned()));
-        }
-    }
-    ports.sort();
-    let mut begun: Vec<Group> = Vec::new();
+    ports.sort_unstable();
+    let mut begun: Vec<Group<'_>> = Vec::new();
     let mut texts = Vec::new();
     let mut renumbered = Vec::new();
     for (inside, address, outside, protocol) in ports {
-        if let Some(address) = address.as_ref().filter(|_| outside != inside) {
+        if let Some(address) = address.filter(|_| outside != inside) {
             renumbered.push(format!("{}:{outside}->{inside}/{protocol}", bracketed(address)));
             continue;
         }
@@ -48,7 +44,7 @@ pub(super) fn line<'a>(open: &[PortBinding], exposes: impl Iterator<Item = &'a s
     texts.join(", ")
 }
 
-fn text(group: &Group) -> String {
+fn text(group: &Group<'_>) -> String {
     let Group { kind: (address, protocol), first, last } = group;
     let numbers = if first == last { first.to_string() } else { format!("{first}-{last}") };
     match address {
@@ -64,28 +60,29 @@ pub(super) fn bracketed(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wharfie_engine::container::words::HostPorts;
-
     use super::*;
 
     #[test]
     fn neighbours_are_drawn_together() {
         fn check(open: &[(&str, u16, u16, &str)], exposed: &[&str], expected: &str) {
-            let open: Vec<PortBinding> = open
-                .iter()
-                .map(|&(address, host, container, protocol)| PortBinding {
-                    container,
-                    protocol: protocol.parse().unwrap(),
-                    address: address.parse().ok(),
-                    host: HostPorts::one(host),
-                })
-                .collect();
-            assert_eq!(line(&open, exposed.iter().copied()), expected);
+            let port = |ip: &str, public_port: u16, private_port: u16, kind: &str| Port {
+                ip: ip.to_owned(),
+                private_port,
+                public_port,
+                kind: kind.to_owned(),
+            };
+            let mut ports: Vec<Port> =
+                open.iter().map(|&(ip, host, container, kind)| port(ip, host, container, kind)).collect();
+            ports.extend(exposed.iter().map(|text| {
+                let (number, kind) = text.split_once('/').unwrap();
+                port("", 0, number.parse().unwrap(), kind)
+            }));
+            assert_eq!(line(&ports), expected);
         }
         check(&[], &[], "");
         check(&[], &["80/tcp"], "80/tcp");
         check(&[], &["82/tcp", "80/tcp", "81/tcp", "53/udp", "90/tcp"], "80-82/tcp, 53/udp, 90/tcp");
-        check(&[("0.0.0.0", 80, 80, "tcp")], &["80/tcp", "81/tcp"], "0.0.0.0:80->80/tcp, 81/tcp");
+        check(&[("0.0.0.0", 80, 80, "tcp")], &["81/tcp"], "0.0.0.0:80->80/tcp, 81/tcp");
         check(
             &[("0.0.0.0", 8000, 8000, "tcp"), ("0.0.0.0", 8001, 8001, "tcp"), ("::", 8000, 8000, "tcp")],
             &[],

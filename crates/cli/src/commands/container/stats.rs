@@ -1,6 +1,7 @@
 //! `stats`.
 
-use wharfie_engine::container::stats::{StatsQuery, Usage, Used};
+use wharfie_engine::container::stats::{StatsQuery, Usage};
+use wharfie_model::container::stats::NetworkStats;
 
 use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
@@ -81,22 +82,23 @@ fn page(matches: &Matches, usage: &[Usage]) -> Result<String> {
 
 /// A container as a row of its table; with `is_full` its id is not shortened.
 fn row(usage: &Usage, is_full: bool) -> Value {
-    let one = |text: &dyn Fn(&Used) -> String| usage.used.as_ref().map_or_else(|| "--".to_owned(), text);
-    let pair = |both: &dyn Fn(&Used) -> [String; 2]| {
-        usage.used.as_ref().map_or_else(|| "-- / --".to_owned(), |used| both(used).join(" / "))
-    };
+    let Usage { called, is_running, stats } = usage;
+    let one = |text: String| if *is_running { text } else { "--".to_owned() };
+    let pair = |both: [String; 2]| if *is_running { both.join(" / ") } else { "-- / --".to_owned() };
+    let network = |of: fn(&NetworkStats) -> u64| size::short(stats.networks.values().map(of).sum());
+    let disk = |op| size::short(stats.blkio_stats.bytes(op));
     Value::row(
         "*container.statsContext",
         vec![
-            Field::new("Container", usage.called.as_str()),
-            Field::new("ID", if is_full { usage.id.as_str() } else { &usage.id[..12] }),
-            Field::new("Name", usage.name.as_str()),
-            Field::new("CPUPerc", one(&|used| format!("{:.2}%", used.cpu_percent))),
-            Field::new("MemUsage", pair(&|used| [used.stats.memory, used.memory_limit].map(size::binary))),
-            Field::new("MemPerc", one(&|used| format!("{:.2}%", used.memory_percent()))),
-            Field::new("NetIO", pair(&|used| [used.stats.network_received, used.stats.network_sent].map(size::short))),
-            Field::new("BlockIO", pair(&|used| [used.stats.block_read, used.stats.block_written].map(size::short))),
-            Field::new("PIDs", one(&|used| used.stats.pids.to_string())),
+            Field::new("Container", called.as_str()),
+            Field::new("ID", if is_full { stats.id.as_str() } else { &stats.id[..12] }),
+            Field::new("Name", stats.name.trim_start_matches('/')),
+            Field::new("CPUPerc", one(format!("{:.2}%", stats.cpu_percent()))),
+            Field::new("MemUsage", pair([stats.memory(), stats.memory_stats.limit].map(size::binary))),
+            Field::new("MemPerc", one(format!("{:.2}%", stats.memory_percent()))),
+            Field::new("NetIO", pair([network(|of| of.rx_bytes), network(|of| of.tx_bytes)])),
+            Field::new("BlockIO", pair([disk("read"), disk("write")])),
+            Field::new("PIDs", one(stats.pids_stats.current.to_string())),
         ],
     )
 }

@@ -6,7 +6,8 @@ use wharfie_engine::Error;
 use wharfie_engine::container::volumes::{CreateVolume, VolumeDetails};
 use wharfie_engine::filter::Prunable;
 use wharfie_engine::patterns::Named;
-use wharfie_engine::volumes::{ListVolumes, ListedVolume, PruneVolumes, VolumeError};
+use wharfie_engine::volumes::{ListVolumes, PruneVolumes, VolumeError};
+use wharfie_model::volume::{UsageData, Volume};
 
 use wharfie_oci::VolumeName;
 
@@ -140,28 +141,32 @@ fn create(cx: &Context, matches: &Matches) -> Result {
 
 fn ls(cx: &Context, matches: &Matches) -> Result {
     let listed = cx.engine()?.list_volumes(&ListVolumes { filters: matches.get(&LS_FILTER) })?;
-    let row = |volume: ListedVolume| {
-        Value::row(
-            "*formatter.volumeContext",
-            vec![
-                Field::new("Availability", "N/A"),
-                Field::new("Driver", "local"),
-                Field::new("Group", "N/A"),
-                Field::new("Labels", label_text(&volume.labels)),
-                Field::label(volume.labels),
-                Field::new("Links", "N/A"),
-                Field::new("Mountpoint", volume.place),
-                Field::new("Name", volume.row.name.as_str()),
-                Field::new("Scope", "local"),
-                Field::new("Size", "N/A"),
-                Field::new("Status", "N/A"),
-            ],
-        )
-    };
-    let rows: Vec<Value> = listed.into_iter().map(row).collect();
+    let rows: Vec<Value> = listed.volumes.into_iter().map(row).collect();
     let spec = if matches.get(&QUIET) { "{{.Name}}" } else { matches.get(&LS_FORMAT).unwrap_or_default() };
     let format = ListFormat::parse(spec).or("{{.Driver}}\t{{.Name}}", "name: {{.Name}}\ndriver: {{.Driver}}\n");
     cx.print(&render_rows(&format, &rows, TITLES).map_err(template_failure)?)
+}
+
+/// A volume as a row of its table.
+pub(crate) fn row(volume: Volume) -> Value {
+    let counted =
+        |text: &dyn Fn(&UsageData) -> String| volume.usage_data.as_ref().map_or_else(|| "N/A".to_owned(), text);
+    Value::row(
+        "*formatter.volumeContext",
+        vec![
+            Field::new("Availability", "N/A"),
+            Field::new("Driver", volume.driver.as_str()),
+            Field::new("Group", "N/A"),
+            Field::new("Labels", label_text(&volume.labels.0)),
+            Field::new("Links", counted(&|usage| usage.ref_count.to_string())),
+            Field::new("Mountpoint", volume.mountpoint.as_str()),
+            Field::new("Name", volume.name.as_str()),
+            Field::new("Scope", volume.scope.as_str()),
+            Field::new("Size", counted(&|usage| size::short(usage.size))),
+            Field::new("Status", "N/A"),
+            Field::label(volume.labels.0),
+        ],
+    )
 }
 
 fn rm(cx: &Context, matches: &Matches) -> Result {

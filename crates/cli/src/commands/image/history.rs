@@ -1,8 +1,10 @@
 //! `history`: how an image came to be.
 
-use wharfie_engine::inspect::Step;
+use wharfie_model::NEVER;
+use wharfie_model::image::HistoryItem;
 use wharfie_oci::Timestamp;
 
+use super::ls::shown_id;
 use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
@@ -71,33 +73,25 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let values: Vec<Value> = rows.into_iter().map(value).collect();
         render_rows(&format, &values, TITLES).map_err(template_failure)?
     };
-    cx.print(&text)
+    match format.kind() {
+        ListKind::Default if !is_full => cx.print_table(&text),
+        _ => cx.print(&text),
+    }
 }
 
 /// Id, created since, created at, created by, size and comment of one step.
-fn cells(cx: &Context, step: &Step, human: bool, is_full: bool) -> [String; 6] {
-    let id = match &step.image {
-        Some(id) if is_full => id.to_string(),
-        Some(id) => id.short().to_owned(),
-        None => "<missing>".to_owned(),
-    };
-    let created: Option<Timestamp> = step.created.as_deref().and_then(|text| text.parse().ok());
-    let at = created.map_or_else(String::new, |created| time::rfc3339(Timestamp { nanos: 0, ..created }.into()));
-    let since = match created {
-        Some(created) if !human || created.seconds <= NOT_BEFORE => {
-            if human {
-                String::new()
-            } else {
-                at.clone()
-            }
-        }
-        Some(created) => age::ago(created.into(), cx.jiff_now()),
-        None => String::new(),
+fn cells(cx: &Context, step: &HistoryItem, human: bool, is_full: bool) -> [String; 6] {
+    let created = Timestamp { seconds: step.created, nanos: 0 };
+    let at = if step.created == NEVER { String::new() } else { time::rfc3339(created.into()) };
+    let since = match human {
+        true if step.created <= NOT_BEFORE => String::new(),
+        true => age::ago(created.into(), cx.jiff_now()),
+        false => at.clone(),
     };
     let by = step.created_by.replace('\t', " ");
     let by = if is_full { by } else { ellipsis::fit(&by, CREATED_BY).into_owned() };
     let size = if human { size::short(step.size) } else { step.size.to_string() };
-    [id, since, at, by, size, step.comment.clone()]
+    [shown_id(&step.id, is_full).to_owned(), since, at, by, size, step.comment.clone()]
 }
 
 fn value([id, since, at, by, size, comment]: [String; 6]) -> Value {

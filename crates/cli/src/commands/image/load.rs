@@ -3,13 +3,14 @@
 use std::io::Read;
 use std::path::Path;
 
-use wharfie_engine::load::Load;
+use wharfie_engine::load::{Load, Loaded};
 
 use super::platforms;
 use crate::commands::{PROGRESS, Run, choices, print_result, style};
 use crate::context::{Context, open};
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Example, Matches, Switch, Text, Texts};
+use crate::render::progress::{Progress, Style};
 
 const INPUT: Text = Text::new("input", "Read from tar archive file, instead of STDIN").short('i');
 const PLATFORM: Texts = Texts::of_commas("platform", "Load only the given platform")
@@ -25,13 +26,19 @@ pub static COMMAND: Command<Run> = Command {
     examples: &[
         Example { text: "Load every image of an archive, compressed or not", command: "load -i images.tar.zst" },
         Example { text: "Load from a pipe", command: "load < images.tar" },
+        Example { text: "Load the OCI image layout in a directory", command: "load -i layout/" },
     ],
     run: Some(run),
     ..Command::BASE
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let platforms = platforms(matches.get(&PLATFORM))?;
+    let load = Load { platforms: platforms(matches.get(&PLATFORM))? };
+    let style = style(matches, cx.is_out_terminal(), matches.get(&QUIET))?;
+    if let Some(path) = matches.get(&INPUT).map(Path::new).filter(|path| path.is_dir()) {
+        let progress = cx.progress(style);
+        return tell(cx, &*progress, style, cx.engine()?.load_layout(&load, path, &*progress)?);
+    }
     let mut source: Box<dyn Read + Send> = match matches.get(&INPUT) {
         Some(path) => Box::new(open(Path::new(path))?),
         None if cx.is_in_terminal() => {
@@ -39,15 +46,18 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
         None => Box::new(std::io::stdin()),
     };
-    let style = style(matches, cx.is_out_terminal(), matches.get(&QUIET))?;
     let progress = cx.progress(style);
-    let loaded = cx.engine()?.load(&Load { platforms }, &mut source, &*progress);
-    for image in loaded? {
+    tell(cx, &*progress, style, cx.engine()?.load(&load, &mut source, &*progress)?)
+}
+
+/// Says what was loaded.
+fn tell(cx: &Context, progress: &dyn Progress, style: Style, loaded: Vec<Loaded>) -> Result {
+    for image in loaded {
         for reference in &image.references {
-            print_result(cx, &*progress, style, &format!("Loaded image: {}", reference.familiar()))?;
+            print_result(cx, progress, style, &format!("Loaded image: {}", reference.familiar()))?;
         }
         if image.references.is_empty() {
-            print_result(cx, &*progress, style, &format!("Loaded image ID: {}", image.id))?;
+            print_result(cx, progress, style, &format!("Loaded image ID: {}", image.id))?;
         }
     }
     Ok(())

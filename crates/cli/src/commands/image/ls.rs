@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use wharfie_engine::filter::{Command as FilterCommand, Filters};
-use wharfie_engine::list::{List, Listed};
-use wharfie_oci::{Digest, Reference, Repository, Timestamp};
-use wharfie_store::ImageRow;
+use wharfie_engine::list::List;
+use wharfie_model::NEVER;
+use wharfie_model::image::ImageSummary;
+use wharfie_oci::Timestamp;
 
 use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
@@ -69,8 +70,11 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         pairs.push(("reference".to_owned(), pattern.to_owned()));
     }
     let filters = Filters::parse(FilterCommand::List, &pairs, &|text| cx.parse_moment(text))?;
-    let listed = cx.engine()?.list(&List { all: matches.get(&ALL), filters, members: false })?;
-
+    let list = List { all: matches.get(&ALL), filters, ..List::default() };
+    if matches.get(&TREE) {
+        return cx.print(&super::tree::text(cx, &cx.engine()?.list(&list)?)?);
+    }
+    let listed = cx.engine()?.list_images(&list)?;
     let spec = match matches.get(&FORMAT) {
         Some(format) => Some(format.to_owned()),
         None if quiet => None,
@@ -80,11 +84,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let digests = matches.get(&DIGESTS) || format.source().contains("{{.Digest}}");
     let rows = rows(&listed, digests);
     let is_full = matches.get(&NO_TRUNC);
-    let id = |row: &Row<'_>| shown_id(row.image, is_full).to_owned();
+    let id = |row: &Row<'_>| shown_id(&row.image.id, is_full).to_owned();
 
-    let text = if matches.get(&TREE) {
-        super::tree::text(cx, &listed)?
-    } else if format.kind() == ListKind::Default && quiet {
+    let text = if format.kind() == ListKind::Default && quiet {
         rows.iter().map(|row| id(row) + "\n").collect()
     } else if format.kind() == ListKind::Default {
         default_table(cx, &rows, matches.get(&DIGESTS), is_full)
@@ -97,7 +99,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let values: Vec<Value> = rows.iter().map(|row| value(cx, row, id(row))).collect();
         render_rows(&format, &values, TITLES).map_err(template_failure)?
     };
-    cx.print(&text)?;
+    match format.kind() {
+        ListKind::Default if !is_full => cx.print_table(&text)?,
+        _ => cx.print(&text)?,
+    }
     if let [word] = matches.args()
         && rows.is_empty()
         && MISTAKEN.contains(&word.as_str())
@@ -125,31 +130,28 @@ pub(crate) const TITLES: &[(&str, &str)] = &[
 
 /// One line: an image under one of its names.
 pub(crate) struct Row<'a> {
-    pub(crate) image: &'a ImageRow,
-    pub(crate) repository: String,
+    pub(crate) image: &'a ImageSummary,
+    pub(crate) repository: &'a str,
     pub(crate) tag: &'a str,
     pub(crate) digest: &'a str,
 }
 
 /// One row for each tag, or each tag and digest of a repository; digests alone show if the repository has no tag.
-pub(crate) fn rows(listed: &[Listed], digests: bool) -> Vec<Row<'_>> {
+pub(crate) fn rows(listed: &[ImageSummary], digests: bool) -> Vec<Row<'_>> {
     let mut rows = Vec::with_capacity(listed.len());
-    for Listed { image, references } in listed {
+    for image in listed {
         let mut add = |repository, tag, digest| rows.push(Row { image, repository, tag, digest });
-        match references.as_slice() {
-            [] => add(NONE.to_owned(), NONE, NONE),
-            [only] if let Some(tag) = only.tag() => {
-                add(only.repository().familiar(), tag, NONE);
-                continue;
-            }
-            _ => {}
-        }
-        for (repository, (tags, digests_known)) in by_repository(references) {
-            let name = repository.familiar();
-            let known = if digests && !digests_known.is_empty() { digests_known } else { vec![NONE] };
-            for tag in if tags.is_empty() { vec![NONE] } else { tags } {
-                for digest in &known {
-                    add(name.clone(), tag, digest);
+        match (image.repo_tags.as_slice(), image.repo_digests.as_slice()) {
+            ([], []) => add(NONE, NONE, NONE),
+            ([only], []) if let Some((repository, tag)) = only.rsplit_once(':') => add(repository, tag, NONE),
+            _ => {
+                for (repository, (tags, known)) in by_repository(image) {
+                    let known = if digests && !known.is_empty() { known } else { vec![NONE] };
+                    for tag in if tags.is_empty() { vec![NONE] } else { tags } {
+                        for digest in &known {
+                            add(repository, tag, digest);
+                        }
+                    }
                 }
             }
         }
@@ -160,40 +162,41 @@ pub(crate) fn rows(listed: &[Listed], digests: bool) -> Vec<Row<'_>> {
 /// Tags and digests.
 type Suffixes<'a> = (Vec<&'a str>, Vec<&'a str>);
 
-/// Repositories in the order in which they are met: references are in canonical order, but `a:1` and `a@…` of one
-/// repository may enclose `a-b:1`.
-fn by_repository(references: &[Reference]) -> Vec<(&Repository, Suffixes<'_>)> {
-    let mut found: Vec<(&Repository, Suffixes<'_>)> = Vec::new();
+/// Repositories in the order in which they are met: those with tags first.
+fn by_repository(image: &ImageSummary) -> Vec<(&str, Suffixes<'_>)> {
+    let mut found: Vec<(&str, Suffixes<'_>)> = Vec::new();
     let mut places = HashMap::new();
-    for reference in references {
-        let repository = reference.repository();
-        let place = *places.entry(repository).or_insert_with(|| {
+    let mut place = |repository| {
+        *places.entry(repository).or_insert_with(|| {
             found.push((repository, Suffixes::default()));
             found.len() - 1
-        });
-        let (tags, digests) = &mut found[place].1;
-        tags.extend(reference.tag());
-        digests.extend(reference.digest().map(Digest::as_str));
-    }
+        })
+    };
+    let tags = image.repo_tags.iter().filter_map(|name| name.rsplit_once(':'));
+    let tags: Vec<_> = tags.map(|(repository, tag)| (place(repository), tag)).collect();
+    let digests = image.repo_digests.iter().filter_map(|name| name.split_once('@'));
+    let digests: Vec<_> = digests.map(|(repository, digest)| (place(repository), digest)).collect();
+    tags.into_iter().for_each(|(place, tag)| found[place].1.0.push(tag));
+    digests.into_iter().for_each(|(place, digest)| found[place].1.1.push(digest));
     found
 }
 
 /// How long ago an image was made; empty if it does not say.
-pub(crate) fn created_since(cx: &Context, image: &ImageRow) -> String {
+pub(crate) fn created_since(cx: &Context, image: &ImageSummary) -> String {
     match image.created {
-        Some(seconds) => age::ago(Timestamp { seconds, nanos: 0 }.into(), cx.jiff_now()),
-        None => String::new(),
+        NEVER => String::new(),
+        seconds => age::ago(Timestamp { seconds, nanos: 0 }.into(), cx.jiff_now()),
     }
 }
 
 /// When an image was made, in the user's zone.
-pub(crate) fn created_at(cx: &Context, image: &ImageRow) -> String {
-    let seconds = image.created.unwrap_or(Timestamp::ZERO.seconds);
-    time::local(Timestamp { seconds, nanos: 0 }.into(), cx.zone())
+pub(crate) fn created_at(cx: &Context, image: &ImageSummary) -> String {
+    time::local(Timestamp { seconds: image.created, nanos: 0 }.into(), cx.zone())
 }
 
-fn shown_id(image: &ImageRow, is_full: bool) -> &str {
-    if is_full { image.id.as_str() } else { image.id.short() }
+/// An id; the first twelve digits unless it `is_full`.
+pub(crate) fn shown_id(id: &str, is_full: bool) -> &str {
+    if is_full { id } else { id.strip_prefix("sha256:").and_then(|hex| hex.get(..12)).unwrap_or(id) }
 }
 
 fn default_table(cx: &Context, rows: &[Row<'_>], digests: bool, is_full: bool) -> String {
@@ -205,14 +208,14 @@ fn default_table(cx: &Context, rows: &[Row<'_>], digests: bool, is_full: bool) -
     let borrowed = |text| Cow::Borrowed(text);
     if digests {
         let cells = rows.iter().map(|row| {
-            let names = [&row.repository, row.tag, row.digest, shown_id(row.image, is_full)].map(borrowed);
+            let names = [row.repository, row.tag, row.digest, shown_id(&row.image.id, is_full)].map(borrowed);
             let [repository, tag, digest, id] = names;
             [repository, tag, digest, id, since(row), size(row)]
         });
         return table::rows(["REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE"], &cells.collect::<Vec<_>>());
     }
     let cells = rows.iter().map(|row| {
-        let [repository, tag, id] = [&row.repository, row.tag, shown_id(row.image, is_full)].map(borrowed);
+        let [repository, tag, id] = [row.repository, row.tag, shown_id(&row.image.id, is_full)].map(borrowed);
         [repository, tag, id, since(row), size(row)]
     });
     table::rows(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"], &cells.collect::<Vec<_>>())
@@ -238,7 +241,7 @@ fn value(cx: &Context, row: &Row<'_>, id: String) -> Value {
         "*formatter.imageContext",
         vec![
             Field::new("ID", id),
-            Field::new("Repository", row.repository.as_str()),
+            Field::new("Repository", row.repository),
             Field::new("Tag", row.tag),
             Field::new("Digest", row.digest),
             Field::new("CreatedSince", created_since(cx, row.image)),

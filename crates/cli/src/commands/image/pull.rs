@@ -52,13 +52,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         if !reference.is_name_only() {
             return Err(Failure::new("tag can't be used with --all-tags/-a"));
         }
-        let mut is_newer = false;
-        for tag in cx.engine()?.tags(reference.repository())? {
-            let tagged =
-                Reference::tagged(reference.repository().clone(), &tag).map_err(wharfie_engine::Error::from)?;
-            let pull = Pull { reference: tagged, platform: platform.clone() };
-            is_newer |= cx.engine()?.pull(&pull, &*progress)?.is_newer;
-        }
+        let is_newer = cx.engine()?.pull_all(reference.repository(), platform.as_ref(), &*progress)?;
         end(&*progress, &reference, is_newer, quiet);
         return print(&reference.canonical());
     }

@@ -54,7 +54,7 @@ fn list(cx: &Context) -> Result {
             size::short(kept.size),
         ]);
     }
-    cx.print(&table::rows(["IMAGE ID", "NAMES", "REMOVED", "SIZE"], &rows))
+    cx.print_table(&table::rows(["IMAGE ID", "NAMES", "REMOVED", "SIZE"], &rows))
 }
 
 fn familiar(canonical: &str) -> String {

@@ -1,22 +1,21 @@
 //! `system df`: what takes how much space.
 
-use wharfie_engine::container::list::ListContainers;
-use wharfie_engine::disk::{ContainersUsage, ImagesUsage, VolumesUsage};
-use wharfie_engine::volumes::ListVolumes;
+use wharfie_model::container::ContainerSummary;
+use wharfie_model::image::ImageSummary;
+use wharfie_model::system::DiskUsage;
+use wharfie_model::volume::Volume;
 
-use crate::commands::container::ls::{self, status};
-use crate::commands::container::volume::label_text;
-use crate::commands::image::ls::{NONE, created_at, created_since, rows};
+use crate::commands::container::{self, volume};
+use crate::commands::image::ls::{NONE, created_at, created_since, rows, shown_id};
 use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Command, Example, Matches, Switch, Text};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::json::{self, Html};
-use crate::render::quote::quote;
 use crate::render::template::{Mode, Template};
 use crate::render::value::{Field, Value};
-use crate::render::{age, ellipsis, size, table};
+use crate::render::{size, table};
 
 const FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
 const VERBOSE: Switch = Switch::new("verbose", "Show detailed information on space usage").short('v');
@@ -43,12 +42,12 @@ const TITLES: &[(&str, &str)] = &[
 ];
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let usage = cx.engine()?.images_usage()?;
+    let usage = cx.engine()?.disk_usage()?;
     let format = ListFormat::parse(matches.get(&FORMAT).unwrap_or_default());
     if matches.get(&VERBOSE) {
-        return verbose(cx, &usage, &format);
+        return verbose(cx, usage, &format);
     }
-    let rows = summary(&usage, &cx.engine()?.containers_usage()?, &cx.engine()?.volumes_usage()?);
+    let rows = summary(&usage);
     let text = if format.kind() == ListKind::Default {
         table::rows(["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"], &rows)
     } else if format.kind() == ListKind::Raw {
@@ -74,7 +73,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// The four rows; what does not exist here takes nothing.
-fn summary(images: &ImagesUsage, containers: &ContainersUsage, volumes: &VolumesUsage) -> [[String; 5]; 4] {
+fn summary(usage: &DiskUsage) -> [[String; 5]; 4] {
     let row = |kind: &str, total: usize, active: usize, bytes: u64, free: u64| {
         let reclaimable = match bytes {
             0 => "0B".to_owned(),
@@ -82,69 +81,57 @@ fn summary(images: &ImagesUsage, containers: &ContainersUsage, volumes: &Volumes
         };
         [kind.to_owned(), total.to_string(), active.to_string(), size::long(bytes), reclaimable]
     };
-    let active = images.images.iter().filter(|image| image.containers > 0).count();
-    let bytes = |used: bool| -> u64 {
-        volumes.volumes.iter().filter(|(_, users, _)| (*users > 0) == used).map(|(_, _, bytes)| bytes).sum()
-    };
-    let used_volumes = volumes.volumes.iter().filter(|(_, users, _)| *users > 0).count();
+    let DiskUsage { layers_size, images, containers, volumes, .. } = usage;
+    // Docker's rule: what images with containers have alone is not reclaimable; what they share counts as if it were.
+    let of_containers = || images.iter().filter(|image| image.containers > 0);
+    let kept: u64 = of_containers().map(unique_size).sum();
+    let is_active = |container: &&ContainerSummary| ["running", "paused", "restarting"].contains(&&*container.state);
+    let active = containers.iter().filter(is_active);
+    let [all, of_active] = [containers.iter().map(own).sum::<u64>(), active.clone().map(own).sum()];
+    let used = |volume: &&Volume| volume.usage_data.is_some_and(|data| data.ref_count > 0);
+    let used_volumes = volumes.iter().filter(used);
+    let [in_volumes, in_used] = [volumes.iter().map(bytes).sum::<u64>(), used_volumes.clone().map(bytes).sum()];
     [
-        row("Images", images.images.len(), active, images.size, images.reclaimable),
-        row("Containers", containers.count, containers.running, containers.size, containers.reclaimable),
-        row("Local Volumes", volumes.volumes.len(), used_volumes, bytes(true) + bytes(false), bytes(false)),
+        row("Images", images.len(), of_containers().count(), *layers_size, layers_size.saturating_sub(kept)),
+        row("Containers", containers.len(), active.count(), all, all - of_active),
+        row("Local Volumes", volumes.len(), used_volumes.count(), in_volumes, in_volumes - in_used),
         ["Build Cache", "0", "0", "0B", "0B"].map(str::to_owned),
     ]
 }
 
-fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
-    let lines: Vec<_> = usage
-        .images
-        .iter()
-        .map(|image| {
-            let row = rows(std::slice::from_ref(&image.listed), false).into_iter().next();
-            let (repository, tag) =
-                row.map_or((NONE.to_owned(), NONE.to_owned()), |row| (row.repository, row.tag.to_owned()));
-            let image_row = &image.listed.image;
-            [
-                repository,
-                tag,
-                image_row.id.short().to_owned(),
-                created_since(cx, image_row),
-                size::short(image_row.size),
-                size::long(image.shared),
-                size::long(image_row.size.saturating_sub(image.shared)),
-                image.containers.to_string(),
-            ]
-        })
-        .collect();
+/// Bytes in layers that no other image has.
+fn unique_size(image: &ImageSummary) -> u64 {
+    image.size.saturating_sub(shared_size(image))
+}
+
+fn shared_size(image: &ImageSummary) -> u64 {
+    u64::try_from(image.shared_size).unwrap_or_default()
+}
+
+fn own(container: &ContainerSummary) -> u64 {
+    container.size_rw
+}
+
+fn bytes(volume: &Volume) -> u64 {
+    volume.usage_data.map_or(0, |data| data.size)
+}
+
+fn verbose(cx: &Context, usage: DiskUsage, format: &ListFormat) -> Result {
     if format.kind() == ListKind::Default {
-        let mut text = String::from("Images space usage:\n\n");
-        text.push_str(&table::rows(
-            ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"],
-            &lines,
-        ));
-        text.push_str("\nContainers space usage:\n\n");
-        text.push_str(&container_rows(cx)?);
-        text.push_str("\nLocal Volumes space usage:\n\n");
-        let volumes = cx.engine()?.volumes_usage()?.volumes;
-        let volumes =
-            volumes.into_iter().map(|(name, users, bytes)| [name.to_string(), users.to_string(), size::short(bytes)]);
-        text.push_str(&table::rows(["VOLUME NAME", "LINKS", "SIZE"], &volumes.collect::<Vec<_>>()));
-        text.push_str("\nBuild cache usage: 0B\n\n");
-        text.push_str(&header(["CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED"]));
-        return cx.print(&text);
+        return cx.print(&tables(cx, &usage));
     }
-    let images = usage.images.iter().zip(lines).map(|(image, line)| {
-        let [repository, tag, _, created, size, shared, unique, containers] = line;
+    let images = usage.images.iter().map(|image| {
+        let [repository, tag, id, created, size, shared, unique, containers] = image_cells(cx, image, true);
         Value::row(
             "*formatter.imageContext",
             vec![
                 Field::new("Repository", repository),
                 Field::new("Tag", tag),
-                Field::new("ID", image.listed.image.id.as_str()),
-                Field::new("CreatedAt", created_at(cx, &image.listed.image)),
+                Field::new("ID", id),
+                Field::new("CreatedAt", created_at(cx, image)),
                 Field::new("CreatedSince", created),
                 Field::new("Digest", ""),
-                Field::new("VirtualSize", size::long(image.listed.image.size)),
+                Field::new("VirtualSize", size::long(image.size)),
                 Field::new("Size", size),
                 Field::new("SharedSize", shared),
                 Field::new("UniqueSize", unique),
@@ -152,12 +139,16 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
             ],
         )
     });
+    let containers = usage.containers.into_iter().map(|container| {
+        // Docker does not tell here what containers share with their images.
+        container::ls::value(cx, &ContainerSummary { size_root_fs: 0, ..container }, true)
+    });
     let whole = Value::object(
         "*formatter.diskUsageContext",
         vec![
             Field::new("Images", Value::list(images)),
-            Field::new("Containers", Value::list(container_values(cx)?)),
-            Field::new("Volumes", Value::list(volume_values(cx)?)),
+            Field::new("Containers", Value::list(containers)),
+            Field::new("Volumes", Value::list(usage.volumes.into_iter().map(volume::row))),
             Field::new("BuildCache", Value::list([])),
         ],
     );
@@ -168,63 +159,57 @@ fn verbose(cx: &Context, usage: &ImagesUsage, format: &ListFormat) -> Result {
     cx.print(&template.execute(&whole, Mode::Data).map_err(|why| template_failure(why.text))?)
 }
 
-/// The containers as templates see them.
-fn container_values(cx: &Context) -> Result<Vec<Value>> {
-    let engine = cx.engine()?;
-    let all = engine.list_containers(&ListContainers { all: true, ..ListContainers::default() })?;
-    let sizes = all.iter().map(|container| Ok(size::short(engine.container_sizes(&container.row)?.0)));
-    let sizes: Vec<String> = sizes.collect::<Result<_>>()?;
-    Ok(all.iter().zip(sizes).map(|(container, size)| ls::value(cx, container, true, size)).collect())
+/// A table for each kind.
+fn tables(cx: &Context, usage: &DiskUsage) -> String {
+    let images: Vec<_> = usage.images.iter().map(|image| image_cells(cx, image, false)).collect();
+    let images = table::rows(
+        ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"],
+        &images,
+    );
+    let containers: Vec<_> = usage.containers.iter().map(|container| container_cells(cx, container)).collect();
+    let containers = table::rows(
+        ["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"],
+        &containers,
+    );
+    let volumes = usage.volumes.iter().map(|volume| {
+        let links = volume.usage_data.map_or(0, |data| data.ref_count);
+        [volume.name.clone(), links.to_string(), size::short(bytes(volume))]
+    });
+    let volumes = table::rows(["VOLUME NAME", "LINKS", "SIZE"], &volumes.collect::<Vec<_>>());
+    let caches = ["CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED"];
+    let caches = table::rows::<7, String>(caches, &[]);
+    format!(
+        "Images space usage:\n\n{images}\nContainers space usage:\n\n{containers}\nLocal Volumes space usage:\n\n\
+         {volumes}\nBuild cache usage: 0B\n\n{caches}"
+    )
 }
 
-/// The volumes as templates see them.
-fn volume_values(cx: &Context) -> Result<Vec<Value>> {
-    let engine = cx.engine()?;
-    let mut values = Vec::new();
-    let known = engine.list_volumes(&ListVolumes::default())?;
-    for (name, users, bytes) in engine.volumes_usage()?.volumes {
-        let labels = known.iter().find(|volume| volume.row.name == name).map(|volume| label_text(&volume.labels));
-        let labels = labels.unwrap_or_default();
-        values.push(Value::row(
-            "*formatter.volumeContext",
-            vec![
-                Field::new("Availability", "N/A"),
-                Field::new("Driver", "local"),
-                Field::new("Group", "N/A"),
-                Field::new("Labels", labels),
-                Field::new("Links", users.to_string()),
-                Field::new("Mountpoint", engine.volume_place(&name)?),
-                Field::new("Name", name.as_str()),
-                Field::new("Scope", "local"),
-                Field::new("Size", size::short(bytes)),
-                Field::new("Status", "N/A"),
-            ],
-        ));
-    }
-    Ok(values)
+/// Repository, tag, id, created since, size, shared size, unique size and number of containers.
+fn image_cells(cx: &Context, image: &ImageSummary, is_full: bool) -> [String; 8] {
+    let rows = rows(std::slice::from_ref(image), false);
+    let (repository, tag) = rows.first().map_or((NONE, NONE), |row| (row.repository, row.tag));
+    [
+        repository.to_owned(),
+        tag.to_owned(),
+        shown_id(&image.id, is_full).to_owned(),
+        created_since(cx, image),
+        size::short(image.size),
+        size::long(shared_size(image)),
+        size::long(unique_size(image)),
+        image.containers.to_string(),
+    ]
 }
 
-/// The containers' part of the verbose view.
-fn container_rows(cx: &Context) -> Result<String> {
-    let engine = cx.engine()?;
-    let mut rows = Vec::new();
-    for container in engine.list_containers(&ListContainers { all: true, ..ListContainers::default() })? {
-        let row = &container.row;
-        let volumes = container.settings.mounts.iter().filter(|mount| mount.kind.as_str() == "volume").count();
-        rows.push([
-            row.id.short().to_owned(),
-            container.image.clone(),
-            quote(&ellipsis::fit(&container.settings.command().join(" "), 20)),
-            volumes.to_string(),
-            size::short(engine.container_sizes(row)?.0),
-            age::ago(row.created.into(), cx.jiff_now()),
-            status(cx, &row.state),
-            row.name.to_string(),
-        ]);
-    }
-    Ok(table::rows(["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"], &rows))
-}
-
-fn header<const N: usize>(titles: [&str; N]) -> String {
-    table::rows::<N, String>(titles, &[])
+/// Id, image, command, number of volumes, size, created since, status and name.
+fn container_cells(cx: &Context, container: &ContainerSummary) -> [String; 8] {
+    [
+        container.id[..12].to_owned(),
+        container::ls::image(container, false),
+        container::ls::command(container, false),
+        container::ls::local_volumes(container).to_string(),
+        size::short(container.size_rw),
+        container::ls::created_since(cx, container),
+        container.status.clone(),
+        container::ls::names(container),
+    ]
 }

@@ -1,8 +1,8 @@
 //! `events`: what happens, and what has happened.
 
-use wharfie_engine::events::{EventFilters, EventQuery, document};
+use wharfie_engine::events::{EventFilters, EventQuery};
+use wharfie_model::event::Event;
 use wharfie_oci::Timestamp;
-use wharfie_store::journal::JournalEntry;
 
 use crate::commands::{Run, choices, template_failure};
 use crate::context::Context;
@@ -57,19 +57,19 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         // A template that is none is known before something happens.
         render_rows(&format, &[], &[]).map_err(template_failure)?;
     }
-    for entry in cx.engine()?.events(EventQuery { filters, since, until })? {
-        cx.line(&line(cx, &format, &entry?)?)?;
+    for event in cx.engine()?.events(EventQuery { filters, since, until })? {
+        cx.line(&line(cx, &format, &event?)?)?;
     }
     Ok(())
 }
 
-fn line(cx: &Context, format: &ListFormat, entry: &JournalEntry) -> Result<String> {
+fn line(cx: &Context, format: &ListFormat, event: &Event) -> Result<String> {
     if format.kind() != ListKind::Default {
-        let text = render_rows(format, &[value_of(&document(entry))], &[]).map_err(template_failure)?;
+        let text = render_rows(format, &[value_of(event)], &[]).map_err(template_failure)?;
         return Ok(text.trim_end_matches('\n').to_owned());
     }
-    let note = &entry.note;
-    let attributes: Vec<String> = note.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let at = time::rfc3339_local(Timestamp::from_nanos(entry.time).into(), cx.zone());
-    Ok(format!("{at} {} {} {} ({})", note.kind.as_str(), note.action, note.object, attributes.join(", ")))
+    let Event { kind, action, actor, time_nano, .. } = event;
+    let attributes: Vec<String> = actor.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let at = time::rfc3339_local(Timestamp::from_nanos(*time_nano).into(), cx.zone());
+    Ok(format!("{at} {kind} {action} {} ({})", actor.id, attributes.join(", ")))
 }

@@ -1,7 +1,7 @@
 //! `system fsck`: is the store what it says?
 
+use wharfie_engine::fsck::Finding;
 use wharfie_oci::Reference;
-use wharfie_store::fsck::Finding;
 
 use crate::commands::Run;
 use crate::context::Context;

@@ -1,0 +1,133 @@
+//! Writable root file systems: layers, and the changes made over them. A container has one for as long as it lives; whoever
+//! needs one without a container has it for as long as a lease.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wharfie_layer::pack::{self, pack};
+use wharfie_oci::{ContainerId, DiffId};
+
+use crate::error::{Error, Result};
+use crate::ingest::Ingest;
+use crate::lease::Lease;
+use crate::mounts::View;
+use crate::store::{Store, make_private};
+
+/// A writable root file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scratch {
+    /// What it stands on, bottom first.
+    pub layers: Vec<DiffId>,
+    /// The changes, as overlayfs writes them.
+    pub upper: PathBuf,
+    /// Where overlayfs works.
+    pub work: PathBuf,
+}
+
+/// A [`Scratch`] of a lease: its files go when this is dropped, and if the owner is killed, with the lease.
+pub struct LeasedScratch<'a> {
+    store: &'a Store,
+    scratch: Scratch,
+    directory: PathBuf,
+}
+
+impl Store {
+    /// A container's root file system.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn scratch_of_container(&self, id: &ContainerId) -> Result<Scratch> {
+        let directory = self.container_directory(id);
+        let layers = self.layers_of_container(id)?;
+        Ok(Scratch { layers, upper: directory.join("upper"), work: directory.join("work") })
+    }
+
+    /// Where the root file systems of a lease are.
+    pub(crate) fn scratch_directory(&self, lease: &str) -> PathBuf {
+        self.root.join("scratch").join(lease)
+    }
+}
+
+impl Scratch {
+    /// The root, for writing, attached nowhere: it lives as long as its descriptor.
+    ///
+    /// # Errors
+    /// When a layer is missing or mounting is not possible here.
+    pub fn view(&self, store: &Store) -> Result<OwnedFd> {
+        store.view(&self.layers, &View::Writable { upper: &self.upper, work: &self.work })
+    }
+
+    /// Stores the changes as a layer, written and taken in at the same time, without the paths in `skip` (no slash in front).
+    ///
+    /// # Errors
+    /// When the changes cannot be read, or the store cannot be written.
+    pub fn capture(&self, lease: &Lease<'_>, skip: BTreeSet<Vec<u8>>) -> Result<DiffId> {
+        let upper = File::open(&self.upper).map_err(Error::io("open", &self.upper))?;
+        let options = pack::Options { skip, ..pack::Options::default() };
+        let (mut reader, writer) = io::pipe().map_err(Error::io("make", "a pipe"))?;
+        let (packed, ingested) = std::thread::scope(|scope| {
+            let packing = scope.spawn(|| {
+                let mut out = BufWriter::with_capacity(BUFFER, writer);
+                pack(upper.as_fd(), &options, &mut out)?;
+                // Dropping would hide that the last bytes did not arrive.
+                out.flush().map_err(|source| wharfie_layer::Error::Io { action: "write the tar", source })
+            });
+            let ingested = lease.ingest(&mut reader, Ingest::default(), &|| ());
+            drop(reader);
+            (packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), ingested)
+        });
+        let layer = ingested?.layer.diff_id;
+        packed.map_err(Error::Layer)?;
+        Ok(layer)
+    }
+}
+
+/// 64 KiB: what a pipe holds.
+const BUFFER: usize = 64 << 10;
+
+impl<'a> Lease<'a> {
+    /// An empty root file system over `layers`, bottom first, which the lease holds from now on.
+    ///
+    /// # Errors
+    /// When a layer is missing, or the store cannot be written.
+    pub fn scratch(&self, layers: Vec<DiffId>) -> Result<LeasedScratch<'a>> {
+        for layer in &layers {
+            self.hold_layer(layer)?.ok_or_else(|| Error::MissingLayer(layer.clone()))?;
+        }
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed).to_string();
+        let directory = self.store().scratch_directory(self.id()).join(serial);
+        let scratch = Scratch { layers, upper: directory.join("upper"), work: directory.join("work") };
+        make_private(&directory).map_err(Error::io("create", &directory))?;
+        for path in [&scratch.upper, &scratch.work] {
+            // The root of the file system is what anybody in it sees.
+            std::fs::create_dir(path).and_then(|()| open_to_all(path)).map_err(Error::io("create", path))?;
+        }
+        Ok(LeasedScratch { store: self.store(), scratch, directory })
+    }
+}
+
+fn open_to_all(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+}
+
+impl std::ops::Deref for LeasedScratch<'_> {
+    type Target = Scratch;
+
+    fn deref(&self) -> &Scratch {
+        &self.scratch
+    }
+}
+
+impl Drop for LeasedScratch<'_> {
+    fn drop(&mut self) {
+        // What stays is deleted when the lease is buried.
+        let _ = self.store.remove_tree(&self.directory);
+        let _ = self.directory.parent().map(std::fs::remove_dir);
+    }
+}
