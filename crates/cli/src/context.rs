@@ -89,6 +89,7 @@ impl Context {
         }
         let config = Config {
             root: self.root(),
+            state: "/run/wharfie".into(),
             store: self.settings.options(env::now).map_err(Failure::new)?,
             jobs: self.settings.transfers(),
             program: PathBuf::from("/proc/self/exe").canonicalize().unwrap_or_else(|_| PathBuf::from("/proc/self/exe")),

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use wharfie_engine::container::monitor::ROOTLESS_VARIABLE;
 use wharfie_runtime::rootless::Standing;
+
+/// Set for programs in the user namespace of an ordinary user's containers: in there that user is root.
+pub const ROOTLESS_VARIABLE: &str = "_WHARFIE_ROOTLESS";
 
 /// The value of a variable, if it is set to text.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]

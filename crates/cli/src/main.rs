@@ -9,5 +9,9 @@ fn main() -> ExitCode {
         return wharfie_runtime::init_main(&words[2..]);
     }
     wharfie_runtime::keep_from_children();
+    // A process of ours that goes on for a command: it has no command line.
+    if words.get(1).is_some_and(|word| word == wharfie_engine::job::JOB_WORD) {
+        return wharfie::program::job();
+    }
     wharfie::program::run(words)
 }

@@ -5,11 +5,12 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use wharfie_engine::container::{freeze, monitor};
+use wharfie_engine::job::{self, Surroundings};
 use wharfie_engine::version::{BUILD, VERSION};
 
 use crate::commands;
 use crate::context::Context;
+use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::{self, Parsed, Stream};
 use crate::render::sanitise::{Layout, sanitise};
@@ -28,6 +29,14 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
             }
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// Does what this process was started for by another one of ours. It has no user: what it has to say it says to that one.
+pub fn job() -> ExitCode {
+    match job::perform(Surroundings { clock: env::now, remove: crate::rootless::remove }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
@@ -66,12 +75,7 @@ fn start(program: String, words: &[String]) -> Result {
             let context = Context::new(program, invocation.path, invocation.globals)?;
             check_log_level(&context)?;
             crate::machine::check(&context)?;
-            // Monitors have no user, only the command that started them.
-            let ours = [monitor::MONITOR_WORD, freeze::GUARD_WORD];
-            let is_ours = ours.iter().any(|word| context.path.ends_with(word));
-            if !is_ours {
-                context.check_docker_config();
-            }
+            context.check_docker_config();
             // While there is one thread.
             crate::rootless::prepare(&context, &invocation.matches)?;
             (invocation.run)(&context, &invocation.matches).map_err(|why| crate::suggest::add(&context, why))

@@ -6,6 +6,7 @@ use wharfie_model::image::ImageSummary;
 use wharfie_model::system::DiskUsage;
 use wharfie_model::volume::{UsageData, Volume};
 use wharfie_oci::{DiffId, ImageId};
+use wharfie_store::volumes::VolumeRow;
 
 use crate::container::list::ListContainers;
 use crate::engine::Engine;
@@ -48,11 +49,10 @@ impl Engine {
 
     fn counted_volumes(&self) -> Result<Vec<Volume>> {
         let store = self.reader()?;
-        let count = |row| -> Result<Volume> {
-            let volume = self.volume_document(row)?;
-            let size = crate::container::volumes::tree_bytes(&store.volume_directory(&volume.name));
-            let ref_count = store.users_of_volume(&volume.name)?.len();
-            Ok(Volume { usage_data: Some(UsageData { size, ref_count }), ..volume })
+        let count = |row: VolumeRow| -> Result<Volume> {
+            let size = crate::container::volumes::tree_bytes(&store.volume_directory(&row.name));
+            let ref_count = store.users_of_volume(&row.name)?.len();
+            Ok(Volume { usage_data: Some(UsageData { size, ref_count }), ..self.volume_document(row)? })
         };
         self.volumes()?.into_iter().map(count).collect()
     }

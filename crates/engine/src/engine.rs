@@ -13,6 +13,8 @@ use crate::error::Result;
 pub struct Config {
     /// The store's directory, absolute.
     pub root: PathBuf,
+    /// What the machine forgets when it boots, for all stores of it: addresses of containers, and what other runtimes keep.
+    pub state: PathBuf,
     /// The store's settings.
     pub store: Options,
     /// Layers that are moved at once.

@@ -1,16 +1,19 @@
 //! Events: what happened to containers, images, networks and volumes, as docker tells it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use wharfie_model::event::{Actor, Event};
-use wharfie_oci::ImageId;
+use wharfie_oci::{ImageId, Timestamp};
+use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::journal::{JournalEntry, Kind, Note};
 
-use crate::container::{Settings, settings_of};
+use crate::container::{Settings, readable_settings};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::filter::{Conditions, Labels};
+use crate::watch::{Watch, time_left};
 
 /// What of the journal is asked for.
 #[derive(Debug, Clone, Default)]
@@ -53,33 +56,87 @@ impl EventFilters {
     }
 }
 
-/// An event and where it stands in the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// Its place: higher than that of every event before it.
-    pub sequence: i64,
-    /// What happened.
-    pub event: Event,
+/// What of the journal is told.
+#[derive(Debug, Clone, Default)]
+pub struct EventQuery {
+    /// What all that is told must fit.
+    pub filters: EventFilters,
+    /// Only what happened at this moment or later; without it, only what is still to happen.
+    pub since: Option<Timestamp>,
+    /// Only what happened until this moment; without it, there is no end.
+    pub until: Option<Timestamp>,
+}
+
+/// What happens, one event after the other. Asking for the next one waits for it.
+pub struct Events<'a> {
+    store: &'a Store,
+    query: EventQuery,
+    changes: Option<Watch>,
+    /// What has been read and not been told yet.
+    read: VecDeque<JournalEntry>,
+    /// The last entry that was read.
+    last: i64,
+    /// Nothing more can come.
+    is_over: bool,
 }
 
 impl Engine {
-    /// What was written down after the place `after`, oldest first; 0 is everything that is still kept.
+    /// What happened and happens.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn events(&self, after: i64) -> Result<Vec<Told>> {
-        let entries = self.reader()?.journal(after)?;
-        Ok(entries.into_iter().map(|entry| Told { sequence: entry.sequence, event: document(entry) }).collect())
-    }
-
-    /// The last event's place in the journal; 0 if there is none.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn journal_end(&self) -> Result<i64> {
-        Ok(self.reader()?.journal_end()?)
+    pub fn events(&self, query: EventQuery) -> Result<Events<'_>> {
+        let is_followed = query.until.is_none_or(|until| until > (self.config().store.clock)());
+        // Who waits for what is still to be written needs a place where it will be.
+        let store = if is_followed { self.writer().or_else(|_| self.reader())? } else { self.reader()? };
+        // Watched before it is read: nothing is written in between that nobody notices.
+        let changes = is_followed.then(|| Watch::directory(store.root()));
+        let last = if query.since.is_some() { 0 } else { store.journal_end()? };
+        Ok(Events { store, query, changes, read: VecDeque::new(), last, is_over: false })
     }
 }
+
+impl Events<'_> {
+    fn next_event(&mut self) -> Result<Option<Event>> {
+        loop {
+            while let Some(entry) = self.read.pop_front() {
+                let at = Timestamp::from_nanos(entry.time);
+                let event = document(entry);
+                let is_asked = self.query.since.is_none_or(|since| at >= since)
+                    && self.query.until.is_none_or(|until| at <= until)
+                    && self.query.filters.accept(&event);
+                if is_asked {
+                    return Ok(Some(event));
+                }
+            }
+            if self.is_over {
+                return Ok(None);
+            }
+            // Looked at before the journal is read: what was written until then is told in any case.
+            let left = self.query.until.map(|until| time_left(self.store.now(), until));
+            self.is_over = left.is_some_and(|left| left.is_zero());
+            self.read.extend(self.store.journal(self.last)?);
+            match (self.read.back(), &self.changes) {
+                (Some(entry), _) => self.last = entry.sequence,
+                (None, Some(changes)) if !self.is_over => {
+                    changes.wait(None, changes.patience(left, PAUSE));
+                }
+                (None, _) => {}
+            }
+        }
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = Result<Event>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_event().transpose()
+    }
+}
+
+/// 100 ms between looks at the journal where nobody tells that it was written to.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// An entry of the journal as docker's API tells it.
 fn document(entry: JournalEntry) -> Event {
@@ -101,7 +158,7 @@ fn document(entry: JournalEntry) -> Event {
 
 /// What is done to a container. Its labels are among what is known of it, as with docker.
 pub(crate) fn of_container(row: &ContainerRow, action: &str, more: &[(&str, String)]) -> Note {
-    let settings = settings_of(row).unwrap_or_default();
+    let settings = readable_settings(row);
     of_known_container(row, &settings, action, more)
 }
 
@@ -114,9 +171,9 @@ pub(crate) fn of_known_container(
 ) -> Note {
     let mut attributes = settings.labels();
     attributes.insert("image".to_owned(), settings.image_name.clone());
-    attributes.insert("name".to_owned(), row.name.clone());
+    attributes.insert("name".to_owned(), row.name.to_string());
     attributes.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    Note { kind: Kind::Container, action: action.to_owned(), object: row.id.clone(), attributes }
+    Note { kind: Kind::Container, action: action.to_owned(), object: row.id.to_string(), attributes }
 }
 
 /// What is done to an image, or to one of its names.

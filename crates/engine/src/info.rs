@@ -34,7 +34,7 @@ impl Engine {
         let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
         let containers = self.containers()?;
-        let count = |status: Status| containers.iter().filter(|row| row.state.status == status).count();
+        let count = |status: Status| containers.iter().filter(|row| row.state.status() == status).count();
         let (running, paused) = (count(Status::Running), count(Status::Paused));
         // An ordinary user's containers have no control groups.
         let has_limits = !self.config().is_rootless;

@@ -15,6 +15,7 @@ pub mod glob;
 pub mod import;
 pub mod info;
 pub mod inspect;
+pub mod job;
 pub mod list;
 pub mod load;
 pub mod login;
@@ -35,6 +36,7 @@ pub mod search;
 pub mod tag;
 pub mod version;
 pub mod volumes;
+mod watch;
 
 pub use engine::{Config, Engine};
 pub use error::{Error, Result};

@@ -39,8 +39,8 @@ impl Which {
     fn fits(self, row: &ContainerRow) -> bool {
         match self {
             Self::Any => true,
-            Self::Running => is_alive(row) || row.state.status == Status::Restarting,
-            Self::Paused => row.state.status == Status::Paused,
+            Self::Running => is_alive(row) || row.state.status() == Status::Restarting,
+            Self::Paused => row.state.status() == Status::Paused,
         }
     }
 }
@@ -94,10 +94,10 @@ impl Engine {
                 references.iter().map(|row| Ok(names::reference(row)?.familiar())).collect::<Result<_>>()?
             }
             Named::Containers(which) => {
-                self.containers()?.into_iter().filter(|row| which.fits(row)).map(|row| row.name).collect()
+                self.containers()?.into_iter().filter(|row| which.fits(row)).map(|row| row.name.into()).collect()
             }
-            Named::Volumes => self.volumes()?.into_iter().map(|volume| volume.name).collect(),
-            Named::Networks => self.networks()?.into_iter().map(|network| network.name).collect(),
+            Named::Volumes => self.volumes()?.into_iter().map(|volume| volume.name.into()).collect(),
+            Named::Networks => self.networks()?.into_iter().map(|network| network.name.into()).collect(),
         };
         found.sort();
         Ok(found)

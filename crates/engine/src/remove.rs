@@ -104,7 +104,7 @@ impl Remover<'_> {
         {
             return Err(Error::Conflict(Conflict::Reference {
                 name: name.to_owned(),
-                container: container.id[..12].to_owned(),
+                container: container.id.short().to_owned(),
                 image: found.id.short().to_owned(),
             }));
         }
@@ -200,7 +200,7 @@ impl Remover<'_> {
     fn stopped_container(&self, id: &ImageId) -> Result<Option<Conflict>> {
         let image = id.short().to_owned();
         let found = self.containers_of(id)?.into_iter().find(|row| !is_alive(row));
-        Ok(found.map(|row| Conflict::StoppedContainer { image, container: row.id[..12].to_owned() }))
+        Ok(found.map(|row| Conflict::StoppedContainer { image, container: row.id.short().to_owned() }))
     }
 
     /// What keeps the image even from being forced out.
@@ -210,7 +210,7 @@ impl Remover<'_> {
             return Ok(Some(Conflict::Children(image)));
         }
         if let Some(row) = self.containers_of(id)?.into_iter().find(is_alive) {
-            return Ok(Some(Conflict::RunningContainer { image, container: row.id[..12].to_owned() }));
+            return Ok(Some(Conflict::RunningContainer { image, container: row.id.short().to_owned() }));
         }
         let mount = self.store.mounts()?.into_iter().find(|mount| mount.image == *id);
         Ok(mount.map(|mount| Conflict::Mounted { image, target: mount.target.display().to_string() }))

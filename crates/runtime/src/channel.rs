@@ -1,4 +1,5 @@
-//! Messages with open files between the process that wants a container and the init that makes it.
+//! Messages with open files between two processes of our own program: who wants a container and the init that makes it, or
+//! a command and the process that goes on when the command is done.
 //!
 //! A pair of sequenced-packet sockets: one message is one piece of JSON and any descriptors with it. It closes when
 //! the init executes the command, and that is how the starter knows that all went well.
@@ -45,25 +46,34 @@ pub(crate) enum Report {
 
 /// One end.
 #[derive(Debug)]
-pub(crate) struct Channel(OwnedFd);
+pub struct Channel(OwnedFd);
 
 impl Channel {
     /// Two ends; both close when a program is executed.
-    pub(crate) fn pair() -> Result<(Self, Self)> {
+    ///
+    /// # Errors
+    /// When there is no descriptor left.
+    pub fn pair() -> Result<(Self, Self)> {
         let (one, other) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(Error::system("make a socket pair"))?;
         Ok((Self(one), Self(other)))
     }
 
-    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
+    /// The end that another process handed over as this descriptor.
+    pub fn from_fd(fd: OwnedFd) -> Self {
         Self(fd)
     }
 
-    pub(crate) fn into_fd(self) -> OwnedFd {
+    /// The descriptor, to be handed over.
+    pub fn into_fd(self) -> OwnedFd {
         self.0
     }
 
-    pub(crate) fn send<T: Serialize>(&self, message: &T, files: &[BorrowedFd<'_>]) -> Result<()> {
+    /// Sends a message of at most 64 KiB, and these files with it.
+    ///
+    /// # Errors
+    /// When the other end is closed, or the message is too long.
+    pub fn send<T: Serialize>(&self, message: &T, files: &[BorrowedFd<'_>]) -> Result<()> {
         let bytes =
             serde_json::to_vec(message).map_err(std::io::Error::from).map_err(Error::system("write a message"))?;
         if bytes.len() > MAX_MESSAGE_BYTES {
@@ -79,8 +89,11 @@ impl Channel {
         Ok(())
     }
 
-    /// The next message, or `None` when the other end is closed.
-    pub(crate) fn receive<T: for<'de> Deserialize<'de>>(&self) -> Result<Option<(T, Vec<OwnedFd>)>> {
+    /// The next message and the files that came with it, or `None` when the other end is closed.
+    ///
+    /// # Errors
+    /// When what comes is none.
+    pub fn receive<T: for<'de> Deserialize<'de>>(&self) -> Result<Option<(T, Vec<OwnedFd>)>> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut bytes = vec![0; MAX_MESSAGE_BYTES];

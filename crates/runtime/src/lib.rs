@@ -35,6 +35,7 @@ mod warning;
 pub use accounts::ids_of as look_up;
 pub use capability::{Capabilities, bits as capability_bits};
 pub use cgroup::{Cgroup, Stats, stats};
+pub use channel::Channel;
 pub use cleanup::cleanup;
 pub use error::{Error, Result};
 pub use exit::Exit;

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
+use wharfie_oci::ContainerId;
 
 use crate::error::{Error, Result};
 use crate::store::{Store, make_private};
@@ -21,7 +22,7 @@ impl Store {
     ///
     /// # Errors
     /// When the directory cannot be opened or locked.
-    pub fn lock_container(&self, id: &str) -> Result<Option<ContainerLock>> {
+    pub fn lock_container(&self, id: &ContainerId) -> Result<Option<ContainerLock>> {
         self.lock(id, FlockOperation::LockExclusive)
     }
 
@@ -29,11 +30,11 @@ impl Store {
     ///
     /// # Errors
     /// When the directory cannot be opened or locked.
-    pub fn try_lock_container(&self, id: &str) -> Result<Option<ContainerLock>> {
+    pub fn try_lock_container(&self, id: &ContainerId) -> Result<Option<ContainerLock>> {
         self.lock(id, FlockOperation::NonBlockingLockExclusive)
     }
 
-    fn lock(&self, id: &str, how: FlockOperation) -> Result<Option<ContainerLock>> {
+    fn lock(&self, id: &ContainerId, how: FlockOperation) -> Result<Option<ContainerLock>> {
         let path = self.container_directory(id);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = match rustix::fs::open(&path, flags, Mode::empty()) {

@@ -3,14 +3,15 @@
 //! A container's writable directory, its log and its small files lie in `containers/<id>/`. A container holds its layers by
 //! itself, so an image may be removed by force under it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
-use serde::{Deserialize, Serialize};
-use wharfie_oci::{DiffId, ImageId, Timestamp};
+use wharfie_oci::{ContainerId, ContainerName, DiffId, ImageId, Timestamp};
 
 use crate::container_lock::ContainerLock;
+pub use crate::container_state::{ContainerState, Health, Phase, ProcessMark, Running, Status};
 use crate::error::{Error, Result};
 use crate::store::{Store, make_private};
 use crate::volumes::VolumeRow;
@@ -18,10 +19,10 @@ use crate::volumes::VolumeRow;
 /// A container as it was made, and how it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContainerRow {
-    /// 64 hexadecimal digits.
-    pub id: String,
-    /// Its name, without a slash.
-    pub name: String,
+    /// What it is, whatever it is called.
+    pub id: ContainerId,
+    /// What it is called.
+    pub name: ContainerName,
     /// The image it was made from; may be gone by now.
     pub image: ImageId,
     /// When it was made.
@@ -30,109 +31,6 @@ pub struct ContainerRow {
     pub settings: String,
     /// How it is, as far as was written down.
     pub state: ContainerState,
-}
-
-/// What a container is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Made, never started.
-    #[default]
-    Created,
-    /// Its process lives.
-    Running,
-    /// Its processes are frozen.
-    Paused,
-    /// It ended and is about to be started again.
-    Restarting,
-    /// It ended.
-    Exited,
-}
-
-/// How a container says it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-pub enum Health {
-    /// Nobody asks it.
-    #[default]
-    #[serde(rename = "")]
-    Unchecked,
-    /// It has not said yet.
-    Starting,
-    /// Well.
-    Healthy,
-    /// Not well, several times in a row; or it has ended.
-    Unhealthy,
-}
-
-impl Health {
-    /// What it is after the container's end.
-    pub fn after_end(self) -> Self {
-        if self == Self::Unchecked { self } else { Self::Unhealthy }
-    }
-
-    /// Docker's word; `none` where nobody asks.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unchecked => "none",
-            Self::Starting => "starting",
-            Self::Healthy => "healthy",
-            Self::Unhealthy => "unhealthy",
-        }
-    }
-}
-
-/// A process, told from a later one of the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessMark {
-    /// Its number.
-    pub pid: u32,
-    /// When the kernel started it, in ticks since boot.
-    pub started: u64,
-}
-
-/// How a container is. Moments are nanoseconds since 1970.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
-#[serde(default)]
-pub struct ContainerState {
-    /// What it is doing.
-    pub status: Status,
-    /// Its first process, while it runs.
-    pub pid: Option<u32>,
-    /// When the kernel started that process, in ticks since boot: tells it from a later one of the same number.
-    pub pid_started: u64,
-    /// What the runtime needs to handle it while it runs: a document of the runtime's.
-    pub target: String,
-    /// Its address on the first bridge, while it runs there.
-    pub address: String,
-    /// Its addresses by the networks' names, and which of its devices has each, while it runs.
-    pub addresses: BTreeMap<String, (String, u8)>,
-    /// Ports of the host that lead to it, while it runs: a document of the engine's.
-    pub ports: String,
-    /// The process that looks after it, if one does: from its making, where it is made to run at once, to its end.
-    pub monitor: Option<u32>,
-    /// When that process was started, in ticks since boot.
-    pub monitor_started: u64,
-    /// Who froze it for a moment and will thaw it, if somebody has.
-    pub frozen_by: Option<ProcessMark>,
-    /// Who stops it to start it again: meanwhile it does not go with its end.
-    pub restarter: Option<ProcessMark>,
-    /// When it was started last.
-    pub started_at: Option<i64>,
-    /// When it ended last.
-    pub finished_at: Option<i64>,
-    /// How it ended last.
-    pub exit_code: i32,
-    /// True if the kernel ended it for want of memory.
-    pub oom_killed: bool,
-    /// Why it could not be started.
-    pub error: String,
-    /// How often its restart policy started it again.
-    pub restarts: u32,
-    /// How it says it is.
-    pub health: Health,
-    /// True once the user has stopped it: restart policies respect that.
-    pub is_stopped_by_user: bool,
 }
 
 /// A container about to be recorded.
@@ -147,22 +45,30 @@ pub struct NewContainer<'a> {
 const COLUMNS: &str = "id, name, image, created, settings, state";
 
 fn container_row(row: &Row<'_>) -> rusqlite::Result<ContainerRow> {
-    let image: String = row.get(2)?;
     let state: String = row.get(5)?;
     Ok(ContainerRow {
-        id: row.get(0)?,
-        name: row.get(1)?,
-        image: image.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
+        id: parsed(row, 0)?,
+        name: parsed(row, 1)?,
+        image: parsed(row, 2)?,
         created: Timestamp::from_nanos(row.get(3)?),
         settings: row.get(4)?,
         state: serde_json::from_str(&state).unwrap_or_default(),
     })
 }
 
+/// A column that a type of its own stands for.
+pub(crate) fn parsed<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<T> {
+    let failed = |why: T::Err| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(why));
+    row.get::<_, String>(column)?.parse().map_err(failed)
+}
+
 impl Store {
     /// Where a container's files are.
-    pub fn container_directory(&self, id: &str) -> PathBuf {
-        self.root.join("containers").join(id)
+    pub fn container_directory(&self, id: &ContainerId) -> PathBuf {
+        self.root.join("containers").join(id.as_str())
     }
 
     /// Records a container on top of its image's layers, which are held from now on, with its volumes and its directory. Its
@@ -175,7 +81,8 @@ impl Store {
         let state = serde_json::to_string(&row.state).expect("a plain value can be written");
         let directory = self.container_directory(&row.id);
         let recorded = self.write(|db| {
-            let taken = db.query_row("SELECT id FROM container WHERE name = ?1", [&row.name], |found| found.get(0));
+            let taken =
+                db.query_row("SELECT id FROM container WHERE name = ?1", [row.name.as_str()], |found| parsed(found, 0));
             if let Some(id) = taken.optional().map_err(self.metadata_error())? {
                 return Err(Error::NameTaken { name: row.name.clone(), id });
             }
@@ -188,17 +95,24 @@ impl Store {
             let insert = || -> rusqlite::Result<()> {
                 db.execute(
                     "INSERT INTO container (id, name, image, created, settings, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                    params![row.id, row.name, row.image.as_str(), row.created.to_nanos(), row.settings, state],
+                    params![
+                        row.id.as_str(),
+                        row.name.as_str(),
+                        row.image.as_str(),
+                        row.created.to_nanos(),
+                        row.settings,
+                        state
+                    ],
                 )?;
                 db.execute(
                     "INSERT INTO container_layer (container, position, diff_id)
                         SELECT ?1, position, diff_id FROM image_layer WHERE image = ?2",
-                    params![row.id, row.image.as_str()],
+                    params![row.id.as_str(), row.image.as_str()],
                 )?;
                 for volume in new.volumes {
                     db.execute(
                         "INSERT OR IGNORE INTO container_volume (container, volume) VALUES (?1, ?2)",
-                        params![row.id, volume.name],
+                        params![row.id.as_str(), volume.name.as_str()],
                     )?;
                 }
                 Ok(())
@@ -261,10 +175,10 @@ impl Store {
     ///
     /// # Errors
     /// When the metadata cannot be read.
-    pub fn layers_of_container(&self, id: &str) -> Result<Vec<DiffId>> {
+    pub fn layers_of_container(&self, id: &ContainerId) -> Result<Vec<DiffId>> {
         self.read(|db| {
             db.prepare("SELECT diff_id FROM container_layer WHERE container = ?1 ORDER BY position")?
-                .query_map([id], |row| row.get::<_, String>(0)?.parse().map_err(|_| rusqlite::Error::InvalidQuery))?
+                .query_map([id.as_str()], |row| parsed(row, 0))?
                 .collect()
         })
     }
@@ -274,16 +188,20 @@ impl Store {
     ///
     /// # Errors
     /// When the metadata cannot be changed.
-    pub fn change_container(&self, id: &str, change: impl Fn(&mut ContainerState)) -> Result<Option<ContainerState>> {
+    pub fn change_container(
+        &self,
+        id: &ContainerId,
+        change: impl Fn(&mut ContainerState),
+    ) -> Result<Option<ContainerState>> {
         self.write_or_free(|db| {
             let sql = "SELECT state FROM container WHERE id = ?1";
             let text: Option<String> =
-                db.query_row(sql, [id], |row| row.get(0)).optional().map_err(self.metadata_error())?;
+                db.query_row(sql, [id.as_str()], |row| row.get(0)).optional().map_err(self.metadata_error())?;
             let Some(text) = text else { return Ok(None) };
             let mut state: ContainerState = serde_json::from_str(&text).unwrap_or_default();
             change(&mut state);
             let text = serde_json::to_string(&state).expect("a plain value can be written");
-            db.execute("UPDATE container SET state = ?2 WHERE id = ?1", params![id, text])
+            db.execute("UPDATE container SET state = ?2 WHERE id = ?1", params![id.as_str(), text])
                 .map_err(self.metadata_error())?;
             Ok(Some(state))
         })
@@ -293,9 +211,9 @@ impl Store {
     ///
     /// # Errors
     /// When the metadata cannot be changed.
-    pub fn set_container_settings(&self, id: &str, settings: &str) -> Result<()> {
+    pub fn set_container_settings(&self, id: &ContainerId, settings: &str) -> Result<()> {
         self.write(|db| {
-            db.execute("UPDATE container SET settings = ?2 WHERE id = ?1", params![id, settings])
+            db.execute("UPDATE container SET settings = ?2 WHERE id = ?1", params![id.as_str(), settings])
                 .map_err(self.metadata_error())?;
             Ok(())
         })
@@ -305,13 +223,14 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NameTaken`] if another container has it.
-    pub fn rename_container(&self, id: &str, name: &str) -> Result<()> {
+    pub fn rename_container(&self, id: &ContainerId, name: &ContainerName) -> Result<()> {
         self.write(|db| {
-            let taken = db.query_row("SELECT id FROM container WHERE name = ?1", [name], |found| found.get(0));
+            let taken =
+                db.query_row("SELECT id FROM container WHERE name = ?1", [name.as_str()], |found| parsed(found, 0));
             if let Some(other) = taken.optional().map_err(self.metadata_error())? {
-                return Err(Error::NameTaken { name: name.to_owned(), id: other });
+                return Err(Error::NameTaken { name: name.clone(), id: other });
             }
-            db.execute("UPDATE container SET name = ?2 WHERE id = ?1", params![id, name])
+            db.execute("UPDATE container SET name = ?2 WHERE id = ?1", params![id.as_str(), name.as_str()])
                 .map_err(self.metadata_error())?;
             Ok(())
         })
@@ -321,7 +240,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::remove_containers`].
-    pub fn remove_container(&self, id: &str, lock: &ContainerLock) -> Result<()> {
+    pub fn remove_container(&self, id: &ContainerId, lock: &ContainerLock) -> Result<()> {
         self.remove_containers(&[(id, lock)])
     }
 
@@ -330,7 +249,7 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be changed; [`Error::Stuck`] for files that cannot be deleted, which are left for `fsck`: of
     /// several such errors the first.
-    pub fn remove_containers(&self, containers: &[(&str, &ContainerLock)]) -> Result<()> {
+    pub fn remove_containers(&self, containers: &[(&ContainerId, &ContainerLock)]) -> Result<()> {
         let forget = |db: &Transaction<'_>| {
             for (id, _) in containers {
                 for sql in [
@@ -338,7 +257,7 @@ impl Store {
                     "DELETE FROM container_volume WHERE container = ?1",
                     "DELETE FROM container WHERE id = ?1",
                 ] {
-                    db.execute(sql, [id]).map_err(self.metadata_error())?;
+                    db.execute(sql, [id.as_str()]).map_err(self.metadata_error())?;
                 }
             }
             Ok(())
@@ -361,7 +280,7 @@ impl Store {
     }
 
     /// Deletes what a container wrote, as far as that goes.
-    fn empty_container(&self, id: &str) {
+    fn empty_container(&self, id: &ContainerId) {
         let directory = self.container_directory(id);
         for name in ["upper", "work"] {
             let _ = self.remove_tree(&directory.join(name));

@@ -6,6 +6,8 @@
 use std::fs::File;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
+use wharfie_oci::ContainerId;
+
 use crate::error::{Error, Result};
 use crate::store::Store;
 
@@ -31,7 +33,7 @@ impl Store {
     ///
     /// # Errors
     /// When the file is there and cannot be opened.
-    pub fn ends(&self, id: &str) -> Result<Option<Ends>> {
+    pub fn ends(&self, id: &ContainerId) -> Result<Option<Ends>> {
         self.open_ends(id, File::options().read(true))
     }
 
@@ -39,7 +41,7 @@ impl Store {
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub fn make_ends(&self, id: &str) -> Result<Option<Ends>> {
+    pub fn make_ends(&self, id: &ContainerId) -> Result<Option<Ends>> {
         let ends =
             self.open_ends(id, File::options().read(true).write(true).create(true).truncate(false).mode(0o600))?;
         if let Some(ends) = &ends
@@ -52,7 +54,7 @@ impl Store {
         Ok(ends)
     }
 
-    fn open_ends(&self, id: &str, options: &mut std::fs::OpenOptions) -> Result<Option<Ends>> {
+    fn open_ends(&self, id: &ContainerId, options: &mut std::fs::OpenOptions) -> Result<Option<Ends>> {
         let path = self.container_directory(id).join(NAME);
         let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
         match options.custom_flags(flags).open(&path) {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use wharfie_content::Mismatch;
-use wharfie_oci::{DiffId, Digest, Fault, ImageId, Kind};
+use wharfie_oci::{ContainerId, ContainerName, DiffId, Digest, Fault, ImageId, Kind};
 
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -81,9 +81,6 @@ pub enum Error {
     /// An image should be here and is not, or somebody has removed it.
     #[error("image {0} is missing from the store")]
     MissingImage(ImageId),
-    /// A volume's name that could lead out of the store.
-    #[error("{0:?} is no name for a volume")]
-    BadVolumeName(String),
     /// Files that could not be deleted.
     #[error("cannot delete all of {path}")]
     Stuck {
@@ -117,9 +114,9 @@ pub enum Error {
     #[error("the name {name} is taken by container {id}")]
     NameTaken {
         /// The name.
-        name: String,
-        /// Whole id of the container that has it.
-        id: String,
+        name: ContainerName,
+        /// The container that has it.
+        id: ContainerId,
     },
     /// More layers than the kernel stacks.
     #[error("the image has {0} layers; the kernel stacks at most 500")]
@@ -186,7 +183,6 @@ impl Fault for Error {
             | Self::MissingBlob(_)
             | Self::MissingLayer(_) => Kind::Corrupt,
             Self::NotMounted(_) | Self::MissingImage(_) => Kind::NotFound,
-            Self::BadVolumeName(_) => Kind::Invalid,
             Self::Unsafe { .. } => Kind::Denied,
             Self::NameTaken { .. } => Kind::Exists,
             Self::Source(_) => Kind::Unavailable,

@@ -100,13 +100,14 @@ impl Store {
 
     /// A container's directory is made in the transaction that makes its row, and is there for longer than its row.
     fn sweep_containers(&self, report: &mut Report) -> Result<()> {
-        for id in names(&self.root().join("containers")) {
+        let place = self.root().join("containers");
+        for id in names(&place) {
             let sql = "SELECT 1 FROM container WHERE id = ?1";
             // In a change of our own, which comes before or after the one that makes the container.
             let has_row =
                 self.write(|db| db.query_row(sql, [&id], |_| Ok(())).optional().map_err(self.metadata_error()))?;
             if has_row.is_none() {
-                remove(self, report, &self.container_directory(&id));
+                remove(self, report, &place.join(&id));
             }
         }
         Ok(())

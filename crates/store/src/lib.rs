@@ -5,6 +5,7 @@
 //! Knows nothing of networks, archives or terminals.
 
 mod container_lock;
+mod container_state;
 pub mod containers;
 pub mod ends;
 pub mod error;

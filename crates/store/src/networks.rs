@@ -1,6 +1,7 @@
 //! Networks of the user's own: a document each, under its name. What they are is the engine's business.
 
 use rusqlite::{OptionalExtension, params};
+use wharfie_oci::NetworkName;
 
 use crate::error::Result;
 use crate::store::Store;
@@ -25,7 +26,7 @@ impl Store {
     /// When the metadata cannot be changed, or what `document` says.
     pub fn record_network<E: From<crate::Error>>(
         &self,
-        name: &str,
+        name: &NetworkName,
         document: impl FnOnce(&[(String, String)]) -> Result<String, E>,
     ) -> Result<bool, E> {
         // The document depends on all others, so that two networks never get the same addresses.
@@ -38,7 +39,7 @@ impl Store {
                     rows.collect::<rusqlite::Result<Vec<(String, String)>>>()
                 })
                 .map_err(self.metadata_error())?;
-            if others.iter().any(|(other, _)| other == name) {
+            if others.iter().any(|(other, _)| *name == *other) {
                 return Ok(Ok(false));
             }
             let text = match document(&others) {
@@ -65,7 +66,7 @@ impl Store {
     ///
     /// # Errors
     /// When the metadata cannot be changed.
-    pub fn remove_network(&self, name: &str, is_it: impl FnOnce(&str) -> bool) -> Result<()> {
+    pub fn remove_network(&self, name: &NetworkName, is_it: impl FnOnce(&str) -> bool) -> Result<()> {
         let key = format!("{PREFIX}{name}");
         self.write(|db| {
             let found: Option<String> = db

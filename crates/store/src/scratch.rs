@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wharfie_layer::pack::{self, pack};
-use wharfie_oci::DiffId;
+use wharfie_oci::{ContainerId, DiffId};
 
 use crate::error::{Error, Result};
 use crate::ingest::Ingest;
@@ -40,7 +40,7 @@ impl Store {
     ///
     /// # Errors
     /// When the metadata cannot be read.
-    pub fn scratch_of_container(&self, id: &str) -> Result<Scratch> {
+    pub fn scratch_of_container(&self, id: &ContainerId) -> Result<Scratch> {
         let directory = self.container_directory(id);
         let layers = self.layers_of_container(id)?;
         Ok(Scratch { layers, upper: directory.join("upper"), work: directory.join("work") })

@@ -71,7 +71,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("serde", &[]),
     ("serde_json", &[]),
     ("sha2", &["wharfie-oci", "wharfie-testkit", "wharfie-bench"]),
-    ("signal-hook", &["wharfie-engine", "wharfie"]),
+    ("signal-hook", &["wharfie"]),
     ("tempfile", &["wharfie-testkit"]),
     ("thiserror", &[]),
     // The settings file is the command line's: every other room is given values.

@@ -68,15 +68,15 @@ fn images(cx: &Context) -> Result<Vec<String>> {
 }
 
 fn containers(cx: &Context) -> Result<Vec<String>> {
-    Ok(cx.engine()?.containers()?.into_iter().map(|row| row.name).collect())
+    Ok(cx.engine()?.containers()?.into_iter().map(|row| row.name.into()).collect())
 }
 
 /// Those that somebody named: nobody types the others.
 fn volumes(cx: &Context) -> Result<Vec<String>> {
     let volumes = cx.engine()?.volumes()?.into_iter();
-    Ok(volumes.filter(|volume| !volume.is_anonymous).map(|volume| volume.name).collect())
+    Ok(volumes.filter(|volume| !volume.is_anonymous).map(|volume| volume.name.into()).collect())
 }
 
 fn networks(cx: &Context) -> Result<Vec<String>> {
-    Ok(cx.engine()?.all_networks()?.into_iter().map(|network| network.name).collect())
+    Ok(cx.engine()?.all_networks()?.into_iter().map(|network| network.name.into()).collect())
 }

@@ -112,8 +112,6 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("unpause", &container::lifecycle::UNPAUSE),
         Entry::new("update", &container::update::COMMAND),
         Entry::new("wait", &container::lifecycle::WAIT),
-        Entry::new(wharfie_engine::container::monitor::MONITOR_WORD, &container::monitor::COMMAND).hidden(),
-        Entry::new(wharfie_engine::container::freeze::GUARD_WORD, &container::monitor::GUARD).hidden(),
         Entry::new("completion", &completion::COMMAND),
         Entry::new("history", &image::history::COMMAND),
         Entry::new("import", &image::import::COMMAND),

@@ -3,8 +3,6 @@
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use wharfie_engine::container::monitor::ROOTLESS_VARIABLE;
-
 use crate::commands::Run;
 use crate::context::Context;
 use crate::env;
@@ -46,7 +44,7 @@ fn unshare(_: &Context, matches: &Matches) -> Result {
     let words = if matches.args().is_empty() { &shell } else { matches.args() };
     let mut command = std::process::Command::new(&words[0]);
     // Programs of ours in there go on acting for the same user.
-    command.args(&words[1..]).env(ROOTLESS_VARIABLE, "1");
+    command.args(&words[1..]).env(env::ROOTLESS_VARIABLE, "1");
     let why = command.exec();
     let code = if why.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
     Err(Failure::with_code(format!("cannot run {}: {why}", words[0]), code))

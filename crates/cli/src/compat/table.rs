@@ -1,13 +1,15 @@
 //! The whole table of errors: what each says, what kind of fault it is, what the user can do, and the exit code. It is pinned
 //! in `docs/errors.md`, so that no word changes unseen.
 
+use std::fmt::Debug;
 use std::io;
+use std::str::FromStr;
 
 use wharfie_engine::container::ContainerError;
 use wharfie_engine::error::{Conflict, Error};
 use wharfie_engine::networks::NetworkError;
 use wharfie_engine::volumes::VolumeError;
-use wharfie_oci::{Digest, Fault};
+use wharfie_oci::{ContainerId, ContainerName, Digest, Fault, NetworkName, VolumeName};
 
 use crate::commands::container::run::start_failure;
 use crate::failure::Failure;
@@ -27,6 +29,15 @@ macro_rules! samples {
 
 const ID: &str = "4f6e1c2d3b5a4f6e1c2d3b5a4f6e1c2d3b5a4f6e1c2d3b5a4f6e1c2d3b5a0123";
 
+fn id() -> ContainerId {
+    name(ID)
+}
+
+/// An identifier or a name.
+fn name<T: FromStr<Err: Debug>>(text: &str) -> T {
+    text.parse().expect("samples are what they stand for")
+}
+
 fn denied() -> io::Error {
     io::ErrorKind::PermissionDenied.into()
 }
@@ -34,8 +45,8 @@ fn denied() -> io::Error {
 samples!(container_errors, ContainerError {
     NoSuch("web");
     BadName("-x");
-    NameTaken { name: "web", id: ID };
-    RenameTaken { name: "web", id: ID };
+    NameTaken { name: name::<ContainerName>("web"), id: id() };
+    RenameTaken { name: name::<ContainerName>("web"), id: id() };
     NoNewName;
     SameName;
     NoCommand;
@@ -43,24 +54,25 @@ samples!(container_errors, ContainerError {
     MountSource { path: "/data", source: denied() };
     InitOfOtherRuntime;
     OnlyRoot("choose a hardware address");
-    NotRunning(ID);
-    CannotKill { name: "web", id: ID };
-    Running(ID);
-    RemovePaused(ID);
-    RemoveRestarting(ID);
-    AlreadyRunning(ID);
+    NotRunning(id());
+    CannotKill { name: "web", id: id() };
+    Running(id());
+    RemovePaused(id());
+    RemoveRestarting(id());
+    AlreadyRunning(id());
     StartPaused;
     ExecPaused("web");
-    AlreadyPaused(ID);
-    NotPaused(ID);
+    AlreadyPaused(id());
+    NotPaused(id());
     AttachRestarting;
     AttachPaused;
     AttachStopped;
-    InForeground(&ID[..12]);
+    InForeground(id());
     BadSignal("NOPE");
-    Signal { id: ID, source: denied() };
+    Signal { id: id(), source: denied() };
     NotStarted { text: "exec: \"x\": executable file not found in $PATH", help: None::<String>, code: 127 };
     Monitor("ended before the container could start");
+    Settings { id: id(), why: "invalid ulimit type: foo" };
     NoLog;
     NoPs;
     PsRefused("error: unsupported option");
@@ -68,11 +80,11 @@ samples!(container_errors, ContainerError {
     NoSuchPath { path: "/x", container: "web" };
     NotADirectory("/etc/passwd/");
     ReadOnly("container rootfs is marked read-only");
-    Update { id: ID, why: "Restart policy cannot be updated because AutoRemove is enabled for the container" };
-    NotShareable(ID);
+    Update { id: id(), why: "Restart policy cannot be updated because AutoRemove is enabled for the container" };
+    NotShareable(id());
     NoSuchLink("db");
     LinkToHost;
-    LinkToStopped { other: "db", name: "web", alias: "db" };
+    LinkToStopped { other: name::<ContainerName>("db"), name: name::<ContainerName>("web"), alias: "db" };
 });
 
 samples!(network_errors, NetworkError {
@@ -87,13 +99,13 @@ samples!(network_errors, NetworkError {
     OutsideSubnet { what: "gateway", value: "10.1.0.1" };
     DeviceExists("br0");
     Overlap;
-    OverlapNow("front");
+    OverlapNow(name::<NetworkName>("front"));
     NoRangeLeft;
     AddressInUse;
     BadAddress { value: "10.1.0.1", reason: "it is not in the subnet" };
-    InUse { name: "front", user: Some(("web".to_owned(), ID[..12].to_owned())) };
+    InUse { name: name::<NetworkName>("front"), user: Some((name::<ContainerName>("web"), id())) };
     AlreadyOn { container: "web", network: "front" };
-    NotOn { container: ID, network: "front" };
+    NotOn { container: id(), network: "front" };
     TooMany;
     Shared;
     Host;
@@ -104,12 +116,12 @@ samples!(network_errors, NetworkError {
     NoHelper(None::<wharfie_runtime::Helper>);
     HelperForbidden { helper: wharfie_runtime::Helper::Pasta, why: "cannot open /dev/net/tun" };
     NoWayOut;
-    Port { container: "web", id: ID, address: "0.0.0.0:80", reason: "port is already allocated" };
+    Port { container: name::<ContainerName>("web"), id: id(), address: "0.0.0.0:80", reason: "port is already allocated" };
 });
 
 samples!(volume_errors, VolumeError {
     NoSuch("data");
-    InUse { name: "data", users: vec![ID.to_owned()] };
+    InUse { name: name::<VolumeName>("data"), users: vec![id()] };
     ShortName;
     BadName("a/b");
     BadOption("x");

@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use wharfie_store::containers::{ContainerRow, Status};
 
 use super::ContainerError;
-use super::{is_alive, settings_of};
+use super::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -116,8 +116,8 @@ impl Engine {
     /// When there is no such container, it does not run, or it runs in the foreground of another command.
     pub fn attach(&self, name: &str) -> Result<(UnixStream, bool)> {
         let row = self.container(name)?;
-        let settings = settings_of(&row)?;
-        let refusal = match row.state.status {
+        let settings = readable_settings(&row);
+        let refusal = match row.state.status() {
             Status::Restarting => Some(ContainerError::AttachRestarting),
             Status::Paused => Some(ContainerError::AttachPaused),
             _ if !is_alive(&row) => Some(ContainerError::AttachStopped),
@@ -136,7 +136,7 @@ impl Engine {
     pub fn connect(&self, row: &ContainerRow) -> Result<UnixStream> {
         let place = Socket::new(&self.reader()?.container_directory(&row.id));
         let stream = place.and_then(|place| UnixStream::connect(place.path()));
-        stream.map_err(|_| ContainerError::InForeground(row.id[..12].to_owned()).into())
+        stream.map_err(|_| ContainerError::InForeground(row.id.clone()).into())
     }
 }
 

@@ -123,7 +123,7 @@ impl Engine {
             author: commit.author.clone(),
             comment: commit.message.clone(),
             config: Some(without_runtime_only(config)),
-            container: Some(row.id.clone()),
+            container: Some(row.id.to_string()),
             created: Some(now.to_string()),
             history,
             rootfs: wharfie_oci::config::RootFs { diff_ids: layers.clone(), ..Default::default() },

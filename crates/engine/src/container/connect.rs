@@ -48,7 +48,7 @@ impl Engine {
         let before = settings_of(&row)?;
         let name = self.network_to_change(&connect.network, &before)?;
         if before.attachments().iter().any(|one| one.network == name) {
-            return Err(NetworkError::AlreadyOn { container: row.name, network: name }.into());
+            return Err(NetworkError::AlreadyOn { container: row.name.to_string(), network: name }.into());
         }
         check(&name.parse()?, &connect.aliases, connect.address)?;
         let attachment =
@@ -76,24 +76,26 @@ impl Engine {
     fn plug(&self, row: &ContainerRow, attachment: &Attachment) -> Result<()> {
         let target = target_of(row).ok_or_else(|| ContainerError::NotRunning(row.id.clone()))?;
         let store = self.writer()?;
-        let is_used = |number: &u8| row.state.addresses.values().any(|(_, used)| used == number);
+        let taken = row.state.running().map(|running| &running.addresses);
+        let is_used = |number: &u8| taken.is_some_and(|taken| taken.values().any(|(_, used)| used == number));
         let number = (0..MAX_DEVICE_NUMBER).find(|number| !is_used(number));
         let number = number.ok_or(NetworkError::TooMany)?;
-        let mut bridge = network::bridge_of(store, row, attachment)?;
+        let mut bridge = network::bridge_of(self, row, attachment)?;
         bridge.device_number = number;
         let address = bridge.address.to_string();
         // Written before there is a cable: whoever takes the container off the network knows which it is.
         let written = store.change_container(&row.id, |state| {
-            if state.pid == row.state.pid {
-                if state.address.is_empty() {
-                    state.address.clone_from(&address);
+            let is_same_run = state.process() == row.state.process();
+            if let Some(running) = state.running_mut().filter(|_| is_same_run) {
+                if running.address.is_empty() {
+                    running.address.clone_from(&address);
                 }
-                state.addresses.insert(attachment.network.clone(), (address.clone(), number));
+                running.addresses.insert(attachment.network.clone(), (address.clone(), number));
             }
         });
         let result = written.map_err(Error::from).and_then(|_| Ok(plug(&target, &row.id, &bridge)?));
         if result.is_err() {
-            network::release(store, row, &attachment.network);
+            network::release(self, row, &attachment.network);
             self.forget_address(row, &attachment.network)?;
         }
         result
@@ -102,10 +104,12 @@ impl Engine {
     /// Writes down that a container has no address on a network any more.
     fn forget_address(&self, row: &ContainerRow, network: &str) -> Result<()> {
         self.writer()?.change_container(&row.id, |state| {
-            if let Some((address, _)) = state.addresses.remove(network)
-                && state.address == address
+            if let Some(running) = state.running_mut()
+                && let Some((address, _)) = running.addresses.remove(network)
+                && running.address == address
             {
-                state.address = state.addresses.values().next().map(|(other, _)| other.clone()).unwrap_or_default();
+                let mut others = running.addresses.values();
+                running.address = others.next().map(|(other, _)| other.clone()).unwrap_or_default();
             }
         })?;
         Ok(())
@@ -127,11 +131,11 @@ impl Engine {
             let refusal = NetworkError::NotOn { container: row.id, network: name };
             return if disconnect.force { Ok(Vec::new()) } else { Err(refusal.into()) };
         }
-        if let Some((_, number)) = row.state.addresses.get(&name) {
+        if let Some((_, number)) = row.state.address_on(&name) {
             unplug(&row.id, *number)?;
             self.forget_address(&row, &name)?;
         }
-        network::release(self.writer()?, &row, &name);
+        network::release(self, &row, &name);
         if let Some(target) = target_of(&row).filter(|_| is_alive(&row)) {
             self.find_way_out(&row, &target, &attachments)?;
         }
@@ -158,9 +162,9 @@ impl Engine {
     /// If its way out has gone with a network, it is through the first one left that has one.
     fn find_way_out(&self, row: &ContainerRow, target: &wharfie_runtime::Target, left: &[Attachment]) -> Result<()> {
         for attachment in left {
-            let Some((_, number)) = row.state.addresses.get(&attachment.network) else { continue };
+            let Some((_, number)) = row.state.address_on(&attachment.network) else { continue };
             // It has its place already, and keeps it.
-            let mut bridge = network::bridge_of(self.writer()?, row, attachment)?;
+            let mut bridge = network::bridge_of(self, row, attachment)?;
             bridge.device_number = *number;
             if bridge.is_way_out {
                 return Ok(lead_out(target, &bridge)?);
@@ -182,7 +186,7 @@ impl Engine {
             _ if settings.network == NetworkMode::Host => Err(NetworkError::Host.into()),
             "none" => Err(NetworkError::None.into()),
             "bridge" => Ok(name.to_owned()),
-            other => Ok(self.network(other)?.name),
+            other => Ok(self.network(other)?.name.into()),
         }
     }
 

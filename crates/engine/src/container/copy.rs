@@ -28,7 +28,7 @@ impl Engine {
     /// # Errors
     /// When there is no such container, or its files do not know the user.
     pub fn owner_of(&self, name: &str) -> Result<Option<(u32, u32)>> {
-        let settings = super::settings_of(&self.container(name)?)?;
+        let settings = super::readable_settings(&self.container(name)?);
         if settings.config.user.is_empty() {
             return Ok(None);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use wharfie_oci::config::{ContainerConfig, Empty, Healthcheck};
-use wharfie_oci::{ImageId, Platform};
+use wharfie_oci::{ContainerId, ContainerName, ImageId, Platform, VolumeName};
 use wharfie_store::containers::{ContainerRow, ContainerState, NewContainer};
 use wharfie_store::volumes::VolumeRow;
 use wharfie_store::{ContainerLock, Store};
@@ -66,9 +66,7 @@ impl Engine {
     /// # Errors
     /// When the image is not here, the name is taken or no name, there is nothing to run, or the store cannot be written.
     pub fn create(&self, create: &Create) -> Result<(ContainerRow, ContainerLock)> {
-        if let Some(name) = &create.name {
-            check_name(name)?;
-        }
+        let name = create.name.as_deref().map(parse_name).transpose()?;
         if let Some(signal) = &create.stop_signal {
             signal.parse::<super::signal::Signal>()?;
         }
@@ -104,15 +102,15 @@ impl Engine {
         if !directory.is_empty() && !directory.starts_with('/') {
             return Err(ContainerError::RelativeDirectory(directory.clone()).into());
         }
-        let id = random::id()?;
+        let id = ContainerId::from_random(random::bytes()?);
         if settings.hostname.is_empty() && settings.uts_mode != Namespace::Host && settings.network != NetworkMode::Host
         {
-            settings.hostname = id[..12].to_owned();
+            settings.hostname = id.short().to_owned();
         }
         self.inherit_mounts(store, create, &mut settings)?;
         self.image_volumes(&mut settings)?;
         for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
-            super::volumes::check_name(&mount.source)?;
+            super::volumes::parse_name(&mount.source)?;
         }
         for details in create.volume_details.values() {
             super::volumes::check_options(&details.options)?;
@@ -120,7 +118,7 @@ impl Engine {
         for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Bind) {
             make_source(&mount.source)?;
         }
-        let (row, lock) = self.record(store, create, &settings, id, found.id)?;
+        let (row, lock) = self.record(store, create, &settings, id, name.as_ref(), found.id)?;
         let made = store.make_ends(&row.id).map_err(Error::from);
         if let Err(why) = made.and_then(|_| self.fill_volumes(store, &settings, &row)) {
             // Whatever becomes of this, why it could not be made is what the user has to know.
@@ -136,35 +134,31 @@ impl Engine {
         store: &Store,
         create: &Create,
         settings: &Settings,
-        id: String,
+        id: ContainerId,
+        chosen: Option<&ContainerName>,
         image: ImageId,
     ) -> Result<(ContainerRow, ContainerLock)> {
         let now = store.now();
         let volumes = settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume);
         let volumes = volumes.map(|mount| {
+            let name = super::volumes::parse_name(&mount.source)?;
             let asked = create.volume_details.get(&mount.target).cloned().unwrap_or_default();
             Ok(VolumeRow {
-                name: mount.source.clone(),
+                is_anonymous: name.is_random(),
+                name,
                 created: now,
                 labels: serde_json::to_string(&asked.labels).map_err(Error::Document)?,
-                is_anonymous: mount.source.len() == 64,
                 options: asked.options,
             })
         });
         let volumes = volumes.collect::<Result<Vec<_>>>()?;
         let mut state = ContainerState::default();
         if create.starts_at_once {
-            let us = us();
-            (state.monitor, state.monitor_started) = (Some(us.pid), us.started);
+            state.monitor = Some(us());
         }
         let mut row = ContainerRow {
             id,
-            name: create
-                .name
-                .as_deref()
-                .map(|name| name.strip_prefix('/').unwrap_or(name))
-                .unwrap_or_default()
-                .to_owned(),
+            name: chosen.cloned().map_or_else(random::name, Ok)?,
             image,
             created: now,
             settings: serde_json::to_string(settings).map_err(Error::Document)?,
@@ -172,13 +166,10 @@ impl Engine {
         };
         // Chosen names are tried once, random ones until one is free.
         loop {
-            if create.name.is_none() {
-                row.name = random::name()?;
-            }
             let event = events::of_known_container(&row, settings, "create", &[]);
             let new = NewContainer { row: &row, volumes: &volumes };
             match store.noting(vec![event], |store| store.record_container(&new)) {
-                Err(wharfie_store::Error::NameTaken { .. }) if create.name.is_none() => {}
+                Err(wharfie_store::Error::NameTaken { .. }) if chosen.is_none() => row.name = random::name()?,
                 Err(wharfie_store::Error::NameTaken { name, id }) => {
                     return Err(ContainerError::NameTaken { name, id }.into());
                 }
@@ -210,7 +201,7 @@ impl Engine {
     fn image_volumes(&self, settings: &mut Settings) -> Result<()> {
         for target in settings.config.volumes.clone().unwrap_or_default().into_keys() {
             if !settings.mounts.iter().any(|mount| mount.target == target) {
-                let source = random::id()?;
+                let source = VolumeName::from_random(random::bytes()?).into();
                 let (kind, origin) = (MountKind::Volume, MountOrigin::Volume);
                 let mount = MountPoint { kind, source, target, read_only: false, options: Vec::new(), origin };
                 settings.mounts.push(mount);
@@ -225,7 +216,7 @@ impl Engine {
         let _in_use = self.mount_volumes(settings)?;
         for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
             if !mount.options.iter().any(|option| option == "nocopy") {
-                self.fill_volume(store, row, &mount.target, &mount.source)?;
+                self.fill_volume(store, row, &mount.target, &super::volumes::parse_name(&mount.source)?)?;
             }
         }
         Ok(())
@@ -245,13 +236,9 @@ fn make_source(path: &str) -> Result<()> {
 ///
 /// # Errors
 /// Docker's text for anything else.
-pub fn check_name(name: &str) -> Result<()> {
+pub fn parse_name(name: &str) -> Result<ContainerName> {
     let name = name.strip_prefix('/').unwrap_or(name);
-    let is_word = |c: char| c.is_ascii_alphanumeric();
-    let is_fine = name.len() >= 2
-        && name.starts_with(is_word)
-        && name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-'));
-    if is_fine { Ok(()) } else { Err(ContainerError::BadName(name.to_owned()).into()) }
+    name.parse().map_err(|_| ContainerError::BadName(name.to_owned()).into())
 }
 
 /// The image's configuration with what was asked for instead.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use wharfie_oci::{Fault, Kind};
+use wharfie_oci::{ContainerId, ContainerName, Fault, Kind};
 
 /// Why something cannot be done with a container.
 #[derive(Debug, thiserror::Error)]
@@ -19,9 +19,9 @@ pub enum ContainerError {
     )]
     NameTaken {
         /// The name.
-        name: String,
-        /// Whole id of the one that has it.
-        id: String,
+        name: ContainerName,
+        /// The one that has it.
+        id: ContainerId,
     },
     /// As [`Self::NameTaken`], of a container that is there already.
     #[error(
@@ -29,9 +29,9 @@ pub enum ContainerError {
     )]
     RenameTaken {
         /// The name.
-        name: String,
-        /// Whole id of the one that has it.
-        id: String,
+        name: ContainerName,
+        /// The one that has it.
+        id: ContainerId,
     },
     /// A new name that is nothing.
     #[error("Neither old nor new names may be empty")]
@@ -59,45 +59,45 @@ pub enum ContainerError {
     /// What needs root.
     #[error("only root can {0}")]
     OnlyRoot(&'static str),
-    /// It must run for that; its whole id.
+    /// It must run for that.
     #[error("Container {0} is not running")]
-    NotRunning(String),
+    NotRunning(ContainerId),
     /// It must run to be signalled.
     #[error("Cannot kill container: {name}: Container {id} is not running")]
     CannotKill {
         /// As it was given.
         name: String,
-        /// Whole.
-        id: String,
+        /// Which.
+        id: ContainerId,
     },
-    /// It must not run for that; its whole id.
+    /// It must not run for that.
     #[error("You cannot remove a running container {0}. Stop the container before attempting removal or force remove")]
-    Running(String),
-    /// It must not be frozen to be removed; its whole id.
+    Running(ContainerId),
+    /// It must not be frozen to be removed.
     #[error(
         "You cannot remove a paused container {0}. Unpause and then stop the container before attempting removal or force remove"
     )]
-    RemovePaused(String),
-    /// It must not wait for its next start to be removed; its whole id.
+    RemovePaused(ContainerId),
+    /// It must not wait for its next start to be removed.
     #[error(
         "You cannot remove a restarting container {0}. Stop the container before attempting removal or force remove"
     )]
-    RemoveRestarting(String),
-    /// It was started twice; its whole id.
+    RemoveRestarting(ContainerId),
+    /// It was started twice.
     #[error("container {0} is already running")]
-    AlreadyRunning(String),
+    AlreadyRunning(ContainerId),
     /// It is frozen and cannot be started.
     #[error("cannot start a paused container, try unpause instead")]
     StartPaused,
     /// It is frozen and cannot run one more process; its name as it was given.
     #[error("Container {0} is paused, unpause the container before exec")]
     ExecPaused(String),
-    /// It is frozen already; its whole id.
+    /// It is frozen already.
     #[error("Container {0} is already paused")]
-    AlreadyPaused(String),
-    /// It is not frozen; its whole id.
+    AlreadyPaused(ContainerId),
+    /// It is not frozen.
     #[error("Container {0} is not paused")]
-    NotPaused(String),
+    NotPaused(ContainerId),
     /// It waits for its next start and has nobody to connect to.
     #[error("You cannot attach to a restarting container, wait until it is running")]
     AttachRestarting,
@@ -107,17 +107,17 @@ pub enum ContainerError {
     /// It does not run and has nobody to connect to.
     #[error("You cannot attach to a stopped container, start it first")]
     AttachStopped,
-    /// The command that runs it has its streams; its short id.
-    #[error("container {0} runs in the foreground of another command")]
-    InForeground(String),
+    /// The command that runs it has its streams.
+    #[error("container {} runs in the foreground of another command", .0.short())]
+    InForeground(ContainerId),
     /// A word that is no signal.
     #[error("Invalid signal: {0}")]
     BadSignal(String),
     /// The kernel refused a signal.
     #[error("cannot send a signal to container {id}: {source}")]
     Signal {
-        /// Whole.
-        id: String,
+        /// Which.
+        id: ContainerId,
         /// Why.
         source: io::Error,
     },
@@ -130,6 +130,14 @@ pub enum ContainerError {
         help: Option<String>,
         /// 125 to 127.
         code: i32,
+    },
+    /// A word that it was made with is none for this version.
+    #[error("cannot read what container {id} was made with: {why}")]
+    Settings {
+        /// Which.
+        id: ContainerId,
+        /// Which word.
+        why: String,
     },
     /// The monitor was killed, or is another program.
     #[error("the container's monitor {0}")]
@@ -163,16 +171,16 @@ pub enum ContainerError {
     /// A change of limits or of the restart policy that contradicts what the container has.
     #[error("Cannot update container {id}: {why}")]
     Update {
-        /// Whole.
-        id: String,
+        /// Which.
+        id: ContainerId,
         /// Docker's words.
         why: &'static str,
     },
-    /// Its memory is its own; its whole id.
+    /// Its memory is its own.
     #[error(
         "cannot join IPC of a container {0}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)"
     )]
-    NotShareable(String),
+    NotShareable(ContainerId),
     /// A link to what is no container.
     #[error("could not get container for {0}")]
     NoSuchLink(String),
@@ -185,9 +193,9 @@ pub enum ContainerError {
     #[error("Cannot link to a non running container: /{other} AS /{name}/{alias}")]
     LinkToStopped {
         /// Which.
-        other: String,
+        other: ContainerName,
         /// Whose link.
-        name: String,
+        name: ContainerName,
         /// What it is to be called.
         alias: String,
     },
@@ -227,7 +235,7 @@ impl Fault for ContainerError {
             | Self::NotShareable(_)
             | Self::LinkToStopped { .. } => Kind::InUse,
             Self::OnlyRoot(_) | Self::ReadOnly(_) => Kind::Denied,
-            Self::NoLog | Self::NoPs => Kind::Unsupported,
+            Self::NoLog | Self::NoPs | Self::Settings { .. } => Kind::Unsupported,
             Self::MountSource { source, .. } | Self::Signal { source, .. } => crate::error::kind_of(source),
             Self::NotStarted { .. } | Self::Monitor(_) => Kind::Unavailable,
         }
@@ -243,18 +251,21 @@ impl Fault for ContainerError {
             Self::NoCommand => "name the command after the image: `wharfie run IMAGE COMMAND`".to_owned(),
             Self::OnlyRoot(_) => "run the command as root".to_owned(),
             Self::NotRunning(id) | Self::CannotKill { id, .. } => {
-                format!("`wharfie start {}` starts it", short(id))
+                format!("`wharfie start {}` starts it", id.short())
             }
             Self::Running(id) | Self::RemoveRestarting(id) => {
-                format!("`wharfie rm -f {}` stops and removes it", short(id))
+                format!("`wharfie rm -f {}` stops and removes it", id.short())
             }
-            Self::RemovePaused(id) => format!("`wharfie rm -f {}` stops and removes it", short(id)),
+            Self::RemovePaused(id) => format!("`wharfie rm -f {}` stops and removes it", id.short()),
             Self::ExecPaused(name) => format!("`wharfie unpause {name}` lets it run on"),
             Self::InForeground(id) => {
-                format!("`wharfie exec -it {id} sh` runs one more command in it; `run -d` lets others attach")
+                format!("`wharfie exec -it {} sh` runs one more command in it; `run -d` lets others attach", id.short())
             }
             Self::BadSignal(_) => "signals have names as in `kill -l`, or numbers from 1 to 64".to_owned(),
             Self::NotStarted { help, .. } => return help.clone(),
+            Self::Settings { id, .. } => {
+                format!("make it anew with words that are known: `wharfie rm {}` removes it", id.short())
+            }
             Self::NoLog => "it was made with `--log-driver none`; with `json-file` its output is kept".to_owned(),
             Self::PsRefused(_) => "what stands after the container's name are options of ps(1)".to_owned(),
             Self::NoPids => "choose columns with `pid` among them, as in `-o pid,cmd`".to_owned(),
@@ -285,8 +296,4 @@ impl Fault for ContainerError {
         };
         Some(text)
     }
-}
-
-fn short(id: &str) -> &str {
-    id.get(..12).unwrap_or(id)
 }

@@ -37,7 +37,7 @@ impl Engine {
     pub fn exec(&self, exec: &Exec, io: [Option<OwnedFd>; 3]) -> Result<Started> {
         // Nobody freezes, stops or removes it before the process is there.
         let (_lock, row, target) = self.locked_and_running(&exec.container)?;
-        if row.state.status == Status::Paused {
+        if row.state.status() == Status::Paused {
             return Err(ContainerError::ExecPaused(exec.container.clone()).into());
         }
         let settings = settings_of(&row)?;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
 
 use super::settings::{MountKind, Settings};
-use super::{is_alive, settings_of};
+use super::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -50,8 +50,8 @@ impl Engine {
     /// The files of a container as it is now.
     pub(super) fn files_of(&self, name: &str) -> Result<Files> {
         let row = self.container(name)?;
-        let settings = settings_of(&row)?;
-        let (root, is_whole) = match row.state.pid.filter(|_| is_alive(&row)) {
+        let settings = readable_settings(&row);
+        let (root, is_whole) = match row.state.process().filter(|_| is_alive(&row)).map(|process| process.pid) {
             Some(pid) => {
                 let path = PathBuf::from(format!("/proc/{pid}/root"));
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -78,7 +78,7 @@ impl Engine {
         for (mounted, mount) in mounts.iter_mut().zip(&settings.mounts) {
             let path = match mount.kind {
                 MountKind::Bind => PathBuf::from(&mount.source),
-                MountKind::Volume => store.volume_directory(&mount.source),
+                MountKind::Volume => store.volume_directory(&super::volumes::parse_name(&mount.source)?),
                 MountKind::Tmpfs => continue,
             };
             let failed = |source| Error::File { doing: "open", path: path.clone(), source };

@@ -14,7 +14,7 @@ use wharfie_layer::adopt::adopt;
 use wharfie_layer::apply::{Privilege, apply};
 use wharfie_layer::erofs::{Inodes, TAR_OFFSET};
 use wharfie_layer::pack::{self, pack};
-use wharfie_oci::DiffId;
+use wharfie_oci::{DiffId, VolumeName};
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::mounts::View;
 use wharfie_store::volumes::is_mount_point;
@@ -35,7 +35,13 @@ const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags
 
 impl Engine {
     /// Fills a volume that is empty with what a container's image has where it will be mounted.
-    pub(crate) fn fill_volume(&self, store: &Store, row: &ContainerRow, target: &str, volume: &str) -> Result<()> {
+    pub(crate) fn fill_volume(
+        &self,
+        store: &Store,
+        row: &ContainerRow,
+        target: &str,
+        volume: &VolumeName,
+    ) -> Result<()> {
         let place = store.volume_directory(volume);
         let failed = |why: Errno| fault(volume, why.into());
         // One at a time: who comes second finds it filled. No container has the directory that is locked.

@@ -1,16 +1,15 @@
 //! Freezing a container for a moment, so that its files hold still, and never for longer than whoever froze it lives.
 //!
 //! The kernel does not thaw what a dead process has frozen. So a guard is started before: a copy of our own program that
-//! waits until its standard input ends, which the kernel sees to when we are gone, however we go. If the guard is killed as
+//! waits until its socket is closed, which the kernel sees to when we are gone, however we go. If the guard is killed as
 //! well, the next command that reads the container thaws it ([`super::settle`]).
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use rustix::fs::{FlockOperation, flock};
+use wharfie_oci::ContainerId;
 use wharfie_store::containers::{ContainerRow, ProcessMark, Status};
 
 use super::ContainerError;
@@ -19,34 +18,33 @@ use super::lifecycle::target_of;
 use super::settle::us;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-
-/// The word that makes our program a guard.
-pub const GUARD_WORD: &str = "__thaw";
+use crate::job::{Work, Worker};
 
 /// A container that is frozen until this is thawed or dropped.
 pub(crate) struct Frozen<'a> {
     engine: &'a Engine,
     row: ContainerRow,
     by: ProcessMark,
-    guard: Child,
+    guard: Worker,
 }
 
 impl Engine {
     /// Freezes a container that runs. `None` if it does not, if it is frozen already, or if this machine cannot freeze.
     pub(crate) fn freeze_for_a_moment(&self, row: &ContainerRow) -> Result<Option<Frozen<'_>>> {
         let (lock, row) = self.locked(&row.id)?;
-        let Some(target) = target_of(&row).filter(|_| is_alive(&row) && row.state.status == Status::Running) else {
+        let Some(target) = target_of(&row).filter(|_| is_alive(&row) && row.state.status() == Status::Running) else {
             return Ok(None);
         };
         let by = us();
-        let mut frozen = Frozen { engine: self, guard: self.guard(&row, by)?, row, by };
+        let mut frozen =
+            Frozen { engine: self, guard: self.start_job(Work::Guard { id: row.id.clone(), by }, &[])?, row, by };
         let result = self.freeze(&frozen.row, &target, Some(by));
         if result.is_err() {
             // It has ended, or nothing here can freeze; what was begun is taken back as far as that goes.
             let _ = target.unpause();
             self.writer()?.change_container(&frozen.row.id, |state| {
-                if state.frozen_by == Some(by) {
-                    state.frozen_by = None;
+                if state.frozen_by() == Some(by) {
+                    state.thaw();
                 }
             })?;
             frozen.dismiss_guard();
@@ -57,29 +55,13 @@ impl Engine {
         Ok(Some(frozen))
     }
 
-    fn guard(&self, row: &ContainerRow, by: ProcessMark) -> Result<Child> {
-        let failed = |source| Error::File { doing: "run", path: self.config().program.clone(), source };
-        let mut command = Command::new(&self.config().program);
-        command
-            .arg("--root")
-            .arg(&self.config().root)
-            .args([GUARD_WORD, &row.id, &by.pid.to_string(), &by.started.to_string()])
-            .current_dir("/")
-            // Whoever interrupts us from the keyboard does not interrupt it.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command.spawn().map_err(failed)
-    }
-
     /// What a guard does when whoever froze the container is gone.
     ///
     /// # Errors
     /// When the store cannot be used, or the container cannot be thawed.
-    pub fn thaw_abandoned(&self, id: &str, by: ProcessMark) -> Result<()> {
+    pub(crate) fn thaw_abandoned(&self, id: &ContainerId, by: ProcessMark) -> Result<()> {
         match self.locked(id) {
-            Ok((_lock, row)) if row.state.frozen_by == Some(by) => self.thaw_for(&row, Some(by)),
+            Ok((_lock, row)) if row.state.frozen_by() == Some(by) => self.thaw_for(&row, Some(by)),
             Ok(_) | Err(Error::Container(ContainerError::NoSuch(_))) => Ok(()),
             Err(why) => Err(why),
         }
@@ -100,14 +82,14 @@ impl Frozen<'_> {
 
     /// It has nothing to do any more, and nobody is to see it.
     fn dismiss_guard(&mut self) {
-        let _ = self.guard.kill();
-        let _ = self.guard.wait();
+        let _ = self.guard.process.kill();
+        let _ = self.guard.process.wait();
     }
 }
 
 impl Drop for Frozen<'_> {
     fn drop(&mut self) {
-        if self.guard.try_wait().is_ok_and(|ended| ended.is_none()) {
+        if self.guard.process.try_wait().is_ok_and(|ended| ended.is_none()) {
             let _ = self.let_go();
         }
     }

@@ -9,15 +9,14 @@ use wharfie_model::container::{
     RestartPolicy, State, Ulimit,
 };
 use wharfie_model::{Moment, NilList, NilMap};
-use wharfie_oci::{Digest, Timestamp, config};
+use wharfie_oci::{ContainerId, Digest, Timestamp, config};
 use wharfie_runtime::{HIDDEN_PATHS, READ_ONLY_PATHS};
 use wharfie_store::containers::{ContainerRow, Health, Status};
 
-use super::list::status_word;
 use super::network::open_ports;
 use super::settings::{Attachment, MountKind, MountOrigin, OWN_RUNTIME, Restart, Settings};
 use super::words::{MacAddress, Namespace, NetworkMode, PortBinding, SecurityOption};
-use super::{health, is_alive, settings_of};
+use super::{health, is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::inspect::health_document;
@@ -29,13 +28,13 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub fn inspect_container(&self, row: &ContainerRow, with_size: bool) -> Result<ContainerInspect> {
-        let settings = settings_of(row)?;
+        let settings = readable_settings(row);
         let mut command = settings.command().into_iter();
         let directory = self.container_place(row)?;
         let path = |name: &str| directory.join(name).display().to_string();
         let sizes = if with_size { Some(self.container_sizes(row)?) } else { None };
         Ok(ContainerInspect {
-            id: row.id.clone(),
+            id: row.id.to_string(),
             created: row.created.to_string(),
             path: command.next().unwrap_or_default(),
             args: command.collect(),
@@ -69,7 +68,7 @@ impl Engine {
         let asked = |origin: MountOrigin| settings.mounts.iter().filter(move |mount| mount.origin == origin);
         let of = &settings.resources;
         let signed = |number: u64| i64::try_from(number).unwrap_or(-1);
-        let other = |id: &String| self.container(id).map_or_else(|_| id.clone(), |other| other.name);
+        let other = |id: &ContainerId| self.container(id).map_or_else(|_| id.to_string(), |other| other.name.into());
         HostConfig {
             binds: asked(MountOrigin::Bind)
                 .map(|mount| match mount.options.as_slice() {
@@ -157,7 +156,7 @@ impl Engine {
             let is_volume = mount.kind == MountKind::Volume;
             let propagation = mount.options.iter().find(|option| option.contains("shared") || option.contains("slave"));
             let source = match mount.kind {
-                MountKind::Volume => self.volume_place(&mount.source)?,
+                MountKind::Volume => mount.volume().map_or(Ok(String::new()), |name| self.volume_place(&name))?,
                 MountKind::Bind => mount.source.clone(),
                 MountKind::Tmpfs => String::new(),
             };
@@ -187,7 +186,7 @@ impl Engine {
         }
         if networks.is_empty() && !matches!(settings.network, NetworkMode::Container(_)) {
             let name = settings.network.to_string();
-            let network_id = if is_builtin(&name) { builtin_id(&name) } else { String::new() };
+            let network_id = if is_builtin(&name) { builtin_id(&name).into() } else { String::new() };
             networks.insert(name, EndpointSettings { network_id, ..EndpointSettings::default() });
         }
         let mut ports = port_map(&open_ports(row));
@@ -197,7 +196,8 @@ impl Engine {
             }
         }
         let default: EndpointSettings = networks.get("bridge").cloned().unwrap_or_default();
-        let namespace = row.state.pid.filter(|_| is_alive(row)).map(|pid| format!("/proc/{pid}/ns/net"));
+        let namespace =
+            row.state.process().filter(|_| is_alive(row)).map(|process| format!("/proc/{}/ns/net", process.pid));
         Ok(NetworkSettings {
             sandbox_id: namespace.as_ref().map(|_| name_of("sandbox", &[&row.id])).unwrap_or_default(),
             sandbox_key: namespace.unwrap_or_default(),
@@ -221,12 +221,13 @@ impl Engine {
     ) -> Result<EndpointSettings> {
         let name = &attachment.network;
         // An ordinary user's container is on no bridge and has an address all the same.
-        let alone = if is_first && row.state.addresses.is_empty() { row.state.address.as_str() } else { "" };
-        let address = row.state.addresses.get(name).map_or(alone, |(address, _)| address.as_str());
+        let alone = row.state.running().filter(|now| is_first && now.addresses.is_empty());
+        let alone = alone.map_or("", |now| now.address.as_str());
+        let address = row.state.address_on(name).map_or(alone, |(address, _)| address.as_str());
         let (network_id, gateway, prefix, is_own) = match self.network(name) {
             Ok(network) => (network.id, network.gateway, network.prefix, true),
             Err(_) => {
-                let bridge = super::network::subnet(self.reader()?);
+                let bridge = super::network::subnet(self);
                 (builtin_id(name), bridge.gateway, bridge.prefix, false)
             }
         };
@@ -235,12 +236,12 @@ impl Engine {
             aliases: texts(&attachment.aliases),
             dns_names: match is_own {
                 true => {
-                    let names = [&row.name].into_iter().chain(&attachment.aliases).map(String::as_str);
-                    texts(&names.chain([&row.id[..12]]).collect::<Vec<_>>())
+                    let names = [row.name.as_str()].into_iter().chain(attachment.aliases.iter().map(String::as_str));
+                    texts(&names.chain([row.id.short()]).collect::<Vec<_>>())
                 }
                 false => NilList::default(),
             },
-            network_id,
+            network_id: network_id.into(),
             ..EndpointSettings::default()
         };
         let Ok(ip) = address.parse::<Ipv4Addr>() else { return Ok(endpoint) };
@@ -255,9 +256,9 @@ impl Engine {
 
 /// The hardware address of a container's device on a network; empty if it is not on it now.
 pub(crate) fn hardware_address(row: &ContainerRow, network: &str) -> Result<String> {
-    let settings = settings_of(row)?;
+    let settings = readable_settings(row);
     let is_first = settings.attachments().first().is_some_and(|first| first.network == network);
-    let address = row.state.addresses.get(network).and_then(|(address, _)| address.parse().ok());
+    let address = row.state.address_on(network).and_then(|(address, _)| address.parse().ok());
     let own = settings.mac_address.filter(|_| is_first).or(address.map(MacAddress::of));
     Ok(own.map(|address| address.to_string()).unwrap_or_default())
 }
@@ -286,7 +287,7 @@ fn port_map(bindings: &[PortBinding]) -> PortMap {
 
 fn state(row: &ContainerRow, record: &health::Record) -> State {
     let state = &row.state;
-    let is = |status: Status| state.status == status;
+    let is = |status: Status| state.status() == status;
     let time = |nanos: Option<i64>| nanos.map_or(Timestamp::ZERO, Timestamp::from_nanos).to_string();
     let probe = |probe: &health::Probe| HealthProbe {
         start: Moment(time(Some(probe.start))),
@@ -295,13 +296,13 @@ fn state(row: &ContainerRow, record: &health::Record) -> State {
         output: probe.output.clone(),
     };
     State {
-        status: status_word(state.status).to_owned(),
+        status: state.status().as_str().to_owned(),
         running: is(Status::Running) || is(Status::Paused),
         paused: is(Status::Paused),
         restarting: is(Status::Restarting),
         oom_killed: state.oom_killed,
         dead: false,
-        pid: state.pid.unwrap_or_default(),
+        pid: state.process().map(|process| process.pid).unwrap_or_default(),
         exit_code: state.exit_code,
         error: state.error.clone(),
         started_at: time(state.started_at),

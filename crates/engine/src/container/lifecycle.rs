@@ -1,14 +1,14 @@
 //! Starting, stopping, killing, pausing, waiting, renaming.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use wharfie_oci::{Fault, Kind};
+use wharfie_oci::{ContainerId, Fault, Kind};
 use wharfie_runtime::Target;
 use wharfie_store::ContainerLock;
-use wharfie_store::containers::{ContainerRow, ContainerState, ProcessMark, Status};
+use wharfie_store::containers::{ContainerRow, ContainerState, Phase, ProcessMark, Status};
 use wharfie_store::ends::Ends;
 use wharfie_store::journal::Note;
 
@@ -16,13 +16,16 @@ use super::ContainerError;
 use super::monitor::Detach;
 use super::settle::us;
 use super::signal::Signal;
-use super::{is_alive, settings_of};
+use super::{is_alive, readable_settings, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events;
+use crate::watch::Watch;
 
 /// Seconds between asking and killing, if nobody says otherwise.
 const STOP_TIMEOUT: i64 = 10;
+/// 50 ms: after so long we look whether somebody is still there who would write down what we wait for.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long we wait for whoever looks after a container to write down its end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -66,6 +69,7 @@ impl Engine {
     /// As for [`Self::stop`] and [`Self::start`].
     pub fn restart(&self, stop: &Stop) -> Result<Vec<String>> {
         let (lock, row) = self.locked_and_decided(&stop.container)?;
+        // Before it is stopped: one that could not be started afterwards stays as it is.
         if settings_of(&row)?.auto_remove {
             self.writer()?.change_container(&row.id, |state| state.restarter = Some(us()))?;
         }
@@ -97,7 +101,10 @@ impl Engine {
     /// When there is no such container, or it is frozen.
     pub fn lock_to_start(&self, name: &str) -> Result<(ContainerRow, Option<ContainerLock>)> {
         let (lock, row) = self.locked_and_decided(name)?;
-        match row.state.status {
+        if row.state.running().is_none() {
+            settings_of(&row)?;
+        }
+        match row.state.status() {
             Status::Paused => Err(ContainerError::StartPaused.into()),
             Status::Running => Ok((row, None)),
             // It is not to wait any longer.
@@ -111,7 +118,7 @@ impl Engine {
 
     /// Says that the user wants a locked container to end, and signals it. False if there is nothing to wait for.
     fn ask_to_end(&self, row: &ContainerRow, signal: Option<&str>) -> Result<bool> {
-        let settings = settings_of(row)?;
+        let settings = readable_settings(row);
         let signal = signal.map(str::to_owned).or(settings.config.stop_signal);
         let signal: Signal = signal.as_deref().unwrap_or("TERM").parse()?;
         if !self.mark_stopped(row)? {
@@ -123,7 +130,7 @@ impl Engine {
 
     /// Waits for the end of a container that was asked to, and loses patience after a while.
     fn see_it_end(&self, row: &ContainerRow, timeout: Option<i64>) -> Result<()> {
-        let timeout = timeout.or(settings_of(row)?.stop_timeout).unwrap_or(STOP_TIMEOUT);
+        let timeout = timeout.or(readable_settings(row).stop_timeout).unwrap_or(STOP_TIMEOUT);
         let limit = u64::try_from(timeout).ok().map(Duration::from_secs);
         if !wait_for_process(row, limit) {
             self.signal_and_thaw(row, Signal::KILL)?;
@@ -140,15 +147,15 @@ impl Engine {
         let mut row = self.container(name)?;
         let signal: Signal = signal.parse()?;
         let mut lock = None;
-        if row.state.status == Status::Restarting {
+        if row.state.status() == Status::Restarting {
             // Whether it still waits or runs again by now is only certain under the lock.
             let (held, now) = self.locked_and_decided(name)?;
             (lock, row) = (Some(held), now);
         }
-        if !is_alive(&row) && row.state.status != Status::Restarting {
+        if !is_alive(&row) && row.state.status() != Status::Restarting {
             return Err(ContainerError::CannotKill { name: name.to_owned(), id: row.id }.into());
         }
-        let stop_signal = settings_of(&row)?.config.stop_signal;
+        let stop_signal = readable_settings(&row).config.stop_signal;
         let ends =
             signal == Signal::KILL || stop_signal.and_then(|name| name.parse().ok()).unwrap_or(Signal::TERM) == signal;
         if ends && !self.mark_stopped(&row)? {
@@ -169,7 +176,7 @@ impl Engine {
     /// When it does not run, or this machine cannot freeze.
     pub fn pause(&self, name: &str) -> Result<()> {
         let (_lock, row, target) = self.locked_and_running(name)?;
-        if row.state.status == Status::Paused {
+        if row.state.status() == Status::Paused {
             return Err(ContainerError::AlreadyPaused(row.id).into());
         }
         self.freeze(&row, &target, None)
@@ -180,14 +187,18 @@ impl Engine {
         let store = self.writer()?;
         if by.is_some() {
             // Written first: if we are killed in between, it is known who froze it.
-            store.change_container(&row.id, |state| state.frozen_by = by)?;
+            store.change_container(&row.id, |state| {
+                if let Some(running) = state.running_mut() {
+                    running.frozen_by = by;
+                }
+            })?;
         }
         target.pause()?;
         let event = by.is_none().then(|| events::of_container(row, "pause", &[]));
         let paused = |state: &mut ContainerState| {
             // It may have ended meanwhile.
-            if state.status == Status::Running && state.pid == row.state.pid {
-                (state.status, state.frozen_by) = (Status::Paused, by);
+            if state.status() == Status::Running && state.process() == row.state.process() {
+                state.freeze(by);
             }
         };
         store.noting(event.into_iter().collect(), |store| store.change_container(&row.id, paused))?;
@@ -200,11 +211,11 @@ impl Engine {
     /// When it is not frozen.
     pub fn unpause(&self, name: &str) -> Result<()> {
         let (_lock, row, _) = self.locked_and_running(name)?;
-        if row.state.status != Status::Paused {
+        if row.state.status() != Status::Paused {
             return Err(ContainerError::NotPaused(row.id).into());
         }
         let event = events::of_container(&row, "unpause", &[]);
-        self.writer()?.noting(vec![event], |_| self.thaw_for(&row, row.state.frozen_by))
+        self.writer()?.noting(vec![event], |_| self.thaw_for(&row, row.state.frozen_by()))
     }
 
     /// Waits until a container that runs has ended the next time and gives its exit code; of one that does not, that of its
@@ -217,6 +228,7 @@ impl Engine {
         // Opened before the look at its state: a container that goes with its end leaves us this.
         let ends = self.reader()?.ends(&row.id)?;
         let before = ends.as_ref().map(Ends::last).unwrap_or_default();
+        let changes = Watch::directory(&self.container_place(&row)?);
         loop {
             let now = self.container(&row.id);
             let last = ends.as_ref().map(Ends::last).unwrap_or_default();
@@ -224,11 +236,15 @@ impl Engine {
                 return Ok(last.code);
             }
             let now = now?;
-            match now.state.status {
+            match now.state.status() {
                 Status::Created | Status::Exited => return Ok(now.state.exit_code),
-                Status::Running | Status::Paused if !wait_for_process(&now, Some(Duration::from_secs(1))) => {}
-                // Its end is about to be written down, or it is about to be started again.
-                _ => std::thread::sleep(Duration::from_millis(5)),
+                Status::Running | Status::Paused if is_alive(&now) => {
+                    wait_for_process(&now, None);
+                }
+                // Its end is about to be written down, or it is about to be started again, unless whoever does that is killed.
+                Status::Running | Status::Paused | Status::Restarting => {
+                    changes.wait(None, changes.patience(Some(LOOK), Duration::from_millis(5)));
+                }
             }
         }
     }
@@ -242,19 +258,18 @@ impl Engine {
         if new.is_empty() {
             return Err(ContainerError::NoNewName.into());
         }
-        super::create::check_name(new)?;
-        let new = new.strip_prefix('/').unwrap_or(new);
+        let new = super::create::parse_name(new)?;
         if row.name == new {
             return Err(ContainerError::SameName.into());
         }
-        let renamed = ContainerRow { name: new.to_owned(), ..row.clone() };
-        let event = events::of_container(&renamed, "rename", &[("oldName", row.name.clone())]);
-        let renaming = self.writer()?.noting(vec![event], |store| store.rename_container(&row.id, new));
+        let renamed = ContainerRow { name: new.clone(), ..row.clone() };
+        let event = events::of_container(&renamed, "rename", &[("oldName", row.name.to_string())]);
+        let renaming = self.writer()?.noting(vec![event], |store| store.rename_container(&row.id, &new));
         renaming.map_err(|why| match why {
             wharfie_store::Error::NameTaken { name, id } => ContainerError::RenameTaken { name, id }.into(),
             why => Error::from(why),
         })?;
-        Ok(self.tell_names(&row.state.addresses.into_keys().collect::<Vec<_>>()))
+        Ok(self.tell_names(&row.state.networks().cloned().collect::<Vec<_>>()))
     }
 
     /// A container's lock and the container, once it is written down how it is: one that has just ended is not caught between
@@ -263,7 +278,7 @@ impl Engine {
         let mut patience = 3;
         loop {
             let (lock, row) = self.locked(name)?;
-            let is_ending = matches!(row.state.status, Status::Running | Status::Paused) && !is_alive(&row);
+            let is_ending = matches!(row.state.status(), Status::Running | Status::Paused) && !is_alive(&row);
             // What a rehearsal knows does not change by waiting.
             if !is_ending || patience == 0 || self.is_rehearsal() {
                 return Ok((lock, row));
@@ -296,16 +311,14 @@ impl Engine {
     /// if it has a process whose end is to be waited for. On a disk that is too full to write even this, it ends all the same.
     pub(super) fn mark_stopped(&self, row: &ContainerRow) -> Result<bool> {
         let written = self.writer()?.change_container(&row.id, |state| {
-            if matches!(state.status, Status::Running | Status::Paused | Status::Restarting) {
-                state.is_stopped_by_user = true;
-            }
-            if state.status == Status::Restarting {
-                (state.status, state.monitor) = (Status::Exited, None);
+            state.is_stopped_by_user |= !state.status().is_over();
+            if state.phase == Phase::Restarting {
+                (state.phase, state.monitor) = (Phase::Exited, None);
             }
         });
         match written {
             Ok(written) => {
-                if row.state.status == Status::Restarting && written.is_some_and(|now| now.status == Status::Exited) {
+                if row.state.status() == Status::Restarting && written.is_some_and(|now| now.phase == Phase::Exited) {
                     self.wake_monitor(row);
                 }
             }
@@ -319,13 +332,13 @@ impl Engine {
     pub(super) fn signal_and_thaw(&self, row: &ContainerRow, signal: Signal) -> Result<()> {
         self.signal(row, signal)?;
         self.note(events::of_container(row, "kill", &[("signal", signal.number().to_string())]));
-        let is_frozen = row.state.status == Status::Paused || row.state.frozen_by.is_some();
+        let is_frozen = row.state.status() == Status::Paused || row.state.frozen_by().is_some();
         if is_frozen && let Some(target) = target_of(row).filter(|_| is_alive(row)) {
             // Whatever is written down about it now: it ends.
             let _ = target.unpause();
             let _ = self.writer()?.change_container(&row.id, |state| {
-                if state.status == Status::Paused {
-                    (state.status, state.frozen_by) = (Status::Running, None);
+                if state.status() == Status::Paused {
+                    state.thaw();
                 }
             });
         }
@@ -333,12 +346,7 @@ impl Engine {
     }
 
     fn signal(&self, row: &ContainerRow, signal: Signal) -> Result<()> {
-        let Some(pid) = row.state.pid.and_then(|pid| Pid::from_raw(pid.cast_signed())) else { return Ok(()) };
-        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return Ok(()) };
-        // The number may have come to another process between reading and opening it.
-        if !is_alive(row) {
-            return Ok(());
-        }
+        let Some(process) = process_of(row) else { return Ok(()) };
         if let Some(target) = target_of(row).filter(Target::is_foreign) {
             return match wharfie_runtime::kill(&target, signal.number()) {
                 // It ended while the runtime looked.
@@ -354,11 +362,14 @@ impl Engine {
     }
 
     /// Waits until whoever looks after a container has written down that it ended.
-    pub(super) fn wait_for_record(&self, id: &str) -> Result<()> {
+    pub(super) fn wait_for_record(&self, id: &ContainerId) -> Result<()> {
         let until = Instant::now() + PATIENCE;
+        let changes = Watch::directory(self.reader()?.root());
         while Instant::now() < until {
             match self.container(id) {
-                Ok(row) if row.state.pid.is_some() => std::thread::sleep(Duration::from_millis(2)),
+                Ok(row) if row.state.running().is_some() => {
+                    changes.wait(None, changes.patience(Some(LOOK), Duration::from_millis(2)));
+                }
                 Ok(_) | Err(Error::Container(ContainerError::NoSuch(_))) => return Ok(()),
                 Err(why) => return Err(why),
             }
@@ -369,16 +380,20 @@ impl Engine {
 
 /// What the runtime wrote down about a container when it started it.
 pub(crate) fn target_of(row: &ContainerRow) -> Option<Target> {
-    serde_json::from_str(&row.state.target).ok()
+    serde_json::from_str(&row.state.running()?.target).ok()
+}
+
+/// A container's first process, if it is there.
+fn process_of(row: &ContainerRow) -> Option<OwnedFd> {
+    let pid = row.state.process().and_then(|process| Pid::from_raw(process.pid.cast_signed()))?;
+    let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    // The number may have come to another process between reading and opening it.
+    is_alive(row).then_some(process)
 }
 
 /// Waits until a container's first process is gone; false if the time is over before.
 pub(super) fn wait_for_process(row: &ContainerRow, limit: Option<Duration>) -> bool {
-    let Some(pid) = row.state.pid.and_then(|pid| Pid::from_raw(pid.cast_signed())) else { return true };
-    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
-    if !is_alive(row) {
-        return true;
-    }
+    let Some(process) = process_of(row) else { return true };
     let until = limit.map(|limit| Instant::now() + limit);
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));

@@ -5,13 +5,14 @@
 
 use std::fmt::Write as _;
 
+use wharfie_oci::ContainerId;
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
 use super::ContainerError;
 use super::settings::Settings;
 use super::words::NetworkMode;
-use super::{is_alive, settings_of};
+use super::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -29,14 +30,14 @@ impl Engine {
     ///
     /// # Errors
     /// In docker's words, when there is no such container, or it has no network that could be shared.
-    pub(super) fn parse_link(&self, text: &str) -> Result<(String, String)> {
+    pub(super) fn parse_link(&self, text: &str) -> Result<(ContainerId, String)> {
         let (name, alias) = text.split_once(':').unwrap_or((text, text));
         let row = self.container(name).map_err(|_| ContainerError::NoSuchLink(name.to_owned()))?;
-        if settings_of(&row)?.network == NetworkMode::Host {
+        if readable_settings(&row).network == NetworkMode::Host {
             return Err(ContainerError::LinkToHost.into());
         }
         let alias = alias.trim_start_matches('/');
-        super::create::check_name(alias)?;
+        super::create::parse_name(alias)?;
         Ok((row.id, alias.to_owned()))
     }
 }
@@ -48,9 +49,9 @@ impl Engine {
 pub(super) fn linked(store: &Store, row: &ContainerRow, settings: &Settings) -> Result<Linked> {
     let mut linked = Linked::default();
     for (id, alias) in &settings.links {
-        let other = store.find_container(id)?.ok_or_else(|| ContainerError::NoSuch(id.clone()))?;
-        let theirs = settings_of(&other)?;
-        let shared = settings.attachments().into_iter().find_map(|one| other.state.addresses.get(&one.network));
+        let other = store.find_container(id)?.ok_or_else(|| ContainerError::NoSuch(id.to_string()))?;
+        let theirs = readable_settings(&other);
+        let shared = settings.attachments().into_iter().find_map(|one| other.state.address_on(&one.network));
         let address = match shared {
             Some((address, _)) if is_alive(&other) => address,
             _ => {

@@ -5,7 +5,7 @@ use wharfie_oci::{ImageId, Timestamp};
 use wharfie_store::containers::{ContainerRow, Health, Status};
 
 use super::Settings;
-use super::settings_of;
+use super::readable_settings;
 use super::words::{self, BadWord};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -40,11 +40,11 @@ impl Engine {
         let filters = Filters::parse(self, &list.filters)?;
         let mut listed = Vec::new();
         for row in self.containers()? {
-            let is_shown = list.all || list.last.is_some() || filters.implies_all || is_running(row.state.status);
+            let is_shown = list.all || list.last.is_some() || filters.implies_all || !row.state.status().is_over();
             if !is_shown {
                 continue;
             }
-            let settings = settings_of(&row)?;
+            let settings = readable_settings(&row);
             if filters.accept(self, &row, &settings)? {
                 listed.push((row, settings));
             }
@@ -53,21 +53,6 @@ impl Engine {
             }
         }
         Ok(listed)
-    }
-}
-
-fn is_running(status: Status) -> bool {
-    matches!(status, Status::Running | Status::Paused | Status::Restarting)
-}
-
-/// The word that `ps` and filters use.
-pub fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Created => "created",
-        Status::Running => "running",
-        Status::Paused => "paused",
-        Status::Restarting => "restarting",
-        Status::Exited => "exited",
     }
 }
 
@@ -157,8 +142,8 @@ impl Filters {
             && asked.any("name", |name| matches_name(name, &row.name))
             && self.labels.accept(&settings.labels())
             && (self.exited.is_empty()
-                || (row.state.status == Status::Exited && self.exited.contains(&row.state.exit_code)))
-            && asked.any("status", |wanted| wanted == status_word(row.state.status))
+                || (row.state.status() == Status::Exited && self.exited.contains(&row.state.exit_code)))
+            && asked.any("status", |wanted| wanted == row.state.status().as_str())
             && (!asked.has("ancestor") || self.is_descendant(engine, row)?)
             && self.before.is_none_or(|limit| row.created < limit)
             && self.since.is_none_or(|limit| row.created > limit)

@@ -45,14 +45,21 @@ pub(crate) use settle::is_alive;
 use wharfie_store::containers::ContainerRow;
 
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// What a container was made with.
+/// What a container was made with, for who starts it, changes it or runs one more process in it: nothing may be missing.
 ///
 /// # Errors
-/// When the document in the store cannot be read.
+/// When this version does not understand all of it.
 pub fn settings_of(row: &ContainerRow) -> Result<Settings> {
-    serde_json::from_str(&row.settings).map_err(Error::Document)
+    let unreadable = |why: serde_json::Error| ContainerError::Settings { id: row.id.clone(), why: why.to_string() };
+    serde_json::from_str(&row.settings).map_err(|why| unreadable(why).into())
+}
+
+/// What a container was made with as far as this version understands it, for who shows, ends or removes it: a container that
+/// cannot be started any more is not in the way of all others.
+pub fn readable_settings(row: &ContainerRow) -> Settings {
+    settings_of(row).unwrap_or_else(|_| Settings::readable_part(&row.settings))
 }
 
 impl Engine {
@@ -100,10 +107,10 @@ impl Engine {
         let mut living = self.containers()?;
         living.retain(is_alive);
         let is_named = |row: &ContainerRow| {
-            names.iter().any(|name| *name == row.name || (name.len() > 2 && row.id.starts_with(name.as_str())))
+            names.iter().any(|name| row.name == *name || (name.len() > 2 && row.id.starts_with(name.as_str())))
         };
         living.sort_by_key(|row| !is_named(row));
-        Ok(living.iter().filter_map(|row| row.state.pid).collect())
+        Ok(living.iter().filter_map(|row| row.state.process().map(|process| process.pid)).collect())
     }
 
     /// Every container as it really is, newest first.

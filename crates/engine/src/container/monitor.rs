@@ -7,17 +7,16 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::termios::{Winsize, tcsetwinsize};
 use serde::{Deserialize, Serialize};
-use wharfie_oci::Fault as _;
-use wharfie_runtime::{Exit, Io, Size, Started};
+use wharfie_oci::{ContainerId, Fault as _};
+use wharfie_runtime::{Channel, Exit, Io, Size, Started};
 use wharfie_store::ContainerLock;
-use wharfie_store::containers::{ContainerRow, Status};
+use wharfie_store::containers::{ContainerRow, Phase};
 
 use super::ContainerError;
 use super::attach::{Frame, Socket};
@@ -28,6 +27,7 @@ use super::words::LogDriver;
 use super::{is_alive, log, settings_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::job::{Work, Worker};
 
 /// What a monitor tells the command that started it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub enum Report {
 }
 
 /// How a detached container is started.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Detach {
     /// Wait for a client before the container starts, so that it misses nothing.
     pub awaits_client: bool,
@@ -56,10 +56,6 @@ pub struct Detach {
     pub size: Option<Size>,
 }
 
-/// The word that makes our program a monitor.
-pub const MONITOR_WORD: &str = "__monitor";
-/// Set for monitors of an ordinary user's containers: in their namespace that user is root.
-pub const ROOTLESS_VARIABLE: &str = "_WHARFIE_ROOTLESS";
 /// How long a monitor waits for the client it was promised.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
 /// 128 KiB: threads here only copy.
@@ -71,9 +67,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A monitor that has been started and has reported once.
-pub struct Monitor {
-    reports: io::BufReader<std::process::ChildStdout>,
-}
+pub struct Monitor(Worker);
 
 impl Monitor {
     /// Its next report.
@@ -81,11 +75,9 @@ impl Monitor {
     /// # Errors
     /// When it ended without a word.
     pub fn report(&mut self) -> Result<Report> {
-        let mut line = String::new();
-        let read = io::BufRead::read_line(&mut self.reports, &mut line);
-        match read.ok().and_then(|_| serde_json::from_str(&line).ok()) {
-            Some(report) => Ok(report),
-            None => Err(ContainerError::Monitor("ended before the container could start").into()),
+        match self.0.channel.receive() {
+            Ok(Some((report, _))) => Ok(report),
+            Ok(None) | Err(_) => Err(ContainerError::Monitor("ended before the container could start").into()),
         }
     }
 }
@@ -123,37 +115,35 @@ impl Engine {
     /// # Errors
     /// When the container cannot be started.
     pub fn start_detached(&self, row: &ContainerRow, detach: Detach, lock: ContainerLock) -> Result<Monitor> {
-        let size = detach.size.unwrap_or_default();
-        let mut command = Command::new(&self.config().program);
-        command
-            .arg("--root")
-            .arg(&self.config().root)
-            // It lives as long as the container does, and keeps nobody's directory busy.
-            .current_dir("/")
-            .args([MONITOR_WORD, &row.id, if detach.awaits_client { "client" } else { "alone" }])
-            .args([size.rows.to_string(), size.columns.to_string()])
-            .stdin(Stdio::from(lock.into_descriptor()))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        if self.config().is_rootless {
-            // It runs where we are root, and acts for the same user all the same.
-            command.env(ROOTLESS_VARIABLE, "1");
-        }
-        let mut child = command.spawn().map_err(Error::system("start the container's monitor"))?;
-        let stdout = child.stdout.take().ok_or(ContainerError::Monitor("is mute"))?;
-        Ok(Monitor { reports: io::BufReader::new(stdout) })
+        let lock = lock.into_descriptor();
+        let worker = self.start_job(Work::Monitor { id: row.id.clone(), detach }, &[lock.as_fd()]);
+        worker.map(Monitor).map_err(|_| ContainerError::Monitor("cannot be started").into())
     }
 
     /// What a monitor does, from its start to the container's end.
     ///
     /// # Errors
     /// When the store cannot be used; everything else is reported and recorded.
-    pub fn monitor(&self, id: &str, detach: Detach) -> Result<()> {
+    pub(crate) fn monitor(&self, id: &ContainerId, detach: Detach, lock: ContainerLock, to: Channel) -> Result<()> {
         // A session of our own: the terminal we were started from is none of our business, nor is what its user ignores.
         let _ = rustix::process::setsid();
         wharfie_runtime::forget_ignored_signals();
-        let lock = inherited_lock()?;
         wharfie_runtime::keep_small();
+        let mut reports = Reports(Some(to));
+        let result = self.monitor_and_report(id, detach, lock, &mut reports);
+        if let Err(why) = &result {
+            reports.end(&failed(why, start_failure(why)));
+        }
+        result
+    }
+
+    fn monitor_and_report(
+        &self,
+        id: &ContainerId,
+        detach: Detach,
+        lock: ContainerLock,
+        reports: &mut Reports,
+    ) -> Result<()> {
         // The store is open only while something is read or written: most of our life we wait.
         let (row, directory) = {
             let engine = self.again();
@@ -169,21 +159,15 @@ impl Engine {
             Ok((UnixListener::bind(socket.path())?, socket))
         });
         let listening = listener.map_err(|source| Error::File { doing: "listen in", path: directory, source });
-        let (listener, socket) = match listening {
-            Ok(both) => both,
-            Err(why) => {
-                report(&failed(&why, start_failure(&why)));
-                return Err(why);
-            }
-        };
+        let (listener, socket) = listening?;
         let acceptor = Arc::clone(&hub);
         let stdin_open = settings.open_stdin;
         spawn(move || accept(&listener, &acceptor, stdin_open));
         if detach.awaits_client {
-            report(&Report::Listening);
+            reports.add(&Report::Listening);
             hub.wait_for_client(CLIENT_PATIENCE);
         }
-        let result = self.look_after(&row, &settings, &hub, detach, lock);
+        let result = self.look_after(&row, &settings, &hub, Begin { detach, lock, reports });
         // If the container has been started again, the socket is its new monitor's.
         if let Ok(Some(_lock)) = self.again().writer()?.try_lock_container(&row.id)
             && self.again().container(&row.id).is_ok_and(|now| !is_alive(&now))
@@ -200,8 +184,7 @@ impl Engine {
         row: &ContainerRow,
         settings: &Settings,
         hub: &Arc<Hub>,
-        detach: Detach,
-        lock: ContainerLock,
+        Begin { detach, lock, reports }: Begin<'_>,
     ) -> Result<()> {
         let log = match settings.log_driver {
             LogDriver::None => None,
@@ -216,7 +199,6 @@ impl Engine {
         let mut first_lock = Some(lock);
         loop {
             let began = Instant::now();
-            let is_first = first_lock.is_some();
             let lock = match first_lock.take() {
                 Some(lock) => lock,
                 None => match self.again().lock_to_restart(row)? {
@@ -232,10 +214,7 @@ impl Engine {
                 Ok(running) => {
                     drop(lock);
                     let started = &running.started;
-                    if is_first {
-                        report(&Report::Started(running.warnings.clone()));
-                        silence_stdout();
-                    }
+                    reports.end(&Report::Started(running.warnings.clone()));
                     let pumps = connect(hub, log.as_ref(), started, ends, settings.open_stdin);
                     let health = super::health::watch(self, row, settings, started);
                     wharfie_runtime::give_memory_back();
@@ -248,12 +227,12 @@ impl Engine {
                 }
                 Err(why) => {
                     let code = start_failure(&why);
-                    if is_first {
+                    if reports.is_open() {
                         if settings.auto_remove {
                             let _ = self.again().discard(row, &lock);
                         }
                         drop(lock);
-                        report(&failed(&why, code));
+                        reports.end(&failed(&why, code));
                         return Ok(());
                     }
                     Ended { exit: Exit::Code(u8::try_from(code).unwrap_or(u8::MAX)), oom_killed: false }
@@ -275,7 +254,7 @@ impl Engine {
             let policy = now.and_then(|row| settings_of(&row).ok()).map_or(settings.restart, |now| now.restart);
             let next = wants_restart(policy, end.exit, restarts).then_some(restarts + 1);
             let written = engine.ended(row, settings, &end, next)?;
-            if written.is_none_or(|now| now.status != Status::Restarting) {
+            if written.is_none_or(|now| now.phase != Phase::Restarting) {
                 hub.broadcast(&last);
                 return Ok(());
             }
@@ -294,9 +273,7 @@ impl Engine {
         let Some(lock) = store.lock_container(&row.id)? else { return Ok(None) };
         let now = store.find_container(&row.id)?;
         let is_wanted = now.is_some_and(|now| {
-            now.state.status == Status::Restarting
-                && now.state.monitor == Some(us().pid)
-                && !now.state.is_stopped_by_user
+            now.state.phase == Phase::Restarting && now.state.monitor == Some(us()) && !now.state.is_stopped_by_user
         });
         Ok(is_wanted.then_some(lock))
     }
@@ -310,32 +287,34 @@ impl Engine {
     }
 }
 
-/// The lock that whoever started us handed over as our standard input.
-fn inherited_lock() -> Result<ContainerLock> {
-    let failed = |source: io::Error| Error::File { doing: "take over", path: "the container's lock".into(), source };
-    let lock = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
-    let null = File::open("/dev/null").map_err(failed)?;
-    rustix::stdio::dup2_stdin(&null).map_err(|why| failed(why.into()))?;
-    Ok(ContainerLock::from_descriptor(lock))
-}
-
 /// What kept a container from being started, for who asked for it.
 fn failed(why: &Error, code: i32) -> Report {
     Report::Failed { text: why.with_reasons(), help: why.help(), code }
 }
 
-/// One line on the pipe to whoever started us.
-fn report(report: &Report) {
-    if let Ok(line) = serde_json::to_string(report) {
-        let mut out = io::stdout().lock();
-        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-    }
+/// What a container is started with for the first time.
+struct Begin<'a> {
+    detach: Detach,
+    lock: ContainerLock,
+    reports: &'a mut Reports,
 }
 
-/// Whoever started us waits for the end of our output.
-fn silence_stdout() {
-    if let Ok(null) = File::options().write(true).open("/dev/null") {
-        let _ = rustix::stdio::dup2_stdout(&null);
+/// The way to whoever started us, who may be gone, until the container runs or it is certain that it will not.
+struct Reports(Option<Channel>);
+
+impl Reports {
+    fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn add(&self, report: &Report) {
+        let _ = self.0.as_ref().map(|to| to.send(report, &[]));
+    }
+
+    /// The last report, if there has been none yet.
+    fn end(&mut self, report: &Report) {
+        self.add(report);
+        self.0 = None;
     }
 }
 

@@ -16,7 +16,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use wharfie_store::containers::ContainerRow;
 
 use super::settings::Settings;
-use super::{is_alive, settings_of};
+use super::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -25,6 +25,16 @@ const MARK: &str = "# Containers on the same networks:\n";
 
 /// The lines that a container has without neighbours; beside the file that is mounted in it.
 pub(super) const OWN_HOSTS: &str = "hosts.own";
+
+/// A container's addresses by the networks' names, and which of its devices has each.
+type Addresses = BTreeMap<String, (String, u8)>;
+
+/// A container that runs or is about to, and where it is reached.
+struct Neighbour {
+    row: ContainerRow,
+    settings: Settings,
+    addresses: Addresses,
+}
 
 impl Engine {
     /// Writes the names of the containers on these networks into the files of all that run there. Gives what did not go as
@@ -46,51 +56,43 @@ impl Engine {
             Ok(directory)
         });
         let _turn = locked.map_err(|why| Error::File { doing: "lock", path: place, source: why.into() })?;
-        let rows = self.running_rows()?;
-        let told = rows.iter().filter(|(row, _)| row.state.addresses.keys().any(|name| networks.contains(name)));
-        let failed = told.filter_map(|(row, _)| {
-            let why = self.write_names(row, &row.state.addresses, &rows).err()?;
-            Some(format!("container {} does not know all names of its neighbours: {why}", row.name))
+        let all = self.neighbours()?;
+        let told = all.iter().filter(|one| one.addresses.keys().any(|name| networks.contains(name)));
+        let failed = told.filter_map(|one| {
+            let why = self.write_names(&one.row, &one.addresses, &all).err()?;
+            Some(format!("container {} does not know all names of its neighbours: {why}", one.row.name))
         });
         Ok(failed.collect())
     }
 
     /// Writes the names of its neighbours into the file of a container that is about to start with these addresses.
-    pub(super) fn tell_names_to(
-        &self,
-        row: &ContainerRow,
-        settings: &Settings,
-        addresses: &BTreeMap<String, (String, u8)>,
-    ) -> Result<()> {
+    pub(super) fn tell_names_to(&self, row: &ContainerRow, settings: &Settings, addresses: &Addresses) -> Result<()> {
         if !addresses.keys().any(|name| has_names(name)) {
             return Ok(());
         }
-        let mut rows = self.running_rows()?;
-        rows.retain(|(other, _)| other.id != row.id);
-        let mut own = row.clone();
-        own.state.addresses.clone_from(addresses);
-        rows.push((own, settings.clone()));
-        self.write_names(row, addresses, &rows)
+        let mut all = self.neighbours()?;
+        all.retain(|other| other.row.id != row.id);
+        all.push(Neighbour { row: row.clone(), settings: settings.clone(), addresses: addresses.clone() });
+        self.write_names(row, addresses, &all)
     }
 
     /// As they are written down: to mend a row that is not true tells names itself, and would wait for us.
-    fn running_rows(&self) -> Result<Vec<(ContainerRow, Settings)>> {
-        let with_settings = |row: ContainerRow| settings_of(&row).map(|settings| (row, settings));
-        self.reader()?.containers()?.into_iter().filter(is_alive).map(with_settings).collect()
+    fn neighbours(&self) -> Result<Vec<Neighbour>> {
+        let neighbour = |row: ContainerRow| {
+            let settings = readable_settings(&row);
+            let addresses = row.state.running().map(|running| running.addresses.clone()).unwrap_or_default();
+            Ok(Neighbour { row, settings, addresses })
+        };
+        self.reader()?.containers()?.into_iter().filter(is_alive).map(neighbour).collect()
     }
 
-    fn write_names(
-        &self,
-        row: &ContainerRow,
-        addresses: &BTreeMap<String, (String, u8)>,
-        rows: &[(ContainerRow, Settings)],
-    ) -> Result<()> {
+    fn write_names(&self, row: &ContainerRow, addresses: &Addresses, all: &[Neighbour]) -> Result<()> {
         let place = self.container_place(row)?;
         let path = place.join(OWN_HOSTS);
         let mut text = std::fs::read_to_string(&path).map_err(|source| Error::File { doing: "read", path, source })?;
         text.push_str(MARK);
         for network in addresses.keys().filter(|name| has_names(name)) {
-            text.push_str(&lines(network, rows));
+            text.push_str(&lines(network, all));
         }
         let path = place.join("hosts");
         overwrite(&path, text.as_bytes()).map_err(|source| Error::File { doing: "write", path, source })
@@ -115,11 +117,11 @@ fn has_names(network: &str) -> bool {
 }
 
 /// Addresses and names of the containers on a network.
-fn lines(network: &str, rows: &[(ContainerRow, Settings)]) -> String {
+fn lines(network: &str, all: &[Neighbour]) -> String {
     let mut text = String::new();
-    for (row, settings) in rows {
-        let Some((address, _)) = row.state.addresses.get(network) else { continue };
-        let mut names = vec![row.name.as_str(), &row.id[..12]];
+    for Neighbour { row, settings, addresses } in all {
+        let Some((address, _)) = addresses.get(network) else { continue };
+        let mut names = vec![row.name.as_str(), row.id.short()];
         let attachments = settings.attachments();
         let own = attachments.iter().filter(|one| one.network == network);
         names.extend(own.flat_map(|one| one.aliases.iter()).map(String::as_str));

@@ -9,19 +9,16 @@ use std::path::PathBuf;
 
 use wharfie_runtime::proxy::{Protocol, Proxy, Publish, Reserved};
 use wharfie_runtime::{Bridge, Helper, MAX_DEVICE_NUMBER, Network, Outlet, Subnet};
-use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 
 use super::is_alive;
 use super::settings::{Attachment, Settings};
 use super::spec::namespace_of;
 use super::words::{self, HostPorts, MacAddress, NetworkMode, PortBinding};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::networks;
 use crate::networks::NetworkError;
-
-/// Where the machine remembers which address is whose, and other runtimes their containers.
-pub(crate) const STATE: &str = "/run/wharfie";
 
 /// Where a container's packets go.
 pub(super) struct Place {
@@ -37,14 +34,16 @@ pub(super) struct Place {
 }
 
 /// The machine's bridge, as a store uses it.
-pub(crate) fn subnet(store: &Store) -> Subnet {
-    Subnet { store: mark(store), ..Subnet::new(STATE) }
+pub(crate) fn subnet(engine: &Engine) -> Subnet {
+    Subnet { store: mark(engine), ..Subnet::new(&engine.config().state) }
 }
 
 /// What tells a store from all others of the machine, whatever its path means to whom.
-pub(crate) fn mark(store: &Store) -> String {
+pub(crate) fn mark(engine: &Engine) -> String {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(store.root()).map(|root| format!("{:x}:{:x}", root.dev(), root.ino())).unwrap_or_default()
+    std::fs::metadata(&engine.config().root)
+        .map(|root| format!("{:x}:{:x}", root.dev(), root.ino()))
+        .unwrap_or_default()
 }
 
 /// The programs that networks of ordinary users may be called after.
@@ -52,7 +51,8 @@ const HELPERS: [Helper; 2] = [Helper::Pasta, Helper::Slirp4netns];
 
 /// Finds a place for a container that is about to start. Ports in use are an error; a bridge that cannot be made, or a
 /// way out that ordinary users do not have here, is one only for who asked for it, and a warning for who did not.
-pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_rootless: bool) -> Result<Place> {
+pub(super) fn find(engine: &Engine, row: &ContainerRow, settings: &Settings) -> Result<Place> {
+    let (store, is_rootless) = (engine.writer()?, engine.config().is_rootless);
     let plain =
         |network| Place { network, more: Vec::new(), addresses: BTreeMap::new(), reserved: None, warning: None };
     let attachments = settings.attachments();
@@ -72,7 +72,7 @@ pub(super) fn find(store: &Store, row: &ContainerRow, settings: &Settings, is_ro
         }
         true => Err(NetworkError::NoSuch(other.to_string()).into()),
         false if helper.is_some() => Err(NetworkError::ForOrdinaryUsers(other.to_string()).into()),
-        false => bridges(store, row, &attachments).map(|mut bridges| {
+        false => bridges(engine, row, &attachments).map(|mut bridges| {
             if let (Some(first), Some(MacAddress(bytes))) = (bridges.first_mut(), settings.mac_address) {
                 first.hardware = Some(bytes);
             }
@@ -152,10 +152,10 @@ pub(super) fn lead(network: &Network, reserved: Option<Reserved>, pid: u32) -> R
 }
 
 /// A place on each network. The way out is through the first that has one.
-fn bridges(store: &Store, row: &ContainerRow, attachments: &[Attachment]) -> Result<Vec<Bridge>> {
+fn bridges(engine: &Engine, row: &ContainerRow, attachments: &[Attachment]) -> Result<Vec<Bridge>> {
     let mut bridges: Vec<Bridge> = Vec::with_capacity(attachments.len());
     for (attachment, number) in attachments.iter().zip(0..MAX_DEVICE_NUMBER) {
-        let mut bridge = bridge_of(store, row, attachment)?;
+        let mut bridge = bridge_of(engine, row, attachment)?;
         bridge.device_number = number;
         bridge.is_way_out &= !bridges.iter().any(|other| other.is_way_out);
         bridges.push(bridge);
@@ -164,14 +164,14 @@ fn bridges(store: &Store, row: &ContainerRow, attachments: &[Attachment]) -> Res
 }
 
 /// A place on a network, whose bridge is made if it is missing.
-pub(super) fn bridge_of(store: &Store, row: &ContainerRow, attachment: &Attachment) -> Result<Bridge> {
+pub(super) fn bridge_of(engine: &Engine, row: &ContainerRow, attachment: &Attachment) -> Result<Bridge> {
     if attachment.network == "bridge" {
-        let subnet = subnet(store);
+        let subnet = subnet(engine);
         subnet.prepare()?;
         return Ok(subnet.allocate(&row.id)?);
     }
-    let network = networks::of_store(store, &attachment.network)?;
-    let subnet = network.subnet(store);
+    let network = networks::named(engine, &attachment.network)?;
+    let subnet = network.subnet(engine);
     let place = subnet.allocate_at(&row.id, attachment.address).map_err(|why| match why {
         wharfie_runtime::Error::Invalid { what, value, reason } if what == "address" => {
             match reason == "already in use" {
@@ -182,12 +182,12 @@ pub(super) fn bridge_of(store: &Store, row: &ContainerRow, attachment: &Attachme
         why => why.into(),
     })?;
     // From here on the network cannot be removed; it may have been a moment ago.
-    if let Err(why) = networks::of_store(store, &attachment.network) {
+    if let Err(why) = networks::named(engine, &attachment.network) {
         subnet.release(&row.id)?;
         subnet.forget_if_unused(|| Ok::<_, Error>(()))?;
         return Err(why);
     }
-    let made = if subnet.is_there() { Ok(subnet.prepare()?) } else { networks::make_again(&network, &subnet) };
+    let made = if subnet.is_there() { Ok(subnet.prepare()?) } else { networks::make_again(engine, &network, &subnet) };
     made.inspect_err(|_| {
         let _ = subnet.release(&row.id);
     })?;
@@ -195,10 +195,10 @@ pub(super) fn bridge_of(store: &Store, row: &ContainerRow, attachment: &Attachme
 }
 
 /// Takes back a container's address on a network. What cannot be taken back now is found by a check of the store.
-pub(super) fn release(store: &Store, row: &ContainerRow, network: &str) {
+pub(super) fn release(engine: &Engine, row: &ContainerRow, network: &str) {
     let subnet = match network {
-        "bridge" => Some(subnet(store)),
-        name => networks::of_store(store, name).ok().map(|network| network.subnet(store)),
+        "bridge" => Some(subnet(engine)),
+        name => networks::named(engine, name).ok().map(|network| network.subnet(engine)),
     };
     let _ = subnet.map(|subnet| subnet.release(&row.id));
 }
@@ -270,9 +270,9 @@ fn binding(port: &Publish) -> PortBinding {
 
 /// The ports of the host that lead to a container now, ordered by the container's.
 pub fn open_ports(row: &ContainerRow) -> Vec<PortBinding> {
-    let mut open: Vec<PortBinding> = match is_alive(row) {
-        true => serde_json::from_str(&row.state.ports).unwrap_or_default(),
-        false => Vec::new(),
+    let mut open: Vec<PortBinding> = match row.state.running().filter(|_| is_alive(row)) {
+        Some(running) => serde_json::from_str(&running.ports).unwrap_or_default(),
+        None => Vec::new(),
     };
     open.sort();
     open

@@ -1,8 +1,8 @@
 //! `container prune`: removing what has ended.
 
-use wharfie_store::containers::Status;
+use wharfie_oci::ContainerId;
 
-use super::settings_of;
+use super::readable_settings;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::filter::PruneFilters;
@@ -18,7 +18,7 @@ pub struct PruneContainers {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PrunedContainers {
     /// Whole ids, newest first.
-    pub ids: Vec<String>,
+    pub ids: Vec<ContainerId>,
     /// Bytes of what they had written.
     pub reclaimed: u64,
 }
@@ -32,8 +32,8 @@ impl Engine {
         let mut pruned = PrunedContainers::default();
         let mut batch = Vec::new();
         for row in self.containers()? {
-            let is_over = matches!(row.state.status, Status::Created | Status::Exited);
-            if !is_over || !prune.filters.accept(row.created, &settings_of(&row)?.labels()) {
+            let is_over = row.state.status().is_over();
+            if !is_over || !prune.filters.accept(row.created, &readable_settings(&row).labels()) {
                 continue;
             }
             let (own, _) = self.container_sizes(&row)?;

@@ -1,5 +1,7 @@
 //! Names and ids that nobody chose.
 
+use wharfie_oci::ContainerName;
+
 use crate::error::{Error, Result};
 
 const ADJECTIVES: &[&str] = &[
@@ -89,28 +91,24 @@ const SURNAMES: &[&str] = &[
 ];
 
 /// So many random bytes.
-fn bytes<const N: usize>() -> Result<[u8; N]> {
+///
+/// # Errors
+/// When the kernel gives none.
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
         .map_err(|why| Error::system("read random numbers")(why.into()))?;
     Ok(bytes)
 }
 
-/// 64 hexadecimal digits.
-///
-/// # Errors
-/// When the kernel gives no random numbers.
-pub(crate) fn id() -> Result<String> {
-    Ok(bytes::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 /// An adjective and a surname.
 ///
 /// # Errors
 /// When the kernel gives no random numbers.
-pub(crate) fn name() -> Result<String> {
+pub(crate) fn name() -> Result<ContainerName> {
     let [a, b, c, d] = bytes::<4>()?;
     let pick =
         |list: &[&'static str], high: u8, low: u8| list[usize::from(u16::from_be_bytes([high, low])) % list.len()];
-    Ok(format!("{}_{}", pick(ADJECTIVES, a, b), pick(SURNAMES, c, d)))
+    let name = format!("{}_{}", pick(ADJECTIVES, a, b), pick(SURNAMES, c, d));
+    Ok(name.parse().expect("the words are made of letters"))
 }

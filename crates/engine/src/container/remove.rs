@@ -1,12 +1,13 @@
 //! Removing containers.
 
+use wharfie_oci::ContainerId;
 use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, Status};
 
 use super::ContainerError;
 use super::lifecycle::{target_of, wait_for_process};
 use super::signal::Signal;
-use super::{is_alive, settings_of};
+use super::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events;
@@ -38,7 +39,7 @@ impl Engine {
             Err(Error::Container(ContainerError::NoSuch(_))) if force => return Ok(row),
             result => result?,
         };
-        let is_running = is_alive(&row) || row.state.status == Status::Restarting;
+        let is_running = is_alive(&row) || row.state.status() == Status::Restarting;
         if is_running {
             if !force {
                 return Err(refusal_to_remove(row));
@@ -51,22 +52,21 @@ impl Engine {
     }
 
     /// A container that has ended or was never started, and its lock; `None` if it runs or somebody is at work on it.
-    pub(super) fn lock_idle(&self, id: &str) -> Result<Option<(ContainerRow, ContainerLock)>> {
+    pub(super) fn lock_idle(&self, id: &ContainerId) -> Result<Option<(ContainerRow, ContainerLock)>> {
         let store = self.writer()?;
         let Some(lock) = store.try_lock_container(id)? else { return Ok(None) };
         let Some(row) = store.find_container(id)? else { return Ok(None) };
-        let is_idle = !is_alive(&row) && matches!(row.state.status, Status::Created | Status::Exited);
+        let is_idle = !is_alive(&row) && row.state.status().is_over();
         Ok(is_idle.then_some((row, lock)))
     }
 
     /// Removes locked containers in one transaction, and leaves their volumes.
     pub(super) fn remove_all_locked(&self, containers: &[(ContainerRow, ContainerLock)]) -> Result<()> {
         for (row, _) in containers.iter().filter(|_| !self.is_rehearsal()) {
-            self.withdraw(row, &settings_of(row)?);
+            self.withdraw(row, &readable_settings(row));
         }
         let events = containers.iter().map(|(row, _)| events::of_container(row, "destroy", &[])).collect();
-        let locked: Vec<(&str, &ContainerLock)> =
-            containers.iter().map(|(row, lock)| (row.id.as_str(), lock)).collect();
+        let locked: Vec<_> = containers.iter().map(|(row, lock)| (&row.id, lock)).collect();
         Ok(self.writer()?.noting(events, |store| store.remove_containers(&locked))?)
     }
 
@@ -87,14 +87,14 @@ impl Engine {
 
     fn remove_locked(&self, row: &ContainerRow, volumes: bool, lock: &ContainerLock) -> Result<()> {
         if !self.is_rehearsal() {
-            self.withdraw(row, &settings_of(row)?);
+            self.withdraw(row, &readable_settings(row));
         }
         let store = self.writer()?;
         let anonymous = store.volumes_of_container(&row.id)?;
         // What of one cannot be deleted keeps no other.
         let event = events::of_container(row, "destroy", &[]);
         let mut removed = store.noting(vec![event], |store| store.remove_container(&row.id, lock));
-        for volume in anonymous.iter().filter(|name| volumes && name.len() == 64) {
+        for volume in anonymous.iter().filter(|name| volumes && name.is_random()) {
             removed = removed.and(store.remove_volume(volume).map(drop));
         }
         store.collect_expired()?;
@@ -104,7 +104,7 @@ impl Engine {
 
 /// Why a container that is not at rest is not removed, in docker's words.
 fn refusal_to_remove(row: ContainerRow) -> Error {
-    let refusal = match row.state.status {
+    let refusal = match row.state.status() {
         Status::Paused => ContainerError::RemovePaused,
         Status::Restarting => ContainerError::RemoveRestarting,
         Status::Created | Status::Running | Status::Exited => ContainerError::Running,

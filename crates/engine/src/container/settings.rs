@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use wharfie_oci::config::ContainerConfig;
+use wharfie_oci::{ContainerId, VolumeName};
 use wharfie_runtime::Resources;
 
 use super::words::{
@@ -42,7 +44,7 @@ pub struct Settings {
     /// The hardware address that its device there must have.
     pub mac_address: Option<MacAddress>,
     /// Containers that it knows by another name: id and alias.
-    pub links: Vec<(String, String)>,
+    pub links: Vec<(ContainerId, String)>,
     /// Networks besides that one.
     pub more_networks: Vec<Attachment>,
     /// Ports that are published on the host.
@@ -180,6 +182,13 @@ pub enum MountKind {
     Tmpfs,
 }
 
+impl MountPoint {
+    /// The volume that it is, if it is one.
+    pub fn volume(&self) -> Option<VolumeName> {
+        if self.kind == MountKind::Volume { self.source.parse().ok() } else { None }
+    }
+}
+
 impl MountKind {
     /// The word that `inspect` shows.
     pub fn as_str(self) -> &'static str {
@@ -248,6 +257,26 @@ impl Restart {
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Settings {
+    /// What can be read of a stored document, also where a word in it is none any more: such a word is left out, and so is a
+    /// field that is nothing without it.
+    pub fn readable_part(document: &str) -> Self {
+        let Ok(Value::Object(fields)) = serde_json::from_str(document) else { return Self::default() };
+        let mut readable = Map::new();
+        for (name, mut value) in fields {
+            let is_readable = |value: &Value| {
+                let alone = Map::from_iter([(name.clone(), value.clone())]);
+                serde_json::from_value::<Self>(Value::Object(alone)).is_ok()
+            };
+            if let Value::Array(list) = &mut value {
+                list.retain(|one| is_readable(&Value::Array(vec![one.clone()])));
+            }
+            if is_readable(&value) {
+                readable.insert(name, value);
+            }
+        }
+        serde_json::from_value(Value::Object(readable)).unwrap_or_default()
+    }
+
     /// The environment of its processes. A default `PATH` is no part of the configuration: commits do not keep it.
     pub fn environment(&self) -> Vec<String> {
         let mut env = self.config.env.clone().unwrap_or_default();
@@ -268,6 +297,11 @@ impl Settings {
         std::iter::once(first).chain(self.more_networks.iter().cloned()).collect()
     }
 
+    /// The volumes that are mounted into it.
+    pub fn volumes(&self) -> impl Iterator<Item = VolumeName> {
+        self.mounts.iter().filter_map(MountPoint::volume)
+    }
+
     /// Command and arguments, as one list.
     pub fn command(&self) -> Vec<String> {
         let entrypoint = self.config.entrypoint.iter().flatten();
@@ -283,6 +317,18 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_that_are_none_any_more_hide_nothing_else() {
+        let old =
+            r#"{"hostname":"box","ulimits":["nofile=10:20","foo=1"],"pid_mode":"moon","cap_add":["NOPE"],"tty":true}"#;
+        assert!(serde_json::from_str::<Settings>(old).is_err());
+        let readable = Settings::readable_part(old);
+        assert_eq!((readable.hostname.as_str(), readable.tty), ("box", true));
+        assert_eq!(readable.ulimits, ["nofile=10:20".parse().unwrap()]);
+        assert_eq!(readable.pid_mode, Namespace::default());
+        assert_eq!(Settings::readable_part("no document"), Settings::default());
+    }
 
     #[test]
     fn restart_policies() {

@@ -7,12 +7,12 @@
 
 use wharfie_runtime::Cgroup;
 use wharfie_store::ContainerLock;
-use wharfie_store::containers::{ContainerRow, ContainerState, ProcessMark, Status};
+use wharfie_store::containers::{ContainerRow, ContainerState, Phase, ProcessMark, Status};
 
 use super::ContainerError;
 use super::lifecycle::target_of;
 use super::settings::Settings;
-use super::{network, settings_of};
+use super::{network, readable_settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events;
@@ -68,9 +68,9 @@ impl Engine {
             return Ok(Some(row));
         }
         if is_alive(&row) {
-            self.thaw_for(&row, row.state.frozen_by)?;
+            self.thaw_for(&row, row.state.frozen_by())?;
         } else {
-            let settings = settings_of(&row)?;
+            let settings = readable_settings(&row);
             self.withdraw(&row, &settings);
             if settings.auto_remove {
                 self.write_end(&row, UNSEEN_END);
@@ -87,20 +87,19 @@ impl Engine {
     fn write_down_unseen_end(&self, row: &ContainerRow) -> Result<()> {
         let store = self.writer()?;
         let now = store.now().to_nanos();
-        if claims_life(row.state.status) {
+        if claims_life(&row.state) {
             self.write_end(row, UNSEEN_END);
         }
         let died = events::of_container(row, "die", &[("exitCode", UNSEEN_END.to_string())]);
-        let events = if claims_life(row.state.status) { vec![died] } else { Vec::new() };
+        let events = if claims_life(&row.state) { vec![died] } else { Vec::new() };
         let unseen = |state: &mut ContainerState| {
-            if claims_life(state.status) {
-                state.status = Status::Exited;
+            if claims_life(state) {
+                state.phase = Phase::Exited;
                 state.exit_code = i32::from(UNSEEN_END);
                 state.finished_at = Some(now);
                 state.health = state.health.after_end();
             }
-            (state.pid, state.monitor, state.frozen_by, state.restarter) = (None, None, None, None);
-            (state.target, state.address, state.addresses, state.ports) = Default::default();
+            (state.monitor, state.restarter) = (None, None);
         };
         store.noting(events, |store| store.change_container(&row.id, unseen))?;
         Ok(())
@@ -114,11 +113,8 @@ impl Engine {
             _ => {}
         }
         self.writer()?.change_container(&row.id, |state| {
-            if state.frozen_by == by {
-                state.frozen_by = None;
-                if state.status == Status::Paused {
-                    state.status = Status::Running;
-                }
+            if state.frozen_by() == by {
+                state.thaw();
             }
         })?;
         Ok(())
@@ -128,8 +124,8 @@ impl Engine {
     /// taken away.
     pub(crate) fn withdraw_leftovers(&self) -> Result<Vec<String>> {
         let store = self.writer()?;
-        let shared = network::subnet(store);
-        let own: Vec<_> = self.networks()?.iter().map(|network| network.subnet(store)).collect();
+        let shared = network::subnet(self);
+        let own: Vec<_> = self.networks()?.iter().map(|network| network.subnet(self)).collect();
         let mut with_address = shared.owners().unwrap_or_default();
         let mut found = Vec::new();
         // On the shared bridge others are at home too; on a network of one's own only this store's containers.
@@ -151,13 +147,13 @@ impl Engine {
             // One that is being started has a cgroup and an address already, and its row does not say so yet.
             let Some(_lock) = self.writer()?.try_lock_container(&row.id)? else { continue };
             let Ok(row) = self.container(&row.id) else { continue };
-            if !matches!(row.state.status, Status::Created | Status::Exited) {
+            if !row.state.status().is_over() {
                 continue;
             }
-            let settings = settings_of(&row)?;
+            let settings = readable_settings(&row);
             let has_group = Cgroup::find(super::start::parent(&settings), &row.id).exists();
-            let has_address = with_address.contains(&row.id);
-            let is_known = super::start::foreign(&settings).is_some_and(|runtime| runtime.knows(&row.id));
+            let has_address = with_address.iter().any(|id| row.id == *id);
+            let is_known = self.foreign(&settings).is_some_and(|runtime| runtime.knows(&row.id));
             if has_group || has_address || is_known {
                 self.withdraw(&row, &settings);
             }
@@ -176,14 +172,14 @@ pub(super) fn networks_of(settings: &Settings) -> Vec<String> {
     settings.attachments().into_iter().map(|one| one.network).collect()
 }
 
-fn claims_life(status: Status) -> bool {
-    matches!(status, Status::Running | Status::Paused | Status::Restarting)
+fn claims_life(state: &ContainerState) -> bool {
+    !state.status().is_over()
 }
 
 /// True if the row cannot be true, and nobody is there to mend it.
 fn is_abandoned(row: &ContainerRow) -> bool {
-    match row.state.status {
-        Status::Running | Status::Paused if is_alive(row) => row.state.frozen_by.is_some_and(|by| !exists(by)),
+    match row.state.status() {
+        Status::Running | Status::Paused if is_alive(row) => row.state.frozen_by().is_some_and(|by| !exists(by)),
         Status::Running | Status::Paused | Status::Restarting => !is_looked_after(row),
         // It was made to run at once, or to go with its end, by somebody who is gone.
         Status::Created | Status::Exited => row.state.monitor.is_some() && !is_looked_after(row),
@@ -192,23 +188,26 @@ fn is_abandoned(row: &ContainerRow) -> bool {
 
 /// A row that cannot be true as it would be if it could be written. For answers only.
 fn as_it_looks(engine: &Engine, mut row: ContainerRow) -> ContainerRow {
-    if claims_life(row.state.status) && !is_alive(&row) && !is_looked_after(&row) {
-        row.state.status = Status::Exited;
+    if claims_life(&row.state) && !is_alive(&row) && !is_looked_after(&row) {
+        row.state.phase = Phase::Exited;
         row.state.exit_code = i32::from(UNSEEN_END);
         row.state.finished_at = engine.reader().ok().map(|store| store.now().to_nanos());
-        row.state.pid = None;
+    }
+    if row.state.frozen_by().is_some_and(|by| !exists(by)) {
+        // Its guard is about to write that down.
+        row.state.thaw();
     }
     row
 }
 
 /// True if the process that is to write down how the container ends is there.
 fn is_looked_after(row: &ContainerRow) -> bool {
-    row.state.monitor.is_some_and(|pid| exists(ProcessMark { pid, started: row.state.monitor_started }))
+    row.state.monitor.is_some_and(exists)
 }
 
 /// True if the process that the row names still exists and is the same one.
 pub(crate) fn is_alive(row: &ContainerRow) -> bool {
-    row.state.pid.is_some_and(|pid| exists(ProcessMark { pid, started: row.state.pid_started }))
+    row.state.process().is_some_and(exists)
 }
 
 /// True if the process is there and the same one.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use wharfie_oci::ContainerId;
 use wharfie_runtime::{
     Bind, Capabilities, Device, Files, Mount, MountKind as RuntimeMount, Network, Outlet, Process, Propagation, Rootfs,
     Seccomp, Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,
@@ -16,6 +17,7 @@ use super::ContainerError;
 use super::is_alive;
 use super::neighbours::OWN_HOSTS;
 use super::settings::{MountKind, MountPoint, Settings};
+use super::volumes::parse_name;
 use super::words::{DeviceMapping, HostAddress, Namespace, NetworkMode, SecurityOption, Ulimit};
 use crate::error::{Error, Result};
 
@@ -42,7 +44,7 @@ pub(crate) fn spec(
     let uts = share(store, &settings.uts_mode, "uts")?;
     let hostname = if uts == Share::Private { settings.hostname.clone() } else { String::new() };
     Ok(Spec {
-        id: row.id.clone(),
+        id: row.id.to_string(),
         domainname: settings.domainname.clone(),
         rootfs,
         readonly_root: settings.read_only,
@@ -161,7 +163,7 @@ fn mounts(store: &Store, settings: &Settings) -> Result<Vec<Mount>> {
     for mount in &settings.mounts {
         let kind = match mount.kind {
             MountKind::Tmpfs => RuntimeMount::Tmpfs(Tmpfs { options: mount.options.clone() }),
-            MountKind::Volume => RuntimeMount::Bind(Bind::new(store.volume_directory(&mount.source))),
+            MountKind::Volume => RuntimeMount::Bind(Bind::new(store.volume_directory(&parse_name(&mount.source)?))),
             MountKind::Bind => RuntimeMount::Bind(bind(mount)),
         };
         mounts.push(Mount { target: PathBuf::from(&mount.target), kind, read_only: mount.read_only });
@@ -208,14 +210,14 @@ fn check_shareable(store: &Store, name: &str) -> Result<()> {
 
 pub(super) fn namespace_of(store: &Store, name: &str, namespace: &str) -> Result<PathBuf> {
     let row = store.find_container(name)?.ok_or_else(|| ContainerError::NoSuch(name.to_owned()))?;
-    match row.state.pid.filter(|_| is_alive(&row)) {
+    match row.state.process().filter(|_| is_alive(&row)).map(|process| process.pid) {
         Some(pid) => Ok(PathBuf::from(format!("/proc/{pid}/ns/{namespace}"))),
         None => Err(ContainerError::NotRunning(row.id).into()),
     }
 }
 
 /// Id and settings of the container whose network this one has.
-fn donor(store: &Store, settings: &Settings) -> Result<Option<(String, Settings)>> {
+fn donor(store: &Store, settings: &Settings) -> Result<Option<(ContainerId, Settings)>> {
     let NetworkMode::Container(name) = &settings.network else { return Ok(None) };
     let row = store.find_container(name)?.ok_or_else(|| ContainerError::NoSuch(name.to_owned()))?;
     let theirs = super::settings_of(&row)?;
@@ -223,7 +225,7 @@ fn donor(store: &Store, settings: &Settings) -> Result<Option<(String, Settings)
 }
 
 /// The small files of a container that runs.
-fn files_of(store: &Store, id: &str) -> Files {
+fn files_of(store: &Store, id: &ContainerId) -> Files {
     let directory = store.container_directory(id);
     let of = |name: &str| Some(directory.join(name)).filter(|path| path.exists());
     Files { hosts: of("hosts"), resolv_conf: of("resolv.conf"), hostname: of("hostname") }
@@ -347,6 +349,6 @@ fn resolver(settings: &Settings, host: &str, network: &Network) -> String {
 }
 
 /// Where a container's small files and log are.
-pub(crate) fn log_path(store: &Store, id: &str) -> PathBuf {
+pub(crate) fn log_path(store: &Store, id: &ContainerId) -> PathBuf {
     store.container_directory(id).join(Path::new("log.json"))
 }

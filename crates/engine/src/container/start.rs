@@ -1,17 +1,15 @@
 //! Starting a container and looking after it until it ends.
 
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
-use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals;
 use wharfie_content::{Event, Observer, Warning};
 use wharfie_runtime::proxy::Proxy;
 use wharfie_runtime::{Exit, Foreign, Io, Size, Started};
 use wharfie_store::ContainerLock;
-use wharfie_store::containers::{ContainerRow, ContainerState, Status};
+use wharfie_store::containers::{ContainerRow, ContainerState, Phase, ProcessMark, Running as RunningState};
 use wharfie_store::journal::Note;
 
 use super::ContainerError;
@@ -19,23 +17,23 @@ use super::settings::{Restart, Settings};
 use super::settle::{networks_of, us};
 use super::volumes::InUse;
 use super::words::LogDriver;
-use super::{is_alive, log, network, settings_of, spec};
+use super::{is_alive, log, network, readable_settings, settings_of, spec};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events;
 use crate::networks;
 
-/// What of a foreground container is connected to us.
-#[derive(Debug, Clone, Copy)]
+/// What a foreground container is connected to.
+#[derive(Debug, Default)]
 pub struct Streams {
-    /// Our standard input is its.
-    pub stdin: bool,
-    /// Its standard output is ours.
-    pub stdout: bool,
-    /// Its standard error is ours.
-    pub stderr: bool,
-    /// Signals that we get, it gets.
-    pub signals: bool,
+    /// Its standard input; empty without.
+    pub stdin: Option<OwnedFd>,
+    /// Where its standard output goes; nowhere without.
+    pub stdout: Option<OwnedFd>,
+    /// Where its standard error goes; nowhere without.
+    pub stderr: Option<OwnedFd>,
+    /// Numbers of signals for it, until the other end is dropped. One that comes while it starts reaches it once it has.
+    pub signals: Option<Receiver<i32>>,
 }
 
 /// How a container starts.
@@ -65,7 +63,7 @@ impl Engine {
     /// Starts a container whose lock we hold, and writes down that it runs. We look after it from now on.
     pub(crate) fn launch(&self, row: &ContainerRow, io: Io, launch: Launch, lock: &ContainerLock) -> Result<Running> {
         // Decided under the lock: one that runs is never touched by the failure of a second start.
-        let now = self.writer()?.find_container(&row.id)?.ok_or_else(|| ContainerError::NoSuch(row.id.clone()))?;
+        let now = self.writer()?.find_container(&row.id)?.ok_or_else(|| ContainerError::NoSuch(row.id.to_string()))?;
         if is_alive(&now) {
             return Err(ContainerError::AlreadyRunning(row.id.clone()).into());
         }
@@ -95,17 +93,16 @@ impl Engine {
         // Who waits for its end opens this first.
         store.make_ends(&row.id)?;
         let volumes = self.mount_volumes(settings)?;
-        let is_rootless = self.config().is_rootless;
-        let place = network::find(store, row, settings, is_rootless)?;
+        let place = network::find(self, row, settings)?;
         let (rootfs, mounts) = self.rootfs_of(&store.scratch_of_container(&row.id)?, launch.volatile)?;
         let mut spec = spec::spec(store, row, settings, rootfs, place.network, launch.size)?;
         spec.die_with_parent = launch.die_with_us;
         spec.more_bridges = place.more;
         self.tell_names_to(row, settings, &place.addresses)?;
-        if is_rootless {
+        if self.config().is_rootless {
             spec::map_ids(&mut spec, settings)?;
         }
-        let started = match foreign(settings) {
+        let started = match self.foreign(settings) {
             Some(runtime) => runtime.start(&spec, &mounts, io)?,
             None => wharfie_runtime::start(&spec, mounts, io, &self.config().program)?,
         };
@@ -122,15 +119,15 @@ impl Engine {
         events.push(events::of_known_container(row, settings, "start", &[]));
         let running = |state: &mut ContainerState| {
             *state = ContainerState {
-                status: Status::Running,
-                pid: Some(started.pid),
-                pid_started: started.start_time,
-                target: target.clone(),
-                address: address.clone(),
-                addresses: place.addresses.clone(),
-                ports: ports.clone(),
-                monitor: Some(us.pid),
-                monitor_started: us.started,
+                phase: Phase::Running(RunningState {
+                    process: ProcessMark { pid: started.pid, started: started.start_time },
+                    target: target.clone(),
+                    address: address.clone(),
+                    addresses: place.addresses.clone(),
+                    ports: ports.clone(),
+                    frozen_by: None,
+                }),
+                monitor: Some(us),
                 started_at: Some(now),
                 restarts: state.restarts,
                 health: super::health::at_first(settings),
@@ -160,18 +157,15 @@ impl Engine {
         let events = self.events_of_end(row, settings, end)?;
         let ended = |state: &mut ContainerState| {
             let next = next.filter(|_| !state.is_stopped_by_user);
-            state.status = if next.is_some() { Status::Restarting } else { Status::Exited };
+            state.phase = if next.is_some() { Phase::Restarting } else { Phase::Exited };
             state.restarts = next.unwrap_or(state.restarts);
-            state.pid = None;
             state.finished_at = Some(now);
             state.exit_code = i32::from(end.exit.code());
             state.oom_killed = end.oom_killed;
-            state.frozen_by = None;
             state.health = state.health.after_end();
-            (state.target, state.address, state.addresses, state.ports) = Default::default();
             match state.restarter {
                 // Whoever stops it to start it again answers for it now.
-                Some(by) => (state.monitor, state.monitor_started) = (Some(by.pid), by.started),
+                Some(by) => state.monitor = Some(by),
                 None if next.is_none() => state.monitor = None,
                 None => {}
             }
@@ -185,7 +179,7 @@ impl Engine {
     /// That a container has ended, under the name and on the networks that it has by now.
     fn events_of_end(&self, row: &ContainerRow, settings: &Settings, end: &Ended) -> Result<Vec<Note>> {
         let row = self.writer()?.find_container(&row.id)?.unwrap_or_else(|| row.clone());
-        let mut events = self.network_events(row.state.addresses.keys(), "disconnect", &row.id);
+        let mut events = self.network_events(row.state.networks(), "disconnect", &row.id);
         if end.oom_killed {
             events.push(events::of_known_container(&row, settings, "oom", &[]));
         }
@@ -201,8 +195,8 @@ impl Engine {
         container: &str,
     ) -> Vec<Note> {
         let id = |name: &str| match networks::is_builtin(name) {
-            true => networks::builtin_id(name),
-            false => self.network(name).map(|network| network.id).unwrap_or_default(),
+            true => String::from(networks::builtin_id(name)),
+            false => self.network(name).map(|network| network.id.into()).unwrap_or_default(),
         };
         names.map(|name| events::of_network(&id(name), name, action, Some(container))).collect()
     }
@@ -218,27 +212,27 @@ impl Engine {
     /// Takes away what a container that has ended has left on the machine: its cgroup, its cable, its address. What
     /// cannot be taken away now is found by a check of the store.
     pub(crate) fn withdraw(&self, row: &ContainerRow, settings: &Settings) {
-        if let Some(runtime) = foreign(settings) {
+        if let Some(runtime) = self.foreign(settings) {
             let _ = runtime.remove(&row.id);
         }
         let parent = parent(settings);
         // It may have come to other networks since these settings were read.
         let now = self.reader().ok().and_then(|store| store.find_container(&row.id).ok().flatten());
-        let now = now.and_then(|now| settings_of(&now).ok());
+        let now = now.map(|now| readable_settings(&now));
         let settings_now = now.as_ref().unwrap_or(settings);
-        let subnets = self.reader().map(|store| networks::subnets(store, settings_now)).unwrap_or_default();
+        let subnets = networks::subnets(self, settings_now);
         let _ = wharfie_runtime::cleanup(&row.id, parent, &subnets);
         let _ = self.unmount_volumes(row, settings);
     }
 
-    /// Runs a container in the foreground: it has our streams, gets our signals and ends when we do. Gives its exit code.
+    /// Runs a container in the foreground: it has the caller's streams and signals, and ends when we do. Gives its exit code.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn run_foreground(
         &self,
         row: &ContainerRow,
-        streams: Streams,
+        mut streams: Streams,
         observer: &dyn Observer,
         lock: ContainerLock,
     ) -> Result<u8> {
@@ -246,11 +240,10 @@ impl Engine {
         let launch = Launch { volatile: settings.auto_remove, die_with_us: true, size: None };
         let is_logged = !settings.auto_remove && settings.log_driver != LogDriver::None;
         // Another runtime complains on the container's own streams before it gives up: we say it, and once.
-        let is_terminal = super::streams::has_terminal(streams.stdout, streams.stderr);
+        let is_terminal = [&streams.stdout, &streams.stderr].into_iter().flatten().any(IsTerminal::is_terminal);
         let is_piped = is_logged || is_terminal || settings.runtime.is_some();
+        let signals = streams.signals.take();
         let (io, pumps) = if is_piped { self.piped(row, streams, is_logged)? } else { (direct(streams)?, Vec::new()) };
-        // Heard from now on: a signal that comes while the container starts is passed on once it has.
-        let heard = streams.signals.then(|| Signals::new(FORWARDED).ok()).flatten();
         let result = self.launch(row, io, launch, &lock);
         let running = match result {
             Ok(running) => running,
@@ -267,16 +260,15 @@ impl Engine {
         for warning in &running.warnings {
             observer.observe(Event::Warned(Warning::Note(format!("WARNING: {warning}"))));
         }
-        let signals = heard.and_then(|heard| forward(heard, started));
+        if let Some(signals) = signals {
+            forward(signals, started);
+        }
         let writers: Vec<_> = pumps.into_iter().map(Pump::run).collect();
         let health = super::health::watch(self, row, &settings, started);
         let exit = started.wait().map_err(Error::from)?;
         drop(health);
         for writer in writers {
             let _ = writer.join();
-        }
-        if let Some(handle) = signals {
-            handle.close();
         }
         let end = Ended { exit, oom_killed: started.cgroup.oom_killed() };
         // Else it would be in its own way when its volumes are unmounted.
@@ -304,9 +296,9 @@ impl Engine {
             pumps.push(Pump { from: from.into(), to, stream, log: writer.clone() });
             Ok(theirs.into())
         };
-        let stdout = pipe("stdout", streams.stdout.then(|| ours(io::stdout().as_fd())).transpose()?)?;
-        let stderr = pipe("stderr", streams.stderr.then(|| ours(io::stderr().as_fd())).transpose()?)?;
-        let stdin = streams.stdin.then(super::streams::input).transpose()?;
+        let stdout = pipe("stdout", streams.stdout)?;
+        let stderr = pipe("stderr", streams.stderr)?;
+        let stdin = streams.stdin.map(super::streams::input).transpose()?;
         Ok((Io { stdin, stdout: Some(stdout), stderr: Some(stderr) }, pumps))
     }
 
@@ -333,6 +325,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Who runs the container, if it is not us.
+    pub(super) fn foreign(&self, settings: &Settings) -> Option<Foreign> {
+        let runtime = settings.runtime.as_ref()?;
+        Some(Foreign::new(&runtime.name, &runtime.program, &runtime.args, &self.config().state))
+    }
+
     /// Forgets a container that does not run, with its anonymous volumes.
     pub(crate) fn discard(&self, row: &ContainerRow, lock: &ContainerLock) -> Result<()> {
         let store = self.writer()?;
@@ -340,7 +338,7 @@ impl Engine {
         // What of one cannot be deleted keeps no other.
         let event = events::of_container(row, "destroy", &[]);
         let mut removed = store.noting(vec![event], |store| store.remove_container(&row.id, lock));
-        for volume in volumes.iter().filter(|name| name.len() == 64) {
+        for volume in volumes.iter().filter(|name| name.is_random()) {
             removed = removed.and(store.remove_volume(volume).map(drop));
         }
         Ok(removed?)
@@ -365,12 +363,6 @@ pub(crate) fn wants_restart(policy: Restart, exit: Exit, restarts: u32) -> bool 
     }
 }
 
-/// Who runs the container, if it is not us.
-pub(super) fn foreign(settings: &Settings) -> Option<Foreign> {
-    let runtime = settings.runtime.as_ref()?;
-    Some(Foreign::new(&runtime.name, &runtime.program, &runtime.args, Path::new(network::STATE)))
-}
-
 pub(super) fn parent(settings: &Settings) -> Option<&str> {
     Some(settings.cgroup_parent.as_str()).filter(|parent| !parent.is_empty())
 }
@@ -386,20 +378,13 @@ pub fn start_failure(why: &Error) -> i32 {
     }
 }
 
-fn ours(stream: std::os::fd::BorrowedFd<'_>) -> Result<OwnedFd> {
-    stream.try_clone_to_owned().map_err(Error::system("share a stream"))
-}
-
-/// Our own streams, handed over as they are: none of them is a terminal.
+/// The caller's streams, handed over as they are: no output of them is a terminal.
 fn direct(streams: Streams) -> Result<Io> {
-    Ok(Io {
-        stdin: streams.stdin.then(super::streams::input).transpose()?,
-        stdout: streams.stdout.then(|| ours(io::stdout().as_fd())).transpose()?,
-        stderr: streams.stderr.then(|| ours(io::stderr().as_fd())).transpose()?,
-    })
+    let stdin = streams.stdin.map(super::streams::input).transpose()?;
+    Ok(Io { stdin, stdout: streams.stdout, stderr: streams.stderr })
 }
 
-/// Copies one stream of a container to the log and to us.
+/// Copies one stream of a container to the log and to the caller.
 struct Pump {
     from: OwnedFd,
     to: Option<OwnedFd>,
@@ -433,26 +418,12 @@ impl Pump {
     }
 }
 
-/// Signals that are passed on to a container: those that mean the process and not its terminal.
-pub const FORWARDED: &[i32] = &[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT];
-
-/// So many times a user asks a container to end before it is ended.
-const ENOUGH: u32 = 3;
-
-/// Passes signals on from a thread of its own, until the handle is closed.
-fn forward(mut signals: Signals, started: &Started) -> Option<signal_hook::iterator::Handle> {
-    let pidfd = started.pidfd.try_clone().ok()?;
-    let handle = signals.handle();
+/// Passes signals on from a thread of its own, until nobody can send one any more.
+fn forward(signals: Receiver<i32>, started: &Started) {
+    let Ok(process) = started.pidfd.try_clone() else { return };
     std::thread::spawn(move || {
-        let mut asked = 0;
-        for signal in signals.forever() {
-            asked += u32::from(matches!(signal, SIGINT | SIGTERM));
-            // Who asks so often wants out, and there is nobody else to look after the container.
-            let signal = if asked == ENOUGH { SIGKILL } else { signal };
-            if let Some(signal) = rustix::process::Signal::from_named_raw(signal) {
-                let _ = rustix::process::pidfd_send_signal(&pidfd, signal);
-            }
+        for signal in signals.into_iter().filter_map(rustix::process::Signal::from_named_raw) {
+            let _ = rustix::process::pidfd_send_signal(&process, signal);
         }
     });
-    Some(handle)
 }

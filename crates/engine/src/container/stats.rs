@@ -7,7 +7,7 @@ use wharfie_model::Moment;
 use wharfie_model::container::stats::{
     BlockStat, BlockStats, CpuStats, CpuUsage, MemoryStats, NetworkStats, PidsStats, Stats, ThrottlingData,
 };
-use wharfie_oci::Timestamp;
+use wharfie_oci::{ContainerId, Timestamp};
 use wharfie_runtime::stats::{Device, Disk};
 
 use super::list::ListContainers;
@@ -103,33 +103,33 @@ impl Watch<'_> {
         for (called, id) in names {
             // It may be gone by now.
             let Ok(row) = self.engine.container(&id) else { continue };
-            let look = now.get(&id);
+            let look = now.get(id.as_str());
             let (name, is_running) = (format!("/{}", row.name), look.is_some());
-            let used = look.map(|look| document(look, self.before.get(&id))).unwrap_or_default();
-            usage.push(Usage { called, is_running, stats: Stats { name, id, ..used } });
+            let used = look.map(|look| document(look, self.before.get(id.as_str()))).unwrap_or_default();
+            usage.push(Usage { called, is_running, stats: Stats { name, id: id.into(), ..used } });
         }
         self.before = now;
         Ok(usage)
     }
 
     /// What is to be shown: how the user called it, and its id.
-    fn names(&self) -> Result<Vec<(String, String)>> {
+    fn names(&self) -> Result<Vec<(String, ContainerId)>> {
         if !self.query.containers.is_empty() {
             let find = |name: &String| Some((name.clone(), self.engine.container(name).ok()?.id));
             return Ok(self.query.containers.iter().filter_map(find).collect());
         }
         let wanted = ListContainers { all: self.query.all, ..ListContainers::default() };
         let all = self.engine.listed_containers(&wanted)?;
-        Ok(all.into_iter().map(|(row, _)| (row.id.clone(), row.id)).collect())
+        Ok(all.into_iter().map(|(row, _)| (row.id.to_string(), row.id)).collect())
     }
 
     /// What those of them use that run.
-    fn look(&self, names: &[(String, String)]) -> Looks {
-        let look = |id: &String| {
+    fn look(&self, names: &[(String, ContainerId)]) -> Looks {
+        let look = |id: &ContainerId| {
             let (_, target) = self.engine.running(id).ok()?;
             let stats = target.cgroup.stats(target.pid);
             let at = self.engine.reader().ok()?.now();
-            Some((id.clone(), Look { at, machine: machine(), stats }))
+            Some((id.to_string(), Look { at, machine: machine(), stats }))
         };
         names.iter().filter_map(|(_, id)| look(id)).collect()
     }

@@ -1,6 +1,6 @@
-//! Our own standard streams as a process in a container gets them: as they are, but never a terminal.
+//! A user's streams as a process in a container gets them: as they are, but never a terminal.
 //!
-//! Who holds our terminal reads what is typed next, changes its modes, and with `TIOCSTI` types by itself. So a terminal
+//! Who holds the user's terminal reads what is typed next, changes its modes, and with `TIOCSTI` types by itself. So a terminal
 //! is on our side of a pipe, as with docker; a container that wants one has `-t`, and then one of its own.
 
 use std::fs::File;
@@ -12,12 +12,12 @@ use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 
-/// One of our streams for a process to write to.
+/// One of the user's streams for a process to write to.
 #[derive(Debug)]
 pub struct Output {
     /// What the process gets.
     pub theirs: OwnedFd,
-    /// What has to be copied, and where to, if that is not our stream itself.
+    /// What has to be copied, and where to, if that is not the user's stream itself.
     pub copied: Option<Copied>,
 }
 
@@ -28,19 +28,18 @@ pub struct Copied {
     to: OwnedFd,
 }
 
-/// Our standard input for a process. A terminal is read here from now on.
+/// The user's input for a process. A terminal is read here from now on.
 ///
 /// # Errors
 /// When there is no descriptor left.
-pub fn input() -> Result<OwnedFd> {
-    let stdin = io::stdin();
+pub fn input(stdin: OwnedFd) -> Result<OwnedFd> {
     if !stdin.is_terminal() {
-        return share(stdin.as_fd());
+        return Ok(stdin);
     }
     let (theirs, ours) = io::pipe().map_err(Error::system("make a pipe"))?;
     // It may wait for a key for ever: nobody waits for it.
     std::thread::spawn(move || {
-        let (mut buffer, mut stdin, mut ours) = ([0; 4096], io::stdin().lock(), File::from(OwnedFd::from(ours)));
+        let (mut buffer, mut stdin, mut ours) = ([0; 4096], File::from(stdin), File::from(OwnedFd::from(ours)));
         while let Ok(n @ 1..) = stdin.read(&mut buffer) {
             if ours.write_all(&buffer[..n]).is_err() {
                 return;
@@ -50,22 +49,16 @@ pub fn input() -> Result<OwnedFd> {
     Ok(theirs.into())
 }
 
-/// One of our outputs for a process.
+/// One of the user's outputs for a process.
 ///
 /// # Errors
 /// When there is no descriptor left.
-pub fn output(stream: &(impl AsFd + IsTerminal)) -> Result<Output> {
-    let ours = share(stream.as_fd())?;
+pub fn output(stream: OwnedFd) -> Result<Output> {
     if !stream.is_terminal() {
-        return Ok(Output { theirs: ours, copied: None });
+        return Ok(Output { theirs: stream, copied: None });
     }
     let (from, theirs) = io::pipe().map_err(Error::system("make a pipe"))?;
-    Ok(Output { theirs: theirs.into(), copied: Some(Copied { from: from.into(), to: ours }) })
-}
-
-/// True if one of our outputs is a terminal.
-pub(crate) fn has_terminal(stdout: bool, stderr: bool) -> bool {
-    (stdout && io::stdout().is_terminal()) || (stderr && io::stderr().is_terminal())
+    Ok(Output { theirs: theirs.into(), copied: Some(Copied { from: from.into(), to: stream }) })
 }
 
 /// Copies until the process behind `pidfd` has ended and nothing is left in the pipes. What it left running in the
@@ -112,6 +105,34 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> bool {
     true
 }
 
-fn share(stream: BorrowedFd<'_>) -> Result<OwnedFd> {
-    stream.try_clone_to_owned().map_err(Error::system("share a stream"))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_terminal_is_handed_over_itself() {
+        let (mut from, to) = io::pipe().unwrap();
+        let output = output(to.into()).unwrap();
+        assert!(output.copied.is_none());
+        write_all(output.theirs.as_fd(), b"all");
+        drop(output);
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "all");
+    }
+
+    #[test]
+    fn a_terminal_stays_on_our_side_of_a_pipe() {
+        let Ok(master) = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY) else {
+            return;
+        };
+        rustix::pty::grantpt(&master).and_then(|()| rustix::pty::unlockpt(&master)).unwrap();
+        let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
+        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+        let terminal = rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty()).unwrap();
+        let shared = terminal.try_clone().unwrap();
+        let output = output(terminal).unwrap();
+        assert!(output.copied.is_some() && !output.theirs.is_terminal());
+        assert!(!input(shared).unwrap().is_terminal());
+    }
 }

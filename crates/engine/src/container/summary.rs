@@ -6,7 +6,6 @@ use wharfie_oci::Timestamp;
 use wharfie_store::containers::{ContainerRow, ContainerState, Health, Status};
 
 use super::is_alive;
-use super::list::status_word;
 use super::network::open_ports;
 use super::settings::Settings;
 use crate::engine::Engine;
@@ -28,7 +27,7 @@ impl Engine {
             (endpoint.aliases, endpoint.dns_names) = (NilList::default(), NilList::default());
         }
         Ok(ContainerSummary {
-            id: row.id.clone(),
+            id: row.id.to_string(),
             names: vec![format!("/{}", row.name)],
             image: self.image_shown(row, settings)?,
             image_id: row.image.to_string(),
@@ -38,7 +37,7 @@ impl Engine {
             size_rw,
             size_root_fs,
             labels: settings.labels(),
-            state: status_word(row.state.status).to_owned(),
+            state: row.state.status().as_str().to_owned(),
             status: status(&row.state, self.reader()?.now()),
             host_config: SummaryHostConfig { network_mode: settings.network.to_string() },
             network_settings: SummaryNetworks { networks },
@@ -95,7 +94,7 @@ fn status(state: &ContainerState, now: Timestamp) -> String {
         let passed = i128::from(now.to_nanos()) - i128::from(nanos.unwrap_or_default());
         wharfie_model::span(passed as f64 / 1e9)
     };
-    match state.status {
+    match state.status() {
         Status::Created => "Created".to_owned(),
         Status::Running if state.health != Health::Unchecked => {
             let health = if state.health == Health::Starting { "health: starting" } else { state.health.as_str() };
@@ -110,6 +109,10 @@ fn status(state: &ContainerState, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use wharfie_store::containers::{Phase, ProcessMark, Running};
+
     use super::*;
 
     #[test]
@@ -124,15 +127,26 @@ mod tests {
 
     #[test]
     fn states_are_told_with_their_time() {
+        let running = Running {
+            process: ProcessMark { pid: 7, started: 1 },
+            target: String::new(),
+            address: String::new(),
+            addresses: BTreeMap::new(),
+            ports: String::new(),
+            frozen_by: None,
+        };
         let second = 1_000_000_000;
         let now = Timestamp::from_nanos(100 * second);
         let times = ContainerState { started_at: Some(97 * second), finished_at: Some(0), ..ContainerState::default() };
         let check = |state: ContainerState, expected: &str| assert_eq!(status(&state, now), expected);
         check(times.clone(), "Created");
-        check(ContainerState { status: Status::Running, ..times.clone() }, "Up 3 seconds");
+        check(ContainerState { phase: Phase::Running(running.clone()), ..times.clone() }, "Up 3 seconds");
         let health = Health::Starting;
-        check(ContainerState { status: Status::Running, health, ..times.clone() }, "Up 3 seconds (health: starting)");
-        check(ContainerState { status: Status::Paused, ..times.clone() }, "Up 3 seconds (Paused)");
-        check(ContainerState { status: Status::Exited, exit_code: 137, ..times }, "Exited (137) About a minute ago");
+        check(
+            ContainerState { phase: Phase::Running(running.clone()), health, ..times.clone() },
+            "Up 3 seconds (health: starting)",
+        );
+        check(ContainerState { phase: Phase::Paused(running), ..times.clone() }, "Up 3 seconds (Paused)");
+        check(ContainerState { phase: Phase::Exited, exit_code: 137, ..times }, "Exited (137) About a minute ago");
     }
 }

@@ -49,12 +49,16 @@ impl Engine {
             && let Some(mut target) = target_of(&row)
         {
             let parent = Some(settings.cgroup_parent.as_str()).filter(|parent| !parent.is_empty());
-            let is_frozen = row.state.status == Status::Paused;
+            let is_frozen = row.state.status() == Status::Paused;
             match target.cgroup.update(parent, &row.id, &update.resources, &merged, is_frozen) {
                 Ok(cgroup) => {
                     target.cgroup = cgroup;
                     let target = serde_json::to_string(&target).map_err(Error::Document)?;
-                    self.writer()?.change_container(&row.id, |state| state.target.clone_from(&target))?;
+                    self.writer()?.change_container(&row.id, |state| {
+                        if let Some(running) = state.running_mut() {
+                            running.target.clone_from(&target);
+                        }
+                    })?;
                 }
                 // It ended meanwhile, and its cgroup with it: the limits are its next run's.
                 Err(_) if !self.container(&row.id).is_ok_and(|now| is_alive(&now)) => {}

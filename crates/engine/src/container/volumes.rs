@@ -11,11 +11,11 @@ use rustix::mount::{MountFlags, mount};
 use wharfie_layer::trail::Trail;
 use wharfie_model::NilMap;
 use wharfie_model::volume::Volume;
-use wharfie_oci::Timestamp;
+use wharfie_oci::{ContainerId, Timestamp, VolumeName};
 use wharfie_store::containers::ContainerRow;
-use wharfie_store::volumes::{VolumeRow, is_mount_point, is_volume_name, release};
+use wharfie_store::volumes::{VolumeRow, is_mount_point, release};
 
-use super::settings::{MountKind, Settings};
+use super::settings::Settings;
 use super::{is_alive, random};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -44,9 +44,9 @@ impl Engine {
     /// them while what this gives lives.
     pub(crate) fn mount_volumes(&self, settings: &Settings) -> Result<InUse> {
         let mut in_use = InUse(Vec::new());
-        for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
+        for name in settings.volumes() {
             let store = self.writer()?;
-            let Some(volume) = store.volume(&mount.source)?.filter(|volume| !volume.options.is_empty()) else {
+            let Some(volume) = store.volume(&name)?.filter(|volume| !volume.options.is_empty()) else {
                 continue;
             };
             let place = store.volume_directory(&volume.name);
@@ -66,16 +66,17 @@ impl Engine {
     /// Unmounts what [`Self::mount_volumes`] mounted, once nobody uses it: neither somebody who is about to start a container,
     /// nor a container that runs, also one whose monitor was killed.
     pub(crate) fn unmount_volumes(&self, row: &ContainerRow, settings: &Settings) -> Result<()> {
-        for mount in settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
+        for name in settings.volumes() {
             let store = self.writer()?;
-            if store.volume(&mount.source)?.is_none_or(|volume| volume.options.is_empty()) {
+            if store.volume(&name)?.is_none_or(|volume| volume.options.is_empty()) {
                 continue;
             }
-            let place = store.volume_directory(&mount.source);
+            let place = store.volume_directory(&name);
             let _turn = turn(&place)?;
-            let mut users = store.users_of_volume(&mount.source)?;
+            let mut users = store.users_of_volume(&name)?;
             users.retain(|id| *id != row.id);
-            let is_used = |id: &String| store.find_container(id).ok().flatten().is_some_and(|other| is_alive(&other));
+            let is_used =
+                |id: &ContainerId| store.find_container(id).ok().flatten().is_some_and(|other| is_alive(&other));
             let alone = use_lock(&place, FlockOperation::NonBlockingLockExclusive)?;
             if alone.is_some() && !users.iter().any(is_used) {
                 release(&place)?;
@@ -88,7 +89,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn volume_place(&self, name: &str) -> Result<String> {
+    pub fn volume_place(&self, name: &VolumeName) -> Result<String> {
         Ok(self.reader()?.volume_directory(name).display().to_string())
     }
 
@@ -97,7 +98,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub fn inspect_volume(&self, name: &str) -> Result<Option<Volume>> {
-        self.reader()?.volume(name)?.map(|volume| self.volume_document(volume)).transpose()
+        self.volume(name)?.map(|volume| self.volume_document(volume)).transpose()
     }
 
     /// A volume's document. Nothing is counted.
@@ -107,18 +108,24 @@ impl Engine {
             driver: "local".to_owned(),
             labels: NilMap(serde_json::from_str(&volume.labels).map_err(Error::Document)?),
             mountpoint: self.volume_place(&volume.name)?,
-            name: volume.name,
+            name: volume.name.into(),
             options: NilMap(volume.options),
             scope: "local".to_owned(),
             usage_data: None,
         })
     }
 
+    /// The volume of that name; `None` if there is none.
+    fn volume(&self, name: &str) -> Result<Option<VolumeRow>> {
+        let Ok(name) = name.parse() else { return Ok(None) };
+        Ok(self.reader()?.volume(&name)?)
+    }
+
     /// True if a container uses the volume.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn is_volume_used(&self, name: &str) -> Result<bool> {
+    pub fn is_volume_used(&self, name: &VolumeName) -> Result<bool> {
         Ok(!self.reader()?.users_of_volume(name)?.is_empty())
     }
 
@@ -126,18 +133,15 @@ impl Engine {
     ///
     /// # Errors
     /// When the name is none, or the store cannot be written.
-    pub fn create_volume(&self, create: &CreateVolume) -> Result<String> {
+    pub fn create_volume(&self, create: &CreateVolume) -> Result<VolumeName> {
         check_options(&create.details.options)?;
         let name = match &create.name {
-            Some(name) => {
-                check_name(name)?;
-                name.clone()
-            }
-            None => random::id()?,
+            Some(name) => parse_name(name)?,
+            None => VolumeName::from_random(random::bytes()?),
         };
         let store = self.writer()?;
         store.create_volume(&VolumeRow {
-            is_anonymous: name.len() == 64,
+            is_anonymous: name.is_random(),
             name: name.clone(),
             created: store.now(),
             labels: serde_json::to_string(&create.details.labels).map_err(Error::Document)?,
@@ -160,14 +164,14 @@ impl Engine {
     /// When there is none of that name, or a container uses it.
     pub fn remove_volume(&self, name: &str) -> Result<()> {
         let store = self.writer()?;
-        if store.volume(name)?.is_none() {
+        let Some(VolumeRow { name, .. }) = self.volume(name)? else {
             return Err(VolumeError::NoSuch(name.to_owned()).into());
-        }
-        if store.remove_volume(name)? {
+        };
+        if store.remove_volume(&name)? {
             return Ok(());
         }
-        let users = store.users_of_volume(name)?;
-        Err(VolumeError::InUse { name: name.to_owned(), users }.into())
+        let users = store.users_of_volume(&name)?;
+        Err(VolumeError::InUse { name, users }.into())
     }
 }
 
@@ -269,18 +273,15 @@ pub(crate) fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
-/// `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
+/// Reads the name of a volume.
 ///
 /// # Errors
-/// Docker's text for anything else.
-pub fn check_name(name: &str) -> Result<()> {
-    if name.len() == 1 {
-        return Err(VolumeError::ShortName.into());
-    }
-    if is_volume_name(name) {
-        return Ok(());
-    }
-    Err(VolumeError::BadName(name.to_owned()).into())
+/// Docker's text for what is none.
+pub fn parse_name(name: &str) -> Result<VolumeName> {
+    name.parse().map_err(|_| match name.len() {
+        1 => VolumeError::ShortName.into(),
+        _ => VolumeError::BadName(name.to_owned()).into(),
+    })
 }
 
 /// Bytes of the files in a tree.

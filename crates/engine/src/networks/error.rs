@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use wharfie_oci::{Fault, Kind};
+use wharfie_oci::{ContainerId, ContainerName, Fault, Kind, NetworkName};
 use wharfie_runtime::Helper;
 
 /// Why something cannot be done with a network.
@@ -53,7 +53,7 @@ pub enum NetworkError {
     Overlap,
     /// As [`Self::Overlap`], of a network that was made before the machine was started.
     #[error("network {0}: Pool overlaps with other one on this address space")]
-    OverlapNow(String),
+    OverlapNow(NetworkName),
     /// Every range that could be given is taken.
     #[error(
         "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network"
@@ -74,9 +74,9 @@ pub enum NetworkError {
     #[error("error while removing network: network {name} has active endpoints{}", of_whom(.user))]
     InUse {
         /// Its name.
-        name: String,
-        /// Name and short id of one of them, if it can be told.
-        user: Option<(String, String)>,
+        name: NetworkName,
+        /// One of them, if it can be told.
+        user: Option<(ContainerName, ContainerId)>,
     },
     /// The container is on it already.
     #[error("endpoint with name {container} already exists in network {network}")]
@@ -89,8 +89,8 @@ pub enum NetworkError {
     /// The container is not on it.
     #[error("container {container} is not connected to network {network}")]
     NotOn {
-        /// Its whole id.
-        container: String,
+        /// Which.
+        container: ContainerId,
         /// The network's name.
         network: String,
     },
@@ -137,9 +137,9 @@ pub enum NetworkError {
     )]
     Port {
         /// The container's name.
-        container: String,
-        /// Its whole id.
-        id: String,
+        container: ContainerName,
+        /// Which.
+        id: ContainerId,
         /// Address and port of the host.
         address: String,
         /// Why.
@@ -153,8 +153,8 @@ impl NetworkError {
     }
 }
 
-fn of_whom(user: &Option<(String, String)>) -> String {
-    user.as_ref().map(|(name, id)| format!(" (name:{name:?} id:{id:?})")).unwrap_or_default()
+fn of_whom(user: &Option<(ContainerName, ContainerId)>) -> String {
+    user.as_ref().map(|(name, id)| format!(" (name:{name:?} id:{:?})", id.short())).unwrap_or_default()
 }
 
 fn no_helper(wanted: Option<Helper>) -> &'static str {
@@ -211,7 +211,7 @@ impl Fault for NetworkError {
             }
             Self::AddressInUse => "leave out `--ip` to get an address that is free".to_owned(),
             Self::NotOn { container, .. } => {
-                format!("`wharfie inspect {}` shows which networks it is on", container.get(..12).unwrap_or(container))
+                format!("`wharfie inspect {}` shows which networks it is on", container.short())
             }
             Self::Alias | Self::Address => "`wharfie network create` makes a network of your own".to_owned(),
             Self::Port { .. } => "choose another port with `-p`, or stop who has it; `ss -ltnp` shows that".to_owned(),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use wharfie_model::NilMap;
 use wharfie_model::network::{ConfigFrom, Ipam, IpamPool, NetworkContainer, NetworkInspect};
-use wharfie_oci::Timestamp;
+use wharfie_oci::{NetworkId, Timestamp};
 
 use super::Network;
 use crate::container::inspect::{hardware_address, name_of};
@@ -44,8 +44,8 @@ pub fn is_builtin(name: &str) -> bool {
 }
 
 /// The id of a network that is there without being made. It never changes: there is one of each, on every machine.
-pub(crate) fn builtin_id(name: &str) -> String {
-    name_of("network", &[name])
+pub(crate) fn builtin_id(name: &str) -> NetworkId {
+    name_of("network", &[name]).parse().expect("a digest has 64 digits")
 }
 
 impl Engine {
@@ -63,12 +63,12 @@ impl Engine {
     }
 
     fn builtin(&self, name: &str, driver: Driver) -> Result<Network> {
-        let bridge = crate::container::network::subnet(self.reader()?);
+        let bridge = crate::container::network::subnet(self);
         let is_bridge = driver == Driver::Bridge;
         let any = Ipv4Addr::UNSPECIFIED;
         Ok(Network {
             id: builtin_id(name),
-            name: name.to_owned(),
+            name: name.parse().expect("their names are names"),
             created: Timestamp::ZERO.to_nanos(),
             address: if is_bridge { bridge.network } else { any },
             prefix: if is_bridge { bridge.prefix } else { 0 },
@@ -102,15 +102,15 @@ impl Engine {
     pub fn inspect_network(&self, network: &Network) -> Result<NetworkInspect> {
         let mut containers = BTreeMap::new();
         for row in self.containers()? {
-            let Some((address, _)) = row.state.addresses.get(&network.name) else { continue };
+            let Some((address, _)) = row.state.address_on(&network.name) else { continue };
             let document = NetworkContainer {
-                name: row.name.clone(),
+                name: row.name.to_string(),
                 endpoint_id: name_of("endpoint", &[&row.id, &network.id]),
                 mac_address: hardware_address(&row, &network.name)?,
                 ipv4_address: format!("{address}/{}", network.prefix),
                 ipv6_address: String::new(),
             };
-            containers.insert(row.id, document);
+            containers.insert(row.id.into(), document);
         }
         Ok(document(network, containers))
     }
@@ -129,8 +129,8 @@ pub(super) fn document(network: &Network, containers: BTreeMap<String, NetworkCo
             .collect(),
     });
     NetworkInspect {
-        name: network.name.clone(),
-        id: network.id.clone(),
+        name: network.name.to_string(),
+        id: network.id.to_string(),
         created: network.created().to_string(),
         scope: "local".to_owned(),
         driver: network.driver.as_str().to_owned(),

@@ -1,6 +1,7 @@
 //! Listing networks, and removing those that nobody is on.
 
 use std::collections::BTreeMap;
+use wharfie_oci::NetworkName;
 
 use wharfie_model::network::NetworkInspect;
 
@@ -51,7 +52,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be read. What cannot be removed stays.
-    pub fn prune_networks(&self, prune: &PruneNetworks) -> Result<Vec<String>> {
+    pub fn prune_networks(&self, prune: &PruneNetworks) -> Result<Vec<NetworkName>> {
         let mut gone = Vec::new();
         for network in self.networks()? {
             let is_wanted = prune.filters.accept(network.created(), &network.labels);

@@ -12,14 +12,13 @@ pub(crate) use inspect::builtin_id;
 pub use inspect::{Driver, is_builtin};
 pub use list::{ListNetworks, PruneNetworks};
 use serde::{Deserialize, Serialize};
-use wharfie_oci::Timestamp;
+use wharfie_oci::{ContainerId, ContainerName, NetworkId, NetworkName, Timestamp};
 use wharfie_runtime::{Subnet, lock_networks};
-use wharfie_store::Store;
 
-use crate::container::network::{STATE, mark};
+use crate::container::network::mark;
 use crate::container::random;
 use crate::container::settings::Settings;
-use crate::container::{is_alive, settings_of};
+use crate::container::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events;
@@ -50,10 +49,10 @@ pub struct CreateNetwork {
 /// A network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
-    /// 64 hexadecimal digits.
-    pub id: String,
+    /// What it is, whatever it is called.
+    pub id: NetworkId,
     /// Its name.
-    pub name: String,
+    pub name: NetworkName,
     /// When it was made, in nanoseconds since 1970.
     pub created: i64,
     /// First address.
@@ -99,10 +98,10 @@ impl Network {
 
     /// A name that no other network and no other program has.
     fn own_name(&self) -> String {
-        format!("wb{}", &self.id[..12])
+        format!("wb{}", self.id.short())
     }
 
-    pub(crate) fn subnet(&self, store: &Store) -> Subnet {
+    pub(crate) fn subnet(&self, engine: &Engine) -> Subnet {
         Subnet {
             device: self.device(),
             table: self.own_name(),
@@ -113,8 +112,8 @@ impl Network {
             pool: self.range,
             reserved: self.reserved.values().copied().collect(),
             mtu: self.options.get(MTU).and_then(|text| text.parse().ok()),
-            store: mark(store),
-            state: STATE.into(),
+            store: mark(engine),
+            state: engine.config().state.clone(),
         }
     }
 
@@ -192,10 +191,7 @@ impl Engine {
         if is_builtin(name) || name == "default" {
             return Err(NetworkError::MakePredefined(name.clone()).into());
         }
-        let is_word = |c: char| c.is_ascii_alphanumeric();
-        if !name.starts_with(is_word) || !name.chars().all(|c| is_word(c) || matches!(c, '_' | '.' | '-')) {
-            return Err(NetworkError::BadName(name.clone()).into());
-        }
+        let name: &NetworkName = &name.parse().map_err(|_| NetworkError::BadName(name.clone()))?;
         if self.config().is_rootless || !rustix::process::geteuid().is_root() {
             return Err(NetworkError::OnlyRoot("make networks").into());
         }
@@ -217,7 +213,7 @@ impl Engine {
         }
         let store = self.writer()?;
         // From the choice of addresses until the bridge has them nobody else on this machine chooses.
-        let _turn = lock_networks(STATE.as_ref())?;
+        let _turn = lock_networks(&self.config().state)?;
         // What is lost may have the name or the addresses that are wanted; what cannot be removed harms nobody else.
         let _ = self.remove_lost_networks();
         if let Some(device) = create.options.get(BRIDGE_NAME)
@@ -226,8 +222,8 @@ impl Engine {
             return Err(NetworkError::DeviceExists(device.clone()).into());
         }
         let others = store.networks()?;
-        if others.iter().any(|(other, _)| other == name) {
-            return Err(NetworkError::Exists(name.clone()).into());
+        if others.iter().any(|(other, _)| *name == *other) {
+            return Err(NetworkError::Exists(name.to_string()).into());
         }
         let others: Vec<Network> = others.iter().filter_map(|(_, text)| parse(text)).collect();
         let range = range_of(create, asked, &others)?;
@@ -239,7 +235,7 @@ impl Engine {
             return Err(NetworkError::OutsideSubnet { what: "gateway", value: gateway.to_string() }.into());
         }
         let network = Network {
-            id: random::id()?,
+            id: NetworkId::from_random(random::bytes()?),
             name: name.clone(),
             created: store.now().to_nanos(),
             address: range.first.into(),
@@ -256,7 +252,7 @@ impl Engine {
         };
         // Its row comes last, so that nobody uses or removes what is not there yet; its claim comes first, so that the bridge
         // is found if we are killed in between.
-        let subnet = network.subnet(store);
+        let subnet = network.subnet(self);
         let attempt = || {
             subnet.claim()?;
             subnet.prepare()?;
@@ -268,7 +264,7 @@ impl Engine {
             Ok(true) => Ok(network),
             failed => {
                 let _ = subnet.forget_if_unused(|| Ok::<_, Error>(()));
-                failed.and_then(|_| Err(NetworkError::Exists(name.clone()).into()))
+                failed.and_then(|_| Err(NetworkError::Exists(name.to_string()).into()))
             }
         }
     }
@@ -304,12 +300,12 @@ impl Engine {
             return Err(NetworkError::RemovePredefined(name.to_owned()).into());
         }
         self.network(name)?;
-        let _turn = lock_networks(STATE.as_ref())?;
+        let _turn = lock_networks(&self.config().state)?;
         let network = self.network(name)?;
         let in_use = |user| Err(NetworkError::InUse { name: network.name.clone(), user }.into());
         let users = self.users_of_network(&network.name)?;
         if let [(name, id), ..] = users.as_slice() {
-            return in_use(Some((name.clone(), id[..12].to_owned())));
+            return in_use(Some((name.clone(), id.clone())));
         }
         let store = self.writer()?;
         let forget = || {
@@ -320,7 +316,7 @@ impl Engine {
         if self.is_rehearsal() {
             return forget();
         }
-        let subnet = network.subnet(store);
+        let subnet = network.subnet(self);
         self.release_lost(&subnet, &subnet.owners()?)?;
         // One that is being started has an address already.
         let is_gone = subnet.forget_if_unused(forget)?;
@@ -336,7 +332,7 @@ impl Engine {
             let lock = match store.find_container(owner)? {
                 None => None,
                 // Whoever is about to start it holds its lock.
-                Some(_) => match store.try_lock_container(owner)? {
+                Some(row) => match store.try_lock_container(&row.id)? {
                     None => continue,
                     lock => lock,
                 },
@@ -356,11 +352,10 @@ impl Engine {
     /// Removes bridges and tables of this store that belong to no network of it, because who made or removed the network was
     /// killed; networks are locked. Gives their names.
     pub(crate) fn remove_lost_networks(&self) -> Result<Vec<String>> {
-        let store = self.writer()?;
         let known: Vec<String> = self.networks()?.iter().map(Network::own_name).collect();
         let mut lost = Vec::new();
-        for subnet in Subnet::claimed(STATE.as_ref(), &mark(store))? {
-            if subnet.table == crate::container::network::subnet(store).table || known.contains(&subnet.table) {
+        for subnet in Subnet::claimed(&self.config().state, &mark(self))? {
+            if subnet.table == crate::container::network::subnet(self).table || known.contains(&subnet.table) {
                 continue;
             }
             self.release_lost(&subnet, &subnet.owners_of_store()?)?;
@@ -376,11 +371,11 @@ impl Engine {
         if self.is_rehearsal()
             || self.config().is_rootless
             || !rustix::process::geteuid().is_root()
-            || !std::fs::exists(STATE).unwrap_or(false)
+            || !std::fs::exists(&self.config().state).unwrap_or(false)
         {
             return Ok(Vec::new());
         }
-        let _turn = lock_networks(STATE.as_ref())?;
+        let _turn = lock_networks(&self.config().state)?;
         self.remove_lost_networks()
     }
 
@@ -388,10 +383,10 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn users_of_network(&self, name: &str) -> Result<Vec<(String, String)>> {
+    pub fn users_of_network(&self, name: &str) -> Result<Vec<(ContainerName, ContainerId)>> {
         let mut users = Vec::new();
         for row in self.containers()?.into_iter().filter(is_alive) {
-            if settings_of(&row)?.attachments().iter().any(|one| one.network == name) {
+            if readable_settings(&row).attachments().iter().any(|one| one.network == name) {
                 users.push((row.name, row.id));
             }
         }
@@ -400,15 +395,15 @@ impl Engine {
 }
 
 /// The network that a container is to be on.
-pub(crate) fn of_store(store: &Store, name: &str) -> Result<Network> {
-    let found = store.network(name)?.as_deref().and_then(parse);
+pub(crate) fn named(engine: &Engine, name: &str) -> Result<Network> {
+    let found = engine.reader()?.network(name)?.as_deref().and_then(parse);
     found.ok_or_else(|| NetworkError::NoSuch(name.to_owned()).into())
 }
 
 /// Makes the bridge of a network that has none, after a boot: another store may have given its addresses to a network of its
 /// own meanwhile.
-pub(crate) fn make_again(network: &Network, subnet: &Subnet) -> Result<()> {
-    let _turn = lock_networks(STATE.as_ref())?;
+pub(crate) fn make_again(engine: &Engine, network: &Network, subnet: &Subnet) -> Result<()> {
+    let _turn = lock_networks(&engine.config().state)?;
     // What is no bridge of ours the user may have meant to overlap.
     let is_bridge = |device: &str| device.starts_with("wb") && device != network.device();
     if routes().iter().any(|(device, range)| is_bridge(device) && range.overlaps(network.range())) {
@@ -419,11 +414,11 @@ pub(crate) fn make_again(network: &Network, subnet: &Subnet) -> Result<()> {
 }
 
 /// The addresses of every network that a container with these settings can have one of.
-pub(crate) fn subnets(store: &Store, settings: &Settings) -> Vec<Subnet> {
+pub(crate) fn subnets(engine: &Engine, settings: &Settings) -> Vec<Subnet> {
     let attachments = settings.attachments();
     let of = |name: &str| match name {
-        "bridge" => Some(crate::container::network::subnet(store)),
-        name => of_store(store, name).ok().map(|network| network.subnet(store)),
+        "bridge" => Some(crate::container::network::subnet(engine)),
+        name => named(engine, name).ok().map(|network| network.subnet(engine)),
     };
     attachments.iter().filter_map(|one| of(&one.network)).collect()
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use wharfie_oci::{Fault, Kind};
+use wharfie_oci::{ContainerId, Fault, Kind, VolumeName};
 
 /// Why something cannot be done with a volume.
 #[derive(Debug, thiserror::Error)]
@@ -12,12 +12,12 @@ pub enum VolumeError {
     #[error("get {0}: no such volume")]
     NoSuch(String),
     /// Containers use it.
-    #[error("remove {name}: volume is in use - [{}]", .users.join(", "))]
+    #[error("remove {name}: volume is in use - [{}]", joined(.users))]
     InUse {
         /// Its name.
-        name: String,
-        /// Whole ids.
-        users: Vec<String>,
+        name: VolumeName,
+        /// Who.
+        users: Vec<ContainerId>,
     },
     /// A name of one letter.
     #[error("create: volume name is too short, names should be at least two alphanumeric characters")]
@@ -79,4 +79,8 @@ impl Fault for VolumeError {
         };
         Some(text.to_owned())
     }
+}
+
+fn joined(ids: &[ContainerId]) -> String {
+    ids.iter().map(ContainerId::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 pub use error::VolumeError;
 use wharfie_model::volume::VolumeList;
+use wharfie_oci::VolumeName;
 use wharfie_store::volumes::VolumeRow;
 
 use crate::container::volumes::tree_bytes;
@@ -33,7 +34,7 @@ pub struct PruneVolumes {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PrunedVolumes {
     /// By name.
-    pub names: Vec<String>,
+    pub names: Vec<VolumeName>,
     /// Bytes of the files in them.
     pub reclaimed: u64,
 }

@@ -1,12 +1,15 @@
 //! Containers: which are listed, how they are told, and what goes.
 
+use wharfie_engine::Error;
+use wharfie_engine::container::ContainerError;
+use wharfie_engine::container::lifecycle::Stop;
 use wharfie_engine::container::list::ListContainers;
 use wharfie_engine::container::prune::PruneContainers;
 use wharfie_engine::container::remove::RemoveContainer;
 use wharfie_engine::filter::{Prunable, PruneFilters};
 use wharfie_model::container::ContainerSummary;
 use wharfie_oci::Timestamp;
-use wharfie_store::containers::{ContainerRow, Health, Status};
+use wharfie_store::containers::{ContainerRow, Health};
 use wharfie_testkit::{Image, archive};
 
 use crate::place::{Place, pairs, pass};
@@ -133,7 +136,7 @@ fn states_are_told_for_programs_and_for_people() {
     let running = place.run(&one);
     pass(90);
     is("running", "Up About a minute");
-    place.set(&one, |state| state.status = Status::Paused);
+    place.set(&one, |state| state.freeze(None));
     is("paused", "Up About a minute (Paused)");
     // Nobody looked after it: its end is seen when it is looked at.
     drop(running);
@@ -199,4 +202,30 @@ fn names_are_taken_once_and_must_be_names() {
     );
     assert_eq!(create("one").unwrap_err(), taken);
     assert!(create("-x").unwrap_err().starts_with("Invalid container name (-x)"));
+}
+
+#[test]
+fn a_container_that_cannot_be_started_any_more_is_in_nobodys_way() {
+    let place = place();
+    let engine = &place.engine;
+    let (good, bad) = (place.create("box", "good", |_| ()), place.create("box", "bad", |_| ()));
+    // As it was kept before such a word was refused.
+    let old = bad.settings.replace(r#""ulimits":[]"#, r#""ulimits":["foo=1"]"#);
+    assert_ne!(old, bad.settings);
+    engine.writer().unwrap().set_container_settings(&bad.id, &old).unwrap();
+
+    assert_eq!(engine.list_containers(&all()).unwrap().len(), 2);
+    let row = engine.container("bad").unwrap();
+    assert_eq!(engine.inspect_container(&row, false).unwrap().path, "true");
+    let refused = |why: Error| match why {
+        Error::Container(ContainerError::Settings { id, why }) => assert!(id == bad.id && why.contains("foo"), "{why}"),
+        other => panic!("{other}"),
+    };
+    let stop = Stop { container: "bad".to_owned(), ..Stop::default() };
+    refused(engine.start("bad").unwrap_err());
+    refused(engine.restart(&stop).unwrap_err());
+    engine.stop(&stop).unwrap();
+    engine.remove_container(&RemoveContainer { container: "bad".to_owned(), ..RemoveContainer::default() }).unwrap();
+    let left = engine.containers().unwrap();
+    assert_eq!(left.iter().map(|row| &row.id).collect::<Vec<_>>(), [&good.id]);
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use wharfie_engine::container::list::ListContainers;
 use wharfie_engine::list::List;
+use wharfie_oci::VolumeName;
 use wharfie_testkit::Image;
 
 use crate::place::Place;
@@ -55,7 +56,7 @@ fn a_container_in_a_list_and_what_everything_takes() {
     let list = ListContainers { all: true, sizes: true, ..ListContainers::default() };
     let mut found = value(&place.engine.list_containers(&list).unwrap());
     let mount = &mut found[0]["Mounts"][0];
-    let volume = mount["Name"].as_str().expect("an anonymous volume has a name").to_owned();
+    let volume: VolumeName = mount["Name"].as_str().expect("a volume has a name").parse().expect("it is one");
     assert_eq!(mount["Source"], json!(place.engine.volume_place(&volume).unwrap()));
     let networks = found[0]["NetworkSettings"]["Networks"].as_object().expect("a map of networks").clone();
     assert_eq!(networks.keys().collect::<Vec<_>>(), ["bridge"]);

@@ -1,6 +1,7 @@
 //! A store in a directory that goes with the test, an engine on it, and processes that stand for running containers.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -11,7 +12,7 @@ use wharfie_engine::remove::{Remove, Removed};
 use wharfie_engine::{Config, Engine};
 use wharfie_oci::{Platform, Timestamp};
 use wharfie_store::Options;
-use wharfie_store::containers::{ContainerRow, ContainerState, Status};
+use wharfie_store::containers::{self, ContainerRow, ContainerState, Phase, ProcessMark};
 use wharfie_testkit::{Image, archive};
 
 thread_local! {
@@ -43,13 +44,18 @@ impl Place {
             snapshots: None,
             remove: |_| false,
         };
-        let root = directory.path().join("store");
-        let config = Config { root, store, jobs: 2, program: "/nonexistent".into(), is_rootless: false };
+        let [root, state] = ["store", "state"].map(|name| directory.path().join(name));
+        let config = Config { root, state, store, jobs: 2, program: "/nonexistent".into(), is_rootless: false };
         let place = Self { directory, engine: Engine::new(config, || panic!("no test here needs a registry")) };
         if !images.is_empty() {
             place.load(&archive(images));
         }
         place
+    }
+
+    /// Another engine on the same store, as another process has it.
+    pub(crate) fn again(&self) -> Engine {
+        Engine::new(self.engine.config().clone(), || panic!("no test here needs a registry"))
     }
 
     /// Loads an archive.
@@ -92,8 +98,7 @@ impl Place {
     pub(crate) fn end(&self, row: &ContainerRow, exit_code: i32) {
         let now = Some(NOW.get() * 1_000_000_000);
         self.set(row, |state| {
-            (state.status, state.exit_code, state.started_at, state.finished_at) =
-                (Status::Exited, exit_code, now, now);
+            (state.phase, state.exit_code, state.started_at, state.finished_at) = (Phase::Exited, exit_code, now, now);
         });
     }
 
@@ -106,8 +111,15 @@ impl Place {
         let started = behind_name.split(' ').nth(19).and_then(|text| text.parse().ok()).expect("when it was started");
         let now = Some(NOW.get() * 1_000_000_000);
         self.set(row, |state| {
-            (state.status, state.started_at) = (Status::Running, now);
-            (state.pid, state.pid_started) = (Some(pid), started);
+            state.started_at = now;
+            state.phase = Phase::Running(containers::Running {
+                process: ProcessMark { pid, started },
+                target: String::new(),
+                address: String::new(),
+                addresses: BTreeMap::new(),
+                ports: String::new(),
+                frozen_by: None,
+            });
         });
         Running(child)
     }

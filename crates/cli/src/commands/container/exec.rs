@@ -13,7 +13,7 @@ use wharfie_runtime::{Error as RuntimeError, Size, Started};
 use super::create_flags::{ENV, ENV_FILE};
 use super::detach_keys::{DETACH_KEYS, DetachKeys};
 use super::run::start_failure;
-use super::terminal::{self, Session};
+use super::terminal::{self, Session, share};
 use super::variables::environment;
 use crate::commands::Run;
 use crate::context::Context;
@@ -88,9 +88,9 @@ fn exec(cx: &Context, matches: &Matches) -> Result {
     let streams = match (matches.get(&DETACH), is_terminal) {
         (true, _) | (_, true) => [None, None, None],
         _ => {
-            let (stdout, stderr) = (streams::output(&io::stdout())?, streams::output(&io::stderr())?);
+            let (stdout, stderr) = (streams::output(share(io::stdout())?)?, streams::output(share(io::stderr())?)?);
             copied.extend(stdout.copied.into_iter().chain(stderr.copied));
-            let stdin = if matches.get(&INTERACTIVE) { Some(streams::input()?) } else { None };
+            let stdin = if matches.get(&INTERACTIVE) { Some(streams::input(share(io::stdin())?)?) } else { None };
             [stdin, Some(stdout.theirs), Some(stderr.theirs)]
         }
     };

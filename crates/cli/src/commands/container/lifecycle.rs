@@ -9,6 +9,8 @@ use wharfie_engine::container::remove::RemoveContainer;
 use wharfie_engine::filter::{Prunable, PruneFilters};
 use wharfie_engine::patterns::{Meant, Named, Which};
 
+use wharfie_oci::ContainerId;
+
 use super::detach_keys::{DETACH_KEYS, DetachKeys};
 use super::run::start_failure;
 use super::terminal::{self, Session};
@@ -205,7 +207,7 @@ fn start_attached(cx: &Context, matches: &Matches) -> Result {
     };
     let engine = cx.engine()?;
     let (row, lock) = engine.lock_to_start(name)?;
-    let tty = wharfie_engine::container::settings_of(&row)?.tty;
+    let tty = wharfie_engine::container::readable_settings(&row).tty;
     let session = Session::whole(DetachKeys::of(cx, matches.get(&DETACH_KEYS))?, tty, matches.get(&INTERACTIVE));
     let Some(lock) = lock else {
         let (stream, _) = engine.attach(name)?;
@@ -322,10 +324,15 @@ pub(crate) fn prune_filters(cx: &Context, what: Prunable, mut pairs: Vec<(String
     Ok(PruneFilters::parse(what, &pairs, &|text| cx.parse_moment(text))?)
 }
 
+/// Identifiers or names, one a line.
+pub(crate) fn lines<T: AsRef<str>>(list: &[T]) -> String {
+    list.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("\n")
+}
+
 /// The list of what went; empty if nothing did.
-pub(crate) fn section(ids: &[String]) -> String {
+pub(crate) fn section(ids: &[ContainerId]) -> String {
     if ids.is_empty() {
         return String::new();
     }
-    format!("Deleted Containers:\n{}\n\n", ids.join("\n"))
+    format!("Deleted Containers:\n{}\n\n", lines(ids))
 }

@@ -12,7 +12,6 @@ pub mod lifecycle;
 pub mod limits;
 pub mod logs;
 pub mod ls;
-pub mod monitor;
 mod mount_flag;
 mod mounts;
 pub mod network;

@@ -41,8 +41,7 @@ pub(crate) fn volume(spec: &str) -> Result<Option<MountPoint>> {
             return Err(refused(spec, word, "field BindOptions must not be specified"));
         }
         MountKind::Volume => {
-            let checked = wharfie_engine::container::volumes::check_name(source);
-            checked?;
+            wharfie_engine::container::volumes::parse_name(source)?;
         }
         _ => {}
     }

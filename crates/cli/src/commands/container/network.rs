@@ -4,6 +4,9 @@ use wharfie_engine::filter::Prunable;
 use wharfie_engine::networks::{ListNetworks, NetworkError, PruneNetworks};
 use wharfie_model::network::NetworkInspect;
 
+use wharfie_oci::NetworkName;
+
+use super::lifecycle::lines;
 use super::lifecycle::prune_filters;
 use super::network_change;
 use super::volume::label_text;
@@ -136,9 +139,9 @@ fn prune(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// The list of what went; empty if nothing did.
-pub(crate) fn section(names: &[String]) -> String {
+pub(crate) fn section(names: &[NetworkName]) -> String {
     if names.is_empty() {
         return String::new();
     }
-    format!("Deleted Networks:\n{}\n\n", names.join("\n"))
+    format!("Deleted Networks:\n{}\n\n", lines(names))
 }

@@ -1,5 +1,7 @@
 //! `run` and `create`.
 
+use std::io;
+
 use wharfie_engine::Error;
 use wharfie_engine::container::monitor::Detach;
 use wharfie_engine::container::settings::Restart;
@@ -14,7 +16,7 @@ use super::create_flags::{self, create_flags};
 use super::detach_keys::{DETACH_KEYS, DetachKeys};
 use super::lifecycle::warn_all;
 use super::options;
-use super::terminal::{self, Session};
+use super::terminal::{self, Session, share};
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{FAILED, Failure, Result};
@@ -132,7 +134,7 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<(ContainerRo
         result => result?,
     };
     if let Some(path) = cidfile {
-        std::fs::write(path, &row.id).map_err(|why| {
+        std::fs::write(path, row.id.as_str()).map_err(|why| {
             Failure::new(format!("failed to write the container ID to {path}: {}", crate::context::reason(&why)))
         })?;
     }
@@ -159,7 +161,7 @@ fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
     let reference: Reference = image.parse().map_err(Error::from)?;
     let style = match matches.get(&create_flags::QUIET) {
         true => Style::Quiet,
-        false if std::io::IsTerminal::is_terminal(&std::io::stderr()) => Style::Tty,
+        false if io::IsTerminal::is_terminal(&io::stderr()) => Style::Tty,
         false => Style::Plain,
     };
     let progress = cx.progress_on_stderr(style);
@@ -203,14 +205,19 @@ fn begin(cx: &Context, matches: &Matches, row: &ContainerRow, lock: ContainerLoc
         };
         terminal::session(cx, stream, session, move || monitor.started().map_err(start_failure))?
     } else {
+        let (signals, heard) = matches.get(&SIG_PROXY).then(terminal::signals).flatten().unzip();
         let streams = Streams {
-            stdin: matches.get(&create_flags::INTERACTIVE),
-            stdout: wants("stdout"),
-            stderr: wants("stderr"),
-            signals: matches.get(&SIG_PROXY),
+            stdin: matches.get(&create_flags::INTERACTIVE).then(|| share(io::stdin())).transpose()?,
+            stdout: wants("stdout").then(|| share(io::stdout())).transpose()?,
+            stderr: wants("stderr").then(|| share(io::stderr())).transpose()?,
+            signals,
         };
         let progress = cx.progress_on_stderr(Style::Quiet);
-        engine.run_foreground(row, streams, &*progress, lock).map_err(start_failure)?
+        let ended = engine.run_foreground(row, streams, &*progress, lock);
+        if let Some(heard) = heard {
+            heard.close();
+        }
+        ended.map_err(start_failure)?
     };
     if code == 0 { Ok(()) } else { Err(Failure::with_code("", code)) }
 }

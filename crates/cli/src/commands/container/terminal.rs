@@ -1,15 +1,16 @@
 //! A terminal of ours connected to a container's: raw mode, window size, detach keys.
 
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGWINCH};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
+use signal_hook::iterator::{Handle, Signals};
 use wharfie_engine::container::attach::Frame;
-use wharfie_engine::container::start::FORWARDED;
 use wharfie_runtime::Size;
 
 use super::detach_keys::DetachKeys;
@@ -89,7 +90,35 @@ impl Session {
     }
 }
 
-/// So many times a user asks before we go although the container stays.
+/// Signals that are passed on to a container: those that mean the process and not its terminal.
+const FORWARDED: &[i32] = &[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT];
+
+/// Signals that we get from now on, for a container that we look after, until the handle is closed.
+pub(crate) fn signals() -> Option<(Receiver<i32>, Handle)> {
+    let mut heard = Signals::new(FORWARDED).ok()?;
+    let handle = heard.handle();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut asked = 0;
+        for signal in heard.forever() {
+            asked += u32::from(matches!(signal, SIGINT | SIGTERM));
+            // Who asks so often wants out, and there is nobody else to look after the container.
+            let signal = if asked == ENOUGH { SIGKILL } else { signal };
+            if sender.send(signal).is_err() {
+                return;
+            }
+        }
+    });
+    Some((receiver, handle))
+}
+
+/// A stream of ours to be handed over.
+pub(crate) fn share(stream: impl AsFd) -> Result<OwnedFd> {
+    let shared = stream.as_fd().try_clone_to_owned();
+    shared.map_err(|why| Failure::new(format!("cannot share a stream: {why}")))
+}
+
+/// So many times a user asks before we go although the container stays, or before we end it.
 const ENOUGH: u32 = 3;
 
 /// Connects our streams to a container over `stream` until it ends or the user detaches. `ready` waits until the

@@ -9,6 +9,9 @@ use wharfie_engine::patterns::Named;
 use wharfie_engine::volumes::{ListVolumes, PruneVolumes, VolumeError};
 use wharfie_model::volume::{UsageData, Volume};
 
+use wharfie_oci::VolumeName;
+
+use super::lifecycle::lines;
 use super::lifecycle::{done, each, prune_filters};
 use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_failure};
@@ -205,9 +208,9 @@ fn prune(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// The list of what went; empty if nothing did.
-pub(crate) fn section(names: &[String]) -> String {
+pub(crate) fn section(names: &[VolumeName]) -> String {
     if names.is_empty() {
         return String::new();
     }
-    format!("Deleted Volumes:\n{}\n\n", names.join("\n"))
+    format!("Deleted Volumes:\n{}\n\n", lines(names))
 }

@@ -1,14 +1,11 @@
 //! `events`: what happens, and what has happened.
 
-use std::time::Duration;
-
-use wharfie_engine::events::{EventFilters, Told};
+use wharfie_engine::events::{EventFilters, EventQuery};
 use wharfie_model::event::Event;
 use wharfie_oci::Timestamp;
 
 use crate::commands::{Run, choices, template_failure};
 use crate::context::Context;
-use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Complete, Conditions, Example, Matches, Text};
 use crate::render::format::{ListFormat, ListKind, render_rows};
@@ -47,9 +44,6 @@ pub static COMMAND: Command<Run> = Command {
     ..Command::BASE
 };
 
-/// How often the journal is looked at.
-const PAUSE: Duration = Duration::from_millis(100);
-
 fn run(cx: &Context, matches: &Matches) -> Result {
     let filters = EventFilters::parse(&matches.get(&FILTER))?;
     let limit = |flag: &Text| -> Result<Option<Timestamp>> {
@@ -63,25 +57,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         // A template that is none is known before something happens.
         render_rows(&format, &[], &[]).map_err(template_failure)?;
     }
-    let engine = cx.engine()?;
-    // Without a time it is only what comes.
-    let mut last = if since.is_some() { 0 } else { engine.journal_end()? };
-    loop {
-        // Looked at before the journal is read: what was written until then is told in any case.
-        let is_over = until.is_some_and(|until| env::now() >= until);
-        for Told { sequence, event } in engine.events(last)? {
-            last = sequence;
-            let at = Timestamp::from_nanos(event.time_nano);
-            let is_asked = since.is_none_or(|since| at >= since) && until.is_none_or(|until| at <= until);
-            if is_asked && filters.accept(&event) {
-                cx.line(&line(cx, &format, &event)?)?;
-            }
-        }
-        if is_over {
-            return Ok(());
-        }
-        std::thread::sleep(PAUSE);
+    for event in cx.engine()?.events(EventQuery { filters, since, until })? {
+        cx.line(&line(cx, &format, &event?)?)?;
     }
+    Ok(())
 }
 
 fn line(cx: &Context, format: &ListFormat, event: &Event) -> Result<String> {

@@ -1,24 +1,22 @@
 //! `logs`: which records of a container's log are wanted, and waiting for those that are still to come.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use wharfie_oci::Timestamp;
+use wharfie_oci::{ContainerId, Timestamp};
 use wharfie_store::containers::Status;
 
 use super::Record;
 use super::lines::{Extent, Reader};
 use crate::container::ContainerError;
 use crate::container::words::LogDriver;
-use crate::container::{is_alive, settings_of};
+use crate::container::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::watch::{Watch, Woken, time_left};
 
 /// What of a container's log is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,10 +38,10 @@ pub struct Logs<'a> {
     engine: &'a Engine,
     query: LogQuery,
     /// Whole.
-    id: String,
+    id: ContainerId,
     path: PathBuf,
     reader: Reader,
-    changes: Changes,
+    changes: Option<Watch>,
     /// What the container did before the log was read the last time: what it wrote until then is read in any case.
     life: Life,
 }
@@ -65,25 +63,25 @@ impl Engine {
     /// When there is no such container, or its log is not kept or cannot be read.
     pub fn logs(&self, query: LogQuery) -> Result<Logs<'_>> {
         let row = self.container(&query.container)?;
-        if settings_of(&row)?.log_driver == LogDriver::None {
+        if readable_settings(&row).log_driver == LogDriver::None {
             return Err(ContainerError::NoLog.into());
         }
         let path = self.log_path(&row)?;
         let id = row.id;
         // Watched before it is read: nothing is written in between that nobody notices.
-        let changes = if query.follow { Changes::watch(&path) } else { Changes(None) };
+        let changes = path.parent().filter(|_| query.follow).map(Watch::directory);
         let life = if query.follow { self.life(&id) } else { Life::Over };
         let extent = if query.follow { Extent::Growing } else { Extent::Now };
         let reader = Reader::open(&path, query.tail, extent).map_err(failed(&path))?;
         Ok(Logs { engine: self, query, id, path, reader, changes, life })
     }
 
-    fn life(&self, id: &str) -> Life {
+    fn life(&self, id: &ContainerId) -> Life {
         let Ok(row) = self.container(id) else { return Life::Over };
-        match row.state.status {
+        match row.state.status() {
             Status::Created | Status::Exited => Life::Over,
             Status::Running | Status::Paused if is_alive(&row) => {
-                let pid = row.state.pid.and_then(|pid| Pid::from_raw(pid.cast_signed()));
+                let pid = row.state.process().and_then(|process| Pid::from_raw(process.pid.cast_signed()));
                 let process = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
                 process.map_or(Life::Between, Life::Running)
             }
@@ -116,9 +114,7 @@ impl Logs<'_> {
     /// Waits until there may be something to read, or the container has ended, or the last moment asked for has come.
     fn wait(&mut self) -> Result<()> {
         let now = self.engine.reader()?.now();
-        let left = self.query.until.map(|until| {
-            Duration::from_nanos(u64::try_from(until.to_nanos().saturating_sub(now.to_nanos())).unwrap_or_default())
-        });
+        let left = self.query.until.map(|until| time_left(now, until));
         if left.is_some_and(|left| left.is_zero()) {
             self.life = Life::Over;
             return Ok(());
@@ -127,12 +123,10 @@ impl Logs<'_> {
             Life::Running(process) => Some(process),
             Life::Over | Life::Between => None,
         };
-        let pause = match (process, &self.changes.0) {
-            (Some(_), Some(_)) => None,
-            _ => Some(PAUSE),
-        };
-        let limit = [left, pause].into_iter().flatten().min();
-        if self.changes.wait(process, limit) == Woken::ByChange {
+        let Some(changes) = &self.changes else { return Ok(()) };
+        // Nobody tells when a container that waits for its next start is not to be started any more.
+        let left = if process.is_some() { left } else { Some(left.map_or(PAUSE, |left| left.min(PAUSE))) };
+        if changes.wait(process, changes.patience(left, PAUSE)) == Woken::ByChange {
             return Ok(());
         }
         self.life = self.engine.life(&self.id);
@@ -153,80 +147,4 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
     |source| Error::File { doing: "read", path: path.to_owned(), source }
-}
-
-/// Tells when something is written to a file; nothing where the kernel has no watches left.
-struct Changes(Option<OwnedFd>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Woken {
-    /// The file was written to, and nothing else is known.
-    ByChange,
-    /// The process has ended, or the time is over.
-    ByAnythingElse,
-}
-
-impl Changes {
-    /// The directory is watched, since the file may not be there yet.
-    fn watch(path: &Path) -> Self {
-        let attempt = || -> rustix::io::Result<OwnedFd> {
-            let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-            let directory = path.parent().unwrap_or(path);
-            inotify::add_watch(&watch, directory, WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::ONLYDIR)?;
-            Ok(watch)
-        };
-        Self(attempt().ok())
-    }
-
-    fn wait(&self, process: Option<&OwnedFd>, limit: Option<Duration>) -> Woken {
-        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
-        let mut fds: Vec<PollFd<'_>> =
-            process.into_iter().chain(&self.0).map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
-        let is_interrupted = poll(&mut fds, limit.as_ref()).is_err();
-        let is_ready = |fd: Option<&PollFd<'_>>| fd.is_some_and(|fd| !fd.revents().is_empty());
-        let has_changed = self.0.is_some() && is_ready(fds.last());
-        let has_ended = process.is_some() && is_ready(fds.first());
-        if has_changed {
-            self.forget();
-        }
-        if (has_changed || is_interrupted) && !has_ended { Woken::ByChange } else { Woken::ByAnythingElse }
-    }
-
-    /// Takes the news off the queue: what they tell is read from the file.
-    fn forget(&self) {
-        let Some(watch) = &self.0 else { return };
-        let mut buffer = [MaybeUninit::uninit(); 4096];
-        let mut news = inotify::Reader::new(watch, &mut buffer);
-        while news.next().is_ok() {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-
-    #[test]
-    fn writing_to_a_watched_file_wakes_who_waits_for_it_and_only_once() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("log");
-        let changes = Changes::watch(&path);
-        let soon = Some(Duration::from_millis(1));
-        assert_eq!(changes.wait(None, soon), Woken::ByAnythingElse);
-        let mut file = std::fs::File::create(&path).unwrap();
-        file.write_all(b"a line\n").unwrap();
-        assert_eq!(changes.wait(None, None), Woken::ByChange);
-        assert_eq!(changes.wait(None, soon), Woken::ByAnythingElse);
-    }
-
-    #[test]
-    fn the_end_of_a_process_wakes_who_waits_for_its_output() {
-        let directory = tempfile::tempdir().unwrap();
-        let changes = Changes::watch(&directory.path().join("log"));
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
-        assert_eq!(changes.wait(Some(&process), None), Woken::ByAnythingElse);
-        child.wait().unwrap();
-    }
 }
