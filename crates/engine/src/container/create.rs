@@ -60,12 +60,21 @@ pub struct Create {
     pub settings: Settings,
 }
 
+/// A container that was made.
+#[derive(Debug)]
+pub struct Created {
+    /// Its row.
+    pub row: ContainerRow,
+    /// Its lock: who means to start it keeps everybody else off until then.
+    pub lock: ContainerLock,
+}
+
 impl Engine {
-    /// Makes a container. Gives its row, and its lock: who means to start it keeps everybody else off until then.
+    /// Makes a container.
     ///
     /// # Errors
     /// When the image is not here, the name is taken or no name, there is nothing to run, or the store cannot be written.
-    pub fn create(&self, create: &Create) -> Result<(ContainerRow, ContainerLock)> {
+    pub fn create(&self, create: &Create) -> Result<Created> {
         if let Some(name) = &create.name {
             check_name(name)?;
         }
@@ -128,7 +137,7 @@ impl Engine {
             let _ = self.discard(&row, &lock);
             return Err(why);
         }
-        Ok((row, lock))
+        Ok(Created { row, lock })
     }
 
     fn record(

@@ -73,11 +73,13 @@ impl Engine {
         command.spawn().map_err(failed)
     }
 
-    /// What a guard does when whoever froze the container is gone.
+    /// What a guard does when whoever froze the container is gone: the process `pid`, which the kernel started at this tick
+    /// since boot.
     ///
     /// # Errors
     /// When the store cannot be used, or the container cannot be thawed.
-    pub fn thaw_abandoned(&self, id: &str, by: ProcessMark) -> Result<()> {
+    pub fn thaw_abandoned(&self, id: &str, pid: u32, started: u64) -> Result<()> {
+        let by = ProcessMark { pid, started };
         match self.locked(id) {
             Ok((_lock, row)) if row.state.frozen_by == Some(by) => self.thaw_for(&row, Some(by)),
             Ok(_) | Err(Error::Container(ContainerError::NoSuch(_))) => Ok(()),
@@ -93,7 +95,7 @@ impl Frozen<'_> {
     }
 
     fn let_go(&mut self) -> Result<()> {
-        let result = self.engine.thaw_abandoned(&self.row.id, self.by);
+        let result = self.engine.thaw_abandoned(&self.row.id, self.by.pid, self.by.started);
         self.dismiss_guard();
         result
     }

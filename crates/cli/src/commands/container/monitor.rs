@@ -2,7 +2,6 @@
 
 use wharfie_engine::container::monitor::Detach;
 use wharfie_runtime::Size;
-use wharfie_store::containers::ProcessMark;
 
 use crate::commands::Run;
 use crate::context::Context;
@@ -40,5 +39,5 @@ fn guard(cx: &Context, matches: &Matches) -> Result {
     let (Ok(pid), Ok(started)) = (pid.parse(), started.parse()) else { return Err(Failure::silent()) };
     // It ends when the other is gone.
     let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-    Ok(cx.engine()?.thaw_abandoned(id, ProcessMark { pid, started })?)
+    Ok(cx.engine()?.thaw_abandoned(id, pid, started)?)
 }
