@@ -109,7 +109,6 @@ const PAST_THE_ENGINE: &[(&str, &[&str])] = &[
         &[
             "commands/container/exec.rs",
             "commands/container/limits.rs",
-            "commands/container/monitor.rs",
             "commands/container/terminal.rs",
             "compat/table.rs",
         ],
