@@ -127,9 +127,9 @@ impl Engine {
             listed.push((first, Listed { image, references }));
         }
         // Images come newest first, and among equals by id, which a stable sort keeps.
-        listed.sort_by(|(one, a), (other, b)| {
-            (Reverse(a.image.created), one.is_none(), one).cmp(&(Reverse(b.image.created), other.is_none(), other))
-        });
+        for equals in listed.chunk_by_mut(|(_, a), (_, b)| a.image.created == b.image.created) {
+            equals.sort_by(|(one, _), (other, _)| (one.is_none(), one).cmp(&(other.is_none(), other)));
+        }
         Ok(listed.into_iter().map(|(_, listed)| listed).collect())
     }
 
