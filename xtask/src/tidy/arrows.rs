@@ -90,7 +90,6 @@ const PAST_THE_ENGINE: &[(&str, &[&str])] = &[
     ("wharfie-runtime", &["main.rs", "env.rs", "rootless.rs"]),
     ("wharfie-store", &["commands/unshare.rs"]),
     // Debts: a container about to be started, with its lock, and marks of processes.
-    ("wharfie-store", &["commands/container/monitor.rs", "commands/container/run.rs"]),
     // Debts: manifests that the face reads and writes on registries by itself, an error's words.
     (
         "wharfie-remote",
@@ -109,7 +108,6 @@ const PAST_THE_ENGINE: &[(&str, &[&str])] = &[
         &[
             "commands/container/exec.rs",
             "commands/container/limits.rs",
-            "commands/container/monitor.rs",
             "commands/container/terminal.rs",
             "compat/table.rs",
         ],
