@@ -74,10 +74,11 @@ fn start(program: String, words: &[String]) -> Result {
         Parsed::Run(invocation) => {
             let context = Context::new(program, invocation.path, invocation.globals)?;
             check_log_level(&context)?;
-            crate::machine::check(&context)?;
+            crate::machine::check(&context).map_err(|why| why.code(invocation.command.not_begun))?;
             context.check_docker_config();
             // While there is one thread.
-            crate::rootless::prepare(&context, &invocation.matches)?;
+            crate::rootless::prepare(&context, invocation.command.needs, &invocation.matches)
+                .map_err(|why| why.code(invocation.command.not_begun))?;
             (invocation.run)(&context, &invocation.matches).map_err(|why| crate::suggest::add(&context, why))
         }
         Parsed::Help { text, stream, note } => {

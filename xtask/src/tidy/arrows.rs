@@ -89,7 +89,8 @@ const PAST_THE_ENGINE: &[(&str, &[&str])] = &[
     // The program as init, and the user namespace that it enters before any thread runs.
     ("wharfie-runtime", &["main.rs", "env.rs", "rootless.rs"]),
     ("wharfie-store", &["commands/unshare.rs"]),
-    // Debts: a container about to be started, with its lock, and marks of processes.
+    // Debts: a container about to be started, with its lock.
+    ("wharfie-store", &["commands/container/run.rs"]),
     // Debts: manifests that the face reads and writes on registries by itself, an error's words.
     (
         "wharfie-remote",
