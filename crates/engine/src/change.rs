@@ -1,15 +1,11 @@
 //! `--change`: Dockerfile instructions applied to an image's configuration, as `import` and `commit` take them.
 
-mod expand;
-mod lines;
-mod words;
-
+use wharfie_build::dockerfile::words::{name_values, parse_json_words, split_words};
+use wharfie_build::dockerfile::{Dockerfile, Expansion, Node, Variables};
 use wharfie_oci::config::{ContainerConfig, Empty, Healthcheck};
 use wharfie_oci::duration;
 
 use crate::error::{Error, Result};
-use expand::{Variables, expand, expand_words};
-use words::{name_values, parse_json_words, split_words};
 
 /// Applies `changes` in order. `inherited` says whether the configuration comes from a container or image: then an
 /// empty command list leaves what was there.
@@ -17,14 +13,14 @@ use words::{name_values, parse_json_words, split_words};
 /// # Errors
 /// When a line is no instruction, none that may be used here, or makes no sense; in docker's words.
 pub fn apply(config: &mut ContainerConfig, changes: &[String]) -> Result<()> {
-    let mut state = State { config, is_cmd_set: false, is_entrypoint_set: false };
-    // All of them are one Dockerfile, as with docker.
-    let instructions = lines::instructions(&changes.join("\n"));
-    if instructions.is_empty() && !changes.is_empty() {
-        return Err(refuse("file with no instructions"));
+    if changes.is_empty() {
+        return Ok(());
     }
-    for instruction in &instructions {
-        state.apply(instruction)?;
+    // All of them are one Dockerfile, as with docker.
+    let Dockerfile { escape, nodes } = Dockerfile::parse(&changes.join("\n"))?;
+    let mut state = State { config, escape, is_cmd_set: false, is_entrypoint_set: false };
+    for node in &nodes {
+        state.apply(node)?;
     }
     // An entrypoint of its own does not want the arguments meant for another one.
     if state.is_entrypoint_set && !state.is_cmd_set {
@@ -35,6 +31,7 @@ pub fn apply(config: &mut ContainerConfig, changes: &[String]) -> Result<()> {
 
 struct State<'a> {
     config: &'a mut ContainerConfig,
+    escape: char,
     is_cmd_set: bool,
     is_entrypoint_set: bool,
 }
@@ -44,9 +41,8 @@ fn refuse(text: impl Into<String>) -> Error {
 }
 
 impl State<'_> {
-    fn apply(&mut self, line: &str) -> Result<()> {
-        let (word, rest) = line.split_once(|c: char| c.is_whitespace()).unwrap_or((line, ""));
-        let (word, rest) = (word.to_ascii_lowercase(), rest.trim());
+    fn apply(&mut self, node: &Node) -> Result<()> {
+        let (word, rest) = (node.keyword.to_ascii_lowercase(), node.rest.trim());
         let known =
             ["cmd", "entrypoint", "env", "expose", "healthcheck", "label", "onbuild", "user", "volume", "workdir"];
         if !known.contains(&word.as_str()) {
@@ -74,14 +70,20 @@ impl State<'_> {
             "expose" => return self.expose(rest),
             "healthcheck" => return self.healthcheck(rest),
             "onbuild" => self.config.on_build.get_or_insert_default().push(trigger(rest)?.to_owned()),
-            "user" => self.config.user = expand(rest, &self.variables())?,
+            "user" => self.config.user = self.expand(rest)?,
             "volume" => return self.volume(rest),
             _ => {
-                let path = expand(rest, &self.variables())?;
+                let path = self.expand(rest)?;
                 self.config.working_dir = join(&self.config.working_dir, &path);
             }
         }
         Ok(())
+    }
+
+    /// Expands a word with the variables of now.
+    fn expand(&self, word: &str) -> Result<String> {
+        let variables = self.variables();
+        Ok(Expansion { variables: &variables, escape: self.escape }.word(word)?)
     }
 
     fn variables(&self) -> Variables {
@@ -110,8 +112,9 @@ impl State<'_> {
     fn env(&mut self, rest: &str) -> Result<()> {
         // All pairs of one line see the values from before it.
         let before = self.variables();
-        for (name, value) in name_values("ENV", rest)? {
-            let (name, value) = (expand(&name, &before)?, expand(&value, &before)?);
+        let expansion = Expansion { variables: &before, escape: self.escape };
+        for (name, value) in name_values("ENV", rest, self.escape)? {
+            let (name, value) = (expansion.word(&name)?, expansion.word(&value)?);
             if name.is_empty() {
                 return Err(refuse("ENV names can not be blank"));
             }
@@ -128,8 +131,9 @@ impl State<'_> {
 
     fn label(&mut self, rest: &str) -> Result<()> {
         let variables = self.variables();
-        for (name, value) in name_values("LABEL", rest)? {
-            let (name, value) = (expand(&name, &variables)?, expand(&value, &variables)?);
+        let expansion = Expansion { variables: &variables, escape: self.escape };
+        for (name, value) in name_values("LABEL", rest, self.escape)? {
+            let (name, value) = (expansion.word(&name)?, expansion.word(&value)?);
             if name.is_empty() {
                 return Err(refuse("LABEL names can not be blank"));
             }
@@ -139,7 +143,8 @@ impl State<'_> {
     }
 
     fn expose(&mut self, rest: &str) -> Result<()> {
-        for word in expand_words(rest, &self.variables())? {
+        let variables = self.variables();
+        for word in (Expansion { variables: &variables, escape: self.escape }).words(rest)? {
             for port in ports(&word)? {
                 self.config.exposed_ports.get_or_insert_default().insert(port, Empty {});
             }
@@ -151,11 +156,10 @@ impl State<'_> {
         let words = match parse_json_words(rest)? {
             Some(words) if words.is_empty() => return Err(refuse("VOLUME requires at least one argument")),
             Some(words) => words,
-            None => split_words(rest),
+            None => split_words(rest, self.escape),
         };
-        let variables = self.variables();
         for word in words {
-            let path = expand(&word, &variables)?;
+            let path = self.expand(&word)?;
             if path.trim().is_empty() {
                 return Err(refuse("VOLUME specified can not be an empty string"));
             }

@@ -14,37 +14,38 @@ use crate::error::Result;
 use crate::list::{List, Listed};
 
 impl Engine {
-    /// Adds up what everything takes. This looks at all files of containers and volumes.
+    /// Adds up what everything takes. This looks at all files of containers and volumes, and `with_labels` at the
+    /// configuration of each image, which holds its labels.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn disk_usage(&self) -> Result<DiskUsage> {
+    pub fn disk_usage(&self, with_labels: bool) -> Result<DiskUsage> {
         let store = self.reader()?;
         let uses: BTreeMap<DiffId, (u64, u64)> = store.layer_uses()?;
         let visible: u64 = uses.values().map(|(size, _)| size).sum();
         let everything = ListContainers { all: true, sizes: true, ..ListContainers::default() };
         Ok(DiskUsage {
             layers_size: visible + store.kept_content_bytes()?,
-            images: self.counted_images(&uses)?,
+            images: self.counted_images(&uses, with_labels)?,
             containers: self.list_containers(&everything)?,
             volumes: self.counted_volumes()?,
             build_cache: Vec::new(),
         })
     }
 
-    fn counted_images(&self, uses: &BTreeMap<DiffId, (u64, u64)>) -> Result<Vec<ImageSummary>> {
+    fn counted_images(&self, uses: &BTreeMap<DiffId, (u64, u64)>, with_labels: bool) -> Result<Vec<ImageSummary>> {
         let mut users: BTreeMap<ImageId, i64> = BTreeMap::new();
         for row in self.reader()?.containers()? {
             *users.entry(row.image).or_default() += 1;
         }
         let listed = self.list(&List { members: true, ..List::default() })?;
-        let count = |listed: &Listed| -> Result<ImageSummary> {
-            let summary = self.image_summary(listed, true)?;
+        let count = |listed: Listed| -> Result<ImageSummary> {
             let shared = self.shared_bytes(&listed.image.id, uses)?;
             let containers = users.get(&listed.image.id).copied().unwrap_or_default();
-            Ok(ImageSummary { containers, shared_size: i64::try_from(shared).unwrap_or(i64::MAX), ..summary })
+            let shared_size = i64::try_from(shared).unwrap_or(i64::MAX);
+            Ok(ImageSummary { containers, shared_size, ..self.image_summary(listed, with_labels)? })
         };
-        listed.iter().map(count).collect()
+        listed.into_iter().map(count).collect()
     }
 
     fn counted_volumes(&self) -> Result<Vec<Volume>> {

@@ -281,6 +281,13 @@ pub(crate) fn kind_of(why: &io::Error) -> Kind {
     }
 }
 
+impl From<wharfie_build::dockerfile::Error> for Error {
+    /// Of `--change`, whose words are docker's own.
+    fn from(why: wharfie_build::dockerfile::Error) -> Self {
+        Self::Change(why.to_string())
+    }
+}
+
 impl From<graph::Error> for Error {
     /// Takes the errors of the two places out of their wrapping.
     fn from(why: graph::Error) -> Self {

@@ -41,16 +41,17 @@ impl Engine {
     /// # Errors
     /// As [`Self::list`].
     pub fn list_images(&self, list: &List) -> Result<Vec<ImageSummary>> {
-        let listed = self.list(list)?;
-        listed.iter().map(|listed| self.image_summary(listed, list.labels)).collect()
+        self.list(list)?.into_iter().map(|listed| self.image_summary(listed, list.labels)).collect()
     }
 
     /// An image's entry in lists. Nothing is counted.
-    pub(crate) fn image_summary(&self, listed: &Listed, with_labels: bool) -> Result<ImageSummary> {
+    pub(crate) fn image_summary(&self, listed: Listed, with_labels: bool) -> Result<ImageSummary> {
         let Listed { image, references } = listed;
-        let (tags, digests): (Vec<&Reference>, Vec<&Reference>) =
-            references.iter().partition(|reference| reference.tag().is_some());
-        let names = |references: Vec<&Reference>| references.into_iter().map(Reference::familiar).collect();
+        let (mut repo_tags, mut repo_digests) = (Vec::with_capacity(references.len()), Vec::new());
+        for reference in references {
+            let names = if reference.tag().is_some() { &mut repo_tags } else { &mut repo_digests };
+            names.push(reference.familiar());
+        }
         let labels = match with_labels {
             true => self.config_of(self.reader()?, &image.id)?.config.and_then(|config| config.labels),
             false => None,
@@ -58,11 +59,11 @@ impl Engine {
         Ok(ImageSummary {
             containers: -1,
             created: image.created.unwrap_or(wharfie_model::NEVER),
-            id: image.id.as_str().to_owned(),
+            id: image.id.into_string(),
             labels: NilMap(labels.unwrap_or_default()),
-            parent_id: image.parent.as_ref().map(|parent| parent.as_str().to_owned()).unwrap_or_default(),
-            repo_digests: names(digests),
-            repo_tags: names(tags),
+            parent_id: image.parent.map(ImageId::into_string).unwrap_or_default(),
+            repo_digests,
+            repo_tags,
             shared_size: -1,
             size: image.size,
         })

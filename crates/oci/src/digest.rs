@@ -88,6 +88,11 @@ impl Digest {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The same as a text of its own.
+    pub fn into_string(self) -> String {
+        self.0.into_string()
+    }
 }
 
 impl FromStr for Digest {

@@ -30,6 +30,11 @@ macro_rules! identifier {
                 self.0.as_str()
             }
 
+            /// The same as a text of its own.
+            pub fn into_string(self) -> String {
+                self.0.into_string()
+            }
+
             /// The first twelve digits: what tables show.
             pub fn short(&self) -> &str {
                 self.0.short()

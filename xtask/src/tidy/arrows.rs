@@ -7,6 +7,7 @@ use std::path::Path;
 const ROOMS: &[(&str, &[&str])] = &[
     ("wharfie-oci", &[]),
     ("wharfie-content", &["wharfie-oci"]),
+    ("wharfie-build", &[]),
     ("wharfie-model", &[]),
     ("wharfie-layer", &["wharfie-oci"]),
     ("wharfie-store", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
@@ -23,6 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-remote",
             "wharfie-archive",
             "wharfie-runtime",
+            "wharfie-build",
             "wharfie-model",
         ],
     ),
@@ -89,8 +91,6 @@ const PAST_THE_ENGINE: &[(&str, &[&str])] = &[
     // The program as init, and the user namespace that it enters before any thread runs.
     ("wharfie-runtime", &["main.rs", "env.rs", "rootless.rs"]),
     ("wharfie-store", &["commands/unshare.rs"]),
-    // Debts: a container about to be started, with its lock.
-    ("wharfie-store", &["commands/container/run.rs"]),
     // Debts: manifests that the face reads and writes on registries by itself, an error's words.
     (
         "wharfie-remote",

@@ -60,12 +60,21 @@ pub struct Create {
     pub settings: Settings,
 }
 
+/// A container that was made.
+#[derive(Debug)]
+pub struct Created {
+    /// Its row.
+    pub row: ContainerRow,
+    /// Its lock: who means to start it keeps everybody else off until then.
+    pub lock: ContainerLock,
+}
+
 impl Engine {
-    /// Makes a container. Gives its row, and its lock: who means to start it keeps everybody else off until then.
+    /// Makes a container.
     ///
     /// # Errors
     /// When the image is not here, the name is taken or no name, there is nothing to run, or the store cannot be written.
-    pub fn create(&self, create: &Create) -> Result<(ContainerRow, ContainerLock)> {
+    pub fn create(&self, create: &Create) -> Result<Created> {
         let name = create.name.as_deref().map(parse_name).transpose()?;
         if let Some(signal) = &create.stop_signal {
             signal.parse::<super::signal::Signal>()?;
@@ -126,7 +135,7 @@ impl Engine {
             let _ = self.discard(&row, &lock);
             return Err(why);
         }
-        Ok((row, lock))
+        Ok(Created { row, lock })
     }
 
     fn record(

@@ -87,7 +87,7 @@ fn a_container_in_a_list_and_what_everything_takes() {
     });
     assert_eq!(found, json!([expected]));
 
-    let usage = value(&place.engine.disk_usage().unwrap());
+    let usage = value(&place.engine.disk_usage(true).unwrap());
     let image = json!({
         "Containers": 1,
         "Created": 1_577_836_800,

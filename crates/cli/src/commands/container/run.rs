@@ -3,14 +3,13 @@
 use std::io;
 
 use wharfie_engine::Error;
+use wharfie_engine::container::create::Created;
 use wharfie_engine::container::monitor::Detach;
 use wharfie_engine::container::settings::Restart;
 use wharfie_engine::container::start::Streams;
 use wharfie_engine::container::{ContainerError, Create};
 use wharfie_engine::pull::Pull;
 use wharfie_oci::{Reference, Speaker};
-use wharfie_store::ContainerLock;
-use wharfie_store::containers::ContainerRow;
 
 use super::create_flags::{self, create_flags};
 use super::detach_keys::{DETACH_KEYS, DetachKeys};
@@ -65,7 +64,7 @@ fn create(cx: &Context, matches: &Matches) -> Result {
         125 if why.speaker == Speaker::Client => decorate(cx, why),
         _ => why.code(FAILED),
     })?;
-    let (row, _) = make(cx, matches, &asked).map_err(|why| why.code(FAILED))?;
+    let Created { row, .. } = make(cx, matches, &asked).map_err(|why| why.code(FAILED))?;
     cx.line(&row.id)
 }
 
@@ -82,8 +81,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if matches.get(&DETACH) && !matches.get(&create_flags::ATTACH).is_empty() {
         return Err(Failure::new("conflicting options: cannot specify both --attach and --detach"));
     }
-    let (row, lock) = make(cx, matches, &asked).map_err(refused)?;
-    begin(cx, matches, &row, lock).map_err(|why| decorate(cx, why))
+    let created = make(cx, matches, &asked).map_err(refused)?;
+    begin(cx, matches, created).map_err(|why| decorate(cx, why))
 }
 
 /// A failure before the process runs, as `run` shows it.
@@ -112,7 +111,7 @@ fn asked(cx: &Context, matches: &Matches) -> Result<Create> {
 }
 
 /// Makes the container, after pulling its image if that is asked for or needed.
-fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<(ContainerRow, ContainerLock)> {
+fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<Created> {
     let pull = matches.get(&create_flags::PULL).unwrap_or_default();
     let cidfile = matches.get(&create_flags::CIDFILE);
     if let Some(path) = cidfile
@@ -125,7 +124,7 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<(ContainerRo
     if pull == "always" {
         fetch(cx, matches, &create.image)?;
     }
-    let (row, lock) = match cx.engine()?.create(create) {
+    let created = match cx.engine()?.create(create) {
         Err(why) if pull == "missing" => {
             let name = lacking(cx, &create.image, why)?;
             if !matches.get(&create_flags::QUIET) {
@@ -137,11 +136,11 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<(ContainerRo
         result => result?,
     };
     if let Some(path) = cidfile {
-        std::fs::write(path, row.id.as_str()).map_err(|why| {
+        std::fs::write(path, created.row.id.as_str()).map_err(|why| {
             Failure::new(format!("failed to write the container ID to {path}: {}", crate::context::reason(&why)))
         })?;
     }
-    Ok((row, lock))
+    Ok(created)
 }
 
 /// What has to be pulled: an image that is not here, or that is here for another platform under the name that was asked for.
@@ -180,7 +179,8 @@ fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
     Ok(())
 }
 
-fn begin(cx: &Context, matches: &Matches, row: &ContainerRow, lock: ContainerLock) -> Result {
+fn begin(cx: &Context, matches: &Matches, Created { row, lock }: Created) -> Result {
+    let row = &row;
     let engine = cx.engine()?;
     if matches.get(&DETACH) {
         let begun = engine.start_detached(row, Detach::default(), lock)?.started();

@@ -43,7 +43,7 @@ const TITLES: &[(&str, &str)] = &[
 ];
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let usage = cx.engine()?.disk_usage()?;
+    let usage = cx.engine()?.disk_usage(false)?;
     let format = ListFormat::parse(matches.get(&FORMAT).unwrap_or_default());
     if matches.get(&VERBOSE) {
         return verbose(cx, usage, &format);

@@ -1,17 +1,16 @@
 //! Splitting instruction lines into words. Quotes and escapes stay in the words; expansion takes them off.
 
-use super::refuse;
-use crate::error::Result;
+use super::error::{Error, Result};
 
 /// Words between blanks; a quoted part or an escaped blank does not end a word.
-pub(super) fn split_words(text: &str) -> Vec<String> {
+pub fn split_words(text: &str, escape: char) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut quote = None;
     let mut characters = text.chars();
     while let Some(c) = characters.next() {
         match (c, quote) {
-            ('\\', None | Some('"')) => {
+            (c, None | Some('"')) if c == escape => {
                 word.push(c);
                 word.extend(characters.next());
             }
@@ -41,16 +40,16 @@ pub(super) fn split_words(text: &str) -> Vec<String> {
 ///
 /// # Errors
 /// If it is neither.
-pub(super) fn name_values(keyword: &str, text: &str) -> Result<Vec<(String, String)>> {
-    let words = split_words(text);
+pub fn name_values(keyword: &str, text: &str, escape: char) -> Result<Vec<(String, String)>> {
+    let words = split_words(text, escape);
     if !words.first().is_some_and(|word| word.contains('=')) {
         let pair = text.split_once(|c: char| c.is_whitespace());
-        let (name, value) = pair.ok_or_else(|| refuse(format!("{keyword} must have two arguments")))?;
+        let (name, value) = pair.ok_or_else(|| Error::TwoArguments(keyword.to_owned()))?;
         return Ok(vec![(name.to_owned(), value.trim_start().to_owned())]);
     }
     let pair = |word: &String| match word.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Err(refuse(format!("Syntax error - can't find = in {word:?}. Must be of the form: name=value"))),
+        None => Err(Error::NoEquals(word.clone())),
     };
     words.iter().map(pair).collect()
 }
@@ -60,7 +59,7 @@ pub(super) fn name_values(keyword: &str, text: &str) -> Result<Vec<(String, Stri
 ///
 /// # Errors
 /// If it is a list with something else than texts in it.
-pub(super) fn parse_json_words(text: &str) -> Result<Option<Vec<String>>> {
+pub fn parse_json_words(text: &str) -> Result<Option<Vec<String>>> {
     if !text.starts_with('[') {
         return Ok(None);
     }
@@ -68,7 +67,7 @@ pub(super) fn parse_json_words(text: &str) -> Result<Option<Vec<String>>> {
     let Some(Ok(list)) = lists.next() else { return Ok(None) };
     let words = list.into_iter().map(|word| match word {
         serde_json::Value::String(word) => Ok(word),
-        _ => Err(refuse("when using JSON array syntax, arrays must be comprised of strings only")),
+        _ => Err(Error::NotOnlyTexts),
     });
     words.collect::<Result<_>>().map(Some)
 }
