@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::{self, Parsed, Stream};
+use crate::interrupt;
 use crate::render::sanitise::{Layout, sanitise};
 
 /// Runs the program with its arguments, its own name first.
@@ -21,6 +22,9 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            if let Some(code) = interrupt::code() {
+                return ExitCode::from(code);
+            }
             let message = failure.message();
             if !message.is_empty() {
                 // A closed stderr leaves the exit code to tell.
