@@ -46,8 +46,6 @@ pub struct Ingested {
 
 /// 128 KiB: large enough that system calls do not count, small enough to stay in the processor's cache.
 const CHUNK: usize = 128 << 10;
-/// 64 KiB: up to here a layer is written by one thread.
-const SMALL: usize = 64 << 10;
 /// Buffers per stage: one being filled, one being emptied, one on its way each.
 const DEPTH: usize = 4;
 
@@ -277,13 +275,12 @@ fn receive(
 /// Last stages: writes a layer file from the plain tar that `source` yields. What a big index does not keep in memory goes
 /// to nameless files in `spill`.
 pub(crate) fn write_layer(file: &File, source: &mut dyn Read, spill: &Path) -> Result<LayerRow> {
-    let mut first = vec![0; SMALL];
-    let n = fill(source, &mut first).map_err(Error::of_source)?;
-    if n < first.len() {
-        return write_small_layer(file, &first[..n], spill);
-    }
-    let source = &mut io::Cursor::new(first).chain(source);
     let (hashing, reader) = ChunkReader::pipe();
+    let Some(mut chunk) = hashing.empty() else { return Err(Error::Source(io::ErrorKind::BrokenPipe.into())) };
+    chunk.len = fill(source, &mut chunk.bytes).map_err(Error::of_source)?;
+    if chunk.len < chunk.bytes.len() {
+        return write_small_layer(file, chunk.filled(), spill);
+    }
     thread::scope(|scope| {
         let digest = scope.spawn(move || {
             let mut digester = Digester::default();
@@ -292,15 +289,14 @@ pub(crate) fn write_layer(file: &File, source: &mut dyn Read, spill: &Path) -> R
         });
         let mut indexer = Indexer::new(LayerIndex::new(spill).map_err(Error::Layer)?);
         let mut offset = 0;
-        while let Some(mut chunk) = hashing.empty() {
-            chunk.len = fill(source, &mut chunk.bytes).map_err(Error::of_source)?;
-            if chunk.len == 0 {
-                break;
-            }
+        while chunk.len > 0 {
             indexer.push(chunk.filled()).map_err(Error::Layer)?;
             file.write_all_at(chunk.filled(), erofs::TAR_OFFSET + offset).map_err(Error::io("write", "a layer"))?;
             offset += chunk.len as u64;
             hashing.send(chunk);
+            let Some(next) = hashing.empty() else { break };
+            chunk = next;
+            chunk.len = fill(source, &mut chunk.bytes).map_err(Error::of_source)?;
         }
         drop(hashing);
         let (totals, index) = indexer.finish().map_err(Error::Layer)?;
