@@ -41,7 +41,13 @@ impl Engine {
     /// # Errors
     /// As [`Self::list`].
     pub fn list_images(&self, list: &List) -> Result<Vec<ImageSummary>> {
-        self.list(list)?.into_iter().map(|listed| self.image_summary(listed, list.labels)).collect()
+        let listed = self.list(list)?;
+        // There may be thousands, and of a collected result nobody knows the length before.
+        let mut documents = Vec::with_capacity(listed.len());
+        for one in listed {
+            documents.push(self.image_summary(one, list.labels)?);
+        }
+        Ok(documents)
     }
 
     /// An image's entry in lists. Nothing is counted.
