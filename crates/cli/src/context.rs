@@ -15,6 +15,7 @@ use crate::commands::{DRY_RUN, UNASKED};
 use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::Matches;
+use crate::interrupt::Interruptible;
 use crate::render::progress::{self, Progress, Style};
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::table;
@@ -231,6 +232,11 @@ impl Context {
         let width = || rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col.into());
         let clock = Box::new(move || start.elapsed());
         progress::renderer(style, Box::new(io::stdout()), Box::new(io::stderr()), clock, Box::new(width))
+    }
+
+    /// As [`Self::progress`], of work that the user's signals call off.
+    pub fn interruptible_progress(&self, style: Style) -> Box<dyn Progress> {
+        Box::new(Interruptible::new(self.progress(style)))
     }
 
     /// As [`Self::progress`], with everything on stderr: of the pull that `run` implies.

@@ -6,6 +6,7 @@ pub mod context;
 pub mod env;
 pub mod failure;
 pub mod flags;
+mod interrupt;
 mod machine;
 mod network;
 pub mod program;

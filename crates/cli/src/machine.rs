@@ -9,10 +9,7 @@ use wharfie_remote::DockerConfig;
 use crate::commands::{CONTEXT, HOST};
 use crate::context::Context;
 use crate::env;
-use crate::failure::{FAILED, Failure, Result};
-
-/// The exit code of a `run` that did not come to its container.
-const NOT_STARTED: u8 = 125;
+use crate::failure::{Failure, Result};
 
 /// Refuses if the flags, the environment or docker's configuration name another machine, in docker's order.
 ///
@@ -36,7 +33,7 @@ pub(crate) fn check(cx: &Context) -> Result {
         _ => "run `docker context use default`, or set DOCKER_CONTEXT=default".to_owned(),
     };
     let text = format!("cannot reach {what:?} ({from}): {} works on this machine only", cx.program);
-    Err(Failure::with_code(text, if cx.path.ends_with(" run") { NOT_STARTED } else { FAILED }).help(Some(help)))
+    Err(Failure::new(text).help(Some(help)))
 }
 
 /// Another machine, and who named it.

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::{self, Parsed, Stream};
+use crate::interrupt;
 use crate::render::sanitise::{Layout, sanitise};
 
 /// Runs the program with its arguments, its own name first.
@@ -21,6 +22,9 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            if let Some(code) = interrupt::code() {
+                return ExitCode::from(code);
+            }
             let message = failure.message();
             if !message.is_empty() {
                 // A closed stderr leaves the exit code to tell.
@@ -74,10 +78,11 @@ fn start(program: String, words: &[String]) -> Result {
         Parsed::Run(invocation) => {
             let context = Context::new(program, invocation.path, invocation.globals)?;
             check_log_level(&context)?;
-            crate::machine::check(&context)?;
+            crate::machine::check(&context).map_err(|why| why.code(invocation.command.not_begun))?;
             context.check_docker_config();
             // While there is one thread.
-            crate::rootless::prepare(&context, &invocation.matches)?;
+            crate::rootless::prepare(&context, invocation.command.needs, &invocation.matches)
+                .map_err(|why| why.code(invocation.command.not_begun))?;
             (invocation.run)(&context, &invocation.matches).map_err(|why| crate::suggest::add(&context, why))
         }
         Parsed::Help { text, stream, note } => {

@@ -1,7 +1,8 @@
 //! Commands of ordinary users that need more than an ordinary user may: files of several owners, and mounts.
 //!
 //! They move into a user namespace before they begin ([`wharfie_runtime::rootless`]); what they do there they do in the
-//! same words as root does. This is the one place that says which ones. All others stay outside, where they are quicker.
+//! same words as root does. Each command says whether it needs that ([`Needs`]); all others stay outside, where they are
+//! quicker.
 
 use std::path::Path;
 
@@ -14,55 +15,40 @@ use crate::commands::inspect::SIZE;
 use crate::compat;
 use crate::context::Context;
 use crate::env;
-use crate::failure::{FAILED, Failure, Result};
-use crate::flags::Matches;
+use crate::failure::{Failure, Result};
+use crate::flags::{Matches, Needs};
 
 /// The hidden command that deletes what a command outside may not.
 pub(crate) const REMOVE_WORD: &str = "__remove";
 
-/// How much a command needs the namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Need {
-    None,
-    /// Without it there may be files that it does not see.
-    Helpful,
-    /// Without it there is nothing to do.
-    Must,
-}
-
-fn need(cx: &Context, matches: &Matches) -> Need {
-    let mut words = cx.path.split(' ').skip(1);
-    let group = words.next().unwrap_or_default();
-    let verb = if matches!(group, "container" | "system") { words.next().unwrap_or_default() } else { group };
-    match (group, verb) {
-        ("system", "df") => Need::Helpful,
-        ("system", _) => Need::None,
-        (_, "run" | "create" | "start" | "restart" | "commit" | "cp" | "diff" | "export") => Need::Must,
-        (_, REMOVE_WORD | "unshare") => Need::Must,
+/// What a command needs that was given these words.
+fn need(needs: Needs, matches: &Matches) -> Needs {
+    match needs {
         // Sizes are those of all files.
-        (_, "ps" | "ls" | "inspect") if matches.find(&SIZE) == Some(true) => Need::Helpful,
-        _ => Need::None,
+        Needs::SightForSizes if matches.find(&SIZE) == Some(true) => Needs::Sight,
+        Needs::SightForSizes => Needs::Nothing,
+        needs => needs,
     }
 }
 
 /// Enters the namespace if the command needs it and we are not root anyway.
-pub(crate) fn prepare(cx: &Context, matches: &Matches) -> Result {
-    let need = need(cx, matches);
-    if need == Need::None || env::is_in_own_namespace() {
+pub(crate) fn prepare(cx: &Context, needs: Needs, matches: &Matches) -> Result {
+    let need = need(needs, matches);
+    if need == Needs::Nothing || env::is_in_own_namespace() {
         return Ok(());
     }
     match env::standing() {
         Standing::Root => return Ok(()),
         Standing::RootOfNamespace => {
             let result = rootless::own_mounts();
-            return if need == Need::Helpful { Ok(()) } else { result.map_err(|why| refused(cx, &why)) };
+            return if need == Needs::Sight { Ok(()) } else { result.map_err(|why| refused(&why)) };
         }
         Standing::User => {}
     }
     let uid = rustix::process::geteuid();
     let gid = rustix::process::getegid().as_raw();
     let wanted = match uid.is_root() {
-        true => UserNamespace::same_ids().map_err(|why| refused(cx, &why))?,
+        true => UserNamespace::same_ids().map_err(|why| refused(&why))?,
         false => UserNamespace::rootless(uid.as_raw(), gid, &env::user_name(uid.as_raw())).0,
     };
     // A store that cannot be read says so when the command itself reads it.
@@ -75,16 +61,13 @@ pub(crate) fn prepare(cx: &Context, matches: &Matches) -> Result {
             }
             Ok(())
         }
-        Err(_) if need == Need::Helpful => Ok(()),
-        Err(why) => Err(refused(cx, &why)),
+        Err(_) if need == Needs::Sight => Ok(()),
+        Err(why) => Err(refused(&why)),
     }
 }
 
-fn refused(cx: &Context, why: &wharfie_runtime::Error) -> Failure {
-    let help = why.help().unwrap_or_else(|| HELP.to_owned());
-    // Docker's code for a container that could not be made.
-    let code = if cx.path.ends_with(" run") { 125 } else { FAILED };
-    Failure::with_code(compat::reasons(why), code).help(Some(help))
+fn refused(why: &wharfie_runtime::Error) -> Failure {
+    Failure::new(compat::reasons(why)).help(Some(why.help().unwrap_or_else(|| HELP.to_owned())))
 }
 
 const HELP: &str = "who may not mount needs user namespaces: the sysctls user.max_user_namespaces and \

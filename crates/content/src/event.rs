@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wharfie_oci::{Descriptor, DiffId, Digest, Reference};
 
-use crate::Task;
+use crate::cancel::{Cancel, Cancelled};
+use crate::task::Task;
 
 /// Names one piece of work for as long as the process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -186,6 +187,19 @@ pub enum Event {
 pub trait Observer: Send + Sync {
     /// Called once per event; must be quick.
     fn observe(&self, event: Event);
+
+    /// What calls off the work that is observed, if anything can.
+    fn cancel(&self) -> Option<&Cancel> {
+        None
+    }
+
+    /// Goes on unless the work has been called off.
+    ///
+    /// # Errors
+    /// When it has.
+    fn check(&self) -> Result<(), Cancelled> {
+        self.cancel().map_or(Ok(()), Cancel::check)
+    }
 }
 
 impl Observer for () {

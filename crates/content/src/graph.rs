@@ -266,6 +266,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn visit(&mut self, descriptor: &Descriptor, is_root: bool, depth: usize) -> Result<(), Error> {
+        self.options.observer.check().map_err(BoxError::from)?;
         if !self.seen.insert(descriptor.digest.clone()) {
             return Ok(());
         }
@@ -403,6 +404,7 @@ impl Walk<'_> {
             }
         }
         in_parallel(&moving, self.options.jobs, |_, (task, part, plan)| -> Result<(), Error> {
+            self.options.observer.check().map_err(BoxError::from)?;
             let watch = match task {
                 Some(task) => Watch { observer: task.observer(), task: task.id() },
                 None => Watch::silent(),

@@ -3,6 +3,7 @@
 //! A place (registry, store, archive) implements [`Source`] or [`Sink`]; what follows from them is here, once.
 //! Knows nothing of networks, disks or terminals.
 
+pub mod cancel;
 pub mod document;
 pub mod event;
 pub mod graph;
@@ -11,6 +12,7 @@ pub mod place;
 pub mod task;
 pub mod verify;
 
+pub use cancel::{Cancel, Cancelled};
 pub use document::Document;
 pub use event::{Event, Observer, Outcome, Stream, Subject, TaskId, Warning};
 pub use place::{BoxError, Opened, Part, Sink, Source, Watch};

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::cancel::Cancel;
 use crate::event::{Event, Observer, Outcome, Stream, Subject, TaskId};
 
 /// A piece of work that an observer was told of. Whoever drops it without [`Task::end`] has failed, and the observer is
@@ -81,6 +82,10 @@ impl Observer for Parts<'_> {
             event => event,
         });
     }
+
+    fn cancel(&self) -> Option<&Cancel> {
+        self.observer.cancel()
+    }
 }
 
 /// Reads on, and tells of the bytes that passed: the first ones at once, then after every [`STEP`] or [`PAUSE`], whichever
@@ -120,6 +125,7 @@ impl<'a, R> Counted<'a, R> {
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.observer.check()?;
         let n = self.inner.read(buffer)?;
         self.done += n as u64;
         if self.is_due(n == 0 && !buffer.is_empty()) {
@@ -238,5 +244,31 @@ mod tests {
             counted.told_at = counted.told_at.and_then(|told_at| told_at.checked_sub(PAUSE));
         }
         assert_eq!(notes.steps(), [10, 20]);
+    }
+
+    /// Calls the work off as soon as it moves.
+    #[derive(Default)]
+    struct Impatient(Cancel);
+
+    impl Observer for Impatient {
+        fn observe(&self, event: Event) {
+            if matches!(event, Event::Advanced { .. }) {
+                self.0.cancel();
+            }
+        }
+
+        fn cancel(&self) -> Option<&Cancel> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn work_that_is_called_off_reads_no_further_also_as_a_part() {
+        let whole = Impatient::default();
+        let parts = Parts { whole: TaskId::next(), observer: &whole };
+        let mut counted = Counted::new(io::repeat(0), None, TaskId::next(), &parts);
+        assert_eq!(counted.read(&mut [0; 10]).unwrap(), 10);
+        let why = counted.read(&mut [0; 10]).unwrap_err();
+        assert!(why.kind() == io::ErrorKind::Other && why.to_string() == "context canceled", "{why:?}");
     }
 }

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use wharfie_content::BoxError;
 use wharfie_content::graph;
+use wharfie_content::{BoxError, Observer};
 use wharfie_oci::platform::ParsePlatformError;
 use wharfie_oci::reference::ParseReferenceError;
 use wharfie_oci::{Digest, Fault, ImageId, Kind, Speaker};
@@ -123,6 +123,9 @@ pub enum Error {
     /// A volume is not there, or not as it must be.
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    /// Whoever wanted it wants it no more; docker's words.
+    #[error("context canceled")]
+    Cancelled,
     /// The kernel did not give what every program needs.
     #[error("cannot {doing}: {source}")]
     System {
@@ -257,6 +260,11 @@ impl Error {
         move |source| Self::System { doing, source }
     }
 
+    /// That the work was called off, if it was: what failed then failed for that.
+    pub(crate) fn of_work(self, observer: &dyn Observer) -> Self {
+        if observer.check().is_err() { Self::Cancelled } else { self }
+    }
+
     /// Its text with its reasons, none of which is said twice.
     pub(crate) fn with_reasons(&self) -> String {
         let mut text = self.to_string();
@@ -348,6 +356,7 @@ impl Fault for Error {
             Self::Conflict(_) => Kind::InUse,
             Self::Config { .. } | Self::Verification { .. } | Self::LayerCount { .. } => Kind::Corrupt,
             Self::Document(_) => Kind::Internal,
+            Self::Cancelled => Kind::Cancelled,
             Self::Output(_) => Kind::Unavailable,
             Self::NoImage(_) | Self::Nested | Self::TooLarge { .. } => Kind::Unsupported,
             Self::BadWord(_)
@@ -380,6 +389,7 @@ impl Fault for Error {
             | Self::Network(_)
             | Self::Volume(_)
             | Self::System { .. }
+            | Self::Cancelled
             | Self::BadName(_)
             | Self::NoSuchImage(_)
             | Self::OtherPlatform { .. }
@@ -457,6 +467,7 @@ impl Fault for Error {
             | Self::InvalidTag(_)
             | Self::ImportDigest
             | Self::System { .. }
+            | Self::Cancelled
             | Self::NoSuchReference
             | Self::Change(_)
             | Self::History

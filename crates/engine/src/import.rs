@@ -64,6 +64,10 @@ impl Engine {
     /// # Errors
     /// When a change makes no sense, the stream is no tar, or the store cannot be written.
     pub fn import(&self, import: &Import, source: &mut (dyn Read + Send), observer: &dyn Observer) -> Result<ImageId> {
+        self.import_now(import, source, observer).map_err(|why| why.of_work(observer))
+    }
+
+    fn import_now(&self, import: &Import, source: &mut (dyn Read + Send), observer: &dyn Observer) -> Result<ImageId> {
         let target = self.import_target(import)?;
         let mut config = ContainerConfig::default();
         change::apply(&mut config, &import.changes)?;

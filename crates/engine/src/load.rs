@@ -40,6 +40,10 @@ impl Engine {
     /// # Errors
     /// When the archive is damaged or contradicts itself, or the store cannot be written.
     pub fn load(&self, load: &Load, source: &mut (dyn Read + Send), observer: &dyn Observer) -> Result<Vec<Loaded>> {
+        self.load_now(load, source, observer).map_err(|why| why.of_work(observer))
+    }
+
+    fn load_now(&self, load: &Load, source: &mut (dyn Read + Send), observer: &dyn Observer) -> Result<Vec<Loaded>> {
         let store = self.writer()?;
         let lease = store.lease()?;
         let intake = LeaseIntake { lease: &lease, observer };
@@ -59,6 +63,10 @@ impl Engine {
     /// # Errors
     /// When there is no layout, it is damaged or contradicts itself, or the store cannot be written.
     pub fn load_layout(&self, load: &Load, path: &Path, observer: &dyn Observer) -> Result<Vec<Loaded>> {
+        self.load_layout_now(load, path, observer).map_err(|why| why.of_work(observer))
+    }
+
+    fn load_layout_now(&self, load: &Load, path: &Path, observer: &dyn Observer) -> Result<Vec<Loaded>> {
         let layout = Layout::open(path)?;
         let roots = layout.roots()?;
         let naming = |part: &Part| Subject::Load { diff_id: part.diff_id.clone() };

@@ -43,6 +43,10 @@ impl Engine {
     /// # Errors
     /// When the registry does not have it, refuses, lies, or cannot be reached; or when the store cannot be written.
     pub fn pull(&self, pull: &Pull, observer: &dyn Observer) -> Result<Pulled> {
+        self.pull_now(pull, observer).map_err(|why| why.of_work(observer))
+    }
+
+    fn pull_now(&self, pull: &Pull, observer: &dyn Observer) -> Result<Pulled> {
         let reference = pull.reference.clone().without_redundant_tag().or_latest();
         if reference.repository().canonical() == "docker.io/library/scratch" {
             return Err(Error::Scratch);

@@ -46,6 +46,10 @@ impl Engine {
     /// # Errors
     /// When there is nothing to push, the registry refuses or cannot be reached, or the store is damaged.
     pub fn push(&self, push: &Push, observer: &dyn Observer) -> Result<Vec<Pushed>> {
+        self.push_now(push, observer).map_err(|why| why.of_work(observer))
+    }
+
+    fn push_now(&self, push: &Push, observer: &dyn Observer) -> Result<Vec<Pushed>> {
         if push.reference.digest().is_some() {
             return Err(Error::PushDigest);
         }

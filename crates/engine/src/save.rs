@@ -43,6 +43,10 @@ impl Engine {
     /// # Errors
     /// When an image is missing (then nothing is written), a layer is damaged, or the output cannot be written.
     pub fn save(&self, save: &Save, output: Output, observer: &dyn Observer) -> Result<()> {
+        self.save_now(save, output, observer).map_err(|why| why.of_work(observer))
+    }
+
+    fn save_now(&self, save: &Save, output: Output, observer: &dyn Observer) -> Result<()> {
         if let Output::Path(path) = &output {
             check_output(path)?;
         }

@@ -51,7 +51,7 @@ impl RepositoryClient {
             failures += 1;
             match retry.wait(failures, &why) {
                 // A registry that is not there is reported at once; only broken or refused transfers are waited for.
-                Some(seconds) if self.is_worth_waiting(&why) => retry.count_down(seconds, watch),
+                Some(seconds) if self.is_worth_waiting(&why) && retry.count_down(seconds, watch) => {}
                 _ => return Err(why),
             }
         }
@@ -280,10 +280,8 @@ impl<'a> BlobReader<'a> {
         self.broke_at = self.position;
         let retry = self.inner.transport.config().retry;
         match retry.wait(self.failures, &why) {
-            Some(seconds) => {
-                retry.count_down(seconds, self.watch);
-                Ok(())
-            }
+            Some(seconds) if retry.count_down(seconds, self.watch) => Ok(()),
+            Some(_) => Err(io::Error::other(why)),
             None => match self.behind_mirror() {
                 Some((endpoint, path)) => {
                     self.origin = Origin::Registry { endpoint, path };

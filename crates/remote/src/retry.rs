@@ -40,12 +40,19 @@ impl Retry {
         }
     }
 
-    /// Waits, telling `watch` once per second how many are left.
-    pub(crate) fn count_down(&self, seconds: u64, watch: Watch<'_>) {
+    /// Waits, telling `watch` once per second how many are left. False if the work was called off meanwhile.
+    pub(crate) fn count_down(&self, seconds: u64, watch: Watch<'_>) -> bool {
         for left in (1..=seconds).rev() {
+            if watch.observer.check().is_err() {
+                return false;
+            }
             watch.observer.observe(Event::Retrying { task: watch.task, seconds: left });
-            std::thread::sleep(self.unit);
+            match watch.observer.cancel() {
+                Some(cancel) => drop(cancel.pause(self.unit)),
+                None => std::thread::sleep(self.unit),
+            }
         }
+        watch.observer.check().is_ok()
     }
 
     /// How long to wait after failure number `failures` of a short request that nobody watches, or `None` to give up.
@@ -92,6 +99,8 @@ fn http_date(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use wharfie_content::{Cancel, Observer};
+
     use super::*;
 
     #[test]
@@ -119,5 +128,27 @@ mod tests {
         assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
         assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
         assert_eq!(http_date("Thu, 41 Jan 1970 00:00:00 GMT"), None);
+    }
+
+    #[test]
+    fn nobody_waits_for_what_is_not_wanted_any_more() {
+        struct Unwanted(Cancel);
+
+        impl Observer for Unwanted {
+            fn observe(&self, event: Event) {
+                panic!("{event:?}");
+            }
+
+            fn cancel(&self) -> Option<&Cancel> {
+                Some(&self.0)
+            }
+        }
+
+        let unwanted = Unwanted(Cancel::default());
+        unwanted.0.cancel();
+        let watch = Watch { observer: &unwanted, task: wharfie_content::TaskId::next() };
+        assert!(!Retry::default().count_down(60, watch));
+        let at_once = Retry { unit: Duration::ZERO, ..Retry::default() };
+        assert!(at_once.count_down(60, Watch::silent()));
     }
 }

@@ -54,8 +54,8 @@ pub(crate) enum Payload<'a> {
         from: u64,
         /// Bytes to send.
         size: u64,
-        /// Told how many more bytes have gone out.
-        sent: &'a (dyn Fn(u64) + Sync),
+        /// Told how many more bytes have gone out; it may say that no more are wanted.
+        sent: &'a (dyn Fn(u64) -> io::Result<()> + Sync),
     },
 }
 
@@ -216,22 +216,23 @@ impl Transport {
 /// Reads on, counts, and remembers a failure, which ureq would make look like one of the network.
 struct Outgoing<'a, R> {
     content: io::Take<R>,
-    sent: &'a (dyn Fn(u64) + Sync),
+    sent: &'a (dyn Fn(u64) -> io::Result<()> + Sync),
     failure: &'a RefCell<Option<io::Error>>,
 }
 
 impl<R: Read> Read for Outgoing<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.content.read(buffer) {
+        let read = self.content.read(buffer).and_then(|n| {
+            (self.sent)(n as u64)?;
+            Ok(n)
+        });
+        match read {
             // ureq would wait for the rest for ever.
             Ok(0) if self.content.limit() > 0 && !buffer.is_empty() => {
                 *self.failure.borrow_mut() = Some(io::ErrorKind::UnexpectedEof.into());
                 Err(io::ErrorKind::UnexpectedEof.into())
             }
-            Ok(n) => {
-                (self.sent)(n as u64);
-                Ok(n)
-            }
+            Ok(n) => Ok(n),
             Err(why) => {
                 let kind = why.kind();
                 *self.failure.borrow_mut() = Some(why);

@@ -3,6 +3,7 @@
 //! One `POST` opens a session, one `PUT` with everything closes it: the cheapest way for every registry. Those that do not take
 //! that get the content by `PATCH` first.
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ureq::http::{HeaderValue, Method, header};
@@ -104,7 +105,7 @@ impl RepositoryClient {
                 care = Care::AskFirst;
             }
             match retry.wait(failures, &why) {
-                Some(seconds) if self.is_worth_waiting(&why) => retry.count_down(seconds, watch),
+                Some(seconds) if self.is_worth_waiting(&why) && retry.count_down(seconds, watch) => {}
                 _ => return Err(why),
             }
         }
@@ -164,9 +165,10 @@ impl RepositoryClient {
 fn transfer(session: &Session<'_>, location: &Url, content: &Content<'_>, manner: Manner) -> Result<(), Error> {
     let Content { blob, open, watch, care } = *content;
     let done = AtomicU64::new(0);
-    let sent = |more: u64| {
+    let sent = |more: u64| -> io::Result<()> {
         let done = done.fetch_add(more, Ordering::Relaxed) + more;
         watch.observer.observe(Event::Advanced { task: watch.task, done, total: Some(blob.size) });
+        Ok(watch.observer.check()?)
     };
     let mut location = location.clone();
     if let Manner::Chunks(size) = manner {

@@ -26,6 +26,7 @@ use crate::bundle::{self, Bundle};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::launch::{Io, Kind, Started};
+use crate::runtime::Runtime;
 use crate::spec::{Process, Size, Spec};
 use crate::target::Target;
 use crate::{accounts, net, process_table, sys};
@@ -45,35 +46,6 @@ impl Foreign {
     pub fn new(name: &str, program: &Path, args: &[String], state: &Path) -> Self {
         let name = name.replace('/', "-");
         Self { name, program: program.to_owned(), args: args.to_vec(), state: state.to_owned() }
-    }
-
-    /// As [`crate::start`]. The container does not end with us, whatever `die_with_parent` says.
-    ///
-    /// # Errors
-    /// In the runtime's words, when it refuses; nothing of the container is left then.
-    pub fn start(&self, spec: &Spec, lowers: &[OwnedFd], io: Io) -> Result<Started> {
-        if spec.process.args.is_empty() {
-            return Err(Error::NoCommand);
-        }
-        if spec.init {
-            return Err(Error::invalid("runtime", &self.name, "`--init` is a part of wharfie's own"));
-        }
-        if spec.user_namespace.is_some() {
-            return Err(Error::invalid("runtime", &self.name, "only root can use another than wharfie's own"));
-        }
-        // Of a run that nobody cleaned up behind.
-        self.remove(&spec.id)?;
-        let result = self.try_start(spec, lowers, io);
-        // The root stays mounted in the container's own view of the mounts.
-        let unmounted = bundle::unmount(&self.bundle(&spec.id));
-        match result.and_then(|started| unmounted.map(|()| started)) {
-            Ok(started) => Ok(started),
-            Err(why) => {
-                let _ = self.remove(&spec.id);
-                let _ = Cgroup::find(spec.cgroup_parent.as_deref(), &spec.id).remove();
-                Err(why)
-            }
-        }
     }
 
     fn try_start(&self, spec: &Spec, lowers: &[OwnedFd], io: Io) -> Result<Started> {
@@ -109,31 +81,6 @@ impl Foreign {
             foreign: Some((self.clone(), spec.id.clone())),
         };
         Ok(Started { pid, pidfd, terminal, start_time, cgroup, warnings, kind: Kind::Container(Box::new(target)) })
-    }
-
-    /// As [`crate::exec`].
-    pub(crate) fn exec(&self, target: &Target, id: &str, process: &Process, io: Io) -> Result<Started> {
-        let root = format!("/proc/{}/root", target.pid);
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(&root, flags, Mode::empty()).map_err(Error::system(format!("open {root}")))?;
-        let identity = accounts::look_up(root.as_fd(), &process.user, &process.groups)?;
-        target.check()?;
-        let mut warnings = Vec::new();
-        let document = bundle::process(process, &identity, &mut warnings)?;
-        let directory = self.bundle(id);
-        // Told apart from those of other processes, and from earlier ones of this one.
-        let name = format!("{}.{}", std::process::id(), ERRANDS.fetch_add(1, Ordering::Relaxed));
-        let path = directory.join(format!("{name}.json"));
-        std::fs::write(&path, document.to_string()).map_err(Error::system(format!("write {}", path.display())))?;
-        let errand = Errand { directory: &directory, name, size: process.terminal };
-        let mut command = self.command();
-        command.arg("--log").arg(errand.log()).args(["exec", "--detach", "--process"]).arg(&path);
-        let sent = self.send(command, &errand, &[id], io, process);
-        let _ = std::fs::remove_file(&path);
-        let (pid, pidfd, terminal) = sent?;
-        let start_time = process_table::start_time(pid).unwrap_or(0);
-        let cgroup = target.cgroup.clone();
-        Ok(Started { pid, pidfd, terminal, start_time, cgroup, warnings, kind: Kind::Joined })
     }
 
     /// Lets the runtime make a process, which is our child afterwards. Gives its id and its terminal.
@@ -186,41 +133,6 @@ impl Foreign {
         Ok((pid.as_raw_nonzero().get().cast_unsigned(), pidfd))
     }
 
-    /// Sends a signal by number.
-    pub(crate) fn kill(&self, id: &str, signal: i32) -> Result<()> {
-        self.tell("kill", id, &[&signal.to_string()])
-    }
-
-    /// Freezes, or lets go on.
-    pub(crate) fn freeze(&self, id: &str, is_frozen: bool) -> Result<()> {
-        self.tell(if is_frozen { "pause" } else { "resume" }, id, &[])
-    }
-
-    /// True if the runtime or we still remember a container of that id.
-    pub fn knows(&self, id: &str) -> bool {
-        self.bundle(id).exists() || self.root().join(id).exists()
-    }
-
-    /// Ends the container if it runs, makes the runtime forget it, and removes its bundle. Idempotent.
-    ///
-    /// # Errors
-    /// When the runtime cannot, or the bundle is in use.
-    pub fn remove(&self, id: &str) -> Result<()> {
-        if self.root().join(id).exists() {
-            let output = self.output(self.command().args(["delete", "--force", id]))?;
-            self.heed("delete", &output)?;
-        }
-        let directory = self.bundle(id);
-        if !directory.exists() {
-            return Ok(());
-        }
-        bundle::unmount(&directory)?;
-        Bundle::remove(&directory).or_else(|_| {
-            // Besides the bundle there can be what errands have left whose sender was killed. Nothing is mounted.
-            std::fs::remove_dir_all(&directory).map_err(Error::system(format!("remove {}", directory.display())))
-        })
-    }
-
     fn bundle(&self, id: &str) -> PathBuf {
         self.state.join("bundles").join(id)
     }
@@ -262,6 +174,98 @@ impl Foreign {
         let doing = if errand.name == CREATE { CREATE } else { "exec" };
         refusal(doing, &last_message(&said), process)
     }
+}
+
+impl Runtime for Foreign {
+    /// The container does not end with us, whatever `die_with_parent` says. Errors are in the runtime's words.
+    fn start(&self, spec: &Spec, lowers: Vec<OwnedFd>, io: Io) -> Result<Started> {
+        if spec.process.args.is_empty() {
+            return Err(Error::NoCommand);
+        }
+        if spec.init {
+            return Err(Error::invalid("runtime", &self.name, "`--init` is a part of wharfie's own"));
+        }
+        if spec.user_namespace.is_some() {
+            return Err(Error::invalid("runtime", &self.name, "only root can use another than wharfie's own"));
+        }
+        // Of a run that nobody cleaned up behind.
+        self.forget(&spec.id)?;
+        let result = self.try_start(spec, &lowers, io);
+        // The root stays mounted in the container's own view of the mounts.
+        let unmounted = bundle::unmount(&self.bundle(&spec.id));
+        match result.and_then(|started| unmounted.map(|()| started)) {
+            Ok(started) => Ok(started),
+            Err(why) => {
+                let _ = self.forget(&spec.id);
+                let _ = Cgroup::find(spec.cgroup_parent.as_deref(), &spec.id).remove();
+                Err(why)
+            }
+        }
+    }
+
+    fn exec(&self, target: &Target, process: &Process, io: Io) -> Result<Started> {
+        if process.args.is_empty() {
+            return Err(Error::NoCommand);
+        }
+        let id = id_of(target)?;
+        let root = format!("/proc/{}/root", target.pid);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(&root, flags, Mode::empty()).map_err(Error::system(format!("open {root}")))?;
+        let identity = accounts::look_up(root.as_fd(), &process.user, &process.groups)?;
+        target.check()?;
+        let mut warnings = Vec::new();
+        let document = bundle::process(process, &identity, &mut warnings)?;
+        let directory = self.bundle(id);
+        // Told apart from those of other processes, and from earlier ones of this one.
+        let name = format!("{}.{}", std::process::id(), ERRANDS.fetch_add(1, Ordering::Relaxed));
+        let path = directory.join(format!("{name}.json"));
+        std::fs::write(&path, document.to_string()).map_err(Error::system(format!("write {}", path.display())))?;
+        let errand = Errand { directory: &directory, name, size: process.terminal };
+        let mut command = self.command();
+        command.arg("--log").arg(errand.log()).args(["exec", "--detach", "--process"]).arg(&path);
+        let sent = self.send(command, &errand, &[id], io, process);
+        let _ = std::fs::remove_file(&path);
+        let (pid, pidfd, terminal) = sent?;
+        let start_time = process_table::start_time(pid).unwrap_or(0);
+        let cgroup = target.cgroup.clone();
+        Ok(Started { pid, pidfd, terminal, start_time, cgroup, warnings, kind: Kind::Joined })
+    }
+
+    fn kill(&self, target: &Target, signal: u8) -> Result<()> {
+        target.check()?;
+        self.tell("kill", id_of(target)?, &[&signal.to_string()])
+    }
+
+    fn freeze(&self, target: &Target, is_frozen: bool) -> Result<()> {
+        self.tell(if is_frozen { "pause" } else { "resume" }, id_of(target)?, &[])
+    }
+
+    /// True also if only we remember it.
+    fn knows(&self, id: &str) -> bool {
+        self.bundle(id).exists() || self.root().join(id).exists()
+    }
+
+    /// Ends the container if it runs, and removes its bundle, too.
+    fn forget(&self, id: &str) -> Result<()> {
+        if self.root().join(id).exists() {
+            let output = self.output(self.command().args(["delete", "--force", id]))?;
+            self.heed("delete", &output)?;
+        }
+        let directory = self.bundle(id);
+        if !directory.exists() {
+            return Ok(());
+        }
+        bundle::unmount(&directory)?;
+        Bundle::remove(&directory).or_else(|_| {
+            // Besides the bundle there can be what errands have left whose sender was killed. Nothing is mounted.
+            std::fs::remove_dir_all(&directory).map_err(Error::system(format!("remove {}", directory.display())))
+        })
+    }
+}
+
+/// What the runtime calls a container.
+fn id_of(target: &Target) -> Result<&str> {
+    target.foreign.as_ref().map(|(_, id)| id.as_str()).ok_or(Error::NotRunning)
 }
 
 /// A call that makes a process, and its files.

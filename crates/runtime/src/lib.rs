@@ -24,6 +24,7 @@ mod net;
 mod process_table;
 mod rlimit;
 pub mod rootless;
+mod runtime;
 mod seccomp;
 mod signal;
 mod spec;
@@ -45,13 +46,14 @@ pub use launch::{Io, Started, exec, start};
 pub use memory::{give_memory_back, keep_small};
 pub use net::{Bridge, Helper, MAX_DEVICE_NUMBER, Outlet, Subnet, lead_out, lock_networks, plug, proxy, unplug};
 pub use rlimit::Rlimit;
+pub use runtime::{Own, Runtime};
 pub use signal::signal;
 pub use spec::{
     Bind, Device, Files, IdMap, Lower, Mount, MountKind, Network, Process, Propagation, Resources, Rootfs, Seccomp,
     Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,
 };
 pub use surroundings::{forget_ignored_signals, keep_from_children};
-pub use target::{Target, kill};
+pub use target::Target;
 pub use warning::Warning;
 
 /// The word after our own program's name that makes it an init. The command line looks for it before anything else.

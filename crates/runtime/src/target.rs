@@ -54,33 +54,6 @@ impl Target {
         Ok(pidfd)
     }
 
-    /// True if another runtime runs it.
-    pub fn is_foreign(&self) -> bool {
-        self.foreign.is_some()
-    }
-
-    /// Stops all its processes where they are.
-    ///
-    /// # Errors
-    /// When nothing here can freeze.
-    pub fn pause(&self) -> Result<()> {
-        match &self.foreign {
-            Some((runtime, id)) => runtime.freeze(id, true),
-            None => self.cgroup.pause(),
-        }
-    }
-
-    /// Lets them go on.
-    ///
-    /// # Errors
-    /// As [`Target::pause`].
-    pub fn unpause(&self) -> Result<()> {
-        match &self.foreign {
-            Some((runtime, id)) => runtime.freeze(id, false),
-            None => self.cgroup.unpause(),
-        }
-    }
-
     /// Ends every process of the container at once: the first takes its whole process namespace along, and those of a
     /// shared namespace die by cgroup. With nothing left to end it does nothing.
     pub fn kill_all(&self) {
@@ -88,20 +61,5 @@ impl Target {
             let _ = sys::send_signal(pidfd.as_fd(), libc::SIGKILL);
         }
         self.cgroup.kill();
-    }
-}
-
-/// Sends a signal by number to the first process of a container.
-///
-/// # Errors
-/// [`Error::NotRunning`], and the kernel's for a signal that does not exist.
-pub fn kill(target: &Target, signal: u8) -> Result<()> {
-    let pidfd = target.open()?;
-    if let Some((runtime, id)) = &target.foreign {
-        return runtime.kill(id, i32::from(signal));
-    }
-    match sys::send_signal(pidfd.as_fd(), i32::from(signal)) {
-        Err(why) if why.raw_os_error() == Some(libc::ESRCH) => Err(Error::NotRunning),
-        other => other.map_err(Error::system(format!("send signal {signal}"))),
     }
 }

@@ -11,7 +11,7 @@ use super::{Run, container};
 use crate::commands::choices;
 use crate::context::Context;
 use crate::failure::{Failure, Missing, Result};
-use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Needs, Switch, Text};
 use crate::render::serialize::value_of;
 
 /// `--size`.
@@ -30,6 +30,7 @@ pub static COMMAND: Command<Run> = Command {
     ],
     complete: Complete::Everything,
     run: Some(run),
+    needs: Needs::SightForSizes,
     ..Command::BASE
 };
 

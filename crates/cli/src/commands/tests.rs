@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::{ROOT, Run};
+use crate::flags::{Command, Needs};
+
 const TYPES: [&str; 5] = ["Switch", "Text", "Number", "Texts", "Conditions"];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -76,4 +79,47 @@ fn every_command_declares_the_flags_that_it_asks_for() {
         }
     }
     assert!(count > 150, "{count} flags were looked at");
+}
+
+#[test]
+fn commands_that_touch_the_files_of_containers_users_enter_the_namespace() {
+    fn collect(command: &Command<Run>, path: &str, needs: Needs, found: &mut Vec<String>) {
+        if command.needs == needs {
+            found.push(path.to_owned());
+        }
+        for entry in command.subcommands {
+            collect(entry.command, format!("{path} {}", entry.name).trim_start(), needs, found);
+        }
+    }
+    let check = |needs: Needs, expected: &[&str]| {
+        let mut found = Vec::new();
+        collect(&ROOT, "", needs, &mut found);
+        found.sort();
+        assert_eq!(found, expected, "{needs:?}");
+    };
+    check(
+        Needs::Namespace,
+        &[
+            "__remove",
+            "commit",
+            "container commit",
+            "container cp",
+            "container create",
+            "container diff",
+            "container export",
+            "container restart",
+            "container run",
+            "container start",
+            "cp",
+            "create",
+            "diff",
+            "export",
+            "restart",
+            "run",
+            "start",
+            "unshare",
+        ],
+    );
+    check(Needs::Sight, &["system df"]);
+    check(Needs::SightForSizes, &["container inspect", "container ls", "inspect", "ps"]);
 }

@@ -7,7 +7,7 @@ use crate::commands::Run;
 use crate::context::Context;
 use crate::env;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Matches};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Needs};
 
 /// `PROG unshare`.
 pub static COMMAND: Command<Run> = Command {
@@ -24,6 +24,7 @@ pub static COMMAND: Command<Run> = Command {
     ],
     complete: Complete::Files,
     run: Some(unshare),
+    needs: Needs::Namespace,
     ..Command::BASE
 };
 
@@ -33,6 +34,7 @@ pub static REMOVE: Command<Run> = Command {
     usage: "DIR [DIR...]",
     arity: Arity::AtLeast(1),
     run: Some(remove),
+    needs: Needs::Namespace,
     ..Command::BASE
 };
 

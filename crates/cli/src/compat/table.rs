@@ -156,7 +156,8 @@ fn others() -> Vec<(&'static str, Error)> {
         | Error::Conflict { .. }
         | Error::Config { .. }
         | Error::Document { .. } => (),
-        Error::NoPlatform { .. }
+        Error::Cancelled
+        | Error::NoPlatform { .. }
         | Error::NoImage { .. }
         | Error::LayerCount { .. }
         | Error::Nested
@@ -210,6 +211,7 @@ fn others() -> Vec<(&'static str, Error)> {
         ("AlgorithmTarget", Error::AlgorithmTarget),
         ("ImportDigest", Error::ImportDigest),
         ("Scratch", Error::Scratch),
+        ("Cancelled", Error::Cancelled),
         ("System", Error::System { doing: "make a pipe", source: denied() }),
         ("UnknownFilter", Error::UnknownFilter { name: "foo".into(), known: &["label", "until"] }),
         ("InvalidFilter", Error::InvalidFilter("dangling=[x]".into())),

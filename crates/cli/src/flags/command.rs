@@ -20,6 +20,10 @@ pub struct Command<R: 'static> {
     pub interspersed: bool,
     /// What a shell offers for positional arguments.
     pub complete: Complete,
+    /// What it has to have before it begins.
+    pub needs: Needs,
+    /// The exit code if it does not even begin.
+    pub not_begun: u8,
     /// What to call; `None` for groups.
     pub run: Option<R>,
 }
@@ -35,6 +39,8 @@ impl<R: 'static> Command<R> {
         examples: &[],
         interspersed: true,
         complete: Complete::Nothing,
+        needs: Needs::Nothing,
+        not_begun: 1,
         run: None,
     };
 
@@ -101,6 +107,19 @@ pub struct Example {
     pub text: &'static str,
     /// The command line without the program's name, for example `images -q`.
     pub command: &'static str,
+}
+
+/// How much an ordinary user's command needs to be in the user namespace where the files of containers' users are the user's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Not at all.
+    Nothing,
+    /// There may be files that it does not see without.
+    Sight,
+    /// As [`Self::Sight`], if it is asked for sizes.
+    SightForSizes,
+    /// Without it there is nothing to do.
+    Namespace,
 }
 
 /// How many positional arguments a command takes.

@@ -33,10 +33,11 @@ pub enum Stream {
 }
 
 /// A command with its words.
-#[derive(Debug)]
-pub struct Invocation<R> {
+pub struct Invocation<R: 'static> {
     /// What to call.
     pub run: R,
+    /// The command that this is.
+    pub command: &'static Command<R>,
     /// The command's own flags and arguments.
     pub matches: Matches,
     /// The flags before the command word.
@@ -143,7 +144,7 @@ fn leaf<R: Copy>(place: &Place<'_, R>, words: &[String], globals: Matches) -> Re
         return Err(UsageError::count(place.path[0], &rule, &place.path(), &place.usage_line(), see));
     }
     let run = command.run.expect("a command without subcommands can run");
-    Ok(Parsed::Run(Invocation { run, matches: words.matches, globals, path: place.path() }))
+    Ok(Parsed::Run(Invocation { run, command, matches: words.matches, globals, path: place.path() }))
 }
 
 /// The rule that `count` arguments break, and whether its message ends with `See`.

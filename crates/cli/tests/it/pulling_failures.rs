@@ -1,5 +1,8 @@
 //! What `pull` says when it cannot, and that nothing is left of it.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use wharfie_oci::{Descriptor, Digest};
 use wharfie_testkit::faulty_server::reply;
 use wharfie_testkit::{FaultyServer, Heard, Host, Image, Outcome, Published, TestRegistry};
@@ -353,5 +356,24 @@ fn failing_layers_are_tried_again_and_then_reported() {
     }
     assert_eq!((outcome.code, outcome.stdout), (1, expected));
     assert_eq!(outcome.stderr, "received unexpected HTTP status: 500 Internal Server Error\n");
+    leaves_nothing(&host);
+}
+
+#[test]
+fn a_pull_that_is_interrupted_ends_with_the_signals_code_and_leaves_nothing() {
+    // Layers are refused, so that the pull waits to try again.
+    let image = Published::of(&Image::new().with_file("a", "1"));
+    let server = tampered(&image, |heard, image| {
+        layer(heard, image)?;
+        Some(refusal(heard, 503, "UNAVAILABLE", "not now"))
+    });
+    let host = host();
+    let mut command = host.command(&["pull", "--progress", "plain", &format!("{}/web:1", server.address())]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
+    told.find(|line| line.as_ref().is_ok_and(|line| line.contains("Retrying in"))).expect("it waits").unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(130), String::new()));
     leaves_nothing(&host);
 }

@@ -67,7 +67,7 @@ impl Engine {
             process.user.clone_from(user);
         }
         let [stdin, stdout, stderr] = io;
-        Ok(wharfie_runtime::exec(&target, &process, Io { stdin, stdout, stderr }, &self.config().program)?)
+        Ok(self.runtime_of(&target).exec(&target, &process, Io { stdin, stdout, stderr })?)
     }
 }
 

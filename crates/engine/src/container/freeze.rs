@@ -41,7 +41,7 @@ impl Engine {
         let result = self.freeze(&frozen.row, &target, Some(by));
         if result.is_err() {
             // It has ended, or nothing here can freeze; what was begun is taken back as far as that goes.
-            let _ = target.unpause();
+            let _ = self.runtime_of(&target).freeze(&target, false);
             self.writer()?.change_container(&frozen.row.id, |state| {
                 if state.frozen_by() == Some(by) {
                     state.thaw();

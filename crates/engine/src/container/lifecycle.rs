@@ -193,7 +193,7 @@ impl Engine {
                 }
             })?;
         }
-        target.pause()?;
+        self.runtime_of(target).freeze(target, true)?;
         let event = by.is_none().then(|| events::of_container(row, "pause", &[]));
         let paused = |state: &mut ContainerState| {
             // It may have ended meanwhile.
@@ -335,7 +335,7 @@ impl Engine {
         let is_frozen = row.state.status() == Status::Paused || row.state.frozen_by().is_some();
         if is_frozen && let Some(target) = target_of(row).filter(|_| is_alive(row)) {
             // Whatever is written down about it now: it ends.
-            let _ = target.unpause();
+            let _ = self.runtime_of(&target).freeze(&target, false);
             let _ = self.writer()?.change_container(&row.id, |state| {
                 if state.status() == Status::Paused {
                     state.thaw();
@@ -347,17 +347,19 @@ impl Engine {
 
     fn signal(&self, row: &ContainerRow, signal: Signal) -> Result<()> {
         let Some(process) = process_of(row) else { return Ok(()) };
-        if let Some(target) = target_of(row).filter(Target::is_foreign) {
-            return match wharfie_runtime::kill(&target, signal.number()) {
-                // It ended while the runtime looked.
-                Err(_) if !is_alive(row) => Ok(()),
-                result => Ok(result?),
-            };
-        }
-        match wharfie_runtime::signal(process.as_fd(), signal.number()) {
+        let sent = match target_of(row) {
+            Some(target) => self.runtime_of(&target).kill(&target, signal.number()),
+            None => wharfie_runtime::signal(process.as_fd(), signal.number())
+                .map_err(|source| wharfie_runtime::Error::System { doing: "send a signal".to_owned(), source }),
+        };
+        match sent {
             Ok(()) => Ok(()),
-            Err(why) if why.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => Ok(()),
-            Err(source) => Err(ContainerError::Signal { id: row.id.clone(), source }.into()),
+            // It has ended meanwhile.
+            Err(_) if !is_alive(row) => Ok(()),
+            Err(wharfie_runtime::Error::System { source, .. }) => {
+                Err(ContainerError::Signal { id: row.id.clone(), source }.into())
+            }
+            Err(why) => Err(why.into()),
         }
     }
 

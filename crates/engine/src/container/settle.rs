@@ -107,7 +107,7 @@ impl Engine {
 
     /// Lets a container run on that `by` froze, unless somebody else has decided otherwise meanwhile.
     pub(crate) fn thaw_for(&self, row: &ContainerRow, by: Option<ProcessMark>) -> Result<()> {
-        match target_of(row).map(|target| target.unpause()) {
+        match target_of(row).map(|target| self.runtime_of(&target).freeze(&target, false)) {
             // It has ended meanwhile, which thaws as well.
             Some(Err(why)) if is_alive(row) => return Err(why.into()),
             _ => {}
@@ -153,7 +153,7 @@ impl Engine {
             let settings = readable_settings(&row);
             let has_group = Cgroup::find(super::start::parent(&settings), &row.id).exists();
             let has_address = with_address.iter().any(|id| row.id == *id);
-            let is_known = self.foreign(&settings).is_some_and(|runtime| runtime.knows(&row.id));
+            let is_known = self.runtime(&settings).knows(&row.id);
             if has_group || has_address || is_known {
                 self.withdraw(&row, &settings);
             }

@@ -7,13 +7,13 @@ use std::sync::mpsc::Receiver;
 
 use wharfie_content::{Event, Observer, Warning};
 use wharfie_runtime::proxy::Proxy;
-use wharfie_runtime::{Exit, Foreign, Io, Size, Started};
+use wharfie_runtime::{Exit, Foreign, Io, Own, Runtime, Size, Started, Target};
 use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, ContainerState, Phase, ProcessMark, Running as RunningState};
 use wharfie_store::journal::Note;
 
 use super::ContainerError;
-use super::settings::{Restart, Settings};
+use super::settings::{OtherRuntime, Restart, Settings};
 use super::settle::{networks_of, us};
 use super::volumes::InUse;
 use super::words::LogDriver;
@@ -102,10 +102,7 @@ impl Engine {
         if self.config().is_rootless {
             spec::map_ids(&mut spec, settings)?;
         }
-        let started = match self.foreign(settings) {
-            Some(runtime) => runtime.start(&spec, &mounts, io)?,
-            None => wharfie_runtime::start(&spec, mounts, io, &self.config().program)?,
-        };
+        let started = self.runtime(settings).start(&spec, mounts, io)?;
         let address = network::address(&spec.network).map(|address| address.to_string()).unwrap_or_default();
         let published = network::lead(&spec.network, place.reserved, started.pid)?;
         let ports = published.as_ref().map(network::document).transpose()?.unwrap_or_default();
@@ -212,9 +209,7 @@ impl Engine {
     /// Takes away what a container that has ended has left on the machine: its cgroup, its cable, its address. What
     /// cannot be taken away now is found by a check of the store.
     pub(crate) fn withdraw(&self, row: &ContainerRow, settings: &Settings) {
-        if let Some(runtime) = self.foreign(settings) {
-            let _ = runtime.remove(&row.id);
-        }
+        let _ = self.runtime(settings).forget(&row.id);
         let parent = parent(settings);
         // It may have come to other networks since these settings were read.
         let now = self.reader().ok().and_then(|store| store.find_container(&row.id).ok().flatten());
@@ -325,10 +320,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Who runs the container, if it is not us.
-    pub(super) fn foreign(&self, settings: &Settings) -> Option<Foreign> {
-        let runtime = settings.runtime.as_ref()?;
-        Some(Foreign::new(&runtime.name, &runtime.program, &runtime.args, &self.config().state))
+    /// Who runs a container with these settings.
+    pub(super) fn runtime(&self, settings: &Settings) -> Box<dyn Runtime> {
+        match &settings.runtime {
+            Some(OtherRuntime { name, program, args }) => {
+                Box::new(Foreign::new(name, program, args, &self.config().state))
+            }
+            None => Box::new(Own { program: self.config().program.clone() }),
+        }
+    }
+
+    /// Who runs a container that runs.
+    pub(super) fn runtime_of(&self, target: &Target) -> Box<dyn Runtime> {
+        target.runtime(&self.config().program)
     }
 
     /// Forgets a container that does not run, with its anonymous volumes.

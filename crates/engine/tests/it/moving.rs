@@ -2,8 +2,12 @@
 
 use std::io::{Read, Seek};
 
+use wharfie_content::{Cancel, Event, Observer};
+use wharfie_engine::import::Import;
 use wharfie_engine::list::List;
+use wharfie_engine::load::Load;
 use wharfie_engine::save::{Output, Save};
+use wharfie_oci::{Fault, Kind};
 use wharfie_testkit::{Image, archive};
 
 use crate::place::Place;
@@ -55,4 +59,43 @@ fn a_name_moves_to_what_is_loaded_under_it() {
     place.load(&archive(&[(&b, &["web:1"])]));
     assert_eq!(place.engine.inspect("web:1", None).unwrap().image.id.to_string(), b.id());
     assert_eq!(place.names(&List::default()), ["web:1", "<none>"]);
+}
+
+/// Calls the work off as soon as something of it is told.
+#[derive(Default)]
+struct Impatient(Cancel);
+
+impl Observer for Impatient {
+    fn observe(&self, _: Event) {
+        self.0.cancel();
+    }
+
+    fn cancel(&self) -> Option<&Cancel> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn work_that_is_called_off_leaves_nothing() {
+    let (one, two) = (Image::new().with_file("a", "1"), Image::new().with_file("b", "2"));
+    let bytes = archive(&[(&one, &["one:1"]), (&two, &["two:1"])]);
+    let place = Place::with(&[]);
+    let observer = Impatient::default();
+    let why = place.engine.load(&Load::default(), &mut &*bytes, &observer).unwrap_err();
+    assert_eq!((why.kind(), why.to_string().as_str()), (Kind::Cancelled, "context canceled"));
+    assert!(place.names(&List { all: true, ..List::default() }).is_empty());
+
+    let import = Import::default();
+    let why = place.engine.import(&import, &mut &*bytes, &Impatient::default()).unwrap_err();
+    assert_eq!(why.kind(), Kind::Cancelled);
+
+    place.load(&bytes);
+    let path = place.directory.path().join("out.tar");
+    let save = Save { images: vec!["one:1".to_owned(), "two:1".to_owned()], ..Save::default() };
+    let why = place.engine.save(&save, Output::Path(path.clone()), &Impatient::default()).unwrap_err();
+    assert_eq!(why.kind(), Kind::Cancelled);
+    let left: Vec<_> = path.parent().unwrap().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["store"]);
+    // Another request on the same engine is not called off with it.
+    place.engine.save(&save, Output::Path(path), &()).unwrap();
 }

@@ -1,7 +1,7 @@
 //! From the command to its end.
 
 use rustix::mount::{OpenTreeFlags, open_tree};
-use wharfie_runtime::{Error, Exit, Lower, Process, Share, Size, exec, kill};
+use wharfie_runtime::{Error, Exit, Lower, Process, Share, Size, exec};
 
 use crate::harness::{Container, init, pipe, read, skipped};
 
@@ -17,10 +17,10 @@ fn a_killed_container_says_so() {
     let mut running = Container::shell("trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done").spawn();
     assert_eq!(running.line(), "up");
     let target = running.started.target().expect("it is a container");
-    kill(&target, 15).unwrap();
+    target.runtime(init()).kill(&target, 15).unwrap();
     assert_eq!(running.line(), "bye");
     assert_eq!(running.started.wait().unwrap(), Exit::Code(3));
-    assert!(matches!(kill(&target, 15), Err(Error::NotRunning)));
+    assert!(matches!(target.runtime(init()).kill(&target, 15), Err(Error::NotRunning)));
 }
 
 #[test]
@@ -167,7 +167,8 @@ fn our_init_passes_signals_on_and_buries_orphans() {
     let mut running = Container::shell(script).with(|spec| spec.init = true).spawn();
     assert_ne!(running.line(), "1");
     assert_eq!((running.line().as_str(), running.line().as_str()), ("0", "up"));
-    kill(&running.started.target().expect("it is a container"), 15).unwrap();
+    let target = running.started.target().expect("it is a container");
+    target.runtime(init()).kill(&target, 15).unwrap();
     assert_eq!(running.started.wait().unwrap(), Exit::Code(9));
     let error = Container::new(&["nope"]).with(|spec| spec.init = true).try_run().unwrap_err();
     assert_eq!(error.exit_code(), 127);

@@ -17,6 +17,7 @@ use crate::commands::{PROGRESS, Run, choices, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Example, Matches, Switch, Text, Texts};
+use crate::interrupt::Interruptible;
 
 const ANNOTATION: Texts = Texts::new("annotation", "Add annotation to the image");
 const APPEND: Switch = Switch::new("append", "Append to existing manifest");
@@ -86,9 +87,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if is_dry {
         return cx.line(&String::from_utf8_lossy(&combined.bytes));
     }
-    let progress = cx.progress_on_stderr(style);
+    let progress = Interruptible::new(cx.progress_on_stderr(style));
     for tag in &tags {
-        push(cx.engine()?, tag, &combined, &members, &*progress)?;
+        push(cx.engine()?, tag, &combined, &members, &progress)?;
     }
     let Some(path) = matches.get(&METADATA_FILE) else { return Ok(()) };
     let names: Vec<String> = tags.iter().map(Reference::canonical).collect();

@@ -10,7 +10,7 @@ use wharfie_layer::changes::Change;
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text, Texts};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Needs, Switch, Text, Texts};
 use crate::render::sanitise::{Layout, sanitise};
 
 const OUTPUT: Text = Text::new("output", "Write to a file, instead of STDOUT").short('o');
@@ -28,6 +28,7 @@ pub static DIFF: Command<Run> = Command {
     examples: &[Example { text: "What a container has changed", command: "diff web" }],
     complete: Complete::Containers,
     run: Some(diff),
+    needs: Needs::Namespace,
     ..Command::BASE
 };
 
@@ -40,6 +41,7 @@ pub static EXPORT: Command<Run> = Command {
     examples: &[Example { text: "A root file system as a tar", command: "export -o rootfs.tar web" }],
     complete: Complete::Containers,
     run: Some(export),
+    needs: Needs::Namespace,
     ..Command::BASE
 };
 
@@ -56,6 +58,7 @@ pub static COMMIT: Command<Run> = Command {
     }],
     complete: Complete::Containers,
     run: Some(commit),
+    needs: Needs::Namespace,
     ..Command::BASE
 };
 

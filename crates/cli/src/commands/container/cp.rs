@@ -14,7 +14,7 @@ use crate::compat;
 use crate::context::{Context, reason};
 use crate::env;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Matches, Switch};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Needs, Switch};
 use crate::render::size;
 
 const ARCHIVE: Switch = Switch::new("archive", "Archive mode (copy all uid/gid information)").short('a');
@@ -37,6 +37,7 @@ pub static COMMAND: Command<Run> = Command {
     ],
     complete: Complete::Containers,
     run: Some(run),
+    needs: Needs::Namespace,
     ..Command::BASE
 };
 

@@ -6,7 +6,7 @@ use crate::commands::Run;
 use crate::commands::image::inspect::{FORMAT, print_found};
 use crate::context::Context;
 use crate::failure::Result;
-use crate::flags::{Arity, Command, Complete, Example, Matches, Switch};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Needs, Switch};
 use crate::render::serialize::value_of;
 use crate::render::value::Value;
 
@@ -21,6 +21,7 @@ pub static COMMAND: Command<Run> = Command {
     examples: &[Example { text: "How a container ended", command: "container inspect -f '{{.State.ExitCode}}' web" }],
     complete: Complete::Containers,
     run: Some(run),
+    needs: Needs::SightForSizes,
     ..Command::BASE
 };
 

@@ -18,7 +18,7 @@ use crate::commands::{DRY_RUN, Run, UNASKED, choices};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Conditions, Example, Matches, Number, Switch, Text};
+use crate::flags::{Arity, Command, Complete, Conditions, Example, Matches, Needs, Number, Switch, Text};
 use crate::render::size;
 
 const ONE_OR_MORE: &str = "[OPTIONS] CONTAINER [CONTAINER...]";
@@ -36,7 +36,7 @@ const PRUNE_FILTER: Conditions = Conditions::new("filter", "Provide filter value
     .value_name("filter");
 
 macro_rules! command {
-    ($(#[$doc:meta])* $name:ident, $about:literal, $run:ident, $flags:expr, $example:literal) => {
+    ($(#[$doc:meta])* $name:ident, $about:literal, $run:ident, $flags:expr, $example:literal $(, $needs:expr)?) => {
         $(#[$doc])*
         pub static $name: Command<Run> = Command {
             about: $about,
@@ -46,6 +46,7 @@ macro_rules! command {
             examples: &[Example { text: $about, command: $example }],
             complete: Complete::Containers,
             run: Some($run),
+            $(needs: $needs,)?
             ..Command::BASE
         };
     };
@@ -61,7 +62,8 @@ command!(
         DETACH_KEYS.flag(),
         INTERACTIVE.flag(),
     ],
-    "start web"
+    "start web",
+    Needs::Namespace
 );
 command!(
     /// `PROG stop`.
@@ -85,7 +87,8 @@ command!(
         TIMEOUT.flag(),
         TIMEOUT.also("time"),
     ],
-    "restart web"
+    "restart web",
+    Needs::Namespace
 );
 command!(
     /// `PROG kill`.

@@ -8,7 +8,7 @@ use super::volume::label_text;
 use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Complete, Conditions, Example, Matches, Number, Switch, Text};
+use crate::flags::{Command, Complete, Conditions, Example, Matches, Needs, Number, Switch, Text};
 use crate::render::format::{ListFormat, ListKind, RowsError, render_rows};
 use crate::render::quote::quote;
 use crate::render::value::{Field, Value};
@@ -47,6 +47,7 @@ pub static COMMAND: Command<Run> = Command {
         Example { text: "Names and states, for scripts", command: "ps -a --format '{{.Names}} {{.State}}'" },
     ],
     run: Some(run),
+    needs: Needs::SightForSizes,
     ..Command::BASE
 };
 

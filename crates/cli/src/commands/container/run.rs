@@ -19,7 +19,7 @@ use super::terminal::{self, Session, share};
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{FAILED, Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Flag, Matches, Switch};
+use crate::flags::{Arity, Command, Complete, Example, Flag, Matches, Needs, Switch};
 use crate::render::progress::Style;
 
 const DETACH: Switch = Switch::new("detach", "Run container in background and print container ID").short('d');
@@ -39,6 +39,8 @@ pub static RUN: Command<Run> = Command {
     ],
     complete: Complete::Images,
     run: Some(run),
+    needs: Needs::Namespace,
+    not_begun: NOT_STARTED,
     ..Command::BASE
 };
 
@@ -52,6 +54,7 @@ pub static CREATE: Command<Run> = Command {
     examples: &[Example { text: "Make a container to start later", command: "create --name web nginx" }],
     complete: Complete::Images,
     run: Some(create),
+    needs: Needs::Namespace,
     ..Command::BASE
 };
 

@@ -44,7 +44,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let engine = cx.engine()?;
     engine.import_target(&import)?;
     let style = style(matches, cx.is_out_terminal(), false)?;
-    let progress = cx.progress(style);
+    let progress = cx.interruptible_progress(style);
     let mut source: Box<dyn Read + Send> = match from.as_str() {
         "-" => Box::new(std::io::stdin()),
         url if import.is_from_url() => {

@@ -36,7 +36,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let load = Load { platforms: platforms(matches.get(&PLATFORM))? };
     let style = style(matches, cx.is_out_terminal(), matches.get(&QUIET))?;
     if let Some(path) = matches.get(&INPUT).map(Path::new).filter(|path| path.is_dir()) {
-        let progress = cx.progress(style);
+        let progress = cx.interruptible_progress(style);
         return tell(cx, &*progress, style, cx.engine()?.load_layout(&load, path, &*progress)?);
     }
     let mut source: Box<dyn Read + Send> = match matches.get(&INPUT) {
@@ -46,7 +46,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
         None => Box::new(std::io::stdin()),
     };
-    let progress = cx.progress(style);
+    let progress = cx.interruptible_progress(style);
     tell(cx, &*progress, style, cx.engine()?.load(&load, &mut source, &*progress)?)
 }
 

@@ -28,8 +28,13 @@ const NO_TRUNC: Switch = Switch::new("no-trunc", "Don't truncate output");
 const QUIET: Switch = Switch::new("quiet", "Only show image IDs").short('q');
 const TREE: Switch = Switch::new("tree", "List multi-platform images as a tree");
 
+/// `PROG image ls`.
+pub static COMMAND: Command<Run> = LIST;
+
 /// `PROG images`.
-pub static COMMAND: Command<Run> = Command {
+pub static IMAGES: Command<Run> = Command { run: Some(images), ..LIST };
+
+const LIST: Command<Run> = Command {
     about: "List images",
     usage: "[OPTIONS] [REPOSITORY[:TAG]]",
     arity: Arity::AtMost(1),
@@ -55,6 +60,22 @@ const MISTAKEN: &[&str] =
 pub(crate) const NONE: &str = "<none>";
 
 fn run(cx: &Context, matches: &Matches) -> Result {
+    list(cx, matches).map(drop)
+}
+
+fn images(cx: &Context, matches: &Matches) -> Result {
+    let is_empty = list(cx, matches)?;
+    if let [word] = matches.args()
+        && is_empty
+        && MISTAKEN.contains(&word.as_str())
+    {
+        cx.warn(&format!("\nNo images found matching \"{word}\": did you mean \"{} image {word}\"?", cx.program));
+    }
+    Ok(())
+}
+
+/// Prints the list. True if there is nothing in it.
+fn list(cx: &Context, matches: &Matches) -> Result<bool> {
     let quiet = matches.get(&QUIET);
     if matches.get(&TREE) {
         for (flag, is_given) in
@@ -72,7 +93,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let filters = Filters::parse(FilterCommand::List, &pairs, &|text| cx.parse_moment(text))?;
     let list = List { all: matches.get(&ALL), filters, ..List::default() };
     if matches.get(&TREE) {
-        return cx.print(&super::tree::text(cx, &cx.engine()?.list(&list)?)?);
+        // The hint is the list's.
+        return cx.print(&super::tree::text(cx, &cx.engine()?.list(&list)?)?).map(|()| false);
     }
     let listed = cx.engine()?.list_images(&list)?;
     let spec = match matches.get(&FORMAT) {
@@ -103,14 +125,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         ListKind::Default if !is_full => cx.print_table(&text)?,
         _ => cx.print(&text)?,
     }
-    if let [word] = matches.args()
-        && rows.is_empty()
-        && MISTAKEN.contains(&word.as_str())
-        && cx.path.ends_with(" images")
-    {
-        cx.warn(&format!("\nNo images found matching \"{word}\": did you mean \"{} image {word}\"?", cx.program));
-    }
-    Ok(())
+    Ok(rows.is_empty())
 }
 
 /// Titles of the columns, by field.

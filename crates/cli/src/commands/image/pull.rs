@@ -40,7 +40,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let quiet = matches.get(&QUIET);
     let platform = cx.platform(matches.get(&PLATFORM))?;
     let style = style(matches, cx.is_out_terminal(), quiet)?;
-    let progress = cx.progress(style);
+    let progress = cx.interruptible_progress(style);
     let print = |text: &str| match quiet {
         true => print_result(cx, &*progress, style, text),
         false => {

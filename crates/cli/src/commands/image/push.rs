@@ -40,7 +40,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let platform = matches.get(&PLATFORM).map(str::parse).transpose()?;
     let style = style(matches, cx.is_out_terminal(), quiet)?;
-    let progress = cx.progress(style);
+    let progress = cx.interruptible_progress(style);
     if reference.is_name_only() && !all_tags && !quiet {
         progress.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG));
     }

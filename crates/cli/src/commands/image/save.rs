@@ -9,6 +9,7 @@ use crate::commands::{PROGRESS, Run, choices, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Matches, Text, Texts};
+use crate::interrupt::Interruptible;
 
 const OUTPUT: Text = Text::new("output", "Write to a file, instead of STDOUT").short('o');
 const PLATFORM: Texts = Texts::of_commas("platform", "Save only the given platform")
@@ -33,7 +34,7 @@ pub static COMMAND: Command<Run> = Command {
 fn run(cx: &Context, matches: &Matches) -> Result {
     let save = Save { images: matches.args().to_vec(), platforms: platforms(matches.get(&PLATFORM))? };
     if let Some(path) = matches.get(&OUTPUT) {
-        let progress = cx.progress(style(matches, cx.is_out_terminal(), false)?);
+        let progress = cx.interruptible_progress(style(matches, cx.is_out_terminal(), false)?);
         return Ok(cx.engine()?.save(&save, Output::Path(path.into()), &*progress)?);
     }
     if cx.is_out_terminal() {
@@ -41,6 +42,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     // What goes to stdout is the archive.
     let progress = cx.progress_on_stderr(style(matches, cx.is_err_terminal(), false)?);
+    let progress = Interruptible::new(progress);
     let stdout = std::io::stdout().as_fd().try_clone_to_owned().map_err(|why| Failure::output(&why))?;
-    cx.engine()?.save(&save, Output::Open(stdout.into()), &*progress).map_err(Failure::while_printing)
+    cx.engine()?.save(&save, Output::Open(stdout.into()), &progress).map_err(Failure::while_printing)
 }

@@ -10,7 +10,7 @@ use crate::commands::image::ls::{NONE, created_at, created_since, rows, shown_id
 use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
-use crate::flags::{Command, Example, Matches, Switch, Text};
+use crate::flags::{Command, Example, Matches, Needs, Switch, Text};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::json::{self, Html};
 use crate::render::template::{Mode, Template};
@@ -30,6 +30,7 @@ pub static COMMAND: Command<Run> = Command {
         Example { text: "Image by image", command: "system df -v" },
     ],
     run: Some(run),
+    needs: Needs::Sight,
     ..Command::BASE
 };
 

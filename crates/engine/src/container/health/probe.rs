@@ -25,7 +25,7 @@ fn try_run(target: &Target, process: &Process, program: &Path, timeout: Duration
     let (reads, writes) = pipe_with(PipeFlags::CLOEXEC).map_err(|why| text(why.into()))?;
     let both = writes.try_clone().map_err(text)?;
     let io = Io { stdin: None, stdout: Some(writes), stderr: Some(both) };
-    let started = wharfie_runtime::exec(target, process, io, program).map_err(|why| why.to_string())?;
+    let started = target.runtime(program).exec(target, process, io).map_err(|why| why.to_string())?;
     let mut output = Vec::new();
     let is_over = listen(&started, &reads, &mut output, timeout).map_err(text)?;
     if !is_over {
