@@ -6,7 +6,7 @@ use wharfie_oci::{ImageId, Reference};
 use wharfie_store::gc::Kept;
 use wharfie_store::journal::Note;
 use wharfie_store::prune::Which;
-use wharfie_store::trash::Fate;
+use wharfie_store::trash::Removal;
 
 use crate::engine::Engine;
 use crate::error::Result;
@@ -53,7 +53,7 @@ impl Engine {
         let ids: Vec<ImageId> = candidates.iter().map(|(id, _)| id.clone()).collect();
         let mut removed = Vec::new();
         let which = if prune.all { Which::All } else { Which::Untagged };
-        for (id, gone) in store.remove_unused(&ids, which, Fate::Freed, &told)? {
+        for (id, gone) in store.remove_unused(&ids, which, Removal::Final, &told)? {
             removed.extend(
                 gone.names.iter().map(|name| Ok(Removed::Reference(name.parse()?))).collect::<Result<Vec<_>>>()?,
             );
@@ -61,7 +61,7 @@ impl Engine {
             removed.extend(gone.layers.into_iter().map(|(chain_id, bytes)| Removed::Layer(chain_id, bytes)));
         }
         // What is used is looked at one by one: docker takes names of it as long as it has others.
-        let mut remover = Remover { store, fate: Fate::Freed, removed };
+        let mut remover = Remover { store, removal: Removal::Final, removed };
         let is_left = |id: &ImageId| -> Result<bool> { Ok(store.image(id)?.is_some()) };
         for (id, references) in candidates {
             if !is_left(&id)? {

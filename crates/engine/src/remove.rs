@@ -5,7 +5,7 @@ use wharfie_oci::{ChainId, ImageId, Platform, Reference};
 use wharfie_store::Store;
 use wharfie_store::containers::ContainerRow;
 use wharfie_store::gc::Kept;
-use wharfie_store::trash::Fate;
+use wharfie_store::trash::Removal;
 
 use crate::container::is_alive;
 use crate::engine::Engine;
@@ -51,7 +51,7 @@ impl Engine {
             .images
             .iter()
             .map(|name| {
-                let mut remover = Remover { store, fate: Fate::Kept, removed: Vec::new() };
+                let mut remover = Remover { store, removal: Removal::Undoable, removed: Vec::new() };
                 let result = match remove.platforms.as_slice() {
                     [] => remover.remove(name, remove.force, !remove.keep_parents),
                     platforms => remover.remove_platforms(name, platforms),
@@ -75,7 +75,7 @@ impl Engine {
 /// Removes by the rules and writes down what it did.
 pub(crate) struct Remover<'a> {
     pub(crate) store: &'a Store,
-    pub(crate) fate: Fate,
+    pub(crate) removal: Removal,
     pub(crate) removed: Vec<Removed>,
 }
 
@@ -168,7 +168,7 @@ impl Remover<'_> {
         }
         let parent = self.store.image(id)?.and_then(|image| image.parent);
         let event = events::of_image(id, "delete", id.as_str());
-        let removed = self.store.noting(vec![event], |store| store.remove_image(id, self.fate))?;
+        let removed = self.store.noting(vec![event], |store| store.remove_image(id, self.removal))?;
         for name in &removed.names {
             self.removed.push(Removed::Reference(name.parse()?));
         }
@@ -185,7 +185,7 @@ impl Remover<'_> {
     fn untag(&mut self, id: &ImageId, references: impl IntoIterator<Item = Reference>) -> Result<()> {
         for reference in references {
             let event = events::of_image(id, "untag", &reference.familiar());
-            let remove = |store: &Store| store.remove_reference(&reference.canonical(), self.fate);
+            let remove = |store: &Store| store.remove_reference(&reference.canonical(), self.removal);
             if self.store.noting(vec![event], remove)? {
                 self.removed.push(Removed::Reference(reference));
             }

@@ -54,10 +54,10 @@ impl Foreign {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(self.state.join("bundles"));
         made.map_err(Error::system(format!("make {}", self.state.join("bundles").display())))?;
         let warnings = bundle::write(spec, lowers, &directory)?.warnings;
-        let errand = Errand { directory: &directory, name: CREATE.to_owned(), size: spec.process.terminal };
+        let call = Call { directory: &directory, name: CREATE.to_owned(), size: spec.process.terminal };
         let mut command = self.command();
-        command.arg("--log").arg(errand.log()).arg("create").arg("--bundle").arg(&directory);
-        let (pid, pidfd, terminal) = self.send(command, &errand, &[&spec.id], io, &spec.process)?;
+        command.arg("--log").arg(call.log()).arg("create").arg("--bundle").arg(&directory);
+        let (pid, pidfd, terminal) = self.send(command, &call, &[&spec.id], io, &spec.process)?;
         let begun = (|| {
             spec.bridges().try_for_each(|bridge| net::connect(bridge, &spec.id, pid))?;
             if spec.bridges().next().is_some() {
@@ -87,14 +87,14 @@ impl Foreign {
     fn send(
         &self,
         mut command: Command,
-        errand: &Errand<'_>,
+        call: &Call<'_>,
         last: &[&str],
         io: Io,
         process: &Process,
     ) -> Result<(u32, OwnedFd, Option<OwnedFd>)> {
-        let (pid_file, console) = (errand.file("pid"), errand.file("tty"));
+        let (pid_file, console) = (call.file("pid"), call.file("tty"));
         command.arg("--pid-file").arg(&pid_file);
-        let listener = match errand.size {
+        let listener = match call.size {
             Some(_) => {
                 let failed = || Error::system(format!("listen at {}", console.display()));
                 let listener = UnixListener::bind(&console).map_err(failed())?;
@@ -111,15 +111,15 @@ impl Foreign {
         let status = command.status();
         let made = status.map_err(|why| self.missing(why)).and_then(|status| match status.success() {
             true => self.adopted(&pid_file),
-            false => Err(self.refusal(errand, process)),
+            false => Err(self.refusal(call, process)),
         });
         let _ = set_child_subreaper(None);
         drop((one_by_one, command));
-        let terminal = match (&made, &listener, errand.size) {
+        let terminal = match (&made, &listener, call.size) {
             (Ok(_), Some(listener), Some(size)) => Some(receive_terminal(listener, size)),
             _ => None,
         };
-        for path in [&pid_file, &console, &errand.log()] {
+        for path in [&pid_file, &console, &call.log()] {
             let _ = std::fs::remove_file(path);
         }
         let (pid, pidfd) = made?;
@@ -169,9 +169,9 @@ impl Foreign {
         Err(Error::Foreign { doing: word.to_owned(), output: last_message(&said) })
     }
 
-    fn refusal(&self, errand: &Errand<'_>, process: &Process) -> Error {
-        let said = std::fs::read_to_string(errand.log()).unwrap_or_default();
-        let doing = if errand.name == CREATE { CREATE } else { "exec" };
+    fn refusal(&self, call: &Call<'_>, process: &Process) -> Error {
+        let said = std::fs::read_to_string(call.log()).unwrap_or_default();
+        let doing = if call.name == CREATE { CREATE } else { "exec" };
         refusal(doing, &last_message(&said), process)
     }
 }
@@ -220,10 +220,10 @@ impl Runtime for Foreign {
         let name = format!("{}.{}", std::process::id(), ERRANDS.fetch_add(1, Ordering::Relaxed));
         let path = directory.join(format!("{name}.json"));
         std::fs::write(&path, document.to_string()).map_err(Error::system(format!("write {}", path.display())))?;
-        let errand = Errand { directory: &directory, name, size: process.terminal };
+        let call = Call { directory: &directory, name, size: process.terminal };
         let mut command = self.command();
-        command.arg("--log").arg(errand.log()).args(["exec", "--detach", "--process"]).arg(&path);
-        let sent = self.send(command, &errand, &[id], io, process);
+        command.arg("--log").arg(call.log()).args(["exec", "--detach", "--process"]).arg(&path);
+        let sent = self.send(command, &call, &[id], io, process);
         let _ = std::fs::remove_file(&path);
         let (pid, pidfd, terminal) = sent?;
         let start_time = process_table::start_time(pid).unwrap_or(0);
@@ -269,13 +269,13 @@ fn id_of(target: &Target) -> Result<&str> {
 }
 
 /// A call that makes a process, and its files.
-struct Errand<'a> {
+struct Call<'a> {
     directory: &'a Path,
     name: String,
     size: Option<Size>,
 }
 
-impl Errand<'_> {
+impl Call<'_> {
     fn file(&self, kind: &str) -> PathBuf {
         self.directory.join(format!("{}.{kind}", self.name))
     }

@@ -6,7 +6,7 @@ use wharfie_oci::ImageId;
 use crate::error::Result;
 use crate::journal::Note;
 use crate::store::Store;
-use crate::trash::{Fate, RemovedImage, forget, stacks_only_of};
+use crate::trash::{Removal, RemovedImage, forget, stacks_only_of};
 
 /// What tells of a removed image and the names that went with it.
 pub type Telling<'a> = &'a dyn Fn(&ImageId, &[String]) -> Vec<Note>;
@@ -34,10 +34,10 @@ impl Store {
         &self,
         ids: &[ImageId],
         which: Which,
-        fate: Fate,
+        removal: Removal,
         telling: Telling<'_>,
     ) -> Result<Vec<(ImageId, RemovedImage)>> {
-        let fate = self.effective(fate);
+        let removal = self.effective(removal);
         let now = self.now().to_nanos();
         let mut removed = Vec::new();
         for ids in ids.chunks(AT_ONCE) {
@@ -49,7 +49,7 @@ impl Store {
                         let mut names = if which == Which::All { Names::Any } else { Names::Digests };
                         while let Some(id) = next.take() {
                             let Some(parent) = removable(db, &id, names)? else { break };
-                            let gone = remove_alone(db, &id, fate, now)?;
+                            let gone = remove_alone(db, &id, removal, now)?;
                             for note in telling(&id, &gone.names) {
                                 self.write_event(db, &note)?;
                             }
@@ -99,16 +99,16 @@ fn removable(db: &Transaction<'_>, id: &ImageId, names: Names) -> rusqlite::Resu
 }
 
 /// Removes an image that is the only one its names lead to.
-fn remove_alone(db: &Transaction<'_>, id: &ImageId, fate: Fate, now: i64) -> rusqlite::Result<RemovedImage> {
+fn remove_alone(db: &Transaction<'_>, id: &ImageId, removal: Removal, now: i64) -> rusqlite::Result<RemovedImage> {
     let mut removed = stacks_only_of(db, id)?;
     let mut names = db.prepare_cached("SELECT name FROM reference WHERE image = ?1 ORDER BY name")?;
     removed.names = names.query_map([id.as_str()], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Store::drop_names(db, &removed.names, (fate == Fate::Kept).then_some(now))?;
-    match fate {
-        Fate::Kept => {
+    Store::drop_names(db, &removed.names, (removal == Removal::Undoable).then_some(now))?;
+    match removal {
+        Removal::Undoable => {
             db.prepare_cached("UPDATE image SET removed_at = ?2 WHERE id = ?1")?.execute(params![id.as_str(), now])?;
         }
-        Fate::Freed => forget(db, id.as_str())?,
+        Removal::Final => forget(db, id.as_str())?,
     }
     Ok(removed)
 }

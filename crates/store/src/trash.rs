@@ -15,11 +15,11 @@ use crate::store::Store;
 
 /// What becomes of what is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Removal {
     /// Kept for the grace time, if there is one.
-    Kept,
+    Undoable,
     /// Freed by the next collection.
-    Freed,
+    Final,
 }
 
 /// What an image's removal took with it.
@@ -58,11 +58,11 @@ impl Store {
     ///
     /// # Errors
     /// When the metadata cannot be changed.
-    pub fn remove_reference(&self, name: &str, fate: Fate) -> Result<bool> {
-        let fate = self.effective(fate);
+    pub fn remove_reference(&self, name: &str, removal: Removal) -> Result<bool> {
+        let removal = self.effective(removal);
         let now = self.now().to_nanos();
         self.write(|db| {
-            let dropped = Self::drop_names(db, &[name.to_owned()], (fate == Fate::Kept).then_some(now));
+            let dropped = Self::drop_names(db, &[name.to_owned()], (removal == Removal::Undoable).then_some(now));
             Ok(dropped.map_err(self.metadata_error())? > 0)
         })
     }
@@ -71,8 +71,8 @@ impl Store {
     ///
     /// # Errors
     /// When the metadata cannot be changed.
-    pub fn remove_image(&self, id: &ImageId, fate: Fate) -> Result<RemovedImage> {
-        let fate = self.effective(fate);
+    pub fn remove_image(&self, id: &ImageId, removal: Removal) -> Result<RemovedImage> {
+        let removal = self.effective(removal);
         let now = self.now().to_nanos();
         self.write(|db| {
             let change = || -> rusqlite::Result<RemovedImage> {
@@ -80,9 +80,9 @@ impl Store {
                 db.prepare_cached("UPDATE image SET removed_at = ?2 WHERE id = ?1")?
                     .execute(params![id.as_str(), now])?;
                 let lost = settle_names(db, id, &self.options.platform)?;
-                Self::drop_names(db, &lost, (fate == Fate::Kept).then_some(now))?;
+                Self::drop_names(db, &lost, (removal == Removal::Undoable).then_some(now))?;
                 removed.names = lost;
-                if fate == Fate::Freed {
+                if removal == Removal::Final {
                     forget(db, id.as_str())?;
                 }
                 Ok(removed)
@@ -91,8 +91,8 @@ impl Store {
         })
     }
 
-    pub(crate) fn effective(&self, fate: Fate) -> Fate {
-        if self.options.grace > 0 { fate } else { Fate::Freed }
+    pub(crate) fn effective(&self, removal: Removal) -> Removal {
+        if self.options.grace > 0 { removal } else { Removal::Final }
     }
 
     /// Removed images that can still be brought back, newest removal first.

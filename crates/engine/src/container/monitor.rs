@@ -152,7 +152,7 @@ impl Engine {
             (row, directory)
         };
         let settings = settings_of(&row)?;
-        let hub = Arc::new(Hub::default());
+        let attached = Arc::new(Attached::default());
         let socket = Socket::new(&directory);
         let listener = socket.and_then(|socket| {
             let _ = std::fs::remove_file(socket.path());
@@ -160,21 +160,21 @@ impl Engine {
         });
         let listening = listener.map_err(|source| Error::File { doing: "listen in", path: directory, source });
         let (listener, socket) = listening?;
-        let acceptor = Arc::clone(&hub);
+        let acceptor = Arc::clone(&attached);
         let stdin_open = settings.open_stdin;
         spawn(move || accept(&listener, &acceptor, stdin_open));
         if detach.awaits_client {
             reports.add(&Report::Listening);
-            hub.wait_for_client(CLIENT_PATIENCE);
+            attached.wait_for_client(CLIENT_PATIENCE);
         }
-        let result = self.look_after(&row, &settings, &hub, Begin { detach, lock, reports });
+        let result = self.look_after(&row, &settings, &attached, Begin { detach, lock, reports });
         // If the container has been started again, the socket is its new monitor's.
         if let Ok(Some(_lock)) = self.again().writer()?.try_lock_container(&row.id)
             && self.again().container(&row.id).is_ok_and(|now| !is_alive(&now))
         {
             let _ = std::fs::remove_file(socket.path());
         }
-        hub.flush();
+        attached.flush();
         result
     }
 
@@ -183,7 +183,7 @@ impl Engine {
         &self,
         row: &ContainerRow,
         settings: &Settings,
-        hub: &Arc<Hub>,
+        attached: &Arc<Attached>,
         Begin { detach, lock, reports }: Begin<'_>,
     ) -> Result<()> {
         let log = match settings.log_driver {
@@ -215,7 +215,7 @@ impl Engine {
                     drop(lock);
                     let started = &running.started;
                     reports.end(&Report::Started(running.warnings.clone()));
-                    let pumps = connect(hub, log.as_ref(), started, ends, settings.open_stdin);
+                    let pumps = connect(attached, log.as_ref(), started, ends, settings.open_stdin);
                     let health = super::health::watch(self, row, settings, started);
                     wharfie_runtime::give_memory_back();
                     let exit = started.wait()?;
@@ -246,7 +246,7 @@ impl Engine {
             if settings.auto_remove {
                 let gone = engine.ended_and_gone(row, settings, &end);
                 // The command has ended as it has, whatever becomes of what it left.
-                hub.broadcast(&last);
+                attached.broadcast(&last);
                 return gone;
             }
             // Its policy may have been changed meanwhile.
@@ -255,14 +255,14 @@ impl Engine {
             let next = wants_restart(policy, end.exit, restarts).then_some(restarts + 1);
             let written = engine.ended(row, settings, &end, next)?;
             if written.is_none_or(|now| now.phase != Phase::Restarting) {
-                hub.broadcast(&last);
+                attached.broadcast(&last);
                 return Ok(());
             }
             // Who is attached has seen one run, as with docker.
-            hub.dismiss(&last);
+            attached.dismiss(&last);
             restarts += 1;
             drop(engine);
-            hub.wait_to_restart(pause);
+            attached.wait_to_restart(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -345,9 +345,9 @@ fn streams(settings: &Settings) -> Result<(Io, Ends)> {
     Ok((io, ends))
 }
 
-/// Connects the streams of a started container to the hub and the log.
+/// Connects the streams of a started container to the attached and the log.
 fn connect(
-    hub: &Arc<Hub>,
+    attached: &Arc<Attached>,
     log: Option<&Arc<log::Writer>>,
     started: &Started,
     ends: Ends,
@@ -355,18 +355,18 @@ fn connect(
 ) -> Vec<JoinHandle<()>> {
     let mut pumps = Vec::new();
     let mut pump = |from: OwnedFd, stream: &'static str| {
-        let (hub, log) = (Arc::clone(hub), log.cloned());
-        pumps.extend(spawn(move || copy(File::from(from), stream, &hub, log.as_deref())));
+        let (attached, log) = (Arc::clone(attached), log.cloned());
+        pumps.extend(spawn(move || copy(File::from(from), stream, &attached, log.as_deref())));
     };
     let terminal = started.terminal.as_ref().and_then(|terminal| terminal.try_clone().ok());
     match terminal {
         Some(terminal) => {
             let input = terminal.try_clone().ok().filter(|_| open_stdin);
-            hub.connect(started, input.map(File::from), terminal.try_clone().ok().map(File::from));
+            attached.connect(started, input.map(File::from), terminal.try_clone().ok().map(File::from));
             pump(terminal, "stdout");
         }
         None => {
-            hub.connect(started, ends.stdin.map(File::from), None);
+            attached.connect(started, ends.stdin.map(File::from), None);
             for (end, stream) in [(ends.stdout, "stdout"), (ends.stderr, "stderr")] {
                 if let Some(end) = end {
                     pump(end, stream);
@@ -378,7 +378,7 @@ fn connect(
 }
 
 /// Copies one stream to everybody who is attached and to the log. A terminal ends in an error, not in an end.
-fn copy(mut from: File, stream: &'static str, hub: &Hub, log: Option<&log::Writer>) {
+fn copy(mut from: File, stream: &'static str, attached: &Attached, log: Option<&log::Writer>) {
     let mut buffer = vec![0; 16 << 10];
     let mut pending = Vec::new();
     while let Ok(n @ 1..) = from.read(&mut buffer) {
@@ -387,7 +387,7 @@ fn copy(mut from: File, stream: &'static str, hub: &Hub, log: Option<&log::Write
             pending.extend_from_slice(&bytes);
             let _ = log.write(stream, &mut pending, false);
         }
-        hub.broadcast(&if stream == "stdout" { Frame::Output(bytes) } else { Frame::ErrorOutput(bytes) });
+        attached.broadcast(&if stream == "stdout" { Frame::Output(bytes) } else { Frame::ErrorOutput(bytes) });
     }
     if let Some(log) = log {
         let _ = log.write(stream, &mut pending, true);
@@ -396,13 +396,13 @@ fn copy(mut from: File, stream: &'static str, hub: &Hub, log: Option<&log::Write
 
 /// Who is attached, and what they write to.
 #[derive(Default)]
-struct Hub {
-    state: Mutex<HubState>,
+struct Attached {
+    state: Mutex<AttachedState>,
     changed: std::sync::Condvar,
 }
 
 #[derive(Default)]
-struct HubState {
+struct AttachedState {
     clients: Vec<UnixStream>,
     had_client: bool,
     /// Nobody wants it to be started again any more.
@@ -415,8 +415,8 @@ struct HubState {
     is_connected: bool,
 }
 
-impl Hub {
-    fn lock(&self) -> MutexGuard<'_, HubState> {
+impl Attached {
+    fn lock(&self) -> MutexGuard<'_, AttachedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -477,7 +477,7 @@ impl Hub {
     }
 }
 
-impl HubState {
+impl AttachedState {
     fn take(&mut self, frame: &Frame) {
         match frame {
             Frame::Input(bytes) => {
@@ -504,16 +504,16 @@ impl HubState {
     }
 }
 
-fn accept(listener: &UnixListener, hub: &Arc<Hub>, stdin_open: bool) {
+fn accept(listener: &UnixListener, attached: &Arc<Attached>, stdin_open: bool) {
     for client in listener.incoming() {
         let Ok(client) = client else { continue };
         let Ok(mut reader) = client.try_clone() else { continue };
-        hub.add(client);
-        let hub = Arc::clone(hub);
+        attached.add(client);
+        let attached = Arc::clone(attached);
         spawn(move || {
             while let Ok(Some(frame)) = Frame::read(&mut reader) {
                 if stdin_open || matches!(frame, Frame::Resize(..) | Frame::Signal(_) | Frame::Wake) {
-                    hub.handle(frame);
+                    attached.handle(frame);
                 }
             }
         });

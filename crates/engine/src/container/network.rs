@@ -140,7 +140,7 @@ pub(super) fn address(network: &Network) -> Option<Ipv4Addr> {
 }
 
 /// Leads the ports that were taken to the container, which runs now as process `pid`.
-pub(super) fn lead(network: &Network, reserved: Option<Reserved>, pid: u32) -> Result<Option<Proxy>> {
+pub(super) fn forward_ports(network: &Network, reserved: Option<Reserved>, pid: u32) -> Result<Option<Proxy>> {
     let (Some(reserved), Some(address)) = (reserved, address(network)) else { return Ok(None) };
     if !matches!(network, Network::Outlet(_)) {
         return Ok(Some(reserved.lead_to(address)?));

@@ -104,7 +104,7 @@ impl Engine {
         }
         let started = self.runtime(settings).start(&spec, mounts, io)?;
         let address = network::address(&spec.network).map(|address| address.to_string()).unwrap_or_default();
-        let published = network::lead(&spec.network, place.reserved, started.pid)?;
+        let published = network::forward_ports(&spec.network, place.reserved, started.pid)?;
         let ports = published.as_ref().map(network::document).transpose()?.unwrap_or_default();
         let mut warnings: Vec<String> = started.warnings.iter().map(ToString::to_string).collect();
         warnings.extend(place.warning);

@@ -4,7 +4,7 @@ use wharfie_content::Document;
 use wharfie_oci::{Descriptor, Digest, ImageId, Manifest, MediaType, Reference};
 use wharfie_store::gc::Kept;
 use wharfie_store::images::{Name, Recording};
-use wharfie_store::trash::Fate;
+use wharfie_store::trash::Removal;
 use wharfie_store::{Lease, NewImage, NewManifest, StoreSink};
 use wharfie_testkit::contract::{self, Memory};
 
@@ -53,7 +53,7 @@ fn of_an_index_each_image_goes_alone_and_the_name_with_the_last() {
     assert_eq!(layers(other)[0], shared);
 
     let meant = store.resolve("r.example/web:1").unwrap().unwrap();
-    let removed = store.remove_image(one, Fate::Freed).unwrap();
+    let removed = store.remove_image(one, Removal::Final).unwrap();
     assert!(removed.names.is_empty(), "the name leads to another");
     store.collect(Kept::All).unwrap();
     assert_eq!(store.resolve("r.example/web:1").unwrap().as_ref(), Some(other));
@@ -61,7 +61,7 @@ fn of_an_index_each_image_goes_alone_and_the_name_with_the_last() {
     assert!(!store.layer_path(&own).exists() && store.layer_path(&shared).exists());
     assert!(images.contains(&meant));
 
-    let removed = store.remove_image(other, Fate::Freed).unwrap();
+    let removed = store.remove_image(other, Removal::Final).unwrap();
     assert_eq!(removed.names, ["r.example/web:1"]);
     store.collect(Kept::All).unwrap();
     assert!(!is_here(&place, &second) && !is_here(&place, &index.digest) && !store.layer_path(&shared).exists());
@@ -97,7 +97,7 @@ fn a_document_stays_as_long_as_what_it_is_about() {
     let found = store.referrers(&subject.digest).unwrap();
     assert_eq!((found.len(), &found[0].digest), (1, &digest));
     assert_eq!(found[0].artifact_type.as_deref(), Some("application/x-signature"));
-    store.remove_image(&images[0], Fate::Freed).unwrap();
+    store.remove_image(&images[0], Removal::Final).unwrap();
     store.collect(Kept::All).unwrap();
     assert!(!is_here(&place, &digest) && !is_here(&place, &part));
     assert!(store.referrers(&subject.digest).unwrap().is_empty());
@@ -119,7 +119,7 @@ fn a_name_may_stand_for_what_is_no_image() {
     // It is no name of an image.
     assert_eq!(store.resolve("r.example/chart:1").unwrap(), None);
     assert!(store.references().unwrap().is_empty());
-    store.remove_reference("r.example/chart:1", Fate::Freed).unwrap();
+    store.remove_reference("r.example/chart:1", Removal::Final).unwrap();
     store.collect(Kept::All).unwrap();
     assert!(!is_here(&place, &digest));
 }
@@ -131,7 +131,7 @@ fn what_a_lease_holds_leads_to_is_held() {
     let lease = store.lease().unwrap();
     let (index, images) = fill(&place, &store.lease().unwrap());
     lease.hold_all([&index.digest]).unwrap();
-    store.remove_reference("r.example/web:1", Fate::Freed).unwrap();
+    store.remove_reference("r.example/web:1", Removal::Final).unwrap();
     let layers = store.layers_of(&images[0]).unwrap();
     // An image that was removed is kept by nobody but who holds it itself.
     store.collect(Kept::All).unwrap();

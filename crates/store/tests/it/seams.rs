@@ -8,7 +8,7 @@ use wharfie_layer::entry::{Entry, Kind};
 use wharfie_layer::erofs::LayerIndex;
 use wharfie_oci::{DiffId, ImageId};
 use wharfie_store::gc::Kept;
-use wharfie_store::trash::Fate;
+use wharfie_store::trash::Removal;
 use wharfie_testkit::file;
 use wharfie_testkit::image::tar;
 
@@ -138,7 +138,7 @@ fn seams_go_with_their_layers() {
     assert!(place.store.layer_path(&shown[2]).exists(), "what is used is not collected");
     // Another stack has another seam, or none.
     assert_eq!(place.store.sewn(&stack[1..]).expect("the store can be read").len(), 1);
-    place.store.remove_image(&id, Fate::Freed).expect("the store can be written");
+    place.store.remove_image(&id, Removal::Final).expect("the store can be written");
     place.store.collect(Kept::All).expect("the store can be written");
     assert!(shown.iter().all(|layer| !place.store.layer_path(layer).exists()), "all of them are gone");
     assert_eq!(place.store.sewn(&stack).expect("the store can be read").len(), 2);
