@@ -21,8 +21,19 @@ struct Bench {
     report: Report,
 }
 
-/// Runs everything `rounds` times, or only what is short.
-pub(crate) fn run(wharfie: PathBuf, rounds: usize, is_short: bool) -> Result<Report> {
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// Everything but what thousands of images cost.
+    All,
+    /// What takes milliseconds.
+    Short,
+    /// What thousands of images cost; without a peer, which takes minutes for it. Bars are seconds.
+    Scale,
+}
+
+/// Runs it `rounds` times.
+pub(crate) fn run(wharfie: PathBuf, rounds: usize, which: Which) -> Result<Report> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no folder")?.join("target");
     let inputs = Inputs::make(&folder.join("bench-inputs"), &wharfie)?;
     let mut bench = Bench {
@@ -33,7 +44,14 @@ pub(crate) fn run(wharfie: PathBuf, rounds: usize, is_short: bool) -> Result<Rep
         inputs,
         report: Report::default(),
     };
-    for round in (1..=rounds).filter(|_| !is_short) {
+    if which == Which::Scale {
+        for round in 1..=rounds {
+            say(&format!("round {round} of {rounds}: thousands of images"));
+            bench.scale(&folder)?;
+        }
+        return Ok(bench.report);
+    }
+    for round in (1..=rounds).filter(|_| which == Which::All) {
         say(&format!("round {round} of {rounds}: archives"));
         bench.archives()?;
         say(&format!("round {round} of {rounds}: registry"));
@@ -235,6 +253,34 @@ impl Bench {
             self.short("images, 1,000 of them", 0.05, place.path(), &docker, &["images"])?;
         }
         Ok(())
+    }
+
+    /// What many images cost, of which none has anything in common with another.
+    fn scale(&mut self, folder: &Path) -> Result {
+        let place = Place::new("wharfie")?;
+        let many = |count: usize| {
+            let path = folder.join("bench-inputs").join(format!("tiny-{count}.tar"));
+            crate::inputs::tiny(&path, count).map(|()| path.to_string_lossy().into_owned())
+        };
+        let (few, all) = (many(500)?, many(10_000)?);
+        let alone = |bench: &mut Self, name, bar, words: &[&str]| -> Result {
+            bench.report.case(name, bar);
+            let seconds = bench.meter.measure(&mut bench.wharfie(place.path(), words))?;
+            bench.report.add(name, "wharfie", seconds);
+            Ok(())
+        };
+        alone(self, "load 10,000 tiny images", 8.0, &["load", "-q", "-i", &all])?;
+        alone(self, "images NAME, of 10,000", 0.01, &["images", "tiny/n77"])?;
+        alone(self, "image prune -a of 10,000", 3.0, &["image", "prune", "-af"])?;
+        succeed(&mut self.wharfie(place.path(), &["load", "-q", "-i", &few]))?;
+        let tags = "for n in $(seq 100); do \"$0\" --root \"$1\" tag tiny/n1:1 tag/n$n:1; done";
+        let name = "100 × tag";
+        self.report.case(name, 0.15);
+        let mut command = Command::new("sh");
+        command.args(["-ec", tags]).arg(&self.wharfie).arg(place.path().join("store"));
+        let seconds = self.meter.measure(&mut command)?;
+        self.report.add(name, "wharfie", seconds);
+        alone(self, "image prune -a of 500", 0.1, &["image", "prune", "-af"])
     }
 
     /// One short case: both engines, and a process that does nothing.

@@ -123,6 +123,54 @@ fn thousand(path: &Path) -> Result {
     std::fs::remove_dir_all(&folder).map_err(|why| why.to_string())
 }
 
+/// So many images with a layer of one small file each, called `tiny/nN:1`.
+pub(crate) fn tiny(path: &Path, count: usize) -> Result {
+    use sha2::Digest as _;
+    once(path, |aside| {
+        let folder = Path::new(aside).with_extension("files");
+        std::fs::create_dir_all(&folder).map_err(|why| why.to_string())?;
+        let mut manifest = Vec::new();
+        for n in 0..count {
+            let layer = one_file(&format!("file-{n}"), n.to_string().as_bytes());
+            let diff_id = hex(&sha2::Sha256::digest(&layer));
+            let config = format!(
+                r#"{{"architecture":"amd64","os":"linux","created":"2024-01-01T{:02}:{:02}:{:02}Z","config":{{}},"rootfs":{{"type":"layers","diff_ids":["sha256:{diff_id}"]}}}}"#,
+                n / 3600,
+                n / 60 % 60,
+                n % 60
+            );
+            std::fs::write(folder.join(format!("{n}.tar")), &layer).map_err(|why| why.to_string())?;
+            std::fs::write(folder.join(format!("{n}.json")), config).map_err(|why| why.to_string())?;
+            manifest.push(format!(r#"{{"Config":"{n}.json","RepoTags":["tiny/n{n}:1"],"Layers":["{n}.tar"]}}"#));
+        }
+        std::fs::write(folder.join("manifest.json"), format!("[{}]", manifest.join(",")))
+            .map_err(|why| why.to_string())?;
+        run("tar", &["-C", &folder.to_string_lossy(), "-cf", aside, "."])?;
+        std::fs::remove_dir_all(&folder).map_err(|why| why.to_string())
+    })
+}
+
+/// A tar with one file.
+fn one_file(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = [0_u8; 512];
+    let mut put = |at: usize, text: &[u8]| header[at..at + text.len()].copy_from_slice(text);
+    put(0, name.as_bytes());
+    put(100, b"0000644\0");
+    put(108, b"0000000\0");
+    put(116, b"0000000\0");
+    put(124, format!("{:011o}\0", content.len()).as_bytes());
+    put(136, b"00000000000\0");
+    put(148, b"        ");
+    put(156, b"0");
+    put(257, b"ustar\x0000");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut tar = header.to_vec();
+    tar.extend(content);
+    tar.resize(tar.len().next_multiple_of(512) + 1024, 0);
+    tar
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
