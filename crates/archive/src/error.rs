@@ -77,6 +77,9 @@ pub enum Error {
     /// An OCI manifest that cannot be read.
     #[error("invalid archive: {0}")]
     Manifest(#[from] ParseManifestError),
+    /// What an index lists makes no sense, all of it.
+    #[error("invalid archive: index.json lists nothing that can be read: its digests or sizes are none")]
+    NoMembers,
     /// No image for the platform asked for.
     #[error("no matching manifest for {0} in the archive")]
     Platform(String),

@@ -22,6 +22,16 @@ pub(crate) fn roots(members: &Members) -> Result<Vec<Root>> {
 /// As [`roots`], of the document itself.
 pub(crate) fn roots_of(bytes: &[u8]) -> Result<Vec<Root>> {
     let index: Index = json("index.json", bytes)?;
+    // Members that make no sense are passed over, but an archive of nothing else is no archive.
+    #[derive(serde::Deserialize)]
+    struct Listed {
+        #[serde(default)]
+        manifests: Vec<serde::de::IgnoredAny>,
+    }
+    let listed: Listed = json("index.json", bytes)?;
+    if index.manifests.is_empty() && !listed.manifests.is_empty() {
+        return Err(Error::NoMembers);
+    }
     let mut roots: Vec<Root> = Vec::new();
     for descriptor in index.manifests.iter().filter(|member| !member.is_attestation()) {
         let name = name_of(descriptor);

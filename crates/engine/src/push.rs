@@ -5,9 +5,9 @@
 
 use wharfie_content::event::{Event, Subject, task};
 use wharfie_content::graph::{self, Copied, Images, Options, Order, Platforms};
-use wharfie_content::{Document, Observer, Outcome, Part, Task};
+use wharfie_content::{Document, Observer, Outcome, Part, Task, Warning};
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{DiffId, Digest, ImageId, Platform, Reference};
+use wharfie_oci::{DiffId, Digest, Platform, Reference};
 use wharfie_remote::Destination;
 use wharfie_store::images::Name;
 use wharfie_store::{Lease, Store, StoreSource};
@@ -71,7 +71,16 @@ impl Engine {
         let store = self.writer()?;
         let lease = store.lease()?;
         let repository = reference.repository();
-        let root = to_push(&lease, reference, platform)?;
+        let ToPush { root, part_of } = to_push(&lease, reference, platform)?;
+        if let Some(index) = &part_of {
+            // A tag that stands for all of the index already is not made to stand for less.
+            let tag = reference.tag().unwrap_or_default();
+            if let Ok(found) = self.remote().repository(repository).resolve(tag)
+                && found.digest == *index
+            {
+                return self.pushed(reference, &found.digest, found.size, observer);
+            }
+        }
         let mut copied = self.send(&lease, root.clone(), reference, observer);
         // Registries that were made before OCI take docker's own types only.
         if let (Err(Error::Remote(why)), AnyManifest::Manifest(_)) = (&copied, &root.content)
@@ -87,10 +96,24 @@ impl Engine {
         let event = crate::events::of_name("push", &reference.familiar());
         let digested = Reference::digested(repository.clone(), descriptor.digest.clone());
         store.noting(vec![event], |store| store.set_reference(&Name::new(digested, descriptor.digest.clone())))?;
-        let pushed = Pushed { reference: reference.clone(), digest: descriptor.digest.clone(), size: descriptor.size };
-        let outcome = Outcome::Manifest { digest: pushed.digest.clone(), size: pushed.size };
+        if let Some(index) = part_of
+            && store.variants(&index)?.len() > 1
+        {
+            let image = copied.iter().find_map(|copied| copied.image.as_ref());
+            let platform = image.map(|image| image.config.platform().to_string()).unwrap_or_default();
+            observer.observe(Event::Warned(Warning::Note(format!(
+                "WARNING: {} has platforms that are not here: only the image for {platform} was pushed",
+                reference.familiar()
+            ))));
+        }
+        self.pushed(reference, &descriptor.digest, descriptor.size, observer)
+    }
+
+    /// Tells what the tag stands for now.
+    fn pushed(&self, reference: &Reference, digest: &Digest, size: u64, observer: &dyn Observer) -> Result<Pushed> {
+        let outcome = Outcome::Manifest { digest: digest.clone(), size };
         task(observer, Subject::Tag(reference.clone()), |_| -> Result<_> { Ok(((), outcome)) })?;
-        Ok(pushed)
+        Ok(Pushed { reference: reference.clone(), digest: digest.clone(), size })
     }
 
     /// Copies what `root` leads to into the repository and under the tag of `reference`.
@@ -125,23 +148,31 @@ impl Engine {
     }
 }
 
+/// What a name is pushed as.
+struct ToPush {
+    root: Document,
+    /// The index that the name stands for, if it is not here as a whole and nobody asked for one platform of it.
+    part_of: Option<Digest>,
+}
+
 /// The document that a name is pushed as, which is held by the lease with all that it leads to.
-fn to_push(lease: &Lease<'_>, reference: &Reference, platform: Option<&Platform>) -> Result<Document> {
+fn to_push(lease: &Lease<'_>, reference: &Reference, platform: Option<&Platform>) -> Result<ToPush> {
     let store = lease.store();
     let nothing = || Error::NothingToPush(reference.repository().familiar());
-    let target = store.target(&reference.canonical())?.ok_or_else(nothing)?;
-    lease.hold_all([&target])?;
+    let row = store.reference(&reference.canonical())?.ok_or_else(nothing)?;
+    lease.hold_all([&row.target])?;
     if platform.is_none()
-        && let Some(index) = outgoing::whole_index(store, &target)?
+        && let Some(root) = outgoing::whole_index(store, &row.target)?
     {
-        return Ok(index);
+        return Ok(ToPush { root, part_of: None });
     }
-    let image: ImageId = match platform {
-        Some(_) => names::variant(store, &reference.familiar(), &target, platform)?,
-        None => store.resolve(&reference.canonical())?,
-    }
-    .ok_or_else(nothing)?;
-    outgoing::of_image(lease, &image)
+    let image = match platform {
+        Some(_) => names::variant(store, &reference.familiar(), &row.target, platform)?.ok_or_else(nothing)?,
+        None => row.image,
+    };
+    let is_index = store.manifest(&row.target)?.is_some_and(|found| found.image.is_none());
+    let part_of = (is_index && platform.is_none()).then_some(row.target);
+    Ok(ToPush { root: outgoing::of_image(lease, &image)?, part_of })
 }
 
 /// The layers of everything that was sent.

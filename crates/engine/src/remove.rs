@@ -98,6 +98,22 @@ impl Remover<'_> {
             }
             return self.delete(&found.id, force, prune, Conflicts::Reported);
         };
+        let others = match self.store.target(&reference.canonical())? {
+            Some(target) => self.store.variants(&target)?,
+            None => Vec::new(),
+        };
+        // Other platforms of the name lose it as well.
+        for other in others.iter().filter(|other| !force && other.image != found.id) {
+            let names = self.store.names_leading_to(&other.image)?;
+            let names = names.iter().map(|name| names::of_row(name)).collect::<Result<Vec<_>>>()?;
+            if let (true, Some(container)) = (is_single(&names), self.containers_of(&other.image)?.first()) {
+                return Err(Error::Conflict(Conflict::Reference {
+                    name: name.to_owned(),
+                    container: container.id.short().to_owned(),
+                    image: other.image.short().to_owned(),
+                }));
+            }
+        }
         if !force
             && is_single(&references)
             && let Some(container) = self.containers_of(&found.id)?.first()
@@ -108,10 +124,6 @@ impl Remover<'_> {
                 image: found.id.short().to_owned(),
             }));
         }
-        let others = match self.store.target(&reference.canonical())? {
-            Some(target) => self.store.variants(&target)?,
-            None => Vec::new(),
-        };
         self.untag(&found.id, [reference.clone()])?;
         let left = names::references_of(self.store, &found.id)?;
         let has_tag = |r: &Reference| r.tag().is_some() && r.repository() == reference.repository();

@@ -52,12 +52,19 @@ impl Store {
         for _ in 0..ATTEMPTS {
             let mut options = File::options();
             options.read(true).write(true).create(true).truncate(false).mode(0o600);
-            options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
-            let file = options.open(&path).map_err(Error::io("open", &path))?;
+            options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+            // Something else than a file is not ours, and in nobody's way.
+            let Ok(file) = options.open(&path) else { return Ok(None) };
+            if !file.metadata().is_ok_and(|found| found.is_file()) {
+                return Ok(None);
+            }
             match lock_named(&file, &path) {
                 Ok(true) => {
                     let have = file.metadata().map_err(Error::io("read", &path))?.len();
                     let file = TempFile::named(file, self.blob_directory(digest), path);
+                    if have > 0 {
+                        file.keep();
+                    }
                     return Ok(Some(Partial { file, have }));
                 }
                 // Whoever had it has just finished, or given it up.
@@ -93,7 +100,7 @@ fn lock_named(file: &File, path: &Path) -> rustix::io::Result<bool> {
 
 fn delete_unlocked(path: &Path) {
     let mut options = File::options();
-    options.read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    options.read(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     let Ok(file) = options.open(path) else { return };
     if lock_named(&file, path) == Ok(true) {
         // What cannot be deleted is tried again.
@@ -110,6 +117,7 @@ pub(crate) struct Resumed<'a> {
     part: &'a Part,
     watch: Watch<'a>,
     rest: Option<Box<dyn Opened + 'a>>,
+    has_broken_off: bool,
 }
 
 impl<'a> Resumed<'a> {
@@ -122,7 +130,7 @@ impl<'a> Resumed<'a> {
     ) -> io::Result<Self> {
         let had = partial.filter(|partial| partial.have > 0).map(|partial| partial.file.file().try_clone());
         let have = partial.map_or(0, |partial| partial.have);
-        Ok(Self { had: had.transpose()?, have, at: 0, source, part, watch, rest: None })
+        Ok(Self { had: had.transpose()?, have, at: 0, source, part, watch, rest: None, has_broken_off: false })
     }
 
     /// Opens the rest: what is wrong with the source is known before anything is unpacked.
@@ -130,10 +138,26 @@ impl<'a> Resumed<'a> {
         if self.rest.is_none() && self.have < self.part.descriptor.size.max(1) {
             self.rest = Some(match self.have {
                 0 => self.source.open(self.part, self.watch)?,
-                from => self.source.open_from(self.part, from, self.watch)?,
+                from => match self.source.open_from(self.part, from, self.watch) {
+                    Ok(rest) => rest,
+                    // Whoever cannot give a part may give all of it.
+                    Err(_) => {
+                        let mut all = self.source.open(self.part, self.watch)?;
+                        let passed = io::copy(&mut (&mut all).take(from), &mut io::sink())?;
+                        if passed < from {
+                            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                        }
+                        all
+                    }
+                },
             });
         }
         Ok(())
+    }
+
+    /// True if reading from the source failed: what came before may be right.
+    pub(crate) fn has_broken_off(&self) -> bool {
+        self.has_broken_off
     }
 
     /// See [`Opened::disown`].
@@ -151,7 +175,12 @@ impl Read for Resumed<'_> {
             return if n == 0 && len > 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(n) };
         }
         match &mut self.rest {
-            Some(rest) => rest.read(buffer),
+            Some(rest) => {
+                let read = rest.read(buffer);
+                // An interrupted call is made again.
+                self.has_broken_off |= read.as_ref().is_err_and(|why| why.kind() != io::ErrorKind::Interrupted);
+                read
+            }
             None => Ok(0),
         }
     }

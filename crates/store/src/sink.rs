@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Cursor};
 
 use wharfie_content::place::{BoxError, Place, Plan, of_stream};
-use wharfie_content::{Counted, Document, Event, Outcome, Part, Sink, Source, Verified, Watch};
+use wharfie_content::{Cancel, Counted, Document, Event, Outcome, Part, Sink, Source, Verified, Watch};
 use wharfie_oci::{Descriptor, DiffId, ImageId};
 
 use crate::error::Error;
@@ -35,6 +35,8 @@ impl<'a> StoreSink<'a> {
         let ingest = Ingest { blob: Some(descriptor), diff_id: Some(diff_id) };
         let arrived = || watch.observer.observe(Event::Verified { task: watch.task });
         let store = self.lease.store();
+        // What somebody else left is tried once: it may be wrong, whoever put it there.
+        let mut may_go_on = descriptor.size >= partial::LEAST;
         loop {
             let partial = match descriptor.size >= partial::LEAST {
                 true => store.partial(&descriptor.digest)?,
@@ -45,19 +47,27 @@ impl<'a> StoreSink<'a> {
             resumed.open()?;
             let mut counted = Counted::new(&mut resumed, Some(descriptor.size), watch.task, watch.observer);
             let why = match self.lease.ingest_into(partial, &mut counted, ingest, &arrived) {
-                Ok(_) => return Ok(Outcome::Done),
+                Ok(_) => {
+                    // A plain layer needs no blob.
+                    drop(resumed);
+                    store.discard_partial(&descriptor.digest);
+                    return Ok(Outcome::Done);
+                }
                 Err(why) => why,
             };
-            // What broke off is kept for the next time; what is wrong or does not fit is not.
-            if !matches!(why, Error::Source(_)) {
+            let is_called_off = watch.observer.cancel().is_some_and(Cancel::is_cancelled);
+            let (has_broken_off, is_disowned) = (resumed.has_broken_off() || is_called_off, resumed.disown());
+            // It shares the lock of the file.
+            drop(resumed);
+            // What broke off is kept for the next time; what is wrong or does not fit is not, whoever found out.
+            if !has_broken_off || why.is_full() {
                 store.discard_partial(&descriptor.digest);
             }
             match why {
-                // It may have been the beginning, which somebody else had left here.
-                Error::Mismatch(_) | Error::Layer(_) if had > 0 => {}
-                Error::Mismatch(_) if resumed.disown() => {}
-                Error::Source(why) => return Err(of_source(why)),
-                why => return Err(why.into()),
+                why if has_broken_off => return Err(passed_on(why)),
+                _ if had > 0 && may_go_on && !why.is_full() => may_go_on = false,
+                Error::Mismatch(_) if is_disowned => {}
+                why => return Err(passed_on(why)),
             }
         }
     }
@@ -123,6 +133,13 @@ impl Sink for StoreSink<'_> {
             self.lease.put_verified(descriptor, &mut Verified::new(Cursor::new(bytes), descriptor))?;
         }
         Ok(())
+    }
+}
+
+fn passed_on(why: Error) -> BoxError {
+    match why {
+        Error::Source(why) => of_source(why),
+        why => why.into(),
     }
 }
 

@@ -149,6 +149,8 @@ impl Store {
                     if !names.is_empty() && !names.contains(&row.name) {
                         continue;
                     }
+                    let sql = "SELECT removed_at FROM trash WHERE name = ?1 AND image = ?2";
+                    let removed_at: i64 = db.query_row(sql, params![row.name, id.as_str()], |row| row.get(0))?;
                     let is_added = db.execute(
                         "INSERT OR IGNORE INTO reference (name, target, image, is_digest) VALUES (?1, ?2, ?3, ?4)",
                         params![row.name, row.target.as_str(), id.as_str(), row.is_digest],
@@ -156,7 +158,7 @@ impl Store {
                     db.execute("DELETE FROM trash WHERE name = ?1 AND image = ?2", params![row.name, id.as_str()])?;
                     if is_added {
                         // What the name led to beside this image went with it, and comes back with it.
-                        for other in removed_members(db, &row.target)? {
+                        for other in removed_members(db, &row.target, removed_at)? {
                             bring_back(db, &other)?;
                         }
                         restored.names.push(row.name);
@@ -177,12 +179,12 @@ fn bring_back(db: &Transaction<'_>, id: &ImageId) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Images that were removed and that the index `target` lists.
-fn removed_members(db: &Transaction<'_>, target: &Digest) -> rusqlite::Result<Vec<ImageId>> {
+/// Images that were removed since that moment, in nanoseconds since 1970, and that the index `target` lists.
+fn removed_members(db: &Transaction<'_>, target: &Digest, since: i64) -> rusqlite::Result<Vec<ImageId>> {
     let sql = "SELECT image.id FROM edge JOIN manifest ON manifest.digest = edge.child
         JOIN image ON image.id = manifest.image
-        WHERE edge.parent = ?1 AND image.removed_at IS NOT NULL ORDER BY edge.position";
-    db.prepare(sql)?.query_map([target.as_str()], |row| text(row, 0))?.collect()
+        WHERE edge.parent = ?1 AND image.removed_at >= ?2 ORDER BY edge.position";
+    db.prepare(sql)?.query_map(params![target.as_str(), since], |row| text(row, 0))?.collect()
 }
 
 /// Deletes every row of an image.

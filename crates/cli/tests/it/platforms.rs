@@ -248,3 +248,57 @@ fn an_image_for_another_platform_is_no_hindrance_to_run() {
         &format!("Error response from daemon: image with reference {reference} was found but its platform ({platform}) does not match the specified platform (linux/arm/v5)"),
     );
 }
+
+#[test]
+fn a_container_protects_its_name_whatever_platform_the_name_means() {
+    let (registry, host) = (TestRegistry::start(), host());
+    let (list, ids) = list(&["linux/amd64", "linux/arm64"]);
+    let reference = registry.publish("web:1", &list);
+    for platform in ["linux/amd64", "linux/arm64"] {
+        host.run(&["pull", "-q", "--platform", platform, &reference]).succeeds();
+    }
+    if !needs::root("making a container") {
+        return;
+    }
+    host.run(&["create", "--name", "used", "--platform", "linux/amd64", &reference, "sh"]).succeeds();
+    let refused = host.run(&["rmi", &reference]);
+    assert!(refused.code == 1 && refused.stderr.contains("(must force) - container "), "{refused:?}");
+    host.run(&["image", "prune", "-af"]).succeeds();
+    for (platform, id) in [("linux/arm64", &ids[1]), ("linux/amd64", &ids[0])] {
+        host.run(&["image", "inspect", "--platform", platform, "-f", "{{.Id}}", &reference]).prints(&format!("{id}\n"));
+    }
+}
+
+#[test]
+fn a_name_comes_back_without_what_was_removed_before_it() {
+    let (registry, host) = (TestRegistry::start(), host());
+    let (list, ids) = list(&["linux/amd64", "linux/arm64"]);
+    let reference = registry.publish("web:1", &list);
+    for platform in ["linux/arm64", "linux/amd64"] {
+        host.run(&["pull", "-q", "--platform", platform, &reference]).succeeds();
+    }
+    host.run(&["rmi", "-f", "--platform", "linux/arm64", &reference]).succeeds();
+    host.run(&["rmi", &reference]).succeeds();
+    host.run(&["image", "restore", &reference]).succeeds();
+    host.run(&["image", "inspect", "-f", "{{.Id}}", &reference]).prints(&format!("{}\n", ids[0]));
+    assert_ne!(host.run(&["image", "inspect", "--platform", "linux/arm64", &reference]).code, 0);
+}
+
+#[test]
+fn a_push_of_a_part_says_so_and_takes_nothing_from_the_registry() {
+    let (registry, host) = (TestRegistry::start(), host());
+    let (list, _) = list(&["linux/amd64", "linux/arm64", "linux/s390x"]);
+    let reference = registry.publish("web:1", &list);
+    for platform in ["linux/arm64", "linux/amd64"] {
+        host.run(&["pull", "-q", "--platform", platform, &reference]).succeeds();
+    }
+    // What the registry has already is not made less.
+    host.run(&["push", "-q", &reference]).succeeds();
+    assert_eq!(registry.digest("web:1").to_string(), list.digest());
+    let copy = format!("{}/copy:1", registry.address());
+    host.run(&["tag", &reference, &copy]).prints("");
+    let pushed = host.run(&["push", &copy]);
+    assert_eq!(pushed.code, 0, "{pushed:?}");
+    assert!(pushed.stderr.contains("only the image for linux/amd64 was pushed"), "{pushed:?}");
+    assert_eq!(registry.digest("copy:1").to_string(), list.members[0].digest());
+}

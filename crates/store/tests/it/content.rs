@@ -112,13 +112,65 @@ fn a_wrong_beginning_is_forgotten() {
     let digest = &part.descriptor.digest;
     let left = place.store.root().join("partial").join(format!("sha256-{}", digest.hex()));
     std::fs::create_dir_all(left.parent().expect("it has one")).expect("the store can be written");
-    for wrong in [vec![7; 1 << 20], vec![7; 8 << 20]] {
+    let good = source.bytes.clone();
+    let mut flipped = good[..2 << 20].to_vec();
+    flipped[1 << 20] ^= 1;
+    let whole_but_wrong = [&flipped[..], &good[2 << 20..]].concat();
+    let longer = [good.as_slice(), b"and more"].concat();
+    let mut zeros = good[..1 << 20].to_vec();
+    zeros.resize(2 << 20, 0);
+    let mut garbage = vec![0x1f, 0x8b, 8];
+    garbage.resize(1 << 20, 0xa5);
+    let plain = [vec![7; 1 << 20], vec![7; 8 << 20]];
+    for wrong in [flipped, whole_but_wrong, longer, zeros, garbage].into_iter().chain(plain) {
         std::fs::write(&left, wrong).expect("the store can be written");
         let lease = place.store.lease().expect("the store can be written");
         StoreSink::new(&lease).put(&part, &source, Watch::silent()).expect("the source has it all");
         assert!(place.store.blob_path(digest).exists() && !left.exists());
         std::fs::remove_file(place.store.blob_path(digest)).expect("it is there");
     }
+}
+
+/// A source that gives everything or nothing.
+struct Whole(Vec<u8>);
+
+impl Source for Whole {
+    fn document(&self, _: &Descriptor, _: bool) -> Result<Document, BoxError> {
+        Err("it has only a blob".into())
+    }
+
+    fn open<'a>(&'a self, _: &Part, _: Watch<'a>) -> Result<Box<dyn Opened + 'a>, BoxError> {
+        Ok(Box::new(io::Cursor::new(&self.0)))
+    }
+
+    fn open_from<'a>(&'a self, _: &Part, _: u64, _: Watch<'a>) -> Result<Box<dyn Opened + 'a>, BoxError> {
+        Err("416 Requested Range Not Satisfiable".into())
+    }
+}
+
+#[test]
+fn who_gives_no_parts_gives_all_and_a_refusal_loses_nothing() {
+    let place = Place::new();
+    let (part, bytes) = large_layer();
+    let left = place.store.root().join("partial").join(format!("sha256-{}", part.descriptor.digest.hex()));
+    std::fs::create_dir_all(left.parent().expect("it has one")).expect("the store can be written");
+    std::fs::write(&left, &bytes[..1 << 20]).expect("the store can be written");
+    let lease = place.store.lease().expect("the store can be written");
+    // Somebody who has nothing at all.
+    StoreSink::new(&lease).put(&part, &contract::Memory::default(), Watch::silent()).expect_err("it is not there");
+    assert_eq!(std::fs::metadata(&left).expect("it stays").len(), 1 << 20);
+    StoreSink::new(&lease).put(&part, &Whole(bytes), Watch::silent()).expect("all of it is there");
+    assert!(!left.exists());
+}
+
+#[test]
+fn what_is_no_file_is_in_nobodys_way() {
+    let place = Place::new();
+    let (part, bytes) = large_layer();
+    let left = place.store.root().join("partial").join(format!("sha256-{}", part.descriptor.digest.hex()));
+    std::fs::create_dir_all(&left).expect("the store can be written");
+    let lease = place.store.lease().expect("the store can be written");
+    StoreSink::new(&lease).put(&part, &Whole(bytes), Watch::silent()).expect("all of it is there");
 }
 
 #[test]
