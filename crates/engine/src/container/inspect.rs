@@ -15,6 +15,7 @@ use wharfie_store::containers::{ContainerRow, Health, Status};
 
 use super::network::open_ports;
 use super::settings::{Attachment, MountKind, MountOrigin, OWN_RUNTIME, Restart, Settings};
+use super::summary::has_ports_of_its_own;
 use super::words::{MacAddress, Namespace, NetworkMode, PortBinding, SecurityOption};
 use super::{health, is_alive, readable_settings};
 use crate::engine::Engine;
@@ -190,7 +191,7 @@ impl Engine {
             networks.insert(name, EndpointSettings { network_id, ..EndpointSettings::default() });
         }
         let mut ports = port_map(&open_ports(row));
-        if is_alive(row) {
+        if has_ports_of_its_own(row, settings) {
             for port in settings.config.exposed_ports.iter().flatten().map(|(port, _)| port) {
                 ports.entry(port.clone()).or_default();
             }

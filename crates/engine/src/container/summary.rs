@@ -8,6 +8,7 @@ use wharfie_store::containers::{ContainerRow, ContainerState, Health, Status};
 use super::is_alive;
 use super::network::open_ports;
 use super::settings::Settings;
+use super::words::NetworkMode;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::names;
@@ -65,9 +66,14 @@ fn command_line(words: &[String]) -> String {
     shown.collect::<Vec<_>>().join(" ")
 }
 
+/// True for a container that runs in a network of its own: ports that it exposes are closed or open there.
+pub(super) fn has_ports_of_its_own(row: &ContainerRow, settings: &Settings) -> bool {
+    is_alive(row) && !matches!(settings.network, NetworkMode::None | NetworkMode::Host | NetworkMode::Container(_))
+}
+
 /// Ports of a container that runs; others have none.
 fn ports(row: &ContainerRow, settings: &Settings) -> Vec<Port> {
-    if !is_alive(row) {
+    if !has_ports_of_its_own(row, settings) {
         return Vec::new();
     }
     let open = open_ports(row);

@@ -117,7 +117,7 @@ pub struct Health {
     /// How many probes failed one after the other.
     pub failing_streak: u32,
     /// The last probes, oldest first.
-    pub log: NilList<HealthProbe>,
+    pub log: Vec<HealthProbe>,
 }
 
 /// One probe of a container's health.

@@ -170,7 +170,13 @@ fn drop_rights(
     rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(become_("group", identity.gid))?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(become_("user", identity.uid))?;
     rustix::thread::set_keep_capabilities(false).map_err(Error::system(doing))?;
-    keep_capabilities(wanted)
+    keep_capabilities(wanted)?;
+    if identity.uid == 0 {
+        return Ok(());
+    }
+    // The kernel takes them from another user with the next program; whether that may be executed is asked before.
+    let sets = CapabilitySets { effective: CapabilitySet::empty(), ..capabilities_now()? };
+    rustix::thread::set_capabilities(None, sets).map_err(Error::system(doing))
 }
 
 /// Gives up all capabilities but these; those that this process does not hold it does not get.

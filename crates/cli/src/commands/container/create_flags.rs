@@ -106,7 +106,7 @@ pub(crate) const LABEL: Texts = Texts::new("label", "Set meta data on a containe
 pub(crate) const LABEL_FILE: Texts = Texts::new("label-file", "Read in a line delimited file of labels");
 /// `--log-driver`.
 pub(crate) const LOG_DRIVER: Text =
-    Text::new("log-driver", "Logging driver for the container (json-file, none)").complete(choices::LOG_DRIVERS);
+    Text::new("log-driver", "Logging driver for the container (json-file, local, none)").complete(choices::LOG_DRIVERS);
 /// `--link`.
 pub(crate) const LINK: Texts = Texts::new("link", "Add link to another container").complete(Complete::Containers);
 /// `--log-opt`.

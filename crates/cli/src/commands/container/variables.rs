@@ -15,13 +15,14 @@ pub(crate) fn pairs(values: &[String]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// `-e` and `--env-file`: a name alone is copied from us, and left out if we do not have it.
+/// `-e` and `--env-file`: a name alone is copied from us; if we do not have it, it stays alone, which takes it away from the image.
 pub(crate) fn environment(matches: &Matches) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut add = |text: &str| match (text.contains('='), env::text(text)) {
         (true, _) => found.push(text.to_owned()),
         (false, Some(value)) => found.push(format!("{text}={value}")),
-        (false, None) => {}
+        // Whose variable it is, the image's, is not the container's then.
+        (false, None) => found.push(text.to_owned()),
     };
     for path in matches.get(&create_flags::ENV_FILE) {
         let refused = |why: String| Failure::with_code(why, 125);

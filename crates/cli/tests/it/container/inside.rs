@@ -176,3 +176,52 @@ fn arguments_with_blanks_are_shown_in_quotes() {
     let outcome = host.run_with(&["run", "--rm", "-i", "-a", "stdout", "box:1", "cat"], b"hi\n");
     outcome.prints("hi\n");
 }
+
+#[test]
+fn a_user_executes_only_what_it_may() {
+    let Some(host) = box_host() else { return };
+    let place = host.path().join("private");
+    std::fs::create_dir(&place).unwrap();
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| std::path::Path::new(path).exists());
+    std::fs::copy(busybox.expect("the package busybox-static is installed"), place.join("busybox")).unwrap();
+    let mode = |mode: u32| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(place.join("busybox"), mode).unwrap();
+    };
+    let volume = format!("{}:/p", place.display());
+    let run = |user: &str| {
+        let words = ["run", "--rm", "--network", "none", "-u", user, "-v", &volume, "box:1", "/p/busybox", "id", "-u"];
+        host.run(&words)
+    };
+    mode(0o700);
+    let refused = run("1000");
+    assert!(refused.code == 126 && refused.stderr.contains("permission denied"), "{refused:?}");
+    run("0").prints("0\n");
+    mode(0o755);
+    run("1000").prints("1000\n");
+}
+
+#[test]
+fn a_variable_that_we_do_not_have_is_taken_from_the_image() {
+    let Some(host) = box_host() else { return };
+    let image = wharfie_testkit::Image::busybox().with_config("Env", serde_json::json!(["FOO=bar", "PATH=/bin"]));
+    host.run_with(&["load", "-q"], &wharfie_testkit::archive(&[(&image, &["env:1"])])).succeeds();
+    let run = |flags: &[&str]| {
+        let words = [&["run", "--rm", "--network", "none"], flags, &["env:1", "sh", "-c", "echo ${FOO-none}"]].concat();
+        host.run(&words)
+    };
+    run(&[]).prints("bar\n");
+    run(&["-e", "FOO"]).prints("none\n");
+}
+
+#[test]
+fn who_has_no_network_of_its_own_has_no_ports() {
+    let Some(host) = box_host() else { return };
+    host.run(&["run", "-d", "--name", "none", "--network", "none", "--expose", "80", "box:1", "sleep", "1000"])
+        .succeeds();
+    host.run(&["create", "--name", "made", "--expose", "80", "box:1", "sleep", "1000"]).succeeds();
+    for name in ["none", "made"] {
+        host.run(&["ps", "-a", "--filter", &format!("name={name}"), "--format", "[{{.Ports}}]"]).prints("[]\n");
+        host.run(&["inspect", "-f", "{{json .NetworkSettings.Ports}}", name]).prints("{}\n");
+    }
+}
