@@ -120,6 +120,7 @@ impl Events<'_> {
                 (Some(entry), _) => self.last = entry.sequence,
                 (None, Some(changes)) if !self.is_over => {
                     changes.wait(None, changes.patience(left, PAUSE));
+                    self.store.wait_for_writer();
                 }
                 (None, _) => {}
             }

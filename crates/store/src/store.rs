@@ -357,6 +357,14 @@ impl Store {
         }
     }
 
+    /// Waits until whoever is writing has finished. A change is seen by the kernel's watches before it can be read: it is in
+    /// the log first, and what says how far the log goes is memory. Who read on being told and found nothing would wait for
+    /// news that it has had.
+    pub fn wait_for_writer(&self) {
+        let Ok(lock) = File::open(self.root.join(LOCK)) else { return };
+        while flock(&lock, FlockOperation::LockShared) == Err(rustix::io::Errno::INTR) {}
+    }
+
     /// Turns a database error into this store's.
     pub(crate) fn metadata_error(&self) -> impl Fn(rusqlite::Error) -> Error + use<> {
         metadata(&self.root)

@@ -371,6 +371,7 @@ impl Engine {
             match self.container(id) {
                 Ok(row) if row.state.running().is_some() => {
                     changes.wait(None, changes.patience(Some(LOOK), Duration::from_millis(2)));
+                    self.reader()?.wait_for_writer();
                 }
                 Ok(_) | Err(Error::Container(ContainerError::NoSuch(_))) => return Ok(()),
                 Err(why) => return Err(why),
