@@ -9,16 +9,20 @@
 pub mod adopt;
 pub mod apply;
 pub mod changes;
+pub mod chmod;
 pub mod compression;
 pub mod entry;
 pub mod erofs;
 mod error;
 mod fill;
+pub mod graft;
 pub mod merge;
 mod node;
 pub mod pack;
 #[cfg(test)]
 mod races;
+pub mod resolve;
+pub mod scan;
 pub mod seam;
 pub mod tar;
 pub mod trail;

@@ -243,7 +243,7 @@ impl<'a, W: Write> Packer<'a, W> {
     }
 }
 
-const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
+pub(crate) const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
 
 /// The names in a directory, in no order.
 pub(crate) fn names_in(directory: BorrowedFd<'_>) -> rustix::io::Result<Vec<Vec<u8>>> {
@@ -270,7 +270,8 @@ pub(crate) fn open_again(directory: BorrowedFd<'_>) -> rustix::io::Result<OwnedF
     openat(directory, ".", OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
 }
 
-pub(crate) type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+/// Extended attributes: full name and value, sorted.
+pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
 
 pub(crate) fn xattrs_of(file: BorrowedFd<'_>) -> rustix::io::Result<Xattrs> {
     collect(|buffer| flistxattr(file, buffer), |name, buffer| fgetxattr(file, name, buffer))

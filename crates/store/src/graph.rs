@@ -90,6 +90,7 @@ pub(crate) const LIVE: &str = "WITH RECURSIVE live (digest) AS (
     UNION SELECT id FROM image
     UNION SELECT digest FROM hold
     UNION SELECT diff_id FROM container_layer
+    UNION SELECT diff_id FROM build_step WHERE diff_id IS NOT NULL
     UNION SELECT image FROM mount
     UNION SELECT edge.child FROM live JOIN edge ON edge.parent = live.digest
         LEFT JOIN manifest ON manifest.digest = edge.child

@@ -4,6 +4,7 @@
 //! leaves a store that opens clean: files appear whole or not at all, and rows follow files, never the other way round.
 //! Knows nothing of networks, archives or terminals.
 
+pub mod build_cache;
 mod container_lock;
 mod container_state;
 pub mod containers;

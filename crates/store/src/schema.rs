@@ -7,7 +7,7 @@ use crate::migration;
 use crate::store::Store;
 
 /// The format this wharfie writes. Raised with every change that an older wharfie would misread.
-pub(crate) const VERSION: i64 = 4;
+pub(crate) const VERSION: i64 = 5;
 
 /// One step up: tables change first, and what statements cannot say is filled in afterwards.
 pub(crate) struct Step {
@@ -23,7 +23,37 @@ pub(crate) const STEPS: [Step; VERSION as usize] = [
     Step { sql: FROM_1, fill: None },
     Step { sql: FROM_2, fill: None },
     Step { sql: FROM_3, fill: Some(migration::fill_graph) },
+    Step { sql: FROM_4, fill: None },
 ];
+
+/// Brings a database of version 4 up to version 5: builds leave something behind.
+const FROM_4: &str = "
+CREATE TABLE build_step (
+    key TEXT PRIMARY KEY,
+    diff_id TEXT,
+    size INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    uses INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    kind TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE build_note (name TEXT PRIMARY KEY, value BLOB NOT NULL, used INTEGER NOT NULL);
+CREATE TABLE build_image (key TEXT PRIMARY KEY, image TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE cache_mount (
+    directory TEXT PRIMARY KEY,
+    id TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    uses INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE build (
+    id TEXT PRIMARY KEY,
+    started INTEGER NOT NULL,
+    finished INTEGER,
+    document TEXT NOT NULL
+) WITHOUT ROWID;
+";
 
 /// Brings a database of version 3 up to version 4: names stand for manifests and indexes, whose edges are rows.
 /// `migration::fill_graph` reads the documents and then drops what they replace.

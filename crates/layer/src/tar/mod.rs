@@ -14,10 +14,12 @@ mod paced;
 mod pax;
 mod reader;
 mod sparse;
+mod whole;
 mod writer;
 
 pub use indexer::{EntrySink, Indexer, Totals};
 pub use reader::{EntryReader, Reader};
+pub(crate) use whole::whole;
 pub use writer::Writer;
 
 /// Everything in a tar is counted in blocks of this many bytes.
