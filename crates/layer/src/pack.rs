@@ -7,9 +7,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, Stat, fgetxattr, flistxattr, fstat, major, minor, openat, statat,
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fgetxattr, flistxattr, fstat, major, minor, openat, openat2,
+    statat,
 };
 use rustix::io::Errno;
 
@@ -28,6 +30,9 @@ pub struct Options {
     pub prefix: Vec<u8>,
     /// Write an entry for the root itself, of this name.
     pub root_name: Option<Vec<u8>>,
+    /// What the tree was made over. With it, directories that are there only to hold what is skipped are left out, too: those
+    /// with nothing else in them that are as they were, or were not there before.
+    pub below: Option<Arc<OwnedFd>>,
 }
 
 /// Writes the tree in the open directory `root` to `out` as a tar, with its end.
@@ -67,6 +72,8 @@ pub(crate) struct Packer<'a, W: Write> {
     /// First names of files with several: by file system, or what stands for one, and number there.
     links: HashMap<(u64, u64), Vec<u8>>,
     pub(crate) path: Vec<u8>,
+    /// Directories that are written once something in them is.
+    hollow: Vec<Entry>,
     /// One file was asked for: that it is missing is an error.
     is_single: bool,
 }
@@ -80,7 +87,7 @@ struct Frame {
 
 impl<'a, W: Write> Packer<'a, W> {
     pub(crate) fn new(options: &'a Options, out: W) -> Self {
-        Self { writer: Writer::new(out), options, links: HashMap::new(), path: Vec::new(), is_single: false }
+        Self { writer: Writer::new(out), options, links: HashMap::new(), path: Vec::new(), hollow: Vec::new(), is_single: false }
     }
 
     fn directory(&mut self, root: OwnedFd) -> Result<()> {
@@ -89,6 +96,8 @@ impl<'a, W: Write> Packer<'a, W> {
         while let Some(frame) = stack.last_mut() {
             let Some(name) = frame.names.pop() else {
                 trail.leave().map_err(|why| self.failed("leave", why))?;
+                // Nothing in it was written, so it is not, either.
+                self.hollow.pop_if(|entry| entry.path.strip_suffix(b"/") == Some(&self.path[..]));
                 self.path.truncate(frame.path_len);
                 stack.pop();
                 continue;
@@ -129,17 +138,21 @@ impl<'a, W: Write> Packer<'a, W> {
                 let directory = self.open_directory(parent, name)?;
                 let entry = self.directory_entry(directory.as_fd(), &stat)?;
                 let is_opaque = is_opaque(directory.as_fd());
-                self.writer.append(&entry, io::empty())?;
+                if !is_opaque && self.is_hollow(&entry) {
+                    self.hollow.push(entry);
+                    return Ok(Some(directory));
+                }
+                self.put(&entry, io::empty())?;
                 if is_opaque {
                     let mark = Entry { path: [&entry.path[..], b".wh..wh..opq"].concat(), ..Entry::default() };
-                    self.writer.append(&mark, io::empty())?;
+                    self.put(&mark, io::empty())?;
                 }
                 return Ok(Some(directory));
             }
             FileType::CharacterDevice if stat.st_rdev == 0 => {
                 let at = self.path.len() - name.len();
                 let path = [&self.options.prefix[..], &self.path[..at], b".wh.", name].concat();
-                self.writer.append(&Entry { path, ..Entry::default() }, io::empty())?;
+                self.put(&Entry { path, ..Entry::default() }, io::empty())?;
                 return Ok(None);
             }
             FileType::Socket => return Ok(None),
@@ -168,7 +181,7 @@ impl<'a, W: Write> Packer<'a, W> {
             && let Some(link) = self.known_as(key)
         {
             let entry = Entry { link, ..self.entry(stat, Kind::Hardlink) };
-            return self.writer.append(&entry, io::empty());
+            return self.put(&entry, io::empty());
         }
         self.leaf(parent, name)
     }
@@ -205,7 +218,7 @@ impl<'a, W: Write> Packer<'a, W> {
                 entry.xattrs = xattrs_of(file.as_fd()).map_err(|why| self.failed("read attributes of", why))?;
                 // A file that shrinks while it is read is filled up, as tar does; one that grows is cut.
                 let data = io::Read::chain(File::from(file), io::repeat(0));
-                return self.writer.append(&entry, data);
+                return self.put(&entry, data);
             }
             FileType::Symlink => Kind::Symlink,
             FileType::CharacterDevice => Kind::CharDevice,
@@ -222,7 +235,33 @@ impl<'a, W: Write> Packer<'a, W> {
         }
         let xattrs = collect(|buffer| node.list_xattrs(buffer), |name, buffer| node.xattr(name, buffer));
         entry.xattrs = xattrs.map_err(|why| self.failed("read attributes of", why))?;
-        self.writer.append(&entry, io::empty())
+        self.put(&entry, io::empty())
+    }
+
+    /// Writes an entry, after the directories that waited for one.
+    fn put(&mut self, entry: &Entry, data: impl io::Read) -> Result<()> {
+        for directory in self.hollow.drain(..) {
+            self.writer.append(&directory, io::empty())?;
+        }
+        self.writer.append(entry, data)
+    }
+
+    /// True for a directory that may be there only for what is skipped.
+    fn is_hollow(&self, entry: &Entry) -> bool {
+        let Some(below) = &self.options.below else { return false };
+        let holds = |path: &Vec<u8>| path.len() > self.path.len() && path.starts_with(&self.path) && path[self.path.len()] == b'/';
+        if !self.options.skip.iter().any(holds) {
+            return false;
+        }
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match openat2(below, &self.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            Err(_) => true,
+            Ok(before) => fstat(&before).is_ok_and(|before| {
+                let mode = before.st_mode & 0o7777;
+                FileType::from_raw_mode(before.st_mode) == FileType::Directory
+                    && (mode, before.st_uid, before.st_gid) == (entry.mode.into(), entry.uid, entry.gid)
+            }),
+        }
     }
 
     fn entry(&self, stat: &Stat, kind: Kind) -> Entry {

@@ -64,6 +64,10 @@ pub fn write(spec: &Spec, lowers: &[OwnedFd], directory: &Path) -> Result<Bundle
         let name = outlet.helper.name();
         return Err(Error::invalid("network", name, "other runtimes know none, host, and existing ones"));
     }
+    if let Some(mount) = spec.mounts.iter().find(|mount| matches!(mount.kind, MountKind::Handed(_))) {
+        let target = mount.target.display().to_string();
+        return Err(Error::invalid("mount", target, "other runtimes mount only what has a path"));
+    }
     let root = directory.join(ROOT);
     std::fs::create_dir_all(&root).map_err(Error::system(format!("make {}", root.display())))?;
     let mount = rootfs::mount_on(&spec.rootfs, lowers, spec.user_namespace.is_some(), &root)?;
@@ -182,6 +186,8 @@ fn all_mounts(spec: &Spec) -> Vec<Value> {
                 let options: Vec<&str> = safe.iter().copied().chain([access]).chain(options).collect();
                 mount(&target, "tmpfs", "tmpfs", &options)
             }
+            // Refused before.
+            MountKind::Handed(_) => continue,
         });
     }
     all

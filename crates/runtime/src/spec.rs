@@ -187,6 +187,17 @@ pub enum MountKind {
     Bind(Bind),
     /// Memory.
     Tmpfs(Tmpfs),
+    /// A part of a mount that is attached nowhere and handed over by the starter.
+    Handed(Handed),
+}
+
+/// A part of a mount that is attached nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handed {
+    /// Which of the descriptors passed to `start` is its root.
+    pub index: usize,
+    /// The file or directory of it, seen from its root; links in it lead nowhere else.
+    pub path: PathBuf,
 }
 
 /// A file or directory of the host.

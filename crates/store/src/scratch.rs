@@ -6,14 +6,15 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use wharfie_layer::pack::{self, pack};
 use wharfie_oci::{ContainerId, DiffId};
 
 use crate::error::{Error, Result};
 use crate::ingest::Ingest;
-use crate::lease::Lease;
+use crate::lease::{LayerRow, Lease};
 use crate::mounts::View;
 use crate::store::{Store, make_private};
 
@@ -61,30 +62,88 @@ impl Scratch {
         store.view(&self.layers, &View::Writable { upper: &self.upper, work: &self.work })
     }
 
-    /// Stores the changes as a layer, written and taken in at the same time, without the paths in `skip` (no slash in front).
+    /// Stores the changes as a layer, without the paths in `skip` (no slash in front).
     ///
     /// # Errors
     /// When the changes cannot be read, or the store cannot be written.
     pub fn capture(&self, lease: &Lease<'_>, skip: BTreeSet<Vec<u8>>) -> Result<DiffId> {
-        let upper = File::open(&self.upper).map_err(Error::io("open", &self.upper))?;
         let options = pack::Options { skip, ..pack::Options::default() };
-        let (mut reader, writer) = io::pipe().map_err(Error::io("make", "a pipe"))?;
-        let (packed, ingested) = std::thread::scope(|scope| {
-            let packing = scope.spawn(|| {
-                let mut out = BufWriter::with_capacity(BUFFER, writer);
-                pack(upper.as_fd(), &options, &mut out)?;
-                // Dropping would hide that the last bytes did not arrive.
-                out.flush().map_err(|source| wharfie_layer::Error::Io { action: "write the tar", source })
-            });
-            let ingested = lease.ingest(&mut reader, Ingest::default(), &|| ());
-            drop(reader);
-            (packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), ingested)
-        });
-        let layer = ingested?.layer.diff_id;
-        packed.map_err(Error::Layer)?;
+        Ok(self.pack_into(lease, &options)?.diff_id)
+    }
+
+    /// As [`Self::capture`], also without directories that are there only for what is skipped. Gives `None` if nothing is left.
+    ///
+    /// # Errors
+    /// As [`Self::capture`].
+    pub fn capture_changes(&self, lease: &Lease<'_>, skip: BTreeSet<Vec<u8>>) -> Result<Option<LayerRow>> {
+        let below = match self.layers.is_empty() {
+            true => None,
+            false => Some(Arc::new(lease.store().view(&self.layers, &View::Image)?)),
+        };
+        let layer = self.pack_into(lease, &pack::Options { skip, below, ..pack::Options::default() })?;
+        Ok(Some(layer).filter(|layer| layer.tar_size > EMPTY_TAR))
+    }
+
+    fn pack_into(&self, lease: &Lease<'_>, options: &pack::Options) -> Result<LayerRow> {
+        let upper = File::open(&self.upper).map_err(Error::io("open", &self.upper))?;
+        let ((), layer) = lease.ingest_written(|out| pack(upper.as_fd(), options, out).map(drop).map_err(Error::Layer))?;
         Ok(layer)
     }
 }
+
+impl Lease<'_> {
+    /// Stores the layer that `write` writes as a tar, written and taken in at the same time. Gives what `write` gave, too.
+    ///
+    /// # Errors
+    /// When writing fails, or the store cannot be written.
+    pub fn ingest_written<T: Send, E: From<Error> + Send>(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, E> + Send,
+    ) -> Result<(T, LayerRow), E> {
+        let (mut reader, writer) = io::pipe().map_err(Error::io("make", "a pipe"))?;
+        let is_broken = AtomicBool::new(false);
+        let (written, ingested) = std::thread::scope(|scope| {
+            let writing = scope.spawn(|| {
+                let mut out = BufWriter::with_capacity(BUFFER, Breakable { inner: writer, is_broken: &is_broken });
+                let written = write(&mut out)?;
+                // Dropping would hide that the last bytes did not arrive.
+                out.flush().map_err(Error::io("write", "a layer"))?;
+                Ok::<T, E>(written)
+            });
+            let ingested = self.ingest(&mut reader, Ingest::default(), &|| ());
+            drop(reader);
+            (writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), ingested)
+        });
+        match (written, ingested) {
+            (Ok(written), Ok(ingested)) => Ok((written, ingested.layer)),
+            (Ok(_), Err(why)) => Err(why.into()),
+            // Who gives up makes the other fail as well: a broken pipe is nobody's reason.
+            (Err(_), Err(why)) if is_broken.load(Ordering::Relaxed) => Err(why.into()),
+            (Err(why), _) => Err(why),
+        }
+    }
+}
+
+/// A pipe that notes that nobody reads from it any more.
+struct Breakable<'a, W> {
+    inner: W,
+    is_broken: &'a AtomicBool,
+}
+
+impl<W: Write> Write for Breakable<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write(bytes).inspect_err(|why| {
+            self.is_broken.fetch_or(why.kind() == io::ErrorKind::BrokenPipe, Ordering::Relaxed);
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// 1,024 bytes: a tar without entries.
+const EMPTY_TAR: u64 = 1024;
 
 /// 64 KiB: what a pipe holds.
 const BUFFER: usize = 64 << 10;

@@ -94,11 +94,11 @@ fn build(spec: &Spec, lowers: Vec<OwnedFd>, context: &Context, channel: &Channel
         why => Error::system("separate the mounts")(why),
     })?;
     let root = Root::mount(&spec.rootfs, &lowers, spec.user_namespace.is_some(), context.filters_devices)?;
-    drop(lowers);
     rootfs::mark(&root)?;
     mounts::mount_kernel(&root, spec, &context.controllers, &mut warner(channel))?;
     let terminals = devices::mount(&root, spec, host_devices)?;
-    mounts::mount_all(&root, spec, binds)?;
+    mounts::mount_all(&root, spec, binds, &lowers)?;
+    drop(lowers);
     let terminal = match spec.process.terminal {
         Some(size) => {
             let terminals = terminals.map_or_else(|| devices::terminals_in_users_dev(&root), Ok)?;

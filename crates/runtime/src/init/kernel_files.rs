@@ -37,7 +37,7 @@ pub(super) fn allow_proc(spec: &Spec) -> Result<()> {
             MountKind::Bind(bind) => {
                 rustix::fs::statfs(&bind.source).is_ok_and(|found| found.f_type == PROC_SUPER_MAGIC)
             }
-            MountKind::Tmpfs(_) => false,
+            MountKind::Tmpfs(_) | MountKind::Handed(_) => false,
         };
         if !is_proc {
             return Err(Error::InProc { target: mount.target.clone(), is_root: true });

@@ -1,21 +1,21 @@
 //! Everything that is mounted in a container: the kernel's own file systems, memory, and what the user asked for.
 
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
-    fsmount, fsopen, move_mount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree, unmount,
 };
 
 use crate::beneath::{self, Missing};
 use crate::error::{Error, Result};
 use crate::init::kernel_files;
 use crate::init::rootfs::{Root, copy_of_mount};
-use crate::spec::{Bind, Mount, MountKind, Propagation, Share, Spec, Tmpfs};
+use crate::spec::{Bind, Handed, Mount, MountKind, Propagation, Share, Spec, Tmpfs};
 use crate::sys::{self, Reach};
 use crate::warning::Warning;
 
@@ -51,7 +51,7 @@ pub(crate) fn all_mounts(spec: &Spec) -> Vec<Mount> {
 fn bind_of(mount: &Mount) -> Option<&Bind> {
     match &mount.kind {
         MountKind::Bind(bind) => Some(bind),
-        MountKind::Tmpfs(_) => None,
+        MountKind::Tmpfs(_) | MountKind::Handed(_) => None,
     }
 }
 
@@ -150,8 +150,8 @@ fn mount_cgroups(root: &Root, attributes: MountAttrFlags, controllers: &[String]
     sys::set_mount_attributes(&top, Reach::One, attributes, 0).map_err(Error::system("protect /sys/fs/cgroup"))
 }
 
-/// The user's mounts.
-pub(super) fn mount_all(root: &Root, spec: &Spec, sources: Vec<Source>) -> Result<()> {
+/// The user's mounts. `handed` are the descriptors of the starter.
+pub(super) fn mount_all(root: &Root, spec: &Spec, sources: Vec<Source>, handed: &[OwnedFd]) -> Result<()> {
     let mut sources = sources.into_iter();
     for mount in all_mounts(spec) {
         let failed = |what: &str, why: Errno| failed(what, &mount.target)(why);
@@ -186,9 +186,37 @@ pub(super) fn mount_all(root: &Root, spec: &Spec, sources: Vec<Source>) -> Resul
                 kernel_files::allow(root, &mount.target, &place)?;
                 mount_tmpfs(tmpfs, mount.read_only, &place, is_new)?.map_err(|why| failed("tmpfs", why))?;
             }
+            MountKind::Handed(Handed { index, path }) => {
+                let what = path.display().to_string();
+                let tree = handed.get(*index).ok_or(Error::InitDied)?;
+                let part = part_of(tree, path, &spec.rootfs.work).map_err(|why| failed(&what, why))?;
+                let is_directory = is_directory(&part)?;
+                let missing = if is_directory { Missing::Directory } else { Missing::File };
+                let place =
+                    beneath::open_or_create(root.as_fd(), &mount.target, missing).map_err(|why| failed(&what, why))?;
+                kernel_files::allow(root, &mount.target, &place)?;
+                let set = if mount.read_only { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
+                sys::set_mount_attributes(&part, Reach::One, set, libc::MS_PRIVATE)
+                    .map_err(Error::system(format!("protect {what}")))?;
+                attach(&part, &place).map_err(|why| failed(&what, why))?;
+            }
         }
     }
     Ok(())
+}
+
+/// A mount of a part of `tree`, which must be attached for that: `aside` is a directory nobody needs to see here.
+fn part_of(tree: &OwnedFd, path: &Path, aside: &Path) -> Result<OwnedFd, Errno> {
+    let aside = rustix::fs::open(aside, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    attach(tree, &aside)?;
+    let part = beneath::open(tree.as_fd(), path).and_then(|found| {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+        open_tree(&found, "", flags)
+    });
+    // The descriptor of its root leads to the mount, wherever that is.
+    let root = format!("/proc/self/fd/{}", tree.as_raw_fd());
+    unmount(root.as_str(), UnmountFlags::DETACH)?;
+    part
 }
 
 fn mount_tmpfs(tmpfs: &Tmpfs, read_only: bool, place: &OwnedFd, is_new: bool) -> Result<Result<(), Errno>> {
