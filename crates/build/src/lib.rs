@@ -1,6 +1,12 @@
-//! The Dockerfile language, as `commit --change` and `import --change` read it.
+//! The Dockerfile language: what a text says, what a build of it does, and what docker's checks say to it.
 //!
-//! Three layers: [`dockerfile::nodes`] takes a text apart into instructions with their lines, [`dockerfile::words`] and
-//! [`dockerfile::expand`] say what stands in one. Pure values: nothing is read, run or fetched here.
+//! Three layers: [`dockerfile`] takes a text apart into instructions with their lines, and knows words and their expansion;
+//! [`plan`] says what the target needs done; [`lint`] what could be better. Pure values: nothing is read, run or fetched here.
 
 pub mod dockerfile;
+mod error;
+pub mod lint;
+pub mod plan;
+
+pub use error::{Error, Result};
+pub use plan::{Bases, Plan, Request};

@@ -7,7 +7,7 @@ use std::path::Path;
 const ROOMS: &[(&str, &[&str])] = &[
     ("wharfie-oci", &[]),
     ("wharfie-content", &["wharfie-oci"]),
-    ("wharfie-build", &[]),
+    ("wharfie-build", &["wharfie-oci"]),
     ("wharfie-model", &[]),
     ("wharfie-layer", &["wharfie-oci"]),
     ("wharfie-store", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
