@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wharfie_oci::{Descriptor, DiffId, Digest, Reference};
+use wharfie_oci::{Descriptor, DiffId, Digest, ImageId, Reference};
 
 use crate::cancel::{Cancel, Cancelled};
 use crate::task::Task;
@@ -66,6 +66,23 @@ pub enum Subject {
         /// Where from, as the user wrote it.
         from: String,
     },
+    /// A part of a build that is no step of the Dockerfile: `[internal] load build context`. Holds its name.
+    Build(String),
+    /// A step of a build; ends in [`Outcome::Step`].
+    Step(Box<Step>),
+}
+
+/// A step of a build, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// How BuildKit names it: `[build 2/4] RUN make`. `None` for what only changes the configuration.
+    pub label: Option<String>,
+    /// The instruction as it is written.
+    pub written: String,
+    /// Which it is of those up to the target, from 1.
+    pub number: usize,
+    /// How many there are.
+    pub total: usize,
 }
 
 /// How a task ended.
@@ -85,6 +102,15 @@ pub enum Outcome {
         /// Bytes.
         size: u64,
     },
+    /// A step of a build is done.
+    Step {
+        /// What the stage's image would be now; `None` for nothing at all.
+        image: Option<ImageId>,
+        /// It had been done before.
+        is_cached: bool,
+    },
+    /// It failed, and this is why.
+    Broken(String),
     /// It failed; the error itself travels as the verb's result.
     Failed,
 }
@@ -174,6 +200,13 @@ pub enum Event {
     },
     /// Something the user should know.
     Warned(Warning),
+    /// Something to know of a task.
+    Note {
+        /// The task.
+        task: TaskId,
+        /// What.
+        text: String,
+    },
     /// `task` ended.
     Ended {
         /// Which.

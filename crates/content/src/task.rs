@@ -61,6 +61,13 @@ impl<'a> Task<'a> {
     }
 }
 
+impl Task<'_> {
+    /// Tells something to know of it.
+    pub fn note(&self, text: impl Into<String>) {
+        self.observer.observe(Event::Note { task: self.id, text: text.into() });
+    }
+}
+
 impl Drop for Task<'_> {
     fn drop(&mut self) {
         self.end(Outcome::Failed);

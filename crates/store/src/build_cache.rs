@@ -266,6 +266,28 @@ impl Store {
         }
     }
 
+    /// True if somebody does what is called `name`: a step's key, or the id of a container that belongs to one.
+    pub fn is_step_running(&self, name: &str) -> bool {
+        match File::open(self.root.join("steps").join(name)) {
+            Ok(file) => flock(&file, FlockOperation::NonBlockingLockShared).is_err(),
+            Err(_) => false,
+        }
+    }
+
+    /// Names of steps and containers that nobody does any more: who did was killed.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn lost_steps(&self) -> Result<Vec<String>> {
+        let directory = self.root.join("steps");
+        let entries = match std::fs::read_dir(&directory) {
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(Error::io("read", &directory))?,
+        };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        Ok(names.filter(|name| !self.is_step_running(name)).collect())
+    }
+
     /// Ends what [`Self::try_step`] began.
     pub fn end_step(&self, key: &Digest, turn: StepTurn) {
         // Under the lock: who has opened it meanwhile finds out that it is gone.

@@ -104,6 +104,21 @@ pub(super) fn find(engine: &Engine, row: &ContainerRow, settings: &Settings) -> 
     }
 }
 
+/// A place on the machine's bridge, or an ordinary user's way out, for a step of a build. Without one there is a warning.
+pub(crate) fn for_step(engine: &Engine, id: &str) -> (Network, Option<String>) {
+    let found = match engine.config().is_rootless {
+        true => outlet(None, false).map(Network::Outlet),
+        false => {
+            let subnet = subnet(engine);
+            subnet.prepare().and_then(|()| subnet.allocate(id)).map(Network::Bridge).map_err(Error::from)
+        }
+    };
+    match found {
+        Ok(network) => (network, None),
+        Err(why) => (Network::None, Some(format!("the build has no network but its own loopback: {why}"))),
+    }
+}
+
 /// An ordinary user's way out: only root can make a bridge.
 fn outlet(wanted: Option<Helper>, is_asked_for: bool) -> Result<Outlet> {
     let outlet = Outlet::find(wanted).ok_or(NetworkError::NoHelper(wanted))?;

@@ -241,10 +241,34 @@ fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Netwo
         written.map_err(|source| Error::File { doing: "write", path: path.clone(), source })?;
         Ok(Some(path))
     };
-    let host = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let hosts = hosts_of(settings, network, linked);
+    let hostname = match settings.hostname.as_str() {
+        "" => of_host("/etc/hostname"),
+        name => format!("{name}\n"),
+    };
+    write(OWN_HOSTS, &hosts)?;
+    Ok(Files {
+        hosts: write("hosts", &hosts)?,
+        resolv_conf: write("resolv.conf", &resolver_of(settings, network))?,
+        hostname: write("hostname", &hostname)?,
+    })
+}
+
+/// A file of this machine; nothing if there is none.
+fn of_host(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// What a container's `/etc/resolv.conf` says.
+pub(crate) fn resolver_of(settings: &Settings, network: &Network) -> String {
+    resolver(settings, &hosts_servers(&of_host("/etc/resolv.conf"), &of_host(RESOLVED), network), network)
+}
+
+/// What a container's `/etc/hosts` says, with the lines of those that it is linked to.
+pub(crate) fn hosts_of(settings: &Settings, network: &Network, linked: &str) -> String {
     let is_host = matches!(network, Network::Host);
     let mut hosts = match is_host {
-        true => host("/etc/hosts"),
+        true => of_host("/etc/hosts"),
         false => "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n\
                   ff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n"
             .to_owned(),
@@ -266,16 +290,7 @@ fn files(store: &Store, row: &ContainerRow, settings: &Settings, network: &Netwo
         writeln!(hosts, "{address}\t{names}").expect("a string accepts every write");
     }
     hosts.push_str(linked);
-    let hostname = if settings.hostname.is_empty() { host("/etc/hostname") } else { settings.hostname.clone() + "\n" };
-    write(OWN_HOSTS, &hosts)?;
-    Ok(Files {
-        hosts: write("hosts", &hosts)?,
-        resolv_conf: write(
-            "resolv.conf",
-            &resolver(settings, &hosts_servers(&host("/etc/resolv.conf"), &host(RESOLVED), network), network),
-        )?,
-        hostname: write("hostname", &hostname)?,
-    })
+    hosts
 }
 
 /// The host's resolver settings as a container can use them. One that asks only itself has a service that knows where the

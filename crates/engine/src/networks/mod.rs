@@ -330,6 +330,7 @@ impl Engine {
         let mut lost = Vec::new();
         for owner in owners {
             let lock = match store.find_container(owner)? {
+                None if store.is_step_running(owner) => continue,
                 None => None,
                 // Whoever is about to start it holds its lock.
                 Some(row) => match store.try_lock_container(&row.id)? {
