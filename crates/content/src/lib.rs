@@ -14,7 +14,7 @@ pub mod verify;
 
 pub use cancel::{Cancel, Cancelled};
 pub use document::Document;
-pub use event::{Event, Observer, Outcome, Stream, Subject, TaskId, Warning};
+pub use event::{Event, Observer, Outcome, Step, Stream, Subject, TaskId, Warning};
 pub use place::{BoxError, Opened, Part, Sink, Source, Watch};
 pub use task::{Counted, Parts, Task};
 pub use verify::{Mismatch, Verified};

@@ -92,7 +92,7 @@ impl<'a, W: Write> Graft<'a, W> {
             return Ok(());
         }
         self.ensure_parents(target)?;
-        let made = self.made(target);
+        let made = self.made();
         self.append_directory(target, made, false)
     }
 
@@ -238,15 +238,16 @@ impl<'a, W: Write> Graft<'a, W> {
         let known = self.below_directory(&above)?;
         let (entry, is_below) = match known {
             Some(entry) => (entry, true),
-            None => (self.made(&above), false),
+            None => (self.made(), false),
         };
         self.append_directory(&above, entry, is_below)
     }
 
     /// A directory that has to be made.
-    fn made(&self, _target: &[u8]) -> Entry {
+    fn made(&self) -> Entry {
         let (uid, gid) = self.style.maker;
-        Entry { kind: Kind::Directory, mode: 0o755, uid, gid, mtime: self.style.now, ..Entry::default() }
+        let mode = if let Some(ModeChange::Bits(bits)) = &self.style.mode { *bits } else { 0o755 };
+        Entry { kind: Kind::Directory, mode, uid, gid, mtime: self.style.now, ..Entry::default() }
     }
 
     fn has_directory(&self, target: &[u8]) -> Result<bool> {

@@ -33,6 +33,8 @@ pub struct Options {
     /// What the tree was made over. With it, directories that are there only to hold what is skipped are left out, too: those
     /// with nothing else in them that are as they were, or were not there before.
     pub below: Option<Arc<OwnedFd>>,
+    /// No time is later than this, in seconds since 1970.
+    pub latest: Option<i64>,
 }
 
 /// Writes the tree in the open directory `root` to `out` as a tar, with its end.
@@ -265,14 +267,18 @@ impl<'a, W: Write> Packer<'a, W> {
     }
 
     fn entry(&self, stat: &Stat, kind: Kind) -> Entry {
+        let (mtime, mtime_nanos) = match self.options.latest {
+            Some(latest) if stat.st_mtime >= latest => (latest, 0),
+            _ => (stat.st_mtime, u32::try_from(stat.st_mtime_nsec).unwrap_or_default()),
+        };
         Entry {
             path: self.full_path(),
             kind,
             mode: (stat.st_mode & 0o7777) as u16,
             uid: stat.st_uid,
             gid: stat.st_gid,
-            mtime: stat.st_mtime,
-            mtime_nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
+            mtime,
+            mtime_nanos,
             ..Entry::default()
         }
     }

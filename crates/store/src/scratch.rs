@@ -71,16 +71,22 @@ impl Scratch {
         Ok(self.pack_into(lease, &options)?.diff_id)
     }
 
-    /// As [`Self::capture`], also without directories that are there only for what is skipped. Gives `None` if nothing is left.
+    /// As [`Self::capture`], also without directories that are there only for what is skipped, and with no time later than
+    /// `latest`, in seconds since 1970. Gives `None` if nothing is left.
     ///
     /// # Errors
     /// As [`Self::capture`].
-    pub fn capture_changes(&self, lease: &Lease<'_>, skip: BTreeSet<Vec<u8>>) -> Result<Option<LayerRow>> {
+    pub fn capture_changes(
+        &self,
+        lease: &Lease<'_>,
+        skip: BTreeSet<Vec<u8>>,
+        latest: Option<i64>,
+    ) -> Result<Option<LayerRow>> {
         let below = match self.layers.is_empty() {
             true => None,
             false => Some(Arc::new(lease.store().view(&self.layers, &View::Image)?)),
         };
-        let layer = self.pack_into(lease, &pack::Options { skip, below, ..pack::Options::default() })?;
+        let layer = self.pack_into(lease, &pack::Options { skip, below, latest, ..pack::Options::default() })?;
         Ok(Some(layer).filter(|layer| layer.tar_size > EMPTY_TAR))
     }
 

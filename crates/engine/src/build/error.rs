@@ -1,0 +1,129 @@
+//! What can go wrong in a build. Texts are BuildKit's where it has one.
+
+use std::path::PathBuf;
+
+use wharfie_oci::fault::Kind;
+
+/// Why a build ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The Dockerfile cannot be built.
+    #[error(transparent)]
+    Plan(Box<wharfie_build::Error>),
+    /// A step failed; holds where it stands.
+    #[error("failed to solve: {source}")]
+    Step {
+        /// First and last line of the instruction, from 1.
+        lines: (usize, usize),
+        /// The instruction as it is written.
+        written: String,
+        /// Why.
+        #[source]
+        source: Box<crate::error::Error>,
+    },
+    /// A command ended with something else than 0.
+    #[error("process {command:?} did not complete successfully: exit code: {code}")]
+    Command {
+        /// The command with its arguments.
+        command: String,
+        /// How it ended.
+        code: u8,
+    },
+    /// What should be copied is not there.
+    #[error("failed to calculate checksum of ref: {0:?}: not found")]
+    NoSource(String),
+    /// Several files go to one name.
+    #[error("When using COPY with more than one source file, the destination must be a directory and end with a /")]
+    SeveralSources,
+    /// A directory goes to where a file is.
+    #[error("cannot copy to non-directory: {0}")]
+    NotADirectory(String),
+    /// A mode that is none.
+    #[error("invalid chmod parameter: '{0}'. it should be octal string and between 0 and 07777")]
+    Mode(String),
+    /// A user or group that the stage does not know.
+    #[error("unable to convert uid/gid chown string to host mapping: can't find uid for user {0}: no such user: {0}")]
+    Owner(String),
+    /// A secret that a step needs was not given.
+    #[error("secret {0}: not found")]
+    NoSecret(String),
+    /// An agent that a step needs was not given.
+    #[error("no SSH key {0:?} forwarded from the client")]
+    NoAgent(String),
+    /// A step asks for more than was allowed.
+    #[error("{0} is not allowed")]
+    NotAllowed(&'static str),
+    /// A named context that is none.
+    #[error("failed to find context {0:?}")]
+    NoContext(String),
+    /// A context that is no directory.
+    #[error("unable to prepare context: path {0:?} not found")]
+    ContextNotFound(PathBuf),
+    /// What was fetched is not what was asked for.
+    #[error("digest mismatch {actual}: {expected}")]
+    Checksum {
+        /// What it is.
+        actual: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// Something could not be fetched.
+    #[error("failed to load {url}: {why}")]
+    Fetch {
+        /// Where it should be, without credentials.
+        url: String,
+        /// Why.
+        why: String,
+    },
+    /// A build for a platform that this machine cannot run.
+    #[error("exec format error: this machine cannot run programs for {0}")]
+    Platform(String),
+    /// Nothing was built.
+    #[error("No image was generated. Is your Dockerfile empty?")]
+    NoImage,
+    /// The step was not done because another one failed.
+    #[error("context canceled")]
+    OtherFailed,
+}
+
+impl BuildError {
+    /// What kind of fault it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Plan(_)
+            | Self::SeveralSources
+            | Self::NotADirectory(_)
+            | Self::Mode(_)
+            | Self::Owner(_)
+            | Self::NoImage
+            | Self::Command { .. } => Kind::Invalid,
+            Self::Step { source, .. } => wharfie_oci::Fault::kind(&**source),
+            Self::NoSource(_) | Self::NoSecret(_) | Self::NoAgent(_) | Self::NoContext(_) | Self::ContextNotFound(_) => {
+                Kind::NotFound
+            }
+            Self::NotAllowed(_) => Kind::Denied,
+            Self::Checksum { .. } => Kind::Corrupt,
+            Self::Fetch { .. } => Kind::Unavailable,
+            Self::Platform(_) => Kind::Unsupported,
+            Self::OtherFailed => Kind::Cancelled,
+        }
+    }
+
+    /// What the user can do.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Step { source, .. } => wharfie_oci::Fault::help(&**source),
+            Self::NoSource(path) => {
+                Some(format!("look whether {path} is in the context, and not in .dockerignore"))
+            }
+            Self::NoSecret(id) => Some(format!("give it: `--secret id={id},src=FILE` or `--secret id={id},env=NAME`")),
+            Self::NoAgent(id) => Some(format!("give it: `--ssh {id}`, with an agent running")),
+            Self::NotAllowed(what) => Some(format!("allow it: `--allow {what}`")),
+            Self::Platform(platform) => Some(format!(
+                "register an emulator: install qemu-user-static and binfmt-support, or build on a machine for {platform}"
+            )),
+            _ => None,
+        }
+    }
+}

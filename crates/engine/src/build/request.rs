@@ -1,0 +1,169 @@
+//! What a build is asked for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use wharfie_build::dockerfile::Dockerfile;
+use wharfie_oci::{Platform, Reference};
+use wharfie_runtime::Resources;
+
+use crate::container::words::{HostEntry, Ulimit};
+
+/// What to build.
+#[derive(Debug)]
+pub struct Build {
+    /// The Dockerfile, understood.
+    pub dockerfile: Dockerfile,
+    /// Where the Dockerfile is, for people and for comparing with earlier builds.
+    pub dockerfile_name: String,
+    /// The text of the ignore file, if there is one.
+    pub ignore: Option<String>,
+    /// Where the files to be copied are.
+    pub context: Context,
+    /// Further contexts, by name.
+    pub contexts: BTreeMap<String, Context>,
+    /// `--build-arg`.
+    pub build_args: BTreeMap<String, String>,
+    /// The stage to build; the last one if not given.
+    pub target: Option<String>,
+    /// What the images run on, in this order; this machine's platform if none is given.
+    pub platforms: Vec<Platform>,
+    /// Names for the result.
+    pub tags: Vec<Reference>,
+    /// Labels besides the Dockerfile's.
+    pub labels: BTreeMap<String, String>,
+    /// Whether steps are done although they were done before.
+    pub no_cache: NoCache,
+    /// Fetch bases although they are here.
+    pub pull: bool,
+    /// Secrets by their ids.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// Sockets of ssh agents by their ids.
+    pub agents: BTreeMap<String, PathBuf>,
+    /// The network of steps that do not choose one.
+    pub network: StepNetwork,
+    /// Further lines of `/etc/hosts`.
+    pub extra_hosts: Vec<HostEntry>,
+    /// Size of `/dev/shm` in bytes; 0 is docker's.
+    pub shm_size: u64,
+    /// Limits of the steps' processes.
+    pub ulimits: Vec<Ulimit>,
+    /// What each step may use.
+    pub resources: Resources,
+    /// Where the steps' control groups are.
+    pub cgroup_parent: Option<String>,
+    /// What is allowed that Dockerfiles cannot have by themselves.
+    pub allowed: Allowed,
+    /// Steps that are done at once.
+    pub jobs: usize,
+    /// The time of everything that is made, in seconds since 1970.
+    pub epoch: Option<i64>,
+    /// Whether files that are younger than [`Self::epoch`] get its time.
+    pub rewrite_timestamps: bool,
+    /// Make one layer of those that were built.
+    pub squash: bool,
+    /// Tell of every step what it is made of, also of those that had been done before.
+    pub explain: bool,
+    /// What becomes of the result.
+    pub keep: Keep,
+}
+
+/// What becomes of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// An image in the store.
+    #[default]
+    Image,
+    /// Nothing but what later builds can use.
+    Cache,
+}
+
+/// What Dockerfiles may have only if it is said outside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Allowed {
+    /// `RUN --network=host`.
+    pub network_host: bool,
+    /// `RUN --security=insecure`.
+    pub security_insecure: bool,
+}
+
+/// Whether steps are done although they were done before.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum NoCache {
+    /// No.
+    #[default]
+    Nowhere,
+    /// All are.
+    Everywhere,
+    /// Those of these stages.
+    Stages(Vec<String>),
+}
+
+/// The network of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StepNetwork {
+    /// One of its own with a way out.
+    #[default]
+    Default,
+    /// None.
+    None,
+    /// The machine's.
+    Host,
+}
+
+/// Where files come from.
+pub enum Context {
+    /// There are none.
+    Empty,
+    /// A directory.
+    Directory(PathBuf),
+    /// A tar, plain or compressed. Taken by the build that reads it.
+    Tar(Mutex<Option<Box<dyn Read + Send>>>),
+    /// An image.
+    Image(String),
+    /// An OCI layout in a directory, and which of its images.
+    Layout(PathBuf, Option<String>),
+    /// A git repository.
+    Git(String),
+    /// A tar or a Dockerfile on the web.
+    Url(String),
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Directory(path) => f.debug_tuple("Directory").field(path).finish(),
+            Self::Tar(_) => f.write_str("Tar"),
+            Self::Image(name) => f.debug_tuple("Image").field(name).finish(),
+            Self::Layout(path, name) => f.debug_tuple("Layout").field(path).field(name).finish(),
+            Self::Git(text) => f.debug_tuple("Git").field(text).finish(),
+            Self::Url(text) => f.debug_tuple("Url").field(text).finish(),
+        }
+    }
+}
+
+/// Where a secret comes from. What it is never appears in a text.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// A file, read when a step needs it.
+    File(PathBuf),
+    /// What a variable holds.
+    Value(Vec<u8>),
+}
+
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Value(_) => f.write_str("Value(***)"),
+        }
+    }
+}
+
+/// An address by which a step knows a host.
+pub type StepHost = (String, IpAddr);

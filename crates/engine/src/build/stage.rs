@@ -1,0 +1,317 @@
+//! A stage: one step after the other, and the image after each.
+
+use std::sync::Arc;
+
+use wharfie_build::plan::{Action, Base, Stage, Step as Planned};
+use wharfie_content::{Outcome, Step, Subject, Task};
+use wharfie_oci::config::{History, RootFs};
+use wharfie_oci::{DiffId, ImageConfig, ImageId, Timestamp};
+use wharfie_store::NewImage;
+use wharfie_store::images::Recording;
+
+use super::error::BuildError;
+use super::key::Key;
+use super::request::{Context, NoCache};
+use super::worker::{Done, Ground, Worker};
+use crate::error::{Error, Result};
+
+/// A stage that is done.
+#[derive(Debug, Clone)]
+pub(super) struct Finished {
+    /// What a container of it would run; its layers are in it.
+    pub(super) config: ImageConfig,
+    /// Its image; `None` for nothing at all.
+    pub(super) image: Option<ImageId>,
+    /// Bottom first.
+    pub(super) layers: Vec<DiffId>,
+    /// How many of the layers were there before this build's own.
+    pub(super) base_layers: usize,
+}
+
+/// A stage that is being done.
+struct Growing {
+    config: ImageConfig,
+    image: Option<ImageId>,
+    layers: Vec<DiffId>,
+    base_layers: usize,
+    /// Images that are not visible yet, oldest first.
+    new: Vec<NewImage>,
+    /// Under which keys they will be found again.
+    keys: Vec<(wharfie_oci::Digest, ImageId)>,
+}
+
+/// What history says of images that BuildKit's language made.
+const COMMENT: &str = "buildkit.dockerfile.v0";
+
+impl Worker<'_> {
+    /// Does a stage. What was finished stays, also of a stage that fails.
+    pub(super) fn stage(&self, position: usize) -> Result<Finished> {
+        let stage = &self.plan.stages[position];
+        let mut growing = self.begin(stage)?;
+        let done = self.steps(stage, &mut growing);
+        // Also of a stage that failed: its last image is where the failure is looked for.
+        let shown = self.show(&mut growing);
+        done.and(shown)?;
+        let Growing { config, image, layers, base_layers, .. } = growing;
+        Ok(Finished { config, image, layers, base_layers })
+    }
+
+    fn begin(&self, stage: &Stage) -> Result<Growing> {
+        let (label, base) = match &stage.base {
+            Base::Scratch => (stage.label.clone(), None),
+            Base::Stage(position) => (None, Some((*self.stages.wait(*position, self.observer)?).clone())),
+            Base::Image(name) => {
+                let image = self.bases.find(name, &stage.platform)?;
+                let digest = image.pinned.rsplit_once('@').map(|(_, digest)| format!("@{digest}")).unwrap_or_default();
+                (stage.label.clone().map(|label| label + &digest), Some(of_image(&image)))
+            }
+            Base::Context(name) => {
+                let image = match self.build.contexts.get(name) {
+                    Some(Context::Image(image)) => self.bases.find(image, &stage.platform)?,
+                    Some(Context::Layout(path, wanted)) => {
+                        self.bases.layout(path, wanted.as_deref(), &stage.platform)?
+                    }
+                    _ => return Err(BuildError::NoContext(name.clone()).into()),
+                };
+                (stage.label.clone(), Some(of_image(&image)))
+            }
+        };
+        let step = Step { label, written: stage.written.clone(), number: 0, total: self.total() };
+        let step = Step { number: self.number(stage, 0), ..step };
+        let task = Task::begin(self.observer, Subject::Step(Box::new(step)));
+        let base_image = base.as_ref().and_then(|base| base.image.clone());
+        let growing = match base {
+            Some(base) => Growing {
+                // What the plan starts with is the base's configuration, completed.
+                config: ImageConfig { config: stage.start.config.clone(), ..base.config },
+                image: base.image,
+                base_layers: base.layers.len(),
+                layers: base.layers,
+                new: Vec::new(),
+                keys: Vec::new(),
+            },
+            None => Growing {
+                config: ImageConfig {
+                    architecture: stage.platform.architecture.clone(),
+                    os: stage.platform.os.clone(),
+                    variant: stage.platform.variant.clone(),
+                    config: stage.start.config.clone(),
+                    ..ImageConfig::default()
+                },
+                image: None,
+                layers: Vec::new(),
+                base_layers: 0,
+                new: Vec::new(),
+                keys: Vec::new(),
+            },
+        };
+        task.end(Outcome::Step { image: base_image, is_cached: false });
+        Ok(growing)
+    }
+
+    fn steps(&self, stage: &Stage, growing: &mut Growing) -> Result<()> {
+        let may_reuse = self.may_reuse(stage);
+        for (index, planned) in stage.steps.iter().enumerate() {
+            self.observer.check().map_err(|_| Error::Cancelled)?;
+            let step = Step {
+                label: planned.label.clone(),
+                written: planned.written.clone(),
+                number: self.number(stage, index + 1),
+                total: self.total(),
+            };
+            let task = Task::begin(self.observer, Subject::Step(Box::new(step)));
+            let slot = Key::new("slot")
+                .with("Dockerfile", &self.build.dockerfile_name)
+                .with("platform", stage.platform.to_string())
+                .with("stage", stage.index.to_string())
+                .with("step", index.to_string())
+                .digest();
+            let done = {
+                let ground = Ground {
+                    layers: &growing.layers,
+                    may_reuse,
+                    slot,
+                    text: planned.label.as_deref().unwrap_or(&planned.written),
+                    platform: &stage.platform,
+                    epoch: self.latest(),
+                    task: &task,
+                };
+                self.act(planned, &ground)
+            };
+            let done = done.and_then(|done| self.grow(growing, planned, done));
+            match done {
+                Ok(is_cached) => {
+                    task.end(Outcome::Step { image: growing.image.clone(), is_cached });
+                }
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(Error::Build(BuildError::OtherFailed)) => return Err(BuildError::OtherFailed.into()),
+                Err(why) => {
+                    task.end(Outcome::Broken(why.to_string()));
+                    let lines = (planned.lines.first, planned.lines.last);
+                    let written = planned.shown();
+                    return Err(BuildError::Step { lines, written, source: Box::new(why) }.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the instruction does to the files; `None` if nothing.
+    fn act(&self, planned: &Planned, ground: &Ground<'_>) -> Result<Option<Done>> {
+        match &planned.action {
+            Action::Metadata => Ok(None),
+            Action::Workdir(workdir) => self.workdir(workdir, ground).map(Some),
+            Action::Run(run) => self.run(run, ground).map(Some),
+            Action::Copy(copy) => self.copy(copy, ground).map(Some),
+        }
+    }
+
+    /// Makes the image after a step; true if it was there before.
+    fn grow(&self, growing: &mut Growing, planned: &Planned, done: Option<Done>) -> Result<bool> {
+        let is_done_before = done.as_ref().is_none_or(|done| done.is_cached);
+        let layer = done.as_ref().and_then(|done| done.layer.clone());
+        let made = done.as_ref().map(|done| done.created);
+        growing.layers.extend(layer.clone());
+        let (is_empty, mut config) = (layer.is_none(), growing.config.clone());
+        config.config = Some(planned.config.clone());
+        config.author = planned.author.clone().or(config.author);
+        config.rootfs = RootFs { diff_ids: growing.layers.clone(), ..RootFs::default() };
+        (config.container, config.docker_version, config.comment) = (None, None, None);
+        if let Some(created_by) = &planned.created_by {
+            config.history.push(History {
+                created: None,
+                author: planned.author.clone(),
+                created_by: Some(created_by.clone()),
+                comment: Some(COMMENT.to_owned()),
+                empty_layer: is_empty,
+            });
+        }
+        let was_there = self.make_image(growing, config, made)?;
+        Ok(was_there && is_done_before)
+    }
+
+    /// Makes an image of `config`, whose last entry of history has no time yet. One that was made of the same before is taken,
+    /// with its time: so a build that changes nothing gives the image that was there.
+    fn make_image(&self, growing: &mut Growing, mut config: ImageConfig, made: Option<Timestamp>) -> Result<bool> {
+        config.created = None;
+        let text = serde_json::to_string(&config).map_err(Error::Document)?;
+        let epoch = self.epoch().map(|epoch| epoch.to_string()).unwrap_or_default();
+        let parent = growing.image.as_ref().map(ToString::to_string).unwrap_or_default();
+        let key = Key::new("image").with("parent", parent).with("configuration", text).with("epoch", epoch).digest();
+        if let Some(id) = self.store.built_image(&key)?
+            && self.lease.hold_blob(id.digest())?.is_some()
+        {
+            growing.config = self.engine.config_of(self.store, &id)?;
+            growing.image = Some(id);
+            return Ok(true);
+        }
+        let epoch = self.epoch().map(|seconds| Timestamp { seconds, nanos: 0 });
+        let created = epoch.or(made).unwrap_or_else(|| self.store.now());
+        config.created = Some(created.to_string());
+        if let Some(last) = config.history.last_mut().filter(|last| last.created.is_none()) {
+            last.created = Some(created.to_string());
+        }
+        let bytes = serde_json::to_vec(&config).map_err(Error::Document)?;
+        let id = ImageId::new(self.lease.put_blob(&bytes)?);
+        growing.new.push(NewImage {
+            id: id.clone(),
+            created: Some(created.seconds),
+            platform: config.platform(),
+            layers: growing.layers.clone(),
+            parent: growing.image.clone(),
+        });
+        growing.keys.push((key, id.clone()));
+        growing.config = config;
+        growing.image = Some(id);
+        Ok(false)
+    }
+
+    /// Makes the images visible that were made.
+    fn show(&self, growing: &mut Growing) -> Result<()> {
+        if growing.new.is_empty() {
+            return Ok(());
+        }
+        let images = std::mem::take(&mut growing.new);
+        self.lease.record(&Recording { images, ..Recording::default() })?;
+        self.store.record_built_images(&std::mem::take(&mut growing.keys))?;
+        Ok(())
+    }
+
+    /// The target's image as it is asked for: with labels from outside, its own layers as one.
+    pub(super) fn complete(&self, finished: &Finished) -> Result<Finished> {
+        let mut growing = Growing {
+            config: finished.config.clone(),
+            image: finished.image.clone(),
+            layers: finished.layers.clone(),
+            base_layers: finished.base_layers,
+            new: Vec::new(),
+            keys: Vec::new(),
+        };
+        let mut config = growing.config.clone();
+        if !self.build.labels.is_empty() {
+            let labels = config.config.get_or_insert_default().labels.get_or_insert_default();
+            labels.extend(self.build.labels.clone());
+        }
+        if self.build.squash {
+            self.squash(&mut growing, &mut config)?;
+        }
+        if config != growing.config {
+            let created = config.created.as_deref().and_then(|text| text.parse().ok());
+            self.make_image(&mut growing, config, created)?;
+            self.show(&mut growing)?;
+        }
+        let Growing { config, image, layers, base_layers, .. } = growing;
+        Ok(Finished { config, image, layers, base_layers })
+    }
+
+    /// One layer instead of those that were built.
+    fn squash(&self, growing: &mut Growing, config: &mut ImageConfig) -> Result<()> {
+        let built = growing.layers.len() - growing.base_layers;
+        if built < 2 {
+            return Ok(());
+        }
+        let (base, own) = growing.layers.split_at(growing.base_layers);
+        let layer = super::squash::squash(self, base, own)?;
+        let layers: Vec<DiffId> = base.iter().cloned().chain(layer).collect();
+        // The steps keep their entries, and the last of them the layer.
+        let mut left = built;
+        for entry in config.history.iter_mut().rev().filter(|entry| !entry.empty_layer).take(built) {
+            entry.empty_layer = left != built || layers.len() == base.len();
+            left -= 1;
+        }
+        config.rootfs = RootFs { diff_ids: layers.clone(), ..RootFs::default() };
+        growing.layers = layers;
+        Ok(())
+    }
+
+    /// Whether results of earlier builds are taken for a stage.
+    fn may_reuse(&self, stage: &Stage) -> bool {
+        match &self.build.no_cache {
+            NoCache::Nowhere => true,
+            NoCache::Everywhere => false,
+            NoCache::Stages(names) => {
+                let (name, index) = (stage.name.as_deref(), stage.index.to_string());
+                !names.iter().any(|one| Some(one.to_lowercase().as_str()) == name || *one == index)
+            }
+        }
+    }
+
+    /// Which of all instructions up to the target one is, from 1; 0 is FROM.
+    fn number(&self, stage: &Stage, step: usize) -> usize {
+        let before = self.plan.stages.iter().take_while(|other| other.index != stage.index);
+        before.map(|stage| 1 + stage.steps.len()).sum::<usize>() + 1 + step
+    }
+
+    fn total(&self) -> usize {
+        self.plan.stages.iter().map(|stage| 1 + stage.steps.len()).sum()
+    }
+}
+
+fn of_image(image: &Arc<super::bases::BaseImage>) -> Finished {
+    Finished {
+        config: image.config.clone(),
+        image: Some(image.id.clone()),
+        base_layers: image.layers.len(),
+        layers: image.layers.clone(),
+    }
+}
