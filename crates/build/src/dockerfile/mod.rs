@@ -4,6 +4,7 @@ mod directives;
 pub mod error;
 pub mod expand;
 mod heredoc;
+pub mod instruction;
 pub mod nodes;
 mod pattern;
 mod quote;
