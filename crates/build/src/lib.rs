@@ -5,8 +5,11 @@
 
 pub mod dockerfile;
 mod error;
+pub mod ignore;
 pub mod lint;
+pub mod path;
 pub mod plan;
 
 pub use error::{Error, Result};
+pub use ignore::Ignore;
 pub use plan::{Bases, Plan, Request};

@@ -17,7 +17,7 @@ pub fn apply(config: &mut ContainerConfig, changes: &[String]) -> Result<()> {
         return Ok(());
     }
     // All of them are one Dockerfile, as with docker.
-    let Dockerfile { escape, nodes } = Dockerfile::parse(&changes.join("\n"))?;
+    let Dockerfile { escape, nodes, .. } = Dockerfile::parse(&changes.join("\n"))?;
     let mut state = State { config, escape, is_cmd_set: false, is_entrypoint_set: false };
     for node in &nodes {
         state.apply(node)?;

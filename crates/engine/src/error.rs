@@ -117,6 +117,9 @@ pub enum Error {
     /// A container is not there, or not as it must be.
     #[error(transparent)]
     Container(#[from] ContainerError),
+    /// A build failed.
+    #[error(transparent)]
+    Build(#[from] crate::build::BuildError),
     /// A network is not there, or not as it must be.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -344,6 +347,7 @@ impl Fault for Error {
             Self::Remote(why) | Self::Pull { source: why, .. } => why.kind(),
             Self::Runtime(why) => why.kind(),
             Self::Container(why) => why.kind(),
+            Self::Build(why) => why.kind(),
             Self::Network(why) => why.kind(),
             Self::Volume(why) => why.kind(),
             Self::System { source, .. } | Self::File { source, .. } => kind_of(source),
@@ -425,6 +429,7 @@ impl Fault for Error {
             | Self::Document(_)
             | Self::File { .. }
             | Self::Output(_)
+            | Self::Build(_)
             | Self::Verification { .. } => Speaker::Client,
         }
     }
@@ -435,6 +440,7 @@ impl Fault for Error {
             Self::Archive(why) => return why.help(),
             Self::Runtime(why) => return why.help(),
             Self::Container(why) => return why.help(),
+            Self::Build(why) => return why.help(),
             Self::Network(why) => return why.help(),
             Self::Volume(why) => return why.help(),
             Self::Remote(why) | Self::Pull { source: why, .. } => return why.help(),

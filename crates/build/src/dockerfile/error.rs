@@ -1,5 +1,7 @@
 //! What can be wrong with a Dockerfile. The texts are docker's.
 
+use super::quote::quoted;
+
 /// Results of this module.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -22,9 +24,20 @@ pub enum Error {
     /// A quote that does not end: `single` or `double`.
     #[error("unexpected end of statement while looking for matching {0}-quote")]
     OpenQuote(&'static str),
+    /// A brace, or a slash in it, that does not end; holds the character. Always told as what is missing.
+    #[error("unexpected end of statement while looking for matching {0}")]
+    OpenBrace(char),
     /// `${…` without its end, or without its second slash; holds what is missing.
-    #[error("syntax error: missing '{0}'")]
+    #[error("syntax error: missing {0}")]
     Missing(&'static str),
+    /// A pattern with a backslash before a character that has no other meaning.
+    #[error("invalid pattern ({pattern}) in substitution: invalid escape '\\{escaped}'")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What stands behind the backslash.
+        escaped: char,
+    },
     /// `${}` and the like.
     #[error("syntax error: bad substitution")]
     BadSubstitution,
@@ -43,8 +56,11 @@ pub enum Error {
     #[error("{0} must have two arguments")]
     TwoArguments(String),
     /// `ENV a=b c`.
-    #[error("Syntax error - can't find = in {0:?}. Must be of the form: name=value")]
+    #[error("Syntax error - can't find = in {}. Must be of the form: name=value", quoted(.0))]
     NoEquals(String),
+    /// A here-document without its last line.
+    #[error("unterminated heredoc")]
+    OpenDocument,
     /// A list of something else than texts.
     #[error("when using JSON array syntax, arrays must be comprised of strings only")]
     NotOnlyTexts,

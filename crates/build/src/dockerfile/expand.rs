@@ -7,7 +7,6 @@ use std::str::Chars;
 
 use super::error::{Error, Result};
 use super::pattern::Pattern;
-use super::words::split_words;
 
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;
@@ -27,81 +26,203 @@ impl Expansion<'_> {
     /// # Errors
     /// When a quote or a brace does not end, a modifier is unknown, or a variable that is required has no value.
     pub fn word(&self, word: &str) -> Result<String> {
-        Expander { characters: word.chars().peekable(), with: *self }.until(None, Escapes::Taken)
+        Style::of(self.escape).expand(word, &|name| self.variables.get(name).cloned()).map(|expanded| expanded.text)
     }
 
-    /// Every word of a line, expanded. A variable's blanks separate words only if they were not quoted; that matters to
-    /// nobody's ports, so a word stays a word.
+    /// Every word of a line, expanded. Blanks separate words unless they are quoted, also those of a value.
     ///
     /// # Errors
     /// As [`Self::word`].
     pub fn words(&self, line: &str) -> Result<Vec<String>> {
-        let mut words = Vec::new();
-        for word in split_words(line, self.escape) {
-            words.extend(self.word(&word)?.split_whitespace().map(str::to_owned));
-        }
-        Ok(words)
+        Style::of(self.escape).expand(line, &|name| self.variables.get(name).cloned()).map(|expanded| expanded.words)
     }
 }
 
-/// What becomes of escape characters outside quotes.
+/// How a text is expanded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Escapes {
-    /// They go, and the character behind them stays.
-    Taken,
-    /// They stay for a pattern, whose escape is the backslash whatever the file's is.
-    Kept,
+pub(crate) struct Style {
+    /// The escape character.
+    pub(crate) escape: char,
+    /// Quotes do their work and stay.
+    pub(crate) keeps_quotes: bool,
+    /// Escape characters do their work and stay.
+    pub(crate) keeps_escapes: bool,
+    /// Quotes are characters as any other.
+    pub(crate) ignores_quotes: bool,
+    /// Variables without a value stay as they are written.
+    pub(crate) keeps_unset: bool,
+}
+
+/// What became of a text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Expanded {
+    /// All of it.
+    pub(crate) text: String,
+    /// Its words.
+    pub(crate) words: Vec<String>,
+    /// The variables that were asked for and had a value, in order, each once.
+    pub(crate) matched: Vec<String>,
+    /// Those that had none.
+    pub(crate) unmatched: Vec<String>,
+}
+
+/// What a name stands for.
+pub(crate) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+impl Style {
+    /// As most words are expanded.
+    pub(crate) fn of(escape: char) -> Self {
+        Self { escape, keeps_quotes: false, keeps_escapes: false, ignores_quotes: false, keeps_unset: false }
+    }
+
+    /// Expands `text`.
+    pub(crate) fn expand(self, text: &str, lookup: &Lookup<'_>) -> Result<Expanded> {
+        self.try_expand(text, lookup).1
+    }
+
+    /// Expands `text`; also says which variables were asked for without success before it failed.
+    pub(crate) fn try_expand(self, text: &str, lookup: &Lookup<'_>) -> (Vec<String>, Result<Expanded>) {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut expander = Expander {
+            characters: text.chars().peekable(),
+            style: self,
+            keeps_escapes: self.keeps_escapes,
+            lookup,
+            matched: Vec::new(),
+            unmatched: Vec::new(),
+        };
+        let mut words = Words::default();
+        let text = expander.until(None, self.keeps_escapes, &mut words);
+        let (matched, unmatched) = (expander.matched, expander.unmatched);
+        (unmatched.clone(), text.map(|text| Expanded { text, words: words.end(), matched, unmatched }))
+    }
+}
+
+/// The words of a line as they come to be known.
+#[derive(Default)]
+struct Words {
+    done: Vec<String>,
+    current: String,
+}
+
+impl Words {
+    /// A character that may be the blank between two words.
+    fn push(&mut self, c: char) {
+        if !c.is_whitespace() {
+            self.current.push(c);
+        } else if !self.current.is_empty() {
+            self.done.push(std::mem::take(&mut self.current));
+        }
+    }
+
+    fn end(mut self) -> Vec<String> {
+        if !self.current.is_empty() {
+            self.done.push(self.current);
+        }
+        self.done
+    }
 }
 
 struct Expander<'a> {
     characters: Peekable<Chars<'a>>,
-    with: Expansion<'a>,
+    style: Style,
+    /// As the style says, or as the pattern that is being read wants it.
+    keeps_escapes: bool,
+    lookup: &'a Lookup<'a>,
+    matched: Vec<String>,
+    unmatched: Vec<String>,
 }
 
 impl Expander<'_> {
     /// Expands up to the closing character, or to the end.
-    fn until(&mut self, close: Option<char>, escapes: Escapes) -> Result<String> {
+    fn until(&mut self, close: Option<char>, keeps_escapes: bool, words: &mut Words) -> Result<String> {
+        let before = std::mem::replace(&mut self.keeps_escapes, keeps_escapes);
+        let result = self.until_closed(close, words);
+        self.keeps_escapes = before;
+        result
+    }
+
+    fn until_closed(&mut self, close: Option<char>, words: &mut Words) -> Result<String> {
         let mut out = String::new();
         while let Some(c) = self.characters.next() {
             match c {
                 c if Some(c) == close => return Ok(out),
-                '\'' => self.single_quoted(&mut out)?,
-                '"' => self.double_quoted(&mut out)?,
-                '$' => out.push_str(&self.variable()?),
-                '\\' if escapes == Escapes::Kept => {
-                    out.push(c);
-                    out.extend(self.characters.next());
+                '$' => {
+                    let value = self.variable()?;
+                    value.chars().for_each(|c| words.push(c));
+                    out.push_str(&value);
                 }
-                c if c == self.with.escape && escapes == Escapes::Taken => out.extend(self.characters.next()),
-                c => out.push(c),
+                '<' => {
+                    // Blanks behind the sign of a here-document belong to its word.
+                    let mut sign = String::from("<");
+                    if self.characters.next_if_eq(&'<').is_some() {
+                        sign.push('<');
+                        sign.extend(std::iter::from_fn(|| self.characters.next_if(|c| matches!(c, ' ' | '\t' | '\r'))));
+                    }
+                    words.current.push_str(&sign);
+                    out.push_str(&sign);
+                }
+                '\'' | '"' if !self.style.ignores_quotes => {
+                    let text = if c == '"' { self.double_quoted()? } else { self.single_quoted()? };
+                    words.current.push_str(&text);
+                    out.push_str(&text);
+                }
+                c if c == self.style.escape => {
+                    if self.keeps_escapes {
+                        words.current.push(c);
+                        out.push(c);
+                    }
+                    let Some(next) = self.characters.next() else { break };
+                    words.current.push(next);
+                    out.push(next);
+                }
+                c => {
+                    words.push(c);
+                    out.push(c);
+                }
             }
         }
         match close {
             None => Ok(out),
-            Some('/') => Err(Error::Missing("/' in '${}")),
-            Some(_) => Err(Error::Missing("}")),
+            Some(close) => Err(Error::OpenBrace(close)),
         }
     }
 
-    fn single_quoted(&mut self, out: &mut String) -> Result<()> {
+    fn single_quoted(&mut self) -> Result<String> {
+        let mut out = String::new();
+        let quote = self.style.keeps_quotes.then_some('\'');
+        out.extend(quote);
         for c in self.characters.by_ref() {
             if c == '\'' {
-                return Ok(());
+                out.extend(quote);
+                return Ok(out);
             }
             out.push(c);
         }
         Err(Error::OpenQuote("single"))
     }
 
-    fn double_quoted(&mut self, out: &mut String) -> Result<()> {
+    fn double_quoted(&mut self) -> Result<String> {
+        let mut out = String::new();
+        let quote = self.style.keeps_quotes.then_some('"');
+        out.extend(quote);
         while let Some(c) = self.characters.next() {
             match c {
-                '"' => return Ok(()),
+                '"' => {
+                    out.extend(quote);
+                    return Ok(out);
+                }
                 '$' => out.push_str(&self.variable()?),
-                c if c == self.with.escape => match self.characters.peek() {
-                    Some(next) if matches!(next, '"' | '$') || *next == c => out.extend(self.characters.next()),
-                    _ => out.push(c),
-                },
+                c if c == self.style.escape => {
+                    if self.keeps_escapes {
+                        out.push(c);
+                    }
+                    match self.characters.peek() {
+                        None => break,
+                        Some(next) if matches!(next, '"' | '$') || *next == c => out.extend(self.characters.next()),
+                        Some(_) => out.push(c),
+                    }
+                }
                 c => out.push(c),
             }
         }
@@ -110,65 +231,86 @@ impl Expander<'_> {
 
     /// What follows a dollar sign.
     fn variable(&mut self) -> Result<String> {
-        if self.characters.peek() != Some(&'{') {
+        if self.characters.next_if_eq(&'{').is_none() {
             let name = self.name();
-            return Ok(if name.is_empty() { "$".to_owned() } else { self.value(&name).unwrap_or_default() });
+            if name.is_empty() {
+                return Ok("$".to_owned());
+            }
+            let value = self.value(&name);
+            return Ok(value.unwrap_or_else(|| if self.style.keeps_unset { format!("${name}") } else { String::new() }));
         }
-        self.characters.next();
         match self.characters.peek() {
-            None => return Err(Error::Missing("}")),
+            None => return Err(Error::Missing("'}'")),
             Some('{' | '}' | ':') => return Err(Error::BadSubstitution),
             Some(_) => {}
         }
         let name = self.name();
-        let value = self.value(&name);
-        let Some(first) = self.characters.next() else { return Err(Error::Modifier('\u{fffd}'.to_string())) };
-        // With a colon an empty value counts as none.
-        let (has_colon, modifier) = match first {
-            '}' => return Ok(value.unwrap_or_default()),
-            ':' => (true, self.characters.next()),
-            first => (false, Some(first)),
-        };
-        let unknown = || {
-            let colon = if has_colon { ":" } else { "" };
-            Error::Modifier(format!("{colon}{}", modifier.unwrap_or('\u{fffd}')))
-        };
-        let value = value.filter(|value| !has_colon || !value.is_empty());
+        match self.characters.next() {
+            Some('}') => {
+                let value = self.value(&name);
+                Ok(value.unwrap_or_else(|| if self.style.keeps_unset { format!("${{{name}}}") } else { String::new() }))
+            }
+            // With a colon an empty value counts as none.
+            Some(':') => {
+                let modifier = self.characters.next().unwrap_or('\u{fffd}');
+                self.choice(&name, &format!(":{modifier}"), modifier, true)
+            }
+            Some(modifier @ ('+' | '-' | '?' | '#' | '%')) => {
+                self.choice(&name, &modifier.to_string(), modifier, false)
+            }
+            Some('/') => self.substitution(&name),
+            other => Err(Error::Modifier(other.unwrap_or('\u{fffd}').to_string())),
+        }
+    }
+
+    /// `${NAME:-word}` and its kin, and the cutting ones.
+    fn choice(&mut self, name: &str, written: &str, modifier: char, has_colon: bool) -> Result<String> {
+        let is_pattern = matches!(modifier, '#' | '%');
+        if is_pattern && has_colon {
+            return Err(Error::Modifier(written.to_owned()));
+        }
+        let word = self.braced('}', is_pattern, Error::Missing("'}'"))?;
+        let value = self.value(name);
+        if value.is_none() && self.style.keeps_unset {
+            return Ok(format!("${{{name}{written}{word}}}"));
+        }
+        let chosen = value.clone().filter(|value| !has_colon || !value.is_empty());
         match modifier {
-            Some('-') => {
-                let word = self.until(Some('}'), Escapes::Taken)?;
-                Ok(value.unwrap_or(word))
-            }
-            Some('+') => {
-                let word = self.until(Some('}'), Escapes::Taken)?;
-                Ok(if value.is_some() { word } else { String::new() })
-            }
-            Some('?') => {
-                let word = self.until(Some('}'), Escapes::Taken)?;
-                let lack = if self.value(&name).is_some() { "empty" } else { "unset" };
+            '-' => Ok(chosen.unwrap_or(word)),
+            '+' => Ok(if chosen.is_some() { word } else { String::new() }),
+            '?' => {
+                let lack = if value.is_some() { "empty" } else { "unset" };
                 let message = if word.is_empty() { format!("is not allowed to be {lack}") } else { word };
-                value.ok_or(Error::Required { name, message })
+                chosen.ok_or(Error::Required { name: name.to_owned(), message })
             }
-            Some(end @ ('#' | '%')) if !has_colon => {
-                let pattern = self.until(Some('}'), Escapes::Kept)?;
-                let (pattern, is_longest) = match pattern.strip_prefix(end) {
-                    Some(pattern) => (pattern, true),
-                    None => (pattern.as_str(), false),
-                };
-                let (pattern, value) = (Pattern::new(pattern), value.unwrap_or_default());
-                Ok(match end {
+            '#' | '%' => {
+                let (text, is_longest) = word.strip_prefix(modifier).map_or((&*word, false), |text| (text, true));
+                let (pattern, value) = (pattern(text)?, value.unwrap_or_default());
+                Ok(match modifier {
                     '#' => pattern.without_beginning(&value, is_longest),
                     _ => pattern.without_end(&value, is_longest),
                 })
             }
-            Some('/') if !has_colon => {
-                let is_all = self.characters.next_if_eq(&'/').is_some();
-                let pattern = self.until(Some('/'), Escapes::Kept)?;
-                let replacement = self.until(Some('}'), Escapes::Kept)?;
-                Ok(Pattern::new(&pattern).replace(&value.unwrap_or_default(), &replacement, is_all))
-            }
-            _ => Err(unknown()),
+            _ => Err(Error::Modifier(written.to_owned())),
         }
+    }
+
+    /// `${NAME/pattern/replacement}`.
+    fn substitution(&mut self, name: &str) -> Result<String> {
+        let is_all = self.characters.next_if_eq(&'/').is_some();
+        let wanted = self.braced('/', true, Error::Missing("'/' in ${}"))?;
+        let replacement = self.braced('}', true, Error::Missing("'}'"))?;
+        let value = self.value(name);
+        if value.is_none() && self.style.keeps_unset {
+            return Ok(format!("${{{name}/{wanted}/{replacement}}}"));
+        }
+        Ok(pattern(&wanted)?.replace(&value.unwrap_or_default(), &replacement, is_all))
+    }
+
+    /// What stands before `close`. Whatever is wrong with it, at the end of the text it is the missing end that is told.
+    fn braced(&mut self, close: char, keeps_escapes: bool, missing: Error) -> Result<String> {
+        let word = self.until(Some(close), keeps_escapes, &mut Words::default());
+        word.map_err(|why| if self.characters.peek().is_none() { missing } else { why })
     }
 
     /// A name, a number, or one of the shell's special characters, which nothing here ever sets.
@@ -187,9 +329,18 @@ impl Expander<'_> {
         name
     }
 
-    fn value(&self, name: &str) -> Option<String> {
-        self.with.variables.get(name).cloned()
+    fn value(&mut self, name: &str) -> Option<String> {
+        let value = (self.lookup)(name);
+        let seen = if value.is_some() { &mut self.matched } else { &mut self.unmatched };
+        if !seen.iter().any(|known| known == name) {
+            seen.push(name.to_owned());
+        }
+        value
     }
+}
+
+fn pattern(text: &str) -> Result<Pattern> {
+    Pattern::new(text).map_err(|escaped| Error::Pattern { pattern: text.to_owned(), escaped })
 }
 
 #[cfg(test)]
@@ -274,7 +425,7 @@ mod tests {
         check("${A^}", "unsupported modifier (^) in substitution");
         check("${A=d}", "unsupported modifier (=) in substitution");
         check("${A:-b", "syntax error: missing '}'");
-        check("${R/a}", "syntax error: missing '/' in '${}'");
+        check("${R/a}", "syntax error: missing '/' in ${}");
     }
 
     #[test]

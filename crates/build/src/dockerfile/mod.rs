@@ -1,14 +1,25 @@
 //! Dockerfiles, layer by layer.
 
+mod directives;
 pub mod error;
 pub mod expand;
+mod heredoc;
+pub mod instruction;
 pub mod nodes;
 mod pattern;
+mod quote;
+mod suggest;
 pub mod words;
 
 pub use error::{Error, Result};
 pub use expand::{Expansion, Variables};
-pub use nodes::{Dockerfile, Node};
+pub use heredoc::HereDocument;
+pub use nodes::{Arguments, Dockerfile, Node, Pair};
+
+pub(crate) use directives::directive;
+pub(crate) use expand::{Expanded, Lookup, Style};
+pub(crate) use quote::{quoted, quoted_list};
+pub(crate) use suggest::nearest;
 
 /// Where something stands in a file, counted from 1, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,4 +28,23 @@ pub struct Lines {
     pub first: usize,
     /// The last line.
     pub last: usize,
+}
+
+/// An error of the first layer with its place.
+#[derive(Debug)]
+pub(crate) struct Located {
+    pub(crate) why: Error,
+    pub(crate) lines: Lines,
+}
+
+impl Located {
+    fn new(why: Error, first: usize, last: usize) -> Self {
+        Self { why, lines: Lines { first, last: last.max(first) } }
+    }
+}
+
+impl From<Located> for crate::Error {
+    fn from(located: Located) -> Self {
+        Self::from(located.why).at(located.lines)
+    }
 }

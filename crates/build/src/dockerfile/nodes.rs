@@ -1,28 +1,74 @@
-//! First layer: a text as instructions, each with the lines it stands on.
-//! Source: Dockerfile reference, "Format", "Parser directives", "escape".
+//! First layer: a text as instructions, each with the lines it stands on and its words still unexpanded.
+//! Source: Dockerfile reference, "Format", "Parser directives", "escape", "Here-documents".
 
+use super::directives::{self, Directives};
 use super::error::{Error, Result};
+use super::heredoc::HereDocument;
+use super::words::{is_legacy, is_separator, json_words, name_values, split_blanks, split_words};
+use super::{Lines, Located};
 
 /// A text taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dockerfile {
+    /// The whole text.
+    pub text: String,
     /// Continues lines and takes the meaning of the character behind it.
     pub escape: char,
+    /// What `# check=` says, up to the first blank.
+    pub check: Option<String>,
+    /// What `# syntax=` says, up to the first blank.
+    pub syntax: Option<String>,
     /// Its instructions.
     pub nodes: Vec<Node>,
+    /// The last lines of instructions that have an empty line in them.
+    pub empty_continuations: Vec<usize>,
 }
 
 /// An instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// Its first line, counted from 1.
-    pub first: usize,
-    /// Its last line.
-    pub last: usize,
+    /// Where it stands, here-documents included.
+    pub lines: Lines,
+    /// The instruction on one line, without the blanks before it.
+    pub line: String,
     /// Its keyword as it is written.
     pub keyword: String,
     /// What follows the keyword, on one line, without the blanks before it.
     pub rest: String,
+    /// The words with two dashes right behind the keyword, without quotes.
+    pub flags: Vec<String>,
+    /// What follows those.
+    pub arguments: Arguments,
+    /// The comments before it, without their signs. An empty one forgets those before it.
+    pub comments: Vec<String>,
+    /// What stands below it, in the order in which it was announced.
+    pub documents: Vec<HereDocument>,
+}
+
+/// What an instruction says, by the form that its keyword has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Arguments {
+    /// Words; also a whole line as one.
+    Words(Vec<String>),
+    /// The exec form.
+    Json(Vec<String>),
+    /// Names and values.
+    Pairs(Vec<Pair>),
+    /// HEALTHCHECK: its kind, and what follows in either form.
+    Check(String, Box<Arguments>),
+    /// ONBUILD: an instruction in the instruction.
+    Nested(Box<Node>),
+}
+
+/// A name with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The name.
+    pub name: String,
+    /// The value.
+    pub value: String,
+    /// Whether a blank stood between them.
+    pub is_legacy: bool,
 }
 
 /// 65,535 bytes: docker reads no longer line. Lines that are continued may become longer together.
@@ -32,97 +78,269 @@ impl Dockerfile {
     /// Takes `text` apart.
     ///
     /// # Errors
-    /// When there is no instruction in it, a line is too long, or a parser directive makes no sense.
+    /// When there is no instruction in it, a line is too long, or an instruction has not the form that its keyword asks for.
     pub fn parse(text: &str) -> Result<Self> {
-        let lines = lines(text)?;
-        let escape = escape(&lines)?;
+        Self::parse_located(text).map_err(|located| located.why)
+    }
+
+    /// Takes `bytes` apart; each that is no UTF-8 becomes the sign for that.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn read(bytes: &[u8]) -> Result<Self, crate::Error> {
+        if bytes.is_empty() {
+            return Err(crate::Error::new("the Dockerfile cannot be empty"));
+        }
+        let mut text = String::with_capacity(bytes.len());
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+        }
+        Ok(Self::parse_located(&text)?)
+    }
+
+    pub(crate) fn parse_located(text: &str) -> Result<Self, Located> {
+        let mut reader = Reader { text, at: 0, escape: '\\', empty_continuations: Vec::new() };
+        let nodes = reader.nodes()?;
+        let first_word = |name| {
+            let value: &str = directives::of_file(name, text)?;
+            Some(value.split(' ').next().unwrap_or_default().to_owned())
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            escape: reader.escape,
+            check: first_word("check"),
+            syntax: first_word("syntax"),
+            nodes,
+            empty_continuations: reader.empty_continuations,
+        })
+    }
+}
+
+/// Goes through the lines of a file.
+struct Reader<'a> {
+    /// What is still to be read.
+    text: &'a str,
+    /// How many lines have been.
+    at: usize,
+    escape: char,
+    empty_continuations: Vec<usize>,
+}
+
+impl<'a> Reader<'a> {
+    /// The next line with what ends it. A line that is too long ends the file, and stays.
+    fn line(&mut self) -> Option<&'a str> {
+        let end = self.text.find('\n').map_or(self.text.len(), |at| at + 1);
+        let (line, rest) = self.text.split_at(end);
+        if line.is_empty() || line.strip_suffix('\n').unwrap_or(line).len() > MAX_LINE {
+            return None;
+        }
+        self.text = rest;
+        self.at += 1;
+        Some(line)
+    }
+
+    fn nodes(&mut self) -> Result<Vec<Node>, Located> {
         let mut nodes = Vec::new();
-        let mut at = 0;
-        while at < lines.len() {
-            let first = at;
-            let line = lines[at];
-            at += 1;
-            if is_comment(line) || is_blank(line) {
-                continue;
-            }
-            let (start, mut goes_on) = continued(line.trim_start(), escape);
-            let mut whole = start.to_owned();
-            let mut last = first;
-            while goes_on && at < lines.len() {
-                let line = lines[at];
-                // Comments and empty lines between continued ones are as if they were not there.
-                if !is_comment(line) && !is_blank(line) {
-                    let (more, again) = continued(line, escape);
-                    whole.push_str(more);
-                    goes_on = again;
+        let mut directives = Directives::default();
+        let mut comments = Vec::new();
+        self.text = self.text.strip_prefix('\u{feff}').unwrap_or(self.text);
+        while let Some(line) = self.line() {
+            let first = self.at;
+            let trimmed = line.trim_end_matches(['\r', '\n']).trim_start();
+            if trimmed.starts_with('#') {
+                // docker counts this line only once it has been read.
+                let directive = directives.next(trimmed).map_err(|why| Located::new(why, first - 1, first - 1))?;
+                match directive {
+                    Some((name, value)) if name == "escape" => {
+                        self.escape = escape(value).map_err(|why| Located::new(why, first - 1, first - 1))?;
+                    }
+                    Some(_) => {}
+                    None => comment(line, &mut comments),
                 }
-                last = at;
-                at += 1;
-            }
-            let whole = whole.trim_start();
-            let (keyword, rest) = whole.split_once(is_separator).unwrap_or((whole, ""));
-            if keyword.is_empty() && rest.is_empty() {
                 continue;
             }
-            nodes.push(Node {
-                first: first + 1,
-                last: last + 1,
-                keyword: keyword.to_owned(),
-                rest: rest.trim_start().to_owned(),
-            });
+            let (start, goes_on) = continued(trimmed, self.escape);
+            // Nothing but directives may stand before directives.
+            let _ = directives.next(trimmed);
+            if start.is_empty() && !goes_on {
+                continue;
+            }
+            let whole = self.joined(start, goes_on);
+            let lines = (first, self.at);
+            let comments = std::mem::take(&mut comments);
+            let mut node =
+                Node::of_line(&whole, comments, self.escape).map_err(|why| Located::new(why, lines.0, lines.1))?;
+            if node.can_have_documents() && whole.contains("<<") {
+                self.documents(&whole, &mut node).map_err(|why| Located::new(why, first, self.at))?;
+            }
+            node.lines = Lines { first, last: self.at };
+            nodes.push(node);
         }
-        if nodes.is_empty() { Err(Error::Empty) } else { Ok(Self { escape, nodes }) }
+        if nodes.is_empty() {
+            return Err(Located::new(Error::Empty, self.at, self.at));
+        }
+        match self.text.is_empty() {
+            true => Ok(nodes),
+            false => Err(Located::new(Error::LongLine(MAX_LINE), self.at, self.at)),
+        }
+    }
+
+    /// The line with those that continue it. Comments and empty lines between them are as if they were not there.
+    fn joined(&mut self, start: &str, mut goes_on: bool) -> String {
+        let mut whole = start.to_owned();
+        let mut has_empty = false;
+        while goes_on && let Some(line) = self.line() {
+            let line = line.trim_end_matches(['\r', '\n']);
+            if line.trim_start().starts_with('#') {
+                continue;
+            }
+            if line.trim_start().is_empty() {
+                has_empty = true;
+                continue;
+            }
+            let (more, again) = continued(line, self.escape);
+            whole.push_str(more);
+            goes_on = again;
+        }
+        if has_empty {
+            self.empty_continuations.push(self.at);
+        }
+        whole
+    }
+
+    fn documents(&mut self, line: &str, node: &mut Node) -> Result<()> {
+        for mut document in HereDocument::of_line(line)? {
+            loop {
+                let line = self.line().ok_or(Error::OpenDocument)?;
+                if document.is_ended_by(line) {
+                    break;
+                }
+                document.body.push_str(line);
+            }
+            node.documents.push(document);
+        }
+        Ok(())
     }
 }
 
-fn lines(text: &str) -> Result<Vec<&str>> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines: Vec<&str> = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
-    match lines.iter().any(|line| line.len() > MAX_LINE) {
-        true => Err(Error::LongLine(MAX_LINE)),
-        false => Ok(lines),
+impl Node {
+    /// The instruction on a line that has been joined.
+    fn of_line(line: &str, comments: Vec<String>, escape: char) -> Result<Self> {
+        let line = line.trim_start();
+        let (keyword, rest) = match line.find(is_separator) {
+            Some(at) => (&line[..at], line[at..].trim_start_matches(is_separator)),
+            None => (line.trim_end(), ""),
+        };
+        let (flags, arguments) = flags(rest.trim_end(), escape);
+        Ok(Self {
+            lines: Lines { first: 0, last: 0 },
+            line: line.to_owned(),
+            keyword: keyword.to_owned(),
+            rest: rest.to_owned(),
+            flags,
+            arguments: Arguments::of(keyword, arguments.trim(), escape)?,
+            comments,
+            documents: Vec::new(),
+        })
+    }
+
+    fn can_have_documents(&self) -> bool {
+        let node = match &self.arguments {
+            Arguments::Nested(node) if self.keyword.eq_ignore_ascii_case("onbuild") => node,
+            _ => self,
+        };
+        let is_json = matches!(node.arguments, Arguments::Json(_));
+        !is_json && ["add", "copy", "run"].iter().any(|keyword| node.keyword.eq_ignore_ascii_case(keyword))
     }
 }
 
-/// The escape character that the directives at the top choose. Anything else than a directive that is known ends them.
-fn escape(lines: &[&str]) -> Result<char> {
-    let mut seen: Vec<String> = Vec::new();
-    let mut escape = '\\';
-    for line in lines {
-        let Some((name, value)) = directive(line) else { break };
-        if seen.contains(&name) {
-            return Err(Error::SecondDirective(name));
-        }
-        if name == "escape" {
-            escape = match value {
-                "\\" => '\\',
-                "`" => '`',
-                other => return Err(Error::Escape(other.to_owned())),
-            };
-        }
-        seen.push(name);
+impl Arguments {
+    fn of(keyword: &str, text: &str, escape: char) -> Result<Self> {
+        let line = || if text.is_empty() { Vec::new() } else { vec![text.to_owned()] };
+        let blanks = || if text.is_empty() { Vec::new() } else { split_blanks(text) };
+        Ok(match keyword.to_lowercase().as_str() {
+            "add" | "copy" | "volume" => json_words(text)?.map_or_else(|| Self::Words(blanks()), Self::Json),
+            "cmd" | "entrypoint" | "run" | "shell" => Self::command(text)?,
+            "arg" => Self::Words(split_words(text, escape)),
+            "env" => Self::Pairs(pairs("ENV", text, escape)?),
+            "label" => Self::Pairs(pairs("LABEL", text, escape)?),
+            "expose" | "from" => Self::Words(blanks()),
+            "healthcheck" if !text.is_empty() => {
+                let (kind, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+                Self::Check(kind.to_owned(), Box::new(Self::command(rest.trim_start())?))
+            }
+            "onbuild" if !text.is_empty() => Self::Nested(Box::new(Node::of_line(text, Vec::new(), escape)?)),
+            "maintainer" | "stopsignal" | "user" | "workdir" => Self::Words(line()),
+            _ => Self::Words(Vec::new()),
+        })
     }
-    Ok(escape)
+
+    /// The exec form, or the whole line.
+    fn command(text: &str) -> Result<Self> {
+        let words = || if text.is_empty() { Vec::new() } else { vec![text.to_owned()] };
+        Ok(json_words(text)?.map_or_else(|| Self::Words(words()), Self::Json))
+    }
 }
 
-/// `# name=value` of a name that is known.
-fn directive(line: &str) -> Option<(String, &str)> {
-    let (name, value) = line.trim_start().strip_prefix('#')?.split_once('=')?;
-    let name = name.trim().to_ascii_lowercase();
-    matches!(name.as_str(), "syntax" | "escape" | "check").then_some((name, value.trim()))
+fn pairs(keyword: &str, text: &str, escape: char) -> Result<Vec<Pair>> {
+    let words = split_words(text, escape);
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
+    let is_legacy = is_legacy(&words);
+    let pairs = name_values(keyword, text, escape)?.into_iter();
+    Ok(pairs.map(|(name, value)| Pair { name, value, is_legacy }).collect())
 }
 
-fn is_comment(line: &str) -> bool {
-    line.trim_start().starts_with('#')
+/// The flags at the beginning of a line without their quotes, and the rest of the line. Two dashes alone end them.
+fn flags(line: &str, escape: char) -> (Vec<String>, &str) {
+    let mut flags = Vec::new();
+    let mut rest = line.trim_start();
+    while rest.starts_with("--") {
+        let mut flag = String::new();
+        let mut quote = None;
+        let mut end = rest.len();
+        let mut characters = rest.char_indices();
+        while let Some((at, c)) = characters.next() {
+            match (c, quote) {
+                (c, None) if c.is_whitespace() => {
+                    end = at;
+                    break;
+                }
+                ('"' | '\'', None) => quote = Some(c),
+                (c, Some(open)) if c == open => quote = None,
+                (c, _) if c == escape => flag.extend(characters.next().map(|(_, c)| c)),
+                (c, _) => flag.push(c),
+            }
+        }
+        rest = &rest[end..];
+        if flag == "--" {
+            break;
+        }
+        flags.push(flag);
+        rest = rest.trim_start();
+    }
+    (flags, rest)
 }
 
-fn is_blank(line: &str) -> bool {
-    line.trim().is_empty()
+/// The escape character that a directive chooses.
+fn escape(value: &str) -> Result<char> {
+    match value {
+        "\\" => Ok('\\'),
+        "`" => Ok('`'),
+        other => Err(Error::Escape(other.to_owned())),
+    }
 }
 
-/// A no-break space is a blank, and separates nothing.
-fn is_separator(c: char) -> bool {
-    c.is_ascii_whitespace() || c == '\u{b}'
+/// Keeps a comment, or forgets those so far. Of an indented one docker keeps the sign.
+fn comment(line: &str, comments: &mut Vec<String>) {
+    let mut characters = line.chars();
+    characters.next();
+    match characters.as_str().trim() {
+        "" => comments.clear(),
+        comment => comments.push(comment.to_owned()),
+    }
 }
 
 /// The line without the escape character at its end, and whether there was one. Two of them are one that is meant.
@@ -141,8 +359,10 @@ mod tests {
 
     fn check(text: &str, expected: &[(usize, usize, &str, &str)]) {
         let nodes = Dockerfile::parse(text).map(|file| file.nodes).unwrap_or_default();
-        let found: Vec<_> =
-            nodes.iter().map(|node| (node.first, node.last, node.keyword.as_str(), node.rest.as_str())).collect();
+        let found: Vec<_> = nodes
+            .iter()
+            .map(|node| (node.lines.first, node.lines.last, node.keyword.as_str(), node.rest.as_str()))
+            .collect();
         assert_eq!(found, expected, "{text:?}");
     }
 
@@ -179,7 +399,7 @@ mod tests {
 
     #[test]
     fn a_line_has_an_end() {
-        let long = format!("CMD {}", "a".repeat(MAX_LINE));
+        let long = format!("FROM a\nCMD {}", "a".repeat(MAX_LINE));
         assert_eq!(Dockerfile::parse(&long), Err(Error::LongLine(MAX_LINE)));
         let continued = format!("CMD {}", "aaaa \\\n".repeat(MAX_LINE / 4));
         assert!(Dockerfile::parse(&continued).is_ok_and(|file| file.nodes.len() == 1));
@@ -192,8 +412,9 @@ mod tests {
                 let count = text.split('\n').count();
                 let mut before = 0;
                 for node in file.nodes {
-                    prop_assert!(before < node.first && node.first <= node.last && node.last <= count);
-                    before = node.last;
+                    let lines = node.lines;
+                    prop_assert!(before < lines.first && lines.first <= lines.last && lines.last <= count);
+                    before = lines.last;
                 }
             }
         }

@@ -3,9 +3,9 @@
 /// A pattern, character by character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Piece {
-    /// Any number of any characters.
+    /// Any number of any characters of a line.
     Any,
-    /// One character, whichever.
+    /// One character of a line, whichever.
     One,
     /// This character.
     Literal(char),
@@ -15,19 +15,26 @@ enum Piece {
 pub(super) struct Pattern(Vec<Piece>);
 
 impl Pattern {
-    /// Reads a pattern; a backslash takes the meaning of the character behind it.
-    pub(super) fn new(text: &str) -> Self {
+    /// Reads a pattern. A backslash takes the meaning of `*`, `?` and itself, and goes before what would end the
+    /// substitution.
+    ///
+    /// # Errors
+    /// When it stands before anything else; with that.
+    pub(super) fn new(text: &str) -> Result<Self, char> {
         let mut pieces = Vec::new();
         let mut characters = text.chars();
         while let Some(c) = characters.next() {
             pieces.push(match c {
                 '*' => Piece::Any,
                 '?' => Piece::One,
-                '\\' => Piece::Literal(characters.next().unwrap_or('\\')),
+                '\\' => match characters.next() {
+                    Some(next @ ('*' | '?' | '\\' | '}' | '/')) => Piece::Literal(next),
+                    next => return Err(next.unwrap_or('\u{fffd}')),
+                },
                 c => Piece::Literal(c),
             });
         }
-        Self(pieces)
+        Ok(Self(pieces))
     }
 
     /// For each length of a beginning of `text`, in characters, whether the pattern fits exactly that much.
@@ -40,12 +47,17 @@ impl Pattern {
             match piece {
                 Piece::Any => {
                     let mut is_reached = false;
-                    for (now, before) in next.iter_mut().zip(&fits) {
-                        is_reached |= before;
-                        *now = is_reached;
+                    for at in 0..=text.len() {
+                        is_reached &= at == 0 || text[at - 1] != '\n';
+                        is_reached |= fits[at];
+                        next[at] = is_reached;
                     }
                 }
-                Piece::One => next[1..].copy_from_slice(&fits[..text.len()]),
+                Piece::One => {
+                    for (at, own) in text.iter().enumerate() {
+                        next[at + 1] = fits[at] && *own != '\n';
+                    }
+                }
                 Piece::Literal(c) => {
                     for (at, own) in text.iter().enumerate() {
                         next[at + 1] = fits[at] && own == c;
@@ -72,26 +84,39 @@ impl Pattern {
         reversed.without_beginning(&text, longest).chars().rev().collect()
     }
 
-    /// Puts `replacement` in place of the first longest piece of `text` that fits, or of every one. What fits nothing but
-    /// the empty text changes nothing.
+    /// Puts `replacement` in place of the first longest piece of `text` that fits, or of every one. An empty piece right
+    /// behind one that was replaced does not count.
     pub(super) fn replace(&self, text: &str, replacement: &str, all: bool) -> String {
         let characters: Vec<char> = text.chars().collect();
         let mut out = String::new();
         let mut at = 0;
-        while at < characters.len() {
-            let longest = self.beginnings(&characters[at..]).iter().rposition(|fit| *fit).unwrap_or(0);
-            if longest == 0 {
-                out.push(characters[at]);
-                at += 1;
-                continue;
-            }
-            out.push_str(replacement);
-            at += longest;
-            if !all {
-                break;
+        let mut last_end = None;
+        while at <= characters.len() {
+            let longest = self.beginnings(&characters[at..]).iter().rposition(|fit| *fit);
+            match longest {
+                Some(0) if last_end != Some(at) => {
+                    out.push_str(replacement);
+                    if !all {
+                        break;
+                    }
+                    out.extend(characters.get(at));
+                    at += 1;
+                }
+                Some(0) | None => {
+                    out.extend(characters.get(at));
+                    at += 1;
+                }
+                Some(longest) => {
+                    out.push_str(replacement);
+                    at += longest;
+                    last_end = Some(at);
+                    if !all {
+                        break;
+                    }
+                }
             }
         }
-        out.extend(&characters[at..]);
+        out.extend(characters.get(at..).unwrap_or_default());
         out
     }
 }

@@ -4,15 +4,15 @@
 //! costs; so it is remembered which contents the files had when they looked as they do now, by number, size and times. What
 //! was changed a moment ago may change again without looking different, and is read.
 
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode as FileMode, OFlags, ResolveFlags, Stat, openat2};
-use wharfie_build::ignore::Ignore;
+use wharfie_build::Ignore;
 use wharfie_build::plan::{Copy, File as Inline, Mode, Source};
 use wharfie_layer::chmod::ModeChange;
-use wharfie_layer::compression::{Compression, Decoder};
+use wharfie_layer::compression::Decoder;
 use wharfie_layer::entry::Entry;
 use wharfie_layer::graft::{Graft, Style, Witness};
 use wharfie_layer::pack::Xattrs;
@@ -42,17 +42,25 @@ enum Item {
     Fetched(Fetched),
 }
 
-impl Worker<'_> {
-    /// Does COPY or ADD on top of `ground`. `files` finds the trees that it names.
+impl Worker<'_, '_> {
+    /// Does COPY or ADD on top of `ground`.
     pub(super) fn copy(&self, copy: &Copy, ground: &Ground<'_>) -> Result<Done> {
-        let items = self.items(copy, ground)?;
+        self.copy_items(copy, self.items(copy, ground)?, ground)
+    }
+
+    /// Does COPY of one file or directory.
+    pub(super) fn copy_one(&self, copy: &Copy, files: Arc<Files>, selected: Selected, ground: &Ground<'_>) -> Result<Done> {
+        self.copy_items(copy, vec![Item::Selected(files, selected)], ground)
+    }
+
+    fn copy_items(&self, copy: &Copy, items: Vec<Item>, ground: &Ground<'_>) -> Result<Done> {
         if items.len() > 1 && !is_directory_name(&copy.destination) {
             return Err(BuildError::SeveralSources.into());
         }
         let key = base_key(copy, ground);
         let exclude = match copy.exclude.is_empty() {
             true => None,
-            false => Some(Ignore::parse(&copy.exclude.join("\n")).map_err(|why| BuildError::Plan(Box::new(why.into())))?),
+            false => Some(Ignore::of_patterns(&copy.exclude).map_err(BuildError::Ignore)?),
         };
         let began = self.store.now().to_nanos();
         let (fingerprint, youngest) = self.fingerprint(&key, &items, exclude.as_ref())?;
@@ -520,7 +528,7 @@ pub(super) fn owner_of(root: Option<BorrowedFd<'_>>, text: &str) -> Result<(u32,
     }
     let unknown = || Error::from(BuildError::Owner(user.to_owned()));
     let root = root.ok_or_else(unknown)?;
-    wharfie_runtime::ids_of(root, text).map_err(|why| match why {
+    wharfie_runtime::look_up(root, text).map_err(|why| match why {
         wharfie_runtime::Error::UnknownUser(_) => unknown(),
         why => why.into(),
     })
@@ -543,7 +551,7 @@ fn is_directory_name(text: &str) -> bool {
 }
 
 /// A path without dots and double slashes, and without a slash in front.
-fn clean(text: &str) -> Vec<u8> {
+pub(super) fn clean(text: &str) -> Vec<u8> {
     let mut parts: Vec<&str> = Vec::new();
     for part in text.split('/') {
         match part {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wharfie_oci::fault::Kind;
+use wharfie_oci::Kind;
 
 /// Why a build ended.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,12 @@ pub enum BuildError {
     /// The Dockerfile cannot be built.
     #[error(transparent)]
     Plan(Box<wharfie_build::Error>),
+    /// The ignore file makes no sense.
+    #[error("failed to read .dockerignore: {0}")]
+    Ignore(wharfie_build::ignore::IgnoreError),
+    /// A wildcard makes no sense.
+    #[error(transparent)]
+    Pattern(wharfie_build::path::BadPattern),
     /// A step failed; holds where it stands.
     #[error("failed to solve: {source}")]
     Step {
@@ -92,6 +98,8 @@ impl BuildError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Plan(_)
+            | Self::Ignore(_)
+            | Self::Pattern(_)
             | Self::SeveralSources
             | Self::NotADirectory(_)
             | Self::Mode(_)

@@ -35,7 +35,7 @@ impl Fetched {
     }
 }
 
-impl Worker<'_> {
+impl Worker<'_, '_> {
     /// Fetches the file at `url`, which must have `checksum` if there is one.
     pub(super) fn fetch(&self, url: &str, name: &str, checksum: Option<&str>) -> Result<Fetched> {
         let failed = |why: String| Error::from(BuildError::Fetch { url: url.to_owned(), why });

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
-use wharfie_build::ignore::Ignore;
-use wharfie_build::pattern;
+use wharfie_build::Ignore;
+use wharfie_build::path::Glob;
 use wharfie_layer::resolve::{Last, Resolved, resolve};
 use wharfie_oci::DiffId;
 
@@ -68,10 +68,8 @@ impl Files {
     /// # Errors
     /// When nothing is meant.
     pub(crate) fn select(&self, path: &str) -> Result<Vec<Selected>> {
-        if !pattern::has_wildcards(path) {
-            let plain = pattern::unescape(path);
-            let found = self.find(plain.as_bytes())?.ok_or_else(|| BuildError::NoSource(path.to_owned()))?;
-            return Ok(vec![self.selected(found, name_of(plain.as_bytes()))]);
+        if !Glob::is_pattern(path) {
+            return Ok(vec![self.select_plain(path)?]);
         }
         let mut selected = Vec::new();
         for path in self.matching(b"", path)? {
@@ -81,6 +79,12 @@ impl Files {
         }
         // Classic docker is the better here: what matches nothing is a mistake.
         if selected.is_empty() { Err(BuildError::NoSource(path.to_owned()).into()) } else { Ok(selected) }
+    }
+
+    /// What is at `path`, which has no wildcards, whatever stands in it.
+    pub(crate) fn select_plain(&self, path: &str) -> Result<Selected> {
+        let found = self.find(path.as_bytes())?.ok_or_else(|| BuildError::NoSource(path.to_owned()))?;
+        Ok(self.selected(found, name_of(path.as_bytes())))
     }
 
     /// As [`Self::select`], for `--parents`: what is meant goes to where it is beneath `root`.
@@ -121,14 +125,15 @@ impl Files {
             return Ok(());
         };
         let join = |name: &[u8]| if at.is_empty() { name.to_vec() } else { [&at[..], b"/", name].concat() };
-        if !pattern::has_wildcards(part) {
-            return match self.find(&join(pattern::unescape(part).as_bytes()))? {
+        if !Glob::is_pattern(part) {
+            return match self.find(&join(part.as_bytes()))? {
                 Some(there) => self.descend(there.path, rest, found),
                 None => Ok(()),
             };
         }
         let Some(here) = self.find(&at)?.filter(|here| here.kind() == Some(FileType::Directory)) else { return Ok(()) };
         let is_deep = *part == "**";
+        let glob = Glob::new(part).map_err(BuildError::Pattern)?;
         if is_deep {
             self.descend(at.clone(), rest, found)?;
         }
@@ -144,7 +149,7 @@ impl Files {
                 } else if rest.is_empty() {
                     found.push(path);
                 }
-            } else if pattern::matches(part, &String::from_utf8_lossy(&name)) {
+            } else if glob.matches(&String::from_utf8_lossy(&name)) {
                 self.descend(path, rest, found)?;
             }
         }

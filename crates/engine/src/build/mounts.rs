@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, Gid, Mode, OFlags, Uid, fchmod, fchown, flock, openat};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen};
-use wharfie_build::plan::{Cache, Copy, Mount as Wanted, Ownership, Run, Sharing, Source};
+use wharfie_build::plan::{Cache, Copy, Mount as Wanted, Ownership, Run, Sharing};
 use wharfie_layer::graft::{Graft, Style};
 use wharfie_layer::unpack::unpack;
 use wharfie_oci::{DiffId, Digest};
@@ -105,7 +105,7 @@ pub(super) fn mount_parts(run: &Run, bound: &[Bound]) -> Vec<(String, String)> {
     parts
 }
 
-impl<'a> Worker<'a> {
+impl<'s> Worker<'_, 's> {
     /// The files from elsewhere that a command has mounted, in the order of its mounts.
     pub(super) fn bound_trees(&self, run: &Run, ground: &Ground<'_>) -> Result<Vec<Bound>> {
         let mut bound = Vec::new();
@@ -114,7 +114,7 @@ impl<'a> Worker<'a> {
             let files = self.files(from.as_ref(), ground.platform)?;
             bound.push(match &files.layers {
                 Some(layers) => Bound { layers: layers.clone(), path: PathBuf::from(source) },
-                None => self.bound_directory(&files, from.as_ref(), source, ground)?,
+                None => self.bound_directory(files, source, ground)?,
             });
         }
         Ok(bound)
@@ -123,16 +123,15 @@ impl<'a> Worker<'a> {
     /// A directory of this machine can change, and what is ignored in it is not there: what a command sees of it is a layer.
     fn bound_directory(
         &self,
-        files: &Files,
-        from: Option<&wharfie_build::plan::Origin>,
+        files: Arc<Files>,
         source: &str,
         ground: &Ground<'_>,
     ) -> Result<Bound> {
-        let found = files.find(source.as_bytes())?.ok_or_else(|| BuildError::NoSource(source.to_owned()))?;
-        let is_directory = found.kind() == Some(rustix::fs::FileType::Directory);
+        let selected = files.select_plain(source)?;
+        let is_directory = selected.kind == rustix::fs::FileType::Directory;
         let copy = Copy {
-            from: from.cloned(),
-            sources: vec![Source::Path(wharfie_build::pattern::escape(source))],
+            from: None,
+            sources: Vec::new(),
             destination: "/".to_owned(),
             owner: None,
             mode: None,
@@ -145,14 +144,14 @@ impl<'a> Worker<'a> {
         };
         let slot = super::key::Key::new("bound").with("step", ground.slot.as_str()).with("source", source).digest();
         let ground = Ground { layers: &[], may_reuse: true, slot, text: "files for RUN", ..*ground };
-        let done = self.copy(&copy, &ground)?;
+        let done = self.copy_one(&copy, files, selected, &ground)?;
         let name = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let path = if is_directory { PathBuf::from("/") } else { PathBuf::from(format!("/{name}")) };
         Ok(Bound { layers: done.layer.into_iter().collect(), path })
     }
 
     /// Makes what a command has mounted.
-    pub(super) fn mounts(&self, run: &Run, ground: &Ground<'_>, bound: &[Bound]) -> Result<Mounts<'a>> {
+    pub(super) fn mounts(&self, run: &Run, ground: &Ground<'_>, bound: &[Bound]) -> Result<Mounts<'s>> {
         let mut mounts = Mounts {
             places: Vec::new(),
             trees: Vec::new(),
@@ -219,7 +218,7 @@ impl<'a> Worker<'a> {
     }
 
     /// A directory that steps share, locked as they share it.
-    fn cache_mount(&self, cache: &Cache, ground: &Ground<'_>, mounts: &mut Mounts<'a>) -> Result<()> {
+    fn cache_mount(&self, cache: &Cache, ground: &Ground<'_>, mounts: &mut Mounts<'s>) -> Result<()> {
         let name = Digest::of(cache.id.as_bytes()).hex()[..32].to_owned();
         let place = self.store.use_cache_mount(&cache.id, &name)?;
         // As long as somebody has it, it is not pruned.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -11,7 +10,7 @@ use wharfie_build::dockerfile::Dockerfile;
 use wharfie_oci::{Platform, Reference};
 use wharfie_runtime::Resources;
 
-use crate::container::words::{HostEntry, Ulimit};
+use crate::container::words::{ExtraHost, Ulimit};
 
 /// What to build.
 #[derive(Debug)]
@@ -47,7 +46,7 @@ pub struct Build {
     /// The network of steps that do not choose one.
     pub network: StepNetwork,
     /// Further lines of `/etc/hosts`.
-    pub extra_hosts: Vec<HostEntry>,
+    pub extra_hosts: Vec<ExtraHost>,
     /// Size of `/dev/shm` in bytes; 0 is docker's.
     pub shm_size: u64,
     /// Limits of the steps' processes.
@@ -64,10 +63,6 @@ pub struct Build {
     pub epoch: Option<i64>,
     /// Whether files that are younger than [`Self::epoch`] get its time.
     pub rewrite_timestamps: bool,
-    /// Make one layer of those that were built.
-    pub squash: bool,
-    /// Tell of every step what it is made of, also of those that had been done before.
-    pub explain: bool,
     /// What becomes of the result.
     pub keep: Keep,
 }
@@ -164,6 +159,3 @@ impl fmt::Debug for SecretSource {
         }
     }
 }
-
-/// An address by which a step knows a host.
-pub type StepHost = (String, IpAddr);

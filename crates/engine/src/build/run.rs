@@ -15,7 +15,7 @@ use wharfie_runtime::{
     UserNamespace,
 };
 use wharfie_store::build_cache::{StepRow, StepTurn};
-use wharfie_store::Scratch;
+use wharfie_store::{Scratch, Store};
 
 use super::copy::{chain, of_layer, owner_of};
 use super::error::BuildError;
@@ -28,9 +28,10 @@ use crate::container::rootfs::MOUNT_POINTS;
 use crate::container::settings::Settings;
 use crate::container::spec::{hosts_of, resolver_of};
 use crate::container::{network, random};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 
-impl Worker<'_> {
+impl Worker<'_, '_> {
     /// Does RUN on top of `ground`.
     pub(super) fn run(&self, run: &Run, ground: &Ground<'_>) -> Result<Done> {
         self.check_allowed(run)?;
@@ -248,19 +249,24 @@ impl Worker<'_> {
 const HOSTNAME: &str = "buildkitsandbox";
 
 /// The container of a step. Its name is locked as long as it is there, so that nobody takes its address for a lost one.
-struct Container<'w> {
-    worker: &'w Worker<'w>,
+struct Container<'a> {
+    engine: &'a Engine,
+    store: &'a Store,
+    cgroup_parent: Option<&'a str>,
     id: String,
     name: Digest,
     turn: Option<StepTurn>,
 }
 
-impl<'w> Container<'w> {
-    fn begin(worker: &'w Worker<'w>) -> Result<Self> {
+impl<'a> Container<'a> {
+    fn begin(worker: &Worker<'a, '_>) -> Result<Self> {
+        let Worker { engine, store, build, .. } = *worker;
+        let cgroup_parent = build.cgroup_parent.as_deref();
         loop {
             let name = Digest::of(&random::bytes::<32>()?);
-            if let Some(turn) = worker.store.try_step(&name)? {
-                return Ok(Self { worker, id: name.hex().to_owned(), name, turn: Some(turn) });
+            if let Some(turn) = store.try_step(&name)? {
+                let id = name.hex().to_owned();
+                return Ok(Self { engine, store, cgroup_parent, id, name, turn: Some(turn) });
             }
         }
     }
@@ -268,15 +274,15 @@ impl<'w> Container<'w> {
 
 impl Drop for Container<'_> {
     fn drop(&mut self) {
-        forget(self.worker.engine, &self.id, self.worker.build.cgroup_parent.as_deref());
+        forget(self.engine, &self.id, self.cgroup_parent);
         if let Some(turn) = self.turn.take() {
-            self.worker.store.end_step(&self.name, turn);
+            self.store.end_step(&self.name, turn);
         }
     }
 }
 
 /// Takes away what a step's container has left on the machine.
-pub(super) fn forget(engine: &crate::engine::Engine, id: &str, cgroup_parent: Option<&str>) {
+pub(super) fn forget(engine: &Engine, id: &str, cgroup_parent: Option<&str>) {
     let subnets = if engine.config().is_rootless { Vec::new() } else { vec![network::subnet(engine)] };
     let _ = wharfie_runtime::cleanup(id, cgroup_parent, &subnets);
 }

@@ -24,8 +24,6 @@ pub(super) struct Finished {
     pub(super) image: Option<ImageId>,
     /// Bottom first.
     pub(super) layers: Vec<DiffId>,
-    /// How many of the layers were there before this build's own.
-    pub(super) base_layers: usize,
 }
 
 /// A stage that is being done.
@@ -33,7 +31,6 @@ struct Growing {
     config: ImageConfig,
     image: Option<ImageId>,
     layers: Vec<DiffId>,
-    base_layers: usize,
     /// Images that are not visible yet, oldest first.
     new: Vec<NewImage>,
     /// Under which keys they will be found again.
@@ -43,7 +40,7 @@ struct Growing {
 /// What history says of images that BuildKit's language made.
 const COMMENT: &str = "buildkit.dockerfile.v0";
 
-impl Worker<'_> {
+impl Worker<'_, '_> {
     /// Does a stage. What was finished stays, also of a stage that fails.
     pub(super) fn stage(&self, position: usize) -> Result<Finished> {
         let stage = &self.plan.stages[position];
@@ -52,8 +49,8 @@ impl Worker<'_> {
         // Also of a stage that failed: its last image is where the failure is looked for.
         let shown = self.show(&mut growing);
         done.and(shown)?;
-        let Growing { config, image, layers, base_layers, .. } = growing;
-        Ok(Finished { config, image, layers, base_layers })
+        let Growing { config, image, layers, .. } = growing;
+        Ok(Finished { config, image, layers })
     }
 
     fn begin(&self, stage: &Stage) -> Result<Growing> {
@@ -85,7 +82,6 @@ impl Worker<'_> {
                 // What the plan starts with is the base's configuration, completed.
                 config: ImageConfig { config: stage.start.config.clone(), ..base.config },
                 image: base.image,
-                base_layers: base.layers.len(),
                 layers: base.layers,
                 new: Vec::new(),
                 keys: Vec::new(),
@@ -100,7 +96,6 @@ impl Worker<'_> {
                 },
                 image: None,
                 layers: Vec::new(),
-                base_layers: 0,
                 new: Vec::new(),
                 keys: Vec::new(),
             },
@@ -148,7 +143,7 @@ impl Worker<'_> {
                 Err(why) => {
                     task.end(Outcome::Broken(why.to_string()));
                     let lines = (planned.lines.first, planned.lines.last);
-                    let written = planned.shown();
+                    let written = planned.written.clone();
                     return Err(BuildError::Step { lines, written, source: Box::new(why) }.into());
                 }
             }
@@ -237,13 +232,12 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// The target's image as it is asked for: with labels from outside, its own layers as one.
+    /// The target's image as it is asked for: with labels from outside.
     pub(super) fn complete(&self, finished: &Finished) -> Result<Finished> {
         let mut growing = Growing {
             config: finished.config.clone(),
             image: finished.image.clone(),
             layers: finished.layers.clone(),
-            base_layers: finished.base_layers,
             new: Vec::new(),
             keys: Vec::new(),
         };
@@ -252,36 +246,13 @@ impl Worker<'_> {
             let labels = config.config.get_or_insert_default().labels.get_or_insert_default();
             labels.extend(self.build.labels.clone());
         }
-        if self.build.squash {
-            self.squash(&mut growing, &mut config)?;
-        }
         if config != growing.config {
             let created = config.created.as_deref().and_then(|text| text.parse().ok());
             self.make_image(&mut growing, config, created)?;
             self.show(&mut growing)?;
         }
-        let Growing { config, image, layers, base_layers, .. } = growing;
-        Ok(Finished { config, image, layers, base_layers })
-    }
-
-    /// One layer instead of those that were built.
-    fn squash(&self, growing: &mut Growing, config: &mut ImageConfig) -> Result<()> {
-        let built = growing.layers.len() - growing.base_layers;
-        if built < 2 {
-            return Ok(());
-        }
-        let (base, own) = growing.layers.split_at(growing.base_layers);
-        let layer = super::squash::squash(self, base, own)?;
-        let layers: Vec<DiffId> = base.iter().cloned().chain(layer).collect();
-        // The steps keep their entries, and the last of them the layer.
-        let mut left = built;
-        for entry in config.history.iter_mut().rev().filter(|entry| !entry.empty_layer).take(built) {
-            entry.empty_layer = left != built || layers.len() == base.len();
-            left -= 1;
-        }
-        config.rootfs = RootFs { diff_ids: layers.clone(), ..RootFs::default() };
-        growing.layers = layers;
-        Ok(())
+        let Growing { config, image, layers, .. } = growing;
+        Ok(Finished { config, image, layers })
     }
 
     /// Whether results of earlier builds are taken for a stage.
@@ -311,7 +282,6 @@ fn of_image(image: &Arc<super::bases::BaseImage>) -> Finished {
     Finished {
         config: image.config.clone(),
         image: Some(image.id.clone()),
-        base_layers: image.layers.len(),
         layers: image.layers.clone(),
     }
 }

@@ -26,14 +26,14 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 
 /// What the steps of one platform's build share.
-pub(super) struct Worker<'a> {
+pub(super) struct Worker<'a, 's> {
     pub(super) engine: &'a Engine,
     pub(super) store: &'a Store,
-    pub(super) lease: &'a Lease<'a>,
+    pub(super) lease: &'a Lease<'s>,
     pub(super) build: &'a Build,
     pub(super) plan: &'a Plan,
     pub(super) bases: &'a BaseImages<'a>,
-    pub(super) contexts: &'a Contexts<'a>,
+    pub(super) contexts: &'a Contexts<'a, 's>,
     pub(super) platform: Platform,
     /// The build's own name.
     pub(super) id: &'a str,
@@ -93,13 +93,13 @@ pub(super) struct Cached {
 }
 
 /// The contexts of a build, which all of its platforms share.
-pub(super) struct Contexts<'a> {
+pub(super) struct Contexts<'a, 's> {
     engine: &'a Engine,
-    lease: &'a Lease<'a>,
+    lease: &'a Lease<'s>,
     build: &'a Build,
     bases: &'a BaseImages<'a>,
     opened: Mutex<BTreeMap<String, Arc<Files>>>,
-    places: Mutex<Vec<LeasedScratch<'a>>>,
+    places: Mutex<Vec<LeasedScratch<'s>>>,
 }
 
 /// What a mutex holds; a panic elsewhere is no reason to stop.
@@ -110,7 +110,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// 10 ms between looks at a step that another build does.
 const LOOK: Duration = Duration::from_millis(10);
 
-impl<'a> Worker<'a> {
+impl Worker<'_, '_> {
     /// Does a step unless its result is here, or comes from whoever does it now. `turn` is what two builds that do the same
     /// agree on; `recall` finds the result; `work` makes it.
     pub(super) fn once(
@@ -280,7 +280,7 @@ impl<'a> Worker<'a> {
 
 impl Ground<'_> {
     /// The files that an instruction copies from.
-    pub(super) fn files(&self, worker: &Worker<'_>, origin: Option<&Origin>) -> Result<Arc<Files>> {
+    pub(super) fn files(&self, worker: &Worker<'_, '_>, origin: Option<&Origin>) -> Result<Arc<Files>> {
         worker.files(origin, self.platform)
     }
 
@@ -293,8 +293,8 @@ impl Ground<'_> {
 /// What the build context is called among contexts.
 pub(super) const MAIN: &str = "";
 
-impl<'a> Contexts<'a> {
-    pub(super) fn new(engine: &'a Engine, lease: &'a Lease<'a>, build: &'a Build, bases: &'a BaseImages<'a>) -> Self {
+impl<'a, 's> Contexts<'a, 's> {
+    pub(super) fn new(engine: &'a Engine, lease: &'a Lease<'s>, build: &'a Build, bases: &'a BaseImages<'a>) -> Self {
         Self { engine, lease, build, bases, opened: Mutex::default(), places: Mutex::default() }
     }
 

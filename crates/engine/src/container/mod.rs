@@ -27,7 +27,7 @@ pub mod rootfs;
 pub mod settings;
 mod settle;
 pub mod signal;
-mod spec;
+pub(crate) mod spec;
 pub mod start;
 pub mod stats;
 pub mod streams;

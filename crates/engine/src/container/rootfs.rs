@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 
 /// What the runtime makes in every root file system to mount something on.
-const MOUNT_POINTS: &[&str] =
+pub(crate) const MOUNT_POINTS: &[&str] =
     &["dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab", ".dockerenv"];
 
 /// Those of them that are directories.

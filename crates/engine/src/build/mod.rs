@@ -1,0 +1,272 @@
+//! Build: a Dockerfile and a context become an image.
+//!
+//! The language is `wharfie_build`'s: it says what the target needs done, as values. Here it is done: stages side by side, each
+//! step once, whoever asks for it. See `docs/build.md`.
+
+mod bases;
+mod copy;
+mod error;
+mod explain;
+mod fetch;
+mod files;
+mod key;
+mod mounts;
+mod record;
+mod request;
+mod run;
+mod stage;
+pub mod transcript;
+mod worker;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use wharfie_build::plan::{GitSource, Plan};
+use wharfie_build::{Ignore, Request};
+use wharfie_content::{Cancel, Cancelled, Event, Observer, Outcome, Subject, Task};
+use wharfie_oci::{ImageId, Platform};
+use wharfie_store::Store;
+use wharfie_store::gc::Kept;
+use wharfie_store::images::Name;
+
+pub use error::BuildError;
+pub use request::{Allowed, Build, Context, Keep, NoCache, SecretSource, StepNetwork};
+
+use self::bases::BaseImages;
+use self::record::Recorder;
+use self::stage::Finished;
+use self::worker::{Cached, Contexts, Permits, Stages, Worker, lock};
+use crate::container::random;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::events;
+
+/// What a build came to.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The build's own name.
+    pub build: String,
+    /// The images, in the order in which platforms were asked for.
+    pub images: Vec<(Platform, ImageId)>,
+    /// What docker's checks found, without repetition.
+    pub warnings: Vec<wharfie_build::lint::Warning>,
+    /// Build arguments that no ARG consumed.
+    pub unused_args: Vec<String>,
+}
+
+impl Engine {
+    /// Builds an image.
+    ///
+    /// # Errors
+    /// When the Dockerfile cannot be built, a base is not to be had, a step fails, or the store cannot be written. Steps that
+    /// were finished are taken by the next build.
+    pub fn build(&self, build: &Build, observer: &dyn Observer) -> Result<Built> {
+        self.build_now(build, observer).map_err(|why| why.of_work(observer))
+    }
+
+    fn build_now(&self, build: &Build, observer: &dyn Observer) -> Result<Built> {
+        let store = self.writer()?;
+        self.forget_lost_steps(store)?;
+        let id = name()?;
+        let recorder = Recorder::begin(store, &id, build, observer)?;
+        let built = self.build_all(build, &id, &recorder);
+        recorder.end(built.as_ref().err())?;
+        built
+    }
+
+    fn build_all(&self, build: &Build, id: &str, observer: &dyn Observer) -> Result<Built> {
+        let store = self.writer()?;
+        let lease = store.lease()?;
+        let bases = BaseImages::new(self, &lease, build, observer);
+        let contexts = Contexts::new(self, &lease, build, &bases);
+        let host = store.options().platform.clone();
+        let platforms = if build.platforms.is_empty() { vec![host.clone()] } else { build.platforms.clone() };
+        let mut built =
+            Built { build: id.to_owned(), images: Vec::new(), warnings: Vec::new(), unused_args: Vec::new() };
+        for platform in &platforms {
+            let request = Request {
+                build_args: build.build_args.clone(),
+                target: build.target.clone(),
+                platform: platform.clone(),
+                is_platform_given: !build.platforms.is_empty(),
+                is_multi_platform: platforms.len() > 1,
+                contexts: build.contexts.keys().cloned().collect::<BTreeSet<String>>(),
+                ..Request::new(host.clone())
+            };
+            let plan = stub::plan(&build.dockerfile, &request, &bases);
+            let plan = plan.map_err(|why| BuildError::Plan(Box::new(why)))?;
+            for warning in &plan.warnings {
+                if !built.warnings.contains(warning) {
+                    built.warnings.push(warning.clone());
+                }
+            }
+            built.unused_args.clone_from(&plan.unused_args);
+            let shared = Shared { engine: self, store, lease: &lease, build, bases: &bases, contexts: &contexts, id };
+            let finished = shared.build_plan(&plan, platform, observer)?;
+            let image = finished.image.clone().ok_or(BuildError::NoImage)?;
+            built.images.push((platform.clone(), image));
+        }
+        let task = Task::begin(observer, Subject::Build("exporting to image".to_owned()));
+        let named = self.name_built(store, build, &built, &task);
+        named.inspect_err(|why| task.end(Outcome::Broken(why.to_string())))?;
+        task.end(Outcome::Done);
+        Ok(built)
+    }
+
+    /// Gives the result its names.
+    fn name_built(&self, store: &Store, build: &Build, built: &Built, task: &Task<'_>) -> Result<()> {
+        let [(_, image)] = built.images.as_slice() else {
+            return self.name_index(store, build, built, task);
+        };
+        task.note(format!("writing image {image}"));
+        for tag in &build.tags {
+            let event = events::of_image(image, "tag", &tag.familiar());
+            let name = Name::new(tag.clone(), image.digest().clone());
+            store.noting(vec![event], |store| store.set_reference(&name))?;
+            task.note(format!("naming to {}", tag.canonical()));
+        }
+        Ok(())
+    }
+
+    fn name_index(&self, _store: &Store, _build: &Build, _built: &Built, _task: &Task<'_>) -> Result<()> {
+        Err(Error::Nested)
+    }
+
+    /// Takes away what steps of killed builds have left on the machine.
+    fn forget_lost_steps(&self, store: &Store) -> Result<()> {
+        for name in store.lost_steps()? {
+            run::forget(self, &name, None);
+            let _ = std::fs::remove_file(store.root().join("steps").join(name));
+        }
+        Ok(())
+    }
+}
+
+/// What the builds for all platforms share.
+struct Shared<'a, 's> {
+    engine: &'a Engine,
+    store: &'a Store,
+    lease: &'a wharfie_store::Lease<'s>,
+    build: &'a Build,
+    bases: &'a BaseImages<'a>,
+    contexts: &'a Contexts<'a, 's>,
+    id: &'a str,
+}
+
+impl Shared<'_, '_> {
+    fn build_plan(&self, plan: &Plan, platform: &Platform, observer: &dyn Observer) -> Result<Finished> {
+        let joint = Joint { observer, cancel: Cancel::default() };
+        let worker = Worker {
+            engine: self.engine,
+            store: self.store,
+            lease: self.lease,
+            build: self.build,
+            plan,
+            bases: self.bases,
+            contexts: self.contexts,
+            platform: platform.clone(),
+            id: self.id,
+            observer: &joint,
+            stages: Stages::new(plan.stages.len()),
+            permits: Permits::new(self.build.jobs),
+            cache: Cached::default(),
+        };
+        let failure: Mutex<Option<Error>> = Mutex::default();
+        let one = |position: usize| match worker.stage(position) {
+            Ok(finished) => worker.stages.set(position, Ok(Arc::new(finished))),
+            Err(why) => {
+                let mut failure = lock(&failure);
+                // What failed because another stage did is not what is told.
+                let is_consequence = matches!(why, Error::Cancelled | Error::Build(BuildError::OtherFailed));
+                if failure.is_none() || matches!(&*failure, Some(Error::Cancelled)) && !is_consequence {
+                    *failure = Some(why);
+                }
+                worker.stages.set(position, Err(()));
+                joint.cancel.cancel();
+            }
+        };
+        match plan.stages.len() {
+            // One stage needs no thread of its own.
+            1 => one(0),
+            count => std::thread::scope(|scope| {
+                for position in 0..count {
+                    let one = &one;
+                    scope.spawn(move || one(position));
+                }
+            }),
+        }
+        let settled = worker.settle();
+        if let Some(why) = lock(&failure).take() {
+            return Err(why);
+        }
+        settled?;
+        let finished = worker.stages.wait(plan.target, &joint)?;
+        let complete = worker.complete(&finished)?;
+        if worker.has_waste() {
+            self.store.collect(Kept::Expired)?;
+        }
+        Ok(complete)
+    }
+}
+
+/// The user's observer, and the end of all stages when one fails.
+struct Joint<'a> {
+    observer: &'a dyn Observer,
+    cancel: Cancel,
+}
+
+impl Observer for Joint<'_> {
+    fn observe(&self, event: Event) {
+        self.observer.observe(event);
+    }
+
+    fn cancel(&self) -> Option<&Cancel> {
+        Some(&self.cancel)
+    }
+
+    fn check(&self) -> std::result::Result<(), Cancelled> {
+        self.observer.check()?;
+        self.cancel.check()
+    }
+}
+
+/// What an ignore file says.
+fn ignore_of(text: &str) -> Result<Ignore> {
+    Ignore::parse(text).map_err(|why| BuildError::Ignore(why).into())
+}
+
+/// What a text means that names a git repository as a context: `URL#REFERENCE:DIRECTORY`.
+fn git_source(text: &str) -> Result<GitSource> {
+    let (remote, fragment) = text.split_once('#').map_or((text, None), |(remote, rest)| (remote, Some(rest)));
+    let (reference, below) = match fragment.map(|rest| rest.split_once(':').unwrap_or((rest, ""))) {
+        Some((reference, below)) => (Some(reference), Some(below)),
+        None => (None, None),
+    };
+    let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    Ok(GitSource {
+        remote: remote.to_owned(),
+        reference: text(reference),
+        subdirectory: text(below),
+        with_submodules: true,
+        ..GitSource::default()
+    })
+}
+
+/// A name for a build: 25 letters and digits.
+fn name() -> Result<String> {
+    let bytes = random::bytes::<25>()?;
+    Ok(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect())
+}
+
+/// 32 of them, so that none comes more often than another.
+const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+mod stub {
+    pub(super) fn plan(
+        _: &wharfie_build::dockerfile::Dockerfile,
+        _: &wharfie_build::Request,
+        _: &dyn wharfie_build::Bases,
+    ) -> Result<wharfie_build::Plan, wharfie_build::Error> {
+        todo!()
+    }
+}
