@@ -193,7 +193,11 @@ impl<'a, W: Write> Graft<'a, W> {
             if entry.kind == Kind::Hardlink {
                 let link = inside(target, &entry.link).filter(|link| names.contains(link));
                 let Some(link) = link else {
-                    return Err(Error::entry(&path, entry.header_offset, "is a hard link to what the archive does not have"));
+                    return Err(Error::entry(
+                        &path,
+                        entry.header_offset,
+                        "is a hard link to what the archive does not have",
+                    ));
                 };
                 entry.link = link;
             }

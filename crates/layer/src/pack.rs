@@ -10,8 +10,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fgetxattr, flistxattr, fstat, major, minor, openat, openat2,
-    statat,
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fgetxattr, flistxattr, fstat, major, minor, openat,
+    openat2, statat,
 };
 use rustix::io::Errno;
 
@@ -89,7 +89,14 @@ struct Frame {
 
 impl<'a, W: Write> Packer<'a, W> {
     pub(crate) fn new(options: &'a Options, out: W) -> Self {
-        Self { writer: Writer::new(out), options, links: HashMap::new(), path: Vec::new(), hollow: Vec::new(), is_single: false }
+        Self {
+            writer: Writer::new(out),
+            options,
+            links: HashMap::new(),
+            path: Vec::new(),
+            hollow: Vec::new(),
+            is_single: false,
+        }
     }
 
     fn directory(&mut self, root: OwnedFd) -> Result<()> {
@@ -251,7 +258,9 @@ impl<'a, W: Write> Packer<'a, W> {
     /// True for a directory that may be there only for what is skipped.
     fn is_hollow(&self, entry: &Entry) -> bool {
         let Some(below) = &self.options.below else { return false };
-        let holds = |path: &Vec<u8>| path.len() > self.path.len() && path.starts_with(&self.path) && path[self.path.len()] == b'/';
+        let holds = |path: &Vec<u8>| {
+            path.len() > self.path.len() && path.starts_with(&self.path) && path[self.path.len()] == b'/'
+        };
         if !self.options.skip.iter().any(holds) {
             return false;
         }
@@ -288,7 +297,8 @@ impl<'a, W: Write> Packer<'a, W> {
     }
 }
 
-pub(crate) const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
+pub(crate) const DIRECTORY: OFlags =
+    OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
 
 /// The names in a directory, in no order.
 pub(crate) fn names_in(directory: BorrowedFd<'_>) -> rustix::io::Result<Vec<Vec<u8>>> {

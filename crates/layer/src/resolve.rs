@@ -121,7 +121,11 @@ mod tests {
         let root = std::fs::File::open(place.path()).unwrap();
         let check = |path: &str, last, expected: &str, is_there: bool| {
             let found = resolve(root.as_fd(), path.as_bytes(), last).unwrap();
-            assert_eq!((String::from_utf8(found.path).unwrap().as_str(), found.stat.is_some()), (expected, is_there), "{path}");
+            assert_eq!(
+                (String::from_utf8(found.path).unwrap().as_str(), found.stat.is_some()),
+                (expected, is_there),
+                "{path}"
+            );
         };
         check("/", Last::Followed, "", true);
         check("lib/file", Last::Followed, "usr/lib/file", true);

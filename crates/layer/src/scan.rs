@@ -49,11 +49,7 @@ struct Frame {
 ///
 /// # Errors
 /// When the tree cannot be read, or the visitor ends the walk.
-pub fn scan(
-    top: OwnedFd,
-    judge: &mut dyn FnMut(&[u8], FileType) -> Verdict,
-    visitor: &mut dyn Visitor,
-) -> Result<()> {
+pub fn scan(top: OwnedFd, judge: &mut dyn FnMut(&[u8], FileType) -> Verdict, visitor: &mut dyn Visitor) -> Result<()> {
     let mut path: Vec<u8> = Vec::new();
     let mut stack = vec![Frame { names: sorted(top.as_fd(), &path)?, path_len: 0, untold: None }];
     let mut trail = Trail::new(top);
@@ -174,6 +170,9 @@ mod tests {
             _ => Verdict::Skip,
         };
         check(&mut { one }, &["a/", "a/b/", "a/b/c/", "a/b/c/one", "a/b/two"]);
-        check(&mut |path, _| if path == b"a" { Verdict::Skip } else { Verdict::Take }, &["d/", "d/e/", "d/e/three", "z"]);
+        check(
+            &mut |path, _| if path == b"a" { Verdict::Skip } else { Verdict::Take },
+            &["d/", "d/e/", "d/e/three", "z"],
+        );
     }
 }

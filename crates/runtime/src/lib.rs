@@ -49,8 +49,8 @@ pub use rlimit::Rlimit;
 pub use runtime::{Own, Runtime};
 pub use signal::signal;
 pub use spec::{
-    Bind, Device, Files, Handed, IdMap, Lower, Mount, MountKind, Network, Process, Propagation, Resources, Rootfs, Seccomp,
-    Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,
+    Bind, Device, Files, Handed, IdMap, Lower, Mount, MountKind, Network, Process, Propagation, Resources, Rootfs,
+    Seccomp, Security, Share, Sharing, Size, Spec, Tmpfs, UserNamespace,
 };
 pub use surroundings::{forget_ignored_signals, keep_from_children};
 pub use target::Target;

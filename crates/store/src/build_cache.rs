@@ -195,9 +195,7 @@ impl Store {
             let set = || -> rusqlite::Result<()> {
                 let mut insert =
                     db.prepare_cached("INSERT OR REPLACE INTO build_note (name, value, used) VALUES (?1, ?2, ?3)")?;
-                values
-                    .iter()
-                    .try_for_each(|(name, value)| insert.execute(params![name.as_str(), value, now]).map(drop))
+                values.iter().try_for_each(|(name, value)| insert.execute(params![name.as_str(), value, now]).map(drop))
             };
             set().map_err(self.metadata_error())
         })

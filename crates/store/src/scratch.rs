@@ -92,7 +92,8 @@ impl Scratch {
 
     fn pack_into(&self, lease: &Lease<'_>, options: &pack::Options) -> Result<LayerRow> {
         let upper = File::open(&self.upper).map_err(Error::io("open", &self.upper))?;
-        let ((), layer) = lease.ingest_written(|out| pack(upper.as_fd(), options, out).map(drop).map_err(Error::Layer))?;
+        let ((), layer) =
+            lease.ingest_written(|out| pack(upper.as_fd(), options, out).map(drop).map_err(Error::Layer))?;
         Ok(layer)
     }
 }

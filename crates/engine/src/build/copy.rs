@@ -49,7 +49,13 @@ impl Worker<'_, '_> {
     }
 
     /// Does COPY of one file or directory.
-    pub(super) fn copy_one(&self, copy: &Copy, files: Arc<Files>, selected: Selected, ground: &Ground<'_>) -> Result<Done> {
+    pub(super) fn copy_one(
+        &self,
+        copy: &Copy,
+        files: Arc<Files>,
+        selected: Selected,
+        ground: &Ground<'_>,
+    ) -> Result<Done> {
         self.copy_items(copy, vec![Item::Selected(files, selected)], ground)
     }
 
@@ -113,7 +119,10 @@ impl Worker<'_, '_> {
                 Source::Git(git) => {
                     let files = Arc::new(self.clone_repository(git, copy.checksum.as_deref())?);
                     let kind = FileType::Directory;
-                    items.push(Item::Selected(files, Selected { path: Vec::new(), name: Vec::new(), kind, below: None }));
+                    items.push(Item::Selected(
+                        files,
+                        Selected { path: Vec::new(), name: Vec::new(), kind, below: None },
+                    ));
                 }
                 Source::Inline(file) => items.push(Item::Inline(file.clone())),
             }

@@ -107,9 +107,11 @@ impl BuildError {
             | Self::NoImage
             | Self::Command { .. } => Kind::Invalid,
             Self::Step { source, .. } => wharfie_oci::Fault::kind(&**source),
-            Self::NoSource(_) | Self::NoSecret(_) | Self::NoAgent(_) | Self::NoContext(_) | Self::ContextNotFound(_) => {
-                Kind::NotFound
-            }
+            Self::NoSource(_)
+            | Self::NoSecret(_)
+            | Self::NoAgent(_)
+            | Self::NoContext(_)
+            | Self::ContextNotFound(_) => Kind::NotFound,
             Self::NotAllowed(_) => Kind::Denied,
             Self::Checksum { .. } => Kind::Corrupt,
             Self::Fetch { .. } => Kind::Unavailable,
@@ -122,9 +124,7 @@ impl BuildError {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Step { source, .. } => wharfie_oci::Fault::help(&**source),
-            Self::NoSource(path) => {
-                Some(format!("look whether {path} is in the context, and not in .dockerignore"))
-            }
+            Self::NoSource(path) => Some(format!("look whether {path} is in the context, and not in .dockerignore")),
             Self::NoSecret(id) => Some(format!("give it: `--secret id={id},src=FILE` or `--secret id={id},env=NAME`")),
             Self::NoAgent(id) => Some(format!("give it: `--ssh {id}`, with an agent running")),
             Self::NotAllowed(what) => Some(format!("allow it: `--allow {what}`")),

@@ -73,8 +73,7 @@ pub(crate) fn difference(before: Option<&Trace>, now: &Key, files: Option<&FileN
 }
 
 fn first_difference(before: &Trace, now: &Key, files: Option<&FileNotes>) -> String {
-    let old: BTreeMap<&str, &str> =
-        before.parts.iter().map(|part| (part.name.as_str(), part.value.as_str())).collect();
+    let old: BTreeMap<&str, &str> = before.parts.iter().map(|part| (part.name.as_str(), part.value.as_str())).collect();
     for part in now.parts() {
         match old.get(part.name.as_str()) {
             Some(value) if *value == part.value => {}

@@ -7,6 +7,7 @@ mod bases;
 mod copy;
 mod error;
 mod explain;
+pub mod export;
 mod fetch;
 mod files;
 mod key;
@@ -24,7 +25,7 @@ use std::sync::{Arc, Mutex};
 use wharfie_build::plan::{GitSource, Plan};
 use wharfie_build::{Ignore, Request};
 use wharfie_content::{Cancel, Cancelled, Event, Observer, Outcome, Subject, Task};
-use wharfie_oci::{ImageId, Platform};
+use wharfie_oci::{DiffId, ImageId, Platform};
 use wharfie_store::Store;
 use wharfie_store::gc::Kept;
 use wharfie_store::images::Name;
@@ -47,11 +48,22 @@ pub struct Built {
     /// The build's own name.
     pub build: String,
     /// The images, in the order in which platforms were asked for.
-    pub images: Vec<(Platform, ImageId)>,
+    pub images: Vec<BuiltImage>,
     /// What docker's checks found, without repetition.
     pub warnings: Vec<wharfie_build::lint::Warning>,
     /// Build arguments that no ARG consumed.
     pub unused_args: Vec<String>,
+}
+
+/// What was built for a platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltImage {
+    /// What it runs on.
+    pub platform: Platform,
+    /// The image.
+    pub id: ImageId,
+    /// Its layers, bottom first.
+    pub layers: Vec<DiffId>,
 }
 
 impl Engine {
@@ -104,7 +116,10 @@ impl Engine {
             let shared = Shared { engine: self, store, lease: &lease, build, bases: &bases, contexts: &contexts, id };
             let finished = shared.build_plan(&plan, platform, observer)?;
             let image = finished.image.clone().ok_or(BuildError::NoImage)?;
-            built.images.push((platform.clone(), image));
+            built.images.push(BuiltImage { platform: platform.clone(), id: image, layers: finished.layers });
+        }
+        if build.keep == Keep::Cache {
+            return Ok(built);
         }
         let task = Task::begin(observer, Subject::Build("exporting to image".to_owned()));
         let named = self.name_built(store, build, &built, &task);
@@ -115,7 +130,7 @@ impl Engine {
 
     /// Gives the result its names.
     fn name_built(&self, store: &Store, build: &Build, built: &Built, task: &Task<'_>) -> Result<()> {
-        let [(_, image)] = built.images.as_slice() else {
+        let [BuiltImage { id: image, .. }] = built.images.as_slice() else {
             return self.name_index(store, build, built, task);
         };
         task.note(format!("writing image {image}"));

@@ -121,12 +121,7 @@ impl<'s> Worker<'_, 's> {
     }
 
     /// A directory of this machine can change, and what is ignored in it is not there: what a command sees of it is a layer.
-    fn bound_directory(
-        &self,
-        files: Arc<Files>,
-        source: &str,
-        ground: &Ground<'_>,
-    ) -> Result<Bound> {
+    fn bound_directory(&self, files: Arc<Files>, source: &str, ground: &Ground<'_>) -> Result<Bound> {
         let selected = files.select_plain(source)?;
         let is_directory = selected.kind == rustix::fs::FileType::Directory;
         let copy = Copy {
@@ -266,7 +261,8 @@ impl<'s> Worker<'_, 's> {
 
     /// Locks a file for ourselves, at once or never unless `waits`.
     fn lock_cache(&self, path: &std::path::Path, waits: bool) -> Result<Option<File>> {
-        let file = File::options().create(true).truncate(false).write(true).open(path).map_err(file_error("open", path))?;
+        let file =
+            File::options().create(true).truncate(false).write(true).open(path).map_err(file_error("open", path))?;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Some(file)),
@@ -307,8 +303,11 @@ fn fill(files: &Arc<Files>, source: &str, to: &File) -> Result<()> {
     }
     let found = files.find(source.as_bytes())?.ok_or_else(|| BuildError::NoSource(source.to_owned()))?;
     let top = files.open_directory(&found.path)?;
-    let memory = rustix::fs::memfd_create("cache", rustix::fs::MemfdFlags::CLOEXEC)
-        .map_err(|why| Error::File { doing: "make", path: "a file in memory".into(), source: why.into() })?;
+    let memory = rustix::fs::memfd_create("cache", rustix::fs::MemfdFlags::CLOEXEC).map_err(|why| Error::File {
+        doing: "make",
+        path: "a file in memory".into(),
+        source: why.into(),
+    })?;
     let style = Style::default();
     let mut nobody = ();
     let mut graft = Graft::new(None, &style, &mut nobody, File::from(memory));

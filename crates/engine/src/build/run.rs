@@ -39,9 +39,8 @@ impl Worker<'_, '_> {
         let bound = self.bound_trees(run, ground)?;
         let key = self.run_key(run, ground, &bound);
         let digest = key.digest();
-        let recall = || -> Result<Option<(Key, StepRow)>> {
-            Ok(self.lease.find_step(&digest)?.map(|step| (key.clone(), step)))
-        };
+        let recall =
+            || -> Result<Option<(Key, StepRow)>> { Ok(self.lease.find_step(&digest)?.map(|step| (key.clone(), step))) };
         self.once(&digest, ground, &recall, || {
             self.explain(ground, &key, None)?;
             let scratch = self.lease.scratch(ground.layers.to_vec())?;
@@ -68,9 +67,8 @@ impl Worker<'_, '_> {
             .with("the user", workdir.user.as_deref().unwrap_or_default())
             .with("SOURCE_DATE_EPOCH", ground.epoch_word());
         let digest = key.digest();
-        let recall = || -> Result<Option<(Key, StepRow)>> {
-            Ok(self.lease.find_step(&digest)?.map(|step| (key.clone(), step)))
-        };
+        let recall =
+            || -> Result<Option<(Key, StepRow)>> { Ok(self.lease.find_step(&digest)?.map(|step| (key.clone(), step))) };
         self.once(&digest, ground, &recall, || {
             let below = self.view(ground)?;
             let below = below.as_ref().map(AsFd::as_fd);

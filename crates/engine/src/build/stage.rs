@@ -11,7 +11,7 @@ use wharfie_store::images::Recording;
 
 use super::error::BuildError;
 use super::key::Key;
-use super::request::{Context, NoCache};
+use super::request::{Context, Keep, NoCache};
 use super::worker::{Done, Ground, Worker};
 use crate::error::{Error, Result};
 
@@ -223,7 +223,7 @@ impl Worker<'_, '_> {
 
     /// Makes the images visible that were made.
     fn show(&self, growing: &mut Growing) -> Result<()> {
-        if growing.new.is_empty() {
+        if growing.new.is_empty() || self.build.keep == Keep::Cache {
             return Ok(());
         }
         let images = std::mem::take(&mut growing.new);
@@ -279,9 +279,5 @@ impl Worker<'_, '_> {
 }
 
 fn of_image(image: &Arc<super::bases::BaseImage>) -> Finished {
-    Finished {
-        config: image.config.clone(),
-        image: Some(image.id.clone()),
-        layers: image.layers.clone(),
-    }
+    Finished { config: image.config.clone(), image: Some(image.id.clone()), layers: image.layers.clone() }
 }

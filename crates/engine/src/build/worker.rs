@@ -12,7 +12,7 @@ use wharfie_content::{Observer, Task};
 use wharfie_oci::{DiffId, Digest, Platform, Timestamp};
 use wharfie_store::build_cache::StepRow;
 use wharfie_store::mounts::View;
-use wharfie_store::{Ingest, LeasedScratch, Lease, Store};
+use wharfie_store::{Ingest, Lease, LeasedScratch, Store};
 
 use super::bases::BaseImages;
 use super::error::BuildError;
