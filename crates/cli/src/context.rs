@@ -247,6 +247,14 @@ impl Context {
         progress::renderer(style, Box::new(io::stderr()), Box::new(io::stderr()), clock, Box::new(width))
     }
 
+    /// What shows a build.
+    pub fn build_progress(&self, style: progress::build::Style) -> Box<dyn Progress> {
+        let start = std::time::Instant::now();
+        let size = || rustix::termios::tcgetwinsize(io::stderr()).map_or((0, 0), |s| (s.ws_col.into(), s.ws_row.into()));
+        let (out, clock) = (progress::build::stream(style), Box::new(move || start.elapsed()));
+        progress::build::renderer(style, out, Box::new(io::stderr()), clock, Box::new(size))
+    }
+
     /// Docker's configuration directory.
     pub fn docker_config(&self) -> PathBuf {
         if let Some(directory) = self.globals.get(&CONFIG) {

@@ -189,6 +189,13 @@ pub enum Event {
         /// From now.
         seconds: u64,
     },
+    /// `task` runs a process in a container of its own.
+    Started {
+        /// Which.
+        task: TaskId,
+        /// The container's name: 12 digits.
+        container: String,
+    },
     /// A process that `task` runs has written something.
     Output {
         /// Which.

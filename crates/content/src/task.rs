@@ -53,6 +53,11 @@ impl<'a> Task<'a> {
         self.observer.observe(Event::Output { task: self.id, stream, bytes: bytes.to_vec() });
     }
 
+    /// Tells that a process runs for it, in a container of this name.
+    pub fn started(&self, container: &str) {
+        self.observer.observe(Event::Started { task: self.id, container: container.to_owned() });
+    }
+
     /// Ends the task. Only the first call counts: a task ends once.
     pub fn end(&self, outcome: Outcome) {
         if !self.is_over.swap(true, Ordering::Relaxed) {

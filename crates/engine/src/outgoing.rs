@@ -1,5 +1,6 @@
 //! Images made ready to be sent: the manifest that each goes out with.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use wharfie_content::{Document, graph};
@@ -60,7 +61,21 @@ pub(crate) fn of_image(lease: &Lease<'_>, id: &ImageId) -> Result<Document> {
         let blob = compressed(lease, diff_id)?;
         layers.push(Descriptor::new(MediaType::DOCKER_LAYER_GZIP, blob.digest, blob.size));
     }
-    described(lease, config, layers)
+    described(lease, MediaType::DOCKER_MANIFEST, config, layers, BTreeMap::new())
+}
+
+/// A manifest of OCI's for an image that was made here, with these annotations, over gzip layers.
+pub(crate) fn annotated(
+    lease: &Lease<'_>,
+    id: &ImageId,
+    diff_ids: &[DiffId],
+    annotations: BTreeMap<String, String>,
+) -> Result<Document> {
+    let config = Descriptor::new(MediaType::OCI_CONFIG, id.digest().clone(), config_bytes(lease.store(), id)?.len() as u64);
+    let layers = diff_ids.iter().map(|diff_id| {
+        compressed(lease, diff_id).map(|blob| Descriptor::new(MediaType::OCI_LAYER_GZIP, blob.digest, blob.size))
+    });
+    described(lease, MediaType::OCI_MANIFEST, config, layers.collect::<Result<_>>()?, annotations)
 }
 
 /// The same image under docker's types: the same blobs, but for layers in a compression that docker has no type for.
@@ -84,23 +99,29 @@ pub(crate) fn in_dockers_types(lease: &Lease<'_>, root: &Document) -> Result<Doc
             }
         });
     }
-    described(lease, config, layers)
+    described(lease, MediaType::DOCKER_MANIFEST, config, layers, BTreeMap::new())
 }
 
 /// A manifest over these parts, kept with its image.
-fn described(lease: &Lease<'_>, config: Descriptor, layers: Vec<Descriptor>) -> Result<Document> {
+fn described(
+    lease: &Lease<'_>,
+    media_type: MediaType,
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+    annotations: BTreeMap<String, String>,
+) -> Result<Document> {
     let image = ImageId::new(config.digest.clone());
     let manifest = Manifest {
         schema_version: 2,
-        media_type: Some(MediaType::DOCKER_MANIFEST),
+        media_type: Some(media_type.clone()),
         artifact_type: None,
         config,
         layers,
         subject: None,
-        annotations: None,
+        annotations: Some(annotations).filter(|notes| !notes.is_empty()),
     };
     let bytes = indented(&manifest)?;
-    let descriptor = Descriptor::of(MediaType::DOCKER_MANIFEST, &bytes);
+    let descriptor = Descriptor::of(media_type, &bytes);
     lease.put_blob(&bytes)?;
     let content = AnyManifest::Manifest(Box::new(manifest));
     let mut row = NewManifest::of(descriptor.media_type.clone(), descriptor.digest.clone(), &content);

@@ -16,7 +16,7 @@ const FORCE: Switch = Switch::new("force", "Do not prompt for confirmation").sho
 
 /// `PROG builder`.
 pub static COMMAND: Command<Run> =
-    Command { about: "Manage builds", subcommands: &[Entry::new("prune", &PRUNE)], ..Command::BASE };
+    Command { about: "Manage builds", subcommands: &[Entry::new("build", &super::build::COMMAND), Entry::new("prune", &PRUNE)], ..Command::BASE };
 
 static PRUNE: Command<Run> = Command {
     about: "Remove build cache",

@@ -1,5 +1,6 @@
 //! The command tree and its aliases, nothing else.
 
+pub mod build;
 pub mod builder;
 pub mod buildx;
 mod choices;
@@ -74,6 +75,7 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("run", &container::run::RUN).common(),
         Entry::new("exec", &container::exec::EXEC).common(),
         Entry::new("ps", &container::ls::COMMAND).common(),
+        Entry::new("build", &build::COMMAND).common(),
         Entry::new("pull", &image::pull::COMMAND).common(),
         Entry::new("push", &image::push::COMMAND).common(),
         Entry::new("images", &image::ls::IMAGES).common(),

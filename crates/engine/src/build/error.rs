@@ -9,8 +9,17 @@ use wharfie_oci::Kind;
 #[non_exhaustive]
 pub enum BuildError {
     /// The Dockerfile cannot be built.
-    #[error(transparent)]
-    Plan(Box<wharfie_build::Error>),
+    #[error("{source}")]
+    Plan {
+        /// The lines that it is about, as BuildKit shows them.
+        excerpt: String,
+        /// Why.
+        #[source]
+        source: Box<wharfie_build::Error>,
+    },
+    /// There is no such Dockerfile in the context.
+    #[error("failed to read dockerfile: open {0}: no such file or directory")]
+    NoDockerfile(String),
     /// The ignore file makes no sense.
     #[error("failed to read .dockerignore: {0}")]
     Ignore(wharfie_build::ignore::IgnoreError),
@@ -18,10 +27,10 @@ pub enum BuildError {
     #[error(transparent)]
     Pattern(wharfie_build::path::BadPattern),
     /// A step failed; holds where it stands.
-    #[error("failed to solve: {source}")]
+    #[error("{source}")]
     Step {
-        /// First and last line of the instruction, from 1.
-        lines: (usize, usize),
+        /// The instruction's lines, as BuildKit shows them.
+        excerpt: String,
         /// The instruction as it is written.
         written: String,
         /// Why.
@@ -85,6 +94,9 @@ pub enum BuildError {
     /// A build for a platform that this machine cannot run.
     #[error("exec format error: this machine cannot run programs for {0}")]
     Platform(String),
+    /// A tar of files has room for one platform.
+    #[error("a tar holds the files of one platform: choose one with --platform, or write a directory")]
+    SeveralPlatforms,
     /// Nothing was built.
     #[error("No image was generated. Is your Dockerfile empty?")]
     NoImage,
@@ -97,7 +109,7 @@ impl BuildError {
     /// What kind of fault it is.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Plan(_)
+            Self::Plan { .. }
             | Self::Ignore(_)
             | Self::Pattern(_)
             | Self::SeveralSources
@@ -105,9 +117,11 @@ impl BuildError {
             | Self::Mode(_)
             | Self::Owner(_)
             | Self::NoImage
+            | Self::SeveralPlatforms
             | Self::Command { .. } => Kind::Invalid,
             Self::Step { source, .. } => wharfie_oci::Fault::kind(&**source),
             Self::NoSource(_)
+            | Self::NoDockerfile(_)
             | Self::NoSecret(_)
             | Self::NoAgent(_)
             | Self::NoContext(_)

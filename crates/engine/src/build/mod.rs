@@ -12,35 +12,38 @@ mod fetch;
 mod files;
 mod key;
 mod mounts;
+pub mod output;
 mod record;
 mod request;
 mod run;
 mod stage;
+pub mod stream;
 pub mod transcript;
 mod worker;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use wharfie_build::dockerfile::{Dockerfile, Lines};
 use wharfie_build::plan::{GitSource, Plan};
 use wharfie_build::{Ignore, Request};
-use wharfie_content::{Cancel, Cancelled, Event, Observer, Outcome, Subject, Task};
-use wharfie_oci::{DiffId, ImageId, Platform};
+use wharfie_content::{Cancel, Cancelled, Event, Observer};
+use wharfie_oci::{DiffId, Digest, ImageId, Platform};
 use wharfie_store::Store;
 use wharfie_store::gc::Kept;
-use wharfie_store::images::Name;
 
 pub use error::BuildError;
-pub use request::{Allowed, Build, Context, Keep, NoCache, SecretSource, StepNetwork};
+pub use wharfie_runtime::Resources;
+pub use request::{Allowed, Build, Context, Definition, NoCache, SecretSource, StepNetwork};
 
 use self::bases::BaseImages;
+use self::output::Outgoing;
 use self::record::Recorder;
 use self::stage::Finished;
 use self::worker::{Cached, Contexts, Permits, Stages, Worker, lock};
 use crate::container::random;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::events;
 
 /// What a build came to.
 #[derive(Debug, Clone)]
@@ -49,6 +52,8 @@ pub struct Built {
     pub build: String,
     /// The images, in the order in which platforms were asked for.
     pub images: Vec<BuiltImage>,
+    /// What its names stand for: an image, a manifest or an index; of what was pushed, what the registry has.
+    pub digest: Option<Digest>,
     /// What docker's checks found, without repetition.
     pub warnings: Vec<wharfie_build::lint::Warning>,
     /// Build arguments that no ARG consumed.
@@ -90,11 +95,17 @@ impl Engine {
         let store = self.writer()?;
         let lease = store.lease()?;
         let bases = BaseImages::new(self, &lease, build, observer);
-        let contexts = Contexts::new(self, &lease, build, &bases);
+        let contexts = Contexts::new(self, &lease, build, &bases, observer);
+        let text = contexts.definition()?;
+        let located = |why: wharfie_build::Error| BuildError::Plan {
+            excerpt: excerpt(&build.dockerfile_name, &text, why.places()),
+            source: Box::new(why),
+        };
+        let dockerfile = Dockerfile::read(&text).map_err(located)?;
         let host = store.options().platform.clone();
         let platforms = if build.platforms.is_empty() { vec![host.clone()] } else { build.platforms.clone() };
         let mut built =
-            Built { build: id.to_owned(), images: Vec::new(), warnings: Vec::new(), unused_args: Vec::new() };
+            Built { build: id.to_owned(), images: Vec::new(), digest: None, warnings: Vec::new(), unused_args: Vec::new() };
         for platform in &platforms {
             let request = Request {
                 build_args: build.build_args.clone(),
@@ -105,46 +116,20 @@ impl Engine {
                 contexts: build.contexts.keys().cloned().collect::<BTreeSet<String>>(),
                 ..Request::new(host.clone())
             };
-            let plan = stub::plan(&build.dockerfile, &request, &bases);
-            let plan = plan.map_err(|why| BuildError::Plan(Box::new(why)))?;
+            let plan = stub::plan(&dockerfile, &request, &bases).map_err(located)?;
             for warning in &plan.warnings {
                 if !built.warnings.contains(warning) {
                     built.warnings.push(warning.clone());
                 }
             }
             built.unused_args.clone_from(&plan.unused_args);
-            let shared = Shared { engine: self, store, lease: &lease, build, bases: &bases, contexts: &contexts, id };
+            let shared = Shared { engine: self, store, lease: &lease, build, bases: &bases, contexts: &contexts, id, text: &text };
             let finished = shared.build_plan(&plan, platform, observer)?;
             let image = finished.image.clone().ok_or(BuildError::NoImage)?;
             built.images.push(BuiltImage { platform: platform.clone(), id: image, layers: finished.layers });
         }
-        if build.keep == Keep::Cache {
-            return Ok(built);
-        }
-        let task = Task::begin(observer, Subject::Build("exporting to image".to_owned()));
-        let named = self.name_built(store, build, &built, &task);
-        named.inspect_err(|why| task.end(Outcome::Broken(why.to_string())))?;
-        task.end(Outcome::Done);
+        Outgoing { engine: self, lease: &lease, build, observer }.give(&mut built)?;
         Ok(built)
-    }
-
-    /// Gives the result its names.
-    fn name_built(&self, store: &Store, build: &Build, built: &Built, task: &Task<'_>) -> Result<()> {
-        let [BuiltImage { id: image, .. }] = built.images.as_slice() else {
-            return self.name_index(store, build, built, task);
-        };
-        task.note(format!("writing image {image}"));
-        for tag in &build.tags {
-            let event = events::of_image(image, "tag", &tag.familiar());
-            let name = Name::new(tag.clone(), image.digest().clone());
-            store.noting(vec![event], |store| store.set_reference(&name))?;
-            task.note(format!("naming to {}", tag.canonical()));
-        }
-        Ok(())
-    }
-
-    fn name_index(&self, _store: &Store, _build: &Build, _built: &Built, _task: &Task<'_>) -> Result<()> {
-        Err(Error::Nested)
     }
 
     /// Takes away what steps of killed builds have left on the machine.
@@ -166,6 +151,8 @@ struct Shared<'a, 's> {
     bases: &'a BaseImages<'a>,
     contexts: &'a Contexts<'a, 's>,
     id: &'a str,
+    /// What the Dockerfile says.
+    text: &'a [u8],
 }
 
 impl Shared<'_, '_> {
@@ -181,6 +168,7 @@ impl Shared<'_, '_> {
             contexts: self.contexts,
             platform: platform.clone(),
             id: self.id,
+            text: self.text,
             observer: &joint,
             stages: Stages::new(plan.stages.len()),
             permits: Permits::new(self.build.jobs),
@@ -275,6 +263,11 @@ fn name() -> Result<String> {
 
 /// 32 of them, so that none comes more often than another.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// The lines of the Dockerfile that something is about, as BuildKit shows them.
+fn excerpt(_name: &str, _text: &[u8], _places: &[Lines]) -> String {
+    String::new()
+}
 
 mod stub {
     pub(super) fn plan(

@@ -13,6 +13,7 @@ use wharfie_store::Store;
 use wharfie_store::build_cache::BuildRow;
 
 use super::fetch::file_error;
+use super::output::Output;
 use super::request::Build;
 use super::transcript::Transcript;
 use super::worker::lock;
@@ -63,7 +64,11 @@ impl<'a> Recorder<'a> {
         std::fs::create_dir_all(&directory).map_err(file_error("create", &directory))?;
         let path = directory.join(LOG);
         let log = File::create(&path).map_err(file_error("create", &path))?;
-        let name = build.tags.first().map_or_else(|| build.dockerfile_name.clone(), |tag| tag.familiar());
+        let named = build.outputs.iter().find_map(|output| match output {
+            Output::Image { names, .. } | Output::Archive { names, .. } | Output::Layout { names, .. } => names.first(),
+            Output::Tar(_) | Output::Directory(_) => None,
+        });
+        let name = named.map_or_else(|| build.dockerfile_name.clone(), |name| name.familiar());
         let document = BuildDocument {
             name,
             dockerfile: build.dockerfile_name.clone(),

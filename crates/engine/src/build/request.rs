@@ -6,20 +6,21 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use wharfie_build::dockerfile::Dockerfile;
-use wharfie_oci::{Platform, Reference};
+use wharfie_oci::Platform;
 use wharfie_runtime::Resources;
 
+use super::output::{Annotations, Output};
 use crate::container::words::{ExtraHost, Ulimit};
 
 /// What to build.
 #[derive(Debug)]
 pub struct Build {
-    /// The Dockerfile, understood.
-    pub dockerfile: Dockerfile,
-    /// Where the Dockerfile is, for people and for comparing with earlier builds.
+    /// What the Dockerfile says.
+    pub definition: Definition,
+    /// Where the Dockerfile is, for people and for comparing with earlier builds; in a context that is no directory, its path
+    /// there.
     pub dockerfile_name: String,
-    /// The text of the ignore file, if there is one.
+    /// What the ignore file says that belongs to this Dockerfile alone; without it the context's own counts.
     pub ignore: Option<String>,
     /// Where the files to be copied are.
     pub context: Context,
@@ -31,8 +32,6 @@ pub struct Build {
     pub target: Option<String>,
     /// What the images run on, in this order; this machine's platform if none is given.
     pub platforms: Vec<Platform>,
-    /// Names for the result.
-    pub tags: Vec<Reference>,
     /// Labels besides the Dockerfile's.
     pub labels: BTreeMap<String, String>,
     /// Whether steps are done although they were done before.
@@ -63,18 +62,28 @@ pub struct Build {
     pub epoch: Option<i64>,
     /// Whether files that are younger than [`Self::epoch`] get its time.
     pub rewrite_timestamps: bool,
-    /// What becomes of the result.
-    pub keep: Keep,
+    /// Whether every step that is done says why.
+    pub explain: bool,
+    /// Notes on the result.
+    pub annotations: Annotations,
+    /// What becomes of the result; nothing if later builds only are to profit.
+    pub outputs: Vec<Output>,
 }
 
-/// What becomes of the result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Keep {
-    /// An image in the store.
-    #[default]
-    Image,
-    /// Nothing but what later builds can use.
-    Cache,
+impl Build {
+    /// Whether an image of the store is asked for.
+    pub(super) fn is_image_wanted(&self) -> bool {
+        self.outputs.iter().any(|output| matches!(output, Output::Image { .. }))
+    }
+}
+
+/// What a Dockerfile says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Definition {
+    /// This.
+    Text(Vec<u8>),
+    /// What a file of the context says: [`Build::dockerfile_name`].
+    InContext,
 }
 
 /// What Dockerfiles may have only if it is said outside them.

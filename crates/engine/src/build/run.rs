@@ -147,6 +147,7 @@ impl Worker<'_, '_> {
     fn execute(&self, run: &Run, ground: &Ground<'_>, scratch: &Scratch, mounts: Mounts<'_>) -> Result<u8> {
         let engine = self.engine;
         let container = Container::begin(self)?;
+        ground.task.started(&container.id[..12]);
         let (network, warning) = match (run.network, self.build.network) {
             (Wanted::None, _) | (Wanted::Default, StepNetwork::None) => (Network::None, None),
             (Wanted::Host, _) | (Wanted::Default, StepNetwork::Host) => (Network::Host, None),

@@ -11,7 +11,7 @@ use wharfie_store::images::Recording;
 
 use super::error::BuildError;
 use super::key::Key;
-use super::request::{Context, Keep, NoCache};
+use super::request::{Context, NoCache};
 use super::worker::{Done, Ground, Worker};
 use crate::error::{Error, Result};
 
@@ -142,9 +142,9 @@ impl Worker<'_, '_> {
                 Err(Error::Build(BuildError::OtherFailed)) => return Err(BuildError::OtherFailed.into()),
                 Err(why) => {
                     task.end(Outcome::Broken(why.to_string()));
-                    let lines = (planned.lines.first, planned.lines.last);
+                    let excerpt = super::excerpt(&self.build.dockerfile_name, self.text, &[planned.lines]);
                     let written = planned.written.clone();
-                    return Err(BuildError::Step { lines, written, source: Box::new(why) }.into());
+                    return Err(BuildError::Step { excerpt, written, source: Box::new(why) }.into());
                 }
             }
         }
@@ -223,7 +223,7 @@ impl Worker<'_, '_> {
 
     /// Makes the images visible that were made.
     fn show(&self, growing: &mut Growing) -> Result<()> {
-        if growing.new.is_empty() || self.build.keep == Keep::Cache {
+        if growing.new.is_empty() || !self.build.is_image_wanted() {
             return Ok(());
         }
         let images = std::mem::take(&mut growing.new);

@@ -23,7 +23,6 @@ struct Part {
     began: Duration,
     /// The beginning of a line whose end has not come.
     line: Vec<u8>,
-    is_told: bool,
 }
 
 impl Transcript {
@@ -51,7 +50,7 @@ impl Transcript {
             _ => return,
         };
         self.next += 1;
-        let part = Part { number: self.next, label, began: now, line: Vec::new(), is_told: false };
+        let part = Part { number: self.next, label, began: now, line: Vec::new() };
         self.parts.insert(task, part);
         self.introduce(task, text);
     }
@@ -63,12 +62,7 @@ impl Transcript {
             if self.last.is_some() {
                 text.push('\n');
             }
-            if !part.is_told {
-                let _ = writeln!(text, "#{} {}", part.number, part.label);
-                part.is_told = true;
-            } else {
-                let _ = writeln!(text, "#{} {}", part.number, part.label);
-            }
+            let _ = writeln!(text, "#{} {}", part.number, part.label);
             self.last = Some(part.number);
         }
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wharfie_build::plan::{Origin, Plan, Stage};
-use wharfie_content::{Observer, Task};
+use wharfie_content::{Observer, Outcome, Subject, Task};
 use wharfie_oci::{DiffId, Digest, Platform, Timestamp};
 use wharfie_store::build_cache::StepRow;
 use wharfie_store::mounts::View;
@@ -20,7 +20,7 @@ use super::explain::{FileList, Trace, difference};
 use super::fetch::file_error;
 use super::files::Files;
 use super::key::Key;
-use super::request::{Build, Context};
+use super::request::{Build, Context, Definition};
 use super::stage::Finished;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -37,6 +37,8 @@ pub(super) struct Worker<'a, 's> {
     pub(super) platform: Platform,
     /// The build's own name.
     pub(super) id: &'a str,
+    /// What the Dockerfile says.
+    pub(super) text: &'a [u8],
     /// The user's, who can call it off; so can any stage that fails.
     pub(super) observer: &'a dyn Observer,
     pub(super) stages: Stages,
@@ -98,6 +100,7 @@ pub(super) struct Contexts<'a, 's> {
     lease: &'a Lease<'s>,
     build: &'a Build,
     bases: &'a BaseImages<'a>,
+    observer: &'a dyn Observer,
     opened: Mutex<BTreeMap<String, Arc<Files>>>,
     places: Mutex<Vec<LeasedScratch<'s>>>,
 }
@@ -294,8 +297,14 @@ impl Ground<'_> {
 pub(super) const MAIN: &str = "";
 
 impl<'a, 's> Contexts<'a, 's> {
-    pub(super) fn new(engine: &'a Engine, lease: &'a Lease<'s>, build: &'a Build, bases: &'a BaseImages<'a>) -> Self {
-        Self { engine, lease, build, bases, opened: Mutex::default(), places: Mutex::default() }
+    pub(super) fn new(
+        engine: &'a Engine,
+        lease: &'a Lease<'s>,
+        build: &'a Build,
+        bases: &'a BaseImages<'a>,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        Self { engine, lease, build, bases, observer, opened: Mutex::default(), places: Mutex::default() }
     }
 
     /// A directory that is gone after the build.
@@ -317,7 +326,14 @@ impl<'a, 's> Contexts<'a, 's> {
             MAIN => &self.build.context,
             name => self.build.contexts.get(name).ok_or_else(|| BuildError::NoContext(name.to_owned()))?,
         };
-        let files = Arc::new(self.read(name, context, platform)?);
+        let told = match name {
+            MAIN => "[internal] load build context".to_owned(),
+            name => format!("[context {name}] load context"),
+        };
+        let task = Task::begin(self.observer, Subject::Build(told));
+        let files = self.read(name, context, platform);
+        let files = Arc::new(files.inspect_err(|why| task.end(Outcome::Broken(why.to_string())))?);
+        task.end(Outcome::Done);
         opened.insert(name.to_owned(), Arc::clone(&files));
         Ok(files)
     }
@@ -327,27 +343,22 @@ impl<'a, 's> Contexts<'a, 's> {
             Context::Empty => self.of_layers(&[], true),
             Context::Directory(path) => {
                 let root = std::fs::File::open(path).map_err(file_error("open", path))?;
-                let text = match name {
-                    MAIN => self.build.ignore.clone(),
-                    _ => std::fs::read_to_string(path.join(".dockerignore")).ok(),
-                };
-                let ignore = text.map(|text| super::ignore_of(&text)).transpose()?;
-                Ok(Files { root: root.into(), layers: None, is_context: true, ignore: ignore.map(Arc::new) })
+                self.heeding(name, Files { root: root.into(), layers: None, is_context: true, ignore: None })
             }
             Context::Tar(stream) => {
                 let mut stream = lock(stream).take().ok_or_else(|| BuildError::NoContext(name.to_owned()))?;
-                self.of_tar(&mut *stream)
+                self.of_tar(name, &mut *stream)
             }
             Context::Url(url) => {
                 let failed = |why: wharfie_remote::Error| BuildError::Fetch { url: url.clone(), why: why.to_string() };
                 let mut download = self.engine.remote().download(url).map_err(failed)?;
-                self.of_tar(&mut *download.reader)
+                self.of_tar(name, &mut *download.reader)
             }
             Context::Git(text) => {
                 let source = super::git_source(text)?;
                 let top = super::fetch::check_out(&source, None, &self.place()?)?;
                 let root = std::fs::File::open(&top).map_err(file_error("open", &top))?;
-                Ok(Files { root: root.into(), layers: None, is_context: true, ignore: None })
+                self.heeding(name, Files { root: root.into(), layers: None, is_context: true, ignore: None })
             }
             Context::Image(image) => self.of_layers(&self.bases.find(image, platform)?.layers, false),
             Context::Layout(path, wanted) => {
@@ -358,15 +369,51 @@ impl<'a, 's> Contexts<'a, 's> {
     }
 
     /// A tar's files: it becomes a layer, and nothing is unpacked.
-    fn of_tar(&self, stream: &mut (dyn Read + Send)) -> Result<Files> {
+    fn of_tar(&self, name: &str, stream: &mut (dyn Read + Send)) -> Result<Files> {
         let layer = self.lease.ingest(stream, Ingest::default(), &|| ())?.layer.diff_id;
-        let files = self.of_layers(&[layer], true)?;
-        let ignore = match self.build.ignore.clone() {
-            Some(text) => Some(text),
-            None => read_text(&files, b".dockerignore"),
+        self.heeding(name, self.of_layers(&[layer], true)?)
+    }
+
+    /// The same files without those that an ignore file names.
+    fn heeding(&self, name: &str, files: Files) -> Result<Files> {
+        let own = match name {
+            MAIN => self.build.ignore.clone().or_else(|| match self.build.definition {
+                Definition::Text(_) => None,
+                Definition::InContext => {
+                    read_text(&files, format!("{}{IGNORE}", self.build.dockerfile_name).as_bytes())
+                }
+            }),
+            _ => None,
         };
-        let ignore = ignore.map(|text| super::ignore_of(&text)).transpose()?;
+        let text = own.or_else(|| read_text(&files, IGNORE.as_bytes()));
+        let ignore = text.map(|text| super::ignore_of(&text)).transpose()?;
         Ok(Files { ignore: ignore.map(Arc::new), ..files })
+    }
+
+    /// What the Dockerfile says.
+    pub(super) fn definition(&self) -> Result<Vec<u8>> {
+        let name = &self.build.dockerfile_name;
+        if self.build.definition == Definition::InContext {
+            // It is no part of the files, but of what is built: nothing hides it.
+            let platform = self.lease.store().options().platform.clone();
+            self.open(MAIN, &platform)?;
+        }
+        let task = Task::begin(
+            self.observer,
+            Subject::Build(format!("[internal] load build definition from {}", last_part(name))),
+        );
+        let text = match &self.build.definition {
+            Definition::Text(text) => Ok(text.clone()),
+            Definition::InContext => {
+                let files = lock(&self.opened).get(MAIN).map(Arc::clone);
+                let text = files.and_then(|files| read_text(&files, name.as_bytes()));
+                text.map(String::into_bytes).ok_or_else(|| BuildError::NoDockerfile(name.clone()))
+            }
+        };
+        let text = text.inspect_err(|why| task.end(Outcome::Broken(why.to_string())))?;
+        task.note(format!("transferring dockerfile: {}B done", text.len()));
+        task.end(Outcome::Done);
+        Ok(text)
     }
 
     fn of_layers(&self, layers: &[DiffId], is_context: bool) -> Result<Files> {
@@ -386,6 +433,13 @@ pub(super) fn read_text(files: &Files, path: &[u8]) -> Option<String> {
     let mut text = Vec::new();
     std::fs::File::from(file).take(MAX_TEXT).read_to_end(&mut text).ok()?;
     Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// What ignore files are called; those that belong to one Dockerfile alone have its name in front.
+pub const IGNORE: &str = ".dockerignore";
+
+fn last_part(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 /// 4 MiB: larger than any Dockerfile.

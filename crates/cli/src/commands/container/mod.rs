@@ -1,7 +1,7 @@
 //! Commands about containers.
 
 pub mod changes;
-mod checks;
+pub(crate) mod checks;
 pub mod cp;
 pub(crate) mod create_flags;
 mod detach_keys;

@@ -61,6 +61,10 @@ impl Observer for Json {
                 object.insert("stream".to_owned(), json!(name_of(stream)));
                 object.insert("data".to_owned(), json!(String::from_utf8_lossy(&bytes)));
             }),
+            Event::Started { task, container } => state.told(task, "started", "", |object| {
+                object.insert("container".to_owned(), json!(container));
+            }),
+            Event::Note { task, text } => state.told(task, "note", &text, |_| {}),
             Event::Warned(warning) => state.warned(&warning),
             Event::Ended { task, outcome } => state.ended(task, &outcome),
             // Facts that are younger than this renderer.
@@ -151,6 +155,17 @@ impl State {
                     object.insert("size".to_owned(), json!(size));
                     "manifest"
                 }
+                Outcome::Step { image, is_cached } => {
+                    if let Some(image) = image {
+                        object.insert("image".to_owned(), json!(image.to_string()));
+                    }
+                    object.insert("cached".to_owned(), json!(is_cached));
+                    "step"
+                }
+                Outcome::Broken(why) => {
+                    object.insert("error".to_owned(), json!(why));
+                    "broken"
+                }
                 Outcome::Failed => "failed",
                 _ => "other",
             };
@@ -188,6 +203,15 @@ fn describe(what: &Subject, object: &mut Map<String, Value>) {
         Subject::Upload { diff_id, .. } | Subject::Load { diff_id: Some(diff_id) } | Subject::Save(diff_id) => {
             object.insert("digest".to_owned(), json!(diff_id.as_str()));
         }
+        Subject::Build(name) => {
+            object.insert("name".to_owned(), json!(name));
+        }
+        Subject::Step(step) => {
+            object.insert("name".to_owned(), json!(step.label.as_ref().unwrap_or(&step.written)));
+            object.insert("instruction".to_owned(), json!(step.written));
+            object.insert("number".to_owned(), json!(step.number));
+            object.insert("total".to_owned(), json!(step.total));
+        }
         Subject::Import { from } => {
             object.insert("from".to_owned(), json!(from));
         }
@@ -212,13 +236,18 @@ fn subject(what: &Subject) -> &'static str {
         Subject::Load { .. } => "load",
         Subject::Save(_) => "save",
         Subject::Import { .. } => "import",
+        Subject::Build(_) => "build",
+        Subject::Step(_) => "step",
         _ => "other",
     }
 }
 
 /// Whether clients of the Engine API expect the task on a line of its own.
 fn is_layer(what: &Subject) -> bool {
-    !matches!(what, Subject::Resolve { .. } | Subject::Push { .. })
+    !matches!(
+        what,
+        Subject::Resolve { .. } | Subject::Push { .. } | Subject::Build(_) | Subject::Step(_)
+    )
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! Progress as people and machines see it: four renderers of one stream of events.
+//! Progress as people and machines see it: renderers of one stream of events.
 //!
 //! They own wording, rate and width. Time and the terminal's width come through functions given to them, so that tests choose both. A line
 //! that a command prints between events goes through [`Progress::line`], which knows where the cursor stands. Writing never fails: whoever
 //! closed the pipe does not want to hear about it.
 
 mod bar;
+pub mod build;
 mod json;
 mod plain;
 mod quiet;

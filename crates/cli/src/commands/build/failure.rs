@@ -1,0 +1,159 @@
+//! A build that failed, in BuildKit's words and shape: the last lines of the step, its place in the Dockerfile, the reason.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use wharfie_content::{Cancel, Event, Observer, Outcome, Subject, TaskId};
+use wharfie_engine::Error;
+use wharfie_engine::build::BuildError;
+
+use crate::failure::Failure;
+use crate::render::progress::Progress;
+
+/// Progress that remembers what a step said last.
+pub(super) struct Remembering {
+    progress: Box<dyn Progress>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    tails: BTreeMap<TaskId, Tail>,
+    failed: Option<Tail>,
+}
+
+/// The end of what a step wrote.
+struct Tail {
+    label: String,
+    began: Instant,
+    lines: VecDeque<(Duration, String)>,
+    /// Lines that were written before those.
+    dropped: usize,
+    /// The beginning of a line whose end has not come.
+    rest: Vec<u8>,
+}
+
+/// 40: enough for what a compiler says last.
+const KEPT: usize = 40;
+
+impl Remembering {
+    pub(super) fn new(progress: Box<dyn Progress>) -> Self {
+        Self { progress, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the step that failed wrote, between BuildKit's lines.
+    fn tail(&self) -> String {
+        let state = self.state();
+        let Some(tail) = &state.failed else { return String::new() };
+        let mut text = format!("------\n > {}:\n", tail.label);
+        if tail.dropped > 0 {
+            text.push_str(&format!("[{} lines before; all of them: builder history logs]\n", tail.dropped));
+        }
+        for (at, line) in &tail.lines {
+            text.push_str(&format!("{:.3} {line}\n", at.as_secs_f64()));
+        }
+        text + "------\n"
+    }
+}
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        self.rest.extend_from_slice(bytes);
+        let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') else { return };
+        let whole: Vec<u8> = self.rest.drain(..=end).collect();
+        for line in whole[..end].split(|byte| *byte == b'\n') {
+            self.line(line);
+        }
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        if self.lines.len() == KEPT {
+            self.lines.pop_front();
+            self.dropped += 1;
+        }
+        let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned();
+        self.lines.push_back((self.began.elapsed(), line));
+    }
+}
+
+impl Observer for Remembering {
+    fn observe(&self, event: Event) {
+        match &event {
+            Event::Began { task, what: Subject::Step(step), .. } => {
+                let label = step.label.clone().unwrap_or_else(|| step.written.clone());
+                let tail =
+                    Tail { label, began: Instant::now(), lines: VecDeque::new(), dropped: 0, rest: Vec::new() };
+                self.state().tails.insert(*task, tail);
+            }
+            Event::Output { task, bytes, .. } => {
+                if let Some(tail) = self.state().tails.get_mut(task) {
+                    tail.push(bytes);
+                }
+            }
+            Event::Ended { task, outcome } => {
+                let mut state = self.state();
+                if let (Some(mut tail), Outcome::Broken(_)) = (state.tails.remove(task), outcome) {
+                    let rest = std::mem::take(&mut tail.rest);
+                    if !rest.is_empty() {
+                        tail.line(&rest);
+                    }
+                    state.failed.get_or_insert(tail);
+                }
+            }
+            _ => {}
+        }
+        self.progress.observe(event);
+    }
+
+    fn cancel(&self) -> Option<&Cancel> {
+        self.progress.cancel()
+    }
+}
+
+/// The failure, as `build` tells it.
+pub(super) fn failure(why: Error, progress: &Remembering) -> Failure {
+    let (tail, excerpt) = match &why {
+        Error::Build(BuildError::Step { excerpt, .. }) => (progress.tail(), excerpt.clone()),
+        Error::Build(BuildError::Plan { excerpt, .. }) => (String::new(), excerpt.clone()),
+        _ => (String::new(), String::new()),
+    };
+    let failure = Failure::from(why);
+    let text = format!("{tail}{excerpt}ERROR: failed to solve: {}", failure.text);
+    Failure { text, ..failure }
+}
+
+/// As the classic builder tells it, whose exit code is the command's.
+pub(super) fn classic(why: Error) -> Failure {
+    let inner = match &why {
+        Error::Build(BuildError::Step { source, .. }) => match &**source {
+            Error::Build(inner) => Some(inner),
+            _ => None,
+        },
+        Error::Build(other) => Some(other),
+        _ => None,
+    };
+    let told = match inner {
+        Some(BuildError::Command { command, code }) => Some(Failure::with_code(
+            format!("The command '{command}' returned a non-zero code: {code}"),
+            *code,
+        )),
+        Some(BuildError::NoSource(path)) => Some(Failure::new(format!(
+            "COPY failed: file not found in build context or excluded by .dockerignore: stat {}: file does not exist",
+            path.trim_start_matches('/')
+        ))),
+        Some(BuildError::Plan { source, .. }) => Some(Failure::daemon(source)),
+        _ => None,
+    };
+    match told {
+        Some(told) => {
+            let Failure { help, .. } = Failure::from(why);
+            Failure { help, ..told }
+        }
+        None => Failure::from(why),
+    }
+}

@@ -1,0 +1,185 @@
+//! `build`: a Dockerfile and a context become an image.
+
+mod failure;
+mod fields;
+mod flags;
+mod output;
+mod request;
+mod source;
+
+use serde_json::json;
+use wharfie_engine::build::output::Output;
+use wharfie_engine::build::{Build, Built};
+use wharfie_oci::json::indented;
+
+use self::failure::Remembering;
+use super::Run;
+use crate::context::{Context, reason};
+use crate::env;
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Needs};
+use crate::interrupt::Interruptible;
+use crate::render::progress::build::Style;
+
+/// `PROG build`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Build an image from a Dockerfile",
+    usage: "[OPTIONS] PATH | URL | -",
+    arity: Arity::Exact(1),
+    flags: flags::ALL,
+    examples: &[
+        Example { text: "Build what is here", command: "build -t web:1 ." },
+        Example { text: "Say why each step that is done was not there already", command: "build --explain -t web:1 ." },
+        Example { text: "One stage, with an argument", command: "build --target test --build-arg VERSION=2 ." },
+        Example { text: "Only the files, into a directory", command: "build -o out ." },
+        Example { text: "For two platforms, and to the registry", command: "build --platform linux/amd64,linux/arm64 --push -t registry.example/web:1 ." },
+    ],
+    complete: Complete::Files,
+    needs: Needs::Namespace,
+    run: Some(run),
+    ..Command::BASE
+};
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    if matches.get(&flags::SQUASH) {
+        cx.warn("WARNING: experimental flag squash is removed with BuildKit. You should squash inside build using a multi-stage Dockerfile for efficiency.");
+    }
+    for flag in matches.unsupported() {
+        cx.warn(&format!("WARNING: --{flag} is not supported, and ignored"));
+    }
+    let style = style(cx, matches)?;
+    let source = source::find(cx, &matches.args()[0], matches.get(&flags::FILE))?;
+    let mut build = request::build(cx, matches, source)?;
+    if style == Style::Classic {
+        // Its lines tell of one step after the other.
+        build.jobs = 1;
+    }
+    let progress = Remembering::new(Box::new(Interruptible::new(cx.build_progress(style))));
+    let built = cx.engine()?.build(&build, &progress);
+    let built = built.map_err(|why| match style {
+        Style::Classic => failure::classic(why),
+        _ => failure::failure(why, &progress),
+    });
+    // The last lines of progress stand above all that follows.
+    drop(progress);
+    end(cx, matches, &build, &built?, style)
+}
+
+/// How it is shown.
+fn style(cx: &Context, matches: &Matches) -> Result<Style> {
+    if matches.get(&flags::QUIET) {
+        return Ok(Style::Quiet);
+    }
+    match matches.get(&flags::PROGRESS).unwrap_or_default() {
+        "auto" | "" => match env::nonempty("BUILDKIT_PROGRESS") {
+            _ if env::text("DOCKER_BUILDKIT").as_deref() == Some("0") => Ok(Style::Classic),
+            Some(named) if named != "auto" => named_style(&named),
+            _ if cx.is_err_terminal() => Ok(Style::Tree),
+            _ => Ok(Style::Plain),
+        },
+        named => named_style(named),
+    }
+}
+
+fn named_style(name: &str) -> Result<Style> {
+    match name {
+        "plain" => Ok(Style::Plain),
+        "tty" => Ok(Style::Tree),
+        "quiet" | "none" => Ok(Style::Quiet),
+        "rawjson" => Ok(Style::RawJson),
+        "json" => Ok(Style::Json),
+        other => Err(Failure::new(format!("ERROR: invalid progress mode {other}"))),
+    }
+}
+
+/// What is told at the end, and to whom.
+fn end(cx: &Context, matches: &Matches, build: &Build, built: &Built, style: Style) -> Result {
+    let digest = built.digest.as_ref().map(ToString::to_string);
+    let id = match built.images.as_slice() {
+        [only] => only.id.to_string(),
+        // Several images have one name only as an index.
+        _ => digest.clone().unwrap_or_default(),
+    };
+    if let Some(path) = matches.get(&flags::IIDFILE) {
+        write(path, &id)?;
+    }
+    if let Some(path) = matches.get(&flags::METADATA_FILE) {
+        write(path, &metadata(build, built))?;
+    }
+    if !matches!(style, Style::Quiet | Style::RawJson | Style::Json) {
+        if !built.unused_args.is_empty() {
+            let text =
+                format!("[Warning] One or more build-args {} were not consumed", go_list(&built.unused_args));
+            if style == Style::Classic { cx.line(&text)? } else { cx.warn(&text) }
+        }
+        if let Some(text) = warnings(built, matches.get(&flags::DEBUG))
+            && style != Style::Classic
+        {
+            cx.warn(&text);
+        }
+    }
+    match style {
+        Style::Quiet if matches.get(&flags::QUIET) => cx.line(&id),
+        Style::Classic => {
+            if let [only] = built.images.as_slice() {
+                cx.line(&format!("Successfully built {}", only.id.digest().short()))?;
+            }
+            for name in names(build) {
+                cx.line(&format!("Successfully tagged {}", name.familiar()))?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn names(build: &Build) -> impl Iterator<Item = &wharfie_oci::Reference> {
+    build.outputs.iter().flat_map(|output| match output {
+        Output::Image { names, .. } | Output::Archive { names, .. } | Output::Layout { names, .. } => names.as_slice(),
+        Output::Tar(_) | Output::Directory(_) => &[],
+    })
+}
+
+/// What buildx's `--metadata-file` has.
+fn metadata(build: &Build, built: &Built) -> String {
+    let mut fields = serde_json::Map::new();
+    fields.insert("buildx.build.ref".to_owned(), json!(format!("default/default/{}", built.build)));
+    if let [only] = built.images.as_slice() {
+        fields.insert("containerimage.config.digest".to_owned(), json!(only.id.to_string()));
+    }
+    if let Some(digest) = &built.digest {
+        fields.insert("containerimage.digest".to_owned(), json!(digest.to_string()));
+    }
+    let names: Vec<String> = names(build).map(wharfie_oci::Reference::canonical).collect();
+    if !names.is_empty() {
+        fields.insert("image.name".to_owned(), json!(names.join(",")));
+    }
+    indented(&serde_json::Value::Object(fields).to_string(), "  ")
+}
+
+fn write(path: &str, text: &str) -> Result {
+    std::fs::write(path, text).map_err(|why| Failure::new(format!("ERROR: cannot write {path}: {}", reason(&why))))
+}
+
+/// Docker's checks, as buildx lists them after a build; `None` if they found nothing.
+fn warnings(built: &Built, is_whole: bool) -> Option<String> {
+    let count = built.warnings.len();
+    if count == 0 {
+        return None;
+    }
+    let (s, hint) = (if count == 1 { "" } else { "s" }, if is_whole { "" } else { " (use docker --debug to expand)" });
+    let mut text = format!("\n {count} warning{s} found{hint}:\n");
+    for warning in &built.warnings {
+        text.push_str(&format!(" - {}: {} (line {})\n", warning.rule.name(), warning.text, warning.lines.first));
+        if is_whole {
+            let more = warning.rule.url().map(|url| format!("More info: {url}\n")).unwrap_or_default();
+            text.push_str(&format!("{}\n{more}\n", warning.rule.description()));
+        }
+    }
+    Some(text)
+}
+
+/// A list as Go prints it.
+fn go_list(words: &[String]) -> String {
+    format!("[{}]", words.join(" "))
+}
