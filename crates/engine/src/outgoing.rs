@@ -137,7 +137,7 @@ fn indented(document: &Manifest) -> Result<Vec<u8>> {
 }
 
 /// The gzip form of a layer, made now if there is none.
-fn compressed(lease: &Lease<'_>, diff_id: &DiffId) -> Result<Descriptor> {
+pub(crate) fn compressed(lease: &Lease<'_>, diff_id: &DiffId) -> Result<Descriptor> {
     let store = lease.store();
     let known = store.blobs_of_layer(diff_id)?;
     if let Some(gzip) = known

@@ -74,7 +74,7 @@ impl Worker<'_, '_> {
         let recall = || -> Result<Option<(Key, StepRow)>> {
             let Some(listing) = self.store.build_note(&fingerprint)? else { return Ok(None) };
             let key = with_files(&String::from_utf8_lossy(&listing));
-            Ok(self.lease.find_step(&key.digest())?.map(|step| (key, step)))
+            Ok(self.find_step(&key.digest())?.map(|step| (key, step)))
         };
         self.once(&fingerprint, ground, &recall, || {
             let (list, layer) = self.write(copy, ground, &items, exclude.as_ref())?;
@@ -86,7 +86,7 @@ impl Worker<'_, '_> {
             let key = with_files(&listing);
             let list = Some(list);
             if ground.may_reuse
-                && let Some(step) = self.lease.find_step(&key.digest())?
+                && let Some(step) = self.find_step(&key.digest())?
             {
                 self.wasted();
                 return Ok((key, step, true, list));

@@ -94,6 +94,17 @@ pub enum BuildError {
     /// A build for a platform that this machine cannot run.
     #[error("exec format error: this machine cannot run programs for {0}")]
     Platform(String),
+    /// A place that should have cache has none.
+    #[error("{0}: there is no cache in it")]
+    NoCache(String),
+    /// A cache that makes no sense.
+    #[error("{place}: its cache cannot be used: {why}")]
+    BadCache {
+        /// Where.
+        place: String,
+        /// Why.
+        why: String,
+    },
     /// A tar of files has room for one platform.
     #[error("a tar holds the files of one platform: choose one with --platform, or write a directory")]
     SeveralPlatforms,
@@ -122,12 +133,13 @@ impl BuildError {
             Self::Step { source, .. } => wharfie_oci::Fault::kind(&**source),
             Self::NoSource(_)
             | Self::NoDockerfile(_)
+            | Self::NoCache(_)
             | Self::NoSecret(_)
             | Self::NoAgent(_)
             | Self::NoContext(_)
             | Self::ContextNotFound(_) => Kind::NotFound,
             Self::NotAllowed(_) => Kind::Denied,
-            Self::Checksum { .. } => Kind::Corrupt,
+            Self::Checksum { .. } | Self::BadCache { .. } => Kind::Corrupt,
             Self::Fetch { .. } => Kind::Unavailable,
             Self::Platform(_) => Kind::Unsupported,
             Self::OtherFailed => Kind::Cancelled,

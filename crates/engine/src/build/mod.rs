@@ -19,6 +19,7 @@ mod run;
 mod stage;
 pub mod stream;
 pub mod transcript;
+mod travel;
 mod worker;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,7 @@ use wharfie_store::Store;
 use wharfie_store::gc::Kept;
 
 pub use error::BuildError;
+pub use travel::{CachePlace, CacheTo};
 pub use wharfie_runtime::Resources;
 pub use request::{Allowed, Build, Context, Definition, NoCache, SecretSource, StepNetwork};
 
@@ -40,6 +42,7 @@ use self::bases::BaseImages;
 use self::output::Outgoing;
 use self::record::Recorder;
 use self::stage::Finished;
+use self::travel::{Exports, Imports};
 use self::worker::{Cached, Contexts, Permits, Stages, Worker, lock};
 use crate::container::random;
 use crate::engine::Engine;
@@ -102,6 +105,7 @@ impl Engine {
             source: Box::new(why),
         };
         let dockerfile = Dockerfile::read(&text).map_err(located)?;
+        let (imports, exports) = (Imports::open(self, &build.cache_from, observer)?, Exports::default());
         let host = store.options().platform.clone();
         let platforms = if build.platforms.is_empty() { vec![host.clone()] } else { build.platforms.clone() };
         let mut built =
@@ -123,12 +127,16 @@ impl Engine {
                 }
             }
             built.unused_args.clone_from(&plan.unused_args);
-            let shared = Shared { engine: self, store, lease: &lease, build, bases: &bases, contexts: &contexts, id, text: &text };
-            let finished = shared.build_plan(&plan, platform, observer)?;
+            let shared = Shared { engine: self, store, lease: &lease, build, bases: &bases, contexts: &contexts, imports: &imports, exports: &exports, id, text: &text };
+            let finished = shared.build_plan(&plan, observer)?;
             let image = finished.image.clone().ok_or(BuildError::NoImage)?;
             built.images.push(BuiltImage { platform: platform.clone(), id: image, layers: finished.layers });
         }
-        Outgoing { engine: self, lease: &lease, build, observer }.give(&mut built)?;
+        Outgoing { engine: self, lease: &lease, build, exports: &exports, observer }.give(&mut built)?;
+        let layers = built.images.iter().flat_map(|image| image.layers.iter().cloned()).collect();
+        for to in &build.cache_to {
+            exports.give(self, &lease, to, &layers, observer)?;
+        }
         Ok(built)
     }
 
@@ -150,13 +158,15 @@ struct Shared<'a, 's> {
     build: &'a Build,
     bases: &'a BaseImages<'a>,
     contexts: &'a Contexts<'a, 's>,
+    imports: &'a Imports<'a>,
+    exports: &'a Exports,
     id: &'a str,
     /// What the Dockerfile says.
     text: &'a [u8],
 }
 
 impl Shared<'_, '_> {
-    fn build_plan(&self, plan: &Plan, platform: &Platform, observer: &dyn Observer) -> Result<Finished> {
+    fn build_plan(&self, plan: &Plan, observer: &dyn Observer) -> Result<Finished> {
         let joint = Joint { observer, cancel: Cancel::default() };
         let worker = Worker {
             engine: self.engine,
@@ -166,7 +176,8 @@ impl Shared<'_, '_> {
             plan,
             bases: self.bases,
             contexts: self.contexts,
-            platform: platform.clone(),
+            imports: self.imports,
+            exports: self.exports,
             id: self.id,
             text: self.text,
             observer: &joint,

@@ -247,7 +247,10 @@ impl<'s> Worker<'_, 's> {
             let _ = std::fs::remove_dir_all(&new);
             std::fs::create_dir(&new).map_err(file_error("create", &new))?;
             let open = File::open(&new).map_err(file_error("open", &new))?;
-            if let Some(from) = &cache.from {
+            let is_brought = self.imports.fill_mount(&cache.id, &open)?;
+            if let Some(from) = &cache.from
+                && !is_brought
+            {
                 let files = self.files(Some(from), ground.platform)?;
                 fill(&files, &cache.source, &open)?;
             }
@@ -255,6 +258,7 @@ impl<'s> Worker<'_, 's> {
             std::fs::rename(&new, &directory).map_err(file_error("name", &directory))?;
         }
         drop(making);
+        self.exports.mount(&cache.id, &name);
         mounts.places.push((cache.target.clone(), Kind::Path(directory), cache.is_readonly));
         Ok(())
     }
@@ -279,9 +283,23 @@ impl<'s> Worker<'_, 's> {
 
 /// Copies a directory of a tree into an empty one.
 fn fill(files: &Arc<Files>, source: &str, to: &File) -> Result<()> {
+    let found = files.find(source.as_bytes())?.ok_or_else(|| BuildError::NoSource(source.to_owned()))?;
+    let top = files.open_directory(&found.path)?;
+    let (mut reader, writer) = std::io::pipe().map_err(file_error("make", "a pipe".as_ref()))?;
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| pack_directory(top, std::io::BufWriter::new(writer)).map(drop));
+        let unpacked = unpack(&mut reader, to.as_fd()).map_err(of_layer);
+        drop(reader);
+        let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        unpacked.and(written)
+    })
+}
+
+/// Writes all that is in a directory to `out` as a tar, and gives `out` back.
+pub(super) fn pack_directory<W: Write>(top: impl Into<OwnedFd>, out: W) -> Result<W> {
     use wharfie_layer::scan::{Verdict, Visitor, scan};
-    struct Moving<'g, 'a>(&'g mut Graft<'a, File>);
-    impl Visitor for Moving<'_, '_> {
+    struct Moving<'g, 'a, W: Write>(&'g mut Graft<'a, W>);
+    impl<W: Write> Visitor for Moving<'_, '_, W> {
         fn directory(
             &mut self,
             path: &[u8],
@@ -301,20 +319,11 @@ fn fill(files: &Arc<Files>, source: &str, to: &File) -> Result<()> {
             self.0.leaf(path, parent, name)
         }
     }
-    let found = files.find(source.as_bytes())?.ok_or_else(|| BuildError::NoSource(source.to_owned()))?;
-    let top = files.open_directory(&found.path)?;
-    let memory = rustix::fs::memfd_create("cache", rustix::fs::MemfdFlags::CLOEXEC).map_err(|why| Error::File {
-        doing: "make",
-        path: "a file in memory".into(),
-        source: why.into(),
-    })?;
     let style = Style::default();
     let mut nobody = ();
-    let mut graft = Graft::new(None, &style, &mut nobody, File::from(memory));
-    scan(top, &mut |_, _| Verdict::Take, &mut Moving(&mut graft)).map_err(of_layer)?;
-    let (mut tar, _) = graft.finish().map_err(of_layer)?;
-    std::io::Seek::rewind(&mut tar).map_err(file_error("read", "a file in memory".as_ref()))?;
-    unpack(&mut tar, to.as_fd()).map_err(of_layer)
+    let mut graft = Graft::new(None, &style, &mut nobody, out);
+    scan(top.into(), &mut |_, _| Verdict::Take, &mut Moving(&mut graft)).map_err(of_layer)?;
+    Ok(graft.finish().map_err(of_layer)?.0)
 }
 
 /// A variable that says where the agent's socket is.

@@ -14,6 +14,7 @@ use wharfie_store::{Lease, NewManifest, StoreSource};
 
 use super::error::BuildError;
 use super::request::Build;
+use super::travel::{ANNOTATION, CachePlace, Exports};
 use super::{Built, BuiltImage};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -78,6 +79,7 @@ pub(super) struct Outgoing<'a, 's> {
     pub(super) engine: &'a Engine,
     pub(super) lease: &'a Lease<'s>,
     pub(super) build: &'a Build,
+    pub(super) exports: &'a Exports,
     pub(super) observer: &'a dyn Observer,
 }
 
@@ -144,16 +146,16 @@ impl Outgoing<'_, '_> {
     fn document(&self, built: &Built) -> Result<Option<Document>> {
         let notes = &self.build.annotations;
         match built.images.as_slice() {
-            [_] if notes.is_empty() => Ok(None),
+            [_] if notes.is_empty() && !self.is_inline() => Ok(None),
             [image] => {
-                let own = Annotations::of(&notes.manifest, &image.platform);
+                let own = self.notes(image)?;
                 let document = outgoing::annotated(self.lease, &image.id, &image.layers, own)?;
                 Ok(Some(document))
             }
             images => {
                 let mut members = Vec::with_capacity(images.len());
                 for image in images {
-                    let own = Annotations::of(&notes.manifest, &image.platform);
+                    let own = self.notes(image)?;
                     let manifest = outgoing::annotated(self.lease, &image.id, &image.layers, own)?;
                     let about = Annotations::of(&notes.descriptor, &image.platform);
                     members.push(Descriptor {
@@ -166,6 +168,19 @@ impl Outgoing<'_, '_> {
                 self.index(members, annotations).map(Some)
             }
         }
+    }
+
+    fn is_inline(&self) -> bool {
+        self.build.cache_to.iter().any(|to| to.to == CachePlace::Inline)
+    }
+
+    /// The notes on an image's manifest.
+    fn notes(&self, image: &BuiltImage) -> Result<BTreeMap<String, String>> {
+        let mut notes = Annotations::of(&self.build.annotations.manifest, &image.platform);
+        if self.is_inline() {
+            notes.insert(ANNOTATION.to_owned(), self.exports.inline(self.lease, &image.layers)?);
+        }
+        Ok(notes)
     }
 
     fn index(&self, manifests: Vec<Descriptor>, annotations: Option<BTreeMap<String, String>>) -> Result<Document> {

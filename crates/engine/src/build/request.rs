@@ -10,6 +10,7 @@ use wharfie_oci::Platform;
 use wharfie_runtime::Resources;
 
 use super::output::{Annotations, Output};
+use super::travel::{CachePlace, CacheTo};
 use crate::container::words::{ExtraHost, Ulimit};
 
 /// What to build.
@@ -62,6 +63,10 @@ pub struct Build {
     pub epoch: Option<i64>,
     /// Whether files that are younger than [`Self::epoch`] get its time.
     pub rewrite_timestamps: bool,
+    /// Where steps of other machines are found.
+    pub cache_from: Vec<CachePlace>,
+    /// Where the steps of this build are taken.
+    pub cache_to: Vec<CacheTo>,
     /// Whether every step that is done says why.
     pub explain: bool,
     /// Notes on the result.

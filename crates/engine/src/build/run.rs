@@ -40,7 +40,7 @@ impl Worker<'_, '_> {
         let key = self.run_key(run, ground, &bound);
         let digest = key.digest();
         let recall =
-            || -> Result<Option<(Key, StepRow)>> { Ok(self.lease.find_step(&digest)?.map(|step| (key.clone(), step))) };
+            || -> Result<Option<(Key, StepRow)>> { Ok(self.find_step(&digest)?.map(|step| (key.clone(), step))) };
         self.once(&digest, ground, &recall, || {
             self.explain(ground, &key, None)?;
             let scratch = self.lease.scratch(ground.layers.to_vec())?;
@@ -68,7 +68,7 @@ impl Worker<'_, '_> {
             .with("SOURCE_DATE_EPOCH", ground.epoch_word());
         let digest = key.digest();
         let recall =
-            || -> Result<Option<(Key, StepRow)>> { Ok(self.lease.find_step(&digest)?.map(|step| (key.clone(), step))) };
+            || -> Result<Option<(Key, StepRow)>> { Ok(self.find_step(&digest)?.map(|step| (key.clone(), step))) };
         self.once(&digest, ground, &recall, || {
             let below = self.view(ground)?;
             let below = below.as_ref().map(AsFd::as_fd);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wharfie_build::plan::{Action, Base, Stage, Step as Planned};
 use wharfie_content::{Outcome, Step, Subject, Task};
 use wharfie_oci::config::{History, RootFs};
-use wharfie_oci::{DiffId, ImageConfig, ImageId, Timestamp};
+use wharfie_oci::{DiffId, Digest, ImageConfig, ImageId, Timestamp};
 use wharfie_store::NewImage;
 use wharfie_store::images::Recording;
 
@@ -34,7 +34,7 @@ struct Growing {
     /// Images that are not visible yet, oldest first.
     new: Vec<NewImage>,
     /// Under which keys they will be found again.
-    keys: Vec<(wharfie_oci::Digest, ImageId)>,
+    keys: Vec<(Digest, ImageId)>,
 }
 
 /// What history says of images that BuildKit's language made.
@@ -197,7 +197,16 @@ impl Worker<'_, '_> {
             && self.lease.hold_blob(id.digest())?.is_some()
         {
             growing.config = self.engine.config_of(self.store, &id)?;
+            self.exports.image(key, id.digest().clone());
             growing.image = Some(id);
+            return Ok(true);
+        }
+        if let Some(text) = self.imports.image(&key)
+            && let Ok(config) = serde_json::from_str::<ImageConfig>(text)
+            && config.rootfs.diff_ids == growing.layers
+        {
+            let id = ImageId::new(self.lease.put_blob(text.as_bytes())?);
+            self.add_image(growing, key, id, config);
             return Ok(true);
         }
         let epoch = self.epoch().map(|seconds| Timestamp { seconds, nanos: 0 });
@@ -208,17 +217,23 @@ impl Worker<'_, '_> {
         }
         let bytes = serde_json::to_vec(&config).map_err(Error::Document)?;
         let id = ImageId::new(self.lease.put_blob(&bytes)?);
+        self.add_image(growing, key, id, config);
+        Ok(false)
+    }
+
+    fn add_image(&self, growing: &mut Growing, key: Digest, id: ImageId, config: ImageConfig) {
+        let created = config.created.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
         growing.new.push(NewImage {
             id: id.clone(),
-            created: Some(created.seconds),
+            created: created.map(|created| created.seconds),
             platform: config.platform(),
             layers: growing.layers.clone(),
             parent: growing.image.clone(),
         });
+        self.exports.image(key.clone(), id.digest().clone());
         growing.keys.push((key, id.clone()));
         growing.config = config;
         growing.image = Some(id);
-        Ok(false)
     }
 
     /// Makes the images visible that were made.

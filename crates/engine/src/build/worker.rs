@@ -22,6 +22,7 @@ use super::files::Files;
 use super::key::Key;
 use super::request::{Build, Context, Definition};
 use super::stage::Finished;
+use super::travel::{Exports, Imports};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -34,7 +35,8 @@ pub(super) struct Worker<'a, 's> {
     pub(super) plan: &'a Plan,
     pub(super) bases: &'a BaseImages<'a>,
     pub(super) contexts: &'a Contexts<'a, 's>,
-    pub(super) platform: Platform,
+    pub(super) imports: &'a Imports<'a>,
+    pub(super) exports: &'a Exports,
     /// The build's own name.
     pub(super) id: &'a str,
     /// What the Dockerfile says.
@@ -157,14 +159,24 @@ impl Worker<'_, '_> {
         done
     }
 
+    /// The result of the step with this key: from here, or from a cache elsewhere.
+    pub(super) fn find_step(&self, key: &Digest) -> Result<Option<StepRow>> {
+        match self.lease.find_step(key)? {
+            Some(step) => Ok(Some(step)),
+            None => self.imports.find(self.lease, key, self.observer),
+        }
+    }
+
     fn taken(&self, ground: &Ground<'_>, key: &Key, step: StepRow, files: Option<FileList>) -> Result<Done> {
         lock(&self.cache.used).push(step.key.clone());
+        self.exports.step(&step);
         self.trace(ground, key, files)?;
         Ok(Done { layer: step.layer, created: step.created, is_cached: true })
     }
 
     fn made(&self, ground: &Ground<'_>, key: &Key, step: StepRow, files: Option<FileList>) -> Result<Done> {
         self.trace(ground, key, files)?;
+        self.exports.step(&step);
         Ok(Done { layer: step.layer, created: step.created, is_cached: false })
     }
 
