@@ -8,6 +8,7 @@ pub mod instruction;
 pub mod nodes;
 mod pattern;
 mod quote;
+pub(crate) mod stages;
 mod suggest;
 pub mod words;
 
@@ -17,7 +18,7 @@ pub use heredoc::HereDocument;
 pub use nodes::{Arguments, Dockerfile, Node, Pair};
 
 pub(crate) use directives::directive;
-pub(crate) use expand::{Expanded, Lookup, Style};
+pub(crate) use expand::{Expanded, Style};
 pub(crate) use quote::{quoted, quoted_list};
 pub(crate) use suggest::nearest;
 

@@ -3,6 +3,7 @@
 //! The findings are made where a file is understood: by its instructions and by the plan. Here is what they are, and which
 //! of them count.
 
+pub(crate) mod judge;
 mod options;
 mod rules;
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::dockerfile::instruction::truth;
-use crate::dockerfile::{directive, quoted};
+use crate::dockerfile::{Dockerfile, directive, quoted};
+use crate::plan::Request;
 use crate::{Error, Result};
 
 /// Which rules count.
@@ -17,7 +18,21 @@ pub(crate) struct Options {
     pub(crate) is_strict: bool,
 }
 
+/// The build argument that says the same as `# check=`, and wins.
+const ARGUMENT: &str = "BUILDKIT_DOCKERFILE_CHECK";
+
 impl Options {
+    /// What a build argument says, or else the file.
+    pub(crate) fn of(dockerfile: &Dockerfile, request: &Request) -> Result<Self> {
+        match request.build_args.get(ARGUMENT) {
+            Some(text) => {
+                Self::parse(text).map_err(|why| why.under(format_args!("failed to parse build-arg:{ARGUMENT}: ")))
+            }
+            None => Self::parse(dockerfile.check.as_deref().unwrap_or_default())
+                .map_err(|why| why.under("failed to parse check options: ")),
+        }
+    }
+
     /// Reads `skip=A,B;error=true;experimental=all`.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut options = Self::default();

@@ -13,6 +13,23 @@ pub enum Action {
     Copy(Box<Copy>),
 }
 
+impl Action {
+    /// Where it takes files from, to be corrected once it is known which stages are built.
+    pub(super) fn origins_mut(&mut self) -> Vec<&mut Origin> {
+        match self {
+            Self::Metadata | Self::Workdir(_) => Vec::new(),
+            Self::Copy(copy) => copy.from.iter_mut().collect(),
+            Self::Run(run) => {
+                let origins = run.mounts.iter_mut().filter_map(|mount| match mount {
+                    Mount::Bind { from, .. } | Mount::Cache(Cache { from, .. }) => from.as_mut(),
+                    Mount::Tmpfs { .. } | Mount::Secret(_) | Mount::Ssh(_) => None,
+                });
+                origins.collect()
+            }
+        }
+    }
+}
+
 /// Makes the working directory with its parents, mode 0755.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workdir {

@@ -4,7 +4,21 @@
 //! images that the target needs.
 
 mod action;
+mod bases;
+mod copying;
+mod environment;
+mod epoch;
+mod git;
+mod inventory;
+mod label;
+mod mode;
+mod planner;
+mod ports;
 mod request;
+mod running;
+mod signal;
+mod states;
+mod steps;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +29,7 @@ pub use action::{
     Action, Cache, Copy, File, GitSource, Mode, Mount, Network, Origin, Ownership, Run, Secret, Security, Sharing,
     Source, Ssh, Workdir,
 };
+pub use planner::plan;
 pub use request::{Bases, BoxError, Request};
 
 use crate::dockerfile::Lines;

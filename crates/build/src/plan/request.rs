@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use wharfie_oci::Platform;
 use wharfie_oci::config::ImageConfig;
 
+use crate::Ignore;
+
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
@@ -22,6 +24,8 @@ pub struct Request {
     pub is_multi_platform: bool,
     /// Names of `--build-context`, as they were given (`name` or `name::os/arch`).
     pub contexts: BTreeSet<String>,
+    /// What the context's ignore file says: copying what it hides is a finding.
+    pub ignore: Ignore,
 }
 
 impl Request {
@@ -35,6 +39,7 @@ impl Request {
             is_platform_given: false,
             is_multi_platform: false,
             contexts: BTreeSet::new(),
+            ignore: Ignore::default(),
         }
     }
 }

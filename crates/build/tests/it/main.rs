@@ -2,6 +2,7 @@
 
 #[path = "../../../../fuzz/bodies/dockerfile.rs"]
 mod body;
+mod plan;
 
 use proptest::prelude::*;
 
