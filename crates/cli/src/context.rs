@@ -250,7 +250,8 @@ impl Context {
     /// What shows a build.
     pub fn build_progress(&self, style: progress::build::Style) -> Box<dyn Progress> {
         let start = std::time::Instant::now();
-        let size = || rustix::termios::tcgetwinsize(io::stderr()).map_or((0, 0), |s| (s.ws_col.into(), s.ws_row.into()));
+        let size =
+            || rustix::termios::tcgetwinsize(io::stderr()).map_or((0, 0), |s| (s.ws_col.into(), s.ws_row.into()));
         let (out, clock) = (progress::build::stream(style), Box::new(move || start.elapsed()));
         progress::build::renderer(style, out, Box::new(io::stderr()), clock, Box::new(size))
     }

@@ -71,7 +71,8 @@ pub(crate) fn annotated(
     diff_ids: &[DiffId],
     annotations: BTreeMap<String, String>,
 ) -> Result<Document> {
-    let config = Descriptor::new(MediaType::OCI_CONFIG, id.digest().clone(), config_bytes(lease.store(), id)?.len() as u64);
+    let config =
+        Descriptor::new(MediaType::OCI_CONFIG, id.digest().clone(), config_bytes(lease.store(), id)?.len() as u64);
     let layers = diff_ids.iter().map(|diff_id| {
         compressed(lease, diff_id).map(|blob| Descriptor::new(MediaType::OCI_LAYER_GZIP, blob.digest, blob.size))
     });

@@ -14,6 +14,32 @@ pub enum Action {
 }
 
 impl Action {
+    /// The stages that it takes files from, by their positions in [`Plan::stages`](super::Plan::stages).
+    pub fn stages(&self) -> Vec<usize> {
+        let origins = match self {
+            Self::Metadata | Self::Workdir(_) => Vec::new(),
+            Self::Copy(copy) => vec![&copy.from],
+            Self::Run(run) => run.mounts.iter().filter_map(Mount::origin).collect(),
+        };
+        let stage = |origin: &Option<Origin>| match origin {
+            Some(Origin::Stage(position)) => Some(*position),
+            _ => None,
+        };
+        origins.into_iter().filter_map(stage).collect()
+    }
+
+    /// Whether it takes files from the build context.
+    pub fn needs_context(&self) -> bool {
+        match self {
+            Self::Metadata | Self::Workdir(_) => false,
+            Self::Copy(copy) => {
+                let is_file = |source: &Source| matches!(source, Source::Path(_) | Source::Below { .. });
+                copy.from.is_none() && copy.sources.iter().any(is_file)
+            }
+            Self::Run(run) => run.mounts.iter().any(|mount| matches!(mount, Mount::Bind { from: None, .. })),
+        }
+    }
+
     /// Where it takes files from, to be corrected once it is known which stages are built.
     pub(super) fn origins_mut(&mut self) -> Vec<&mut Origin> {
         match self {
@@ -144,6 +170,16 @@ pub enum Mount {
     Secret(Secret),
     /// The socket of an ssh agent.
     Ssh(Ssh),
+}
+
+impl Mount {
+    /// Where its files come from, if it has any.
+    fn origin(&self) -> Option<&Option<Origin>> {
+        match self {
+            Self::Bind { from, .. } | Self::Cache(Cache { from, .. }) => Some(from),
+            Self::Tmpfs { .. } | Self::Secret(_) | Self::Ssh(_) => None,
+        }
+    }
 }
 
 /// A cache mount.

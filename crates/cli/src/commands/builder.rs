@@ -15,8 +15,11 @@ const FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g
 const FORCE: Switch = Switch::new("force", "Do not prompt for confirmation").short('f');
 
 /// `PROG builder`.
-pub static COMMAND: Command<Run> =
-    Command { about: "Manage builds", subcommands: &[Entry::new("build", &super::build::COMMAND), Entry::new("prune", &PRUNE)], ..Command::BASE };
+pub static COMMAND: Command<Run> = Command {
+    about: "Manage builds",
+    subcommands: &[Entry::new("build", &super::build::COMMAND), Entry::new("prune", &PRUNE)],
+    ..Command::BASE
+};
 
 static PRUNE: Command<Run> = Command {
     about: "Remove build cache",

@@ -28,7 +28,7 @@ use super::error::BuildError;
 use super::explain::FileList;
 use super::fetch::Fetched;
 use super::files::{Files, Selected, cannot_read};
-use super::key::Key;
+use super::key::{Key, SO_FAR};
 use super::worker::{Done, Ground, Worker};
 use crate::error::{Error, Result};
 
@@ -158,7 +158,7 @@ impl Worker<'_, '_> {
                         None if selected.kind == FileType::Directory => {
                             looks.text("directory");
                             let top = files.open_directory(&selected.path)?;
-                            let mut judge = judge(files, selected, exclude);
+                            let mut judge = judge(files, &selected.path, exclude);
                             scan(top, &mut judge, &mut looks).map_err(of_layer)?;
                         }
                         None => {
@@ -265,7 +265,7 @@ fn write_item<W: Write>(
             };
             graft.make_directory(&target).map_err(of_layer)?;
             let top = files.open_directory(&selected.path)?;
-            let mut judge = judge(files, selected, exclude);
+            let mut judge = judge(files, &selected.path, exclude);
             scan(top, &mut judge, &mut Moving { graft, target: &target }).map_err(of_layer)
         }
         Item::Selected(files, selected) => {
@@ -343,16 +343,16 @@ fn open_file(parent: BorrowedFd<'_>, name: &[u8]) -> Result<std::fs::File> {
     Ok(OwnedFd::into(file))
 }
 
-/// What of a selected directory counts.
-fn judge<'a>(
+/// What of the directory `top` counts.
+pub(super) fn judge<'a>(
     files: &'a Files,
-    selected: &'a Selected,
+    top: &'a [u8],
     exclude: Option<&'a Ignore>,
 ) -> impl FnMut(&[u8], FileType) -> Verdict + 'a {
     move |path, kind| {
         let mut verdict = Verdict::Take;
         if let Some(ignore) = &files.ignore {
-            verdict = judged(ignore, &String::from_utf8_lossy(&join(&selected.path, path)), kind);
+            verdict = judged(ignore, &String::from_utf8_lossy(&join(top, path)), kind);
         }
         if let Some(exclude) = exclude
             && verdict != Verdict::Skip
@@ -496,7 +496,7 @@ impl Witness for Listing {
 fn base_key(copy: &Copy, ground: &Ground<'_>) -> Key {
     let below = if copy.link { String::new() } else { chain(ground.layers) };
     let mut key = Key::new(if copy.is_add { "ADD" } else { "COPY" })
-        .with("what the stage has so far", below)
+        .with(SO_FAR, below)
         .with("the destination", &copy.destination);
     let mut option = |name: &str, value: String| {
         if !value.is_empty() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use wharfie_oci::{Digest, Timestamp};
 
 use super::copy::FILES;
-use super::key::{Key, Part};
+use super::key::{Key, Part, SO_FAR};
 
 /// What a step was made of when it was last met at its place: the same Dockerfile, platform, stage and position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub(crate) struct Trace {
     pub(crate) key: String,
     /// What the key was made of.
     pub(crate) parts: Vec<Part>,
+    /// The image that the stage stands on, if nothing else is below the step.
+    #[serde(default)]
+    pub(crate) base: Option<String>,
     /// The build that met it.
     pub(crate) build: String,
     /// When.
@@ -62,51 +65,76 @@ impl FileList {
     }
 }
 
-/// The first thing that differs between the last time and now, and since when.
-pub(crate) fn difference(before: Option<&Trace>, now: &Key, files: Option<&FileNotes>) -> String {
+/// What differs between the last time and now, the first thing with the time since when.
+pub(crate) fn differences(
+    before: Option<&Trace>,
+    now: &Key,
+    base: Option<&str>,
+    files: Option<&FileNotes>,
+) -> Vec<String> {
     let Some(before) = before else {
-        return "not cached: this step of this Dockerfile was never built here".to_owned();
+        return vec!["not cached: this step of this Dockerfile was never built here".to_owned()];
     };
-    let since = format!("since build {} of {}", before.build, Timestamp::from_nanos(before.at));
-    let what = first_difference(before, now, files);
-    format!("not cached: {what}, {since}")
+    let mut all = all_differences(before, now, base, files);
+    if all.is_empty() {
+        all.push("it is as it was, and its result is not here any more".to_owned());
+    }
+    all[0] = format!(
+        "not cached: {}, since build {} of {}",
+        all[0],
+        before.build,
+        Timestamp { nanos: 0, ..Timestamp::from_nanos(before.at) }
+    );
+    all.iter_mut().skip(1).for_each(|text| text.insert_str(0, "and "));
+    all
 }
 
-fn first_difference(before: &Trace, now: &Key, files: Option<&FileNotes>) -> String {
+fn all_differences(before: &Trace, now: &Key, base: Option<&str>, files: Option<&FileNotes>) -> Vec<String> {
     let old: BTreeMap<&str, &str> = before.parts.iter().map(|part| (part.name.as_str(), part.value.as_str())).collect();
+    let mut all = Vec::new();
     for part in now.parts() {
         match old.get(part.name.as_str()) {
             Some(value) if *value == part.value => {}
-            Some(_) if part.name == FILES => return changed_file(&before.files, files),
-            Some(value) => return format!("{} changed: {} → {}", part.name, shown(value), shown(&part.value)),
-            None => return format!("{} is new: {}", part.name, shown(&part.value)),
+            Some(_) if part.name == SO_FAR => all.push(match (&before.base, base) {
+                (Some(old), Some(new)) => format!("the base image changed: {old} → {new}"),
+                _ => "an earlier step came to something else".to_owned(),
+            }),
+            Some(_) if part.name == FILES => all.extend(changed_files(&before.files, files)),
+            Some(value) => all.push(format!("{} changed: {} → {}", part.name, shown(value), shown(&part.value))),
+            None => all.push(format!("{} is new: {}", part.name, shown(&part.value))),
         }
     }
     let is_known = |name: &str| now.parts().iter().any(|part| part.name == name);
-    match before.parts.iter().find(|part| !is_known(&part.name)) {
-        Some(part) => format!("{} is gone: {}", part.name, shown(&part.value)),
-        None => "it is as it was, and its result is not here any more".to_owned(),
-    }
+    let gone = before.parts.iter().filter(|part| !is_known(&part.name));
+    all.extend(gone.map(|part| format!("{} is gone: {}", part.name, shown(&part.value))));
+    all
 }
 
-fn changed_file(before: &FileNotes, now: Option<&FileNotes>) -> String {
-    let Some(now) = now else { return "the files changed".to_owned() };
-    let gone = before.keys().find(|name| !now.contains_key(*name));
-    let differs = now.iter().find(|(name, note)| before.get(*name) != Some(*note));
-    let (name, how) = match (differs, gone) {
-        (Some((name, _)), Some(gone)) if gone < name => (gone, "was removed"),
-        (Some((name, _)), _) if before.contains_key(name) => (name, "changed"),
-        (Some((name, _)), _) => (name, "was added"),
-        (None, Some(gone)) => (gone, "was removed"),
-        (None, None) => return "one of the files changed, of more than are compared one by one".to_owned(),
-    };
-    let others = now.iter().filter(|(name, note)| before.get(*name) != Some(*note)).count()
-        + before.keys().filter(|name| !now.contains_key(*name)).count();
-    match others {
-        0 | 1 => format!("/{name} {how}"),
-        more => format!("/{name} {how}, and {} more", more - 1),
+/// The first file that differs and how many others do; then some of the others.
+fn changed_files(before: &FileNotes, now: Option<&FileNotes>) -> Vec<String> {
+    let Some(now) = now else { return vec!["the files changed".to_owned()] };
+    let mut changed: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, note) in now {
+        match before.get(name) {
+            Some(old) if old == note => {}
+            Some(_) => drop(changed.insert(name, "changed")),
+            None => drop(changed.insert(name, "was added")),
+        }
     }
+    changed.extend(before.keys().filter(|name| !now.contains_key(*name)).map(|name| (name.as_str(), "was removed")));
+    let Some((name, how)) = changed.pop_first() else {
+        return vec!["one of the files changed, of more than are compared one by one".to_owned()];
+    };
+    let mut all = match changed.len() {
+        0 => vec![format!("/{name} {how}")],
+        more => vec![format!("/{name} {how}, and {more} more")],
+    };
+    all.extend(changed.iter().take(MAX_LISTED).map(|(name, how)| format!("/{name} {how}")));
+    all
 }
+
+/// 20 files: who has changed more knows of it.
+const MAX_LISTED: usize = 20;
 
 /// A value on one line and of a length that can be read.
 fn shown(value: &str) -> String {
@@ -127,13 +155,13 @@ mod tests {
 
     fn trace(key: &Key, files: &[(&str, &str)]) -> Trace {
         let files = files.iter().map(|(name, note)| ((*name).to_owned(), (*note).to_owned())).collect();
-        Trace { key: String::new(), parts: key.parts().to_vec(), build: "b1".to_owned(), at: 0, files }
+        Trace { key: String::new(), parts: key.parts().to_vec(), base: None, build: "b1".to_owned(), at: 0, files }
     }
 
     fn check(before: &Trace, now: &Key, files: &[(&str, &str)], expected: &str) {
         let files = trace(now, files).files;
-        let text = difference(Some(before), now, Some(&files));
-        assert_eq!(text, format!("not cached: {expected}, since build b1 of 1970-01-01T00:00:00Z"));
+        let texts = differences(Some(before), now, None, Some(&files));
+        assert_eq!(texts[0], format!("not cached: {expected}, since build b1 of 1970-01-01T00:00:00Z"));
     }
 
     #[test]
@@ -143,7 +171,7 @@ mod tests {
         check(&trace(&run("a"), &[]), &run("a").with("ARG V", "1"), &[], "ARG V is new: 1");
         check(&trace(&run("a").with("ARG V", ""), &[]), &run("a"), &[], "ARG V is gone: (nothing)");
         check(&trace(&run("a"), &[]), &run("a"), &[], "it is as it was, and its result is not here any more");
-        assert!(difference(None, &run("a"), None).contains("never built here"));
+        assert!(differences(None, &run("a"), None, None)[0].contains("never built here"));
     }
 
     #[test]
@@ -154,5 +182,8 @@ mod tests {
         check(&before, &copy("2"), &[("a", "x")], "/b was removed");
         check(&before, &copy("2"), &[("a", "x"), ("aa", "n"), ("b", "y")], "/aa was added");
         check(&before, &copy("2"), &[("b", "z"), ("c", "n")], "/a was removed, and 2 more");
+        let now = trace(&copy("2"), &[("b", "z"), ("c", "n")]).files;
+        let texts = differences(Some(&before), &copy("2"), None, Some(&now));
+        assert_eq!(texts[1..], ["and /b changed".to_owned(), "and /c was added".to_owned()]);
     }
 }

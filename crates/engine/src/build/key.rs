@@ -12,6 +12,9 @@ pub(crate) struct Part {
     pub(crate) value: String,
 }
 
+/// The name of the part that is the layers below a step.
+pub(crate) const SO_FAR: &str = "what is there so far";
+
 /// A key in the making.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Key {
@@ -21,7 +24,7 @@ pub(crate) struct Key {
 impl Key {
     /// The key of a step of this kind.
     pub(crate) fn new(kind: &str) -> Self {
-        Self::default().with("the kind of step", kind)
+        Self::default().with("the instruction", kind)
     }
 
     /// The step depends on this, too.

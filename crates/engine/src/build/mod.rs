@@ -4,6 +4,7 @@
 //! step once, whoever asks for it. See `docs/build.md`.
 
 mod bases;
+mod contexts;
 mod copy;
 mod error;
 mod explain;
@@ -28,22 +29,23 @@ use std::sync::{Arc, Mutex};
 use wharfie_build::dockerfile::{Dockerfile, Lines};
 use wharfie_build::plan::{GitSource, Plan};
 use wharfie_build::{Ignore, Request};
-use wharfie_content::{Cancel, Cancelled, Event, Observer};
+use wharfie_content::{Cancel, Cancelled, Event, Observer, Subject, Task};
 use wharfie_oci::{DiffId, Digest, ImageId, Platform};
 use wharfie_store::Store;
 use wharfie_store::gc::Kept;
 
 pub use error::BuildError;
+pub use request::{Allowed, Build, Context, Definition, NoCache, SecretSource, StepNetwork};
 pub use travel::{CachePlace, CacheTo};
 pub use wharfie_runtime::Resources;
-pub use request::{Allowed, Build, Context, Definition, NoCache, SecretSource, StepNetwork};
 
 use self::bases::BaseImages;
+use self::contexts::{Contexts, MAIN};
 use self::output::Outgoing;
 use self::record::Recorder;
 use self::stage::Finished;
 use self::travel::{Exports, Imports};
-use self::worker::{Cached, Contexts, Permits, Stages, Worker, lock};
+use self::worker::{Cached, Permits, Stages, Worker, lock};
 use crate::container::random;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -99,17 +101,28 @@ impl Engine {
         let lease = store.lease()?;
         let bases = BaseImages::new(self, &lease, build, observer);
         let contexts = Contexts::new(self, &lease, build, &bases, observer);
+        if build.measures_context {
+            let size = contexts.size()?;
+            Task::begin(observer, Subject::Build("[internal] measure build context".to_owned()))
+                .advance(size, Some(size));
+        }
         let text = contexts.definition()?;
         let located = |why: wharfie_build::Error| BuildError::Plan {
             excerpt: excerpt(&build.dockerfile_name, &text, why.places()),
             source: Box::new(why),
         };
         let dockerfile = Dockerfile::read(&text).map_err(located)?;
+        let ignore = contexts.ignore()?;
         let (imports, exports) = (Imports::open(self, &build.cache_from, observer)?, Exports::default());
         let host = store.options().platform.clone();
         let platforms = if build.platforms.is_empty() { vec![host.clone()] } else { build.platforms.clone() };
-        let mut built =
-            Built { build: id.to_owned(), images: Vec::new(), digest: None, warnings: Vec::new(), unused_args: Vec::new() };
+        let mut built = Built {
+            build: id.to_owned(),
+            images: Vec::new(),
+            digest: None,
+            warnings: Vec::new(),
+            unused_args: Vec::new(),
+        };
         for platform in &platforms {
             let request = Request {
                 build_args: build.build_args.clone(),
@@ -118,16 +131,31 @@ impl Engine {
                 is_platform_given: !build.platforms.is_empty(),
                 is_multi_platform: platforms.len() > 1,
                 contexts: build.contexts.keys().cloned().collect::<BTreeSet<String>>(),
+                ignore: ignore.clone(),
                 ..Request::new(host.clone())
             };
-            let plan = stub::plan(&dockerfile, &request, &bases).map_err(located)?;
+            let plan = wharfie_build::plan::plan(&dockerfile, &request, &bases).map_err(located)?;
             for warning in &plan.warnings {
                 if !built.warnings.contains(warning) {
                     built.warnings.push(warning.clone());
                 }
             }
             built.unused_args.clone_from(&plan.unused_args);
-            let shared = Shared { engine: self, store, lease: &lease, build, bases: &bases, contexts: &contexts, imports: &imports, exports: &exports, id, text: &text };
+            if plan.stages.iter().flat_map(|stage| &stage.steps).any(|step| step.action.needs_context()) {
+                contexts.open(MAIN, platform)?;
+            }
+            let shared = Shared {
+                engine: self,
+                store,
+                lease: &lease,
+                build,
+                bases: &bases,
+                contexts: &contexts,
+                imports: &imports,
+                exports: &exports,
+                id,
+                text: &text,
+            };
             let finished = shared.build_plan(&plan, observer)?;
             let image = finished.image.clone().ok_or(BuildError::NoImage)?;
             built.images.push(BuiltImage { platform: platform.clone(), id: image, layers: finished.layers });
@@ -179,6 +207,7 @@ impl Shared<'_, '_> {
             imports: self.imports,
             exports: self.exports,
             id: self.id,
+            place_name: self.build.context.place(),
             text: self.text,
             observer: &joint,
             stages: Stages::new(plan.stages.len()),
@@ -278,14 +307,4 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// The lines of the Dockerfile that something is about, as BuildKit shows them.
 fn excerpt(_name: &str, _text: &[u8], _places: &[Lines]) -> String {
     String::new()
-}
-
-mod stub {
-    pub(super) fn plan(
-        _: &wharfie_build::dockerfile::Dockerfile,
-        _: &wharfie_build::Request,
-        _: &dyn wharfie_build::Bases,
-    ) -> Result<wharfie_build::Plan, wharfie_build::Error> {
-        todo!()
-    }
 }

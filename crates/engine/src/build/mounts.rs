@@ -138,7 +138,7 @@ impl<'s> Worker<'_, 's> {
             unpack: None,
         };
         let slot = super::key::Key::new("bound").with("step", ground.slot.as_str()).with("source", source).digest();
-        let ground = Ground { layers: &[], may_reuse: true, slot, text: "files for RUN", ..*ground };
+        let ground = Ground { layers: &[], base: None, may_reuse: true, slot, text: "files for RUN", ..*ground };
         let done = self.copy_one(&copy, files, selected, &ground)?;
         let name = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let path = if is_directory { PathBuf::from("/") } else { PathBuf::from(format!("/{name}")) };

@@ -125,7 +125,8 @@ impl Outgoing<'_, '_> {
             task.note(format!("writing image {} done", image.id));
         }
         for name in names {
-            let events = built.images.iter().map(|image| events::of_image(&image.id, "tag", &name.familiar())).collect();
+            let events =
+                built.images.iter().map(|image| events::of_image(&image.id, "tag", &name.familiar())).collect();
             let row = Name::new(name.clone(), target.clone());
             store.noting(events, |store| store.set_reference(&row))?;
             task.note(format!("naming to {} done", name.canonical()));

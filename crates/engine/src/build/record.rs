@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 /// What is known of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "PascalCase")]
-pub struct BuildDocument {
+pub(super) struct BuildDocument {
     /// What it is called: the first tag, or the Dockerfile.
     pub name: String,
     /// The Dockerfile.

@@ -67,6 +67,8 @@ pub struct Build {
     pub cache_from: Vec<CachePlace>,
     /// Where the steps of this build are taken.
     pub cache_to: Vec<CacheTo>,
+    /// Whether it is told how large the build context is.
+    pub measures_context: bool,
     /// Whether every step that is done says why.
     pub explain: bool,
     /// Notes on the result.
@@ -140,6 +142,17 @@ pub enum Context {
     Git(String),
     /// A tar or a Dockerfile on the web.
     Url(String),
+}
+
+impl Context {
+    /// Where it is, the same for every build of it.
+    pub(super) fn place(&self) -> String {
+        match self {
+            Self::Directory(path) => path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string(),
+            Self::Git(text) | Self::Url(text) => text.clone(),
+            _ => String::new(),
+        }
+    }
 }
 
 impl fmt::Debug for Context {

@@ -20,7 +20,7 @@ use wharfie_store::{Scratch, Store};
 use super::copy::{chain, of_layer, owner_of};
 use super::error::BuildError;
 use super::fetch::file_error;
-use super::key::Key;
+use super::key::{Key, SO_FAR};
 use super::mounts::{Mounts, mount_parts};
 use super::request::StepNetwork;
 use super::worker::{Done, Ground, Worker};
@@ -62,7 +62,7 @@ impl Worker<'_, '_> {
     /// Does WORKDIR: makes a directory that is missing.
     pub(super) fn workdir(&self, workdir: &Workdir, ground: &Ground<'_>) -> Result<Done> {
         let key = Key::new("WORKDIR")
-            .with("what the stage has so far", chain(ground.layers))
+            .with(SO_FAR, chain(ground.layers))
             .with("the directory", &workdir.path)
             .with("the user", workdir.user.as_deref().unwrap_or_default())
             .with("SOURCE_DATE_EPOCH", ground.epoch_word());
@@ -91,6 +91,7 @@ impl Worker<'_, '_> {
                 graft.make_directory(&target).map_err(of_layer)?;
                 Ok(graft.finish().map_err(of_layer)?.1)
             };
+            self.explain(ground, &key, None)?;
             let (is_anything, layer) = self.lease.ingest_written(write)?;
             let layer = Some(layer.diff_id).filter(|_| is_anything);
             let step = self.result(&key, layer.as_ref(), 0, ground);
@@ -119,9 +120,7 @@ impl Worker<'_, '_> {
 
     fn run_key(&self, run: &Run, ground: &Ground<'_>, bound: &[super::mounts::Bound]) -> Key {
         let words = |list: &[String]| serde_json::to_string(list).unwrap_or_default();
-        let mut key = Key::new("RUN")
-            .with("what the stage has so far", chain(ground.layers))
-            .with("the command", words(&run.arguments));
+        let mut key = Key::new("RUN").with(SO_FAR, chain(ground.layers)).with("the command", words(&run.arguments));
         for (name, value) in &run.environment {
             key = key.with(format!("the variable {name}"), value);
         }

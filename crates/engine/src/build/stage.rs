@@ -31,6 +31,9 @@ struct Growing {
     config: ImageConfig,
     image: Option<ImageId>,
     layers: Vec<DiffId>,
+    /// The image that the stage stands on, with its digest if that is known.
+    base: String,
+    base_layers: usize,
     /// Images that are not visible yet, oldest first.
     new: Vec<NewImage>,
     /// Under which keys they will be found again.
@@ -54,12 +57,14 @@ impl Worker<'_, '_> {
     }
 
     fn begin(&self, stage: &Stage) -> Result<Growing> {
+        let mut standing = String::new();
         let (label, base) = match &stage.base {
             Base::Scratch => (stage.label.clone(), None),
             Base::Stage(position) => (None, Some((*self.stages.wait(*position, self.observer)?).clone())),
             Base::Image(name) => {
                 let image = self.bases.find(name, &stage.platform)?;
                 let digest = image.pinned.rsplit_once('@').map(|(_, digest)| format!("@{digest}")).unwrap_or_default();
+                standing.clone_from(&image.pinned);
                 (stage.label.clone().map(|label| label + &digest), Some(of_image(&image)))
             }
             Base::Context(name) => {
@@ -82,6 +87,8 @@ impl Worker<'_, '_> {
                 // What the plan starts with is the base's configuration, completed.
                 config: ImageConfig { config: stage.start.config.clone(), ..base.config },
                 image: base.image,
+                base_layers: base.layers.len(),
+                base: standing,
                 layers: base.layers,
                 new: Vec::new(),
                 keys: Vec::new(),
@@ -96,6 +103,8 @@ impl Worker<'_, '_> {
                 },
                 image: None,
                 layers: Vec::new(),
+                base: standing,
+                base_layers: 0,
                 new: Vec::new(),
                 keys: Vec::new(),
             },
@@ -114,9 +123,14 @@ impl Worker<'_, '_> {
                 number: self.number(stage, index + 1),
                 total: self.total(),
             };
+            // A step that copies from other stages begins when they are done.
+            for position in planned.action.stages() {
+                self.stages.wait(position, self.observer)?;
+            }
             let task = Task::begin(self.observer, Subject::Step(Box::new(step)));
             let slot = Key::new("slot")
                 .with("Dockerfile", &self.build.dockerfile_name)
+                .with("context", &self.place_name)
                 .with("platform", stage.platform.to_string())
                 .with("stage", stage.index.to_string())
                 .with("step", index.to_string())
@@ -124,6 +138,7 @@ impl Worker<'_, '_> {
             let done = {
                 let ground = Ground {
                     layers: &growing.layers,
+                    base: Some(growing.base.as_str()).filter(|_| growing.layers.len() == growing.base_layers),
                     may_reuse,
                     slot,
                     text: planned.label.as_deref().unwrap_or(&planned.written),
@@ -253,6 +268,8 @@ impl Worker<'_, '_> {
             config: finished.config.clone(),
             image: finished.image.clone(),
             layers: finished.layers.clone(),
+            base: String::new(),
+            base_layers: 0,
             new: Vec::new(),
             keys: Vec::new(),
         };

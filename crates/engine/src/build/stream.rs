@@ -49,9 +49,7 @@ pub enum Address {
 pub fn address(text: &str) -> Address {
     let is_web = text.starts_with("http://") || text.starts_with("https://");
     let path = text.split(['#', '?']).next().unwrap_or_default();
-    if (is_web && path.ends_with(".git"))
-        || ["git://", "ssh://", "git@"].iter().any(|start| text.starts_with(start))
-    {
+    if (is_web && path.ends_with(".git")) || ["git://", "ssh://", "git@"].iter().any(|start| text.starts_with(start)) {
         return Address::Git(text.to_owned());
     }
     if text.starts_with("github.com/") {

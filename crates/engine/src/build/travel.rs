@@ -167,7 +167,9 @@ impl<'a> Imports<'a> {
     pub(super) fn fill_mount(&self, id: &str, directory: &std::fs::File) -> Result<bool> {
         use std::os::fd::AsFd;
         for import in &self.found {
-            let Some(blob) = import.listing.mounts.get(id).and_then(|digest| import.blobs.get(digest)) else { continue };
+            let Some(blob) = import.listing.mounts.get(id).and_then(|digest| import.blobs.get(digest)) else {
+                continue;
+            };
             let part = Part { descriptor: blob.clone(), diff_id: None };
             let opened = import.source.open(&part, Watch::silent()).map_err(of_place)?;
             let verified = wharfie_content::Verified::new(opened, blob);

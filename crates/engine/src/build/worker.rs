@@ -1,26 +1,23 @@
 //! Who does the steps of a build: what they share, and the rule by which a step is done once.
 
-use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use wharfie_build::plan::{Origin, Plan, Stage};
-use wharfie_content::{Observer, Outcome, Subject, Task};
+use wharfie_build::plan::{Origin, Plan};
+use wharfie_content::{Observer, Task};
 use wharfie_oci::{DiffId, Digest, Platform, Timestamp};
 use wharfie_store::build_cache::StepRow;
-use wharfie_store::mounts::View;
-use wharfie_store::{Ingest, Lease, LeasedScratch, Store};
+use wharfie_store::{Lease, Store};
 
 use super::bases::BaseImages;
+use super::contexts::{Contexts, MAIN};
 use super::error::BuildError;
-use super::explain::{FileList, Trace, difference};
-use super::fetch::file_error;
+use super::explain::{FileList, Trace, differences};
 use super::files::Files;
 use super::key::Key;
-use super::request::{Build, Context, Definition};
+use super::request::Build;
 use super::stage::Finished;
 use super::travel::{Exports, Imports};
 use crate::engine::Engine;
@@ -39,6 +36,8 @@ pub(super) struct Worker<'a, 's> {
     pub(super) exports: &'a Exports,
     /// The build's own name.
     pub(super) id: &'a str,
+    /// Where the build context is: two projects' Dockerfiles are not one.
+    pub(super) place_name: String,
     /// What the Dockerfile says.
     pub(super) text: &'a [u8],
     /// The user's, who can call it off; so can any stage that fails.
@@ -52,6 +51,8 @@ pub(super) struct Worker<'a, 's> {
 pub(super) struct Ground<'a> {
     /// The stage's layers so far, bottom first.
     pub(super) layers: &'a [DiffId],
+    /// The image that the stage stands on, while nothing else is below.
+    pub(super) base: Option<&'a str>,
     /// Whether results of earlier builds are taken.
     pub(super) may_reuse: bool,
     /// The step's place: the same in every build of the same Dockerfile.
@@ -94,17 +95,6 @@ pub(super) struct Cached {
     notes: Mutex<Vec<(Digest, Vec<u8>)>>,
     used: Mutex<Vec<Digest>>,
     has_waste: AtomicBool,
-}
-
-/// The contexts of a build, which all of its platforms share.
-pub(super) struct Contexts<'a, 's> {
-    engine: &'a Engine,
-    lease: &'a Lease<'s>,
-    build: &'a Build,
-    bases: &'a BaseImages<'a>,
-    observer: &'a dyn Observer,
-    opened: Mutex<BTreeMap<String, Arc<Files>>>,
-    places: Mutex<Vec<LeasedScratch<'s>>>,
 }
 
 /// What a mutex holds; a panic elsewhere is no reason to stop.
@@ -191,6 +181,7 @@ impl Worker<'_, '_> {
         let trace = Trace {
             key: digest,
             parts: key.parts().to_vec(),
+            base: ground.base.map(str::to_owned),
             build: self.id.to_owned(),
             at: self.store.now().to_nanos(),
             files: files.unwrap_or_default(),
@@ -201,11 +192,17 @@ impl Worker<'_, '_> {
 
     /// Says why a step is done: `key` is what it is made of now.
     pub(super) fn explain(&self, ground: &Ground<'_>, key: &Key, files: Option<&FileList>) -> Result<()> {
-        let text = match ground.may_reuse {
-            true => difference(self.last_trace(ground)?.as_ref(), key, files.map(FileList::notes)),
-            false => "not cached: nothing of earlier builds is taken".to_owned(),
-        };
-        ground.task.note(text);
+        let before = self.last_trace(ground)?;
+        match (ground.may_reuse, before) {
+            // That what is new is done is news only to who asked.
+            (true, None) if !self.build.explain => {}
+            (true, before) => {
+                let all = differences(before.as_ref(), key, ground.base, files.map(FileList::notes));
+                let shown = if self.build.explain { all.len() } else { 1 };
+                all.into_iter().take(shown).for_each(|text| ground.task.note(text));
+            }
+            (false, _) => ground.task.note("not cached: nothing of earlier builds is taken"),
+        }
         Ok(())
     }
 
@@ -286,11 +283,6 @@ impl Worker<'_, '_> {
     fn of_layers(&self, layers: &[DiffId]) -> Result<Arc<Files>> {
         Ok(Arc::new(self.contexts.of_layers(layers, false)?))
     }
-
-    /// The stage's name in texts.
-    pub(super) fn name_of(stage: &Stage) -> String {
-        stage.name.clone().unwrap_or_else(|| format!("stage-{}", stage.index))
-    }
 }
 
 impl Ground<'_> {
@@ -304,158 +296,6 @@ impl Ground<'_> {
         self.epoch.map(|epoch| epoch.to_string()).unwrap_or_default()
     }
 }
-
-/// What the build context is called among contexts.
-pub(super) const MAIN: &str = "";
-
-impl<'a, 's> Contexts<'a, 's> {
-    pub(super) fn new(
-        engine: &'a Engine,
-        lease: &'a Lease<'s>,
-        build: &'a Build,
-        bases: &'a BaseImages<'a>,
-        observer: &'a dyn Observer,
-    ) -> Self {
-        Self { engine, lease, build, bases, observer, opened: Mutex::default(), places: Mutex::default() }
-    }
-
-    /// A directory that is gone after the build.
-    pub(super) fn place(&self) -> Result<PathBuf> {
-        let scratch = self.lease.scratch(Vec::new())?;
-        let path = scratch.upper.clone();
-        lock(&self.places).push(scratch);
-        Ok(path)
-    }
-
-    /// The files of a context; the build context is [`MAIN`].
-    pub(super) fn open(&self, name: &str, platform: &Platform) -> Result<Arc<Files>> {
-        // One after the other: a context that is a stream can be read once.
-        let mut opened = lock(&self.opened);
-        if let Some(files) = opened.get(name) {
-            return Ok(Arc::clone(files));
-        }
-        let context = match name {
-            MAIN => &self.build.context,
-            name => self.build.contexts.get(name).ok_or_else(|| BuildError::NoContext(name.to_owned()))?,
-        };
-        let told = match name {
-            MAIN => "[internal] load build context".to_owned(),
-            name => format!("[context {name}] load context"),
-        };
-        let task = Task::begin(self.observer, Subject::Build(told));
-        let files = self.read(name, context, platform);
-        let files = Arc::new(files.inspect_err(|why| task.end(Outcome::Broken(why.to_string())))?);
-        task.end(Outcome::Done);
-        opened.insert(name.to_owned(), Arc::clone(&files));
-        Ok(files)
-    }
-
-    fn read(&self, name: &str, context: &Context, platform: &Platform) -> Result<Files> {
-        match context {
-            Context::Empty => self.of_layers(&[], true),
-            Context::Directory(path) => {
-                let root = std::fs::File::open(path).map_err(file_error("open", path))?;
-                self.heeding(name, Files { root: root.into(), layers: None, is_context: true, ignore: None })
-            }
-            Context::Tar(stream) => {
-                let mut stream = lock(stream).take().ok_or_else(|| BuildError::NoContext(name.to_owned()))?;
-                self.of_tar(name, &mut *stream)
-            }
-            Context::Url(url) => {
-                let failed = |why: wharfie_remote::Error| BuildError::Fetch { url: url.clone(), why: why.to_string() };
-                let mut download = self.engine.remote().download(url).map_err(failed)?;
-                self.of_tar(name, &mut *download.reader)
-            }
-            Context::Git(text) => {
-                let source = super::git_source(text)?;
-                let top = super::fetch::check_out(&source, None, &self.place()?)?;
-                let root = std::fs::File::open(&top).map_err(file_error("open", &top))?;
-                self.heeding(name, Files { root: root.into(), layers: None, is_context: true, ignore: None })
-            }
-            Context::Image(image) => self.of_layers(&self.bases.find(image, platform)?.layers, false),
-            Context::Layout(path, wanted) => {
-                let layers = self.bases.layout(path, wanted.as_deref(), platform)?.layers.clone();
-                self.of_layers(&layers, false)
-            }
-        }
-    }
-
-    /// A tar's files: it becomes a layer, and nothing is unpacked.
-    fn of_tar(&self, name: &str, stream: &mut (dyn Read + Send)) -> Result<Files> {
-        let layer = self.lease.ingest(stream, Ingest::default(), &|| ())?.layer.diff_id;
-        self.heeding(name, self.of_layers(&[layer], true)?)
-    }
-
-    /// The same files without those that an ignore file names.
-    fn heeding(&self, name: &str, files: Files) -> Result<Files> {
-        let own = match name {
-            MAIN => self.build.ignore.clone().or_else(|| match self.build.definition {
-                Definition::Text(_) => None,
-                Definition::InContext => {
-                    read_text(&files, format!("{}{IGNORE}", self.build.dockerfile_name).as_bytes())
-                }
-            }),
-            _ => None,
-        };
-        let text = own.or_else(|| read_text(&files, IGNORE.as_bytes()));
-        let ignore = text.map(|text| super::ignore_of(&text)).transpose()?;
-        Ok(Files { ignore: ignore.map(Arc::new), ..files })
-    }
-
-    /// What the Dockerfile says.
-    pub(super) fn definition(&self) -> Result<Vec<u8>> {
-        let name = &self.build.dockerfile_name;
-        if self.build.definition == Definition::InContext {
-            // It is no part of the files, but of what is built: nothing hides it.
-            let platform = self.lease.store().options().platform.clone();
-            self.open(MAIN, &platform)?;
-        }
-        let task = Task::begin(
-            self.observer,
-            Subject::Build(format!("[internal] load build definition from {}", last_part(name))),
-        );
-        let text = match &self.build.definition {
-            Definition::Text(text) => Ok(text.clone()),
-            Definition::InContext => {
-                let files = lock(&self.opened).get(MAIN).map(Arc::clone);
-                let text = files.and_then(|files| read_text(&files, name.as_bytes()));
-                text.map(String::into_bytes).ok_or_else(|| BuildError::NoDockerfile(name.clone()))
-            }
-        };
-        let text = text.inspect_err(|why| task.end(Outcome::Broken(why.to_string())))?;
-        task.note(format!("transferring dockerfile: {}B done", text.len()));
-        task.end(Outcome::Done);
-        Ok(text)
-    }
-
-    fn of_layers(&self, layers: &[DiffId], is_context: bool) -> Result<Files> {
-        for layer in layers {
-            self.lease.hold_layer(layer)?.ok_or_else(|| wharfie_store::Error::MissingLayer(layer.clone()))?;
-        }
-        let root = self.lease.store().view(layers, &View::Image)?;
-        Ok(Files { root, layers: Some(layers.to_vec()), is_context, ignore: None })
-    }
-}
-
-/// A small text of a tree, if it is there.
-pub(super) fn read_text(files: &Files, path: &[u8]) -> Option<String> {
-    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = openat2(&files.root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT).ok()?;
-    let mut text = Vec::new();
-    std::fs::File::from(file).take(MAX_TEXT).read_to_end(&mut text).ok()?;
-    Some(String::from_utf8_lossy(&text).into_owned())
-}
-
-/// What ignore files are called; those that belong to one Dockerfile alone have its name in front.
-pub const IGNORE: &str = ".dockerignore";
-
-fn last_part(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
-}
-
-/// 4 MiB: larger than any Dockerfile.
-const MAX_TEXT: u64 = 4 << 20;
 
 impl Stages {
     pub(super) fn new(count: usize) -> Self {

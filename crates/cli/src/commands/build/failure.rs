@@ -86,8 +86,7 @@ impl Observer for Remembering {
         match &event {
             Event::Began { task, what: Subject::Step(step), .. } => {
                 let label = step.label.clone().unwrap_or_else(|| step.written.clone());
-                let tail =
-                    Tail { label, began: Instant::now(), lines: VecDeque::new(), dropped: 0, rest: Vec::new() };
+                let tail = Tail { label, began: Instant::now(), lines: VecDeque::new(), dropped: 0, rest: Vec::new() };
                 self.state().tails.insert(*task, tail);
             }
             Event::Output { task, bytes, .. } => {
@@ -138,15 +137,17 @@ pub(super) fn classic(why: Error) -> Failure {
         _ => None,
     };
     let told = match inner {
-        Some(BuildError::Command { command, code }) => Some(Failure::with_code(
-            format!("The command '{command}' returned a non-zero code: {code}"),
-            *code,
-        )),
+        Some(BuildError::Command { command, code }) => {
+            Some(Failure::with_code(format!("The command '{command}' returned a non-zero code: {code}"), *code))
+        }
         Some(BuildError::NoSource(path)) => Some(Failure::new(format!(
             "COPY failed: file not found in build context or excluded by .dockerignore: stat {}: file does not exist",
             path.trim_start_matches('/')
         ))),
-        Some(BuildError::Plan { source, .. }) => Some(Failure::daemon(source)),
+        // The daemon's parser had its own way of naming a line.
+        Some(BuildError::Plan { source, .. }) => {
+            Some(Failure::daemon(source.to_string().replacen("parse error on line", "parse error line", 1)))
+        }
         _ => None,
     };
     match told {

@@ -1,7 +1,5 @@
 //! Values that are lists of fields: `type=local,dest=out`, one line of comma-separated values.
 
-use std::collections::BTreeMap;
-
 /// The fields of `text`, in order. Double quotes protect a comma; a field may be a bare word.
 pub(super) fn fields(text: &str) -> Vec<(String, Option<String>)> {
     let mut fields = Vec::new();
@@ -27,11 +25,6 @@ pub(super) fn fields(text: &str) -> Vec<(String, Option<String>)> {
     fields.into_iter().filter(|field| !field.is_empty()).map(pair).collect()
 }
 
-/// The same as pairs; `None` if one of them has no value.
-pub(super) fn pairs(text: &str) -> Option<BTreeMap<String, String>> {
-    fields(text).into_iter().map(|(key, value)| Some((key, value?))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +38,5 @@ mod tests {
         assert_eq!(read("type=image,name=a"), "type:image name:a");
         assert_eq!(read("type=image,\"name=a,b\",push"), "type:image name:a,b push:-");
         assert_eq!(read("\"a=say \"\"x\"\"\""), "a:say \"x\"");
-        assert_eq!(pairs("a=1,b"), None);
     }
 }

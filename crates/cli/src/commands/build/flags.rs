@@ -6,11 +6,9 @@ use crate::commands::choices;
 use crate::commands::container::{checks, create_flags};
 use crate::flags::{Complete, Flag, Number, Switch, Text, Texts};
 
-pub(super) const ALLOW: Texts = Texts::new(
-    "allow",
-    "Allow extra privileged entitlement (e.g., \"network.host\", \"security.insecure\")",
-)
-.complete(Complete::Words(&["network.host", "security.insecure"]));
+pub(super) const ALLOW: Texts =
+    Texts::new("allow", "Allow extra privileged entitlement (e.g., \"network.host\", \"security.insecure\")")
+        .complete(Complete::Words(&["network.host", "security.insecure"]));
 pub(super) const ANNOTATION: Texts = Texts::new("annotation", "Add annotation to the image");
 pub(super) const ATTEST: Texts =
     Texts::new("attest", "Attestation parameters (format: \"type=sbom,generator=image\")").check(attestation);
@@ -22,9 +20,10 @@ pub(super) const CACHE_FROM: Texts =
     Texts::new("cache-from", "External cache sources (e.g., \"user/app:cache\", \"type=local,src=path/to/dir\")");
 pub(super) const CACHE_TO: Texts =
     Texts::new("cache-to", "Cache export destinations (e.g., \"user/app:cache\", \"type=local,dest=path/to/dir\")");
-pub(super) const CALL: Text = Text::new("call", "Set method for evaluating build (\"check\", \"outline\", \"targets\")")
-    .complete(Complete::Words(&["build", "check", "outline", "targets"]))
-    .default("build");
+pub(super) const CALL: Text =
+    Text::new("call", "Set method for evaluating build (\"check\", \"outline\", \"targets\")")
+        .complete(Complete::Words(&["build", "check", "outline", "targets"]))
+        .default("build");
 pub(super) const CHECK: Switch = Switch::new("check", "Shorthand for \"--call=check\"");
 pub(super) const DEBUG: Switch = Switch::new("debug", "Show warnings whole").short('D');
 pub(super) const EXPLAIN: Switch =
@@ -63,7 +62,8 @@ pub(super) const QUIET: Switch =
     Switch::new("quiet", "Suppress the build output and print image ID on success").short('q');
 pub(super) const REWRITE_TIMESTAMP: Switch =
     Switch::new("rewrite-timestamp", "Give files the time of SOURCE_DATE_EPOCH that are younger");
-pub(super) const RM: Switch = Switch::new("rm", "Remove intermediate containers: none are left in any case").default("true");
+pub(super) const RM: Switch =
+    Switch::new("rm", "Remove intermediate containers: none are left in any case").default("true");
 pub(super) const FORCE_RM: Switch =
     Switch::new("force-rm", "Always remove intermediate containers: none are left in any case");
 pub(super) const SBOM: Text = Text::new("sbom", "Shorthand for \"--attest=type=sbom\"").check(off);

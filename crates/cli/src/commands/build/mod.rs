@@ -1,5 +1,6 @@
 //! `build`: a Dockerfile and a context become an image.
 
+mod cache;
 mod failure;
 mod fields;
 mod flags;
@@ -32,7 +33,10 @@ pub static COMMAND: Command<Run> = Command {
         Example { text: "Say why each step that is done was not there already", command: "build --explain -t web:1 ." },
         Example { text: "One stage, with an argument", command: "build --target test --build-arg VERSION=2 ." },
         Example { text: "Only the files, into a directory", command: "build -o out ." },
-        Example { text: "For two platforms, and to the registry", command: "build --platform linux/amd64,linux/arm64 --push -t registry.example/web:1 ." },
+        Example {
+            text: "For two platforms, and to the registry",
+            command: "build --platform linux/amd64,linux/arm64 --push -t registry.example/web:1 .",
+        },
     ],
     complete: Complete::Files,
     needs: Needs::Namespace,
@@ -53,6 +57,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if style == Style::Classic {
         // Its lines tell of one step after the other.
         build.jobs = 1;
+        build.measures_context = true;
     }
     let progress = Remembering::new(Box::new(Interruptible::new(cx.build_progress(style))));
     let built = cx.engine()?.build(&build, &progress);
@@ -108,8 +113,7 @@ fn end(cx: &Context, matches: &Matches, build: &Build, built: &Built, style: Sty
     }
     if !matches!(style, Style::Quiet | Style::RawJson | Style::Json) {
         if !built.unused_args.is_empty() {
-            let text =
-                format!("[Warning] One or more build-args {} were not consumed", go_list(&built.unused_args));
+            let text = format!("[Warning] One or more build-args {} were not consumed", go_list(&built.unused_args));
             if style == Style::Classic { cx.line(&text)? } else { cx.warn(&text) }
         }
         if let Some(text) = warnings(built, matches.get(&flags::DEBUG))

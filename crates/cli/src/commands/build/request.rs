@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use wharfie_engine::build::Resources;
 use wharfie_engine::build::stream::{Address, address};
 use wharfie_engine::build::{Allowed, Build, Context as Files, NoCache, SecretSource, StepNetwork};
 use wharfie_engine::container::words::BadWord;
 use wharfie_oci::Reference;
 use wharfie_oci::size::{self, Units};
-use wharfie_engine::build::Resources;
 
+use super::cache;
 use super::fields::fields;
 use super::flags;
 use super::output::outputs;
@@ -61,6 +62,9 @@ pub(super) fn build(cx: &Context, matches: &Matches, source: Source) -> Result<B
         },
         epoch,
         rewrite_timestamps: outputs.rewrites_timestamps,
+        cache_from: matches.get(&flags::CACHE_FROM).iter().map(|text| cache::from(text)).collect::<Result<_>>()?,
+        cache_to: matches.get(&flags::CACHE_TO).iter().map(|text| cache::to(text)).collect::<Result<_>>()?,
+        measures_context: false,
         explain: matches.get(&flags::EXPLAIN),
         annotations: outputs.annotations,
         outputs: outputs.outputs,
@@ -103,7 +107,8 @@ const EPOCH: &str = "SOURCE_DATE_EPOCH";
 fn epoch(build_args: &BTreeMap<String, String>) -> Result<Option<i64>> {
     let Some(text) = build_args.get(EPOCH).filter(|text| !text.is_empty()) else { return Ok(None) };
     let seconds = text.parse::<i64>().ok().filter(|seconds| *seconds >= 0);
-    let seconds = seconds.ok_or_else(|| Failure::new(format!("ERROR: invalid {EPOCH}: {text:?}: it must be seconds since 1970")));
+    let seconds =
+        seconds.ok_or_else(|| Failure::new(format!("ERROR: invalid {EPOCH}: {text:?}: it must be seconds since 1970")));
     seconds.map(Some)
 }
 
@@ -216,7 +221,9 @@ fn agent(text: &str) -> Result<(String, PathBuf)> {
         Some((id, socket)) if !socket.is_empty() => (id, socket.to_owned()),
         _ => {
             let socket = env::nonempty("SSH_AUTH_SOCK").ok_or_else(|| {
-                Failure::new(format!("ERROR: invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set, or say --ssh {text}=SOCKET"))
+                Failure::new(format!(
+                    "ERROR: invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set, or say --ssh {text}=SOCKET"
+                ))
             })?;
             (text.trim_end_matches('='), socket)
         }

@@ -244,10 +244,7 @@ fn subject(what: &Subject) -> &'static str {
 
 /// Whether clients of the Engine API expect the task on a line of its own.
 fn is_layer(what: &Subject) -> bool {
-    !matches!(
-        what,
-        Subject::Resolve { .. } | Subject::Push { .. } | Subject::Build(_) | Subject::Step(_)
-    )
+    !matches!(what, Subject::Resolve { .. } | Subject::Push { .. } | Subject::Build(_) | Subject::Step(_))
 }
 
 #[cfg(test)]

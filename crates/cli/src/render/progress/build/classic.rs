@@ -7,6 +7,7 @@ use wharfie_content::{Event, Observer, Outcome, Step, Stream, Subject, TaskId, W
 
 use crate::render::progress::{Out, Progress, Streams, lock, put};
 use crate::render::sanitise::{Layout, sanitise};
+use crate::render::size;
 
 /// The classic text.
 pub(super) struct Classic {
@@ -75,6 +76,10 @@ impl Observer for Classic {
                     }
                 }
             }
+            Event::Advanced { done, total: Some(total), .. } if done == total && state.steps.is_empty() => {
+                let text = format!("Sending build context to Docker daemon  {}\n", size::long(total));
+                put(&mut state.streams.out, &text);
+            }
             Event::Ended { task, outcome } => state.end(task, &outcome),
             Event::Warned(Warning::Note(text)) => put(&mut state.streams.err, &format!("{text}\n")),
             Event::Warned(warning) => state.streams.warn(&warning),
@@ -100,7 +105,10 @@ impl State {
     fn end(&mut self, task: TaskId, outcome: &Outcome) {
         let Some(step) = self.steps.remove(&task) else { return };
         let mut text = String::new();
-        if let Some(container) = self.containers.remove(&task) {
+        // Of a step that failed nothing more is said.
+        if let Some(container) = self.containers.remove(&task)
+            && matches!(outcome, Outcome::Step { .. })
+        {
             text.push_str(&format!(" ---> Removed intermediate container {container}\n"));
         }
         if let Outcome::Step { image, is_cached } = outcome {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use wharfie_content::{Event, Observer, Outcome, Subject, TaskId, Warning};
 
-use crate::render::ellipsis;
 use super::Size;
+use crate::render::ellipsis;
 use crate::render::progress::{Clock, MIN_REDRAW, Out, Progress, lock, put, words};
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::size;
@@ -264,9 +264,19 @@ impl State {
         let done = self.parts.iter().filter(|part| part.ended.is_some()).count();
         let begun = self.parts.first().map_or(now, |part| part.began);
         let is_broken = self.parts.iter().any(|part| matches!(part.ended, Some((_, End::Broken))));
-        let end = if is_broken { " ERROR" } else if self.is_over { " FINISHED" } else { "" };
+        let end = if is_broken {
+            " ERROR"
+        } else if self.is_over {
+            " FINISHED"
+        } else {
+            ""
+        };
         let mut lines = vec![at_end(
-            &format!("[+] Building {:.1}s ({done}/{}){end}", (now.saturating_sub(begun)).as_secs_f64(), self.parts.len()),
+            &format!(
+                "[+] Building {:.1}s ({done}/{}){end}",
+                (now.saturating_sub(begun)).as_secs_f64(),
+                self.parts.len()
+            ),
             "",
             columns,
         )];
