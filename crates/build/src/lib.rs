@@ -3,6 +3,7 @@
 //! Three layers: [`dockerfile`] takes a text apart into instructions with their lines, and knows words and their expansion;
 //! [`plan`] says what the target needs done; [`lint`] what could be better. Pure values: nothing is read, run or fetched here.
 
+pub mod call;
 pub mod dockerfile;
 mod error;
 pub mod ignore;

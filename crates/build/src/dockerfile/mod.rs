@@ -2,6 +2,7 @@
 
 mod directives;
 pub mod error;
+mod excerpt;
 pub mod expand;
 mod heredoc;
 pub mod instruction;
@@ -13,12 +14,14 @@ mod suggest;
 pub mod words;
 
 pub use error::{Error, Result};
+pub use excerpt::excerpt;
 pub use expand::{Expansion, Variables};
 pub use heredoc::HereDocument;
 pub use nodes::{Arguments, Dockerfile, Node, Pair};
 
 pub(crate) use directives::directive;
 pub(crate) use expand::{Expanded, Style};
+pub(crate) use nodes::check_directive;
 pub(crate) use quote::{quoted, quoted_list};
 pub(crate) use suggest::nearest;
 

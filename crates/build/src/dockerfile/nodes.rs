@@ -91,30 +91,42 @@ impl Dockerfile {
         if bytes.is_empty() {
             return Err(crate::Error::new("the Dockerfile cannot be empty"));
         }
-        let mut text = String::with_capacity(bytes.len());
-        for chunk in bytes.utf8_chunks() {
-            text.push_str(chunk.valid());
-            text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
-        }
-        Ok(Self::parse_located(&text)?)
+        Ok(Self::parse_located(&decoded(bytes))?)
     }
 
     pub(crate) fn parse_located(text: &str) -> Result<Self, Located> {
         let mut reader = Reader { text, at: 0, escape: '\\', empty_continuations: Vec::new() };
         let nodes = reader.nodes()?;
-        let first_word = |name| {
-            let value: &str = directives::of_file(name, text)?;
-            Some(value.split(' ').next().unwrap_or_default().to_owned())
-        };
         Ok(Self {
             text: text.to_owned(),
             escape: reader.escape,
-            check: first_word("check"),
-            syntax: first_word("syntax"),
+            check: first_word("check", text),
+            syntax: first_word("syntax", text),
             nodes,
             empty_continuations: reader.empty_continuations,
         })
     }
+}
+
+/// Each byte that is no UTF-8 is a character.
+fn decoded(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
+}
+
+/// What a directive at the top of a file says, up to the first blank.
+fn first_word(name: &str, text: &str) -> Option<String> {
+    let value = directives::of_file(name, text)?;
+    Some(value.split(' ').next().unwrap_or_default().to_owned())
+}
+
+/// What `# check=` says in a file that may be none.
+pub(crate) fn check_directive(bytes: &[u8]) -> Option<String> {
+    first_word("check", &decoded(bytes))
 }
 
 /// Goes through the lines of a file.

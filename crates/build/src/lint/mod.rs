@@ -24,6 +24,14 @@ pub struct Warning {
     pub lines: Lines,
 }
 
+impl Warning {
+    /// On one line, as builds list it: `Rule: text (line 2)`.
+    pub fn short(&self) -> String {
+        let line = if self.lines.first > 0 { format!(" (line {})", self.lines.first) } else { String::new() };
+        format!("{}: {}{line}", self.rule.name(), self.text)
+    }
+}
+
 /// Collects findings.
 #[derive(Debug, Default)]
 pub(crate) struct Linter {

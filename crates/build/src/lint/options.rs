@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::dockerfile::instruction::truth;
-use crate::dockerfile::{Dockerfile, directive, quoted};
+use crate::dockerfile::{directive, quoted};
 use crate::plan::Request;
 use crate::{Error, Result};
 
@@ -22,14 +22,15 @@ pub(crate) struct Options {
 const ARGUMENT: &str = "BUILDKIT_DOCKERFILE_CHECK";
 
 impl Options {
-    /// What a build argument says, or else the file.
-    pub(crate) fn of(dockerfile: &Dockerfile, request: &Request) -> Result<Self> {
+    /// What a build argument says, or else the file's directive.
+    pub(crate) fn of(directive: Option<&str>, request: &Request) -> Result<Self> {
         match request.build_args.get(ARGUMENT) {
             Some(text) => {
                 Self::parse(text).map_err(|why| why.under(format_args!("failed to parse build-arg:{ARGUMENT}: ")))
             }
-            None => Self::parse(dockerfile.check.as_deref().unwrap_or_default())
-                .map_err(|why| why.under("failed to parse check options: ")),
+            None => {
+                Self::parse(directive.unwrap_or_default()).map_err(|why| why.under("failed to parse check options: "))
+            }
         }
     }
 

@@ -29,6 +29,7 @@ pub use action::{
     Action, Cache, Copy, File, GitSource, Mode, Mount, Network, Origin, Ownership, Run, Secret, Security, Sharing,
     Source, Ssh, Workdir,
 };
+pub(crate) use planner::Planner;
 pub use planner::plan;
 pub use request::{Bases, BoxError, Request};
 

@@ -24,7 +24,7 @@ use crate::{Error, Result};
 /// When the file makes no sense, the target is none of its stages, an image is not to be had, or the file wants its lint
 /// findings to be errors and there are some. The texts are docker's.
 pub fn plan(dockerfile: &Dockerfile, request: &Request, bases: &dyn Bases) -> Result<Plan> {
-    let mut linter = Linter::new(Options::of(dockerfile, request)?);
+    let mut linter = Linter::new(Options::of(dockerfile.check.as_deref(), request)?);
     let mut planner = Planner::new(dockerfile, request, bases, &mut linter)?;
     let target = planner.run(false)?;
     let (stages, target) = planner.stages(target);
@@ -166,6 +166,7 @@ impl<'a> Planner<'a> {
             index,
             base_name: base.text,
             name: from.name.clone(),
+            description: from.description.clone(),
             lines: Some(lines),
             written: section.written.clone(),
             platform,

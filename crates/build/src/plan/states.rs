@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) base_name: String,
     /// Its name, lower case; empty if it has none.
     pub(super) name: String,
+    /// What the comment before it says of it.
+    pub(super) description: String,
     /// Lines of FROM, or of the instruction that refers to it.
     pub(super) lines: Option<Lines>,
     /// FROM as it is written.

@@ -2,6 +2,8 @@
 
 #[path = "../../../../fuzz/bodies/dockerfile.rs"]
 mod body;
+mod call;
+mod lint;
 mod plan;
 
 use proptest::prelude::*;
