@@ -79,6 +79,23 @@ impl Layout {
         oci::roots_of(&self.small(INDEX)?)
     }
 
+    /// What `index.json` lists under `name`, a tag or a whole reference.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn named(&self, name: &str) -> Result<Option<Descriptor>> {
+        let index: Index = json(INDEX, &self.small(INDEX)?)?;
+        let is_named = |member: &&Descriptor| {
+            let notes = member.annotations.iter().flatten();
+            notes.filter(|(key, _)| [oci::REF_NAME, oci::IMAGE_NAME].contains(&key.as_str())).any(|(_, value)| {
+                let tag = value.parse::<wharfie_oci::Reference>().ok();
+                value == name || (value.contains(['/', ':']) && tag.is_some_and(|full| full.tag() == Some(name)))
+            })
+        };
+        let found = index.manifests.iter().find(is_named);
+        Ok(found.map(|found| Descriptor { annotations: None, ..found.clone() }))
+    }
+
     /// Lists `root` in `index.json` under `name`, in place of what had that name before.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use wharfie_model::volume::{UsageData, Volume};
 use wharfie_oci::{DiffId, ImageId};
 use wharfie_store::volumes::VolumeRow;
 
+use crate::build::CacheFilters;
 use crate::container::list::ListContainers;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -29,7 +30,7 @@ impl Engine {
             images: self.counted_images(&uses, with_labels)?,
             containers: self.list_containers(&everything)?,
             volumes: self.counted_volumes()?,
-            build_cache: Vec::new(),
+            build_cache: self.build_cache(&CacheFilters::default())?,
         })
     }
 

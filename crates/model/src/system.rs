@@ -25,9 +25,34 @@ pub struct DiskUsage {
     pub build_cache: Vec<CacheRecord>,
 }
 
-/// Something that builds keep. There is none so far.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub enum CacheRecord {}
+/// Something that builds keep.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CacheRecord {
+    /// Its name.
+    #[serde(rename = "ID")]
+    pub id: String,
+    /// What it was made from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<String>,
+    /// `regular`, `source.local`, `exec.cachemount`, …
+    #[serde(rename = "Type")]
+    pub kind: String,
+    /// What it is, for people.
+    pub description: String,
+    /// Whether a build has it now.
+    pub in_use: bool,
+    /// Whether an image has it as well.
+    pub shared: bool,
+    /// Bytes.
+    pub size: u64,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub last_used_at: Option<String>,
+    /// How many builds took it.
+    pub usage_count: u64,
+}
 
 /// What the engine is and what it speaks: `GET /version`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

@@ -336,6 +336,12 @@ impl Store {
         })
     }
 
+    /// Whether a step has a shared directory now.
+    pub fn is_cache_mount_in_use(&self, directory: &str) -> bool {
+        let Ok(place) = File::open(self.cache_mount_directory(directory)) else { return false };
+        flock(&place, FlockOperation::NonBlockingLockExclusive).is_err()
+    }
+
     /// Removes a shared directory unless a step has it now; true if it is gone.
     ///
     /// # Errors

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use wharfie_archive::Layout;
 use wharfie_build::plan::BoxError;
 use wharfie_content::{Observer, Outcome, Subject, Task};
-use wharfie_oci::{DiffId, ImageConfig, ImageId, Platform, Reference};
+use wharfie_oci::{DiffId, Digest, ImageConfig, ImageId, Platform, Reference};
 use wharfie_store::Lease;
 
 use super::request::{Build, Context};
@@ -115,12 +116,18 @@ impl<'a> BaseImages<'a> {
         }
         let load = Load { platforms: vec![platform.clone()] };
         let loaded = self.engine.load_layout(&load, path, self.observer)?;
-        let fits = |image: &&crate::load::Loaded| match wanted {
-            None => true,
-            Some(tag) => image.references.iter().any(|name| name.tag() == Some(tag)) || image.id.as_str() == tag,
+        let missing = || Error::NoSuchImage(key.0.clone());
+        let id = match wanted {
+            None => loaded.first().map(|image| image.id.clone()).ok_or_else(missing)?,
+            Some(wanted) => {
+                let root = match wanted.parse::<Digest>() {
+                    Ok(digest) => digest,
+                    Err(_) => Layout::open(path)?.named(wanted)?.ok_or_else(missing)?.digest,
+                };
+                names::variant(self.engine.writer()?, &key.0, &root, Some(platform))?.ok_or_else(missing)?
+            }
         };
-        let image = loaded.iter().find(fits).ok_or_else(|| Error::NoSuchImage(key.0.clone()))?;
-        let image = Arc::new(self.hold(&key.0, image.id.clone())?);
+        let image = Arc::new(self.hold(&key.0, id)?);
         found.insert(key, Arc::clone(&image));
         Ok(image)
     }

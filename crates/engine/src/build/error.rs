@@ -94,6 +94,15 @@ pub enum BuildError {
     /// A build for a platform that this machine cannot run.
     #[error("exec format error: this machine cannot run programs for {0}")]
     Platform(String),
+    /// A build that nobody remembers.
+    #[error("no record found for {0:?}")]
+    NoSuchBuild(String),
+    /// A beginning of several builds' names.
+    #[error("multiple records found with prefix {0:?}")]
+    SeveralBuilds(String),
+    /// A build that cannot be forgotten yet.
+    #[error("build {0} is still running")]
+    StillRunning(String),
     /// A place that should have cache has none.
     #[error("{0}: there is no cache in it")]
     NoCache(String),
@@ -129,11 +138,14 @@ impl BuildError {
             | Self::Owner(_)
             | Self::NoImage
             | Self::SeveralPlatforms
+            | Self::SeveralBuilds(_)
+            | Self::StillRunning(_)
             | Self::Command { .. } => Kind::Invalid,
             Self::Step { source, .. } => wharfie_oci::Fault::kind(&**source),
             Self::NoSource(_)
             | Self::NoDockerfile(_)
             | Self::NoCache(_)
+            | Self::NoSuchBuild(_)
             | Self::NoSecret(_)
             | Self::NoAgent(_)
             | Self::NoContext(_)

@@ -4,6 +4,8 @@
 //! step once, whoever asks for it. See `docs/build.md`.
 
 mod bases;
+mod cache;
+mod call;
 mod contexts;
 mod copy;
 mod error;
@@ -11,9 +13,11 @@ mod explain;
 pub mod export;
 mod fetch;
 mod files;
+mod history;
 mod key;
 mod mounts;
 pub mod output;
+mod platforms;
 mod record;
 mod request;
 mod run;
@@ -34,7 +38,10 @@ use wharfie_oci::{DiffId, Digest, ImageId, Platform};
 use wharfie_store::Store;
 use wharfie_store::gc::Kept;
 
+pub use cache::{CacheFilters, PruneBuildCache};
+pub use call::{Answer, Call};
 pub use error::BuildError;
+pub use history::BuildSummary;
 pub use request::{Allowed, Build, Context, Definition, NoCache, SecretSource, StepNetwork};
 pub use travel::{CachePlace, CacheTo};
 pub use wharfie_runtime::Resources;
@@ -124,16 +131,7 @@ impl Engine {
             unused_args: Vec::new(),
         };
         for platform in &platforms {
-            let request = Request {
-                build_args: build.build_args.clone(),
-                target: build.target.clone(),
-                platform: platform.clone(),
-                is_platform_given: !build.platforms.is_empty(),
-                is_multi_platform: platforms.len() > 1,
-                contexts: build.contexts.keys().cloned().collect::<BTreeSet<String>>(),
-                ignore: ignore.clone(),
-                ..Request::new(host.clone())
-            };
+            let request = request_of(build, &host, platform, ignore.clone());
             let plan = wharfie_build::plan::plan(&dockerfile, &request, &bases).map_err(located)?;
             for warning in &plan.warnings {
                 if !built.warnings.contains(warning) {
@@ -304,7 +302,21 @@ fn name() -> Result<String> {
 /// 32 of them, so that none comes more often than another.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
+/// What is asked of a plan for one platform.
+fn request_of(build: &Build, host: &Platform, platform: &Platform, ignore: Ignore) -> Request {
+    Request {
+        build_args: build.build_args.clone(),
+        target: build.target.clone(),
+        platform: platform.clone(),
+        is_platform_given: !build.platforms.is_empty(),
+        is_multi_platform: build.platforms.len() > 1,
+        contexts: build.contexts.keys().cloned().collect::<BTreeSet<String>>(),
+        ignore,
+        ..Request::new(host.clone())
+    }
+}
+
 /// The lines of the Dockerfile that something is about, as BuildKit shows them.
-fn excerpt(_name: &str, _text: &[u8], _places: &[Lines]) -> String {
-    String::new()
+fn excerpt(name: &str, text: &[u8], places: &[Lines]) -> String {
+    wharfie_build::dockerfile::excerpt(name, &String::from_utf8_lossy(text), places)
 }

@@ -214,11 +214,20 @@ impl<'s> Worker<'_, 's> {
 
     /// A directory that steps share, locked as they share it.
     fn cache_mount(&self, cache: &Cache, ground: &Ground<'_>, mounts: &mut Mounts<'s>) -> Result<()> {
-        let name = Digest::of(cache.id.as_bytes()).hex()[..32].to_owned();
-        let place = self.store.use_cache_mount(&cache.id, &name)?;
-        // As long as somebody has it, it is not pruned.
-        let shared = File::open(&place).map_err(file_error("open", &place))?;
-        flock(&shared, FlockOperation::LockShared).map_err(|why| file_error("lock", &place)(why.into()))?;
+        let name = mount_directory(&cache.id);
+        let (place, shared) = loop {
+            let place = self.store.use_cache_mount(&cache.id, &name)?;
+            // As long as somebody has it, it is not pruned.
+            let Ok(shared) = File::open(&place) else { continue };
+            flock(&shared, FlockOperation::LockShared).map_err(|why| file_error("lock", &place)(why.into()))?;
+            // It may have been pruned before it was ours.
+            use std::os::unix::fs::MetadataExt;
+            let of = |found: std::io::Result<std::fs::Metadata>| found.ok().map(|found| (found.dev(), found.ino()));
+            if of(shared.metadata()) == of(place.symlink_metadata()) {
+                break (place, shared);
+            }
+            self.observer.check().map_err(|_| Error::Cancelled)?;
+        };
         mounts._locks.push(shared);
         let directory = match cache.sharing {
             Sharing::Shared => "data".to_owned(),
@@ -258,7 +267,6 @@ impl<'s> Worker<'_, 's> {
             std::fs::rename(&new, &directory).map_err(file_error("name", &directory))?;
         }
         drop(making);
-        self.exports.mount(&cache.id, &name);
         mounts.places.push((cache.target.clone(), Kind::Path(directory), cache.is_readonly));
         Ok(())
     }
@@ -279,6 +287,11 @@ impl<'s> Worker<'_, 's> {
             }
         }
     }
+}
+
+/// What the directory of a cache mount is called in the store.
+pub(super) fn mount_directory(id: &str) -> String {
+    Digest::of(id.as_bytes()).hex()[..32].to_owned()
 }
 
 /// Copies a directory of a tree into an empty one.

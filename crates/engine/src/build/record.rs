@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use wharfie_content::{Cancel, Cancelled, Event, Observer, Outcome};
 use wharfie_oci::Timestamp;
@@ -13,6 +14,7 @@ use wharfie_store::Store;
 use wharfie_store::build_cache::BuildRow;
 
 use super::fetch::file_error;
+use super::history::{CANCELED, RUNNING};
 use super::output::Output;
 use super::request::Build;
 use super::transcript::Transcript;
@@ -64,6 +66,8 @@ impl<'a> Recorder<'a> {
         std::fs::create_dir_all(&directory).map_err(file_error("create", &directory))?;
         let path = directory.join(LOG);
         let log = File::create(&path).map_err(file_error("create", &path))?;
+        // As long as it is locked, the build goes on.
+        flock(&log, FlockOperation::LockExclusive).map_err(|why| file_error("lock", &path)(why.into()))?;
         let named = build.outputs.iter().find_map(|output| match output {
             Output::Image { names, .. } | Output::Archive { names, .. } | Output::Layout { names, .. } => names.first(),
             Output::Tar(_) | Output::Directory(_) => None,
@@ -73,7 +77,7 @@ impl<'a> Recorder<'a> {
             name,
             dockerfile: build.dockerfile_name.clone(),
             target: build.target.clone().unwrap_or_default(),
-            status: "Running".to_owned(),
+            status: RUNNING.to_owned(),
             ..BuildDocument::default()
         };
         let recorder = Self {
@@ -102,7 +106,7 @@ impl<'a> Recorder<'a> {
         let _ = lock(&self.log).1.flush();
         let (status, error) = match failure {
             None => ("Completed", String::new()),
-            Some(Error::Cancelled) => ("Canceled", String::new()),
+            Some(Error::Cancelled) => (CANCELED, String::new()),
             Some(why) => ("Error", why.to_string()),
         };
         let document = BuildDocument {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use wharfie_build::plan::{Network as Wanted, Run, Security as WantedSecurity, Workdir};
+use wharfie_build::plan::{Mount as WantedMount, Network as Wanted, Run, Security as WantedSecurity, Workdir};
 use wharfie_content::{Stream, Task};
 use wharfie_layer::graft::{Graft, Style};
 use wharfie_oci::{Digest, Platform};
@@ -21,7 +21,7 @@ use super::copy::{chain, of_layer, owner_of};
 use super::error::BuildError;
 use super::fetch::file_error;
 use super::key::{Key, SO_FAR};
-use super::mounts::{Mounts, mount_parts};
+use super::mounts::{Mounts, mount_directory, mount_parts};
 use super::request::StepNetwork;
 use super::worker::{Done, Ground, Worker};
 use crate::container::rootfs::MOUNT_POINTS;
@@ -35,6 +35,11 @@ impl Worker<'_, '_> {
     /// Does RUN on top of `ground`.
     pub(super) fn run(&self, run: &Run, ground: &Ground<'_>) -> Result<Done> {
         self.check_allowed(run)?;
+        for mount in &run.mounts {
+            if let WantedMount::Cache(cache) = mount {
+                self.exports.mount(&cache.id, &mount_directory(&cache.id));
+            }
+        }
         // What is mounted from elsewhere must be there before it is known what the step is made of.
         let bound = self.bound_trees(run, ground)?;
         let key = self.run_key(run, ground, &bound);
@@ -309,8 +314,8 @@ fn pipe_error(source: io::Error) -> Error {
 
 /// A program of another platform cannot be run without an emulator.
 fn of_start(why: wharfie_runtime::Error, platform: &Platform) -> Error {
-    let host = Platform::host();
-    if platform.architecture != host.architecture && why.to_string().contains("xec format error") {
+    let is_foreign = platform.architecture != Platform::host().architecture;
+    if is_foreign && matches!(why, wharfie_runtime::Error::NotExecutable { .. }) {
         return BuildError::Platform(platform.to_string()).into();
     }
     why.into()

@@ -204,9 +204,8 @@ fn open(engine: &Engine, place: &CachePlace) -> Result<Import> {
         }
         CachePlace::Local(path, tag) => {
             let layout = Layout::open(path)?;
-            let root = layout.roots()?.into_iter().find(|root| root.names.iter().any(|name| name == tag));
-            let root = root.ok_or_else(|| BuildError::NoCache(place.to_string()))?;
-            let document = layout.document(&root.descriptor, true).map_err(of_place)?;
+            let root = layout.named(tag)?.ok_or_else(|| BuildError::NoCache(place.to_string()))?;
+            let document = layout.document(&root, true).map_err(of_place)?;
             (Box::new(layout), document)
         }
         // It has a name where it is.
@@ -345,7 +344,7 @@ impl Exports {
         let (mut listing, mut blobs) = self.listing(lease, layers, to.all)?;
         if to.mounts {
             for (id, directory) in lock(&self.mounts).iter() {
-                let blob = mount_blob(lease, directory)?;
+                let Some(blob) = mount_blob(lease, directory)? else { continue };
                 task.note(format!("cache mount {id}: {} bytes", blob.size));
                 listing.mounts.insert(id.clone(), blob.digest.clone());
                 blobs.insert(blob.digest.clone(), blob);
@@ -403,16 +402,20 @@ impl Exports {
     }
 }
 
-/// What a cache mount holds, as a compressed tar.
-fn mount_blob(lease: &Lease<'_>, directory: &str) -> Result<Descriptor> {
+/// What a cache mount holds, as a compressed tar; `None` if it is not here: it was never used.
+fn mount_blob(lease: &Lease<'_>, directory: &str) -> Result<Option<Descriptor>> {
     let path = lease.store().cache_mount_directory(directory).join("data");
-    let top = std::fs::File::open(&path).map_err(file_error("open", &path))?;
+    let top = match std::fs::File::open(&path) {
+        Ok(top) => top,
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(why) => return Err(file_error("open", &path)(why)),
+    };
     let (digest, size) = lease.put_stream(|out| {
         let encoder = gzip_encoder(io::BufWriter::with_capacity(BUFFER, out));
         let encoder = pack_directory(top, encoder).map_err(io::Error::other)?;
         encoder.finish()?.flush()
     })?;
-    Ok(Descriptor::new(MediaType::OCI_LAYER_GZIP, digest, size))
+    Ok(Some(Descriptor::new(MediaType::OCI_LAYER_GZIP, digest, size)))
 }
 
 /// 256 KiB at a time through the compressor.

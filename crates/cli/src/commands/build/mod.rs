@@ -10,7 +10,7 @@ mod source;
 
 use serde_json::json;
 use wharfie_engine::build::output::Output;
-use wharfie_engine::build::{Build, Built};
+use wharfie_engine::build::{Build, Built, Call};
 use wharfie_oci::json::indented;
 
 use self::failure::Remembering;
@@ -59,15 +59,66 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         build.jobs = 1;
         build.measures_context = true;
     }
+    if let Some(call) = call(matches)? {
+        return ask(cx, &build, &call, style);
+    }
     let progress = Remembering::new(Box::new(Interruptible::new(cx.build_progress(style))));
     let built = cx.engine()?.build(&build, &progress);
-    let built = built.map_err(|why| match style {
-        Style::Classic => failure::classic(why),
-        _ => failure::failure(why, &progress),
+    let built = built.map_err(|why| match is_classic(style, matches) {
+        true => failure::classic(why),
+        false => failure::failure(why, &progress),
     });
     // The last lines of progress stand above all that follows.
     drop(progress);
     end(cx, matches, &build, &built?, style)
+}
+
+/// What is asked instead of building.
+struct Question {
+    call: Call,
+    is_json: bool,
+    ignores_status: bool,
+}
+
+fn call(matches: &Matches) -> Result<Option<Question>> {
+    let text = match matches.get(&flags::CHECK) {
+        true => "check",
+        false => matches.get(&flags::CALL).unwrap_or_default(),
+    };
+    let bad = |what: &str| Failure::new(format!("ERROR: invalid value {what:?} of --call {text:?}"));
+    let mut question = Question { call: Call::Check, is_json: false, ignores_status: false };
+    for (key, value) in fields::fields(text) {
+        match (key.as_str(), value.as_deref()) {
+            ("build" | "", None) => return Ok(None),
+            ("check" | "lint", None) => question.call = Call::Check,
+            ("outline", None) => question.call = Call::Outline,
+            ("targets", None) => question.call = Call::Targets,
+            ("format", Some("json")) => question.is_json = true,
+            ("format", Some("text" | "default")) => question.is_json = false,
+            ("ignorestatus", Some("true" | "1")) => question.ignores_status = true,
+            ("ignorestatus", Some("false" | "0")) => question.ignores_status = false,
+            (key, _) => return Err(bad(key)),
+        }
+    }
+    Ok(Some(question))
+}
+
+fn ask(cx: &Context, build: &Build, question: &Question, style: Style) -> Result {
+    let progress = Remembering::new(Box::new(Interruptible::new(cx.build_progress(style))));
+    let answer = cx.engine()?.call(build, question.call, question.is_json, &progress);
+    let answer = answer.map_err(|why| failure::failure(why, &progress))?;
+    drop(progress);
+    cx.print(&answer.text)?;
+    match answer.error {
+        Some(error) => Err(Failure::new(format!("ERROR: {error}"))),
+        None if answer.code != 0 && !question.ignores_status => Err(Failure::silent().code(answer.code)),
+        None => Ok(()),
+    }
+}
+
+/// Whether failures are told as the builder before BuildKit told them.
+fn is_classic(style: Style, matches: &Matches) -> bool {
+    style == Style::Classic || (matches.get(&flags::QUIET) && env::text("DOCKER_BUILDKIT").as_deref() == Some("0"))
 }
 
 /// How it is shown.
@@ -174,7 +225,7 @@ fn warnings(built: &Built, is_whole: bool) -> Option<String> {
     let (s, hint) = (if count == 1 { "" } else { "s" }, if is_whole { "" } else { " (use docker --debug to expand)" });
     let mut text = format!("\n {count} warning{s} found{hint}:\n");
     for warning in &built.warnings {
-        text.push_str(&format!(" - {}: {} (line {})\n", warning.rule.name(), warning.text, warning.lines.first));
+        text.push_str(&format!(" - {}\n", warning.short()));
         if is_whole {
             let more = warning.rule.url().map(|url| format!("More info: {url}\n")).unwrap_or_default();
             text.push_str(&format!("{}\n{more}\n", warning.rule.description()));

@@ -1,6 +1,8 @@
-//! `buildx imagetools`: manifests and lists on registries, put together without their images passing through the store.
+//! `buildx`: builds under their other name, and `imagetools`: manifests and lists on registries, put together without their
+//! images passing through the store.
 
 mod attest;
+mod builders;
 mod create;
 mod inspect;
 
@@ -14,8 +16,17 @@ use crate::flags::{Command, Entry};
 
 /// `PROG buildx`.
 pub static COMMAND: Command<Run> = Command {
-    about: "Work on images in registries",
-    subcommands: &[Entry::new("imagetools", &IMAGETOOLS)],
+    about: "Extended build capabilities, and images in registries",
+    subcommands: &[
+        Entry::new("build", &super::build::COMMAND).aliases(&["b"]),
+        Entry::new("du", &super::builder::DU),
+        Entry::new("history", &super::builder::HISTORY),
+        Entry::new("imagetools", &IMAGETOOLS),
+        Entry::new("inspect", &builders::INSPECT),
+        Entry::new("ls", &builders::LS),
+        Entry::new("prune", &super::builder::PRUNE_BUILDX),
+        Entry::new("version", &builders::VERSION_COMMAND),
+    ],
     ..Command::BASE
 };
 

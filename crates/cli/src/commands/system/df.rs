@@ -2,12 +2,12 @@
 
 use wharfie_model::container::ContainerSummary;
 use wharfie_model::image::ImageSummary;
-use wharfie_model::system::DiskUsage;
+use wharfie_model::system::{CacheRecord, DiskUsage};
 use wharfie_model::volume::Volume;
 
 use crate::commands::container::{self, volume};
 use crate::commands::image::ls::{NONE, created_at, created_since, rows, shown_id};
-use crate::commands::{FORMAT_HELP, Run, choices, template_failure};
+use crate::commands::{FORMAT_HELP, Run, builder, choices, template_failure};
 use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Command, Example, Matches, Needs, Switch, Text};
@@ -15,7 +15,7 @@ use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::json::{self, Html};
 use crate::render::template::{Mode, Template};
 use crate::render::value::{Field, Value};
-use crate::render::{size, table};
+use crate::render::{age, size, table};
 
 const FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
 const VERBOSE: Switch = Switch::new("verbose", "Show detailed information on space usage").short('v');
@@ -82,7 +82,7 @@ fn summary(usage: &DiskUsage) -> [[String; 5]; 4] {
         };
         [kind.to_owned(), total.to_string(), active.to_string(), size::long(bytes), reclaimable]
     };
-    let DiskUsage { layers_size, images, containers, volumes, .. } = usage;
+    let DiskUsage { layers_size, images, containers, volumes, build_cache } = usage;
     // Docker's rule: what images with containers have alone is not reclaimable; what they share counts as if it were.
     let of_containers = || images.iter().filter(|image| image.containers > 0);
     let kept: u64 = of_containers().map(unique_size).sum();
@@ -92,11 +92,19 @@ fn summary(usage: &DiskUsage) -> [[String; 5]; 4] {
     let used = |volume: &&Volume| volume.usage_data.is_some_and(|data| data.ref_count > 0);
     let used_volumes = volumes.iter().filter(used);
     let [in_volumes, in_used] = [volumes.iter().map(bytes).sum::<u64>(), used_volumes.clone().map(bytes).sum()];
+    let in_use = build_cache.iter().filter(|record| record.in_use);
+    let cached = builder::total(build_cache);
     [
         row("Images", images.len(), of_containers().count(), *layers_size, layers_size.saturating_sub(kept)),
         row("Containers", containers.len(), active.count(), all, all - of_active),
         row("Local Volumes", volumes.len(), used_volumes.count(), in_volumes, in_volumes - in_used),
-        ["Build Cache", "0", "0", "0B", "0B"].map(str::to_owned),
+        row(
+            "Build Cache",
+            build_cache.len(),
+            in_use.clone().count(),
+            cached,
+            cached - in_use.map(|record| record.size).sum::<u64>(),
+        ),
     ]
 }
 
@@ -150,7 +158,7 @@ fn verbose(cx: &Context, usage: DiskUsage, format: &ListFormat) -> Result {
             Field::new("Images", Value::list(images)),
             Field::new("Containers", Value::list(containers)),
             Field::new("Volumes", Value::list(usage.volumes.into_iter().map(volume::row))),
-            Field::new("BuildCache", Value::list([])),
+            Field::new("BuildCache", Value::list(usage.build_cache.iter().map(|record| cache_value(cx, record)))),
         ],
     );
     if format.kind() == ListKind::Json {
@@ -178,10 +186,12 @@ fn tables(cx: &Context, usage: &DiskUsage) -> String {
     });
     let volumes = table::rows(["VOLUME NAME", "LINKS", "SIZE"], &volumes.collect::<Vec<_>>());
     let caches = ["CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED"];
-    let caches = table::rows::<7, String>(caches, &[]);
+    let caches =
+        table::rows(caches, &usage.build_cache.iter().map(|record| cache_cells(cx, record)).collect::<Vec<_>>());
+    let cached = size::short(builder::total(&usage.build_cache));
     format!(
         "Images space usage:\n\n{images}\nContainers space usage:\n\n{containers}\nLocal Volumes space usage:\n\n\
-         {volumes}\nBuild cache usage: 0B\n\n{caches}"
+         {volumes}\nBuild cache usage: {cached}\n\n{caches}"
     )
 }
 
@@ -199,6 +209,44 @@ fn image_cells(cx: &Context, image: &ImageSummary, is_full: bool) -> [String; 8]
         size::long(unique_size(image)),
         image.containers.to_string(),
     ]
+}
+
+/// Id, type, size, created since, last used since, number of uses and whether it is shared.
+fn cache_cells(cx: &Context, record: &CacheRecord) -> [String; 7] {
+    [
+        record.id[..12].to_owned(),
+        record.kind.clone(),
+        size::short(record.size),
+        ago(cx, Some(&record.created_at)),
+        builder::used(cx, record),
+        record.usage_count.to_string(),
+        record.shared.to_string(),
+    ]
+}
+
+fn ago(cx: &Context, moment: Option<&String>) -> String {
+    let at = moment.and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    at.map(|at| age::ago(at, cx.jiff_now())).unwrap_or_default()
+}
+
+fn cache_value(cx: &Context, record: &CacheRecord) -> Value {
+    Value::row(
+        "*formatter.buildCacheContext",
+        vec![
+            Field::new("CacheType", record.kind.as_str()),
+            Field::new("CreatedAt", record.created_at.as_str()),
+            Field::new("CreatedSince", ago(cx, Some(&record.created_at))),
+            Field::new("Description", record.description.as_str()),
+            Field::new("ID", record.id.as_str()),
+            Field::new("InUse", record.in_use.to_string()),
+            Field::new("LastUsedAt", record.last_used_at.as_deref().unwrap_or_default()),
+            Field::new("LastUsedSince", builder::used(cx, record)),
+            Field::new("Parent", record.parents.first().map_or("", String::as_str)),
+            Field::new("Shared", record.shared.to_string()),
+            Field::new("Size", size::short(record.size)),
+            Field::new("UsageCount", record.usage_count.to_string()),
+        ],
+    )
 }
 
 /// Id, image, command, number of volumes, size, created since, status and name.

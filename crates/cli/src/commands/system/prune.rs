@@ -1,5 +1,6 @@
 //! `system prune`: freeing everything nobody uses.
 
+use wharfie_engine::build::{CacheFilters, PruneBuildCache};
 use wharfie_engine::container::prune::PruneContainers;
 use wharfie_engine::filter::{Prunable, PruneFilters};
 use wharfie_engine::networks::PruneNetworks;
@@ -7,7 +8,7 @@ use wharfie_engine::prune::Prune;
 use wharfie_engine::volumes::{PruneVolumes, PrunedVolumes};
 
 use crate::commands::image::prune::{end_of_undo, filters, section};
-use crate::commands::{DRY_RUN, Run, UNASKED, container};
+use crate::commands::{DRY_RUN, Run, UNASKED, builder, container};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Complete, Conditions, Example, Matches, Switch};
@@ -54,10 +55,26 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     cx.print(&container::volume::section(&gone.names))?;
     let pruned = engine.prune(&Prune { all, filters })?;
     cx.print(&section(&pruned.removed))?;
-    let bytes = containers.reclaimed + gone.reclaimed + pruned.reclaimed;
+    let cached = match build_cache(&given) {
+        Some(pairs) => {
+            let filters = CacheFilters::parse(&pairs, &|text| cx.parse_moment(text))?;
+            engine.prune_build_cache(&PruneBuildCache { all, filters, keep_storage: 0 })?
+        }
+        None => Vec::new(),
+    };
+    cx.print(&builder::section(&cached))?;
+    let bytes = containers.reclaimed + gone.reclaimed + pruned.reclaimed + builder::total(&cached);
     cx.line(&format!("Total reclaimed space: {}", size::long(bytes)))?;
     cx.end_dry_run(matches);
     Ok(())
+}
+
+/// The conditions on what builds keep; `None` if it is spared, having no labels.
+fn build_cache(given: &[(String, String)]) -> Option<Vec<(String, String)>> {
+    match given.iter().any(|(name, _)| name.starts_with("label")) {
+        true => None,
+        false => Some(given.to_vec()),
+    }
 }
 
 fn question(all: bool, volumes: bool, filters: &[(String, String)]) -> String {
