@@ -17,10 +17,11 @@ use wharfie_store::mounts::View;
 use wharfie_store::{Ingest, Lease, LeasedScratch};
 
 use super::bases::BaseImages;
-use super::copy::{judge, of_layer};
+use super::copy::of_layer;
 use super::error::BuildError;
 use super::fetch::file_error;
 use super::files::Files;
+use super::placing::judge;
 use super::request::{Build, Context, Definition};
 use super::worker::lock;
 use crate::engine::Engine;

@@ -4,21 +4,17 @@
 //! costs; so it is remembered which contents the files had when they looked as they do now, by number, size and times. What
 //! was changed a moment ago may change again without looking different, and is read.
 
-use std::io::{Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use rustix::fs::{FileType, Mode as FileMode, OFlags, ResolveFlags, Stat, openat2};
+use rustix::fs::FileType;
 use wharfie_build::Ignore;
 use wharfie_build::plan::{Copy, File as Inline, Mode, Source};
 use wharfie_layer::chmod::ModeChange;
-use wharfie_layer::compression::Decoder;
-use wharfie_layer::entry::Entry;
-use wharfie_layer::graft::{Graft, Style, Witness};
-use wharfie_layer::pack::Xattrs;
+use wharfie_layer::graft::{Graft, Style};
 use wharfie_layer::resolve::{Last, resolve};
-use wharfie_layer::scan::{Verdict, Visitor, scan};
-use wharfie_layer::tar;
+use wharfie_layer::scan::scan;
 use wharfie_oci::digest::Algorithm;
 use wharfie_oci::{ChainId, DiffId, Digest, Digester};
 use wharfie_store::build_cache::StepRow;
@@ -26,21 +22,12 @@ use wharfie_store::mounts::View;
 
 use super::error::BuildError;
 use super::explain::FileList;
-use super::fetch::Fetched;
 use super::files::{Files, Selected, cannot_read};
 use super::key::{Key, SO_FAR};
+use super::looks::{Listing, Looks};
+use super::placing::{Item, Place, clean, judge, write_item};
 use super::worker::{Done, Ground, Worker};
 use crate::error::{Error, Result};
-
-/// Something that is copied.
-enum Item {
-    /// A file or the contents of a directory.
-    Selected(Arc<Files>, Selected),
-    /// A here-document.
-    Inline(Inline),
-    /// A file from the web.
-    Fetched(Fetched),
-}
 
 impl Worker<'_, '_> {
     /// Does COPY or ADD on top of `ground`.
@@ -226,272 +213,6 @@ pub(super) const FILES: &str = "the files";
 /// 2 s: the coarsest grain of times that a file system in use has.
 const GRAIN: i64 = 2_000_000_000;
 
-/// Where things go.
-struct Place<'a> {
-    /// The destination, without links.
-    base: &'a [u8],
-    /// Whether it is a directory, or is to be one.
-    is_directory: bool,
-    copy: &'a Copy,
-}
-
-fn write_item<W: Write>(
-    graft: &mut Graft<'_, W>,
-    item: &Item,
-    place: &Place<'_>,
-    exclude: Option<&Ignore>,
-) -> Result<()> {
-    let Place { base, is_directory, copy } = *place;
-    let into = |name: &[u8]| if is_directory { join(base, name) } else { base.to_vec() };
-    match item {
-        Item::Inline(Inline { name, body }) => {
-            let size = body.len() as u64;
-            graft.bytes(&into(name.as_bytes()), size, body.as_bytes(), 0o644, 0).map_err(of_layer)
-        }
-        Item::Fetched(file) => {
-            let mut open = file.open()?;
-            if copy.unpack == Some(true) && unpack(graft, base, &mut open)? {
-                return Ok(());
-            }
-            graft.bytes(&into(file.name.as_bytes()), file.size, open, 0o600, file.modified).map_err(of_layer)
-        }
-        Item::Selected(files, selected) if selected.kind == FileType::Directory => {
-            let target = match &selected.below {
-                None => base.to_vec(),
-                Some(below) => {
-                    make_way(graft, files, selected, base, below)?;
-                    join(base, below)
-                }
-            };
-            graft.make_directory(&target).map_err(of_layer)?;
-            let top = files.open_directory(&selected.path)?;
-            let mut judge = judge(files, &selected.path, exclude);
-            scan(top, &mut judge, &mut Moving { graft, target: &target }).map_err(of_layer)
-        }
-        Item::Selected(files, selected) => {
-            let name = String::from_utf8_lossy(&selected.name);
-            if exclude.is_some_and(|exclude| exclude.is_ignored(&name)) {
-                return Ok(());
-            }
-            let target = match &selected.below {
-                None => into(&selected.name),
-                Some(below) => {
-                    make_way(graft, files, selected, base, below)?;
-                    join(base, below)
-                }
-            };
-            let (above, last) = split(&selected.path);
-            let parent = files.open_directory(above)?;
-            if copy.is_add && copy.unpack != Some(false) && selected.kind == FileType::RegularFile {
-                let mut file = open_file(parent.as_fd(), last)?;
-                if unpack(graft, base, &mut file)? {
-                    return Ok(());
-                }
-            }
-            graft.leaf(&target, parent.as_fd(), last).map_err(of_layer)
-        }
-    }
-}
-
-/// Makes the directories of `--parents` as they are in the source.
-fn make_way<W: Write>(
-    graft: &mut Graft<'_, W>,
-    files: &Files,
-    selected: &Selected,
-    base: &[u8],
-    below: &[u8],
-) -> Result<()> {
-    graft.make_directory(base).map_err(of_layer)?;
-    let parts: Vec<&[u8]> = below.split(|byte| *byte == b'/').collect();
-    let top_len = selected.path.len().saturating_sub(below.len());
-    for depth in 1..parts.len() + usize::from(selected.kind == FileType::Directory) {
-        let part = parts[..depth].join(&b'/');
-        let source = join(selected.path[..top_len].strip_suffix(b"/").unwrap_or(&selected.path[..top_len]), &part);
-        let directory = files.open_directory(&source)?;
-        let stat = rustix::fs::fstat(&directory).map_err(|why| cannot_read(&source, why))?;
-        graft.directory(&join(base, &part), &stat, Vec::new()).map_err(of_layer)?;
-    }
-    Ok(())
-}
-
-/// Unpacks `file` beneath `target` if it is an archive; it is at its beginning again if it is none.
-fn unpack<W: Write>(graft: &mut Graft<'_, W>, target: &[u8], file: &mut std::fs::File) -> Result<bool> {
-    let failed = |source| Error::File { doing: "read", path: "an archive".into(), source };
-    let is_archive = {
-        let head = std::io::BufReader::new(&mut *file);
-        let mut block = [0; tar::BLOCK];
-        match Decoder::detect(head) {
-            Ok((_, mut decoder)) => {
-                let n = wharfie_layer::fill(&mut decoder, &mut block).unwrap_or(0);
-                n == block.len() && tar::is_header(&block)
-            }
-            Err(_) => false,
-        }
-    };
-    file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    if is_archive {
-        let (_, mut decoder) = Decoder::detect(std::io::BufReader::new(file)).map_err(of_layer)?;
-        graft.archive(target, &mut decoder).map_err(of_layer)?;
-    }
-    Ok(is_archive)
-}
-
-fn open_file(parent: BorrowedFd<'_>, name: &[u8]) -> Result<std::fs::File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    let file = openat2(parent, name, flags, FileMode::empty(), resolve).map_err(|why| cannot_read(name, why))?;
-    Ok(OwnedFd::into(file))
-}
-
-/// What of the directory `top` counts.
-pub(super) fn judge<'a>(
-    files: &'a Files,
-    top: &'a [u8],
-    exclude: Option<&'a Ignore>,
-) -> impl FnMut(&[u8], FileType) -> Verdict + 'a {
-    move |path, kind| {
-        let mut verdict = Verdict::Take;
-        if let Some(ignore) = &files.ignore {
-            verdict = judged(ignore, &String::from_utf8_lossy(&join(top, path)), kind);
-        }
-        if let Some(exclude) = exclude
-            && verdict != Verdict::Skip
-        {
-            match judged(exclude, &String::from_utf8_lossy(path), kind) {
-                Verdict::Take => {}
-                other => verdict = other,
-            }
-        }
-        verdict
-    }
-}
-
-fn judged(ignore: &Ignore, path: &str, kind: FileType) -> Verdict {
-    match ignore.is_ignored(path) {
-        false => Verdict::Take,
-        true if kind == FileType::Directory && ignore.may_include_below(path) => Verdict::Look,
-        true => Verdict::Skip,
-    }
-}
-
-/// Puts what is found into a layer.
-struct Moving<'g, 'a, W: Write> {
-    graft: &'g mut Graft<'a, W>,
-    target: &'g [u8],
-}
-
-impl<W: Write> Visitor for Moving<'_, '_, W> {
-    fn directory(&mut self, path: &[u8], stat: &Stat, xattrs: Xattrs) -> wharfie_layer::Result<()> {
-        self.graft.directory(&join(self.target, path), stat, xattrs)
-    }
-
-    fn leaf(&mut self, path: &[u8], parent: BorrowedFd<'_>, name: &[u8], _: &Stat) -> wharfie_layer::Result<()> {
-        self.graft.leaf(&join(self.target, path), parent, name)
-    }
-}
-
-/// What files look like from outside.
-struct Looks {
-    digester: Digester,
-    youngest: i64,
-}
-
-impl Looks {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.digester.update(&(bytes.len() as u64).to_le_bytes());
-        self.digester.update(bytes);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
-    }
-
-    fn stat(&mut self, stat: &Stat) {
-        let changed = stat.st_ctime.saturating_mul(1_000_000_000).saturating_add_unsigned(stat.st_ctime_nsec);
-        self.youngest = self.youngest.max(changed);
-        let numbers = [
-            stat.st_dev,
-            stat.st_ino,
-            stat.st_mode.into(),
-            stat.st_nlink,
-            stat.st_size.cast_unsigned(),
-            stat.st_mtime.cast_unsigned(),
-            stat.st_mtime_nsec,
-            changed.cast_unsigned(),
-        ];
-        for number in numbers {
-            self.digester.update(&number.to_le_bytes());
-        }
-    }
-}
-
-impl Visitor for Looks {
-    fn directory(&mut self, path: &[u8], stat: &Stat, _: Xattrs) -> wharfie_layer::Result<()> {
-        self.bytes(path);
-        self.stat(stat);
-        Ok(())
-    }
-
-    fn leaf(&mut self, path: &[u8], _: BorrowedFd<'_>, _: &[u8], stat: &Stat) -> wharfie_layer::Result<()> {
-        self.bytes(path);
-        self.stat(stat);
-        Ok(())
-    }
-}
-
-/// The digest of what is written: names, kinds, modes, owners, links and bytes, but no times.
-#[derive(Default)]
-struct Listing {
-    whole: Option<Digester>,
-    current: Option<(String, Digester)>,
-    list: FileList,
-}
-
-impl Listing {
-    fn close(&mut self) {
-        let Some((name, digester)) = self.current.take() else { return };
-        let digest = digester.finish();
-        let whole = self.whole.get_or_insert_with(|| Digester::new(Algorithm::Sha256));
-        whole.update(digest.as_str().as_bytes());
-        self.list.add(name, &digest);
-    }
-
-    fn finish(mut self) -> FileList {
-        self.close();
-        let whole = self.whole.take().unwrap_or_else(|| Digester::new(Algorithm::Sha256));
-        self.list.digest = whole.finish();
-        self.list
-    }
-}
-
-impl Witness for Listing {
-    fn entry(&mut self, entry: &Entry) {
-        self.close();
-        let mut digester = Digester::new(Algorithm::Sha256);
-        let mut field = |bytes: &[u8]| {
-            digester.update(&(bytes.len() as u64).to_le_bytes());
-            digester.update(bytes);
-        };
-        field(&entry.path);
-        field(&entry.link);
-        let numbers = [entry.kind as u64, entry.mode.into(), entry.uid.into(), entry.gid.into(), entry.size];
-        for number in numbers.into_iter().chain([entry.major.into(), entry.minor.into()]) {
-            field(&number.to_le_bytes());
-        }
-        for (name, value) in &entry.xattrs {
-            field(name);
-            field(value);
-        }
-        self.current = Some((String::from_utf8_lossy(&entry.path).into_owned(), digester));
-    }
-
-    fn data(&mut self, bytes: &[u8]) {
-        if let Some((_, digester)) = &mut self.current {
-            digester.update(bytes);
-        }
-    }
-}
-
 /// What the step is, without its files.
 fn base_key(copy: &Copy, ground: &Ground<'_>) -> Key {
     let below = if copy.link { String::new() } else { chain(ground.layers) };
@@ -557,35 +278,6 @@ fn destination(below: Option<BorrowedFd<'_>>, text: &str) -> Result<(Vec<u8>, bo
 
 fn is_directory_name(text: &str) -> bool {
     text.ends_with('/') || text.ends_with("/.") || text == "."
-}
-
-/// A path without dots and double slashes, and without a slash in front.
-pub(super) fn clean(text: &str) -> Vec<u8> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in text.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.join("/").into_bytes()
-}
-
-fn join(above: &[u8], name: &[u8]) -> Vec<u8> {
-    match (above.is_empty(), name.is_empty()) {
-        (true, _) => name.to_vec(),
-        (_, true) => above.to_vec(),
-        _ => [above, b"/", name].concat(),
-    }
-}
-
-/// The directory that a path is in, and its name there.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|byte| *byte == b'/') {
-        Some(at) => (&path[..at], &path[at + 1..]),
-        None => (b"", path),
-    }
 }
 
 pub(super) fn of_layer(why: wharfie_layer::Error) -> Error {

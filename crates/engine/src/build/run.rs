@@ -88,7 +88,7 @@ impl Worker<'_, '_> {
                     let found = resolve(below, workdir.path.as_bytes(), Last::Followed);
                     found.map_err(|why| super::files::cannot_read(workdir.path.as_bytes(), why))?.path
                 }
-                None => super::copy::clean(&workdir.path),
+                None => super::placing::clean(&workdir.path),
             };
             let write = |out: &mut dyn io::Write| -> Result<bool> {
                 let mut nobody = ();
