@@ -108,9 +108,9 @@ pub fn scan(top: OwnedFd, judge: &mut dyn FnMut(&[u8], FileType) -> Verdict, vis
 /// Shows the directories above `path` that have not been shown.
 fn tell(stack: &mut [Frame], path: &[u8], visitor: &mut dyn Visitor) -> Result<()> {
     // A frame's own path ends where its child's name begins.
-    for at in 0..stack.len() {
-        if let Some((stat, xattrs)) = stack[at].untold.take() {
-            let start = stack[at].path_len;
+    for frame in stack {
+        if let Some((stat, xattrs)) = frame.untold.take() {
+            let start = frame.path_len;
             let skip = usize::from(start > 0);
             let name_len = path[start + skip..].iter().position(|byte| *byte == b'/').unwrap_or(0);
             visitor.directory(&path[..start + skip + name_len], &stat, xattrs)?;

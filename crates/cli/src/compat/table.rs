@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::io;
 use std::str::FromStr;
 
+use wharfie_engine::build::BuildError;
 use wharfie_engine::container::ContainerError;
 use wharfie_engine::error::{Conflict, Error};
 use wharfie_engine::networks::NetworkError;
@@ -139,6 +140,60 @@ samples!(conflicts, Conflict {
     Mounted { image: "4f6e1c2d3b5a", target: "/mnt" };
 });
 
+/// Errors of builds, but for those that carry another room's. `build` puts `ERROR: failed to solve: ` before them.
+fn build_errors() -> Vec<(&'static str, BuildError)> {
+    // A new variant is to be added below, unless it carries another room's error.
+    let _is_complete = |error: &BuildError| match error {
+        BuildError::Plan { .. } | BuildError::Ignore(_) | BuildError::Pattern(_) | BuildError::Step { .. } => (),
+        BuildError::NoDockerfile(_)
+        | BuildError::Command { .. }
+        | BuildError::NoSource(_)
+        | BuildError::SeveralSources
+        | BuildError::NotADirectory(_)
+        | BuildError::Mode(_)
+        | BuildError::Owner(_)
+        | BuildError::NoSecret(_)
+        | BuildError::NoAgent(_)
+        | BuildError::NotAllowed(_)
+        | BuildError::NoContext(_)
+        | BuildError::Checksum { .. }
+        | BuildError::Fetch { .. }
+        | BuildError::Platform(_)
+        | BuildError::NoSuchBuild(_)
+        | BuildError::SeveralBuilds(_)
+        | BuildError::StillRunning(_)
+        | BuildError::NoCache(_)
+        | BuildError::BadCache { .. }
+        | BuildError::SeveralPlatforms
+        | BuildError::NoImage
+        | BuildError::OtherFailed => (),
+    };
+    vec![
+        ("NoDockerfile", BuildError::NoDockerfile("Dockerfile".into())),
+        ("Command", BuildError::Command { command: "/bin/sh -c exit 3".into(), code: 3 }),
+        ("NoSource", BuildError::NoSource("/x".into())),
+        ("SeveralSources", BuildError::SeveralSources),
+        ("NotADirectory", BuildError::NotADirectory("/x".into())),
+        ("Mode", BuildError::Mode("9".into())),
+        ("Owner", BuildError::Owner("web".into())),
+        ("NoSecret", BuildError::NoSecret("token".into())),
+        ("NoAgent", BuildError::NoAgent("default".into())),
+        ("NotAllowed", BuildError::NotAllowed("network.host")),
+        ("NoContext", BuildError::NoContext("docs".into())),
+        ("Checksum", BuildError::Checksum { actual: "sha256:1".into(), expected: "sha256:2".into() }),
+        ("Fetch", BuildError::Fetch { url: "https://host/a".into(), why: "404 Not Found".into() }),
+        ("Platform", BuildError::Platform("linux/arm64".into())),
+        ("NoSuchBuild", BuildError::NoSuchBuild("x".into())),
+        ("SeveralBuilds", BuildError::SeveralBuilds("a".into())),
+        ("StillRunning", BuildError::StillRunning("a".into())),
+        ("NoCache", BuildError::NoCache("local:/c:latest".into())),
+        ("BadCache", BuildError::BadCache { place: "local:/c:latest".into(), why: "it is of version 9".into() }),
+        ("SeveralPlatforms", BuildError::SeveralPlatforms),
+        ("NoImage", BuildError::NoImage),
+        ("OtherFailed", BuildError::OtherFailed),
+    ]
+}
+
 /// Errors of images and of what all commands have in common, but for those that carry another room's.
 fn others() -> Vec<(&'static str, Error)> {
     let digest = || Digest::sha256(ID).expect("64 hexadecimal digits are a digest");
@@ -150,6 +205,7 @@ fn others() -> Vec<(&'static str, Error)> {
         | Error::Remote { .. }
         | Error::Pull { .. }
         | Error::Runtime { .. }
+        | Error::Build { .. }
         | Error::Container { .. }
         | Error::Network { .. }
         | Error::Volume { .. }
@@ -249,6 +305,7 @@ fn table() -> String {
     volume_errors().into_iter().for_each(|(name, error)| add(name, error.into()));
     conflicts().into_iter().for_each(|(name, why)| add(name, Error::Conflict(why)));
     others().into_iter().for_each(|(name, error)| add(name, error));
+    build_errors().into_iter().for_each(|(name, error)| add(&format!("BuildError::{name}"), error.into()));
     text
 }
 

@@ -32,7 +32,7 @@ use crate::error::{Error, Result};
 impl Worker<'_, '_> {
     /// Does COPY or ADD on top of `ground`.
     pub(super) fn copy(&self, copy: &Copy, ground: &Ground<'_>) -> Result<Done> {
-        self.copy_items(copy, self.items(copy, ground)?, ground)
+        self.copy_items(copy, &self.items(copy, ground)?, ground)
     }
 
     /// Does COPY of one file or directory.
@@ -43,10 +43,10 @@ impl Worker<'_, '_> {
         selected: Selected,
         ground: &Ground<'_>,
     ) -> Result<Done> {
-        self.copy_items(copy, vec![Item::Selected(files, selected)], ground)
+        self.copy_items(copy, &[Item::Selected(files, selected)], ground)
     }
 
-    fn copy_items(&self, copy: &Copy, items: Vec<Item>, ground: &Ground<'_>) -> Result<Done> {
+    fn copy_items(&self, copy: &Copy, items: &[Item], ground: &Ground<'_>) -> Result<Done> {
         if items.len() > 1 && !is_directory_name(&copy.destination) {
             return Err(BuildError::SeveralSources.into());
         }
@@ -56,7 +56,7 @@ impl Worker<'_, '_> {
             false => Some(Ignore::of_patterns(&copy.exclude).map_err(BuildError::Ignore)?),
         };
         let began = self.store.now().to_nanos();
-        let (fingerprint, youngest) = self.fingerprint(&key, &items, exclude.as_ref())?;
+        let (fingerprint, youngest) = self.fingerprint(&key, items, exclude.as_ref())?;
         let with_files = |listing: &str| key.clone().with(FILES, listing);
         let recall = || -> Result<Option<(Key, StepRow)>> {
             let Some(listing) = self.store.build_note(&fingerprint)? else { return Ok(None) };
@@ -64,7 +64,7 @@ impl Worker<'_, '_> {
             Ok(self.find_step(&key.digest())?.map(|step| (key, step)))
         };
         self.once(&fingerprint, ground, &recall, || {
-            let (list, layer) = self.write(copy, ground, &items, exclude.as_ref())?;
+            let (list, layer) = self.write(copy, ground, items, exclude.as_ref())?;
             let listing = list.digest.to_string();
             // What changes within the clock's grain looks as it did.
             if youngest.saturating_add(GRAIN) < began {
@@ -289,29 +289,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn destinations_are_cleaned() {
-        for (text, expected) in [("/", ""), ("/a/./b//c/", "a/b/c"), ("/a/../../b", "b"), ("/.", "")] {
-            assert_eq!(clean(text), expected.as_bytes(), "{text}");
-        }
-    }
-
-    #[test]
     fn owners_that_are_numbers_need_nobody() {
         assert_eq!(owner_of(None, "7").unwrap(), (7, 7));
         assert_eq!(owner_of(None, "7:8").unwrap(), (7, 8));
         assert!(owner_of(None, "www").is_err_and(|why| why.to_string().contains("no such user: www")));
-    }
-
-    #[test]
-    fn listings_know_no_times() {
-        let listed = |mtime, mode, data: &[u8]| {
-            let mut listing = Listing::default();
-            listing.entry(&Entry { path: b"a".to_vec(), mode, mtime, size: data.len() as u64, ..Entry::default() });
-            listing.data(data);
-            listing.finish().digest
-        };
-        assert_eq!(listed(1, 0o644, b"x"), listed(2, 0o644, b"x"));
-        assert_ne!(listed(1, 0o644, b"x"), listed(1, 0o755, b"x"));
-        assert_ne!(listed(1, 0o644, b"x"), listed(1, 0o644, b"y"));
     }
 }

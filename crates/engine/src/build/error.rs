@@ -1,12 +1,9 @@
 //! What can go wrong in a build. Texts are BuildKit's where it has one.
 
-use std::path::PathBuf;
-
 use wharfie_oci::Kind;
 
 /// Why a build ended.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum BuildError {
     /// The Dockerfile cannot be built.
     #[error("{source}")]
@@ -72,9 +69,6 @@ pub enum BuildError {
     /// A named context that is none.
     #[error("failed to find context {0:?}")]
     NoContext(String),
-    /// A context that is no directory.
-    #[error("unable to prepare context: path {0:?} not found")]
-    ContextNotFound(PathBuf),
     /// What was fetched is not what was asked for.
     #[error("digest mismatch {actual}: {expected}")]
     Checksum {
@@ -148,8 +142,7 @@ impl BuildError {
             | Self::NoSuchBuild(_)
             | Self::NoSecret(_)
             | Self::NoAgent(_)
-            | Self::NoContext(_)
-            | Self::ContextNotFound(_) => Kind::NotFound,
+            | Self::NoContext(_) => Kind::NotFound,
             Self::NotAllowed(_) => Kind::Denied,
             Self::Checksum { .. } | Self::BadCache { .. } => Kind::Corrupt,
             Self::Fetch { .. } => Kind::Unavailable,
@@ -167,7 +160,7 @@ impl BuildError {
             Self::NoAgent(id) => Some(format!("give it: `--ssh {id}`, with an agent running")),
             Self::NotAllowed(what) => Some(format!("allow it: `--allow {what}`")),
             Self::Platform(platform) => Some(format!(
-                "register an emulator: install qemu-user-static and binfmt-support, or build on a machine for {platform}"
+                "register an emulator (`apt-get install qemu-user-static binfmt-support` on Debian), or build on a machine for {platform}"
             )),
             _ => None,
         }

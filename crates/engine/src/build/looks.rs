@@ -114,3 +114,21 @@ impl Witness for Listing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listings_know_no_times() {
+        let listed = |mtime, mode, data: &[u8]| {
+            let mut listing = Listing::default();
+            listing.entry(&Entry { path: b"a".to_vec(), mode, mtime, size: data.len() as u64, ..Entry::default() });
+            listing.data(data);
+            listing.finish().digest
+        };
+        assert_eq!(listed(1, 0o644, b"x"), listed(2, 0o644, b"x"));
+        assert_ne!(listed(1, 0o644, b"x"), listed(1, 0o755, b"x"));
+        assert_ne!(listed(1, 0o644, b"x"), listed(1, 0o644, b"y"));
+    }
+}

@@ -44,7 +44,7 @@ pub use cache::{CacheFilters, PruneBuildCache};
 pub use call::{Answer, Call};
 pub use error::BuildError;
 pub use history::BuildSummary;
-pub use request::{Allowed, Build, Context, Definition, NoCache, SecretSource, StepNetwork};
+pub use request::{Allowed, Build, Context, Definition, NoCache, SecretSource, StepNetwork, Terminal};
 pub use travel::{CachePlace, CacheTo};
 pub use wharfie_runtime::Resources;
 

@@ -62,7 +62,10 @@ impl Mounts<'_> {
     }
 
     /// As the runtime takes them, whose descriptors before these are `first`; with the descriptors.
-    pub(super) fn numbered(&self, first: usize) -> (Vec<Mount>, Vec<OwnedFd>) {
+    ///
+    /// # Errors
+    /// When no more files can be opened.
+    pub(super) fn numbered(&self, first: usize) -> Result<(Vec<Mount>, Vec<OwnedFd>)> {
         let mount = |(target, kind, read_only): &(String, Kind, bool)| {
             let kind = match kind {
                 Kind::Tree(tree, path) => MountKind::Handed(Handed { index: first + tree, path: path.clone() }),
@@ -77,8 +80,9 @@ impl Mounts<'_> {
             };
             Mount { target: target.into(), kind, read_only: *read_only }
         };
-        let descriptors = self.trees.iter().filter_map(|tree| tree.try_clone().ok()).collect();
-        (self.places.iter().map(mount).collect(), descriptors)
+        let descriptors = self.trees.iter().map(OwnedFd::try_clone).collect::<std::io::Result<_>>();
+        let descriptors = descriptors.map_err(file_error("open", "a mount".as_ref()))?;
+        Ok((self.places.iter().map(mount).collect(), descriptors))
     }
 }
 

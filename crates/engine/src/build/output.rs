@@ -197,7 +197,7 @@ impl Outgoing<'_, '_> {
     }
 
     fn archive(&self, built: &Built, names: &[Reference], to: &save::Output) -> Result<()> {
-        self.into_file(to, |file| {
+        self.write_file(to, |file| {
             let sink = ArchiveSink::new(file)?;
             let mut images = Vec::with_capacity(built.images.len());
             for image in &built.images {
@@ -247,7 +247,7 @@ impl Outgoing<'_, '_> {
         Ok(graph::copy(&source, sink, root, &options)?)
     }
 
-    fn layout(&self, built: &Built, names: &[Reference], to: &PathBuf) -> Result<()> {
+    fn layout(&self, built: &Built, names: &[Reference], to: &std::path::Path) -> Result<()> {
         let layout = Layout::create(to)?;
         let document = match self.document(built)? {
             Some(document) => document,
@@ -270,7 +270,7 @@ impl Outgoing<'_, '_> {
 
     fn tar(&self, built: &Built, to: &save::Output) -> Result<()> {
         let [image] = built.images.as_slice() else { return Err(BuildError::SeveralPlatforms.into()) };
-        self.into_file(to, |file| self.engine.export_layers(&image.layers, std::io::BufWriter::new(file)))
+        self.write_file(to, |file| self.engine.export_layers(&image.layers, std::io::BufWriter::new(file)))
     }
 
     fn directory(&self, built: &Built, to: &std::path::Path) -> Result<()> {
@@ -286,7 +286,7 @@ impl Outgoing<'_, '_> {
     }
 
     /// Writes a file that is seen when it is whole, or into one that is open.
-    fn into_file(&self, to: &save::Output, write: impl FnOnce(&File) -> Result<()>) -> Result<()> {
+    fn write_file(&self, to: &save::Output, write: impl FnOnce(&File) -> Result<()>) -> Result<()> {
         let path = match to {
             save::Output::Open(file) => return write(file),
             save::Output::Path(path) => path,

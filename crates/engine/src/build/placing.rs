@@ -220,3 +220,15 @@ pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
         None => (b"", path),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations_are_cleaned() {
+        for (text, expected) in [("/", ""), ("/a/./b//c/", "a/b/c"), ("/a/../../b", "b"), ("/.", "")] {
+            assert_eq!(clean(text), expected.as_bytes(), "{text}");
+        }
+    }
+}

@@ -91,12 +91,12 @@ impl<'a> Recorder<'a> {
             total: AtomicU64::new(0),
             cached: AtomicU64::new(0),
         };
-        recorder.write(recorder.document.clone(), None)?;
+        recorder.write(&recorder.document, None)?;
         Ok(recorder)
     }
 
-    fn write(&self, document: BuildDocument, finished: Option<Timestamp>) -> Result<()> {
-        let document = serde_json::to_string(&document).map_err(Error::Document)?;
+    fn write(&self, document: &BuildDocument, finished: Option<Timestamp>) -> Result<()> {
+        let document = serde_json::to_string(document).map_err(Error::Document)?;
         let row = BuildRow { id: self.id.clone(), started: self.started, finished, document };
         Ok(self.store.record_build(&row)?)
     }
@@ -116,7 +116,7 @@ impl<'a> Recorder<'a> {
             cached_steps: self.cached.load(Ordering::Relaxed),
             ..self.document.clone()
         };
-        self.write(document, Some(self.store.now()))?;
+        self.write(&document, Some(self.store.now()))?;
         for old in self.store.builds()?.into_iter().filter(|build| build.finished.is_some()).skip(KEPT) {
             self.store.forget_build(&old.id)?;
         }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use wharfie_oci::Platform;
-use wharfie_runtime::Resources;
+use wharfie_runtime::{Io, Resources};
 
 use super::output::{Annotations, Output};
 use super::travel::{CachePlace, CacheTo};
@@ -63,6 +64,8 @@ pub struct Build {
     pub epoch: Option<i64>,
     /// Whether files that are younger than [`Self::epoch`] get its time.
     pub rewrite_timestamps: bool,
+    /// Where a shell is opened in a step that failed.
+    pub shell_on_error: Option<Terminal>,
     /// Where steps of other machines are found.
     pub cache_from: Vec<CachePlace>,
     /// Where the steps of this build are taken.
@@ -81,6 +84,25 @@ impl Build {
     /// Whether an image of the store is asked for.
     pub(super) fn is_image_wanted(&self) -> bool {
         self.outputs.iter().any(|output| matches!(output, Output::Image { .. }))
+    }
+}
+
+/// Somebody who types and reads.
+#[derive(Debug)]
+pub struct Terminal {
+    /// Where it is read from.
+    pub stdin: OwnedFd,
+    /// Where it is written to.
+    pub stdout: OwnedFd,
+}
+
+impl Terminal {
+    pub(super) fn io(&self) -> std::io::Result<Io> {
+        Ok(Io {
+            stdin: Some(self.stdin.try_clone()?),
+            stdout: Some(self.stdout.try_clone()?),
+            stderr: Some(self.stdout.try_clone()?),
+        })
     }
 }
 

@@ -22,7 +22,7 @@ use super::error::BuildError;
 use super::fetch::file_error;
 use super::key::{Key, SO_FAR};
 use super::mounts::{Mounts, mount_directory, mount_parts};
-use super::request::StepNetwork;
+use super::request::{StepNetwork, Terminal};
 use super::worker::{Done, Ground, Worker};
 use crate::container::rootfs::MOUNT_POINTS;
 use crate::container::settings::Settings;
@@ -51,8 +51,12 @@ impl Worker<'_, '_> {
             let scratch = self.lease.scratch(ground.layers.to_vec())?;
             let mounts = self.mounts(run, ground, &bound)?;
             let skip = skipped(&mounts);
-            let code = self.execute(run, ground, &scratch, mounts)?;
+            let code = self.execute(run, ground, &scratch, &mounts, None)?;
             if code != 0 {
+                if let Some(terminal) = &self.build.shell_on_error {
+                    ground.task.note(format!("exit code: {code}: a shell in the step, exit ends the build"));
+                    self.execute(run, ground, &scratch, &mounts, Some(terminal))?;
+                }
                 let command = run.arguments.join(" ");
                 return Err(BuildError::Command { command, code }.into());
             }
@@ -147,8 +151,15 @@ impl Worker<'_, '_> {
             .with("SOURCE_DATE_EPOCH", ground.epoch_word())
     }
 
-    /// Runs the command; gives its exit code.
-    fn execute(&self, run: &Run, ground: &Ground<'_>, scratch: &Scratch, mounts: Mounts<'_>) -> Result<u8> {
+    /// Runs the command, or a shell in its place on the user's terminal; gives the exit code.
+    fn execute(
+        &self,
+        run: &Run,
+        ground: &Ground<'_>,
+        scratch: &Scratch,
+        mounts: &Mounts<'_>,
+        shell: Option<&Terminal>,
+    ) -> Result<u8> {
         let engine = self.engine;
         let container = Container::begin(self)?;
         ground.task.started(&container.id[..12]);
@@ -162,7 +173,7 @@ impl Worker<'_, '_> {
         }
         let (rootfs, mut handed) = engine.rootfs_of(scratch, true)?;
         let first = handed.len();
-        let (mut all, descriptors) = mounts.numbered(first);
+        let (mut all, descriptors) = mounts.numbered(first)?;
         handed.extend(descriptors);
         all.sort_by_key(|mount: &Mount| mount.target.components().count());
         let is_insecure = run.security == WantedSecurity::Insecure;
@@ -175,7 +186,10 @@ impl Worker<'_, '_> {
             hostname: HOSTNAME.to_owned(),
             rootfs,
             process: Process {
-                args: run.arguments.clone(),
+                args: match shell {
+                    Some(_) => vec![SHELL.to_owned()],
+                    None => run.arguments.clone(),
+                },
                 env,
                 cwd: run.directory.clone(),
                 user: run.user.clone(),
@@ -198,10 +212,15 @@ impl Worker<'_, '_> {
         if engine.config().is_rootless {
             spec.user_namespace = Some(UserNamespace::for_container()?);
         }
+        let runtime = Own { program: engine.config().program.clone() };
+        if let Some(terminal) = shell {
+            let io = terminal.io().map_err(pipe_error)?;
+            let started = runtime.start(&spec, handed, io).map_err(|why| of_start(why, ground.platform))?;
+            return self.wait(&started);
+        }
         let (out, out_writer) = io::pipe().map_err(pipe_error)?;
         let (err, err_writer) = io::pipe().map_err(pipe_error)?;
         let io = Io { stdin: None, stdout: Some(out_writer.into()), stderr: Some(err_writer.into()) };
-        let runtime = Own { program: engine.config().program.clone() };
         let started = runtime.start(&spec, handed, io).map_err(|why| of_start(why, ground.platform))?;
         let code = std::thread::scope(|scope| {
             for (stream, pipe) in [(Stream::Stdout, OwnedFd::from(out)), (Stream::Stderr, OwnedFd::from(err))] {
@@ -247,6 +266,9 @@ impl Worker<'_, '_> {
         })
     }
 }
+
+/// The shell that a failed step is looked at with.
+const SHELL: &str = "/bin/sh";
 
 /// What steps call the machine they are on.
 const HOSTNAME: &str = "buildkitsandbox";

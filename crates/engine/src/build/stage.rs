@@ -148,7 +148,7 @@ impl Worker<'_, '_> {
                 };
                 self.act(planned, &ground)
             };
-            let done = done.and_then(|done| self.grow(growing, planned, done));
+            let done = done.and_then(|done| self.grow(growing, planned, done.as_ref()));
             match done {
                 Ok(is_cached) => {
                     task.end(Outcome::Step { image: growing.image.clone(), is_cached });
@@ -177,10 +177,10 @@ impl Worker<'_, '_> {
     }
 
     /// Makes the image after a step; true if it was there before.
-    fn grow(&self, growing: &mut Growing, planned: &Planned, done: Option<Done>) -> Result<bool> {
-        let is_done_before = done.as_ref().is_none_or(|done| done.is_cached);
-        let layer = done.as_ref().and_then(|done| done.layer.clone());
-        let made = done.as_ref().map(|done| done.created);
+    fn grow(&self, growing: &mut Growing, planned: &Planned, done: Option<&Done>) -> Result<bool> {
+        let is_done_before = done.is_none_or(|done| done.is_cached);
+        let layer = done.and_then(|done| done.layer.clone());
+        let made = done.map(|done| done.created);
         growing.layers.extend(layer.clone());
         let (is_empty, mut config) = (layer.is_none(), growing.config.clone());
         config.config = Some(planned.config.clone());

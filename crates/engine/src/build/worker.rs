@@ -79,9 +79,12 @@ pub(super) struct Done {
 
 /// How stages are doing.
 pub(super) struct Stages {
-    state: Mutex<Vec<Option<std::result::Result<Arc<Finished>, ()>>>>,
+    state: Mutex<Vec<State>>,
     changed: Condvar,
 }
+
+/// How a stage is doing: nobody knows yet, it is done, or it failed.
+type State = Option<std::result::Result<Arc<Finished>, ()>>;
 
 /// How many steps are done at once.
 pub(super) struct Permits {

@@ -51,13 +51,17 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     for flag in matches.unsupported() {
         cx.warn(&format!("WARNING: --{flag} is not supported, and ignored"));
     }
-    let style = style(cx, matches)?;
+    let mut style = style(cx, matches)?;
     let source = source::find(cx, &matches.args()[0], matches.get(&flags::FILE))?;
     let mut build = request::build(cx, matches, source)?;
     if style == Style::Classic {
         // Its lines tell of one step after the other.
         build.jobs = 1;
         build.measures_context = true;
+    }
+    if build.shell_on_error.is_some() && style == Style::Tree {
+        // A tree that is drawn anew leaves no room for a shell.
+        style = Style::Plain;
     }
     if let Some(call) = call(matches)? {
         return ask(cx, &build, &call, style);
@@ -150,11 +154,10 @@ fn named_style(name: &str) -> Result<Style> {
 
 /// What is told at the end, and to whom.
 fn end(cx: &Context, matches: &Matches, build: &Build, built: &Built, style: Style) -> Result {
-    let digest = built.digest.as_ref().map(ToString::to_string);
     let id = match built.images.as_slice() {
         [only] => only.id.to_string(),
         // Several images have one name only as an index.
-        _ => digest.clone().unwrap_or_default(),
+        _ => built.digest.as_ref().map(ToString::to_string).unwrap_or_default(),
     };
     if let Some(path) = matches.get(&flags::IIDFILE) {
         write(path, &id)?;

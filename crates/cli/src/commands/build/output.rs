@@ -64,11 +64,11 @@ impl Outputs {
                 let directory = destination.ok_or_else(|| needs_destination("local"))?;
                 self.outputs.push(Output::Directory(directory.into()));
             }
-            "tar" => self.outputs.push(Output::Tar(to(cx, destination)?)),
+            "tar" => self.outputs.push(Output::Tar(to(cx, destination.as_deref())?)),
             "oci" | "docker" if options.switch("tar", true)? => match destination {
                 // What has no place goes where `load` would bring it.
                 None if kind == "docker" => self.outputs.push(Output::Image { names, push: false }),
-                destination => self.outputs.push(Output::Archive { names, to: to(cx, destination)? }),
+                destination => self.outputs.push(Output::Archive { names, to: to(cx, destination.as_deref())? }),
             },
             "oci" | "docker" => {
                 let directory = destination.ok_or_else(|| needs_destination(&kind))?;
@@ -175,8 +175,8 @@ fn needs_destination(kind: &str) -> Failure {
     Failure::new(format!("ERROR: dest is required for {kind} output"))
 }
 
-fn to(cx: &Context, destination: Option<String>) -> Result<save::Output> {
-    match destination.as_deref() {
+fn to(cx: &Context, destination: Option<&str>) -> Result<save::Output> {
+    match destination {
         None | Some("-") => stdout(cx),
         Some(path) => Ok(save::Output::Path(path.into())),
     }

@@ -1,12 +1,13 @@
 //! The words of the command line as a build.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use wharfie_engine::build::Resources;
 use wharfie_engine::build::stream::{Address, address};
-use wharfie_engine::build::{Allowed, Build, Context as Files, NoCache, SecretSource, StepNetwork};
+use wharfie_engine::build::{Allowed, Build, Context as Files, NoCache, SecretSource, StepNetwork, Terminal};
 use wharfie_engine::container::words::BadWord;
 use wharfie_oci::Reference;
 use wharfie_oci::size::{self, Units};
@@ -62,6 +63,7 @@ pub(super) fn build(cx: &Context, matches: &Matches, source: Source) -> Result<B
         },
         epoch,
         rewrite_timestamps: outputs.rewrites_timestamps,
+        shell_on_error: terminal(cx, matches)?,
         cache_from: matches.get(&flags::CACHE_FROM).iter().map(|text| cache::from(text)).collect::<Result<_>>()?,
         cache_to: matches.get(&flags::CACHE_TO).iter().map(|text| cache::to(text)).collect::<Result<_>>()?,
         measures_context: false,
@@ -69,6 +71,20 @@ pub(super) fn build(cx: &Context, matches: &Matches, source: Source) -> Result<B
         annotations: outputs.annotations,
         outputs: outputs.outputs,
     })
+}
+
+/// Where a shell is opened in a step that failed.
+fn terminal(cx: &Context, matches: &Matches) -> Result<Option<Terminal>> {
+    if matches.get(&flags::ON_ERROR).is_none() {
+        return Ok(None);
+    }
+    if !cx.is_in_terminal() {
+        return Err(Failure::new("ERROR: --on-error=shell needs a terminal to type in"));
+    }
+    let cloned = |fd: std::io::Result<std::os::fd::OwnedFd>| fd.map_err(|why| Failure::output(&why));
+    let stdin = cloned(std::io::stdin().as_fd().try_clone_to_owned())?;
+    let stdout = cloned(std::io::stderr().as_fd().try_clone_to_owned())?;
+    Ok(Some(Terminal { stdin, stdout }))
 }
 
 fn tags(matches: &Matches) -> Result<Vec<Reference>> {

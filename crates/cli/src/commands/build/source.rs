@@ -45,7 +45,7 @@ pub(super) fn find(cx: &Context, place: &str, file: Option<&str>) -> Result<Sour
 }
 
 fn of_stream(stream: Box<dyn Read + Send>, file: Option<&str>, from: &str) -> Result<Source> {
-    let told = tell(stream).map_err(|why| preparing(format!("cannot read {from}: {}", reason(&why))))?;
+    let told = tell(stream).map_err(|why| preparing(&format!("cannot read {from}: {}", reason(&why))))?;
     Ok(match told {
         Streamed::Archive(stream) => Source {
             files: Files::Tar(Mutex::new(Some(stream))),
@@ -73,10 +73,10 @@ fn in_context(cx: &Context, files: Files, file: Option<&str>) -> Result<Source> 
 }
 
 fn of_directory(cx: &Context, directory: &Path, file: Option<&str>) -> Result<Source> {
-    let found = directory.metadata().map_err(|_| preparing(format!("path {directory:?} not found")))?;
+    let found = directory.metadata().map_err(|_| preparing(&format!("path {directory:?} not found")))?;
     if !found.is_dir() {
         let shown = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-        return Err(preparing(format!("context must be a directory: {}", shown.display())));
+        return Err(preparing(&format!("context must be a directory: {}", shown.display())));
     }
     let files = Files::Directory(directory.to_owned());
     let path = match file {
@@ -96,9 +96,9 @@ fn of_directory(cx: &Context, directory: &Path, file: Option<&str>) -> Result<So
         let shown = shown.display();
         match why.kind() {
             std::io::ErrorKind::NotFound => {
-                preparing(format!("unable to evaluate symlinks in Dockerfile path: lstat {shown}: {}", reason(&why)))
+                preparing(&format!("unable to evaluate symlinks in Dockerfile path: lstat {shown}: {}", reason(&why)))
             }
-            _ => preparing(format!("cannot read {shown}: {}", reason(&why))),
+            _ => preparing(&format!("cannot read {shown}: {}", reason(&why))),
         }
     })?;
     let mut own = path.clone().into_os_string();
@@ -120,7 +120,9 @@ fn default_in(directory: &Path) -> PathBuf {
 
 fn from_stdin() -> Result<Vec<u8>> {
     let mut text = Vec::new();
-    std::io::stdin().read_to_end(&mut text).map_err(|why| preparing(format!("cannot read stdin: {}", reason(&why))))?;
+    std::io::stdin()
+        .read_to_end(&mut text)
+        .map_err(|why| preparing(&format!("cannot read stdin: {}", reason(&why))))?;
     Ok(text)
 }
 
@@ -128,13 +130,13 @@ fn from_web(cx: &Context, url: &str) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     let reader = cx.download(url)?.reader;
     let read = reader.take(MAX_DOCKERFILE).read_to_end(&mut text);
-    read.map_err(|why| preparing(format!("cannot read {url}: {}", reason(&why))))?;
+    read.map_err(|why| preparing(&format!("cannot read {url}: {}", reason(&why))))?;
     Ok(text)
 }
 
 /// 2 MiB.
 const MAX_DOCKERFILE: u64 = 2 << 20;
 
-fn preparing(why: String) -> Failure {
+fn preparing(why: &str) -> Failure {
     Failure::new(format!("unable to prepare context: {why}"))
 }

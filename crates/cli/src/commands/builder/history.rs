@@ -194,7 +194,7 @@ fn inspect(cx: &Context, matches: &Matches) -> Result {
     line("Duration", &duration(cx, &build));
     line("Status", &build.status);
     line("Build steps", &build.total_steps.to_string());
-    let share = if build.total_steps == 0 { 0 } else { build.cached_steps * 100 / build.total_steps };
+    let share = (build.cached_steps * 100).checked_div(build.total_steps).unwrap_or(0);
     line("Cached steps", &format!("{} ({share}%)", build.cached_steps));
     line("Error", &build.error);
     cx.print(&text)
