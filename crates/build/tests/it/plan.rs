@@ -376,7 +376,14 @@ fn triggers_come_first() {
     assert_eq!(why.to_string(), "*instructions.Stage is not a command type");
     // Of an image that something is only copied from they do not count.
     let shelf = trigger(&["nonsense"]);
-    assert!(planned("FROM b\nCOPY --from=a /x /", &request(), &shelf).is_err());
+    assert!(planned("FROM b\nCOPY --from=a /x /", &request(), &shelf).is_ok());
+    let shelf = trigger(&["COPY --from=a /x /"]);
+    assert!(planned("FROM a", &request(), &shelf).is_ok());
+
+    // A stage is not made of itself.
+    let shelf = trigger(&["COPY --from=b /x /"]);
+    let why = planned("FROM a AS b", &request(), &shelf).unwrap_err();
+    assert_eq!(why.to_string(), "circular dependency detected on stage: ");
 
     // Of a stage as well, but once only.
     let text = "FROM b AS a\nONBUILD ENV X=1\nFROM a AS c\nFROM c AS d";
