@@ -141,6 +141,9 @@ fn words_lose_quotes_and_escapes() {
     expands("${R/o*/x}", "fx");
     expands("${R/foo/\\$A}", "\\$Abar");
     says_of(b"# escape=`\nFROM scratch\nENV P=C:\\a\nUSER ${P#C:\\\\}`$x", &request(), &["ENV P=C:\\a", "USER a$x"]);
+    let deep = |times: usize| format!("{}x{}", "\"${U:-".repeat(times), "}\"".repeat(times));
+    expands(&deep(50), "x");
+    refuses(&format!("USER {}", deep(8_000)), "syntax error: substitutions are nested too deeply");
     for (word, error) in [
         ("${A", "unsupported modifier (\u{fffd}) in substitution"),
         ("${}", "syntax error: bad substitution"),
@@ -268,6 +271,7 @@ fn triggers_wait() {
     says_of(b"FROM scratch AS a\nONBUILD NONSENSE x\nFROM a", &request(), &["error: unknown instruction: NONSENSE"]);
     refuses_at(2, "ONBUILD ONBUILD RUN x", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
     refuses_at(2, "ONBUILD FROM x", "FROM isn't allowed as an ONBUILD trigger");
+    refuses_at(2, &"ONBUILD ".repeat(8_000), "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
     let text = Dockerfile::parse("FROM scratch\nONBUILD RUN  a  b ").unwrap();
     let plan = plan(&text, &request(), &Shelf::default()).unwrap();
     assert_eq!(plan.stages[0].steps[0].config.on_build.as_deref().unwrap(), ["RUN  a  b "]);
