@@ -38,6 +38,9 @@ pub enum Error {
         /// What stands behind the backslash.
         escaped: char,
     },
+    /// More substitutions in each other than anybody writes.
+    #[error("syntax error: substitutions are nested too deeply")]
+    TooDeep,
     /// `${}` and the like.
     #[error("syntax error: bad substitution")]
     BadSubstitution,

@@ -87,6 +87,7 @@ impl Style {
             characters: text.chars().peekable(),
             style: self,
             keeps_escapes: self.keeps_escapes,
+            depth: 0,
             lookup,
             matched: Vec::new(),
             unmatched: Vec::new(),
@@ -123,11 +124,16 @@ impl Words {
     }
 }
 
+/// 100 substitutions in each other: nobody writes more, and each takes some of the stack.
+const MAX_DEPTH: usize = 100;
+
 struct Expander<'a> {
     characters: Peekable<Chars<'a>>,
     style: Style,
     /// As the style says, or as the pattern that is being read wants it.
     keeps_escapes: bool,
+    /// How many braces are open.
+    depth: usize,
     lookup: &'a Lookup<'a>,
     matched: Vec<String>,
     unmatched: Vec<String>,
@@ -136,9 +142,14 @@ struct Expander<'a> {
 impl Expander<'_> {
     /// Expands up to the closing character, or to the end.
     fn until(&mut self, close: Option<char>, keeps_escapes: bool, words: &mut Words) -> Result<String> {
+        if self.depth > MAX_DEPTH {
+            return Err(Error::TooDeep);
+        }
+        self.depth += 1;
         let before = std::mem::replace(&mut self.keeps_escapes, keeps_escapes);
         let result = self.until_closed(close, words);
         self.keeps_escapes = before;
+        self.depth -= 1;
         result
     }
 

@@ -74,6 +74,9 @@ pub struct Pair {
 /// 65,535 bytes: docker reads no longer line. Lines that are continued may become longer together.
 const MAX_LINE: usize = 65_535;
 
+/// Instructions in each other. More than one is refused later, so what stands in the last of these is no matter.
+const MAX_DEPTH: usize = 8;
+
 impl Dockerfile {
     /// Takes `text` apart.
     ///
@@ -182,7 +185,7 @@ impl<'a> Reader<'a> {
             let lines = (first, self.at);
             let comments = std::mem::take(&mut comments);
             let mut node =
-                Node::of_line(&whole, comments, self.escape).map_err(|why| Located::new(why, lines.0, lines.1))?;
+                Node::of_line(&whole, comments, self.escape, 0).map_err(|why| Located::new(why, lines.0, lines.1))?;
             if node.can_have_documents() && whole.contains("<<") {
                 self.documents(&whole, &mut node).map_err(|why| Located::new(why, first, self.at))?;
             }
@@ -238,7 +241,7 @@ impl<'a> Reader<'a> {
 
 impl Node {
     /// The instruction on a line that has been joined.
-    fn of_line(line: &str, comments: Vec<String>, escape: char) -> Result<Self> {
+    fn of_line(line: &str, comments: Vec<String>, escape: char, depth: usize) -> Result<Self> {
         let line = line.trim_start();
         let (keyword, rest) = match line.find(is_separator) {
             Some(at) => (&line[..at], line[at..].trim_start_matches(is_separator)),
@@ -251,7 +254,7 @@ impl Node {
             keyword: keyword.to_owned(),
             rest: rest.to_owned(),
             flags,
-            arguments: Arguments::of(keyword, arguments.trim(), escape)?,
+            arguments: Arguments::of(keyword, arguments.trim(), escape, depth)?,
             comments,
             documents: Vec::new(),
         })
@@ -268,7 +271,7 @@ impl Node {
 }
 
 impl Arguments {
-    fn of(keyword: &str, text: &str, escape: char) -> Result<Self> {
+    fn of(keyword: &str, text: &str, escape: char, depth: usize) -> Result<Self> {
         let line = || if text.is_empty() { Vec::new() } else { vec![text.to_owned()] };
         let blanks = || if text.is_empty() { Vec::new() } else { split_blanks(text) };
         Ok(match keyword.to_lowercase().as_str() {
@@ -282,7 +285,9 @@ impl Arguments {
                 let (kind, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
                 Self::Check(kind.to_owned(), Box::new(Self::command(rest.trim_start())?))
             }
-            "onbuild" if !text.is_empty() => Self::Nested(Box::new(Node::of_line(text, Vec::new(), escape)?)),
+            "onbuild" if !text.is_empty() && depth < MAX_DEPTH => {
+                Self::Nested(Box::new(Node::of_line(text, Vec::new(), escape, depth + 1)?))
+            }
             "maintainer" | "stopsignal" | "user" | "workdir" => Self::Words(line()),
             _ => Self::Words(Vec::new()),
         })

@@ -40,6 +40,8 @@ impl Planner<'_> {
                 is_complete &= !self.take_triggers(*at)?;
             }
             if is_complete {
+                // Triggers may refer to what refers to them. BuildKit would copy from the stage as it is just then.
+                self.states.judge_circles()?;
                 return Ok(reachable);
             }
         }
@@ -65,7 +67,10 @@ impl Planner<'_> {
         if let Some(context) = state.replaced_by.clone() {
             let image = self.context_image(&context, &platform)?;
             let state = &mut self.states.all[at];
-            if let Some(image) = image {
+            if let Some(mut image) = image {
+                if let Some(config) = image.config.as_mut() {
+                    config.on_build = None;
+                }
                 if !image.os.is_empty() && !image.architecture.is_empty() {
                     state.platform = Some(image.platform());
                 }
@@ -139,6 +144,11 @@ impl Planner<'_> {
     /// Takes over the triggers of a base. True if they refer to something that has not been asked for.
     fn take_triggers(&mut self, at: usize) -> Result<bool> {
         let state = &mut self.states.all[at];
+        // Nothing is built on what is only copied from. BuildKit reads its triggers all the same, and never ends with an
+        // image whose trigger copies from itself.
+        if state.is_implicit || state.replaced_by.is_some() {
+            return Ok(false);
+        }
         let mut triggers = Vec::new();
         if let Some(base) = state.base {
             if !std::mem::replace(&mut state.has_triggers, true) {
@@ -149,9 +159,6 @@ impl Planner<'_> {
                 }));
             }
         } else if let Some(own) = state.image.config.as_mut().and_then(|config| config.on_build.take()) {
-            if let Some(config) = state.start.config.as_mut() {
-                config.on_build = None;
-            }
             triggers = own;
         }
         if triggers.is_empty() {

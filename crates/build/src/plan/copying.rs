@@ -142,6 +142,11 @@ fn judge_checksum(words: &Words) -> Result<()> {
     }
 }
 
+/// Whether a source is fetched.
+pub(super) fn is_remote(source: &str) -> Result<bool> {
+    Ok(is_url(source) || GitAddress::parse(source)?.is_some_and(|git| !git.may_be_path))
+}
+
 fn is_url(source: &str) -> bool {
     source.starts_with("http://") || source.starts_with("https://")
 }

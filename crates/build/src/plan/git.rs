@@ -35,6 +35,9 @@ impl GitAddress {
             git.source.subdirectory = some(clean(&format!("/{below}")).trim_start_matches('/'));
         }
         git.ask(&parts.query)?;
+        // Whatever it says, it is a folder below the repository's.
+        let folder = git.source.subdirectory.map(|folder| clean(&format!("/{folder}")));
+        git.source.subdirectory = folder.as_deref().and_then(|folder| some(folder.trim_start_matches('/')));
         Ok(Some(git))
     }
 
@@ -136,7 +139,11 @@ fn address(text: &str) -> Option<Parts> {
 fn url(text: &str) -> Option<Parts> {
     let (front, fragment) = text.split_once('#').unwrap_or((text, ""));
     let (remote, query) = front.split_once('?').unwrap_or((front, ""));
-    if text.contains(|c: char| c.is_ascii_control()) || remote.contains(' ') && !remote.contains('/') {
+    let authority = remote.split_once("://")?.1.split('/').next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let port = host.rsplit_once(']').map_or(host, |(_, behind)| behind).rsplit_once(':').map(|(_, port)| port);
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    if text.contains(|c: char| c.is_ascii_control()) || host.contains(' ') || !port.is_none_or(is_port) {
         return None;
     }
     decoded(remote, false)?;
@@ -232,6 +239,7 @@ mod tests {
         check("https://h/a.git?tag=v1", Some("https://h/a.git ref=refs/tags/v1"));
         check("https://h/a.git?branch=b", Some("https://h/a.git ref=refs/heads/b"));
         check("git@h:a/b.git#v1", Some("git@h:a/b.git ref=v1"));
+        check("https://h:80/a.git?subdir=/../d/", Some("https://h:80/a.git dir=d"));
         check("git@h:a/b?ref=v", Some("git@h:a/b ref=v"));
         check("ssh://git@h/a", Some("ssh://git@h/a"));
         check("git://h/a", Some("git://h/a"));
@@ -239,7 +247,17 @@ mod tests {
 
     #[test]
     fn other_texts_name_none() {
-        for text in ["a", "./a.git", "https://h/a", "https://h/a.git/x", "ftp://h/a.git", "a:b", "@h:x", "/a@b"] {
+        for text in [
+            "a",
+            "./a.git",
+            "https://h/a",
+            "ssh://git@h:a/b",
+            "https://h/a.git/x",
+            "ftp://h/a.git",
+            "a:b",
+            "@h:x",
+            "/a@b",
+        ] {
             check(text, None);
         }
         assert!(GitAddress::parse("github.com/a/b").unwrap().unwrap().may_be_path);

@@ -85,7 +85,7 @@ impl<'a> Planner<'a> {
         let given = |name: &str| request.build_args.get(name).map(String::as_str);
         let all = read_globals(&mut planner.globals, &instructions, style.escape, &given)?;
         planner.take_globals(&instructions, all);
-        planner.epoch = epoch::resolve(request, &mut planner.globals, &sections)?;
+        planner.epoch = epoch::resolve(request, &mut planner.globals, style, &sections)?;
         let named = |instruction: &Instruction| match &instruction.kind {
             Kind::Arg(arguments) => arguments.iter().map(|arg| arg.name.clone()).collect(),
             _ => Vec::new(),
@@ -317,7 +317,7 @@ impl<'a> Planner<'a> {
         let is_known = |name: &str| {
             name.starts_with("BUILDKIT_")
                 || name == epoch::VARIABLE
-                || super::running::proxy(name).is_some()
+                || super::running::is_proxy(name)
                 || Environment::predefined(self.request, "").get(name).is_some()
         };
         names.filter(|name| !self.declared.contains(*name) && !is_known(name)).cloned().collect()

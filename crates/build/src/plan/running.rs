@@ -29,15 +29,10 @@ impl Planner<'_> {
         let text = format!("{}{}", instruction.written, summary.map(|text| format!(" ({text})")).unwrap_or_default());
         let label = Some(self.label(at, command, &text, style, &masked));
         let created_by = Some(format!("RUN {} # buildkit", self.with_arguments(at, &arguments)));
-        let proxies = self.request.build_args.iter().filter_map(|(name, value)| Some((proxy(name)?, value)));
-        // In upper case and in lower case: programs disagree.
-        let proxies = proxies
-            .filter(|(_, value)| !value.is_empty())
-            .flat_map(|(name, value)| [(name.to_uppercase(), value.clone()), (name.to_owned(), value.clone())]);
         let run = Run {
             arguments,
             environment: self.states.all[at].environment.pairs().to_vec(),
-            proxies: proxies.collect(),
+            proxies: self.proxies(),
             directory: below("/", &self.config(at).working_dir),
             user: self.config(at).user.clone(),
             mounts,
@@ -50,6 +45,17 @@ impl Planner<'_> {
             files,
         };
         Ok(Effect { action: Action::Run(Box::new(run)), label, created_by })
+    }
+
+    /// The proxies that build arguments name, each in upper case and in lower case, for programs disagree.
+    fn proxies(&self) -> Vec<(String, String)> {
+        let given = |proxy: &str| {
+            // Of two spellings the last one counts, which is the one in lower case.
+            let mut all = self.request.build_args.iter().filter(|(name, _)| name.eq_ignore_ascii_case(proxy));
+            all.next_back().map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+        };
+        let known = PROXIES.iter().filter_map(|proxy| Some((*proxy, given(proxy)?)));
+        known.flat_map(|(name, value)| [(name.to_uppercase(), value.clone()), (name.to_owned(), value)]).collect()
     }
 
     /// The words of the command with what stands in its here-documents.
@@ -227,9 +233,9 @@ fn last_name(path: &str) -> String {
     path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("/").to_owned()
 }
 
-/// The lower case name of a variable that names a proxy.
-pub(super) fn proxy(name: &str) -> Option<&'static str> {
-    ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"]
-        .into_iter()
-        .find(|proxy| proxy.eq_ignore_ascii_case(name))
+/// Whether a variable names a proxy.
+pub(super) fn is_proxy(name: &str) -> bool {
+    PROXIES.iter().any(|proxy| proxy.eq_ignore_ascii_case(name))
 }
+
+const PROXIES: [&str; 5] = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];

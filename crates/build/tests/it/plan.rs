@@ -173,7 +173,9 @@ fn arguments_have_scopes() {
 #[test]
 fn proxies_are_seen_by_processes_only() {
     let shelf = Shelf::default();
-    let plan = planned("FROM scratch\nRUN x", &with(&[("http_Proxy", "p")]), &shelf).unwrap();
+    let plan =
+        planned("FROM scratch\nRUN x", &with(&[("HTTP_PROXY", "q"), ("http_Proxy", "p"), ("no_proxy", "")]), &shelf)
+            .unwrap();
     let Action::Run(run) = &plan.stages[0].steps[0].action else { panic!("a RUN") };
     let pair = |name: &str| (name.to_owned(), "p".to_owned());
     assert_eq!(run.proxies, [pair("HTTP_PROXY"), pair("http_proxy")]);
@@ -376,7 +378,14 @@ fn triggers_come_first() {
     assert_eq!(why.to_string(), "*instructions.Stage is not a command type");
     // Of an image that something is only copied from they do not count.
     let shelf = trigger(&["nonsense"]);
-    assert!(planned("FROM b\nCOPY --from=a /x /", &request(), &shelf).is_err());
+    assert!(planned("FROM b\nCOPY --from=a /x /", &request(), &shelf).is_ok());
+    let shelf = trigger(&["COPY --from=a /x /"]);
+    assert!(planned("FROM a", &request(), &shelf).is_ok());
+
+    // A stage is not made of itself.
+    let shelf = trigger(&["COPY --from=b /x /"]);
+    let why = planned("FROM a AS b", &request(), &shelf).unwrap_err();
+    assert_eq!(why.to_string(), "circular dependency detected on stage: ");
 
     // Of a stage as well, but once only.
     let text = "FROM b AS a\nONBUILD ENV X=1\nFROM a AS c\nFROM c AS d";
@@ -566,7 +575,17 @@ fn the_epoch_is_found() {
     check("ARG SOURCE_DATE_EPOCH=012\nFROM a", &[], Ok(Some("12")));
     check("FROM a", &[("SOURCE_DATE_EPOCH", "5")], Ok(Some("5")));
     check("FROM a", &[("SOURCE_DATE_EPOCH", "")], Ok(None));
-    check("FROM a AS b", &[("SOURCE_DATE_EPOCH", "b")], Ok(Some("b")));
+    let stage = |rest: &str| format!("FROM scratch AS b\n{rest}\nFROM a");
+    let by = [("SOURCE_DATE_EPOCH", "B")];
+    check(&stage("ARG U=https://x/y\nADD $U /"), &by, Ok(Some("B")));
+    check(&stage("ADD a /"), &by, Err("SOURCE_DATE_EPOCH stage source must be a single HTTP(S) or Git ADD"));
+    check(&stage(""), &by, Err("SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"));
+    check("FROM a AS b", &by, Err("SOURCE_DATE_EPOCH stage must use FROM scratch"));
+    check(
+        &stage("USER x"),
+        &by,
+        Err("SOURCE_DATE_EPOCH stage does not meet source-only requirements: unsupported USER instruction"),
+    );
     check("FROM a", &[("SOURCE_DATE_EPOCH", "x")], Err("invalid SOURCE_DATE_EPOCH: x"));
 }
 
