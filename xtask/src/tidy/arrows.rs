@@ -52,7 +52,7 @@ const TEST_KIT: &str = "wharfie-testkit";
 
 /// Every crate of others with the rooms that may use it; none given: all. Why each was taken says `docs/dependencies.md`.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("base64", &["wharfie-build", "wharfie-remote", "wharfie"]),
+    ("base64", &["wharfie-remote", "wharfie"]),
     ("bzip2", &["wharfie-layer"]),
     ("cargo_metadata", &["xtask"]),
     ("flate2", &["wharfie-layer", "wharfie-engine", "wharfie-testkit", "wharfie-bench"]),
