@@ -101,6 +101,11 @@ fn commands_that_touch_the_files_of_containers_users_enter_the_namespace() {
         Needs::Namespace,
         &[
             "__remove",
+            "build",
+            "builder build",
+            "builder prune",
+            "buildx build",
+            "buildx prune",
             "commit",
             "container commit",
             "container cp",
@@ -114,12 +119,13 @@ fn commands_that_touch_the_files_of_containers_users_enter_the_namespace() {
             "create",
             "diff",
             "export",
+            "image build",
             "restart",
             "run",
             "start",
             "unshare",
         ],
     );
-    check(Needs::Sight, &["system df"]);
+    check(Needs::Sight, &["builder du", "buildx du", "system df"]);
     check(Needs::SightForSizes, &["container inspect", "container ls", "inspect", "ps"]);
 }

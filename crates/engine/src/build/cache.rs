@@ -57,6 +57,11 @@ impl CacheFilters {
         Ok(Self { conditions, until })
     }
 
+    /// Whether there is such a condition.
+    pub fn is_known(name: &str) -> bool {
+        FILTERS.contains(&name)
+    }
+
     fn accept(&self, kept: &Record) -> bool {
         let Record { document, used, .. } = kept;
         let is = |name: &str, actual: bool| {

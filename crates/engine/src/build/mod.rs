@@ -156,7 +156,7 @@ impl Engine {
                 id,
                 text: &text,
             };
-            let finished = shared.build_plan(&plan, observer)?;
+            let finished = shared.build_plan(&plan, platform, observer)?;
             let image = finished.image.clone().ok_or(BuildError::NoImage)?;
             built.images.push(BuiltImage { platform: platform.clone(), id: image, layers: finished.layers });
         }
@@ -194,7 +194,7 @@ struct Shared<'a, 's> {
 }
 
 impl Shared<'_, '_> {
-    fn build_plan(&self, plan: &Plan, observer: &dyn Observer) -> Result<Finished> {
+    fn build_plan(&self, plan: &Plan, platform: &Platform, observer: &dyn Observer) -> Result<Finished> {
         let joint = Joint { observer, cancel: Cancel::default() };
         let worker = Worker {
             engine: self.engine,
@@ -204,6 +204,7 @@ impl Shared<'_, '_> {
             plan,
             bases: self.bases,
             contexts: self.contexts,
+            platform: platform.clone(),
             imports: self.imports,
             exports: self.exports,
             id: self.id,

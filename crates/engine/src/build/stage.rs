@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wharfie_build::plan::{Action, Base, Stage, Step as Planned};
 use wharfie_content::{Outcome, Step, Subject, Task};
 use wharfie_oci::config::{History, RootFs};
-use wharfie_oci::{DiffId, Digest, ImageConfig, ImageId, Timestamp};
+use wharfie_oci::{DiffId, Digest, ImageConfig, ImageId, Platform, Timestamp};
 use wharfie_store::NewImage;
 use wharfie_store::images::Recording;
 
@@ -274,6 +274,11 @@ impl Worker<'_, '_> {
             keys: Vec::new(),
         };
         let mut config = growing.config.clone();
+        if !self.build.platforms.is_empty() {
+            // What was asked for is what it is, whatever its base says.
+            let Platform { os, architecture, variant, .. } = self.platform.clone();
+            (config.os, config.architecture, config.variant) = (os, architecture, variant);
+        }
         if !self.build.labels.is_empty() {
             let labels = config.config.get_or_insert_default().labels.get_or_insert_default();
             labels.extend(self.build.labels.clone());

@@ -34,6 +34,8 @@ pub(super) struct Worker<'a, 's> {
     pub(super) contexts: &'a Contexts<'a, 's>,
     pub(super) imports: &'a Imports<'a>,
     pub(super) exports: &'a Exports,
+    /// What is built for.
+    pub(super) platform: Platform,
     /// The build's own name.
     pub(super) id: &'a str,
     /// Where the build context is: two projects' Dockerfiles are not one.

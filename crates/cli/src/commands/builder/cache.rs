@@ -7,7 +7,7 @@ use wharfie_oci::size::{self, Units};
 use crate::commands::{FORMAT_HELP, Run, UNASKED, choices, template_failure};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Complete, Conditions, Example, Flag, Matches, Switch, Text};
+use crate::flags::{Command, Complete, Conditions, Example, Flag, Matches, Needs, Switch, Text};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::size::short;
 use crate::render::value::{Field, Value};
@@ -16,7 +16,8 @@ use crate::render::{age, table};
 const ALL: Switch = Switch::new("all", "Remove all unused build cache, not just dangling ones").short('a');
 const FILTER: Conditions = Conditions::new("filter", "Provide filter values (e.g. \"until=24h\")")
     .complete(Complete::Nothing)
-    .value_name("filter");
+    .value_name("filter")
+    .check(filter);
 const FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
 const KEEP_STORAGE: Text =
     Text::new("keep-storage", "Amount of disk space to keep for cache").value_name("bytes").check(bytes);
@@ -32,6 +33,7 @@ pub(crate) static PRUNE: Command<Run> = Command {
         Example { text: "All but 10 GB of what was used last", command: "builder prune -a --keep-storage 10GB" },
         Example { text: "What cache mounts hold", command: "builder prune --filter type=exec.cachemount" },
     ],
+    needs: Needs::Namespace,
     run: Some(prune),
     ..Command::BASE
 };
@@ -50,6 +52,7 @@ pub(crate) static PRUNE_BUILDX: Command<Run> = Command {
         VERBOSE.flag(),
     ],
     examples: &[Example { text: "Without being asked", command: "buildx prune -f" }],
+    needs: Needs::Namespace,
     run: Some(prune_buildx),
     ..Command::BASE
 };
@@ -64,9 +67,19 @@ pub(crate) static DU: Command<Run> = Command {
     usage: "[OPTIONS]",
     flags: &[FILTER.flag(), FORMAT.flag(), VERBOSE.flag()],
     examples: &[Example { text: "What builds keep", command: "builder du" }],
+    needs: Needs::Sight,
     run: Some(du),
     ..Command::BASE
 };
+
+/// What builders can be asked to choose by.
+fn filter(text: &str) -> std::result::Result<(), String> {
+    let name = text.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match CacheFilters::is_known(&name) {
+        true => Ok(()),
+        false => Err(format!("invalid filter '{name}'")),
+    }
+}
 
 fn bytes(text: &str) -> std::result::Result<(), String> {
     size::parse(text, Units::Binary).map(|_| ()).ok_or_else(|| format!("invalid size: '{text}'"))
