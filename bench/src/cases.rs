@@ -12,13 +12,13 @@ use crate::inputs::Inputs;
 use crate::place::{Place, run as program};
 use crate::report::{Report, say};
 
-struct Bench {
+pub(crate) struct Bench {
     wharfie: PathBuf,
-    meter: Meter,
-    docker_meter: Meter,
+    pub(crate) meter: Meter,
+    pub(crate) docker_meter: Meter,
     floor_meter: Meter,
-    inputs: Inputs,
-    report: Report,
+    pub(crate) inputs: Inputs,
+    pub(crate) report: Report,
 }
 
 /// What is measured.
@@ -28,6 +28,8 @@ pub(crate) enum Which {
     All,
     /// What takes milliseconds.
     Short,
+    /// What builds cost.
+    Build,
     /// What thousands of images cost; without a peer, which takes minutes for it. Bars are seconds.
     Scale,
 }
@@ -51,6 +53,13 @@ pub(crate) fn run(wharfie: PathBuf, rounds: usize, which: Which) -> Result<Repor
         }
         return Ok(bench.report);
     }
+    if which == Which::Build {
+        for round in 1..=rounds {
+            say(&format!("round {round} of {rounds}: builds"));
+            bench.builds()?;
+        }
+        return Ok(bench.report);
+    }
     for round in (1..=rounds).filter(|_| which == Which::All) {
         say(&format!("round {round} of {rounds}: archives"));
         bench.archives()?;
@@ -67,7 +76,7 @@ pub(crate) fn run(wharfie: PathBuf, rounds: usize, which: Which) -> Result<Repor
 }
 
 impl Bench {
-    fn wharfie(&self, place: &Path, words: &[&str]) -> Command {
+    pub(crate) fn wharfie(&self, place: &Path, words: &[&str]) -> Command {
         let mut command = Command::new(&self.wharfie);
         command.arg("--root").arg(place.join("store")).args(words).env("DOCKER_CONFIG", place.join("config"));
         command
@@ -95,7 +104,7 @@ impl Bench {
         Ok(other)
     }
 
-    fn floor(&mut self, name: &'static str, work: impl FnOnce(&Inputs) -> Result) -> Result {
+    pub(crate) fn floor(&mut self, name: &'static str, work: impl FnOnce(&Inputs) -> Result) -> Result {
         let seconds = self.floor_meter.measure_here(|| work(&self.inputs))?;
         self.report.add(name, "floor", seconds);
         Ok(())
@@ -297,7 +306,7 @@ impl Bench {
 }
 
 /// Runs a command that only prepares what is measured.
-fn succeed(command: &mut Command) -> Result {
+pub(crate) fn succeed(command: &mut Command) -> Result {
     let output = command.output().map_err(|why| why.to_string())?;
     match output.status.success() {
         true => Ok(()),
