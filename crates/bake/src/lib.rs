@@ -1,0 +1,30 @@
+//! Bake files: HCL, JSON and compose become targets to build, as `docker buildx bake` reads them.
+//!
+//! [`read`] takes files and what the user asked for to a [`Bake`]: targets with everything that they inherit and that
+//! `--set` changes. [`print`], [`list_targets`] and [`list_variables`] give what the flags print. Pure values: no file is
+//! read, nothing is printed or built here, and time, randomness and the environment arrive with the [`Request`]. Files are
+//! foreign: depth and work are bounded.
+
+mod csv;
+mod definition;
+mod error;
+mod evaluate;
+mod functions;
+mod list;
+mod overrides;
+mod path;
+mod print;
+mod request;
+mod select;
+mod syntax;
+mod target;
+mod value;
+
+pub use definition::Variable;
+pub use error::{Diagnostic, Error, Place, Result};
+pub use functions::Means;
+pub use list::{List, Listed, list_targets, list_variables};
+pub use print::print;
+pub use request::{Bake, Request, read};
+pub use select::Granted;
+pub use target::{Attest, CacheEntry, Export, Group, Policy, Resources, Secret, SshKey, Target};

@@ -1,0 +1,113 @@
+//! From files and what the user asked for to targets.
+
+use std::collections::BTreeMap;
+
+use crate::definition::{Defined, Surroundings, define};
+use crate::error::{Error, Result};
+use crate::functions::Means;
+use crate::overrides::Overrides;
+use crate::path;
+use crate::select::{Granted, select};
+use crate::syntax;
+use crate::target::{Group, Target};
+
+/// What to make of bake files.
+pub struct Request<'a> {
+    /// The files by their names, in the order in which they are merged.
+    pub files: &'a [(String, Vec<u8>)],
+    /// Names and patterns of targets and groups; `default` if there are none.
+    pub targets: &'a [String],
+    /// What `--set` was given, each `target.key=value`.
+    pub overrides: &'a [String],
+    /// What `--var` was given.
+    pub variables: &'a BTreeMap<String, String>,
+    /// The environment.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// `BAKE_LOCAL_PLATFORM`, as in `linux/amd64`.
+    pub local_platform: &'a str,
+    /// `BAKE_CMD_CONTEXT`: `cwd://` unless the files come from elsewhere.
+    pub command_context: &'a str,
+    /// What functions need from outside.
+    pub means: Means<'a>,
+}
+
+/// What is built.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bake {
+    /// The groups that were asked for; `default` has all names that were.
+    pub groups: BTreeMap<String, Group>,
+    /// The targets, with everything that they inherit and that was overridden.
+    pub targets: BTreeMap<String, Target>,
+    /// The names of the targets in the order in which they were asked for, contexts of others behind them.
+    pub order: Vec<String>,
+    /// What `--set` allows by naming it.
+    pub granted: Granted,
+}
+
+/// 1 MiB: all files together. Definitions have kilobytes.
+const MAX_BYTES: usize = 1 << 20;
+
+/// Reads the files, evaluates what they define, and chooses what was asked for.
+///
+/// # Errors
+/// With buildx's texts: when a file makes no sense, or there is no such target.
+pub fn read(request: &Request<'_>) -> Result<Bake> {
+    let defined = definitions(request)?;
+    let environment = |name: &str| environment(request, name);
+    let overrides = Overrides::parse(request.overrides, &defined.targets, &environment)?;
+    let default = ["default".to_owned()];
+    let asked = if request.targets.is_empty() { &default } else { request.targets };
+    let mut selected = select(&defined.targets, &defined.groups, asked, &overrides)?;
+    let epoch = (request.environment)("SOURCE_DATE_EPOCH").filter(|epoch| !epoch.is_empty());
+    for target in selected.targets.values_mut() {
+        if let Some(epoch) = &epoch {
+            target.args.entry("SOURCE_DATE_EPOCH".to_owned()).or_insert_with(|| epoch.clone());
+        }
+        finish(target)?;
+    }
+    Ok(Bake { groups: selected.groups, targets: selected.targets, order: selected.order, granted: selected.granted })
+}
+
+/// All that the files define.
+pub(crate) fn definitions(request: &Request<'_>) -> Result<Defined> {
+    if request.files.is_empty() {
+        return Err(Error::missing("couldn't find a bake definition"));
+    }
+    if request.files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > MAX_BYTES {
+        return Err(Error::new(format!("the bake definition has more than {MAX_BYTES} bytes")));
+    }
+    let mut bodies = Vec::new();
+    for (name, bytes) in request.files {
+        let text = std::str::from_utf8(bytes).map_err(|why| Error::new(format!("failed to parse {name}: {why}")))?;
+        bodies.push(syntax::read(name, text)?);
+    }
+    let lookup = |name: &str| request.variables.get(name).cloned().or_else(|| environment(request, name));
+    let builtin = [("BAKE_CMD_CONTEXT", request.command_context), ("BAKE_LOCAL_PLATFORM", request.local_platform)];
+    let surroundings = Surroundings {
+        builtin: builtin.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        lookup: &lookup,
+        means: Means { now: request.means.now, entropy: request.means.entropy, home: request.means.home },
+    };
+    define(&bodies, &surroundings, Defined::default())
+}
+
+/// The environment, unless it is not to be looked at.
+fn environment(request: &Request<'_>, name: &str) -> Option<String> {
+    let is_disabled = (request.environment)("BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP")
+        .is_some_and(|text| crate::csv::truth(&text) == Some(true));
+    if is_disabled { None } else { (request.environment)(name) }
+}
+
+/// Says the context as it is used, and refuses what is read from elsewhere.
+fn finish(target: &mut Target) -> Result<()> {
+    if target.context.as_deref() == Some("-") {
+        return Err(Error::new("context from stdin not allowed in bake"));
+    }
+    if target.dockerfile.as_deref() == Some("-") {
+        return Err(Error::new("dockerfile from stdin not allowed in bake"));
+    }
+    if let Some(context) = target.context.as_mut().filter(|context| !path::is_remote(context)) {
+        *context = path::clean(context.strip_prefix("cwd://").unwrap_or(context));
+    }
+    Ok(())
+}

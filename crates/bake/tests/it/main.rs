@@ -1,0 +1,10 @@
+//! Bake files end to end: from texts to targets, prints, lists and errors. Facts are those of buildx's documentation and
+//! tests.
+
+mod errors;
+mod expressions;
+mod kit;
+mod overrides;
+mod references;
+mod targets;
+mod variables;
