@@ -72,6 +72,15 @@ impl Error {
         }
     }
 
+    /// Puts words in front of an error without a place.
+    #[must_use]
+    pub(crate) fn under(self, before: impl fmt::Display) -> Self {
+        match self.what {
+            What::Text(text) => Self { what: What::Text(format!("{before}: {text}")), ..self },
+            What::Diagnostics(_) => self,
+        }
+    }
+
     /// Both errors as one.
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {

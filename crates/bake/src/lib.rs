@@ -2,13 +2,15 @@
 //!
 //! [`read`] takes files and what the user asked for to a [`Bake`]: targets with everything that they inherit and that
 //! `--set` changes. [`print`], [`list_targets`] and [`list_variables`] give what the flags print. Pure values: no file is
-//! read, nothing is printed or built here, and time, randomness and the environment arrive with the [`Request`]. Files are
-//! foreign: depth and work are bounded.
+//! read, nothing is printed or built here, and time, randomness, the environment and files that others name arrive with the
+//! [`Request`]. Files are foreign: depth and work are bounded.
 
+mod compose;
 mod csv;
 mod definition;
 mod error;
 mod evaluate;
+mod files;
 mod functions;
 mod list;
 mod overrides;
@@ -22,6 +24,7 @@ mod value;
 
 pub use definition::Variable;
 pub use error::{Diagnostic, Error, Place, Result};
+pub use files::default_files;
 pub use functions::Means;
 pub use list::{List, Listed, list_targets, list_variables};
 pub use print::print;

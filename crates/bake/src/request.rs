@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::compose::Composer;
 use crate::definition::{Defined, Surroundings, define};
 use crate::error::{Error, Result};
 use crate::functions::Means;
 use crate::overrides::Overrides;
 use crate::path;
 use crate::select::{Granted, select};
-use crate::syntax;
+use crate::syntax::{self, Body};
 use crate::target::{Group, Target};
 
 /// What to make of bake files.
@@ -23,6 +24,9 @@ pub struct Request<'a> {
     pub variables: &'a BTreeMap<String, String>,
     /// The environment.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// Reads a file that compose files use besides: `.env`, and what `env_file`, `extends` and `include` name; `None` if it
+    /// is not there.
+    pub neighbours: &'a dyn Fn(&str) -> Option<Vec<u8>>,
     /// `BAKE_LOCAL_PLATFORM`, as in `linux/amd64`.
     pub local_platform: &'a str,
     /// `BAKE_CMD_CONTEXT`: `cwd://` unless the files come from elsewhere.
@@ -76,19 +80,51 @@ pub(crate) fn definitions(request: &Request<'_>) -> Result<Defined> {
     if request.files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > MAX_BYTES {
         return Err(Error::new(format!("the bake definition has more than {MAX_BYTES} bytes")));
     }
-    let mut bodies = Vec::new();
+    let lookup = |name: &str| request.variables.get(name).cloned().or_else(|| environment(request, name));
+    let composer = Composer::new(&lookup, request.neighbours)?;
+    let (mut bodies, mut compose) = (Vec::new(), Vec::new());
     for (name, bytes) in request.files {
         let text = std::str::from_utf8(bytes).map_err(|why| Error::new(format!("failed to parse {name}: {why}")))?;
-        bodies.push(syntax::read(name, text)?);
+        match read_file(name, text, &composer)? {
+            Some(body) => bodies.push(body),
+            None => compose.push((name.as_str(), text)),
+        }
     }
-    let lookup = |name: &str| request.variables.get(name).cloned().or_else(|| environment(request, name));
+    let mut base = Defined::default();
+    if !compose.is_empty() {
+        base = composer.define(&compose).map_err(|why| why.under("failed to parse compose file"))?;
+    }
+    if bodies.is_empty() {
+        return Ok(base);
+    }
     let builtin = [("BAKE_CMD_CONTEXT", request.command_context), ("BAKE_LOCAL_PLATFORM", request.local_platform)];
     let surroundings = Surroundings {
         builtin: builtin.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         lookup: &lookup,
         means: Means { now: request.means.now, entropy: request.means.entropy, home: request.means.home },
     };
-    define(&bodies, &surroundings, Defined::default())
+    define(&bodies, &surroundings, base)
+}
+
+/// What a file in HCL or JSON says; nothing for one of compose, which is known by its name or by making sense.
+fn read_file(name: &str, text: &str, composer: &Composer<'_>) -> Result<Option<Body>> {
+    let lower = name.to_lowercase();
+    if lower.ends_with(".yml") || lower.ends_with(".yaml") {
+        return composer.check(name, text).map(|()| None);
+    }
+    if lower.ends_with(".json") || lower.ends_with(".hcl") {
+        return syntax::read(name, text).map(Some);
+    }
+    match composer.check(name, text) {
+        Ok(()) => Ok(None),
+        Err(compose) => match syntax::read(name, text) {
+            Ok(body) => Ok(Some(body)),
+            Err(why) => {
+                let text = format!("failed to parse {name}: parsing yaml: {compose}, parsing hcl: {why}");
+                Err(Error::new(text))
+            }
+        },
+    }
 }
 
 /// The environment, unless it is not to be looked at.

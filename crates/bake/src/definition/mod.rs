@@ -8,6 +8,7 @@ mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use naming::check_name;
 pub(crate) use types::type_of;
 pub use variables::Variable;
 

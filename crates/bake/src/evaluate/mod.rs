@@ -43,7 +43,7 @@ pub(crate) struct Budget(Cell<u64>);
 
 impl Budget {
     /// Enough for any honest file: a step, or eight bytes copied, is one.
-    const WHOLE: u64 = 8 << 20;
+    const WHOLE: u64 = 4 << 20;
 
     /// Nothing spent.
     pub(crate) fn new() -> Self {

@@ -12,6 +12,7 @@ pub(crate) struct Asked {
     pub(crate) overrides: Vec<String>,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) neighbours: BTreeMap<String, String>,
 }
 
 /// One file in HCL.
@@ -35,6 +36,11 @@ impl Asked {
         self
     }
 
+    pub(crate) fn beside(mut self, name: &str, text: &str) -> Self {
+        self.neighbours.insert(name.to_owned(), text.to_owned());
+        self
+    }
+
     pub(crate) fn set(mut self, override_: &str) -> Self {
         self.overrides.push(override_.to_owned());
         self
@@ -49,12 +55,14 @@ impl Asked {
     pub(crate) fn with<T>(&self, then: impl FnOnce(&Request<'_>) -> T) -> T {
         let environment = |name: &str| self.environment.get(name).cloned();
         let entropy = |bytes: &mut [u8]| bytes.fill(0xab);
+        let neighbours = |name: &str| self.neighbours.get(name).map(|text| text.as_bytes().to_vec());
         then(&Request {
             files: &self.files,
             targets: &self.targets,
             overrides: &self.overrides,
             variables: &self.variables,
             environment: &environment,
+            neighbours: &neighbours,
             local_platform: "linux/amd64",
             command_context: "cwd://",
             means: Means { now: 1_700_000_000, entropy: &entropy, home: "/home/me" },

@@ -1,6 +1,7 @@
 //! Bake files end to end: from texts to targets, prints, lists and errors. Facts are those of buildx's documentation and
 //! tests.
 
+mod compose;
 mod errors;
 mod expressions;
 mod kit;
