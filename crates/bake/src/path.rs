@@ -111,3 +111,8 @@ pub(crate) fn is_remote(path: &str) -> bool {
     let schemes = ["http://", "https://", "git://", "ssh://", "git+ssh://", "github.com/", "git@"];
     schemes.iter().any(|scheme| path.starts_with(scheme))
 }
+
+/// True for repositories that are fetched over SSH.
+pub(crate) fn is_ssh(path: &str) -> bool {
+    ["ssh://", "git+ssh://", "git@"].iter().any(|scheme| path.starts_with(scheme))
+}

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::compose::Composer;
+use crate::csv;
 use crate::definition::{Defined, Surroundings, define};
 use crate::error::{Error, Result};
 use crate::functions::Means;
 use crate::overrides::Overrides;
 use crate::path;
 use crate::select::{Granted, select};
+use crate::sizes;
 use crate::syntax::{self, Body};
 use crate::target::{Group, Target};
 
@@ -130,7 +132,7 @@ fn read_file(name: &str, text: &str, composer: &Composer<'_>) -> Result<Option<B
 /// The environment, unless it is not to be looked at.
 fn environment(request: &Request<'_>, name: &str) -> Option<String> {
     let is_disabled = (request.environment)("BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP")
-        .is_some_and(|text| crate::csv::truth(&text) == Some(true));
+        .is_some_and(|text| csv::truth(&text) == Some(true));
     if is_disabled { None } else { (request.environment)(name) }
 }
 
@@ -141,6 +143,24 @@ fn finish(target: &mut Target) -> Result<()> {
     }
     if target.dockerfile.as_deref() == Some("-") {
         return Err(Error::new("dockerfile from stdin not allowed in bake"));
+    }
+    if let Some(size) = target.shm_size.as_ref().filter(|size| sizes::parse(size).is_err()) {
+        return Err(Error::new(format!("invalid value {size} for membytes key shm-size")));
+    }
+    for output in target.outputs.iter().flatten() {
+        let is_folder = match output.kind.as_str() {
+            "local" => true,
+            "oci" | "docker" => output.attributes.get("tar").and_then(|tar| csv::truth(tar)) == Some(false),
+            _ => false,
+        };
+        let wrong = match output.destination.as_str() {
+            "" => "dest is required",
+            "-" => "dest cannot be stdout",
+            _ => continue,
+        };
+        if is_folder {
+            return Err(Error::new(format!("{wrong} for {} exporter", output.kind)));
+        }
     }
     if let Some(context) = target.context.as_mut().filter(|context| !path::is_remote(context)) {
         *context = path::clean(context.strip_prefix("cwd://").unwrap_or(context));

@@ -46,8 +46,7 @@ pub(crate) fn select(
     let mut choice = Choice { targets, groups, overrides, granted: Granted::default(), chosen: BTreeMap::new() };
     let (mut chosen_groups, mut order) = (BTreeMap::new(), Vec::new());
     for name in &names {
-        let mut found = Members::default();
-        choice.members(name, &mut found, 0)?;
+        let found = choice.members(name, &mut BTreeMap::new(), 0)?;
         for target in &found.targets {
             let resolved = choice.resolve(target)?;
             choice.chosen.insert(target.clone(), resolved);
@@ -98,11 +97,11 @@ fn matching(pattern: &str, targets: &[Target], groups: &[Group]) -> Result<Vec<S
     }
 }
 
-#[derive(Default)]
+/// The targets and groups that a name stands for.
+#[derive(Default, Clone)]
 struct Members {
     targets: Vec<String>,
     groups: Vec<String>,
-    seen: BTreeSet<String>,
 }
 
 struct Choice<'a> {
@@ -114,20 +113,29 @@ struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// The targets of a group and of its groups. A group inside itself adds nothing.
-    fn members(&self, name: &str, found: &mut Members, depth: usize) -> Result<()> {
-        if !found.seen.insert(name.to_owned()) {
-            return Ok(());
+    /// The targets of a group and of its groups. Inside itself, a group's name is that of a target.
+    fn members(&self, name: &str, known: &mut BTreeMap<String, Members>, depth: usize) -> Result<Members> {
+        if let Some(known) = known.get(name) {
+            return Ok(known.clone());
         }
         check_depth(depth)?;
-        match self.groups.iter().find(|group| group.name == name) {
-            None => found.targets.push(name.to_owned()),
-            Some(group) => {
-                found.groups.push(name.to_owned());
-                group.targets.iter().try_for_each(|inner| self.members(inner, found, depth + 1))?;
+        let Some(group) = self.groups.iter().find(|group| group.name == name) else {
+            return Ok(Members { targets: vec![name.to_owned()], groups: Vec::new() });
+        };
+        known.insert(name.to_owned(), Members::default());
+        let mut members = Members { targets: Vec::new(), groups: vec![name.to_owned()] };
+        for inner in &group.targets {
+            let found = self.members(inner, known, depth + 1)?;
+            match found.targets.is_empty() {
+                true => members.targets.push(inner.clone()),
+                false => members.targets.extend(found.targets),
             }
+            members.groups.extend(found.groups);
+            without_repeats(&mut members.targets);
+            without_repeats(&mut members.groups);
         }
-        Ok(())
+        known.insert(name.to_owned(), members.clone());
+        Ok(members)
     }
 
     /// What a target comes to.

@@ -7,6 +7,7 @@ use super::{Composer, Project, dotenv, fields, merge};
 use crate::csv;
 use crate::path;
 use crate::select::sanitized;
+use crate::sizes;
 use crate::target::entries::{from_lines, last_of_each, merged};
 use crate::target::{Attest, CacheEntry, Secret, SshKey, Target};
 
@@ -172,7 +173,7 @@ pub(super) fn target(
         secrets: secrets(project, build)?,
         shm_size: match fields::text(build, "shm_size") {
             None => None,
-            Some(size) => Some(fields::bytes(&size)?).filter(|size| *size > 0).map(fields::shown),
+            Some(size) => Some(sizes::parse(&size)?).filter(|size| *size > 0).map(sizes::shown),
         },
         ulimits: ulimits(build)?,
         extra_hosts: fields::hosts(build, "extra_hosts")?,

@@ -2,8 +2,10 @@
 //! tests.
 
 mod compose;
+mod entitlements;
 mod errors;
 mod expressions;
+mod hostile;
 mod kit;
 mod overrides;
 mod references;

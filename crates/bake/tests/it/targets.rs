@@ -276,7 +276,7 @@ fn files_are_merged() {
 
 #[test]
 fn groups_are_chosen() {
-    let text = "group \"all\" {\n targets = [\"more\", \"c\"]\n}\ngroup \"more\" {\n targets = [\"a\", \"b\", \"all\"]\n}\ntarget \"a\" {}\ntarget \"b\" {}\ntarget \"c\" {}\n";
+    let text = "group \"all\" {\n targets = [\"more\", \"c\"]\n}\ngroup \"more\" {\n targets = [\"a\", \"b\"]\n}\ntarget \"a\" {}\ntarget \"b\" {}\ntarget \"c\" {}\n";
     let all = hcl(text).targets(&["all"]).bake();
     assert_eq!(all.order, ["a", "b", "c"]);
     assert_eq!(all.groups.keys().collect::<Vec<_>>(), ["all", "default", "more"]);
@@ -285,6 +285,14 @@ fn groups_are_chosen() {
     assert_eq!(some.groups["default"].targets, ["a", "b"]);
     let dotted = hcl("target \"a_b\" {}\n").targets(&["a.b"]).bake();
     assert_eq!(dotted.order, ["a_b"]);
+    let own = hcl("group \"foo\" {\n targets = [\"foo\", \"image\"]\n}\ntarget \"foo\" {}\ntarget \"image\" {}\n");
+    let own = own.targets(&["foo"]).bake();
+    assert_eq!(
+        (own.order, own.groups["default"].targets.clone()),
+        (vec!["foo".to_owned(), "image".to_owned()], vec!["foo".to_owned()])
+    );
+    let circle = hcl("group \"a\" {\n targets = [\"b\"]\n}\ngroup \"b\" {\n targets = [\"a\"]\n}\n");
+    circle.targets(&["a"]).fails("failed to find target a");
     hcl(text).targets(&["x*"]).fails("could not find any target matching \"x*\"");
     hcl(text).targets(&["x"]).fails("failed to find target x");
     hcl(text).fails("failed to find target default");
