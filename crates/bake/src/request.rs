@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::compose::Composer;
 use crate::csv;
-use crate::definition::{Defined, Surroundings, define};
+use crate::definition::{Defined, Surroundings, define, rebase};
 use crate::error::{Error, Result};
 use crate::functions::Means;
 use crate::overrides::Overrides;
@@ -12,7 +12,7 @@ use crate::path;
 use crate::select::{Granted, select};
 use crate::sizes;
 use crate::syntax::{self, Body};
-use crate::target::{Group, Target};
+use crate::target::{Group, Target, annotations};
 
 /// What to make of bake files.
 pub struct Request<'a> {
@@ -96,16 +96,29 @@ pub(crate) fn definitions(request: &Request<'_>) -> Result<Defined> {
     if !compose.is_empty() {
         base = composer.define(&compose).map_err(|why| why.under("failed to parse compose file"))?;
     }
-    if bodies.is_empty() {
-        return Ok(base);
-    }
     let builtin = [("BAKE_CMD_CONTEXT", request.command_context), ("BAKE_LOCAL_PLATFORM", request.local_platform)];
     let surroundings = Surroundings {
         builtin: builtin.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         lookup: &lookup,
         means: Means { now: request.means.now, entropy: request.means.entropy, home: request.means.home },
     };
-    define(&bodies, &surroundings, base)
+    let mut defined = if bodies.is_empty() { base } else { define(&bodies, &surroundings, base)? };
+    if is_relative_to_files(request)? {
+        rebase(&mut defined);
+    }
+    Ok(defined)
+}
+
+/// Whether contexts are named from the files that name them.
+fn is_relative_to_files(request: &Request<'_>) -> Result<bool> {
+    const NAME: &str = "BUILDX_BAKE_FILE_RELATIVE_PATHS";
+    match (request.environment)(NAME).as_deref().map_or("", str::trim) {
+        "" => Ok(false),
+        text => csv::truth(text).ok_or_else(|| {
+            let why = format!("strconv.ParseBool: parsing \"{text}\": invalid syntax");
+            Error::new(format!("failed to parse {NAME} value \"{text}\": {why}"))
+        }),
+    }
 }
 
 /// What a file in HCL or JSON says; nothing for one of compose, which is known by its name or by making sense.
@@ -147,6 +160,7 @@ fn finish(target: &mut Target) -> Result<()> {
     if let Some(size) = target.shm_size.as_ref().filter(|size| sizes::parse(size).is_err()) {
         return Err(Error::new(format!("invalid value {size} for membytes key shm-size")));
     }
+    target.annotations.iter().try_for_each(|one| annotations::check(one)).map_err(Error::new)?;
     for output in target.outputs.iter().flatten() {
         let is_folder = match output.kind.as_str() {
             "local" => true,

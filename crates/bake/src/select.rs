@@ -144,7 +144,8 @@ impl Choice<'_> {
         let mut target = self.inherited(name, &mut known, 0)?.unwrap_or_default();
         name.clone_into(&mut target.name);
         target.inherits.clear();
-        target.context.get_or_insert_with(|| ".".to_owned());
+        let default = target.base.take().unwrap_or_else(|| ".".to_owned());
+        target.context.get_or_insert(default);
         if target.dockerfile.as_deref().is_none_or(str::is_empty) {
             target.dockerfile = Some("Dockerfile".to_owned());
         }

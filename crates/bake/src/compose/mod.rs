@@ -10,7 +10,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
-use crate::definition::Defined;
+use crate::definition::{Bases, Defined, folder};
 use crate::error::{Error, Result};
 use crate::path;
 use crate::select::sanitized;
@@ -64,6 +64,8 @@ impl<'a> Composer<'a> {
             let name = sanitized(name);
             crate::definition::check_name(&name)
                 .map_err(|why| why.under(format!("invalid service name \"{name}\"")))?;
+            let folder = files.first().map_or("", |(file, _)| folder(file));
+            defined.bases.insert(name.clone(), Bases::of_folder(folder, target.contexts.keys()));
             group.targets.push(name);
             defined.targets.push(target);
         }

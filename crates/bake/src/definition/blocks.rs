@@ -168,6 +168,8 @@ impl Definition<'_> {
                 }
             } else {
                 let target = attributes::target(&made.name, &made.values);
+                let bases = defined.bases.entry(made.name.clone()).or_default();
+                bases.add(self.blocks[at], target.contexts.keys());
                 match defined.targets.iter_mut().find(|known| known.name == target.name) {
                     Some(known) => known.merge(&target),
                     None => defined.targets.push(target),

@@ -1,5 +1,6 @@
 //! What HCL and JSON files define: variables, functions, groups and targets, each evaluated once what it needs is.
 
+mod bases;
 mod blocks;
 mod functions;
 mod naming;
@@ -8,6 +9,7 @@ mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use bases::{Bases, folder, rebase};
 pub(crate) use naming::check_name;
 pub(crate) use types::type_of;
 pub use variables::Variable;
@@ -35,6 +37,8 @@ pub(crate) struct Defined {
     pub(crate) groups: Vec<Group>,
     pub(crate) targets: Vec<Target>,
     pub(crate) variables: Vec<Variable>,
+    /// Where the targets' contexts are named.
+    pub(crate) bases: BTreeMap<String, Bases>,
 }
 
 /// Evaluates `files` together, in their order. Targets of `base` are what they add to.

@@ -13,6 +13,7 @@ impl Target {
                 own.clone_from(other);
             }
         };
+        decide(&mut self.base, &other.base);
         decide(&mut self.context, &other.context);
         decide(&mut self.dockerfile, &other.dockerfile);
         decide(&mut self.dockerfile_inline, &other.dockerfile_inline);

@@ -1,5 +1,6 @@
 //! What is built: targets and groups of them.
 
+pub(crate) mod annotations;
 pub(crate) mod attributes;
 pub(crate) mod entries;
 pub(crate) mod limits;
@@ -87,4 +88,6 @@ pub struct Target {
     pub policy: Vec<Policy>,
     /// True if nobody asked for it but another target, as a context: nothing becomes of its result by itself.
     pub is_linked: bool,
+    /// The context if none is named, with paths from the files that name them.
+    pub(crate) base: Option<String>,
 }

@@ -5,6 +5,7 @@ mod compose;
 mod entitlements;
 mod errors;
 mod expressions;
+mod folders;
 mod hostile;
 mod kit;
 mod overrides;
