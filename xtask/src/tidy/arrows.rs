@@ -8,6 +8,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wharfie-oci", &[]),
     ("wharfie-content", &["wharfie-oci"]),
     ("wharfie-build", &["wharfie-oci"]),
+    ("wharfie-bake", &["wharfie-oci"]),
     ("wharfie-model", &[]),
     ("wharfie-layer", &["wharfie-oci"]),
     ("wharfie-store", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
@@ -25,6 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-archive",
             "wharfie-runtime",
             "wharfie-build",
+            "wharfie-bake",
             "wharfie-model",
         ],
     ),
@@ -52,12 +54,18 @@ const TEST_KIT: &str = "wharfie-testkit";
 
 /// Every crate of others with the rooms that may use it; none given: all. Why each was taken says `docs/dependencies.md`.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("base64", &["wharfie-remote", "wharfie"]),
+    ("base64", &["wharfie-remote", "wharfie-bake", "wharfie"]),
     ("bzip2", &["wharfie-layer"]),
     ("cargo_metadata", &["xtask"]),
     ("flate2", &["wharfie-layer", "wharfie-engine", "wharfie-testkit", "wharfie-bench"]),
+    // Bake files: their syntaxes, and what their functions compute.
+    ("hcl-edit", &["wharfie-bake"]),
+    ("md-5", &["wharfie-bake"]),
+    ("regex", &["wharfie-bake"]),
+    ("serde-saphyr", &["wharfie-bake"]),
+    ("sha1", &["wharfie-bake"]),
     // Times of documents, dates of HTTP, and what people read. Nobody else needs more than those give.
-    ("jiff", &["wharfie-oci", "wharfie-remote", "wharfie"]),
+    ("jiff", &["wharfie-oci", "wharfie-remote", "wharfie-bake", "wharfie"]),
     // Unsafe calls, which are made in one file.
     ("libc", &["wharfie-runtime"]),
     ("lzma-rust2", &["wharfie-layer"]),
@@ -70,7 +78,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rustls-webpki", &["wharfie-remote"]),
     ("serde", &[]),
     ("serde_json", &[]),
-    ("sha2", &["wharfie-oci", "wharfie-testkit", "wharfie-bench"]),
+    ("sha2", &["wharfie-oci", "wharfie-bake", "wharfie-testkit", "wharfie-bench"]),
     ("signal-hook", &["wharfie"]),
     ("tempfile", &["wharfie-testkit"]),
     ("thiserror", &[]),
