@@ -356,6 +356,14 @@ impl Context {
         Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y"))
     }
 
+    /// Asks on stderr, where progress is, and reads one line from stdin; true only for `y` and `Y`.
+    pub fn confirm_on_stderr(&self, question: &str) -> bool {
+        let _ = write!(io::stderr().lock(), "{question}");
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim(), "y" | "Y")
+    }
+
     /// True if stdout is a terminal.
     pub fn is_out_terminal(&self) -> bool {
         io::stdout().is_terminal()

@@ -8,6 +8,8 @@ mod output;
 mod request;
 mod source;
 
+pub(crate) use self::source::{Source, find};
+
 use serde_json::json;
 use wharfie_engine::build::output::Output;
 use wharfie_engine::build::{Build, Built, Call};
@@ -45,6 +47,14 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
+    let source = find(cx, &matches.args()[0], matches.get(&flags::FILE))?;
+    let (build, style) = prepare(cx, matches, source)?;
+    perform(cx, matches, &build, style)?;
+    Ok(())
+}
+
+/// What the words of the command line ask for, and how it is shown.
+pub(crate) fn prepare(cx: &Context, matches: &Matches, source: Source) -> Result<(Build, Style)> {
     if matches.get(&flags::SQUASH) {
         cx.warn("WARNING: experimental flag squash is removed with BuildKit. You should squash inside build using a multi-stage Dockerfile for efficiency.");
     }
@@ -52,7 +62,6 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         cx.warn(&format!("WARNING: --{flag} is not supported, and ignored"));
     }
     let mut style = style(cx, matches)?;
-    let source = source::find(cx, &matches.args()[0], matches.get(&flags::FILE))?;
     let mut build = request::build(cx, matches, source)?;
     if style == Style::Classic {
         // Its lines tell of one step after the other.
@@ -63,18 +72,25 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         // A tree that is drawn anew leaves no room for a shell.
         style = Style::Plain;
     }
+    Ok((build, style))
+}
+
+/// Builds and tells of it, or answers the question that is asked instead; then there is nothing built.
+pub(crate) fn perform(cx: &Context, matches: &Matches, build: &Build, style: Style) -> Result<Option<Built>> {
     if let Some(call) = call(matches)? {
-        return ask(cx, &build, &call, style);
+        return ask(cx, build, &call, style).map(|()| None);
     }
     let progress = Remembering::new(Box::new(Interruptible::new(cx.build_progress(style))));
-    let built = cx.engine()?.build(&build, &progress);
+    let built = cx.engine()?.build(build, &progress);
     let built = built.map_err(|why| match is_classic(style, matches) {
         true => failure::classic(why),
         false => failure::failure(why, &progress),
     });
     // The last lines of progress stand above all that follows.
     drop(progress);
-    end(cx, matches, &build, &built?, style)
+    let built = built?;
+    end(cx, matches, build, &built, style)?;
+    Ok(Some(built))
 }
 
 /// What is asked instead of building.
@@ -163,7 +179,7 @@ fn end(cx: &Context, matches: &Matches, build: &Build, built: &Built, style: Sty
         write(path, &id)?;
     }
     if let Some(path) = matches.get(&flags::METADATA_FILE) {
-        write(path, &metadata(build, built))?;
+        write(path, &indented(&metadata(build, built).to_string(), "  "))?;
     }
     if !matches!(style, Style::Quiet | Style::RawJson | Style::Json) {
         if !built.unused_args.is_empty() {
@@ -199,7 +215,7 @@ fn names(build: &Build) -> impl Iterator<Item = &wharfie_oci::Reference> {
 }
 
 /// What buildx's `--metadata-file` has.
-fn metadata(build: &Build, built: &Built) -> String {
+pub(crate) fn metadata(build: &Build, built: &Built) -> serde_json::Value {
     let mut fields = serde_json::Map::new();
     fields.insert("buildx.build.ref".to_owned(), json!(format!("default/default/{}", built.build)));
     if let [only] = built.images.as_slice() {
@@ -212,10 +228,11 @@ fn metadata(build: &Build, built: &Built) -> String {
     if !names.is_empty() {
         fields.insert("image.name".to_owned(), json!(names.join(",")));
     }
-    indented(&serde_json::Value::Object(fields).to_string(), "  ")
+    serde_json::Value::Object(fields)
 }
 
-fn write(path: &str, text: &str) -> Result {
+/// Writes a file that was asked for besides.
+pub(crate) fn write(path: &str, text: &str) -> Result {
     std::fs::write(path, text).map_err(|why| Failure::new(format!("ERROR: cannot write {path}: {}", reason(&why))))
 }
 

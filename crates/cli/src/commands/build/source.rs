@@ -12,19 +12,22 @@ use crate::failure::{Failure, Result};
 
 /// A Dockerfile and what it may copy from.
 #[derive(Debug)]
-pub(super) struct Source {
-    pub(super) files: Files,
-    pub(super) definition: Definition,
-    pub(super) dockerfile_name: String,
+pub(crate) struct Source {
+    /// What it may copy from.
+    pub(crate) files: Files,
+    /// What the Dockerfile says.
+    pub(crate) definition: Definition,
+    /// Where it is.
+    pub(crate) dockerfile_name: String,
     /// What the ignore file says that belongs to this Dockerfile alone.
-    pub(super) ignore: Option<String>,
+    pub(crate) ignore: Option<String>,
 }
 
 /// What a Dockerfile is called if nobody says otherwise.
 const DOCKERFILE: &str = "Dockerfile";
 
 /// Finds what `place` (`PATH`, `URL` or `-`) and `--file` mean.
-pub(super) fn find(cx: &Context, place: &str, file: Option<&str>) -> Result<Source> {
+pub(crate) fn find(cx: &Context, place: &str, file: Option<&str>) -> Result<Source> {
     match (place, file) {
         ("-", Some("-")) => {
             Err(Failure::new("invalid argument: can't use stdin for both build context and dockerfile"))

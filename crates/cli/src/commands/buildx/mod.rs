@@ -2,6 +2,7 @@
 //! images passing through the store.
 
 mod attest;
+mod bake;
 mod builders;
 mod create;
 mod inspect;
@@ -18,6 +19,7 @@ use crate::flags::{Command, Entry};
 pub static COMMAND: Command<Run> = Command {
     about: "Extended build capabilities, and images in registries",
     subcommands: &[
+        Entry::new("bake", &bake::COMMAND),
         Entry::new("build", &super::build::COMMAND).aliases(&["b"]),
         Entry::new("du", &super::builder::DU),
         Entry::new("history", &super::builder::HISTORY),
