@@ -107,8 +107,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// 10 ms between looks at a step that another build does.
+/// 10 ms before the first look at a step that another build does; each wait is half as long again as the one before, up to
+/// [`LONGEST_LOOK`].
 const LOOK: Duration = Duration::from_millis(10);
+/// 200 ms.
+const LONGEST_LOOK: Duration = Duration::from_millis(200);
 
 impl Worker<'_, '_> {
     /// Does a step unless its result is here, or comes from whoever does it now. `turn` is what two builds that do the same
@@ -120,6 +123,7 @@ impl Worker<'_, '_> {
         recall: &dyn Fn() -> Result<Option<(Key, StepRow)>>,
         work: impl FnOnce() -> Result<(Key, StepRow, bool, Option<FileList>)>,
     ) -> Result<Done> {
+        let mut look = LOOK;
         let held = loop {
             self.observer.check().map_err(|_| Error::Cancelled)?;
             if ground.may_reuse
@@ -131,9 +135,10 @@ impl Worker<'_, '_> {
                 break held;
             }
             match self.observer.cancel() {
-                Some(cancel) => cancel.pause(LOOK).map_err(|_| Error::Cancelled)?,
-                None => std::thread::sleep(LOOK),
+                Some(cancel) => cancel.pause(look).map_err(|_| Error::Cancelled)?,
+                None => std::thread::sleep(look),
             }
+            look = (look * 3 / 2).min(LONGEST_LOOK);
         };
         // Somebody may have finished it between our looking and our turn.
         let recalled = if ground.may_reuse { recall() } else { Ok(None) };

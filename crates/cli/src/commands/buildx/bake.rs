@@ -95,11 +95,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         neighbours: &|path| std::fs::read(path).ok(),
         local_platform: &local,
         command_context: "cwd://",
-        means: Means {
-            now: cx.now().seconds,
-            entropy: &|buffer| fill(buffer),
-            home: &home.to_string_lossy(),
-        },
+        means: Means { now: cx.now().seconds, entropy: &|buffer| fill(buffer), home: &home.to_string_lossy() },
     };
     let failed = |why: wharfie_bake::Error| Failure::new(format!("ERROR: {why}"));
     if let Some(list) = matches.get(&LIST) {
