@@ -8,7 +8,7 @@ mod types;
 use std::collections::BTreeMap;
 
 pub(crate) use convert::{convert, mismatch, unify};
-pub(crate) use document::{from_json, to_json, typed_from_json};
+pub(crate) use document::{from_json, to_json, to_typed_json, typed_from_json};
 pub(crate) use number::Number;
 pub(crate) use types::Type;
 

@@ -60,6 +60,8 @@ fn entries_are_checked() {
         ("attest = \"x\"", "list of map of string required"),
         ("context = \"-\"", "context from stdin not allowed in bake"),
         ("pull = \"x\"", "a bool is required"),
+        ("tags = [[1]]", "Unsuitable value: element 0: string required"),
+        ("args = { a = [] }", "Unsuitable value: element \"a\": string required"),
     ] {
         hcl(&format!("target \"default\" {{\n  {attribute}\n}}\n")).fails(expected);
     }
