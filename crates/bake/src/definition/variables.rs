@@ -119,6 +119,9 @@ impl<'a> Definition<'a> {
             (None, None) if kind.is_some() => Value::Null,
             (None, None) => Value::text(""),
         };
+        if value.is_too_deep() {
+            return Err(Error::new(format!("the value of {name} is nested too deeply")).into());
+        }
         self.budget().spend(value.size())?;
         self.globals.set(name, value);
         Ok(())

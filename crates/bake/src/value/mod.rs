@@ -81,6 +81,22 @@ impl Value {
         }
     }
 
+    /// True if values nest further in it than anyone writes, though not further than the stack reaches.
+    pub(crate) fn is_too_deep(&self) -> bool {
+        const MAX_DEPTH: usize = 100;
+        self.is_deeper_than(MAX_DEPTH)
+    }
+
+    fn is_deeper_than(&self, levels: usize) -> bool {
+        let inner = levels.checked_sub(1);
+        let is_deep = |value: &Self| inner.is_none_or(|inner| value.is_deeper_than(inner));
+        match self {
+            Self::List(_, elements) | Self::Set(_, elements) | Self::Tuple(elements) => elements.iter().any(is_deep),
+            Self::Map(_, fields) | Self::Object(fields) => fields.values().any(is_deep),
+            _ => false,
+        }
+    }
+
     /// True if it has no value inside.
     pub(crate) fn is_primitive(&self) -> bool {
         matches!(self, Self::Bool(_) | Self::Number(_) | Self::String(_))

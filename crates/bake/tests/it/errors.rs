@@ -103,6 +103,26 @@ fn chains_of_functions_are_bounded() {
 }
 
 #[test]
+fn depth_of_functions_is_bounded() {
+    let open = "(".repeat(50);
+    let close = ")".repeat(50);
+    let functions: String = (0..40)
+        .map(|at| format!("function \"f{at}\" {{\n params = []\n result = {open}f{}(){close}\n}}\n", at + 1))
+        .collect();
+    hcl(&format!("{functions}function \"f40\" {{\n params = []\n result = 1\n}}\na = f0()\ntarget \"default\" {{}}\n"))
+        .fails("nested too deeply");
+}
+
+#[test]
+fn depth_of_values_is_bounded() {
+    let deeper: String = (1..5000).map(|at| format!("v{at:05} = [v{:05}]\n", at - 1)).collect();
+    hcl(&format!("v00000 = []\n{deeper}target \"default\" {{}}\n")).fails("the value of v00101 is nested too deeply");
+    let wrap = format!("function \"f\" {{\n params = [x]\n result = {}x{}\n}}\n", "[".repeat(60), "]".repeat(60));
+    let calls = format!("a = {}1{}\ntarget \"default\" {{}}\n", "f(".repeat(60), ")".repeat(60));
+    hcl(&format!("{wrap}{calls}")).fails("the result is nested too deeply");
+}
+
+#[test]
 fn work_is_bounded() {
     // Each line doubles the last.
     let doubled: String = (0..60).map(|at| format!("v{} = [v{at}, v{at}]\n", at + 1)).collect();
