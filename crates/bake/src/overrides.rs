@@ -1,5 +1,7 @@
 //! `--set target.key=value`.
 
+use std::collections::BTreeMap;
+
 use crate::csv;
 use crate::error::{Error, Result};
 use crate::path;
@@ -9,7 +11,7 @@ use crate::target::{Attest, CacheEntry, Export, Secret, SshKey, Target};
 
 /// What `--set` says of each target, in the order it was said.
 #[derive(Debug, Default)]
-pub(crate) struct Overrides(Vec<(String, Vec<Override>)>);
+pub(crate) struct Overrides(BTreeMap<String, Vec<Override>>);
 
 /// One key of one target.
 #[derive(Debug, Clone)]
@@ -77,11 +79,7 @@ impl Overrides {
     }
 
     fn add(&mut self, target: String, key: &str, kind: &str, value: String, is_added: bool) {
-        let at = self.0.iter().position(|(known, _)| *known == target).unwrap_or_else(|| {
-            self.0.push((target, Vec::new()));
-            self.0.len() - 1
-        });
-        let overrides = &mut self.0[at].1;
+        let overrides = self.0.entry(target).or_default();
         match overrides.iter_mut().find(|known| known.key == key) {
             Some(known) => {
                 if !LISTS.contains(&kind) && kind != "ulimits" {
@@ -96,7 +94,7 @@ impl Overrides {
 
     /// Changes a target as it was said, and notes what is allowed by having been said.
     pub(crate) fn apply(&self, name: &str, target: &mut Target, granted: &mut Granted) -> Result<()> {
-        let Some((_, overrides)) = self.0.iter().find(|(known, _)| known == name) else { return Ok(()) };
+        let Some(overrides) = self.0.get(name) else { return Ok(()) };
         let mut named_secrets: Vec<String> = Vec::new();
         for one in overrides {
             one.apply(target, granted, &mut named_secrets)?;

@@ -43,18 +43,26 @@ pub(crate) fn select(
         names.extend(matching(&sanitized(one), targets, groups)?);
     }
     without_repeats(&mut names);
-    let mut choice = Choice { targets, groups, overrides, granted: Granted::default(), chosen: BTreeMap::new() };
+    let mut choice = Choice {
+        targets: targets.iter().map(|target| (target.name.as_str(), target)).collect(),
+        // Of several groups with one name, the first counts.
+        groups: groups.iter().rev().map(|group| (group.name.as_str(), group)).collect(),
+        overrides,
+        granted: Granted::default(),
+        chosen: BTreeMap::new(),
+    };
     let (mut chosen_groups, mut order) = (BTreeMap::new(), Vec::new());
     for name in &names {
-        let found = choice.members(name, &mut BTreeMap::new(), 0)?;
-        for target in &found.targets {
+        let mut found = Members::default();
+        choice.members(name, &mut found, 0)?;
+        for target in &found.targets.list {
             let resolved = choice.resolve(target)?;
             choice.chosen.insert(target.clone(), resolved);
         }
-        order.extend(found.targets);
+        order.extend(found.targets.list);
         for group in found.groups {
-            let known = groups.iter().find(|known| known.name == group);
-            chosen_groups.extend(known.map(|known| (group, known.clone())));
+            let known = choice.groups.get(group.as_str()).map(|known| (*known).clone());
+            chosen_groups.extend(known.map(|known| (group, known)));
         }
     }
     without_repeats(&mut order);
@@ -97,45 +105,58 @@ fn matching(pattern: &str, targets: &[Target], groups: &[Group]) -> Result<Vec<S
     }
 }
 
+/// Names, each once, in the order in which they were added.
+#[derive(Default)]
+struct Names {
+    list: Vec<String>,
+    seen: BTreeSet<String>,
+}
+
+impl Names {
+    fn add(&mut self, name: &str) {
+        if self.seen.insert(name.to_owned()) {
+            self.list.push(name.to_owned());
+        }
+    }
+}
+
 /// The targets and groups that a name stands for.
-#[derive(Default, Clone)]
+#[derive(Default)]
 struct Members {
-    targets: Vec<String>,
+    targets: Names,
     groups: Vec<String>,
+    /// The groups that were looked at: whether they have targets, if that is known.
+    known: BTreeMap<String, Option<bool>>,
 }
 
 struct Choice<'a> {
-    targets: &'a [Target],
-    groups: &'a [Group],
+    targets: BTreeMap<&'a str, &'a Target>,
+    groups: BTreeMap<&'a str, &'a Group>,
     overrides: &'a Overrides,
     granted: Granted,
     chosen: BTreeMap<String, Target>,
 }
 
 impl Choice<'_> {
-    /// The targets of a group and of its groups. Inside itself, a group's name is that of a target.
-    fn members(&self, name: &str, known: &mut BTreeMap<String, Members>, depth: usize) -> Result<Members> {
-        if let Some(known) = known.get(name) {
-            return Ok(known.clone());
-        }
+    /// The targets of a group and of its groups, and whether there are any. Inside itself, a group's name is a target's.
+    fn members(&self, name: &str, found: &mut Members, depth: usize) -> Result<bool> {
         check_depth(depth)?;
-        let Some(group) = self.groups.iter().find(|group| group.name == name) else {
-            return Ok(Members { targets: vec![name.to_owned()], groups: Vec::new() });
+        let Some(group) = self.groups.get(name) else {
+            found.targets.add(name);
+            return Ok(true);
         };
-        known.insert(name.to_owned(), Members::default());
-        let mut members = Members { targets: Vec::new(), groups: vec![name.to_owned()] };
-        for inner in &group.targets {
-            let found = self.members(inner, known, depth + 1)?;
-            match found.targets.is_empty() {
-                true => members.targets.push(inner.clone()),
-                false => members.targets.extend(found.targets),
-            }
-            members.groups.extend(found.groups);
-            without_repeats(&mut members.targets);
-            without_repeats(&mut members.groups);
+        if let Some(known) = found.known.get(name) {
+            return Ok(known.unwrap_or(false));
         }
-        known.insert(name.to_owned(), members.clone());
-        Ok(members)
+        found.known.insert(name.to_owned(), None);
+        found.groups.push(name.to_owned());
+        for inner in &group.targets {
+            if !self.members(inner, found, depth + 1)? {
+                found.targets.add(inner);
+            }
+        }
+        found.known.insert(name.to_owned(), Some(!group.targets.is_empty()));
+        Ok(!group.targets.is_empty())
     }
 
     /// What a target comes to.
@@ -164,7 +185,7 @@ impl Choice<'_> {
         }
         check_depth(depth)?;
         known.insert(name.to_owned(), None);
-        let own = self.targets.iter().find(|target| target.name == name);
+        let own = self.targets.get(name).copied();
         let own = own.ok_or_else(|| Error::missing(format!("failed to find target {name}")))?;
         let mut made = Target::default();
         for parent in &own.inherits {

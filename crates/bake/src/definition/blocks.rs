@@ -26,6 +26,12 @@ struct Made {
     done: BTreeSet<String>,
 }
 
+/// Where groups and targets of these names are among those that are made.
+struct Places {
+    groups: BTreeMap<String, usize>,
+    targets: BTreeMap<String, usize>,
+}
+
 /// The names of what blocks make, by their kind and label.
 type Renamed = Vec<((String, String), Vec<String>)>;
 
@@ -34,6 +40,10 @@ impl Definition<'_> {
     pub(super) fn resolve_blocks(&mut self, defined: &mut Defined) -> Result<()> {
         let renamed = self.name_blocks()?;
         self.has_blocks = true;
+        let mut places = Places {
+            groups: defined.groups.iter().enumerate().map(|(at, group)| (group.name.clone(), at)).collect(),
+            targets: defined.targets.iter().enumerate().map(|(at, target)| (target.name.clone(), at)).collect(),
+        };
         let mut failures = Failures::default();
         for at in 0..self.blocks.len() {
             let block = self.blocks[at];
@@ -42,7 +52,7 @@ impl Definition<'_> {
                 false => why,
             });
             if failures.note(resolved).is_some() {
-                self.add_made(at, defined);
+                self.add_made(at, defined, &mut places);
             }
         }
         failures.or(())?;
@@ -58,7 +68,7 @@ impl Definition<'_> {
 
     /// Finds out what each block makes. Gives the names by kind and label, in the order of the files.
     fn name_blocks(&mut self) -> Result<Renamed> {
-        let mut renamed = Renamed::new();
+        let (mut renamed, mut labels) = (Renamed::new(), BTreeMap::new());
         let mut by_name: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for at in 0..self.blocks.len() {
             let block = self.blocks[at];
@@ -68,7 +78,8 @@ impl Definition<'_> {
             let combinations = self.combinations(block).map_err(|why| why.located("Invalid name", place()))?;
             let names = self.names(block, &combinations).map_err(|why| why.located("Invalid name", place()))?;
             let key = (block.kind.clone(), block.labels[0].clone());
-            match renamed.iter_mut().find(|(known, _)| *known == key) {
+            let known = *labels.entry(key.clone()).or_insert(renamed.len());
+            match renamed.get_mut(known) {
                 Some((_, all)) => all.extend(names.iter().cloned()),
                 None => renamed.push((key, names.clone())),
             }
@@ -158,21 +169,27 @@ impl Definition<'_> {
     }
 
     /// Adds what a block makes to what there is: targets of the same name become one, a later group replaces an earlier.
-    fn add_made(&self, at: usize, defined: &mut Defined) {
+    fn add_made(&self, at: usize, defined: &mut Defined, places: &mut Places) {
         for made in &self.states[at].made {
             if self.blocks[at].kind == "group" {
                 let group = attributes::group(&made.name, &made.values);
-                match defined.groups.iter_mut().find(|known| known.name == group.name) {
-                    Some(known) => *known = group,
-                    None => defined.groups.push(group),
+                match places.groups.get(&made.name) {
+                    Some(known) => defined.groups[*known] = group,
+                    None => {
+                        places.groups.insert(made.name.clone(), defined.groups.len());
+                        defined.groups.push(group);
+                    }
                 }
             } else {
                 let target = attributes::target(&made.name, &made.values);
                 let bases = defined.bases.entry(made.name.clone()).or_default();
                 bases.add(self.blocks[at], target.contexts.keys());
-                match defined.targets.iter_mut().find(|known| known.name == target.name) {
-                    Some(known) => known.merge(&target),
-                    None => defined.targets.push(target),
+                match places.targets.get(&made.name) {
+                    Some(known) => defined.targets[*known].merge(&target),
+                    None => {
+                        places.targets.insert(made.name.clone(), defined.targets.len());
+                        defined.targets.push(target);
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ use crate::csv;
 use crate::error::{Error, Failures, Result};
 use crate::evaluate::{World as _, evaluate};
 use crate::syntax::Block;
-use crate::value::{Number, Type, Value, convert, to_json, typed_from_json};
+use crate::value::{Number, Type, Value, convert, to_json, to_typed_json, typed_from_json};
 
 /// A variable, as `--list=variables` tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +55,13 @@ impl<'a> Definition<'a> {
         };
         let value = match self.globals.value(name) {
             None | Some(Value::Null) => None,
-            Some(Value::String(text)) => Some(match constraint {
+            Some(value) => Some(match (&constraint, value) {
                 // A typed text goes through JSON there, and comes back without its quotes only.
-                Some(Type::String) => to_json(&Value::text(text)).trim_matches('"').to_owned(),
-                Some(_) => to_json(&Value::text(text)),
-                None => text.clone(),
+                (Some(Type::String), value) => to_json(value).trim_matches('"').to_owned(),
+                (Some(kind), value) => to_typed_json(value, kind),
+                (None, Value::String(text)) => text.clone(),
+                (None, value) => to_json(value),
             }),
-            Some(other) => Some(to_json(other)),
         };
         let kind = constraint.map(|kind| kind.to_string()).unwrap_or_default();
         Ok(Variable { name: name.to_owned(), description, kind, value })
@@ -119,6 +119,9 @@ impl<'a> Definition<'a> {
             (None, None) if kind.is_some() => Value::Null,
             (None, None) => Value::text(""),
         };
+        if value.is_too_deep() {
+            return Err(Error::new(format!("the value of {name} is nested too deeply")).into());
+        }
         self.budget().spend(value.size())?;
         self.globals.set(name, value);
         Ok(())

@@ -117,7 +117,11 @@ impl Evaluator<'_> {
         names.extend(function.variadic.iter().map(|name| (name.clone(), Value::Tuple(rest.clone()))));
         let scope = Scope::inside(self.world.globals(), names);
         let inner = Evaluator { source: &function.result.source, world: self.world, depth: self.depth };
-        inner.value(&function.result.expression, &scope)
+        let result = inner.value(&function.result.expression, &scope)?;
+        if result.is_too_deep() {
+            return Err(self.failed(name, "the result is nested too deeply", call));
+        }
+        Ok(result)
     }
 
     fn check_count<'n>(

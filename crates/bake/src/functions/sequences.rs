@@ -64,7 +64,7 @@ pub(super) const TABLE: &[Builtin] = &[
 ];
 
 /// How many elements are compared with each other at most.
-const MANY: usize = 10_000;
+const MANY: usize = 4096;
 
 fn chunks(all: &[Value], _: &Means<'_>) -> Outcome {
     let size = usize::try_from(whole(all, 1)?)

@@ -14,19 +14,56 @@ pub(super) fn read(name: &str, text: &str) -> Result<Body> {
     let read = hcl_edit::parser::parse_body(text).map_err(|why| {
         let at = (why.location().line(), why.location().column());
         let place = Place { file: name.into(), start: at, end: (at.0, at.1 + 1) };
-        let message = why.message();
-        let (summary, detail) = match message.split_once("; ") {
-            Some((what, rest)) => (capitalised(what), capitalised(rest)),
-            None => ("Invalid expression".to_owned(), capitalised(message)),
-        };
-        Error::found(summary, format!("{detail}."), Some(place))
+        let rest = text.get(why.location().offset()..).unwrap_or_default();
+        let (summary, detail) = told(why.message(), rest);
+        Error::found(summary, detail, Some(place))
     })?;
     Ok(body(read, &source))
 }
 
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+/// The words of HCL's own parser for what this one says of `rest`.
+fn told(message: &str, rest: &str) -> (&'static str, String) {
+    let (what, expected) = message.split_once("; ").unwrap_or(("", message));
+    let name = rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_' && letter != '-').next();
+    let name = name.unwrap_or_default();
+    let (summary, detail) = match (what, expected) {
+        ("nesting depth" | "binary operation", _) | ("invalid nesting depth" | "invalid binary operation", _) => {
+            return ("Invalid expression", format!("The expression is nested too deeply: {expected}."));
+        }
+        (_, expected) if expected.contains("redefined attribute") => {
+            return (
+                "Attribute redefined",
+                format!("The argument \"{name}\" was already set. Each argument may be set only once."),
+            );
+        }
+        (_, expected) if expected.contains("redefined object key") => {
+            return (
+                "Invalid object key",
+                format!("The key \"{name}\" was already set. Each key may be set only once."),
+            );
+        }
+        ("invalid structure", _) => (
+            "Argument or block definition required",
+            "An argument or block definition is required here. To set an argument, use the equals sign \"=\" to introduce the argument value.",
+        ),
+        ("invalid block body", _) => (
+            "Unclosed configuration block",
+            "There is no closing brace for this block before the end of the file. This may be caused by incorrect brace nesting elsewhere in this file.",
+        ),
+        ("invalid expression", _) => {
+            ("Invalid expression", "Expected the start of an expression, but found an invalid expression token.")
+        }
+        (_, "expected newline or eof") => {
+            ("Missing newline after argument", "An argument definition must end with a newline.")
+        }
+        (_, "expected `{`") => (
+            "Invalid block definition",
+            "A block definition must have block content delimited by \"{\" and \"}\", starting on the same line as the block header.",
+        ),
+        (_, "expected `]`") => ("Missing item separator", "Expected a comma to mark the beginning of the next item."),
+        (_, other) => return ("Invalid expression", format!("There is something else than what is {other} here.")),
+    };
+    (summary, detail.to_owned())
 }
 
 fn body(read: structure::Body, source: &Rc<Source>) -> Body {

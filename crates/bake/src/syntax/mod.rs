@@ -10,7 +10,7 @@ use hcl_edit::expr::{Expression, Traversal, TraversalOperator};
 
 pub(crate) use source::Source;
 
-use crate::error::{Place, Result};
+use crate::error::{Error, Place, Result};
 
 /// What stands in a file or between the braces of a block.
 #[derive(Debug, Default)]
@@ -85,9 +85,15 @@ pub(crate) fn path_of(traversal: &Traversal) -> Option<(&str, Vec<&str>)> {
     Some((root.as_str(), named.collect()))
 }
 
-/// Reads a file whose name ends in `.json` or `.hcl`, or finds out which of the two it is. `None` if it is neither, with
-/// what the HCL reader said.
+/// More than any honest file has: the parser compares the keys of an object with each other.
+const MAX_ASSIGNMENTS: usize = 16_384;
+
+/// Reads a file whose name ends in `.json` or `.hcl`, or finds out which of the two it is. If it is neither, what the HCL
+/// reader said is told.
 pub(crate) fn read(name: &str, text: &str) -> Result<Body> {
+    if text.bytes().filter(|byte| matches!(byte, b'=' | b':')).count() > MAX_ASSIGNMENTS {
+        return Err(Error::new(format!("{name} has more than {MAX_ASSIGNMENTS} assignments")));
+    }
     if name.ends_with(".json") {
         return json::read(name, text);
     }

@@ -19,9 +19,13 @@ pub(crate) fn convert(value: Value, want: &Type) -> Result<Value, String> {
             Err(value) => Err(mismatch(&value.kind(), want)),
         },
         (Value::Map(_, fields) | Value::Object(fields), Type::Map(of)) => {
-            let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
-            let (of, values) = one_type(values, of)?;
-            Ok(Value::Map(of, names.into_iter().zip(values).collect()))
+            let of = element_type(fields.values(), of)?;
+            let field = |(name, value)| match convert(value, &of) {
+                Ok(value) => Ok((name, value)),
+                Err(why) => Err(inside(&format!("\"{name}\""), why)),
+            };
+            let fields = fields.into_iter().map(field).collect::<Result<_, _>>()?;
+            Ok(Value::Map(of, fields))
         }
         (Value::Map(_, fields) | Value::Object(fields), Type::Object(wanted)) => object(fields, wanted),
         (Value::Tuple(elements), Type::Tuple(wanted)) if elements.len() == wanted.len() => elements
@@ -135,19 +139,26 @@ fn into_sequence(value: Value) -> Result<Vec<Value>, Value> {
     }
 }
 
-/// `elements` as ones of one type, which is found if any will do.
+/// The type of all elements: the one that is asked for, or one that is found if any will do.
+fn element_type<'v>(elements: impl Iterator<Item = &'v Value>, of: &Type) -> Result<Type, String> {
+    if *of != Type::Any {
+        return Ok(of.clone());
+    }
+    let kinds: Vec<_> = elements.map(Value::kind).collect();
+    unify(&kinds).ok_or_else(|| "all elements must have the same type".to_owned())
+}
+
+/// `elements` as ones of one type.
 fn one_type(elements: Vec<Value>, of: &Type) -> Result<(Type, Vec<Value>), String> {
-    let found;
-    let of = match of {
-        Type::Any => {
-            let kinds: Vec<_> = elements.iter().map(Value::kind).collect();
-            found = unify(&kinds).ok_or("all elements must have the same type")?;
-            &found
-        }
-        known => known,
-    };
-    let elements = elements.into_iter().map(|value| convert(value, of)).collect::<Result<_, _>>()?;
+    let of = &element_type(elements.iter(), of)?;
+    let one = |(at, value)| convert(value, of).map_err(|why| inside(&at, why));
+    let elements = elements.into_iter().enumerate().map(one).collect::<Result<_, _>>()?;
     Ok((of.clone(), elements))
+}
+
+/// Which element it is about, if it is about its type. Texts that are no numbers are told as they are.
+fn inside(at: &dyn std::fmt::Display, why: String) -> String {
+    if why.starts_with("a number ") || why.starts_with("a bool ") { why } else { format!("element {at}: {why}") }
 }
 
 fn object(mut fields: BTreeMap<String, Value>, wanted: &BTreeMap<String, (Type, bool)>) -> Result<Value, String> {

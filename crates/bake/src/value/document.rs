@@ -13,6 +13,48 @@ pub(crate) fn to_json(value: &Value) -> String {
     out
 }
 
+/// As JSON of a value that was asked to be of this type. Where the type was left open, it is said beside the value.
+pub(crate) fn to_typed_json(value: &Value, kind: &Type) -> String {
+    let list = |of: &Type, elements: &[Value]| {
+        let elements: Vec<_> = elements.iter().map(|element| to_typed_json(element, of)).collect();
+        format!("[{}]", elements.join(","))
+    };
+    let object = |fields: &BTreeMap<String, Value>, of: &dyn Fn(&str) -> Type| {
+        let field = |(name, field): (&String, &Value)| format!("{}:{}", quote(name), to_typed_json(field, &of(name)));
+        format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(","))
+    };
+    match (kind, value) {
+        (_, Value::Null) => to_json(value),
+        (Type::Any, value) => format!("{{\"value\":{},\"type\":{}}}", to_json(value), type_json(&value.kind())),
+        (Type::List(of) | Type::Set(of), Value::List(_, elements) | Value::Set(_, elements)) => list(of, elements),
+        (Type::Map(of), Value::Map(_, fields)) => object(fields, &|_| (**of).clone()),
+        (Type::Object(known), Value::Object(fields)) => {
+            object(fields, &|name| known.get(name).map_or(Type::Any, |(of, _)| of.clone()))
+        }
+        (Type::Tuple(known), Value::Tuple(elements)) => {
+            let elements: Vec<_> = elements.iter().zip(known).map(|(one, of)| to_typed_json(one, of)).collect();
+            format!("[{}]", elements.join(","))
+        }
+        (_, value) => to_json(value),
+    }
+}
+
+/// A type as JSON.
+fn type_json(kind: &Type) -> String {
+    match kind {
+        Type::Any => "\"dynamic\"".to_owned(),
+        Type::List(of) => format!("[\"list\",{}]", type_json(of)),
+        Type::Set(of) => format!("[\"set\",{}]", type_json(of)),
+        Type::Map(of) => format!("[\"map\",{}]", type_json(of)),
+        Type::Tuple(of) => format!("[\"tuple\",[{}]]", of.iter().map(type_json).collect::<Vec<_>>().join(",")),
+        Type::Object(fields) => {
+            let field = |(name, (of, _)): (&String, &(Type, bool))| format!("{}:{}", quote(name), type_json(of));
+            format!("[\"object\",{{{}}}]", fields.iter().map(field).collect::<Vec<_>>().join(","))
+        }
+        primitive => quote(&primitive.to_string()),
+    }
+}
+
 fn write(value: &Value, out: &mut String) {
     match value {
         Value::Null => out.push_str("null"),

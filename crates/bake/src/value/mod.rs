@@ -8,7 +8,7 @@ mod types;
 use std::collections::BTreeMap;
 
 pub(crate) use convert::{convert, mismatch, unify};
-pub(crate) use document::{from_json, to_json, typed_from_json};
+pub(crate) use document::{from_json, to_json, to_typed_json, typed_from_json};
 pub(crate) use number::Number;
 pub(crate) use types::Type;
 
@@ -78,6 +78,22 @@ impl Value {
             Self::Map(_, fields) | Self::Object(fields) => {
                 1 + fields.iter().map(|(name, value)| 1 + name.len() / 8 + value.size()).sum::<usize>()
             }
+        }
+    }
+
+    /// True if values nest further in it than anyone writes, though not further than the stack reaches.
+    pub(crate) fn is_too_deep(&self) -> bool {
+        const MAX_DEPTH: usize = 100;
+        self.is_deeper_than(MAX_DEPTH)
+    }
+
+    fn is_deeper_than(&self, levels: usize) -> bool {
+        let inner = levels.checked_sub(1);
+        let is_deep = |value: &Self| inner.is_none_or(|inner| value.is_deeper_than(inner));
+        match self {
+            Self::List(_, elements) | Self::Set(_, elements) | Self::Tuple(elements) => elements.iter().any(is_deep),
+            Self::Map(_, fields) | Self::Object(fields) => fields.values().any(is_deep),
+            _ => false,
         }
     }
 

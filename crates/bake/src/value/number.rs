@@ -65,7 +65,7 @@ impl Number {
         real: fn(f64, f64) -> f64,
     ) -> Option<Self> {
         let whole = self.whole().zip(other.whole()).and_then(|(a, b)| exact(a, b));
-        whole.map(Self::Whole).or_else(|| Self::of(real(self.real(), other.real())))
+        whole.map(Self::Whole).or_else(|| Self::of(decimal(real(self.real(), other.real()))))
     }
 
     /// The quotient; `None` for a divisor of zero.
@@ -89,6 +89,11 @@ impl Number {
             _ => Self::of(self.real() % by.real()),
         }
     }
+}
+
+/// The nearest number of 15 digits: 0.1 and 0.2 are 0.3, as they are with the longer numbers of HCL.
+fn decimal(real: f64) -> f64 {
+    format!("{real:.14e}").parse().unwrap_or(real)
 }
 
 impl From<usize> for Number {

@@ -10,7 +10,26 @@ fn places_are_told() {
     hcl("target \"default\" {\n  tags = \"x\"\n}\n")
         .fails("docker-bake.hcl:2,10-13: Unsuitable value type; Unsuitable value: list of string required");
     hcl("group \"default\" {}\n").fails("docker-bake.hcl:1,1-16: Missing required argument; The argument \"targets\" is required, but no definition was found.");
-    hcl("target \"default\" {\n  tags = [\n}\n").fails("docker-bake.hcl:");
+    for (text, expected) in [
+        (
+            "a = \n",
+            "docker-bake.hcl:1,5-6: Invalid expression; Expected the start of an expression, but found an invalid expression token.",
+        ),
+        (
+            "a = 1 b\n",
+            "docker-bake.hcl:1,7-8: Missing newline after argument; An argument definition must end with a newline.",
+        ),
+        (
+            "target \"a\" {\n",
+            "Unclosed configuration block; There is no closing brace for this block before the end of the file.",
+        ),
+        ("target \"a\"\n", "Invalid block definition; A block definition must have block content"),
+        ("foo\n", "Argument or block definition required"),
+        ("a = 1\na = 2\n", "docker-bake.hcl:2,1-2: Attribute redefined; The argument \"a\" was already set."),
+        ("a = [1 2]\n", "Missing item separator; Expected a comma to mark the beginning of the next item."),
+    ] {
+        hcl(text).fails(expected);
+    }
     file("x.json", "{").fails("x.json: Invalid JSON");
     file("x.json", r#"{"target": {"default": {"args": {"a": "${missing}"}}}}"#).fails("x.json: Unknown variable");
     Asked::default().fails("couldn't find a bake definition");
@@ -41,6 +60,8 @@ fn entries_are_checked() {
         ("attest = \"x\"", "list of map of string required"),
         ("context = \"-\"", "context from stdin not allowed in bake"),
         ("pull = \"x\"", "a bool is required"),
+        ("tags = [[1]]", "Unsuitable value: element 0: string required"),
+        ("args = { a = [] }", "Unsuitable value: element \"a\": string required"),
     ] {
         hcl(&format!("target \"default\" {{\n  {attribute}\n}}\n")).fails(expected);
     }
@@ -64,7 +85,7 @@ fn depth_of_json_is_bounded() {
 
 #[test]
 fn chains_are_bounded() {
-    let chain: String = (0..20_000).map(|at| format!("v{at} = v{}\n", at + 1)).collect();
+    let chain: String = (0..10_000).map(|at| format!("v{at} = v{}\n", at + 1)).collect();
     hcl(&chain).fails("too deeply");
     let inherits: String =
         (0..5_000).map(|at| format!("target \"t{at}\" {{\n inherits = [\"t{}\"]\n}}\n", at + 1)).collect();
@@ -82,6 +103,26 @@ fn chains_of_functions_are_bounded() {
 }
 
 #[test]
+fn depth_of_functions_is_bounded() {
+    let open = "(".repeat(50);
+    let close = ")".repeat(50);
+    let functions: String = (0..40)
+        .map(|at| format!("function \"f{at}\" {{\n params = []\n result = {open}f{}(){close}\n}}\n", at + 1))
+        .collect();
+    hcl(&format!("{functions}function \"f40\" {{\n params = []\n result = 1\n}}\na = f0()\ntarget \"default\" {{}}\n"))
+        .fails("nested too deeply");
+}
+
+#[test]
+fn depth_of_values_is_bounded() {
+    let deeper: String = (1..5000).map(|at| format!("v{at:05} = [v{:05}]\n", at - 1)).collect();
+    hcl(&format!("v00000 = []\n{deeper}target \"default\" {{}}\n")).fails("the value of v00101 is nested too deeply");
+    let wrap = format!("function \"f\" {{\n params = [x]\n result = {}x{}\n}}\n", "[".repeat(60), "]".repeat(60));
+    let calls = format!("a = {}1{}\ntarget \"default\" {{}}\n", "f(".repeat(60), ")".repeat(60));
+    hcl(&format!("{wrap}{calls}")).fails("the result is nested too deeply");
+}
+
+#[test]
 fn work_is_bounded() {
     // Each line doubles the last.
     let doubled: String = (0..60).map(|at| format!("v{} = [v{at}, v{at}]\n", at + 1)).collect();
@@ -95,4 +136,6 @@ fn work_is_bounded() {
     hcl("target \"default\" {\n args = { x = format(\"%99999999d\", 1) }\n}\n").fails("too long");
     hcl("target \"default\" {\n args = { x = setproduct(range(1000), range(1000)) }\n}\n").fails("combinations");
     hcl(&" ".repeat(2 << 20)).fails("bytes");
+    let keys: String = (0..20_000).map(|at| format!("k{at}=1\n")).collect();
+    hcl(&format!("a = {{\n{keys}}}\n")).fails("assignments");
 }

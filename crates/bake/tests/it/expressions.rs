@@ -21,6 +21,7 @@ fn operators_calculate() {
     check("(1 + 2) * 3", "9");
     check("7 / 2", "3.5");
     check("7 % 4", "3");
+    check("0.1 + 0.2", "0.3");
     check("-(3)", "-3");
     check("!false", "true");
     check("1 == 1", "true");

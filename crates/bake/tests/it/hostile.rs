@@ -62,7 +62,7 @@ fn cut_texts_are_survived() {
 fn changed_texts_are_survived() {
     for text in [HCL, JSON, COMPOSE] {
         for at in 0..text.len() {
-            for byte in [b'"', b'{', b'}', b'[', b'$', b'9'] {
+            for byte in [b'"', b'}', b'$'] {
                 let mut changed = text.as_bytes().to_vec();
                 changed[at] = byte;
                 body::run(&String::from_utf8(changed).expect("it is ASCII"));

@@ -293,6 +293,10 @@ fn groups_are_chosen() {
     );
     let circle = hcl("group \"a\" {\n targets = [\"b\"]\n}\ngroup \"b\" {\n targets = [\"a\"]\n}\n");
     circle.targets(&["a"]).fails("failed to find target a");
+    let empty = hcl("group \"e\" {\n targets = []\n}\ngroup \"all\" {\n targets = [\"e\"]\n}\n");
+    let bake = empty.clone().targets(&["e"]).bake();
+    assert!(bake.targets.is_empty() && bake.groups.contains_key("e"));
+    empty.targets(&["all"]).fails("failed to find target e");
     hcl(text).targets(&["x*"]).fails("could not find any target matching \"x*\"");
     hcl(text).targets(&["x"]).fails("failed to find target x");
     hcl(text).fails("failed to find target default");

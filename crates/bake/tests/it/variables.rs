@@ -224,4 +224,12 @@ fn variables_are_listed() {
     let json = asked.with(|request| List::parse("type=variables,format=json").unwrap().print(request)).unwrap();
     assert!(json.starts_with("[\n  {\n    \"name\": \"abc\",\n    \"description\": \"what\"\n  },\n"), "{json}");
     assert!(json.contains("\"type\": \"list of string\",\n    \"value\": \"[\\\"a\\\"]\""), "{json}");
+    let open = hcl(
+        "variable \"a\" {\n type = any\n default = [\"x\", 1]\n}\nvariable \"s\" {\n type = string\n default = \"a<b\"\n}\n",
+    );
+    let table = open.with(|request| list_variables(request, false)).unwrap();
+    let tuple = "\tany type\t{\"value\":[\"x\",1],\"type\":[\"tuple\",[\"string\",\"number\"]]}\t";
+    for expected in [tuple, "\ta\\u003cb\t"] {
+        assert!(table.contains(expected), "{table:?}");
+    }
 }
