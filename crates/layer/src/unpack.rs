@@ -23,10 +23,32 @@ use crate::tar::Reader;
 /// # Errors
 /// When the stream is no tar, or something cannot be made.
 pub fn unpack(tar: &mut dyn Read, root: BorrowedFd<'_>) -> Result<()> {
+    each(tar, &mut |entry, data| one(root, &entry, data))
+}
+
+/// As [`unpack`], but everything becomes root's, and what belonged to somebody else loses its set-id bits: files for
+/// whoever asked for them, and not for the users of an image.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn unpack_for_caller(tar: &mut dyn Read, root: BorrowedFd<'_>) -> Result<()> {
+    each(tar, &mut |mut entry, data| {
+        if (entry.uid, entry.gid) != (0, 0) {
+            (entry.uid, entry.gid) = (0, 0);
+            entry.mode &= !SET_ID;
+        }
+        one(root, &entry, data)
+    })
+}
+
+/// Set-user-ID and set-group-ID.
+const SET_ID: u16 = 0o6000;
+
+fn each(tar: &mut dyn Read, take: &mut dyn FnMut(Entry, &mut dyn Read) -> Result<()>) -> Result<()> {
     let mut reader = Reader::new(tar);
     while let Some(mut member) = reader.next_entry()? {
         let entry = member.entry().clone();
-        one(root, &entry, &mut member)?;
+        take(entry, &mut member)?;
     }
     Ok(())
 }

@@ -139,7 +139,11 @@ impl<'a, 's> Contexts<'a, 's> {
     pub(super) fn ignore(&self) -> Result<Ignore> {
         let text = match (&self.build.ignore, &self.build.context) {
             (Some(text), _) => Some(text.clone()),
-            (None, Context::Directory(path)) => std::fs::read_to_string(path.join(IGNORE)).ok(),
+            (None, Context::Directory(path)) => {
+                let root = std::fs::File::open(path).map_err(file_error("open", path))?;
+                let files = Files { root: root.into(), layers: None, is_context: true, ignore: None };
+                read_text(&files, IGNORE.as_bytes())
+            }
             (None, _) => {
                 let files = lock(&self.opened).get(MAIN).map(Arc::clone);
                 return Ok(files.and_then(|files| files.ignore.as_deref().cloned()).unwrap_or_default());

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use wharfie_layer::merge::pack_merged;
-use wharfie_layer::unpack::unpack;
+use wharfie_layer::unpack::unpack_for_caller;
 use wharfie_oci::DiffId;
 
 use super::copy::of_layer;
@@ -33,7 +33,8 @@ impl Engine {
         out.flush().map_err(file_error("write", "a tar".as_ref()))
     }
 
-    /// Writes the files that `layers` make into `directory`, which is made if it is missing, over what is there.
+    /// Writes the files that `layers` make into `directory`, which is made if it is missing, over what is there. They become
+    /// the caller's, as with BuildKit: owners of an image are nobody on this machine.
     ///
     /// # Errors
     /// When a layer is not here, or a file cannot be written.
@@ -43,7 +44,7 @@ impl Engine {
         let (mut reader, writer) = std::io::pipe().map_err(file_error("make", "a pipe".as_ref()))?;
         std::thread::scope(|scope| {
             let writing = scope.spawn(|| self.export_layers(layers, std::io::BufWriter::new(writer)));
-            let unpacked = unpack(&mut reader, root.as_fd()).map_err(of_layer);
+            let unpacked = unpack_for_caller(&mut reader, root.as_fd()).map_err(of_layer);
             drop(reader);
             let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             unpacked.and(written)

@@ -90,6 +90,10 @@ pub(super) fn check_out(source: &GitSource, expected: Option<&str>, place: &Path
             command.args(["-c", setting]);
         }
         command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_LFS_SKIP_SMUDGE", "1");
+        // Of a git that we were called by: they would lead to its repository.
+        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"] {
+            command.env_remove(name);
+        }
         let command = command.current_dir(place).args(arguments).stdin(Stdio::null());
         let output = command.output().map_err(|why| match why.kind() {
             io::ErrorKind::NotFound => failed("the program git is not installed".to_owned()),
