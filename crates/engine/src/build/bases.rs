@@ -107,6 +107,18 @@ impl<'a> BaseImages<'a> {
         Ok(BaseImage { id, config, layers, pinned })
     }
 
+    /// The images that were found, with their digests where they are known.
+    pub(super) fn materials(&self) -> Vec<(String, Option<Digest>)> {
+        let found = lock(&self.found);
+        let material = |image: &Arc<BaseImage>| match image.pinned.rsplit_once('@') {
+            Some((name, digest)) => (name.to_owned(), digest.parse().ok()),
+            None => (image.pinned.clone(), None),
+        };
+        let mut materials: Vec<_> = found.values().map(material).collect();
+        materials.dedup();
+        materials
+    }
+
     /// The image of an OCI layout for `platform`: the one called `wanted`, or the only one.
     pub(super) fn layout(&self, path: &Path, wanted: Option<&str>, platform: &Platform) -> Result<Arc<BaseImage>> {
         let mut found = lock(&self.found);

@@ -20,6 +20,7 @@ mod mounts;
 pub mod output;
 mod placing;
 mod platforms;
+mod provenance;
 mod record;
 mod request;
 mod run;
@@ -44,6 +45,7 @@ pub use cache::{CacheFilters, PruneBuildCache};
 pub use call::{Answer, Call};
 pub use error::BuildError;
 pub use history::BuildSummary;
+pub use provenance::Provenance;
 pub use request::{Allowed, Build, Context, Definition, NoCache, SecretSource, StepNetwork, Terminal};
 pub use travel::{CachePlace, CacheTo};
 pub use wharfie_runtime::Resources;
@@ -51,6 +53,7 @@ pub use wharfie_runtime::Resources;
 use self::bases::BaseImages;
 use self::contexts::{Contexts, MAIN};
 use self::output::Outgoing;
+use self::provenance::Facts;
 use self::record::Recorder;
 use self::stage::Finished;
 use self::travel::{Exports, Imports};
@@ -107,7 +110,7 @@ impl Engine {
 
     fn build_all(&self, build: &Build, id: &str, observer: &dyn Observer) -> Result<Built> {
         let store = self.writer()?;
-        let lease = store.lease()?;
+        let (lease, started) = (store.lease()?, store.now());
         let bases = BaseImages::new(self, &lease, build, observer);
         let contexts = Contexts::new(self, &lease, build, &bases, observer);
         if build.measures_context {
@@ -160,7 +163,9 @@ impl Engine {
             let image = finished.image.clone().ok_or(BuildError::NoImage)?;
             built.images.push(BuiltImage { platform: platform.clone(), id: image, layers: finished.layers });
         }
-        Outgoing { engine: self, lease: &lease, build, exports: &exports, observer }.give(&mut built)?;
+        let facts =
+            Facts { build, id, started, finished: store.now(), materials: bases.materials(), host: host.clone() };
+        Outgoing { engine: self, lease: &lease, build, exports: &exports, facts, observer }.give(&mut built)?;
         let layers = built.images.iter().flat_map(|image| image.layers.iter().cloned()).collect();
         for to in &build.cache_to {
             exports.give(self, &lease, to, &layers, observer)?;

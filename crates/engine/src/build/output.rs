@@ -13,6 +13,7 @@ use wharfie_store::images::{Name, Recording};
 use wharfie_store::{Lease, NewManifest, StoreSource};
 
 use super::error::BuildError;
+use super::provenance::Facts;
 use super::request::Build;
 use super::travel::{ANNOTATION, CachePlace, Exports};
 use super::{Built, BuiltImage};
@@ -80,6 +81,7 @@ pub(super) struct Outgoing<'a, 's> {
     pub(super) lease: &'a Lease<'s>,
     pub(super) build: &'a Build,
     pub(super) exports: &'a Exports,
+    pub(super) facts: Facts<'a>,
     pub(super) observer: &'a dyn Observer,
 }
 
@@ -110,7 +112,7 @@ impl Outgoing<'_, '_> {
     fn image(&self, built: &mut Built, names: &[Reference], push: bool, task: &Task<'_>) -> Result<()> {
         let store = self.lease.store();
         task.note("exporting layers done");
-        let target = match self.document(built)? {
+        let target = match self.document(built, names)? {
             Some(document) => {
                 let kind = match &document.content {
                     AnyManifest::Index(_) => "manifest list",
@@ -144,27 +146,33 @@ impl Outgoing<'_, '_> {
     }
 
     /// The manifest or index that names stand for; `None` if the bare image is enough.
-    fn document(&self, built: &Built) -> Result<Option<Document>> {
+    fn document(&self, built: &Built, names: &[Reference]) -> Result<Option<Document>> {
         let notes = &self.build.annotations;
         match built.images.as_slice() {
-            [_] if notes.is_empty() && !self.is_inline() => Ok(None),
-            [image] => {
+            [_] if notes.is_empty() && !self.is_inline() && self.build.provenance.is_none() => Ok(None),
+            [image] if self.build.provenance.is_none() => {
                 let own = self.notes(image)?;
                 let document = outgoing::annotated(self.lease, &image.id, &image.layers, own)?;
                 Ok(Some(document))
             }
             images => {
-                let mut members = Vec::with_capacity(images.len());
+                let (mut members, mut attestations) = (Vec::with_capacity(images.len()), Vec::new());
                 for image in images {
                     let own = self.notes(image)?;
                     let manifest = outgoing::annotated(self.lease, &image.id, &image.layers, own)?;
                     let about = Annotations::of(&notes.descriptor, &image.platform);
+                    let names: Vec<String> = names.iter().map(|name| package(name, &image.platform)).collect();
+                    if let Some(provenance) = self.build.provenance {
+                        let subject = &manifest.descriptor.digest;
+                        attestations.push(self.facts.attest(self.lease, provenance, subject, &names)?);
+                    }
                     members.push(Descriptor {
                         platform: Some(image.platform.clone()),
                         annotations: Some(about).filter(|about| !about.is_empty()),
                         ..manifest.descriptor
                     });
                 }
+                members.extend(attestations);
                 let annotations = Some(notes.index.clone()).filter(|notes| !notes.is_empty());
                 self.index(members, annotations).map(Some)
             }
@@ -249,7 +257,7 @@ impl Outgoing<'_, '_> {
 
     fn layout(&self, built: &Built, names: &[Reference], to: &std::path::Path) -> Result<()> {
         let layout = Layout::create(to)?;
-        let document = match self.document(built)? {
+        let document = match self.document(built, names)? {
             Some(document) => document,
             None => {
                 let image = &built.images[0];
@@ -302,6 +310,13 @@ impl Outgoing<'_, '_> {
         }
         placed
     }
+}
+
+/// An image as a package URL, which attestations are about.
+fn package(name: &Reference, platform: &Platform) -> String {
+    let tag = name.tag().unwrap_or(DEFAULT_NAME);
+    let platform = platform.to_string().replace('/', "%2F");
+    format!("pkg:docker/{}@{tag}?platform={platform}", name.repository().familiar())
 }
 
 /// What an image without a name is called in a layout.

@@ -11,6 +11,7 @@ use wharfie_oci::Platform;
 use wharfie_runtime::{Io, Resources};
 
 use super::output::{Annotations, Output};
+use super::provenance::Provenance;
 use super::travel::{CachePlace, CacheTo};
 use crate::container::words::{ExtraHost, Ulimit};
 
@@ -74,6 +75,8 @@ pub struct Build {
     pub measures_context: bool,
     /// Whether every step that is done says why.
     pub explain: bool,
+    /// Whether it is told beside the result what it was built from.
+    pub provenance: Option<Provenance>,
     /// Notes on the result.
     pub annotations: Annotations,
     /// What becomes of the result; nothing if later builds only are to profit.

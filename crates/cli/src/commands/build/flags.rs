@@ -55,7 +55,8 @@ pub(super) const PROGRESS: Text = Text::new(
 )
 .complete(Complete::Words(&["auto", "none", "plain", "quiet", "rawjson", "json", "tty"]))
 .default("auto");
-pub(super) const PROVENANCE: Text = Text::new("provenance", "Shorthand for \"--attest=type=provenance\"").check(off);
+pub(super) const PROVENANCE: Text =
+    Text::new("provenance", "Shorthand for \"--attest=type=provenance\"").check(provenance);
 pub(super) const PULL: Switch = Switch::new("pull", "Always attempt to pull all referenced images");
 pub(super) const PUSH: Switch = Switch::new("push", "Shorthand for \"--output=type=registry\"");
 pub(super) const QUIET: Switch =
@@ -160,19 +161,20 @@ fn on_error(text: &str) -> Result<(), String> {
     }
 }
 
-/// Attestations are made by nobody yet; that they are not wanted can be said.
+/// SBOMs are made by nobody yet; that they are not wanted can be said.
 fn off(text: &str) -> Result<(), String> {
     match text {
         "false" | "0" => Ok(()),
-        _ => Err(NO_ATTESTATIONS.to_owned()),
+        _ => Err(NO_SBOM.to_owned()),
     }
+}
+
+fn provenance(text: &str) -> Result<(), String> {
+    super::attest::shorthand(text).map(drop)
 }
 
 fn attestation(text: &str) -> Result<(), String> {
-    match text.split(',').any(|field| field == "disabled=true") {
-        true => Ok(()),
-        false => Err(NO_ATTESTATIONS.to_owned()),
-    }
+    super::attest::attestation(text).map(drop)
 }
 
-const NO_ATTESTATIONS: &str = "attestations cannot be made by this version";
+pub(super) const NO_SBOM: &str = "SBOMs cannot be made by this version";

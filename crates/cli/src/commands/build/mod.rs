@@ -1,5 +1,6 @@
 //! `build`: a Dockerfile and a context become an image.
 
+mod attest;
 mod cache;
 mod failure;
 mod fields;

@@ -68,6 +68,7 @@ pub(super) fn build(cx: &Context, matches: &Matches, source: Source) -> Result<B
         cache_to: matches.get(&flags::CACHE_TO).iter().map(|text| cache::to(text)).collect::<Result<_>>()?,
         measures_context: false,
         explain: matches.get(&flags::EXPLAIN),
+        provenance: super::attest::provenance(matches),
         annotations: outputs.annotations,
         outputs: outputs.outputs,
     })
