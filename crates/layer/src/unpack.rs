@@ -204,3 +204,35 @@ fn times(entry: &Entry) -> Timestamps {
     let modified = Timespec { tv_sec: entry.mtime, tv_nsec: entry.mtime_nanos.into() };
     Timestamps { last_access: omitted, last_modification: modified }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::tar::Writer;
+
+    #[test]
+    fn files_for_the_caller_keep_set_id_bits_only_if_they_were_roots() {
+        let mut tar = Writer::new(Vec::new());
+        for (name, uid) in [("own", 0), ("other", 7)] {
+            let entry = Entry { path: name.into(), mode: 0o4755, uid, gid: uid, ..Entry::default() };
+            tar.append(&entry, io::empty()).unwrap();
+        }
+        let tar = tar.finish().unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let root = File::open(place.path()).unwrap();
+        let made = unpack_for_caller(&mut tar.as_slice(), root.as_fd());
+        if !rustix::process::geteuid().is_root() {
+            // Others cannot give files away, not even to themselves as root.
+            assert!(made.is_err() || place.path().join("own").exists());
+            return;
+        }
+        made.unwrap();
+        let found = |name| {
+            let found = place.path().join(name).metadata().unwrap();
+            (found.mode() & 0o7777, found.uid(), found.gid())
+        };
+        assert_eq!((found("own"), found("other")), ((0o4755, 0, 0), (0o755, 0, 0)));
+    }
+}
