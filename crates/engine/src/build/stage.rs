@@ -182,9 +182,9 @@ impl Worker<'_, '_> {
         }
     }
 
-    /// Makes the image after a step; true if it was there before.
+    /// Makes the image after a step; true if the step was done before. Of one that does nothing to files that is known by the
+    /// image: a build that was killed, or whose result went elsewhere, has left none.
     fn grow(&self, growing: &mut Growing, planned: &Planned, done: Option<&Done>) -> Result<bool> {
-        let is_done_before = done.is_none_or(|done| done.is_cached);
         let layer = done.and_then(|done| done.layer.clone());
         let made = done.map(|done| done.created);
         growing.layers.extend(layer.clone());
@@ -203,7 +203,7 @@ impl Worker<'_, '_> {
             });
         }
         let was_there = self.make_image(growing, config, made)?;
-        Ok(was_there && is_done_before)
+        Ok(done.map_or(was_there, |done| done.is_cached))
     }
 
     /// Makes an image of `config`, whose last entry of history has no time yet. One that was made of the same before is taken,
