@@ -1,12 +1,19 @@
 //! `build`: the real binary, real Dockerfiles, real steps.
 
 mod caching;
+mod calls;
 mod classic;
 mod contexts;
 mod copying;
 mod failing;
+mod hostile;
+mod interrupted;
+mod keeping;
+mod lines;
 mod outputs;
 mod running;
+mod stages;
+mod travelling;
 
 use std::fmt::Write;
 use std::io::Read;
