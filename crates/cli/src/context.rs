@@ -249,10 +249,15 @@ impl Context {
 
     /// What shows a build.
     pub fn build_progress(&self, style: progress::build::Style) -> Box<dyn Progress> {
+        self.build_progress_to(style, progress::build::stream(style))
+    }
+
+    /// The same, written elsewhere.
+    pub fn build_progress_to(&self, style: progress::build::Style, out: progress::Out) -> Box<dyn Progress> {
         let start = std::time::Instant::now();
         let size =
             || rustix::termios::tcgetwinsize(io::stderr()).map_or((0, 0), |s| (s.ws_col.into(), s.ws_row.into()));
-        let (out, clock) = (progress::build::stream(style), Box::new(move || start.elapsed()));
+        let clock = Box::new(move || start.elapsed());
         progress::build::renderer(style, out, Box::new(io::stderr()), clock, Box::new(size))
     }
 

@@ -79,10 +79,12 @@ pub struct Step {
     pub label: Option<String>,
     /// The instruction as it is written.
     pub written: String,
-    /// Which it is of those up to the target, from 1.
+    /// Which it is of those up to the target, from 1. What the base asks of its children (ONBUILD) has the number of FROM.
     pub number: usize,
     /// How many there are.
     pub total: usize,
+    /// Of FROM: how many steps follow with its number.
+    pub triggers: usize,
 }
 
 /// How a task ended.

@@ -85,6 +85,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A file should go where a directory is.
+    #[error("{0:?} is a directory")]
+    IsDirectory(String),
     /// Reading or writing failed.
     #[error("cannot {action}")]
     Io {

@@ -24,6 +24,8 @@ use crate::whiteout;
 pub struct Style {
     /// Whose they become; `None`: they stay whose they are.
     pub owner: Option<(u32, u32)>,
+    /// Whose becomes what archives hold; `None`: it stays whose it is.
+    pub unpacked: Option<(u32, u32)>,
     /// What becomes of their modes.
     pub mode: Option<ModeChange>,
     /// Whose directories become that had to be made.
@@ -115,9 +117,9 @@ impl<'a, W: Write> Graft<'a, W> {
     /// Writes what is called `name` in the open directory `parent`, which is no directory itself.
     ///
     /// # Errors
-    /// If it cannot be read, a directory is in its place, or writing fails.
+    /// If it cannot be read, it is a file and a directory is in its place, or writing fails.
     pub fn leaf(&mut self, target: &[u8], parent: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
-        self.begin_leaf(target)?;
+        self.ensure_parents(target)?;
         let read = |action| move |why: Errno| failed(action, target, why);
         // Held fast before it is judged: what takes its name meanwhile is not opened.
         let node = Node::open(parent, name).map_err(read("read"))?;
@@ -130,6 +132,9 @@ impl<'a, W: Write> Graft<'a, W> {
             FileType::Fifo => Kind::Fifo,
             _ => return Ok(()),
         };
+        if kind != Kind::Symlink {
+            self.refuse_directory(target)?;
+        }
         let mut entry = of_stat(&stat, kind);
         entry.path = target.to_vec();
         if stat.st_nlink > 1 {
@@ -166,7 +171,8 @@ impl<'a, W: Write> Graft<'a, W> {
     /// # Errors
     /// If a directory is in its place, the data end early, or writing fails.
     pub fn bytes(&mut self, target: &[u8], size: u64, data: impl Read, mode: u16, mtime: i64) -> Result<()> {
-        self.begin_leaf(target)?;
+        self.ensure_parents(target)?;
+        self.refuse_directory(target)?;
         let mut entry = Entry { path: target.to_vec(), size, mode, mtime, ..Entry::default() };
         self.restyle(&mut entry);
         self.append(&entry, data)
@@ -204,14 +210,14 @@ impl<'a, W: Write> Graft<'a, W> {
             if entry.kind == Kind::Directory {
                 self.ensure_parents(&path)?;
                 let is_below = self.has_directory(&path)?;
-                self.restyle(&mut entry);
+                self.restyle_as(&mut entry, self.style.unpacked);
                 entry.path.clear();
                 self.append_directory(&path, entry, is_below)?;
                 continue;
             }
-            self.begin_leaf(&path)?;
+            self.ensure_parents(&path)?;
             names.insert(path);
-            self.restyle(&mut entry);
+            self.restyle_as(&mut entry, self.style.unpacked);
             if let Some(extents) = entry.sparse.take() {
                 let size = entry.size;
                 self.append(&entry, crate::tar::whole(extents, size, &mut member))?;
@@ -222,12 +228,11 @@ impl<'a, W: Write> Graft<'a, W> {
         Ok(())
     }
 
-    /// Looks at where something other than a directory will be, and makes the way there.
-    fn begin_leaf(&mut self, target: &[u8]) -> Result<()> {
-        self.ensure_parents(target)?;
+    /// Files do not replace directories; links do, and what an archive has.
+    fn refuse_directory(&self, target: &[u8]) -> Result<()> {
         // Only where the directory above is the other tree's can there be anything.
         if *self.directories.get(parent_of(target)).unwrap_or(&true) && self.has_directory(target)? {
-            return Err(failed("replace the directory", target, Errno::ISDIR));
+            return Err(Error::IsDirectory(show(target)));
         }
         Ok(())
     }
@@ -282,7 +287,11 @@ impl<'a, W: Write> Graft<'a, W> {
     }
 
     fn restyle(&self, entry: &mut Entry) {
-        if let Some((uid, gid)) = self.style.owner {
+        self.restyle_as(entry, self.style.owner);
+    }
+
+    fn restyle_as(&self, entry: &mut Entry, owner: Option<(u32, u32)>) {
+        if let Some((uid, gid)) = owner {
             (entry.uid, entry.gid) = (uid, gid);
         }
         if let Some(mode) = &self.style.mode
@@ -455,7 +464,7 @@ mod tests {
         let mut witness = ();
         let mut graft = Graft::new(Some(root.as_fd()), &style, &mut witness, Vec::new());
         let failed = graft.bytes(b"opt/app/sub/file", 0, io::empty(), 0o644, 0);
-        assert!(failed.is_err_and(|why| why.to_string().contains("replace the directory")));
+        assert!(failed.is_err_and(|why| matches!(why, Error::IsDirectory(path) if path == "opt/app/sub/file")));
         symlink("sub", below.path().join("opt/app/link")).unwrap();
         graft.make_directory(b"opt/app/link").unwrap();
         graft.bytes(b"opt/app/link/file", 0, io::empty(), 0o644, 0).unwrap();

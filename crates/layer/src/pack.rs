@@ -147,7 +147,7 @@ impl<'a, W: Write> Packer<'a, W> {
                 let directory = self.open_directory(parent, name)?;
                 let entry = self.directory_entry(directory.as_fd(), &stat)?;
                 let is_opaque = is_opaque(directory.as_fd());
-                if !is_opaque && self.is_hollow(&entry) {
+                if self.is_hollow(&entry, is_opaque) {
                     self.hollow.push(entry);
                     return Ok(Some(directory));
                 }
@@ -255,8 +255,9 @@ impl<'a, W: Write> Packer<'a, W> {
         self.writer.append(entry, data)
     }
 
-    /// True for a directory that may be there only for what is skipped.
-    fn is_hollow(&self, entry: &Entry) -> bool {
+    /// True for a directory that may be there only for what is skipped. Overlayfs calls new directories opaque, too; those hide
+    /// nothing.
+    fn is_hollow(&self, entry: &Entry, is_opaque: bool) -> bool {
         let Some(below) = &self.options.below else { return false };
         let holds = |path: &Vec<u8>| {
             path.len() > self.path.len() && path.starts_with(&self.path) && path[self.path.len()] == b'/'
@@ -269,7 +270,8 @@ impl<'a, W: Write> Packer<'a, W> {
             Err(_) => true,
             Ok(before) => fstat(&before).is_ok_and(|before| {
                 let mode = before.st_mode & 0o7777;
-                FileType::from_raw_mode(before.st_mode) == FileType::Directory
+                !is_opaque
+                    && FileType::from_raw_mode(before.st_mode) == FileType::Directory
                     && (mode, before.st_uid, before.st_gid) == (entry.mode.into(), entry.uid, entry.gid)
             }),
         }

@@ -150,6 +150,7 @@ fn build_errors() -> Vec<(&'static str, BuildError)> {
         | BuildError::NoSource(_)
         | BuildError::SeveralSources
         | BuildError::NotADirectory(_)
+        | BuildError::IsDirectory(_)
         | BuildError::Mode(_)
         | BuildError::Owner(_)
         | BuildError::NoSecret(_)
@@ -174,6 +175,7 @@ fn build_errors() -> Vec<(&'static str, BuildError)> {
         ("NoSource", BuildError::NoSource("/x".into())),
         ("SeveralSources", BuildError::SeveralSources),
         ("NotADirectory", BuildError::NotADirectory("/x".into())),
+        ("IsDirectory", BuildError::IsDirectory("x".into())),
         ("Mode", BuildError::Mode("9".into())),
         ("Owner", BuildError::Owner("web".into())),
         ("NoSecret", BuildError::NoSecret("token".into())),

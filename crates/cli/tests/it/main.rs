@@ -1,5 +1,6 @@
 //! The real binary on real input.
 
+mod build;
 mod checking;
 mod container;
 mod crash;

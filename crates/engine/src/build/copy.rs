@@ -140,8 +140,12 @@ impl Worker<'_, '_> {
                     looks.bytes(&selected.name);
                     looks.bytes(selected.below.as_deref().unwrap_or(b"/"));
                     match &files.layers {
-                        // Layers are what they are.
-                        Some(layers) => looks.text(&chain(layers)),
+                        // Layers are what they are; what is taken of them, and whose it becomes, is not in their names.
+                        Some(layers) => {
+                            looks.text(&chain(layers));
+                            looks.text(if files.is_context { "context" } else { "stage" });
+                            looks.text(&files.ignore.as_ref().map(|ignore| format!("{ignore:?}")).unwrap_or_default());
+                        }
                         None if selected.kind == FileType::Directory => {
                             looks.text("directory");
                             let top = files.open_directory(&selected.path)?;
@@ -182,6 +186,7 @@ impl Worker<'_, '_> {
             // Files of the context are nobody's, those of stages somebody's: each kind is written in its own way.
             let mut style = Style {
                 owner: owner.or(Some((0, 0))),
+                unpacked: owner,
                 mode,
                 maker: owner.unwrap_or_default(),
                 now: self.moment(),
@@ -281,7 +286,10 @@ fn is_directory_name(text: &str) -> bool {
 }
 
 pub(super) fn of_layer(why: wharfie_layer::Error) -> Error {
-    wharfie_store::Error::Layer(why).into()
+    match why {
+        wharfie_layer::Error::IsDirectory(path) => BuildError::IsDirectory(path).into(),
+        why => wharfie_store::Error::Layer(why).into(),
+    }
 }
 
 #[cfg(test)]

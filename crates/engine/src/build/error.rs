@@ -51,6 +51,9 @@ pub enum BuildError {
     /// A directory goes to where a file is.
     #[error("cannot copy to non-directory: {0}")]
     NotADirectory(String),
+    /// A file goes to where a directory is.
+    #[error("cannot replace to directory /{0} with file")]
+    IsDirectory(String),
     /// A mode that is none.
     #[error("invalid chmod parameter: '{0}'. it should be octal string and between 0 and 07777")]
     Mode(String),
@@ -128,6 +131,7 @@ impl BuildError {
             | Self::Pattern(_)
             | Self::SeveralSources
             | Self::NotADirectory(_)
+            | Self::IsDirectory(_)
             | Self::Mode(_)
             | Self::Owner(_)
             | Self::NoImage

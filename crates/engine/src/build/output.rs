@@ -136,10 +136,13 @@ impl Outgoing<'_, '_> {
         built.digest = Some(target);
         if push {
             for name in names {
-                task.note(format!("pushing {}", name.canonical()));
                 let push = Push { reference: name.clone(), all_tags: false, platform: None };
                 let pushed = self.engine.push(&push, self.observer)?;
-                built.digest = pushed.last().map(|pushed| pushed.digest.clone()).or(built.digest.take());
+                task.note("pushing layers done");
+                if let Some(pushed) = pushed.last() {
+                    task.note(format!("pushing manifest for {}@{} done", name.canonical(), pushed.digest));
+                    built.digest = Some(pushed.digest.clone());
+                }
             }
         }
         Ok(())

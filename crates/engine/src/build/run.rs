@@ -82,7 +82,11 @@ impl Worker<'_, '_> {
             let below = self.view(ground)?;
             let below = below.as_ref().map(AsFd::as_fd);
             let maker = match workdir.user.as_deref() {
-                Some(user) if !user.is_empty() => owner_of(below, user)?,
+                Some(user) if !user.is_empty() => match owner_of(below, user) {
+                    // Nobody asked for an owner: that the user is missing is said where something is run as it.
+                    Err(Error::Build(BuildError::Owner(_))) => (0, 0),
+                    owner => owner?,
+                },
                 _ => (0, 0),
             };
             let style = Style { maker, now: self.moment(), latest: self.latest(), ..Style::default() };

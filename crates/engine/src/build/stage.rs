@@ -78,8 +78,13 @@ impl Worker<'_, '_> {
                 (stage.label.clone(), Some(of_image(&image)))
             }
         };
-        let step = Step { label, written: stage.written.clone(), number: 0, total: self.total() };
-        let step = Step { number: self.number(stage, 0), ..step };
+        let step = Step {
+            label,
+            written: stage.written.clone(),
+            number: self.number(stage, 0),
+            total: self.total(),
+            triggers: stage.steps.iter().filter(|step| step.is_trigger).count(),
+        };
         let task = Task::begin(self.observer, Subject::Step(Box::new(step)));
         let base_image = base.as_ref().and_then(|base| base.image.clone());
         let growing = match base {
@@ -122,6 +127,7 @@ impl Worker<'_, '_> {
                 written: planned.written.clone(),
                 number: self.number(stage, index + 1),
                 total: self.total(),
+                triggers: 0,
             };
             // A step that copies from other stages begins when they are done.
             for position in planned.action.stages() {
@@ -176,9 +182,9 @@ impl Worker<'_, '_> {
         }
     }
 
-    /// Makes the image after a step; true if it was there before.
+    /// Makes the image after a step; true if the step was done before. Of one that does nothing to files that is known by the
+    /// image: a build that was killed, or whose result went elsewhere, has left none.
     fn grow(&self, growing: &mut Growing, planned: &Planned, done: Option<&Done>) -> Result<bool> {
-        let is_done_before = done.is_none_or(|done| done.is_cached);
         let layer = done.and_then(|done| done.layer.clone());
         let made = done.map(|done| done.created);
         growing.layers.extend(layer.clone());
@@ -197,7 +203,7 @@ impl Worker<'_, '_> {
             });
         }
         let was_there = self.make_image(growing, config, made)?;
-        Ok(was_there && is_done_before)
+        Ok(done.map_or(was_there, |done| done.is_cached))
     }
 
     /// Makes an image of `config`, whose last entry of history has no time yet. One that was made of the same before is taken,
@@ -304,15 +310,20 @@ impl Worker<'_, '_> {
         }
     }
 
-    /// Which of all instructions up to the target one is, from 1; 0 is FROM.
-    fn number(&self, stage: &Stage, step: usize) -> usize {
+    /// Which of all instructions up to the target one is, from 1, of a stage's first `steps` steps the last; 0 is FROM.
+    fn number(&self, stage: &Stage, steps: usize) -> usize {
         let before = self.plan.stages.iter().take_while(|other| other.index != stage.index);
-        before.map(|stage| 1 + stage.steps.len()).sum::<usize>() + 1 + step
+        before.map(|stage| 1 + own(&stage.steps)).sum::<usize>() + 1 + own(&stage.steps[..steps])
     }
 
     fn total(&self) -> usize {
-        self.plan.stages.iter().map(|stage| 1 + stage.steps.len()).sum()
+        self.plan.stages.iter().map(|stage| 1 + own(&stage.steps)).sum()
     }
+}
+
+/// How many of the steps stand in the Dockerfile.
+fn own(steps: &[Planned]) -> usize {
+    steps.iter().filter(|step| !step.is_trigger).count()
 }
 
 fn of_image(image: &Arc<super::bases::BaseImage>) -> Finished {

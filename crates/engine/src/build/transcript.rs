@@ -124,7 +124,7 @@ mod tests {
         let (one, two) = (TaskId::next(), TaskId::next());
         let step = |label: &str| {
             let label = Some(label.to_owned());
-            Subject::Step(Box::new(Step { label, written: String::new(), number: 1, total: 2 }))
+            Subject::Step(Box::new(Step { label, written: String::new(), number: 1, total: 2, triggers: 0 }))
         };
         let began = |task, what| Event::Began { task, parent: None, what };
         let output = |task, bytes: &[u8]| Event::Output { task, stream: Stream::Stdout, bytes: bytes.to_vec() };

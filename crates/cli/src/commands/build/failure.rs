@@ -126,28 +126,26 @@ pub(super) fn failure(why: Error, progress: &Remembering) -> Failure {
     Failure { text, ..failure }
 }
 
-/// As the classic builder tells it, whose exit code is the command's.
-pub(super) fn classic(why: Error) -> Failure {
-    let inner = match &why {
-        Error::Build(BuildError::Step { source, .. }) => match &**source {
-            Error::Build(inner) => Some(inner),
-            _ => None,
+/// As the classic builder tells it, whose exit code is the command's. `dockerfile` is what the file is called.
+pub(super) fn classic(why: Error, dockerfile: &str) -> Failure {
+    let (inner, written) = match &why {
+        Error::Build(BuildError::Step { source, written, .. }) => match &**source {
+            Error::Build(inner) => (Some(inner), written.as_str()),
+            _ => (None, ""),
         },
-        Error::Build(other) => Some(other),
-        _ => None,
+        Error::Build(other) => (Some(other), ""),
+        _ => (None, ""),
     };
     let told = match inner {
         Some(BuildError::Command { command, code }) => {
             Some(Failure::with_code(format!("The command '{command}' returned a non-zero code: {code}"), *code))
         }
         Some(BuildError::NoSource(path)) => Some(Failure::new(format!(
-            "COPY failed: file not found in build context or excluded by .dockerignore: stat {}: file does not exist",
+            "{} failed: file not found in build context or excluded by .dockerignore: stat {}: file does not exist",
+            written.split_ascii_whitespace().next().unwrap_or("COPY").to_ascii_uppercase(),
             path.trim_start_matches('/')
         ))),
-        // The daemon's parser had its own way of naming a line.
-        Some(BuildError::Plan { source, .. }) => {
-            Some(Failure::daemon(source.to_string().replacen("parse error on line", "parse error line", 1)))
-        }
+        Some(BuildError::Plan { source, .. }) => Some(Failure::daemon(daemons_words(&source.to_string(), dockerfile))),
         _ => None,
     };
     match told {
@@ -157,4 +155,21 @@ pub(super) fn classic(why: Error) -> Failure {
         }
         None => Failure::from(why),
     }
+}
+
+/// What BuildKit's parser says, as the daemon's said it before.
+fn daemons_words(text: &str, dockerfile: &str) -> String {
+    match text {
+        "the Dockerfile cannot be empty" => return format!("the Dockerfile ({dockerfile}) cannot be empty"),
+        "file with no instructions" => return format!("failed to parse {dockerfile}: {text}"),
+        "dockerfile contains no stages to build" => return "no build stage in current context".to_owned(),
+        _ => {}
+    }
+    let target = text.strip_prefix("target stage \"").and_then(|rest| rest.split_once("\" could not be found"));
+    if let Some((target, _)) = target {
+        return format!("failed to reach build target {target} in Dockerfile");
+    }
+    // It suggested nothing, and had its own way of naming a line.
+    let text = text.rsplit_once(" (did you mean ").map_or(text, |(text, _)| text);
+    text.replacen("parse error on line", "parse error line", 1)
 }

@@ -9,7 +9,11 @@ mod output;
 mod request;
 mod source;
 
+<<<<<<< HEAD
 pub(crate) use self::source::{Source, find};
+=======
+use std::sync::{Arc, Mutex, PoisonError};
+>>>>>>> btest
 
 use serde_json::json;
 use wharfie_engine::build::output::Output;
@@ -64,7 +68,7 @@ pub(crate) fn prepare(cx: &Context, matches: &Matches, source: Source) -> Result
     }
     let mut style = style(cx, matches)?;
     let mut build = request::build(cx, matches, source)?;
-    if style == Style::Classic {
+    if is_classic(style, matches) {
         // Its lines tell of one step after the other.
         build.jobs = 1;
         build.measures_context = true;
@@ -81,17 +85,51 @@ pub(crate) fn perform(cx: &Context, matches: &Matches, build: &Build, style: Sty
     if let Some(call) = call(matches)? {
         return ask(cx, build, &call, style).map(|()| None);
     }
-    let progress = Remembering::new(Box::new(Interruptible::new(cx.build_progress(style))));
+    let is_classic = is_classic(style, matches);
+    if let Some(path) = matches.get(&flags::IIDFILE) {
+        // An old id is not to be taken for the one of a build that failed.
+        let _ = std::fs::remove_file(path);
+    }
+    let kept = Kept::default();
+    let shown = match is_classic && style == Style::Quiet {
+        true => cx.build_progress_to(Style::Classic, Box::new(kept.clone())),
+        false => cx.build_progress(style),
+    };
+    let progress = Remembering::new(Box::new(Interruptible::new(shown)));
     let built = cx.engine()?.build(build, &progress);
-    let built = built.map_err(|why| match is_classic(style, matches) {
-        true => failure::classic(why),
+    let built = built.map_err(|why| match is_classic {
+        true => failure::classic(why, &build.dockerfile_name),
         false => failure::failure(why, &progress),
     });
     // The last lines of progress stand above all that follows.
     drop(progress);
+    let kept = kept.text();
+    if built.is_err() && !kept.is_empty() {
+        cx.warn(kept.trim_end_matches('\n'));
+    }
     let built = built?;
     end(cx, matches, build, &built, style)?;
     Ok(Some(built))
+}
+
+/// What the classic builder keeps to itself when it is to be quiet, and tells if it fails.
+#[derive(Debug, Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+impl std::io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What is asked instead of building.

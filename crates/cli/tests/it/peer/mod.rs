@@ -1,5 +1,6 @@
 //! Our images read by other tools, theirs by us: the same ids, the same digests, the same bytes.
 
+mod builds;
 mod commits;
 mod docker;
 mod podman;

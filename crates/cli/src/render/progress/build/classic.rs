@@ -25,6 +25,8 @@ struct State {
     turn: usize,
     /// The containers of steps.
     containers: BTreeMap<TaskId, String>,
+    /// How many triggers of the base are still to be done, by the number of FROM.
+    triggers: BTreeMap<usize, usize>,
 }
 
 impl Classic {
@@ -37,6 +39,7 @@ impl Classic {
                 done: Vec::new(),
                 turn: 1,
                 containers: BTreeMap::new(),
+                triggers: BTreeMap::new(),
             }),
         }
     }
@@ -57,7 +60,10 @@ impl Observer for Classic {
                 let text = format!("Step {}/{} : {written}\n", step.number, step.total);
                 let number = step.number;
                 state.steps.insert(task, *step);
-                state.say(number, &text);
+                // A trigger was told of with FROM.
+                if !state.triggers.contains_key(&number) {
+                    state.say(number, &text);
+                }
             }
             Event::Started { task, container } => {
                 if let Some(number) = state.number(task) {
@@ -102,6 +108,21 @@ impl State {
         }
     }
 
+    /// True if triggers of the base are to be done before the image after FROM is told.
+    fn has_triggers(&mut self, step: &Step) -> bool {
+        if step.triggers > 0 {
+            self.triggers.insert(step.number, step.triggers);
+            return true;
+        }
+        let Some(left) = self.triggers.get_mut(&step.number) else { return false };
+        *left -= 1;
+        let is_last = *left == 0;
+        if is_last {
+            self.triggers.remove(&step.number);
+        }
+        !is_last
+    }
+
     fn end(&mut self, task: TaskId, outcome: &Outcome) {
         let Some(step) = self.steps.remove(&task) else { return };
         let mut text = String::new();
@@ -114,6 +135,13 @@ impl State {
         if let Outcome::Step { image, is_cached } = outcome {
             if *is_cached {
                 text.push_str(" ---> Using cache\n");
+            }
+            if self.has_triggers(&step) {
+                let (count, s) = (step.triggers, if step.triggers == 1 { "" } else { "s" });
+                if count > 0 {
+                    text.push_str(&format!("# Executing {count} build trigger{s}\n"));
+                }
+                return self.say(step.number, &text);
             }
             let image = image.as_ref().map(|image| image.digest().short().to_owned()).unwrap_or_default();
             text.push_str(&format!(" ---> {image}\n"));
@@ -140,7 +168,7 @@ mod tests {
         let (out, err) = (Screen::default(), Screen::default());
         let classic = Classic::new(out.writer(), err.writer());
         let step = |number, written: &str| {
-            let step = Step { label: None, written: written.to_owned(), number, total: 2 };
+            let step = Step { label: None, written: written.to_owned(), number, total: 2, triggers: 0 };
             let task = TaskId::next();
             classic.observe(Event::Began { task, parent: None, what: Subject::Step(Box::new(step)) });
             task

@@ -363,7 +363,7 @@ mod tests {
         let clock: Clock = Box::new(move || Duration::from_millis(clock.load(Ordering::Relaxed)));
         let tree = Tree::new(screen.writer(), clock, Box::new(|| (30, 24)));
         let begin = |label: &str| {
-            let step = Step { label: Some(label.to_owned()), written: String::new(), number: 1, total: 2 };
+            let step = Step { label: Some(label.to_owned()), written: String::new(), number: 1, total: 2, triggers: 0 };
             let task = TaskId::next();
             tree.observe(Event::Began { task, parent: None, what: Subject::Step(Box::new(step)) });
             task

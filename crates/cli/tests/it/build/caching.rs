@@ -1,0 +1,203 @@
+//! What is done again and what is not, and what is said of it.
+
+use std::time::{Duration, SystemTime};
+
+use wharfie_testkit::{Host, Image, Outcome};
+
+use super::{box_host, context};
+use crate::host_with;
+
+/// Builds `ctx` with plain lines; the instructions that were done, by their text, and those that were not.
+#[derive(Debug, PartialEq, Eq)]
+struct Steps {
+    done: Vec<String>,
+    cached: Vec<String>,
+    id: String,
+    text: String,
+}
+
+#[track_caller]
+fn steps(host: &Host, words: &[&str]) -> Steps {
+    let outcome = host.run(&[&["build", "--progress=plain", "--iidfile", "id"], words, &["ctx"]].concat());
+    let Outcome { stderr: text, .. } = outcome.clone();
+    outcome.succeeds();
+    let (mut done, mut cached) = (Vec::new(), Vec::new());
+    for line in text.lines() {
+        let Some((number, label)) = line.split_once(" [") else { continue };
+        let Some((place, instruction)) = label.split_once("] ") else { continue };
+        if !number.starts_with('#') || place == "internal" || instruction.starts_with("FROM ") {
+            continue;
+        }
+        let (instruction, end) = (instruction.to_owned(), format!("{number} CACHED"));
+        match text.lines().any(|line| line == end) {
+            true => cached.push(instruction),
+            false => done.push(instruction),
+        }
+    }
+    let id = std::fs::read_to_string(host.path().join("id")).expect("it was written");
+    Steps { done, cached, id, text }
+}
+
+const WEB: &str = "\
+FROM box:1
+ARG V=1
+RUN echo first > /first
+COPY src /src/
+RUN cat /src/a > /second; echo $V
+ENV X=1
+WORKDIR /w
+";
+const ALL: &[&str] = &["RUN echo first > /first", "COPY src /src/", "RUN cat /src/a > /second; echo 1", "WORKDIR /w"];
+
+/// A host on which [`WEB`] was built, and its image.
+fn built() -> Option<(Host, String)> {
+    let host = box_host()?;
+    context(&host, &[("Dockerfile", WEB), ("src/a", "1"), ("src/b", "2")]);
+    let first = steps(&host, &["-t", "web"]);
+    assert_eq!(first.done, ALL, "{}", first.text);
+    Some((host, first.id))
+}
+
+#[test]
+fn what_was_built_is_not_built_again() {
+    let Some((host, id)) = built() else { return };
+    let second = steps(&host, &["-t", "web"]);
+    assert_eq!((second.done.as_slice(), second.id), (&[][..], id.clone()), "{}", second.text);
+    assert_eq!(second.cached, ALL);
+    // Nor for another tag, another place, another name of the Dockerfile.
+    std::fs::rename(host.path().join("ctx/Dockerfile"), host.path().join("other")).unwrap();
+    let third = steps(&host, &["-t", "more", "-f", "other"]);
+    assert_eq!((third.done.as_slice(), third.id), (&[][..], id));
+    assert_eq!(host.run(&["images", "-q"]).succeeds().lines().count(), 3);
+}
+
+#[test]
+fn files_count_by_what_is_in_them() {
+    let Some((host, id)) = built() else { return };
+    let source = host.path().join("ctx/src/a");
+    let touched = std::fs::File::options().write(true).open(&source).unwrap();
+    touched.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
+    let second = steps(&host, &[]);
+    assert_eq!((second.done.as_slice(), second.id), (&[][..], id.clone()), "{}", second.text);
+
+    // The same length, and the same time again.
+    std::fs::write(&source, "7").unwrap();
+    touched.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
+    let third = steps(&host, &[]);
+    assert_eq!(third.done, ALL[1..], "{}", third.text);
+    assert!(third.text.contains("not cached: /src/a changed, since build "), "{}", third.text);
+
+    std::fs::write(&source, "1").unwrap();
+    assert_eq!(steps(&host, &[]).id, id, "what was there before is found again");
+    std::fs::write(host.path().join("ctx/src/c"), "3").unwrap();
+    std::fs::remove_file(host.path().join("ctx/src/b")).unwrap();
+    let fourth = steps(&host, &[]);
+    assert!(fourth.text.contains("not cached: /src/b was removed, and 1 more, since build "), "{}", fourth.text);
+    let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
+    std::fs::set_permissions(&source, mode(0o755)).unwrap();
+    let fifth = steps(&host, &[]);
+    assert!(fifth.text.contains("not cached: /src/a changed, since build "), "{}", fifth.text);
+}
+
+#[test]
+fn arguments_count_from_where_they_are_declared() {
+    let Some((host, id)) = built() else { return };
+    let other = steps(&host, &["--build-arg", "V=2"]);
+    // As with BuildKit: whoever declares an argument has it in the environment of every command.
+    assert_eq!(other.done, [ALL[0], ALL[1], "RUN cat /src/a > /second; echo 2", ALL[3]], "{}", other.text);
+    assert!(other.text.contains("not cached: the variable V changed: 1 → 2, since build "), "{}", other.text);
+    assert_ne!(other.id, id);
+    assert_eq!(steps(&host, &["--build-arg", "V=2"]).done, &[] as &[&str]);
+    assert_eq!(steps(&host, &["--build-arg", "V=1"]).id, id);
+    let undeclared = steps(&host, &["--build-arg", "HTTP_PROXY=http://nobody:1"]);
+    assert_eq!((undeclared.done.as_slice(), undeclared.id), (&[][..], id), "{}", undeclared.text);
+}
+
+#[test]
+fn an_earlier_step_that_comes_to_the_same_changes_nothing_behind_it() {
+    let Some(host) = box_host() else { return };
+    context(
+        &host,
+        &[
+            ("Dockerfile", "FROM box:1\nCOPY a /tmp/a\nRUN rm /tmp/a && touch -d @0 /tmp\nRUN echo behind > /b\n"),
+            ("a", "1"),
+        ],
+    );
+    steps(&host, &[]);
+    context(&host, &[("a", "2")]);
+    let second = steps(&host, &[]);
+    assert_eq!(second.done.len() + second.cached.len(), 3, "{}", second.text);
+    assert_eq!(second.done[0], "COPY a /tmp/a");
+}
+
+#[test]
+fn equal_stages_converge() {
+    let Some(host) = box_host() else { return };
+    let text = "FROM box:1 AS one\nRUN date > /random; cat /proc/sys/kernel/random/uuid > /uuid\n\
+                FROM box:1 AS two\nRUN date > /random; cat /proc/sys/kernel/random/uuid > /uuid\n\
+                FROM scratch\nCOPY --from=one /uuid /one\nCOPY --from=two /uuid /two\n";
+    context(&host, &[("Dockerfile", text)]);
+    host.run(&["build", "-o", "out", "ctx"]).succeeds();
+    let read = |name: &str| std::fs::read_to_string(host.path().join("out").join(name)).unwrap();
+    assert_eq!(read("one"), read("two"), "a step is done once, whoever asks for it");
+}
+
+#[test]
+fn the_cache_can_be_refused() {
+    let Some((host, id)) = built() else { return };
+    let without = steps(&host, &["--no-cache"]);
+    assert_eq!(without.done, ALL, "{}", without.text);
+    assert_ne!(without.id, id);
+    assert_eq!(steps(&host, &[]).done, &[] as &[&str]);
+
+    let text = "FROM box:1 AS one\nRUN echo 1 > /one\nFROM one AS two\nRUN echo 2 > /two\n";
+    context(&host, &[("Dockerfile", text)]);
+    steps(&host, &[]);
+    let two = steps(&host, &["--no-cache-filter", "two"]);
+    assert_eq!((two.done, two.cached), (vec!["RUN echo 2 > /two".to_owned()], vec!["RUN echo 1 > /one".to_owned()]));
+    let both = steps(&host, &["--no-cache-filter=one,two"]);
+    assert_eq!(both.cached, &[] as &[&str], "{}", both.text);
+}
+
+#[test]
+fn another_base_is_told() {
+    let Some((host, id)) = built() else { return };
+    let other = Image::busybox().with_file("etc/new", "1");
+    let archive = wharfie_testkit::archive(&[(&other, &["box:1"])]);
+    host.run_with(&["load", "-q"], &archive).succeeds();
+    let second = steps(&host, &[]);
+    assert_eq!(second.done, ALL, "{}", second.text);
+    assert_ne!(second.id, id);
+    assert!(second.text.contains("not cached: the base image changed: "), "{}", second.text);
+}
+
+#[test]
+fn every_difference_is_told_to_who_asks() {
+    let Some((host, _)) = built() else { return };
+    let changed = WEB.replace("echo first", "echo another").replace("ENV X=1", "ENV X=2");
+    context(&host, &[("Dockerfile", &changed), ("src/a", "9")]);
+    let told = steps(&host, &["--explain"]);
+    let expected = "not cached: the command changed: [\"/bin/sh\",\"-c\",\"echo first > /first\"] → [\"/bin/sh\",\"-c\",\"echo another > /first\"], since build ";
+    assert!(told.text.contains(expected), "{}", told.text);
+    assert!(told.text.contains("not cached: an earlier step came to something else, since build "), "{}", told.text);
+    assert!(told.text.contains("and /src/a changed"), "{}", told.text);
+    let fresh = host_with(&[(&Image::busybox(), &["box:1"])]);
+    context(&fresh, &[("Dockerfile", WEB), ("src/a", "1"), ("src/b", "2")]);
+    let told = steps(&fresh, &["--explain"]);
+    assert!(told.text.contains("not cached: this step of this Dockerfile was never built here"), "{}", told.text);
+}
+
+#[test]
+fn two_builds_at_once_do_a_step_once() {
+    let Some(host) = box_host() else { return };
+    let text = "FROM box:1\nRUN cat /proc/sys/kernel/random/uuid > /uuid; sleep 0.5\nCOPY a /\n";
+    context(&host, &[("Dockerfile", text), ("a", "1")]);
+    let spawn = |id: &str| {
+        let mut command = host.command(&["build", "--iidfile", id, "ctx"]);
+        command.stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().unwrap()
+    };
+    let (mut one, mut two) = (spawn("one"), spawn("two"));
+    assert!(one.wait().unwrap().success() && two.wait().unwrap().success());
+    let read = |name: &str| std::fs::read_to_string(host.path().join(name)).unwrap();
+    assert_eq!(read("one"), read("two"));
+}
