@@ -9,11 +9,9 @@ mod output;
 mod request;
 mod source;
 
-<<<<<<< HEAD
 pub(crate) use self::source::{Source, find};
-=======
+
 use std::sync::{Arc, Mutex, PoisonError};
->>>>>>> btest
 
 use serde_json::json;
 use wharfie_engine::build::output::Output;
