@@ -28,6 +28,11 @@ pub trait Visitor {
     /// The visitor's own; the walk ends.
     fn directory(&mut self, path: &[u8], stat: &Stat, xattrs: Xattrs) -> Result<()>;
 
+    /// Whether it wants to know the attributes of directories.
+    fn wants_xattrs(&self) -> bool {
+        true
+    }
+
     /// Anything else: `name` in the open directory `parent`.
     ///
     /// # Errors
@@ -90,7 +95,10 @@ pub fn scan(top: OwnedFd, judge: &mut dyn FnMut(&[u8], FileType) -> Verdict, vis
         }
         let directory = openat(trail.here(), &name, DIRECTORY, Mode::empty());
         let directory = directory.map_err(|why| failed("open", &path, why))?;
-        let xattrs = xattrs_of(directory.as_fd()).map_err(|why| failed("read attributes of", &path, why))?;
+        let xattrs = match visitor.wants_xattrs() {
+            true => xattrs_of(directory.as_fd()).map_err(|why| failed("read attributes of", &path, why))?,
+            false => Xattrs::default(),
+        };
         let untold = if verdict == Verdict::Take {
             tell(&mut stack, &path, visitor)?;
             visitor.directory(&path, &stat, xattrs)?;

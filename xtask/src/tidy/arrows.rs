@@ -37,6 +37,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-content",
             "wharfie-model",
             "wharfie-engine",
+            // What `buildx bake` reads becomes command lines of `build`.
+            "wharfie-bake",
             // In the files of `PAST_THE_ENGINE` only.
             "wharfie-layer",
             "wharfie-store",

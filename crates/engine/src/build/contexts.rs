@@ -230,6 +230,10 @@ const MAX_TEXT: u64 = 4 << 20;
 struct Size(u64);
 
 impl Visitor for Size {
+    fn wants_xattrs(&self) -> bool {
+        false
+    }
+
     fn directory(&mut self, _: &[u8], _: &Stat, _: Xattrs) -> wharfie_layer::Result<()> {
         self.0 += in_tar(0);
         Ok(())

@@ -49,6 +49,11 @@ impl Looks {
 }
 
 impl Visitor for Looks {
+    fn wants_xattrs(&self) -> bool {
+        // They are told by the time of the last change.
+        false
+    }
+
     fn directory(&mut self, path: &[u8], stat: &Stat, _: Xattrs) -> wharfie_layer::Result<()> {
         self.bytes(path);
         self.stat(stat);

@@ -163,8 +163,7 @@ impl Engine {
             let image = finished.image.clone().ok_or(BuildError::NoImage)?;
             built.images.push(BuiltImage { platform: platform.clone(), id: image, layers: finished.layers });
         }
-        let facts =
-            Facts { build, id, started, finished: store.now(), materials: bases.materials(), host: host.clone() };
+        let facts = Facts { build, id, started, finished: store.now(), materials: bases.materials(), host };
         Outgoing { engine: self, lease: &lease, build, exports: &exports, facts, observer }.give(&mut built)?;
         let layers = built.images.iter().flat_map(|image| image.layers.iter().cloned()).collect();
         for to in &build.cache_to {
