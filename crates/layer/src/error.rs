@@ -88,6 +88,9 @@ pub enum Error {
     /// A file should go where a directory is.
     #[error("{0:?} is a directory")]
     IsDirectory(String),
+    /// A directory should go where something else is.
+    #[error("{0:?} is not a directory")]
+    NotDirectory(String),
     /// Reading or writing failed.
     #[error("cannot {action}")]
     Io {

@@ -16,6 +16,7 @@ use crate::entry::{Entry, Kind};
 use crate::error::{Error, Result, show};
 use crate::node::Node;
 use crate::pack::{DIRECTORY, Xattrs, xattrs_of};
+use crate::resolve::{Last, resolve};
 use crate::tar::{Reader, Writer};
 use crate::whiteout;
 
@@ -88,12 +89,13 @@ impl<'a, W: Write> Graft<'a, W> {
     /// Makes a directory with those above it, unless it is there.
     ///
     /// # Errors
-    /// If something else is in its place, or writing fails.
+    /// If a file is in its place or on the way there, or writing fails.
     pub fn make_directory(&mut self, target: &[u8]) -> Result<()> {
         if target.is_empty() || self.directories.contains_key(target) || self.has_directory(target)? {
             return Ok(());
         }
         self.ensure_parents(target)?;
+        self.refuse_file(target)?;
         let made = self.made();
         self.append_directory(target, made, false)
     }
@@ -101,13 +103,16 @@ impl<'a, W: Write> Graft<'a, W> {
     /// Writes a directory as `stat` and `xattrs` describe it.
     ///
     /// # Errors
-    /// If writing fails.
+    /// If a file is in its place or on the way there, or writing fails.
     pub fn directory(&mut self, target: &[u8], stat: &Stat, xattrs: Xattrs) -> Result<()> {
         if target.is_empty() {
             return Ok(());
         }
         self.ensure_parents(target)?;
         let is_below = self.has_directory(target)?;
+        if !is_below {
+            self.refuse_file(target)?;
+        }
         let mut entry = of_stat(stat, Kind::Directory);
         entry.xattrs = xattrs;
         self.restyle(&mut entry);
@@ -195,6 +200,7 @@ impl<'a, W: Write> Graft<'a, W> {
             if path == target {
                 continue;
             }
+            let path = self.landing(path)?;
             entry.path = path.clone();
             if entry.kind == Kind::Hardlink {
                 let link = inside(target, &entry.link).filter(|link| names.contains(link));
@@ -237,6 +243,43 @@ impl<'a, W: Write> Graft<'a, W> {
         Ok(())
     }
 
+    /// Directories do not replace files; links they do.
+    fn refuse_file(&self, target: &[u8]) -> Result<()> {
+        let Some(below) = self.below else { return Ok(()) };
+        if self.directories.get(parent_of(target)) == Some(&false) {
+            return Ok(());
+        }
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat2(below, target, flags, Mode::empty(), resolve) {
+            Ok(found) => {
+                let kind = FileType::from_raw_mode(fstat(&found).map_err(|why| failed("read", target, why))?.st_mode);
+                match kind {
+                    FileType::Directory | FileType::Symlink => Ok(()),
+                    _ => Err(Error::NotDirectory(show(target))),
+                }
+            }
+            Err(Errno::NOENT | Errno::LOOP) => Ok(()),
+            Err(Errno::NOTDIR) => Err(Error::NotDirectory(show(target))),
+            Err(why) => Err(failed("open", target, why)),
+        }
+    }
+
+    /// Where an archive's entry comes to lie: links of the other tree that are on its way are followed there.
+    fn landing(&self, path: Vec<u8>) -> Result<Vec<u8>> {
+        let above = parent_of(&path);
+        let Some(below) = self.below.filter(|_| !above.is_empty()) else { return Ok(path) };
+        let mut ancestors =
+            std::iter::successors(Some(above), |path| Some(parent_of(path)).filter(|path| !path.is_empty()));
+        // What is written is what counts there.
+        if ancestors.any(|ancestor| self.directories.contains_key(ancestor)) {
+            return Ok(path);
+        }
+        let found = resolve(below, above, Last::Followed).map_err(|why| failed("read", above, why))?;
+        let name = &path[above.len() + 1..];
+        Ok(if found.path.is_empty() { name.to_vec() } else { [&found.path[..], b"/", name].concat() })
+    }
+
     fn ensure_parents(&mut self, target: &[u8]) -> Result<()> {
         let above = parent_of(target);
         if above.is_empty() || self.directories.contains_key(above) {
@@ -247,7 +290,10 @@ impl<'a, W: Write> Graft<'a, W> {
         let known = self.below_directory(&above)?;
         let (entry, is_below) = match known {
             Some(entry) => (entry, true),
-            None => (self.made(), false),
+            None => {
+                self.refuse_file(&above)?;
+                (self.made(), false)
+            }
         };
         self.append_directory(&above, entry, is_below)
     }
@@ -456,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_does_not_replace_a_directory_but_a_directory_a_link() {
+    fn files_and_directories_do_not_replace_each_other_but_directories_and_links_do() {
         let below = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(below.path().join("opt/app/sub/file")).unwrap();
         let root = std::fs::File::open(below.path()).unwrap();
@@ -468,6 +514,15 @@ mod tests {
         symlink("sub", below.path().join("opt/app/link")).unwrap();
         graft.make_directory(b"opt/app/link").unwrap();
         graft.bytes(b"opt/app/link/file", 0, io::empty(), 0o644, 0).unwrap();
+        std::fs::write(below.path().join("opt/plain"), "").unwrap();
+        let refused = |done: Result<()>, of: &str| {
+            assert!(done.is_err_and(|why| matches!(why, Error::NotDirectory(path) if path == of)), "{of}");
+        };
+        refused(graft.make_directory(b"opt/plain"), "opt/plain");
+        refused(graft.bytes(b"opt/plain/in", 0, io::empty(), 0o644, 0), "opt/plain");
+        let source = tree();
+        let parent = std::fs::File::open(source.path().join("sub")).unwrap();
+        graft.leaf(b"opt/app/sub", parent.as_fd(), b"link").unwrap();
     }
 
     #[test]
@@ -488,6 +543,30 @@ mod tests {
         let member = reader.next_entry().unwrap().unwrap();
         let entry = member.entry();
         assert_eq!((entry.mode, entry.uid, entry.gid, entry.mtime), (0o644, 5, 6, 100));
+    }
+
+    #[test]
+    fn an_archive_goes_through_the_links_of_the_tree_below_it() {
+        let below = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(below.path().join("usr/lib")).unwrap();
+        symlink("usr/lib", below.path().join("lib")).unwrap();
+        symlink("/../../usr", below.path().join("up")).unwrap();
+        let root = std::fs::File::open(below.path()).unwrap();
+        let mut writer = Writer::new(Vec::new());
+        for path in ["lib/a", "up/lib/b", "new/c"] {
+            writer.append(&Entry { path: path.into(), mode: 0o644, ..Entry::default() }, io::empty()).unwrap();
+        }
+        let tar = writer.finish().unwrap();
+        let style = Style::default();
+        let mut witness = ();
+        let mut graft = Graft::new(Some(root.as_fd()), &style, &mut witness, Vec::new());
+        graft.archive(b"", &mut &tar[..]).unwrap();
+        let names: Vec<String> = listed(&graft.finish().unwrap().0)
+            .iter()
+            .filter_map(|line| Some(line.split_once(':')?.1.to_owned()))
+            .collect();
+        let names: Vec<&str> = names.iter().filter_map(|name| Some(name.split_once(' ')?.1)).collect();
+        assert_eq!(names, ["usr/", "usr/lib/", "usr/lib/a", "usr/lib/b", "new/", "new/c"]);
     }
 
     #[test]

@@ -144,7 +144,11 @@ samples!(conflicts, Conflict {
 fn build_errors() -> Vec<(&'static str, BuildError)> {
     // A new variant is to be added below, unless it carries another room's error.
     let _is_complete = |error: &BuildError| match error {
-        BuildError::Plan { .. } | BuildError::Ignore(_) | BuildError::Pattern(_) | BuildError::Step { .. } => (),
+        BuildError::Plan { .. }
+        | BuildError::Ignore(_)
+        | BuildError::Pattern(_)
+        | BuildError::Step { .. }
+        | BuildError::NotStarted { .. } => (),
         BuildError::NoDockerfile(_)
         | BuildError::Command { .. }
         | BuildError::NoSource(_)

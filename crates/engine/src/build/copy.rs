@@ -288,6 +288,7 @@ fn is_directory_name(text: &str) -> bool {
 pub(super) fn of_layer(why: wharfie_layer::Error) -> Error {
     match why {
         wharfie_layer::Error::IsDirectory(path) => BuildError::IsDirectory(path).into(),
+        wharfie_layer::Error::NotDirectory(path) => BuildError::NotADirectory(format!("/{path}")).into(),
         why => wharfie_store::Error::Layer(why).into(),
     }
 }

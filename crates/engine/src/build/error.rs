@@ -42,6 +42,15 @@ pub enum BuildError {
         /// How it ended.
         code: u8,
     },
+    /// A command could not be started.
+    #[error("process {command:?} did not complete successfully")]
+    NotStarted {
+        /// The command with its arguments.
+        command: String,
+        /// Why.
+        #[source]
+        source: Box<crate::error::Error>,
+    },
     /// What should be copied is not there.
     #[error("failed to calculate checksum of ref: {0:?}: not found")]
     NoSource(String),
@@ -139,7 +148,7 @@ impl BuildError {
             | Self::SeveralBuilds(_)
             | Self::StillRunning(_)
             | Self::Command { .. } => Kind::Invalid,
-            Self::Step { source, .. } => wharfie_oci::Fault::kind(&**source),
+            Self::Step { source, .. } | Self::NotStarted { source, .. } => wharfie_oci::Fault::kind(&**source),
             Self::NoSource(_)
             | Self::NoDockerfile(_)
             | Self::NoCache(_)
@@ -158,7 +167,7 @@ impl BuildError {
     /// What the user can do.
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::Step { source, .. } => wharfie_oci::Fault::help(&**source),
+            Self::Step { source, .. } | Self::NotStarted { source, .. } => wharfie_oci::Fault::help(&**source),
             Self::NoSource(path) => Some(format!("look whether {path} is in the context, and not in .dockerignore")),
             Self::NoSecret(id) => Some(format!("give it: `--secret id={id},src=FILE` or `--secret id={id},env=NAME`")),
             Self::NoAgent(id) => Some(format!("give it: `--ssh {id}`, with an agent running")),

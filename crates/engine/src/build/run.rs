@@ -94,7 +94,11 @@ impl Worker<'_, '_> {
                 Some(below) => {
                     use wharfie_layer::resolve::{Last, resolve};
                     let found = resolve(below, workdir.path.as_bytes(), Last::Followed);
-                    found.map_err(|why| super::files::cannot_read(workdir.path.as_bytes(), why))?.path
+                    let found = found.map_err(|why| super::files::cannot_read(workdir.path.as_bytes(), why))?;
+                    if found.kind().is_some_and(|kind| kind != rustix::fs::FileType::Directory) {
+                        return Err(BuildError::NotADirectory(workdir.path.clone()).into());
+                    }
+                    found.path
                 }
                 None => super::placing::clean(&workdir.path),
             };
@@ -219,13 +223,13 @@ impl Worker<'_, '_> {
         let runtime = Own { program: engine.config().program.clone() };
         if let Some(terminal) = shell {
             let io = terminal.io().map_err(pipe_error)?;
-            let started = runtime.start(&spec, handed, io).map_err(|why| of_start(why, ground.platform))?;
+            let started = runtime.start(&spec, handed, io).map_err(|why| of_start(why, run, ground.platform))?;
             return self.wait(&started);
         }
         let (out, out_writer) = io::pipe().map_err(pipe_error)?;
         let (err, err_writer) = io::pipe().map_err(pipe_error)?;
         let io = Io { stdin: None, stdout: Some(out_writer.into()), stderr: Some(err_writer.into()) };
-        let started = runtime.start(&spec, handed, io).map_err(|why| of_start(why, ground.platform))?;
+        let started = runtime.start(&spec, handed, io).map_err(|why| of_start(why, run, ground.platform))?;
         let code = std::thread::scope(|scope| {
             for (stream, pipe) in [(Stream::Stdout, OwnedFd::from(out)), (Stream::Stderr, OwnedFd::from(err))] {
                 let task = ground.task;
@@ -339,10 +343,10 @@ fn pipe_error(source: io::Error) -> Error {
 }
 
 /// A program of another platform cannot be run without an emulator.
-fn of_start(why: wharfie_runtime::Error, platform: &Platform) -> Error {
+fn of_start(why: wharfie_runtime::Error, run: &Run, platform: &Platform) -> Error {
     let is_foreign = platform.architecture != Platform::host().architecture;
     if is_foreign && matches!(why, wharfie_runtime::Error::NotExecutable { .. }) {
         return BuildError::Platform(platform.to_string()).into();
     }
-    why.into()
+    BuildError::NotStarted { command: run.arguments.join(" "), source: Box::new(why.into()) }.into()
 }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use wharfie_content::{Cancel, Event, Observer, Outcome, Subject, TaskId};
 use wharfie_engine::Error;
 use wharfie_engine::build::BuildError;
+use wharfie_oci::Reference;
 
+use crate::compat::{DAEMON, engine_text};
 use crate::failure::Failure;
 use crate::render::progress::Progress;
 
@@ -121,9 +123,34 @@ pub(super) fn failure(why: Error, progress: &Remembering) -> Failure {
         Error::Build(BuildError::Plan { excerpt, .. }) => (String::new(), excerpt.clone()),
         _ => (String::new(), String::new()),
     };
+    let base = missing_base(&why).map(|base| {
+        let name = base.reference.parse::<Reference>();
+        let canonical = name.map_or_else(|_| base.reference.clone(), |name| name.or_latest().canonical());
+        format!("{}failed to resolve source metadata for {canonical}: {}", base.before, base.text)
+    });
     let failure = Failure::from(why);
-    let text = format!("{tail}{excerpt}ERROR: failed to solve: {}", failure.text);
+    let text = format!("{tail}{excerpt}ERROR: failed to solve: {}", base.unwrap_or_else(|| failure.text.clone()));
     Failure { text, ..failure }
+}
+
+/// A base that could not be fetched.
+struct MissingBase {
+    /// What the plan says before, as the Dockerfile calls the base.
+    before: String,
+    reference: String,
+    /// Why, as a pull says it.
+    text: String,
+}
+
+fn missing_base(why: &Error) -> Option<MissingBase> {
+    let Error::Build(BuildError::Plan { source, .. }) = why else { return None };
+    let base = std::error::Error::source(&**source)?.downcast_ref::<Error>()?;
+    let Error::Pull { reference, .. } = base else { return None };
+    let told = source.to_string();
+    let before = told.split_once(&base.to_string()).map(|(before, _)| before).unwrap_or_default();
+    let text = engine_text(base);
+    let text = text.strip_prefix(DAEMON).unwrap_or(&text).to_owned();
+    Some(MissingBase { before: before.to_owned(), reference: reference.clone(), text })
 }
 
 /// As the classic builder tells it, whose exit code is the command's. `dockerfile` is what the file is called.
@@ -136,6 +163,11 @@ pub(super) fn classic(why: Error, dockerfile: &str) -> Failure {
         Error::Build(other) => (Some(other), ""),
         _ => (None, ""),
     };
+    if let Some(MissingBase { text, .. }) = missing_base(&why) {
+        // Said in the middle of the build, not in answer to the client.
+        let Failure { help, missing, .. } = Failure::from(why);
+        return Failure { help, missing, ..Failure::new(text) };
+    }
     let told = match inner {
         Some(BuildError::Command { command, code }) => {
             Some(Failure::with_code(format!("The command '{command}' returned a non-zero code: {code}"), *code))

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use wharfie_testkit::faulty_server::{FaultyServer, reply};
 use wharfie_testkit::{Host, Image, Outcome};
 
 use super::{box_host, context};
@@ -25,7 +26,7 @@ fn steps(host: &Host, words: &[&str]) -> Steps {
     for line in text.lines() {
         let Some((number, label)) = line.split_once(" [") else { continue };
         let Some((place, instruction)) = label.split_once("] ") else { continue };
-        if !number.starts_with('#') || place == "internal" || instruction.starts_with("FROM ") {
+        if !number.starts_with('#') || number.contains(' ') || place == "internal" || instruction.starts_with("FROM ") {
             continue;
         }
         let (instruction, end) = (instruction.to_owned(), format!("{number} CACHED"));
@@ -116,18 +117,56 @@ fn arguments_count_from_where_they_are_declared() {
 #[test]
 fn an_earlier_step_that_comes_to_the_same_changes_nothing_behind_it() {
     let Some(host) = box_host() else { return };
-    context(
-        &host,
-        &[
-            ("Dockerfile", "FROM box:1\nCOPY a /tmp/a\nRUN rm /tmp/a && touch -d @0 /tmp\nRUN echo behind > /b\n"),
-            ("a", "1"),
-        ],
-    );
+    let text = |first: &str| format!("FROM box:1\nRUN {first}\nRUN cat /proc/sys/kernel/random/uuid > /behind\n");
+    context(&host, &[("Dockerfile", &text("touch -d @0 /f"))]);
     steps(&host, &[]);
-    context(&host, &[("a", "2")]);
+    context(&host, &[("Dockerfile", &text("true; touch -d @0 /f"))]);
     let second = steps(&host, &[]);
-    assert_eq!(second.done.len() + second.cached.len(), 3, "{}", second.text);
-    assert_eq!(second.done[0], "COPY a /tmp/a");
+    assert_eq!(second.done, ["RUN true; touch -d @0 /f"], "{}", second.text);
+    assert_eq!(second.cached, ["RUN cat /proc/sys/kernel/random/uuid > /behind"]);
+}
+
+#[test]
+fn linked_copies_depend_on_nothing_below() {
+    let Some(host) = box_host() else { return };
+    context(&host, &[("Dockerfile", "FROM box:1\nCOPY --link a /l/a\n"), ("a", "1")]);
+    steps(&host, &[]);
+    context(&host, &[("Dockerfile", "FROM box:1\nRUN echo new > /new\nCOPY --link a /l/a\n")]);
+    let second = steps(&host, &[]);
+    assert_eq!((second.done.len(), second.cached), (1, vec!["COPY --link a /l/a".to_owned()]), "{}", second.text);
+}
+
+#[test]
+fn what_the_web_has_is_asked_for_again() {
+    let host = crate::host();
+    let body = std::sync::Arc::new(std::sync::Mutex::new("one".to_owned()));
+    let served = std::sync::Arc::clone(&body);
+    let server = FaultyServer::start(move |_| reply(200, &[], served.lock().unwrap().as_bytes()));
+    context(&host, &[("Dockerfile", &format!("FROM scratch\nADD http://{}/f /f\n", server.address()))]);
+    let first = steps(&host, &[]);
+    assert_eq!((first.done.len(), steps(&host, &[]).done.len()), (1, 0));
+    *body.lock().unwrap() = "two".to_owned();
+    let third = steps(&host, &[]);
+    assert_eq!(third.done.len(), 1, "{}", third.text);
+    assert_ne!(third.id, first.id);
+}
+
+#[test]
+fn results_that_go_elsewhere_are_remembered_as_well() {
+    let Some(host) = box_host() else { return };
+    context(&host, &[("Dockerfile", "FROM box:1\nRUN echo 1 > /x\nCOPY a /a\n"), ("a", "1")]);
+    steps_elsewhere(&host, 0);
+    steps_elsewhere(&host, 2);
+    assert_eq!(steps(&host, &[]).done, &[] as &[&str]);
+}
+
+/// Builds into a directory, and insists on so many steps of the cache.
+#[track_caller]
+fn steps_elsewhere(host: &Host, cached: usize) {
+    let outcome = host.run(&["build", "--progress=plain", "-o", "out", "ctx"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let found = outcome.stderr.lines().filter(|line| line.ends_with(" CACHED")).count();
+    assert_eq!(found, cached, "{}", outcome.stderr);
 }
 
 #[test]

@@ -54,6 +54,74 @@ fn failures_are_in_buildkits_words() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+/// Lines upon `box:1`, and the reason that is given.
+const REASONS: &[(&str, &str)] = &[
+    ("WORKDIR /etc/passwd", "cannot copy to non-directory: /etc/passwd"),
+    ("WORKDIR /etc/passwd/x", "cannot copy to non-directory: /etc/passwd"),
+    ("COPY a /etc/passwd/", "cannot copy to non-directory: /etc/passwd/"),
+    ("COPY a /etc/passwd/x", "cannot copy to non-directory: /etc/passwd"),
+    ("COPY d /etc/passwd", "cannot copy to non-directory: /etc/passwd"),
+    ("COPY d /\nCOPY e /", "cannot copy to non-directory: /in"),
+    (
+        "COPY a a /x",
+        "When using COPY with more than one source file, the destination must be a directory and end with a /",
+    ),
+    ("COPY no*thing /x", "failed to calculate checksum of ref: \"/no*thing\": not found"),
+    ("COPY --from=nope a /x", "nope: failed to resolve source metadata for docker.io/library/nope:latest: "),
+    (
+        "COPY --chown=nobody a /",
+        "unable to convert uid/gid chown string to host mapping: can't find uid for user nobody: no such user: nobody",
+    ),
+    ("COPY --chmod=999 a /", "invalid chmod parameter: '999'. it should be octal string and between 0 and 07777"),
+    (
+        "RUN [\"nope\"]",
+        "process \"nope\" did not complete successfully: exec: \"nope\": executable file not found in $PATH",
+    ),
+    ("RUN nope", "process \"/bin/sh -c nope\" did not complete successfully: exit code: 127"),
+    (
+        "RUN [\"/etc/passwd\"]",
+        "process \"/etc/passwd\" did not complete successfully: exec: \"/etc/passwd\": permission denied",
+    ),
+    (
+        "USER nobody\nRUN true",
+        "process \"/bin/sh -c true\" did not complete successfully: unable to find user nobody: no matching entries in passwd file",
+    ),
+    ("RUN --mount=source=nope,target=/x true", "failed to calculate checksum of ref: \"/nope\": not found"),
+    ("RUN --mount=type=cache true", "invalid mount target \"/\""),
+    ("ONBUILD FROM x", "dockerfile parse error on line 2: FROM isn't allowed as an ONBUILD trigger"),
+];
+
+#[test]
+fn reasons_are_named() {
+    let Some(host) = box_host() else { return };
+    context(&host, &[("a", "1"), ("d/in", "2"), ("e/in/x", "3")]);
+    let mut wrong = Vec::new();
+    for (lines, expected) in REASONS {
+        context(&host, &[("Dockerfile", &format!("FROM box:1\n{lines}\n"))]);
+        let outcome = host.run(&["build", "--progress=none", "ctx"]);
+        let found = outcome.stderr.lines().find_map(|line| line.strip_prefix("ERROR: failed to solve: "));
+        let found = found.unwrap_or_default();
+        let is_right = if expected.ends_with(": ") { found.starts_with(expected) } else { found == *expected };
+        if outcome.code != 1 || !is_right {
+            wrong.push(format!("{lines:?}: {} {found:?} not {expected:?}", outcome.code));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn bases_that_cannot_be_fetched_are_told_as_pulls_tell_them() {
+    let host = host();
+    context(&host, &[("Dockerfile", "FROM 127.0.0.1:1/x:1\nLABEL a=1\n")]);
+    let outcome = host.run(&["build", "--progress=none", "ctx"]);
+    let text =
+        "ERROR: failed to solve: 127.0.0.1:1/x:1: failed to resolve source metadata for 127.0.0.1:1/x:1: Get \"http";
+    assert!(outcome.code == 1 && outcome.stderr.contains(text), "{}", outcome.stderr);
+    let classic = host.command(&["build", "ctx"]).env("DOCKER_BUILDKIT", "0").output().unwrap();
+    let said = String::from_utf8_lossy(&classic.stderr);
+    assert!(classic.status.code() == Some(1) && said.starts_with("Get \"http"), "{said}");
+}
+
 #[test]
 fn a_failed_command_is_shown_with_its_last_words() {
     let Some(host) = box_host() else { return };
