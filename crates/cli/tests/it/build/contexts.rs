@@ -192,14 +192,16 @@ struct GitServer {
 
 impl GitServer {
     fn start(base: &Path) -> Self {
+        // `git daemon` would start this and wait for it; whoever ends it must know it itself.
+        let program = git(base, &["--exec-path"]).trim_end().to_owned() + "/git-daemon";
         for _ in 0..20 {
             let port = std::net::TcpListener::bind("127.0.0.1:0")
                 .expect("the daemon can be looked at")
                 .local_addr()
                 .expect("loopback has ports")
                 .port();
-            let mut command = Command::new("git");
-            command.args(["daemon", "--export-all", "--reuseaddr", "--listen=127.0.0.1"]);
+            let mut command = Command::new(&program);
+            command.args(["--export-all", "--reuseaddr", "--listen=127.0.0.1"]);
             command.arg(format!("--port={port}")).arg(format!("--base-path={}", base.display())).arg(base);
             let mut process =
                 command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the package git is installed");
@@ -220,7 +222,6 @@ impl GitServer {
 
 impl Drop for GitServer {
     fn drop(&mut self) {
-        // `git` starts the daemon as a program of its own, which looks after a child for each client.
         drop(self.process.kill().and_then(|()| self.process.wait()));
     }
 }

@@ -125,14 +125,14 @@ fn bases_that_cannot_be_fetched_are_told_as_pulls_tell_them() {
 #[test]
 fn a_failed_command_is_shown_with_its_last_words() {
     let Some(host) = box_host() else { return };
-    context(&host, &[("Dockerfile", "FROM box:1\nRUN echo out; \\\n    echo err >&2; \\\n    exit 3\nRUN never\n")]);
+    context(&host, &[("Dockerfile", "FROM box:1\nRUN echo out; \\\n    echo more; \\\n    exit 3\nRUN never\n")]);
     let outcome = host.run(&["build", "--progress=plain", "-t", "web", "ctx"]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""));
     let tail = outcome.stderr.split_once("------\n").expect("a block").1;
     let tail: String = tail.lines().map(|line| format!("{}\n", untimed(line))).collect();
-    let expected = " > [2/3] RUN echo out;     echo err >&2;     exit 3:\nT out\nT err\n------\nDockerfile:2\n\
-                    --------------------\n   1 |     FROM box:1\n   2 | >>> RUN echo out; \\\n   3 | >>>     echo err >&2; \\\n   4 | >>>     exit 3\n   5 |     RUN never\n\
-                    --------------------\nERROR: failed to solve: process \"/bin/sh -c echo out;     echo err >&2;     exit 3\" did not complete successfully: exit code: 3\n";
+    let expected = " > [2/3] RUN echo out;     echo more;     exit 3:\nT out\nT more\n------\nDockerfile:2\n\
+                    --------------------\n   1 |     FROM box:1\n   2 | >>> RUN echo out; \\\n   3 | >>>     echo more; \\\n   4 | >>>     exit 3\n   5 |     RUN never\n\
+                    --------------------\nERROR: failed to solve: process \"/bin/sh -c echo out;     echo more;     exit 3\" did not complete successfully: exit code: 3\n";
     let without_help: String = tail.split_inclusive('\n').filter(|line| !line.starts_with(" help: ")).collect();
     assert_eq!(without_help, expected);
     assert!(outcome.stderr.contains("\n#"), "progress comes before: {}", outcome.stderr);
