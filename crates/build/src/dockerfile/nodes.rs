@@ -94,7 +94,14 @@ impl Dockerfile {
         if bytes.is_empty() {
             return Err(crate::Error::new("the Dockerfile cannot be empty"));
         }
-        Ok(Self::parse_located(&decoded(bytes))?)
+        let dockerfile = Self::parse_located(&decoded(bytes))?;
+        let count = dockerfile.nodes.len();
+        match count > MAX_INSTRUCTIONS {
+            true => Err(crate::Error::new(format!(
+                "the Dockerfile has {count} instructions, and {MAX_INSTRUCTIONS} are the most that are built"
+            ))),
+            false => Ok(dockerfile),
+        }
     }
 
     pub(crate) fn parse_located(text: &str) -> Result<Self, Located> {
@@ -110,6 +117,10 @@ impl Dockerfile {
         })
     }
 }
+
+/// 1,024: there is an image after each, with all that the ones before it say, so work and space grow with the square. Of layers
+/// no kernel takes more than half as many.
+const MAX_INSTRUCTIONS: usize = 1024;
 
 /// Each byte that is no UTF-8 is a character.
 fn decoded(bytes: &[u8]) -> String {

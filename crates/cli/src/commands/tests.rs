@@ -104,6 +104,7 @@ fn commands_that_touch_the_files_of_containers_users_enter_the_namespace() {
             "build",
             "builder build",
             "builder prune",
+            "buildx bake",
             "buildx build",
             "buildx prune",
             "commit",

@@ -1,4 +1,5 @@
-//! Peak memory stays under 32 MiB, whatever the size of the image.
+//! Peak memory stays under 32 MiB, whatever the size of the image. The program that is released has 7 MB of its own, the one under
+//! test, which is not optimised, three times as much: so it is the rest that is held to.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -10,12 +11,20 @@ use wharfie_testkit::{Host, TestRegistry, file, needs};
 
 use crate::host;
 
-/// The promise, in KiB.
-const PROMISED: u64 = 32 << 10;
+/// The promise, in KiB, without what the program takes to do nothing.
+const PROMISED: u64 = 25 << 10;
 
 /// Runs a command under time(1) and insists on success and on the promise.
 #[track_caller]
 fn frugally(host: &Host, words: &[&str], input: Option<&Path>, output: Option<&Path>) {
+    let own = peak(host, &["version"], None, None);
+    let peak = peak(host, words, input, output) - own;
+    assert!(peak < PROMISED, "`{}` took {peak} KiB besides its own {own}, more than {PROMISED}", words.join(" "));
+}
+
+/// KiB that a command takes at most.
+#[track_caller]
+fn peak(host: &Host, words: &[&str], input: Option<&Path>, output: Option<&Path>) -> u64 {
     let report = host.path().join("peak");
     let report_name = report.to_string_lossy().into_owned();
     let mut command = host.command_under(&["time", "-q", "-f", "%M", "-o", &report_name], words);
@@ -26,8 +35,7 @@ fn frugally(host: &Host, words: &[&str], input: Option<&Path>, output: Option<&P
     let done = needs::output(&mut command, "time");
     assert!(done.status.success(), "`{}`: {}", words.join(" "), String::from_utf8_lossy(&done.stderr));
     let peak = std::fs::read_to_string(&report).expect("time writes its report");
-    let peak: u64 = peak.trim().parse().expect("which is a number");
-    assert!(peak < PROMISED, "`{}` took {peak} KiB, more than {PROMISED}", words.join(" "));
+    peak.trim().parse().expect("which is a number")
 }
 
 /// A tar of one file of this many MiB that compresses by about half.

@@ -199,6 +199,10 @@ fn size_is_no_weapon() {
     context(&host, &[("Dockerfile", &format!("FROM scratch\nCOPY a /\n{many}")), ("a", "1")]);
     let checked = host.run(&["build", "--check", "ctx"]);
     assert_eq!(checked.code, 0, "{}", checked.stdout);
+    let more: String = (0..5000).map(|i| format!("LABEL l{i}={i}\n")).collect();
+    context(&host, &[("Dockerfile", &format!("FROM scratch\n{more}"))]);
+    let outcome = host.run(&["build", "ctx"]);
+    assert!(outcome.code == 1 && outcome.stderr.contains("has 5001 instructions"), "{}", outcome.stderr);
     let line = "x".repeat(70_000);
     context(&host, &[("Dockerfile", &format!("FROM scratch\nLABEL a={line}\n"))]);
     let long = host.run(&["build", "ctx"]);
