@@ -105,7 +105,10 @@ impl Bench {
             Ok(())
         };
         both(self, "build, 1,000 files and 2 RUN, no cache", 0.15, &contexts.thousand, &["--no-cache"], false)?;
-        both(self, "build, the same, all cached", 0.03, &contexts.thousand, &[], false)?;
+        // As of all that takes milliseconds: more than once, with nothing in between.
+        for _ in 0..3 {
+            both(self, "build, the same, all cached", 0.03, &contexts.thousand, &[], false)?;
+        }
         both(self, "build, 20 RUN, no cache, seconds of wall time", 0.1, &contexts.steps, &["--no-cache"], true)?;
         both(self, "build, COPY of 20,000 files, seconds of wall time", 0.2, &contexts.many, &["--no-cache"], true)?;
         let case = "build, COPY of 20,000 files";
@@ -136,7 +139,10 @@ impl Bench {
         let words = build(&contexts.slow, &[]);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         succeed(&mut self.wharfie(at, &["builder", "prune", "-af"]))?;
-        let mut first = self.wharfie(at, &words);
+        // What its step uses is counted elsewhere.
+        let elsewhere = self.docker_meter.cgroup_parent();
+        let others: Vec<&str> = words.iter().map(|word| if *word == group { &*elsewhere } else { *word }).collect();
+        let mut first = self.wharfie(at, &others);
         let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|why| why.to_string())?;
         std::thread::sleep(std::time::Duration::from_millis(300));
         let seconds = self.meter.measure_as_it_is(&mut self.wharfie(at, &words))?;
