@@ -30,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-model",
         ],
     ),
+    ("wharfie-registry", &["wharfie-oci"]),
     (
         "wharfie",
         &[
@@ -37,6 +38,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-content",
             "wharfie-model",
             "wharfie-engine",
+            // A face that this one starts.
+            "wharfie-registry",
             // In the files of `PAST_THE_ENGINE` only.
             "wharfie-layer",
             "wharfie-store",
@@ -55,6 +58,11 @@ const TEST_KIT: &str = "wharfie-testkit";
 /// Every crate of others with the rooms that may use it; none given: all. Why each was taken says `docs/dependencies.md`.
 const FOREIGN: &[(&str, &[&str])] = &[
     ("base64", &["wharfie-remote", "wharfie-bake", "wharfie"]),
+    // The registry's HTTP, and the asynchronous runtime that only it has.
+    ("bytes", &["wharfie-registry"]),
+    ("hyper", &["wharfie-registry"]),
+    ("hyper-util", &["wharfie-registry"]),
+    ("tokio", &["wharfie-registry"]),
     ("bzip2", &["wharfie-layer"]),
     ("cargo_metadata", &["xtask"]),
     ("flate2", &["wharfie-layer", "wharfie-engine", "wharfie-testkit", "wharfie-bench"]),
