@@ -10,7 +10,7 @@ use crate::name::RepositoryName;
 use crate::range::{Wanted, wanted};
 use crate::record::{self, Link};
 use crate::refusal::{Code, Refusal};
-use crate::router::{GRACE, Registry};
+use crate::router::Registry;
 
 impl Registry {
     /// Where a repository's blob is.
@@ -20,19 +20,15 @@ impl Registry {
         Ok(Some(record::parse(&stored.bytes, key.as_str())?))
     }
 
-    /// True if a repository has a blob. Somebody will rely on the answer: what has lived long is made young again.
-    pub(crate) async fn holds(&self, name: &RepositoryName, digest: &Digest) -> Result<bool, Refusal> {
-        let key = Key::link(name, digest);
-        match self.storage.modified(&key).await? {
+    /// True if an object is there. Somebody will rely on the answer: what has lived long is made young again.
+    pub(crate) async fn holds(&self, key: &Key) -> Result<bool, Refusal> {
+        match self.storage.modified(key).await? {
             None => Ok(false),
-            Some(modified) if self.is_old(modified) => Ok(self.storage.renew(&key).await?),
+            Some(modified) if self.now().saturating_sub(modified) >= self.grace / 2 => {
+                Ok(self.storage.renew(key).await?)
+            }
             Some(_) => Ok(true),
         }
-    }
-
-    fn is_old(&self, modified: i64) -> bool {
-        let half = i64::try_from(GRACE.as_secs() / 2).unwrap_or(i64::MAX);
-        self.now().saturating_sub(modified) >= half
     }
 
     pub(crate) async fn get_blob(&self, name: &RepositoryName, digest: &Digest, request: &Request) -> Answer {
@@ -48,7 +44,7 @@ impl Registry {
                 .header(header::CACHE_CONTROL, "max-age=31536000")
         };
         if request.is_head() {
-            self.holds(name, digest).await?;
+            self.holds(&Key::link(name, digest)).await?;
             return Ok(builder(StatusCode::OK).length(link.size).body(crate::body::Body::empty()));
         }
         let range = request.header(header::RANGE).filter(|_| is_for(request, digest));

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use wharfie_oci::Timestamp;
 
+use crate::auth::Access;
 use crate::event::Log;
+use crate::retention::{Immutable, Policy};
 use crate::storage::Place;
+use crate::tls::Tls;
 
 /// Everything there is to say; nothing is read from files or the environment.
 #[derive(Clone)]
@@ -20,10 +23,36 @@ pub struct Config {
     pub limits: Limits,
     /// The time.
     pub clock: fn() -> Timestamp,
+    /// Who may do what.
+    pub access: Arc<Access>,
+    /// Encryption; without it, whoever is in between reads and changes everything.
+    pub tls: Option<Tls>,
+    /// What stays and what goes.
+    pub keeping: Keeping,
     /// Who is told what it does.
     pub log: Arc<dyn Log>,
     /// How long requests may go on when it ends.
     pub patience: Duration,
+}
+
+/// What stays, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keeping {
+    /// How long what nobody can reach is kept: longer than any push takes.
+    pub grace: Duration,
+    /// How often it is collected; never if not given.
+    pub every: Option<Duration>,
+    /// Which tags stay.
+    pub policies: Vec<Policy>,
+    /// Tags that stand for one manifest for ever: they are neither moved nor deleted.
+    pub immutable: Vec<Immutable>,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        let hour = Duration::from_secs(3600);
+        Self { grace: hour, every: Some(hour), policies: Vec::new(), immutable: Vec::new() }
+    }
 }
 
 /// Bounds on what clients may ask for.

@@ -15,6 +15,8 @@ pub struct Document {
     pub media_type: MediaType,
     /// Configuration and layers that must be in the repository. Layers that are elsewhere are not among them.
     pub blobs: Vec<Digest>,
+    /// Layers that are elsewhere; a client may have pushed them all the same.
+    pub elsewhere: Vec<Digest>,
     /// Manifests that must be in the repository.
     pub children: Vec<Digest>,
     /// The manifest that it is about.
@@ -81,12 +83,21 @@ pub fn parse(bytes: &[u8], announced: &MediaType) -> Result<Document, Refusal> {
         let mut blobs: Vec<Digest> = std::iter::once(config.digest.clone()).chain(here).collect();
         blobs.sort_unstable();
         blobs.dedup();
+        let elsewhere = layers.iter().filter(|layer| layer.is_elsewhere()).map(|layer| layer.digest.clone()).collect();
         // Source: distribution-spec, "Listing referrers": the config's type stands in.
         let artifact_type = shape.artifact_type.filter(|text| !text.is_empty());
         let artifact_type = artifact_type.or_else(|| Some(config.media_type.as_str().to_owned()));
         let subject = shape.subject.map(|subject| subject.digest);
         let annotations = shape.annotations;
-        return Ok(Document { media_type, blobs, children: Vec::new(), subject, artifact_type, annotations });
+        return Ok(Document {
+            media_type,
+            blobs,
+            elsewhere,
+            children: Vec::new(),
+            subject,
+            artifact_type,
+            annotations,
+        });
     }
     if media_type.is_index() {
         let members = shape.manifests.unwrap_or_default();
@@ -99,7 +110,15 @@ pub fn parse(bytes: &[u8], announced: &MediaType) -> Result<Document, Refusal> {
         let artifact_type = shape.artifact_type.filter(|text| !text.is_empty());
         let subject = shape.subject.map(|subject| subject.digest);
         let annotations = shape.annotations;
-        return Ok(Document { media_type, blobs: Vec::new(), children, subject, artifact_type, annotations });
+        return Ok(Document {
+            media_type,
+            blobs: Vec::new(),
+            elsewhere: Vec::new(),
+            children,
+            subject,
+            artifact_type,
+            annotations,
+        });
     }
     Err(refuse("unsupported media type of a manifest").with_detail(media_type.as_str()))
 }

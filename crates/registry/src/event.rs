@@ -11,6 +11,8 @@ pub enum Event {
     Listening {
         /// The address, with the port that was found.
         address: SocketAddr,
+        /// It encrypts.
+        is_secure: bool,
     },
     /// A request was answered. The body may still be on its way.
     Answered {
@@ -29,6 +31,11 @@ pub enum Event {
     Failed {
         /// What, with its reasons.
         what: String,
+    },
+    /// What nobody can reach was removed.
+    Collected {
+        /// What went.
+        collected: Box<crate::gc::Collected>,
     },
     /// It accepts nothing any more and waits for requests to end.
     Ending,

@@ -2,7 +2,7 @@
 
 use wharfie_oci::Digest;
 
-use crate::name::{DataId, RepositoryName, Tag};
+use crate::name::{DataId, Reference, RepositoryName, Tag};
 
 /// The name of one object, `area/…/leaf`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,6 +47,19 @@ impl Key {
 
     pub(crate) fn referrer(repository: &RepositoryName, subject: &Digest, referrer: &Digest) -> Self {
         Folder::referrers(repository, subject).key(referrer.as_str())
+    }
+
+    /// When a tag or a digest was pulled last; digests have a colon, tags have none.
+    pub(crate) fn pulled(repository: &RepositoryName, reference: &Reference) -> Self {
+        match reference {
+            Reference::Tag(tag) => Folder::pulled(repository).key(tag.as_str()),
+            Reference::Digest(digest) => Folder::pulled(repository).key(digest.as_str()),
+        }
+    }
+
+    /// What tokens are signed with.
+    pub(crate) fn token_key() -> Self {
+        Folder::of(&["secrets"]).key("tokens")
     }
 
     pub(crate) fn repository(repository: &RepositoryName) -> Self {
@@ -100,6 +113,10 @@ impl Folder {
 
     pub(crate) fn tags(repository: &RepositoryName) -> Self {
         Self::of(&["tags", &repository.flat()])
+    }
+
+    pub(crate) fn pulled(repository: &RepositoryName) -> Self {
+        Self::of(&["pulled", &repository.flat()])
     }
 
     pub(crate) fn tagged(repository: &RepositoryName, digest: &Digest) -> Self {

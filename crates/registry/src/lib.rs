@@ -4,30 +4,39 @@
 //! with it. This room reports what it does as [`Event`]s and knows neither words for people nor the environment.
 
 mod answer;
+pub mod auth;
 mod blobs;
 mod body;
 pub mod config;
 mod document;
 mod event;
+pub mod fsck;
+pub mod gc;
 mod key;
 mod listing;
+mod maintenance;
 mod manifests;
 mod name;
+pub mod pattern;
 mod query;
 mod range;
 mod record;
 mod referrers;
 mod refusal;
+pub mod retention;
 mod route;
 mod router;
 mod search;
 mod server;
 mod storage;
 mod tags;
+pub mod tls;
+mod tokens;
 mod uploads;
 
 pub use config::{Config, Limits};
 pub use event::{Event, Log};
+pub use maintenance::Maintenance;
 pub use server::{Error, Server};
 pub use storage::Place;
 

@@ -48,6 +48,11 @@ impl Registry {
     pub(crate) async fn get_manifest(&self, name: &RepositoryName, reference: &Reference, request: &Request) -> Answer {
         let digest = self.resolve(name, reference).await?.ok_or_else(|| unknown(reference))?;
         let manifest = self.manifest(name, &digest).await?.ok_or_else(|| unknown(reference))?;
+        if request.is_head() {
+            self.holds(&Key::manifest(name, &digest)).await?;
+        } else {
+            self.note_pull(name, reference).await?;
+        }
         if request.has_already(&digest) {
             return Ok(answer(StatusCode::NOT_MODIFIED).digest(&digest).empty());
         }
@@ -87,7 +92,15 @@ impl Registry {
         let announced = request.header(header::CONTENT_TYPE).map(MediaType::new).unwrap_or_default();
         let document = document::parse(&bytes, &announced)?;
 
-        let _relied_on = self.gate.read().await;
+        // Whoever may not move a tag must not come between looking at it and setting it.
+        let is_alone = tags.iter().any(|tag| self.is_immutable(name, tag));
+        let (_relied_on, _alone) = match is_alone {
+            false => (Some(self.gate.read().await), None),
+            true => (None, Some(self.gate.write().await)),
+        };
+        for tag in &tags {
+            self.check_immutable(name, tag, Some(&digest)).await?;
+        }
         self.check_named(name, &document).await?;
         let size = bytes.len() as u64;
         let media_type = document.media_type.as_str().to_owned();
@@ -125,12 +138,12 @@ impl Registry {
     async fn check_named(&self, name: &RepositoryName, document: &Document) -> Result<(), Refusal> {
         let mut missing = Vec::new();
         for digest in &document.blobs {
-            if !self.holds(name, digest).await? {
+            if !self.holds(&Key::link(name, digest)).await? {
                 missing.push(digest.as_str());
             }
         }
         for digest in &document.children {
-            if self.storage.modified(&Key::manifest(name, digest)).await?.is_none() {
+            if !self.holds(&Key::manifest(name, digest)).await? {
                 missing.push(digest.as_str());
             }
         }
@@ -145,6 +158,7 @@ impl Registry {
     pub(crate) async fn delete_manifest(&self, name: &RepositoryName, reference: &Reference) -> Answer {
         match reference {
             Reference::Tag(tag) => {
+                self.check_immutable(name, tag, None).await?;
                 let key = Key::tag(name, tag);
                 if self.storage.modified(&key).await?.is_none() {
                     return Err(unknown(reference));
@@ -155,6 +169,9 @@ impl Registry {
                 // A push of the same manifest comes before or after, not in between.
                 let _alone = self.gate.write().await;
                 let Some(manifest) = self.manifest(name, digest).await? else { return Err(unknown(reference)) };
+                for tag in self.tags_for(name, digest).await? {
+                    self.check_immutable(name, &tag, None).await?;
+                }
                 self.remove_manifest(name, digest, &manifest).await?;
             }
         }
@@ -168,19 +185,54 @@ impl Registry {
         digest: &Digest,
         manifest: &Manifest,
     ) -> Result<(), Refusal> {
-        for tag in self.all(&Folder::tagged(name, digest)).await? {
-            let Some(tag) = Tag::parse(&tag) else { continue };
-            // It may stand for another manifest by now.
-            if self.tagged(name, &tag).await?.is_some_and(|tagged| tagged.digest == *digest) {
-                self.storage.delete(Key::tag(name, &tag)).await?;
-            }
-            self.storage.delete(Key::tagged(name, digest, &tag)).await?;
+        for tag in self.tags_for(name, digest).await? {
+            self.storage.delete(Key::tag(name, &tag)).await?;
         }
         self.storage.delete(Key::manifest(name, digest)).await?;
+        for tag in self.all(&Folder::tagged(name, digest)).await? {
+            if let Some(tag) = Tag::parse(&tag) {
+                self.storage.delete(Key::tagged(name, digest, &tag)).await?;
+            }
+        }
+        for index in self.all(&Folder::children(name, digest)).await? {
+            if let Ok(index) = index.parse() {
+                self.storage.delete(Key::child(name, digest, &index)).await?;
+            }
+        }
         if let Some(subject) = &manifest.head.subject {
             self.storage.delete(Key::referrer(name, subject, digest)).await?;
         }
         Ok(())
+    }
+
+    /// The tags that stand for a manifest now.
+    async fn tags_for(&self, name: &RepositoryName, digest: &Digest) -> Result<Vec<Tag>, Refusal> {
+        let mut tags = Vec::new();
+        for text in self.all(&Folder::tagged(name, digest)).await? {
+            let Some(tag) = Tag::parse(&text) else { continue };
+            // It may stand for another manifest by now.
+            if self.tagged(name, &tag).await?.is_some_and(|tagged| tagged.digest == *digest) {
+                tags.push(tag);
+            }
+        }
+        Ok(tags)
+    }
+
+    pub(crate) fn is_immutable(&self, name: &RepositoryName, tag: &Tag) -> bool {
+        self.keeping.immutable.iter().any(|rule| rule.is_about(name.as_str(), tag.as_str()))
+    }
+
+    /// Refuses to take an immutable tag from the manifest that it stands for. `new` is what it would stand for.
+    async fn check_immutable(&self, name: &RepositoryName, tag: &Tag, new: Option<&Digest>) -> Result<(), Refusal> {
+        if !self.is_immutable(name, tag) {
+            return Ok(());
+        }
+        match self.tagged(name, tag).await? {
+            Some(tagged) if new != Some(&tagged.digest) => {
+                Err(Refusal::new(Code::Denied, "the tag is immutable").with_detail(tag.as_str()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// All names of a folder, whatever their number.

@@ -30,6 +30,8 @@ pub enum Route {
     Search,
     /// `/v1/_ping`, asked before the search.
     Ping,
+    /// `/token`: who asks gets a token. Source: distribution's token authentication specification.
+    Token,
     /// `/healthz`: the process lives.
     Live,
     /// `/readyz`: the storage answers.
@@ -50,6 +52,7 @@ impl Route {
             "/v2/_catalog" => return Ok(Self::Catalog),
             "/v1/search" => return Ok(Self::Search),
             "/v1/_ping" => return Ok(Self::Ping),
+            "/token" => return Ok(Self::Token),
             "/healthz" => return Ok(Self::Live),
             "/readyz" => return Ok(Self::Ready),
             _ => {}
@@ -96,7 +99,7 @@ impl Route {
             | Self::Uploads(name)
             | Self::Upload(name, _)
             | Self::Referrers(name, _) => Some(name),
-            Self::Base | Self::Catalog | Self::Search | Self::Ping | Self::Live | Self::Ready => None,
+            Self::Base | Self::Catalog | Self::Search | Self::Ping | Self::Token | Self::Live | Self::Ready => None,
         }
     }
 }

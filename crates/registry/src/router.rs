@@ -1,17 +1,19 @@
 //! From a request to the handler that answers it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::header::{self, HeaderName};
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::{RwLock, Semaphore};
 
 use crate::answer::{Answer, Request, answer, refused};
+use crate::auth::token::Signer;
+use crate::auth::{Access, Actions};
 use crate::body::Body;
-use crate::config::{Config, Limits};
+use crate::config::{Config, Keeping, Limits};
 use crate::event::{Event, Log};
 use crate::key::Key;
+use crate::maintenance::Pulls;
 use crate::name::RepositoryName;
 use crate::refusal::{Code, Refusal};
 use crate::route::Route;
@@ -24,6 +26,13 @@ pub(crate) struct Registry {
     pub(crate) uploads: Semaphore,
     /// Held by whoever relies on what it has found, until it has written that down.
     pub(crate) gate: RwLock<()>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) keeping: Keeping,
+    /// Seconds of `keeping.grace`.
+    pub(crate) grace: i64,
+    pub(crate) signer: Signer,
+    pub(crate) pulls: Pulls,
+    pub(crate) is_secure: bool,
     log: Arc<dyn Log>,
     clock: fn() -> wharfie_oci::Timestamp,
 }
@@ -32,9 +41,15 @@ pub(crate) struct Registry {
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
 impl Registry {
-    pub(crate) fn new(config: &Config, storage: Storage) -> Self {
+    pub(crate) fn new(config: &Config, storage: Storage, signer: Signer) -> Self {
         Self {
             storage,
+            access: Arc::clone(&config.access),
+            keeping: config.keeping.clone(),
+            grace: i64::try_from(config.keeping.grace.as_secs()).unwrap_or(i64::MAX),
+            signer,
+            pulls: Pulls::default(),
+            is_secure: config.tls.is_some(),
             limits: config.limits,
             uploads: Semaphore::new(config.limits.uploads),
             gate: RwLock::new(()),
@@ -76,6 +91,7 @@ impl Registry {
     }
 
     async fn route(&self, route: Route, request: &mut Request) -> Answer {
+        self.admit(&route, request).await?;
         let method = request.method.clone();
         let is_read = method == Method::GET || method == Method::HEAD;
         match (route, &method) {
@@ -83,6 +99,7 @@ impl Registry {
             (Route::Live, _) if is_read => Ok(answer(StatusCode::OK).bytes("text/plain", "ok\n")),
             (Route::Ready, _) if is_read => self.ready().await,
             (Route::Ping, _) if is_read => Ok(answer(StatusCode::OK).bytes("application/json", "true")),
+            (Route::Token, _) if is_read => self.give_token(request).await,
             (Route::Search, _) if is_read => self.search(request).await,
             (Route::Catalog, _) if is_read => self.catalog(request).await,
             (Route::Tags(name), _) if is_read => self.list_tags(&name, request).await,
@@ -130,10 +147,19 @@ fn allowed(route: &Route) -> &'static str {
         | Route::Referrers(..)
         | Route::Search
         | Route::Ping
+        | Route::Token
         | Route::Live
         | Route::Ready => "GET, HEAD",
     }
 }
 
-/// An hour: what is younger than this is never collected, and what is told to be there is made young again after half of it.
-pub(crate) const GRACE: Duration = Duration::from_secs(3600);
+/// What a request does to the repository that it is about.
+pub(crate) fn actions(route: &Route, method: &Method) -> Actions {
+    let is_read = method == Method::GET || method == Method::HEAD;
+    match route {
+        Route::Upload(..) | Route::Uploads(_) => Actions::PUSH,
+        _ if is_read => Actions::PULL,
+        _ if method == Method::DELETE => Actions::DELETE,
+        _ => Actions::PUSH,
+    }
+}

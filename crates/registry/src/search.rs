@@ -18,10 +18,11 @@ impl Registry {
     pub(crate) async fn search(&self, request: &Request) -> Answer {
         let term = request.query.value("q").unwrap_or_default().to_lowercase();
         let limit = request.query.value("n").and_then(|n| n.parse().ok()).unwrap_or(RESULTS).clamp(1, MAX_RESULTS);
+        let caller = self.caller(request).await?;
         let mut results = Vec::new();
         for flat in self.all(&Folder::repositories()).await? {
             let Some(name) = RepositoryName::from_flat(&flat) else { continue };
-            if name.as_str().contains(&term) {
+            if name.as_str().contains(&term) && self.gatekeeper().sees(&caller, name.as_str()) {
                 results.push(json!({
                     "name": name.as_str(), "description": "", "star_count": 0,
                     "is_official": false, "is_automated": false, "is_trusted": false,

@@ -15,16 +15,22 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use wharfie_oci::{Fault, Kind};
 
 use crate::answer::{Request, answer, refused};
+use crate::auth::Access;
+use crate::auth::token::{Signer, random_key};
 use crate::body::{Body, Inbound};
 use crate::config::Config;
 use crate::event::Event;
+use crate::key::Key;
+use crate::maintenance::keep_in_order;
 use crate::query::Query;
 use crate::refusal::{Code, Refusal};
 use crate::router::Registry;
-use crate::storage::{self, Storage};
+use crate::storage::{self, Holding, Storage};
+use crate::tls::Tls;
 
 /// Why a registry does not start.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +47,12 @@ pub enum Error {
     /// Its directory cannot be used.
     #[error(transparent)]
     Storage(#[from] storage::Error),
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::Error),
+    /// Looking after the storage failed.
+    #[error("{0}")]
+    Maintenance(String),
     /// The system gives no threads or sockets.
     #[error("cannot start threads")]
     Threads(#[source] io::Error),
@@ -51,7 +63,8 @@ impl Fault for Error {
         match self {
             Self::Listen { source, .. } => of_io(source),
             Self::Storage(why) => of_io(why.io()),
-            Self::Threads(_) => Kind::Unavailable,
+            Self::Tls(_) => Kind::Invalid,
+            Self::Threads(_) | Self::Maintenance(_) => Kind::Unavailable,
         }
     }
 
@@ -63,7 +76,7 @@ impl Fault for Error {
             Self::Storage(why) if why.io().kind() == io::ErrorKind::ResourceBusy => {
                 Some("one server has a directory at a time: stop the other one, or choose another --root".to_owned())
             }
-            Self::Listen { .. } | Self::Storage(_) | Self::Threads(_) => None,
+            Self::Listen { .. } | Self::Storage(_) | Self::Tls(_) | Self::Maintenance(_) | Self::Threads(_) => None,
         }
     }
 }
@@ -93,7 +106,8 @@ impl Server {
     /// # Errors
     /// When the storage cannot be used, or an address cannot be listened on.
     pub fn start(config: &Config) -> Result<Self, Error> {
-        let storage = Storage::open(&config.place)?;
+        let acceptor = config.tls.as_ref().map(Tls::acceptor).transpose()?;
+        let storage = Storage::open(&config.place, Holding::Alone)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_io()
             .enable_time()
@@ -101,7 +115,8 @@ impl Server {
             .max_blocking_threads(BLOCKING_THREADS)
             .build()
             .map_err(Error::Threads)?;
-        let registry = Arc::new(Registry::new(config, storage));
+        let signer = runtime.block_on(signer(config, &storage))?;
+        let registry = Arc::new(Registry::new(config, storage, signer));
         let (stop, stopped) = watch::channel(false);
         let connections = Arc::new(Semaphore::new(config.limits.connections));
         let (mut addresses, mut accepting) = (Vec::new(), Vec::new());
@@ -114,9 +129,18 @@ impl Server {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
             drop(within);
             addresses.push(bound);
-            let accept = accept(listener, Arc::clone(&registry), Arc::clone(&connections), stopped.clone());
+            let shared = Shared {
+                registry: Arc::clone(&registry),
+                connections: Arc::clone(&connections),
+                acceptor: acceptor.clone(),
+            };
+            let accept = accept(listener, shared, stopped.clone());
             accepting.push(runtime.spawn(accept));
-            registry.note(&Event::Listening { address: bound });
+            registry.note(&Event::Listening { address: bound, is_secure: registry.is_secure });
+        }
+        if let Some(every) = config.keeping.every {
+            // It ends with the runtime; a collection that is cut off has removed what it has, and nothing by halves.
+            runtime.spawn(keep_in_order(Arc::clone(&registry), every));
         }
         Ok(Self { runtime, addresses, stop, accepting, registry, patience: config.patience })
     }
@@ -141,17 +165,34 @@ impl Server {
     }
 }
 
-/// Accepts connections until it is told to stop, then waits for those that are open.
-async fn accept(
-    listener: tokio::net::TcpListener,
+/// What tokens are signed with, if there are any: the same key after a restart, and for all servers of one storage.
+async fn signer(config: &Config, storage: &Storage) -> Result<Signer, Error> {
+    if matches!(*config.access, Access::Open) {
+        return Ok(Signer::new(b""));
+    }
+    if let Some(stored) = storage.get(&Key::token_key()).await? {
+        return Ok(Signer::new(&stored.bytes));
+    }
+    let key = random_key().ok_or_else(|| Error::Threads(io::Error::other("no random bytes can be had")))?;
+    storage.put(Key::token_key(), key.to_vec()).await?;
+    Ok(Signer::new(&key))
+}
+
+/// What all connections share.
+#[derive(Clone)]
+struct Shared {
     registry: Arc<Registry>,
     connections: Arc<Semaphore>,
-    mut stopped: watch::Receiver<bool>,
-) {
+    acceptor: Option<TlsAcceptor>,
+}
+
+/// Accepts connections until it is told to stop, then waits for those that are open.
+async fn accept(listener: tokio::net::TcpListener, shared: Shared, mut stopped: watch::Receiver<bool>) {
+    let registry = &shared.registry;
     let mut serving = JoinSet::new();
     loop {
         let next = async {
-            let permit = Arc::clone(&connections).acquire_owned().await;
+            let permit = Arc::clone(&shared.connections).acquire_owned().await;
             (listener.accept().await, permit)
         };
         let accepted = tokio::select! {
@@ -160,9 +201,9 @@ async fn accept(
         };
         match accepted {
             (Ok((stream, client)), Ok(permit)) => {
-                let (registry, stopped) = (Arc::clone(&registry), stopped.clone());
+                let (shared, stopped) = (shared.clone(), stopped.clone());
                 serving.spawn(async move {
-                    connection(stream, client, registry, stopped).await;
+                    agree(stream, client, shared, stopped).await;
                     drop(permit);
                 });
             }
@@ -184,14 +225,24 @@ async fn told(stopped: &mut watch::Receiver<bool>) {
     let _told_or_gone = stopped.wait_for(|is_stopped| *is_stopped).await.is_ok();
 }
 
-async fn connection(
-    stream: TcpStream,
+/// Agrees on encryption, if there is to be any, and serves.
+async fn agree(stream: TcpStream, client: SocketAddr, shared: Shared, stopped: watch::Receiver<bool>) {
+    // Answers are written whole: waiting for more to send only delays them.
+    let _slower = stream.set_nodelay(true);
+    let Shared { registry, acceptor, .. } = shared;
+    let Some(acceptor) = acceptor else { return connection(TokioIo::new(stream), client, registry, stopped).await };
+    // Who takes too long, or speaks something else, matters to nobody but himself.
+    if let Ok(Ok(stream)) = tokio::time::timeout(registry.limits.head, acceptor.accept(stream)).await {
+        connection(TokioIo::new(stream), client, registry, stopped).await;
+    }
+}
+
+async fn connection<S: hyper::rt::Read + hyper::rt::Write + Unpin + 'static>(
+    stream: S,
     client: SocketAddr,
     registry: Arc<Registry>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    // Answers are written whole: waiting for more to send only delays them.
-    let _slower = stream.set_nodelay(true);
     let limits = registry.limits;
     let service = service_fn(move |request| {
         let registry = Arc::clone(&registry);
@@ -202,7 +253,7 @@ async fn connection(
         .header_read_timeout(limits.head)
         .max_buf_size(MAX_BUFFER)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(stream, service);
     tokio::pin!(connection);
     tokio::select! {
         // How a connection ends matters to its client only.

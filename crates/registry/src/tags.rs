@@ -33,7 +33,9 @@ impl Registry {
         if let Some(last) = names.last().filter(|_| page.has_more) {
             builder = builder.header(header::LINK, &asked.next("/v2/_catalog", last.as_str(), ""));
         }
-        let names: Vec<&str> = names.iter().map(RepositoryName::as_str).collect();
+        let caller = self.caller(request).await?;
+        let names: Vec<&str> =
+            names.iter().map(RepositoryName::as_str).filter(|name| self.gatekeeper().sees(&caller, name)).collect();
         Ok(builder.json(&serde_json::json!({ "repositories": names })))
     }
 }

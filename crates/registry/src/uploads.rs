@@ -28,7 +28,8 @@ impl Registry {
                 RepositoryName::parse(from)
                     .ok_or_else(|| Refusal::new(Code::NameInvalid, "from is no name of a repository").with_detail(from))
             });
-            if self.mount(name, &digest, from.transpose()?.as_ref()).await? {
+            let from = from.transpose()?;
+            if self.may_read(from.as_ref(), request).await? && self.mount(name, &digest, from.as_ref()).await? {
                 return Ok(created(name, &digest));
             }
         }
@@ -131,6 +132,7 @@ impl Registry {
             None => {
                 let link = Link::new(session.id(), size);
                 session.share(digest).await?;
+                self.storage.renew(&Key::data(session.id())).await?;
                 // The session first: nobody may change or remove data that a record names.
                 session.end(true).await?;
                 self.storage.put(Key::blob(digest), record::bytes(&link)).await?;
@@ -145,6 +147,9 @@ impl Registry {
     /// A blob that some repository has, or had until now.
     async fn known(&self, digest: &Digest) -> Result<Option<Link>, Refusal> {
         let key = Key::blob(digest);
+        if !self.holds(&key).await? {
+            return Ok(None);
+        }
         let Some(stored) = self.storage.get(&key).await? else { return Ok(None) };
         let link: Link = record::parse(&stored.bytes, key.as_str())?;
         let Some(data) = link.data() else { return Ok(None) };
@@ -160,7 +165,8 @@ impl Registry {
     ) -> Result<bool, Refusal> {
         let _relied_on = self.gate.read().await;
         let link = match from {
-            Some(from) => self.link(from, digest).await?,
+            Some(from) if self.holds(&Key::link(from, digest)).await? => self.link(from, digest).await?,
+            Some(_) => None,
             None => self.known(digest).await?,
         };
         let Some(link) = link else { return Ok(false) };

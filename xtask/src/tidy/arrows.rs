@@ -57,12 +57,15 @@ const TEST_KIT: &str = "wharfie-testkit";
 
 /// Every crate of others with the rooms that may use it; none given: all. Why each was taken says `docs/dependencies.md`.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("base64", &["wharfie-remote", "wharfie-bake", "wharfie"]),
+    ("base64", &["wharfie-remote", "wharfie-bake", "wharfie-registry", "wharfie"]),
     // The registry's HTTP, and the asynchronous runtime that only it has.
+    ("bcrypt", &["wharfie-registry"]),
     ("bytes", &["wharfie-registry"]),
     ("hyper", &["wharfie-registry"]),
     ("hyper-util", &["wharfie-registry"]),
+    ("ring", &["wharfie-registry"]),
     ("tokio", &["wharfie-registry"]),
+    ("tokio-rustls", &["wharfie-registry"]),
     ("bzip2", &["wharfie-layer"]),
     ("cargo_metadata", &["xtask"]),
     ("flate2", &["wharfie-layer", "wharfie-engine", "wharfie-testkit", "wharfie-bench"]),
@@ -81,7 +84,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rusqlite", &["wharfie-store"]),
     ("rustix", &[]),
     // The network. Whoever else wants something from a registry asks `remote`.
-    ("rustls", &["wharfie-remote"]),
+    ("rustls", &["wharfie-remote", "wharfie-registry"]),
     ("rustls-native-certs", &["wharfie-remote"]),
     ("rustls-webpki", &["wharfie-remote"]),
     ("serde", &[]),

@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use wharfie_oci::Digest;
+use wharfie_oci::digest::Algorithm;
 
 use super::listing::Listings;
 use super::session::{Session, Shared, Started};
-use super::{Error, Page, Result, Stored};
+use super::{Error, Holding, Page, Result, Stored};
 use crate::body::Body;
 use crate::key::{Folder, Key};
 use crate::name::DataId;
@@ -29,35 +31,21 @@ struct Inner {
     listings: Listings,
     sessions: Mutex<HashMap<DataId, Arc<Shared>>>,
     /// Locked as long as this lives.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// 16 MiB: no record is larger than a manifest with its line.
 const MAX_RECORD: u64 = 16 << 20;
 
 impl Local {
-    pub(super) fn open(root: &Path, images: Option<PathBuf>) -> Result<Self> {
-        let told = root.to_string_lossy().into_owned();
-        let fail = |action| move |why: io::Error| Error::new(action, &told, why);
-        make_directory(root).map_err(fail.clone()("make"))?;
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(root.join("lock"));
-        let lock = lock.map_err(fail.clone()("open the lock of"))?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|why| {
-            let why = match why {
-                rustix::io::Errno::WOULDBLOCK => io::Error::new(io::ErrorKind::ResourceBusy, "another server has it"),
-                why => why.into(),
-            };
-            fail.clone()("lock")(why)
-        })?;
-        // What was being written when the last server ended.
-        let tmp = root.join("tmp");
-        match fs::remove_dir_all(&tmp) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(fail("empty")(why)),
-            _ => {}
-        }
-        for area in ["tmp", "data", "uploads"] {
-            make_directory(&root.join(area)).map_err(fail.clone()("make a directory in"))?;
-        }
+    pub(super) fn open(root: &Path, images: Option<PathBuf>, holding: Holding) -> Result<Self> {
+        let lock = match holding {
+            Holding::Alone => {
+                let told = root.to_string_lossy();
+                Some(take(root).map_err(|why| Error::new("use", &told, why))?)
+            }
+            Holding::Beside => None,
+        };
         Ok(Self(Arc::new(Inner {
             root: root.to_owned(),
             images,
@@ -89,6 +77,24 @@ impl Local {
     pub(super) fn modified(&self, key: &Key) -> Result<Option<i64>> {
         let stat = fs::symlink_metadata(self.path(key)).map(|metadata| metadata.mtime());
         found(stat).map_err(|why| Error::new("look at", key.as_str(), why))
+    }
+
+    pub(super) fn size(&self, key: &Key) -> Result<Option<u64>> {
+        let stat = fs::symlink_metadata(self.path(key)).map(|metadata| metadata.len());
+        found(stat).map_err(|why| Error::new("look at", key.as_str(), why))
+    }
+
+    pub(super) async fn digest(&self, id: &DataId, size: u64, algorithm: Algorithm) -> Result<Option<Digest>> {
+        let (key, path) = (Key::data(id), self.path(&Key::data(id)));
+        blocking(move || {
+            let hash = || -> io::Result<Option<Digest>> {
+                let mut file = File::open(&path)?;
+                let (digester, read) = super::session::hash(&mut file, algorithm, size)?;
+                Ok((read == size).then(|| digester.finish()))
+            };
+            found(hash()).map(Option::flatten).map_err(|why| Error::new("read", key.as_str(), why))
+        })
+        .await
     }
 
     pub(super) async fn put(&self, key: Key, bytes: Vec<u8>) -> Result<()> {
@@ -211,7 +217,7 @@ impl Local {
     /// Puts a link to the image store's copy of a blob in the place of the data, if it has one of this size.
     /// True if it has. Whoever has the store's files may not be the one who has ours, or they may lie on another disk: then
     /// there are two copies.
-    pub(super) fn share(&self, id: &DataId, digest: &wharfie_oci::Digest, size: u64) -> bool {
+    pub(super) fn share(&self, id: &DataId, digest: &Digest, size: u64) -> bool {
         let Some(images) = &self.0.images else { return false };
         let theirs = images.join(digest.algorithm().as_str()).join(digest.hex());
         let is_same = fs::symlink_metadata(&theirs).is_ok_and(|found| found.is_file() && found.len() == size);
@@ -246,6 +252,21 @@ impl Inner {
         }
         Err(io::Error::other("its directory goes away again and again"))
     }
+}
+
+/// Makes the directory, locks it, and clears away what was being written when the last server ended.
+fn take(root: &Path) -> io::Result<File> {
+    make_directory(root)?;
+    let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(root.join("lock"))?;
+    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|why| match why {
+        rustix::io::Errno::WOULDBLOCK => io::Error::new(io::ErrorKind::ResourceBusy, "another server has it"),
+        why => why.into(),
+    })?;
+    found(fs::remove_dir_all(root.join("tmp")))?;
+    for area in ["tmp", "data", "uploads"] {
+        make_directory(&root.join(area))?;
+    }
+    Ok(lock)
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {

@@ -8,6 +8,8 @@ mod session;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use wharfie_oci::Digest;
+use wharfie_oci::digest::Algorithm;
 
 pub(crate) use self::local::Local;
 pub(crate) use self::session::{AppendError, Session, Started};
@@ -77,6 +79,20 @@ impl Storage {
         }
     }
 
+    /// How large an object is, or `None`.
+    pub(crate) async fn size(&self, key: &Key) -> Result<Option<u64>> {
+        match self {
+            Self::Local(local) => local.size(key),
+        }
+    }
+
+    /// What the first `size` bytes of some data hash to. `None` if it is not there or shorter.
+    pub(crate) async fn digest(&self, id: &DataId, size: u64, algorithm: Algorithm) -> Result<Option<Digest>> {
+        match self {
+            Self::Local(local) => local.digest(id, size, algorithm).await,
+        }
+    }
+
     /// Puts an object, whole and durable when this returns.
     pub(crate) async fn put(&self, key: Key, bytes: Vec<u8>) -> Result<()> {
         match self {
@@ -127,6 +143,15 @@ impl Storage {
     }
 }
 
+/// Whether others may have a storage at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// Nobody else changes it.
+    Alone,
+    /// It is only looked at.
+    Beside,
+}
+
 /// Where a registry keeps what it has.
 #[derive(Debug, Clone)]
 pub enum Place {
@@ -144,9 +169,9 @@ impl Storage {
     ///
     /// # Errors
     /// When it cannot be used, or another server has it.
-    pub(crate) fn open(place: &Place) -> Result<Self> {
+    pub(crate) fn open(place: &Place, holding: Holding) -> Result<Self> {
         match place {
-            Place::Directory { root, images } => Local::open(root, images.clone()).map(Self::Local),
+            Place::Directory { root, images } => Local::open(root, images.clone(), holding).map(Self::Local),
         }
     }
 }

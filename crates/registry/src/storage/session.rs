@@ -158,7 +158,7 @@ impl Session {
                     return Ok(digester.clone().finish());
                 }
                 // What will be asked for is said at the end only.
-                Ok(hash(&mut file, algorithm)?.0.finish())
+                Ok(hash(&mut file, algorithm, u64::MAX)?.0.finish())
             };
             let digest = seal().map_err(|why| Error::new("finish", name.as_str(), why))?;
             Ok((digest, Open { started, file, digester, size }))
@@ -218,18 +218,19 @@ fn reopen(local: &Local, id: &DataId) -> Result<Option<Open>> {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(why) => return Err(fail(why)),
     };
-    let (digester, size) = hash(&mut file, started.algorithm()).map_err(fail)?;
+    let (digester, size) = hash(&mut file, started.algorithm(), u64::MAX).map_err(fail)?;
     Ok(Some(Open { started, file, digester, size }))
 }
 
-/// Hashes a file and leaves it at its end.
-fn hash(file: &mut File, algorithm: Algorithm) -> io::Result<(Digester, u64)> {
+/// Hashes at most so many bytes of a file, and leaves it where it stopped. Gives how many there were.
+pub(super) fn hash(file: &mut File, algorithm: Algorithm, limit: u64) -> io::Result<(Digester, u64)> {
     let mut digester = Digester::new(algorithm);
     let mut piece = vec![0; BATCH];
     let mut size = 0;
     file.seek(SeekFrom::Start(0))?;
+    let mut rest = file.take(limit);
     loop {
-        match file.read(&mut piece) {
+        match rest.read(&mut piece) {
             Ok(0) => return Ok((digester, size)),
             Ok(count) => {
                 digester.update(&piece[..count]);

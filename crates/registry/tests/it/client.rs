@@ -9,14 +9,32 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wharfie_oci::{Digest, Timestamp};
-use wharfie_registry::{Config, Limits, Place, Server};
+use wharfie_registry::auth::Access;
+use wharfie_registry::config::Keeping;
+use wharfie_registry::fsck::Checked;
+use wharfie_registry::gc::{Collected, Mode};
+use wharfie_registry::{Config, Limits, Maintenance, Place, Server};
 
 /// A registry that ends with the test.
 pub(crate) struct Registry {
     server: Option<Server>,
     address: SocketAddr,
     folder: TempDir,
-    limits: Limits,
+    setup: Setup,
+}
+
+/// What a test may choose.
+pub(crate) struct Setup {
+    pub(crate) limits: Limits,
+    pub(crate) access: Arc<Access>,
+    pub(crate) keeping: Keeping,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let keeping = Keeping { every: None, ..Keeping::default() };
+        Self { limits: Limits::default(), access: Arc::new(Access::Open), keeping }
+    }
 }
 
 /// What a registry answered.
@@ -35,26 +53,36 @@ fn now() -> Timestamp {
 
 impl Registry {
     pub(crate) fn start() -> Self {
-        Self::with(Limits::default())
+        Self::set_up(Setup::default())
     }
 
     pub(crate) fn with(limits: Limits) -> Self {
+        Self::set_up(Setup { limits, ..Setup::default() })
+    }
+
+    pub(crate) fn set_up(setup: Setup) -> Self {
         let folder = TempDir::with_prefix("wharfie-registry-").unwrap();
-        let mut registry = Self { server: None, address: ([127, 0, 0, 1], 0).into(), folder, limits };
+        let mut registry = Self { server: None, address: ([127, 0, 0, 1], 0).into(), folder, setup };
         registry.begin();
         registry
     }
 
-    fn begin(&mut self) {
-        let config = Config {
+    fn config(&self) -> Config {
+        Config {
             addresses: vec![([127, 0, 0, 1], 0).into()],
             place: Place::Directory { root: self.root(), images: Some(self.folder.path().join("images")) },
-            limits: self.limits,
+            limits: self.setup.limits,
             clock: now,
+            access: Arc::clone(&self.setup.access),
+            tls: None,
+            keeping: self.setup.keeping.clone(),
             log: Arc::new(()),
             patience: Duration::from_secs(5),
-        };
-        let server = Server::start(&config).unwrap();
+        }
+    }
+
+    fn begin(&mut self) {
+        let server = Server::start(&self.config()).unwrap();
         self.address = server.addresses()[0];
         self.server = Some(server);
     }
@@ -63,6 +91,19 @@ impl Registry {
     pub(crate) fn restart(&mut self) {
         self.server.take().unwrap().stop();
         self.begin();
+    }
+
+    /// Collects while nobody is served.
+    pub(crate) fn collect(&mut self, mode: Mode) -> Collected {
+        self.server.take().unwrap().stop();
+        let collected = Maintenance::alone(&self.config()).unwrap().collect(mode).unwrap();
+        self.begin();
+        collected
+    }
+
+    /// Proves everything while it serves.
+    pub(crate) fn check(&self) -> Checked {
+        Maintenance::beside(&self.config()).unwrap().check().unwrap()
     }
 
     pub(crate) fn root(&self) -> PathBuf {

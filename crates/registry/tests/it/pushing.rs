@@ -133,7 +133,7 @@ fn a_blob_is_mounted_from_where_it_is() {
     let reply = mount(&format!("{none}&from=a")).expect(202);
     assert!(reply.header("location").unwrap().starts_with("/v2/b/blobs/uploads/"));
     mount(&format!("{digest}&from=c")).expect(202);
-    mount(&none.to_string()).expect(202);
+    mount(none.as_str()).expect(202);
     registry.get(&format!("/v2/b/blobs/{digest}")).refuses(404, "BLOB_UNKNOWN");
     let reply = mount(&format!("{digest}&from=a")).expect(201);
     assert_eq!(reply.header("location"), Some(&*format!("/v2/b/blobs/{digest}")));
