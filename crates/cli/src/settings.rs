@@ -13,6 +13,7 @@ use wharfie_oci::{Timestamp, duration};
 use wharfie_store::Options;
 use wharfie_store::snapshots::Kind as SnapshotKind;
 
+use crate::commands::serve::options::Options as ServeOptions;
 use crate::env;
 use crate::failure::Failure;
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub default_runtime: Option<String>,
     /// Programs of runtimes by their names, besides those on the path.
     pub runtimes: BTreeMap<String, Runtime>,
+    /// The registry that this machine serves.
+    pub serve: ServeOptions,
 }
 
 /// A runtime that is a program of its own.

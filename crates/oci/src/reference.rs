@@ -218,6 +218,12 @@ impl fmt::Display for Reference {
     }
 }
 
+/// True for a repository's path as registries take it: components of lower-case letters and digits, 255 bytes at most.
+/// Source: distribution-spec, "Pulling manifests".
+pub fn is_path(text: &str) -> bool {
+    text.len() <= MAX_PATH && text.split('/').all(is_component)
+}
+
 /// True for 64 lower-case hexadecimal digits: always an id, never a name.
 pub fn is_image_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -286,7 +292,8 @@ fn is_component(text: &str) -> bool {
     }
 }
 
-fn is_tag(text: &str) -> bool {
+/// True for a tag: up to 128 letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`.
+pub fn is_tag(text: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     !text.is_empty()
         && text.len() <= MAX_TAG

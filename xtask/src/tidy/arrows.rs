@@ -30,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-model",
         ],
     ),
+    ("wharfie-registry", &["wharfie-oci"]),
     (
         "wharfie",
         &[
@@ -39,6 +40,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-engine",
             // What `buildx bake` reads becomes command lines of `build`.
             "wharfie-bake",
+            // A face that this one starts.
+            "wharfie-registry",
             // In the files of `PAST_THE_ENGINE` only.
             "wharfie-layer",
             "wharfie-store",
@@ -56,7 +59,15 @@ const TEST_KIT: &str = "wharfie-testkit";
 
 /// Every crate of others with the rooms that may use it; none given: all. Why each was taken says `docs/dependencies.md`.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("base64", &["wharfie-remote", "wharfie-bake", "wharfie"]),
+    ("base64", &["wharfie-remote", "wharfie-bake", "wharfie-registry", "wharfie"]),
+    // The registry's HTTP, and the asynchronous runtime that only it has.
+    ("bcrypt", &["wharfie-registry"]),
+    ("bytes", &["wharfie-registry"]),
+    ("hyper", &["wharfie-registry"]),
+    ("hyper-util", &["wharfie-registry"]),
+    ("ring", &["wharfie-registry"]),
+    ("tokio", &["wharfie-registry"]),
+    ("tokio-rustls", &["wharfie-registry"]),
     ("bzip2", &["wharfie-layer"]),
     ("cargo_metadata", &["xtask"]),
     ("flate2", &["wharfie-layer", "wharfie-engine", "wharfie-testkit", "wharfie-bench"]),
@@ -75,7 +86,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rusqlite", &["wharfie-store"]),
     ("rustix", &[]),
     // The network. Whoever else wants something from a registry asks `remote`.
-    ("rustls", &["wharfie-remote"]),
+    ("rustls", &["wharfie-remote", "wharfie-registry"]),
     ("rustls-native-certs", &["wharfie-remote"]),
     ("rustls-webpki", &["wharfie-remote"]),
     ("serde", &[]),

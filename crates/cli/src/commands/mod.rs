@@ -13,6 +13,7 @@ pub mod logout;
 pub mod manifest;
 pub mod manpage;
 pub mod search;
+pub mod serve;
 pub mod system;
 pub mod tags;
 pub mod unshare;
@@ -83,6 +84,7 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("logout", &logout::COMMAND).common(),
         Entry::new("search", &search::COMMAND).common(),
         Entry::new("tags", &tags::COMMAND).common(),
+        Entry::new("serve", &serve::COMMAND).common(),
         Entry::new("version", &version::COMMAND).common(),
         Entry::new("info", &system::info::COMMAND).common(),
         Entry::new("builder", &builder::COMMAND),

@@ -32,6 +32,7 @@ mod rootless;
 mod scale;
 mod searching;
 mod secured;
+mod serving;
 mod suggesting;
 mod terminal;
 mod words;

@@ -14,7 +14,7 @@ use crate::{host, host_with};
 
 /// A daemon for this process, started by the first test that wants it. It ends with the process, however that ends: its
 /// keeper waits for the end of a pipe that only this process holds open.
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     folder: PathBuf,
     _keeper: Child,
 }
@@ -35,7 +35,7 @@ const PATIENCE: usize = 600;
 
 impl Daemon {
     /// The daemon, or `None` with a word about it for whoever is not root.
-    pub(super) fn get() -> Option<&'static Self> {
+    pub(crate) fn get() -> Option<&'static Self> {
         static DAEMON: OnceLock<Daemon> = OnceLock::new();
         needs::root("dockerd").then(|| DAEMON.get_or_init(Self::start))
     }
@@ -69,7 +69,7 @@ impl Daemon {
     }
 
     #[track_caller]
-    pub(super) fn run(&self, words: &[&str]) -> String {
+    pub(crate) fn run(&self, words: &[&str]) -> String {
         needs::succeeds(&mut self.command(words), "docker-cli")
     }
 

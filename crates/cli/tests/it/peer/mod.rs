@@ -2,8 +2,8 @@
 
 mod builds;
 mod commits;
-mod docker;
-mod podman;
+pub(crate) mod docker;
+pub(crate) mod podman;
 mod skopeo;
 mod umoci;
 
@@ -15,7 +15,7 @@ use wharfie_testkit::image::tar;
 use wharfie_testkit::{Host, Image, file, needs};
 
 /// An image with something of everything that tools disagree about.
-fn rich() -> Image {
+pub(crate) fn rich() -> Image {
     let (mut link, mut gone) = (file("usr/bin/link", ""), file("etc/.wh.motd", ""));
     link.0.kind = wharfie_layer::entry::Kind::Hardlink;
     link.0.link = b"usr/bin/tool".to_vec();
@@ -33,14 +33,14 @@ fn rich() -> Image {
 }
 
 /// The layers' diff ids as tools print lists: `[a b]`.
-fn diff_ids(image: &Image) -> String {
+pub(crate) fn diff_ids(image: &Image) -> String {
     let ids: Vec<String> = image.layers().iter().map(|tar| DiffId::new(Digest::of(tar)).to_string()).collect();
     format!("[{}]", ids.join(" "))
 }
 
 /// Insists that `name` is this image here, whole.
 #[track_caller]
-fn holds(host: &Host, name: &str, id: &str, diff_ids: &str) {
+pub(crate) fn holds(host: &Host, name: &str, id: &str, diff_ids: &str) {
     host.run(&["image", "inspect", "-f", "{{.Id}} {{.RootFS.Layers}}", name]).prints(&format!("{id} {diff_ids}\n"));
     host.run(&["system", "fsck"]).succeeds();
 }

@@ -9,13 +9,13 @@ use super::{diff_ids, holds, rich};
 use crate::{host, host_with};
 
 /// podman with a storage of its own, gone with the test's folder.
-pub(super) struct Podman {
+pub(crate) struct Podman {
     folder: PathBuf,
 }
 
 impl Podman {
     /// `None`, with a word about it, for whoever is not root.
-    pub(super) fn within(host: &Host) -> Option<Self> {
+    pub(crate) fn within(host: &Host) -> Option<Self> {
         needs::root("podman").then(|| Self { folder: host.path().join("podman") })
     }
 
@@ -33,7 +33,7 @@ impl Podman {
     }
 
     #[track_caller]
-    pub(super) fn podman(&self, words: &[&str]) -> String {
+    pub(crate) fn podman(&self, words: &[&str]) -> String {
         needs::succeeds(&mut self.command("podman", words), "podman")
     }
 

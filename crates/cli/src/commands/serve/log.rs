@@ -1,0 +1,44 @@
+//! What a registry does, as lines on stderr.
+
+use std::io::Write;
+
+use wharfie_registry::{Event, Log};
+
+use crate::env;
+use crate::render::sanitise::{Layout, sanitise};
+
+/// One line each.
+pub(super) struct Lines;
+
+impl Log for Lines {
+    fn note(&self, event: &Event) {
+        let line = format!("{:.3} {}\n", env::now(), text(event));
+        // A closed stderr has no readers.
+        let _written = std::io::stderr().lock().write_all(line.as_bytes());
+    }
+}
+
+fn text(event: &Event) -> String {
+    match event {
+        Event::Listening { address, is_secure } => {
+            let scheme = if *is_secure { "https" } else { "http" };
+            format!("listening on {scheme}://{address}")
+        }
+        Event::Answered { client, method, target, status, took } => {
+            // A client's words must not become lines of their own.
+            let target = sanitise(target, Layout::OneLine);
+            let took = took.as_secs_f64() * 1000.0;
+            format!("{client} \"{} {target}\" {status} {took:.1}ms", sanitise(method, Layout::OneLine))
+        }
+        Event::Collected { collected } => format!(
+            "collected: {} manifests, {} blobs of repositories, {} uploads, {} bytes",
+            collected.manifests.len(),
+            collected.links.len(),
+            collected.uploads,
+            collected.bytes
+        ),
+        Event::Failed { what } => format!("error: {}", sanitise(what, Layout::OneLine)),
+        Event::Ending => "ending: requests that are under way are answered".to_owned(),
+        _ => format!("{event:?}"),
+    }
+}

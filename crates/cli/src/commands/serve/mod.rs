@@ -1,0 +1,194 @@
+//! `serve`: a registry on this machine, and looking after it.
+
+mod log;
+pub mod options;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use wharfie_oci::Fault;
+use wharfie_registry::gc::Mode;
+use wharfie_registry::{Config, Maintenance, Place, Server};
+
+use self::options::Options;
+use crate::commands::{DRY_RUN, Run};
+use crate::context::Context;
+use crate::env;
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text, Texts};
+use crate::render::size;
+
+const ADDRESS: Texts = Texts::new("address", "Address to listen on, HOST:PORT (default 127.0.0.1:5000)")
+    .complete(Complete::Nothing)
+    .value_name("address");
+const ANONYMOUS_PULL: Switch = Switch::new("anonymous-pull", "Let whoever has not logged in pull");
+const HTPASSWD: Text =
+    Text::new("htpasswd", "File of users, as htpasswd -B writes it").complete(Complete::Files).value_name("file");
+const TLS_CERTIFICATE: Text = Text::new("tls-certificate", "Certificate and those that lead to an authority, PEM")
+    .complete(Complete::Files)
+    .value_name("file");
+const TLS_KEY: Text = Text::new("tls-key", "Key of the certificate, PEM").complete(Complete::Files).value_name("file");
+
+/// `PROG serve`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Serve a registry on this machine",
+    usage: "[OPTIONS] [gc|fsck]",
+    arity: Arity::AtMost(1),
+    flags: &[
+        ADDRESS.flag(),
+        ANONYMOUS_PULL.flag(),
+        DRY_RUN.flag(),
+        HTPASSWD.flag(),
+        TLS_CERTIFICATE.flag(),
+        TLS_KEY.flag(),
+    ],
+    examples: &[
+        Example { text: "A registry at localhost:5000, for this machine only", command: "serve" },
+        Example {
+            text: "For everybody who can reach port 443, with passwords and encryption",
+            command: "serve --address :443 --htpasswd users --tls-certificate cert.pem --tls-key key.pem",
+        },
+        Example {
+            text: "What a collection would remove, and why each tag stays or goes",
+            command: "serve gc --dry-run",
+        },
+        Example { text: "Prove that everything is whole", command: "serve fsck" },
+    ],
+    complete: Complete::Words(&["gc", "fsck"]),
+    run: Some(run),
+    ..Command::BASE
+};
+
+/// Docker's own choice for a registry, on this machine only: there is no password.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:5000";
+/// 10 s: as long as docker lets a container go on after SIGTERM.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let config = config(cx, matches)?;
+    match matches.arg(0) {
+        None if matches.get(&DRY_RUN) => {
+            Err(Failure::new("--dry-run is for gc").help(Some(format!("run `{} gc --dry-run`", cx.path))))
+        }
+        None => serve(&config),
+        Some("gc") => collect(cx, matches, &config),
+        Some("fsck") => check(cx, &config),
+        Some(other) => Err(Failure::new(format!("{other:?} is nothing that can be done with a registry"))
+            .help(Some(format!("write `{0}`, `{0} gc` or `{0} fsck`", cx.path)))),
+    }
+}
+
+/// What the command line and the settings file say together; the command line wins.
+fn config(cx: &Context, matches: &Matches) -> Result<Config> {
+    let mut options: Options = cx.settings().serve.clone();
+    let given = matches.get(&ADDRESS);
+    if !given.is_empty() {
+        options.address = given.to_vec();
+    }
+    if options.address.is_empty() {
+        options.address.push(DEFAULT_ADDRESS.to_owned());
+    }
+    let file = |flag: &Text, option: &mut Option<PathBuf>| {
+        if let Some(path) = matches.get(flag) {
+            *option = Some(PathBuf::from(path));
+        }
+    };
+    file(&HTPASSWD, &mut options.htpasswd);
+    file(&TLS_CERTIFICATE, &mut options.tls_certificate);
+    file(&TLS_KEY, &mut options.tls_key);
+    options.anonymous_pull |= matches.get(&ANONYMOUS_PULL);
+    let mut addresses = Vec::new();
+    for text in &options.address {
+        addresses.extend(resolve(text)?);
+    }
+    Ok(Config {
+        addresses,
+        place: Place::Directory { root: cx.root().join("registry"), images: Some(cx.root().join("blobs")) },
+        limits: options.limits()?,
+        clock: env::now,
+        access: Arc::new(options.access()?),
+        tls: options.tls()?,
+        keeping: options.keeping()?,
+        log: Arc::new(log::Lines),
+        patience: PATIENCE,
+    })
+}
+
+fn serve(config: &Config) -> Result {
+    // Before anything listens: a signal that comes early must not be lost.
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|why| Failure::new(format!("cannot listen for signals: {why}")))?;
+    let server = Server::start(config).map_err(|why| failed(&why))?;
+    let _signal = signals.forever().next();
+    // Who asks twice does not want to wait.
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            let _ends = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    });
+    server.stop();
+    Ok(())
+}
+
+fn collect(cx: &Context, matches: &Matches, config: &Config) -> Result {
+    let mode = if matches.get(&DRY_RUN) { Mode::Rehearse } else { Mode::Collect };
+    let maintenance = match mode {
+        Mode::Rehearse => Maintenance::beside(config),
+        Mode::Collect => Maintenance::alone(config),
+    };
+    let collected = maintenance.and_then(|maintenance| maintenance.collect(mode)).map_err(|why| failed(&why))?;
+    let mut lines = Vec::new();
+    for judged in &collected.verdicts {
+        lines.push(format!("{}:{} {}", judged.repository, judged.tag, judged.verdict));
+    }
+    lines.extend(collected.manifests.iter().map(|(name, digest)| format!("manifest {name}@{digest}")));
+    lines.extend(collected.links.iter().map(|(name, digest)| format!("blob {name}@{digest}")));
+    let bytes = size::short(collected.bytes);
+    lines.push(format!("Total reclaimed space: {bytes}"));
+    for line in lines {
+        cx.line(&line)?;
+    }
+    cx.end_dry_run(matches);
+    Ok(())
+}
+
+fn check(cx: &Context, config: &Config) -> Result {
+    let maintenance = Maintenance::beside(config);
+    let checked = maintenance.and_then(|maintenance| maintenance.check()).map_err(|why| failed(&why))?;
+    for problem in &checked.problems {
+        cx.line(&problem.to_string())?;
+    }
+    cx.line(&format!(
+        "{} repositories, {} tags, {} manifests, {} blobs of {}: {}",
+        checked.repositories,
+        checked.tags,
+        checked.manifests,
+        checked.data,
+        size::short(checked.bytes),
+        match checked.problems.len() {
+            0 => "everything is whole".to_owned(),
+            1 => "1 problem".to_owned(),
+            count => format!("{count} problems"),
+        }
+    ))?;
+    if checked.problems.is_empty() { Ok(()) } else { Err(Failure::silent()) }
+}
+
+fn failed(why: &wharfie_registry::Error) -> Failure {
+    Failure::new(crate::compat::reasons(why)).help(why.help())
+}
+
+/// The addresses that a text names.
+fn resolve(text: &str) -> Result<Vec<SocketAddr>> {
+    let failed = |why: String| {
+        Failure::new(format!("cannot listen on {text:?}: {why}"))
+            .help(Some(format!("give a host and a port, for example --address {DEFAULT_ADDRESS}")))
+    };
+    let text = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    let found: Vec<SocketAddr> = text.to_socket_addrs().map_err(|why| failed(why.to_string()))?.collect();
+    if found.is_empty() { Err(failed("the host has no address".to_owned())) } else { Ok(found) }
+}

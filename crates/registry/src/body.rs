@@ -1,0 +1,198 @@
+//! Bodies: those that are sent, and those that come in.
+
+use std::fs::File;
+use std::future::Future;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use tokio::task::JoinHandle;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// What is in memory.
+    Whole(Option<Bytes>),
+    /// A part of a file.
+    File(FileBody),
+}
+
+/// Sends a part of a file, a piece at a time: as much memory as one piece, and a thread only while the disk is read.
+#[derive(Debug)]
+pub(crate) struct FileBody {
+    file: Arc<File>,
+    at: u64,
+    left: u64,
+    pending: Option<JoinHandle<io::Result<Bytes>>>,
+}
+
+/// 256 KiB: larger pieces are no faster here, and each connection holds one.
+const PIECE: u64 = 256 << 10;
+
+impl Body {
+    /// Nothing.
+    pub(crate) fn empty() -> Self {
+        Self::Whole(None)
+    }
+
+    /// What is in memory.
+    pub(crate) fn of(bytes: impl Into<Bytes>) -> Self {
+        Self::Whole(Some(bytes.into()).filter(|bytes| !bytes.is_empty()))
+    }
+
+    /// `count` bytes of `file` from `at`.
+    pub(crate) fn file(file: File, at: u64, count: u64) -> Self {
+        Self::File(FileBody { file: Arc::new(file), at, left: count, pending: None })
+    }
+}
+
+impl FileBody {
+    fn read(&mut self) -> JoinHandle<io::Result<Bytes>> {
+        let (file, at) = (Arc::clone(&self.file), self.at);
+        let count = usize::try_from(self.left.min(PIECE)).expect("a piece fits into memory");
+        tokio::task::spawn_blocking(move || {
+            let mut piece = BytesMut::zeroed(count);
+            file.read_exact_at(&mut piece, at)?;
+            Ok(piece.freeze())
+        })
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::File(body) => {
+                if body.left == 0 {
+                    return Poll::Ready(None);
+                }
+                let mut reading = body.pending.take().unwrap_or_else(|| body.read());
+                let Poll::Ready(read) = Pin::new(&mut reading).poll(cx) else {
+                    body.pending = Some(reading);
+                    return Poll::Pending;
+                };
+                let piece = read.map_err(io::Error::other).and_then(|piece| piece);
+                if let Ok(piece) = &piece {
+                    body.at += piece.len() as u64;
+                    body.left -= piece.len() as u64;
+                } else {
+                    body.left = 0;
+                }
+                Poll::Ready(Some(piece.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_none(),
+            Self::File(body) => body.left == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match self {
+            Self::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Self::File(body) => body.left,
+        })
+    }
+}
+
+/// Why a request's body ends before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InboundError {
+    /// Nothing came for too long.
+    #[error("nothing came for {0:?}")]
+    Idle(Duration),
+    /// The connection broke, or the client breaks HTTP.
+    #[error("the request ended early: {0}")]
+    Broken(#[from] hyper::Error),
+    /// More than is allowed.
+    #[error("more than {0} bytes")]
+    TooLarge(u64),
+}
+
+/// The body of a request, with bounds on its size and on how long it may stand still.
+pub(crate) struct Inbound {
+    body: Incoming,
+    idle: Duration,
+    limit: u64,
+    received: u64,
+}
+
+impl Inbound {
+    pub(crate) fn new(body: Incoming, idle: Duration) -> Self {
+        Self { body, idle, limit: u64::MAX, received: 0 }
+    }
+
+    /// Allows at most so many bytes.
+    pub(crate) fn limit(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
+    /// How many bytes the client has announced, if it did.
+    pub(crate) fn announced(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
+    /// The next bytes, or `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, InboundError> {
+        loop {
+            let frame = std::future::poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx));
+            let frame = tokio::time::timeout(self.idle, frame).await.map_err(|_| InboundError::Idle(self.idle))?;
+            let Some(frame) = frame.transpose()? else { return Ok(None) };
+            // Trailers say nothing that matters here.
+            let Ok(bytes) = frame.into_data() else { continue };
+            if bytes.is_empty() {
+                continue;
+            }
+            self.received += bytes.len() as u64;
+            if self.received > self.limit {
+                return Err(InboundError::TooLarge(self.limit));
+            }
+            return Ok(Some(bytes));
+        }
+    }
+
+    /// All of it, in memory.
+    pub(crate) async fn whole(&mut self, limit: u64) -> Result<Bytes, InboundError> {
+        if self.announced().is_some_and(|announced| announced > limit) {
+            return Err(InboundError::TooLarge(limit));
+        }
+        self.limit(limit);
+        let mut all = BytesMut::new();
+        while let Some(bytes) = self.next().await? {
+            if all.is_empty() && self.body.is_end_stream() {
+                return Ok(bytes);
+            }
+            all.extend_from_slice(&bytes);
+        }
+        Ok(all.freeze())
+    }
+
+    /// Reads on to the end of a body that nobody wants, so that the client gets to read the answer: one that is still
+    /// sending when the connection closes sees only that. Gives up soon.
+    pub(crate) async fn drain(mut self) {
+        if self.body.is_end_stream() {
+            return;
+        }
+        let reading = async {
+            self.limit(self.received.saturating_add(DRAINED));
+            while let Ok(Some(_)) = self.next().await {}
+        };
+        let _given_up = tokio::time::timeout(DRAINING, reading).await;
+    }
+}
+
+/// 16 MiB: more than clients send in a chunk, less than a layer.
+const DRAINED: u64 = 16 << 20;
+/// 5 s.
+const DRAINING: Duration = Duration::from_secs(5);

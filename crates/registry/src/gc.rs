@@ -1,0 +1,323 @@
+//! Collection: what nobody can reach goes, while others push. `docs/registry.md`, "Collection", has the rules.
+
+use std::collections::{HashMap, HashSet};
+
+use wharfie_oci::{Digest, MediaType};
+
+use crate::document;
+use crate::key::{Folder, Key};
+use crate::name::{DataId, RepositoryName, Tag};
+use crate::record::{self, Link, Tagged};
+use crate::refusal::Refusal;
+use crate::retention::{Facts, Policy, Verdict};
+use crate::router::Registry;
+
+/// Whether a collection removes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It does.
+    Collect,
+    /// It finds out what would go.
+    Rehearse,
+}
+
+/// What a collection has removed, or would remove.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Tags that policies are about, and what became of each.
+    pub verdicts: Vec<Judged>,
+    /// Manifests that nothing leads to: repository and digest.
+    pub manifests: Vec<(String, Digest)>,
+    /// Blobs that no manifest of their repository names: repository and digest.
+    pub links: Vec<(String, Digest)>,
+    /// Blobs that no repository has any more.
+    pub blobs: Vec<Digest>,
+    /// Bytes of data that nothing names.
+    pub bytes: u64,
+    /// Uploads that nobody goes on with.
+    pub uploads: usize,
+}
+
+/// A tag that a policy is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// Its repository.
+    pub repository: String,
+    /// The tag.
+    pub tag: String,
+    /// What it stands for.
+    pub digest: Digest,
+    /// Whether it stays, and why.
+    pub verdict: Verdict,
+}
+
+/// A manifest as the walk sees it.
+struct Node {
+    children: Vec<Digest>,
+    blobs: Vec<Digest>,
+    subject: Option<Digest>,
+    is_young: bool,
+}
+
+/// What is named by links and pointers that stay.
+#[derive(Default)]
+struct Named {
+    digests: HashSet<Digest>,
+    data: HashSet<DataId>,
+}
+
+impl Registry {
+    /// Collects once.
+    ///
+    /// # Errors
+    /// When the storage fails; what was removed until then is gone, and nothing else.
+    pub(crate) async fn collect(&self, policies: &[Policy], mode: Mode) -> Result<Collected, Refusal> {
+        let mut collected = Collected::default();
+        let mut named = Named::default();
+        for flat in self.all(&Folder::repositories()).await? {
+            if let Some(name) = RepositoryName::from_flat(&flat) {
+                self.collect_repository(&name, policies, mode, &mut collected, &mut named).await?;
+            }
+        }
+        self.collect_uploads(mode, &mut collected).await?;
+        self.collect_data(mode, &mut collected, named).await?;
+        Ok(collected)
+    }
+
+    async fn collect_repository(
+        &self,
+        name: &RepositoryName,
+        policies: &[Policy],
+        mode: Mode,
+        collected: &mut Collected,
+        named: &mut Named,
+    ) -> Result<(), Refusal> {
+        let mut tags = self.facts(name).await?;
+        if let Some(policy) = Policy::of(policies, name.as_str()) {
+            let verdicts = policy.judge(&tags, self.now());
+            let mut kept = Vec::new();
+            for (facts, verdict) in tags.into_iter().zip(verdicts) {
+                let (repository, tag, digest) = (name.to_string(), facts.tag.clone(), facts.digest.clone());
+                let goes = verdict == Verdict::Goes;
+                collected.verdicts.push(Judged { repository, tag, digest, verdict });
+                if !goes {
+                    kept.push(facts);
+                } else if mode == Mode::Collect {
+                    self.remove_tag(name, &facts).await?;
+                }
+            }
+            tags = kept;
+        }
+        let nodes = self.nodes(name).await?;
+        let live = self.walk(name, &tags, &nodes).await?;
+        for digest in nodes.keys().filter(|digest| !live.contains(*digest)) {
+            if mode == Mode::Rehearse || self.collect_manifest(name, digest).await? {
+                collected.manifests.push((name.to_string(), digest.clone()));
+            }
+        }
+        let used: HashSet<&Digest> =
+            live.iter().filter_map(|digest| nodes.get(digest)).flat_map(|n| &n.blobs).collect();
+        for text in self.all(&Folder::links(name)).await? {
+            let Ok(digest) = text.parse::<Digest>() else { continue };
+            let key = Key::link(name, &digest);
+            let Some(link) = self.link(name, &digest).await? else { continue };
+            if !used.contains(&digest)
+                && self.is_past_grace(&key).await?
+                && (mode == Mode::Rehearse || self.delete_old(key).await?)
+            {
+                collected.links.push((name.to_string(), digest));
+                continue;
+            }
+            named.data.extend(link.data());
+            named.digests.insert(digest);
+        }
+        if mode == Mode::Collect {
+            self.forget_empty(name).await?;
+        }
+        Ok(())
+    }
+
+    /// All tags of a repository, with what policies ask about.
+    pub(crate) async fn facts(&self, name: &RepositoryName) -> Result<Vec<Facts>, Refusal> {
+        let mut facts = Vec::new();
+        for text in self.all(&Folder::tags(name)).await? {
+            let Some(tag) = Tag::parse(&text) else { continue };
+            let Some(tagged) = self.tagged(name, &tag).await? else { continue };
+            let pulled = self.pulled(name, &tag, &tagged.digest).await?;
+            let is_immutable = self.is_immutable(name, &tag);
+            facts.push(Facts { tag: text, digest: tagged.digest, pushed: tagged.at, pulled, is_immutable });
+        }
+        Ok(facts)
+    }
+
+    /// Removes a tag that a policy does not keep, unless it stands for something else by now.
+    async fn remove_tag(&self, name: &RepositoryName, facts: &Facts) -> Result<(), Refusal> {
+        let Some(tag) = Tag::parse(&facts.tag) else { return Ok(()) };
+        let _alone = self.gate.write().await;
+        let is_same = |tagged: &Tagged| tagged.digest == facts.digest && tagged.at == facts.pushed;
+        if self.tagged(name, &tag).await?.as_ref().is_some_and(is_same) {
+            self.storage.delete(Key::tag(name, &tag)).await?;
+        }
+        Ok(())
+    }
+
+    async fn nodes(&self, name: &RepositoryName) -> Result<HashMap<Digest, Node>, Refusal> {
+        let mut nodes = HashMap::new();
+        for text in self.all(&Folder::manifests(name)).await? {
+            let Ok(digest) = text.parse::<Digest>() else { continue };
+            // Its age first: who makes it young again in between has it kept.
+            let is_young = !self.is_past_grace(&Key::manifest(name, &digest)).await?;
+            let Some(manifest) = self.manifest(name, &digest).await? else { continue };
+            let media_type = MediaType::new(&manifest.head.media_type);
+            // What a push let in parses. What does not any more ends the collection: nobody knows what it names.
+            let document = document::parse(&manifest.bytes, &media_type)?;
+            let blobs = [document.blobs, document.elsewhere].concat();
+            let node = Node { children: document.children, blobs, subject: document.subject, is_young };
+            nodes.insert(digest, node);
+        }
+        Ok(nodes)
+    }
+
+    /// What the roots lead to.
+    async fn walk(
+        &self,
+        name: &RepositoryName,
+        tags: &[Facts],
+        nodes: &HashMap<Digest, Node>,
+    ) -> Result<HashSet<Digest>, Refusal> {
+        let mut open: Vec<Digest> = tags.iter().map(|facts| facts.digest.clone()).collect();
+        for (digest, node) in nodes {
+            let stands_alone = match &node.subject {
+                Some(subject) => !nodes.contains_key(subject),
+                None => true,
+            };
+            if node.is_young || (stands_alone && self.was_pushed_by_digest(name, digest).await?) {
+                open.push(digest.clone());
+            }
+        }
+        let mut referrers: HashMap<&Digest, Vec<&Digest>> = HashMap::new();
+        for (digest, node) in nodes {
+            if let Some(subject) = &node.subject {
+                referrers.entry(subject).or_default().push(digest);
+            }
+        }
+        let mut live = HashSet::new();
+        while let Some(digest) = open.pop() {
+            let Some(node) = nodes.get(&digest) else { continue };
+            if live.insert(digest.clone()) {
+                open.extend(node.children.iter().cloned());
+                open.extend(referrers.get(&digest).into_iter().flatten().map(|digest| (*digest).clone()));
+            }
+        }
+        Ok(live)
+    }
+
+    /// True for a manifest that never had a tag and never came with an index.
+    async fn was_pushed_by_digest(&self, name: &RepositoryName, digest: &Digest) -> Result<bool, Refusal> {
+        for folder in [Folder::tagged(name, digest), Folder::children(name, digest)] {
+            if !self.storage.list(&folder, None, 1).await?.names.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes a manifest, unless it is young by now. True if it went.
+    async fn collect_manifest(&self, name: &RepositoryName, digest: &Digest) -> Result<bool, Refusal> {
+        let _alone = self.gate.write().await;
+        if !self.is_past_grace(&Key::manifest(name, digest)).await? {
+            return Ok(false);
+        }
+        let Some(manifest) = self.manifest(name, digest).await? else { return Ok(false) };
+        self.remove_manifest(name, digest, &manifest).await?;
+        Ok(true)
+    }
+
+    /// A repository without anything is none. A server beside this one could be filling it: buckets keep the name.
+    async fn forget_empty(&self, name: &RepositoryName) -> Result<(), Refusal> {
+        let _alone = self.gate.write().await;
+        for folder in [Folder::manifests(name), Folder::links(name), Folder::tags(name)] {
+            if !self.storage.list(&folder, None, 1).await?.names.is_empty() {
+                return Ok(());
+            }
+        }
+        self.delete_if_old(Key::repository(name)).await.map(|_| ())
+    }
+
+    /// Uploads that nobody has gone on with for a day.
+    async fn collect_uploads(&self, mode: Mode, collected: &mut Collected) -> Result<(), Refusal> {
+        for text in self.all(&Folder::uploads()).await? {
+            let Some(id) = DataId::parse(&text) else { continue };
+            let Some(modified) = self.storage.modified(&Key::data(&id)).await? else {
+                if mode == Mode::Collect {
+                    self.delete_old(Key::upload(&id)).await?;
+                }
+                continue;
+            };
+            if self.now().saturating_sub(modified) < ABANDONED.max(self.grace) {
+                continue;
+            }
+            if mode == Mode::Collect {
+                let Some(session) = self.storage.session(&id).await? else { continue };
+                session.end(false).await?;
+            }
+            collected.uploads += 1;
+        }
+        Ok(())
+    }
+
+    /// Pointers that no repository needs, then data that nothing names.
+    async fn collect_data(&self, mode: Mode, collected: &mut Collected, mut named: Named) -> Result<(), Refusal> {
+        for text in self.all(&Folder::blobs()).await? {
+            let Ok(digest) = text.parse::<Digest>() else { continue };
+            let key = Key::blob(&digest);
+            let Some(stored) = self.storage.get(&key).await? else { continue };
+            let link: Link = record::parse(&stored.bytes, key.as_str())?;
+            if !named.digests.contains(&digest)
+                && self.is_past_grace(&key).await?
+                && (mode == Mode::Rehearse || self.delete_old(key).await?)
+            {
+                collected.blobs.push(digest);
+                continue;
+            }
+            named.data.extend(link.data());
+        }
+        for text in self.all(&Folder::data()).await? {
+            let Some(id) = DataId::parse(&text) else { continue };
+            let key = Key::data(&id);
+            let is_uploading = self.storage.modified(&Key::upload(&id)).await?.is_some();
+            if named.data.contains(&id) || is_uploading || !self.is_past_grace(&key).await? {
+                continue;
+            }
+            let size = self.storage.size(&key).await?.unwrap_or(0);
+            if mode == Mode::Rehearse || self.delete_old(key).await? {
+                collected.bytes += size;
+            }
+        }
+        Ok(())
+    }
+
+    /// True if an object has lived longer than the grace time. What is not there has not.
+    async fn is_past_grace(&self, key: &Key) -> Result<bool, Refusal> {
+        let modified = self.storage.modified(key).await?;
+        Ok(modified.is_some_and(|modified| self.now().saturating_sub(modified) >= self.grace))
+    }
+
+    /// Deletes an object, unless somebody has made it young since it was looked at. True if it went.
+    async fn delete_old(&self, key: Key) -> Result<bool, Refusal> {
+        let _alone = self.gate.write().await;
+        self.delete_if_old(key).await
+    }
+
+    /// The same for whoever has the gate.
+    async fn delete_if_old(&self, key: Key) -> Result<bool, Refusal> {
+        let is_old = self.is_past_grace(&key).await?;
+        if is_old {
+            self.storage.delete(key).await?;
+        }
+        Ok(is_old)
+    }
+}
+
+/// 24 h: how long an upload waits for its client.
+const ABANDONED: i64 = 86_400;

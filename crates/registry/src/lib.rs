@@ -1,0 +1,50 @@
+//! An OCI registry on this machine's disk: `docs/registry.md` says how it keeps what it has, and why that needs no locks.
+//!
+//! [`Server::start`] begins to serve, on a runtime of its own: the only asynchronous code of the product begins and ends
+//! with it. This room reports what it does as [`Event`]s and knows neither words for people nor the environment.
+
+mod answer;
+pub mod auth;
+mod blobs;
+mod body;
+pub mod config;
+mod document;
+mod event;
+pub mod fsck;
+pub mod gc;
+mod key;
+mod listing;
+mod maintenance;
+mod manifests;
+mod name;
+pub mod pattern;
+mod query;
+mod range;
+mod record;
+mod referrers;
+mod refusal;
+pub mod retention;
+mod route;
+mod router;
+mod search;
+mod server;
+mod storage;
+mod tags;
+pub mod tls;
+mod tokens;
+mod uploads;
+
+pub use config::{Config, Limits};
+pub use event::{Event, Log};
+pub use maintenance::Maintenance;
+pub use server::{Error, Server};
+pub use storage::Place;
+
+/// What takes apart what comes over the network, for tests and fuzzing.
+pub mod parsers {
+    pub use crate::document::{Document, parse as manifest};
+    pub use crate::query::Query;
+    pub use crate::range::{Wanted, chunk, wanted};
+    pub use crate::refusal::{Code, Refusal};
+    pub use crate::route::Route;
+}

@@ -1,0 +1,165 @@
+//! From a request to the handler that answers it.
+
+use std::sync::Arc;
+
+use hyper::header::{self, HeaderName};
+use hyper::{Method, Response, StatusCode};
+use tokio::sync::{RwLock, Semaphore};
+
+use crate::answer::{Answer, Request, answer, refused};
+use crate::auth::token::Signer;
+use crate::auth::{Access, Actions};
+use crate::body::Body;
+use crate::config::{Config, Keeping, Limits};
+use crate::event::{Event, Log};
+use crate::key::Key;
+use crate::maintenance::Pulls;
+use crate::name::RepositoryName;
+use crate::refusal::{Code, Refusal};
+use crate::route::Route;
+use crate::storage::Storage;
+
+/// What all requests share.
+pub(crate) struct Registry {
+    pub(crate) storage: Storage,
+    pub(crate) limits: Limits,
+    pub(crate) uploads: Semaphore,
+    /// Held by whoever relies on what it has found, until it has written that down.
+    pub(crate) gate: RwLock<()>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) keeping: Keeping,
+    /// Seconds of `keeping.grace`.
+    pub(crate) grace: i64,
+    pub(crate) signer: Signer,
+    pub(crate) pulls: Pulls,
+    pub(crate) is_secure: bool,
+    log: Arc<dyn Log>,
+    clock: fn() -> wharfie_oci::Timestamp,
+}
+
+/// `Docker-Distribution-Api-Version`. Source: docker's registry API, which clients look for.
+const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+
+impl Registry {
+    pub(crate) fn new(config: &Config, storage: Storage, signer: Signer) -> Self {
+        Self {
+            storage,
+            access: Arc::clone(&config.access),
+            keeping: config.keeping.clone(),
+            grace: i64::try_from(config.keeping.grace.as_secs()).unwrap_or(i64::MAX),
+            signer,
+            pulls: Pulls::default(),
+            is_secure: config.tls.is_some(),
+            limits: config.limits,
+            uploads: Semaphore::new(config.limits.uploads),
+            gate: RwLock::new(()),
+            log: Arc::clone(&config.log),
+            clock: config.clock,
+        }
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        (self.clock)().seconds
+    }
+
+    pub(crate) fn note(&self, event: &Event) {
+        self.log.note(event);
+    }
+
+    /// Answers a request, whatever it is.
+    pub(crate) async fn handle(&self, path: &str, mut request: Request) -> Response<Body> {
+        let answered = match Route::parse(path) {
+            Ok(route) => self.route(route, &mut request).await,
+            Err(refusal) => Err(refusal),
+        };
+        let mut response = answered.unwrap_or_else(|refusal| {
+            if let Some(cause) = refusal.cause() {
+                self.note(&Event::Failed { what: cause.to_owned() });
+            }
+            refused(&refusal)
+        });
+        if path.starts_with("/v2") {
+            response.headers_mut().insert(API_VERSION, header::HeaderValue::from_static("registry/2.0"));
+        }
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+        // Whoever waits for leave to send does not want to be asked for a body that nobody takes.
+        if !request.headers.contains_key(header::EXPECT) {
+            tokio::spawn(request.body.drain());
+        }
+        response
+    }
+
+    async fn route(&self, route: Route, request: &mut Request) -> Answer {
+        self.admit(&route, request).await?;
+        let method = request.method.clone();
+        let is_read = method == Method::GET || method == Method::HEAD;
+        match (route, &method) {
+            (Route::Base, _) if is_read => Ok(answer(StatusCode::OK).bytes("application/json", "{}")),
+            (Route::Live, _) if is_read => Ok(answer(StatusCode::OK).bytes("text/plain", "ok\n")),
+            (Route::Ready, _) if is_read => self.ready().await,
+            (Route::Ping, _) if is_read => Ok(answer(StatusCode::OK).bytes("application/json", "true")),
+            (Route::Token, _) if is_read => self.give_token(request).await,
+            (Route::Search, _) if is_read => self.search(request).await,
+            (Route::Catalog, _) if is_read => self.catalog(request).await,
+            (Route::Tags(name), _) if is_read => self.list_tags(&name, request).await,
+            (Route::Referrers(name, digest), _) if is_read => self.list_referrers(&name, &digest, request).await,
+            (Route::Manifest(name, reference), _) if is_read => self.get_manifest(&name, &reference, request).await,
+            (Route::Manifest(name, reference), &Method::PUT) => self.put_manifest(&name, reference, request).await,
+            (Route::Manifest(name, reference), &Method::DELETE) => self.delete_manifest(&name, &reference).await,
+            (Route::Blob(name, digest), _) if is_read => self.get_blob(&name, &digest, request).await,
+            (Route::Blob(name, digest), &Method::DELETE) => self.delete_blob(&name, &digest).await,
+            (Route::Uploads(name), &Method::POST) => self.begin_upload(&name, request).await,
+            (Route::Upload(name, id), &Method::PATCH) => self.append_upload(&name, &id, request).await,
+            (Route::Upload(name, id), &Method::PUT) => self.finish_upload(&name, &id, request).await,
+            (Route::Upload(name, id), _) if is_read => self.upload_status(&name, &id).await,
+            (Route::Upload(name, id), &Method::DELETE) => self.cancel_upload(&name, &id).await,
+            (route, _) => Err(Refusal::new(Code::Unsupported, "the method does not apply here")
+                .with_header(header::ALLOW, allowed(&route))),
+        }
+    }
+
+    /// `/readyz`: the storage can be read.
+    async fn ready(&self) -> Answer {
+        self.storage.list(&crate::key::Folder::repositories(), None, 1).await?;
+        Ok(answer(StatusCode::OK).bytes("text/plain", "ok\n"))
+    }
+
+    /// Notes that there is a repository of this name.
+    pub(crate) async fn mark(&self, repository: &RepositoryName) -> Result<(), Refusal> {
+        let key = Key::repository(repository);
+        if self.storage.modified(&key).await?.is_none() {
+            self.storage.put(key, Vec::new()).await?;
+        }
+        Ok(())
+    }
+}
+
+fn allowed(route: &Route) -> &'static str {
+    match route {
+        Route::Manifest(..) => "GET, HEAD, PUT, DELETE",
+        Route::Blob(..) => "GET, HEAD, DELETE",
+        Route::Uploads(_) => "POST",
+        Route::Upload(..) => "GET, HEAD, PATCH, PUT, DELETE",
+        Route::Base
+        | Route::Catalog
+        | Route::Tags(_)
+        | Route::Referrers(..)
+        | Route::Search
+        | Route::Ping
+        | Route::Token
+        | Route::Live
+        | Route::Ready => "GET, HEAD",
+    }
+}
+
+/// What a request does to the repository that it is about.
+pub(crate) fn actions(route: &Route, method: &Method) -> Actions {
+    let is_read = method == Method::GET || method == Method::HEAD;
+    match route {
+        Route::Upload(..) | Route::Uploads(_) => Actions::PUSH,
+        _ if is_read => Actions::PULL,
+        _ if method == Method::DELETE => Actions::DELETE,
+        _ => Actions::PUSH,
+    }
+}

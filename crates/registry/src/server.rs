@@ -1,0 +1,297 @@
+//! Sockets and connections: begins with [`Server::start`], ends with [`Server::stop`].
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use wharfie_oci::{Fault, Kind};
+
+use crate::answer::{Request, answer, refused};
+use crate::auth::Access;
+use crate::auth::token::{Signer, random_key};
+use crate::body::{Body, Inbound};
+use crate::config::Config;
+use crate::event::Event;
+use crate::key::Key;
+use crate::maintenance::keep_in_order;
+use crate::query::Query;
+use crate::refusal::{Code, Refusal};
+use crate::router::Registry;
+use crate::storage::{self, Holding, Storage};
+use crate::tls::Tls;
+
+/// Why a registry does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Somebody else listens there, or nobody may.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its directory cannot be used.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::Error),
+    /// Looking after the storage failed.
+    #[error("{0}")]
+    Maintenance(String),
+    /// The system gives no threads or sockets.
+    #[error("cannot start threads")]
+    Threads(#[source] io::Error),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Listen { source, .. } => of_io(source),
+            Self::Storage(why) => of_io(why.io()),
+            Self::Tls(_) => Kind::Invalid,
+            Self::Threads(_) | Self::Maintenance(_) => Kind::Unavailable,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                Some("choose another port with --address, or stop what listens there".to_owned())
+            }
+            Self::Storage(why) if why.io().kind() == io::ErrorKind::ResourceBusy => {
+                Some("one server has a directory at a time: stop the other one, or choose another --root".to_owned())
+            }
+            Self::Listen { .. } | Self::Storage(_) | Self::Tls(_) | Self::Maintenance(_) | Self::Threads(_) => None,
+        }
+    }
+}
+
+fn of_io(why: &io::Error) -> Kind {
+    match why.kind() {
+        io::ErrorKind::AddrInUse | io::ErrorKind::ResourceBusy => Kind::InUse,
+        io::ErrorKind::PermissionDenied => Kind::Denied,
+        io::ErrorKind::AddrNotAvailable => Kind::Invalid,
+        _ => Kind::Unavailable,
+    }
+}
+
+/// A registry that serves, until it is stopped or dropped.
+pub struct Server {
+    runtime: Runtime,
+    addresses: Vec<SocketAddr>,
+    stop: watch::Sender<bool>,
+    accepting: Vec<tokio::task::JoinHandle<()>>,
+    registry: Arc<Registry>,
+    patience: Duration,
+}
+
+impl Server {
+    /// Opens the storage, listens and begins to serve.
+    ///
+    /// # Errors
+    /// When the storage cannot be used, or an address cannot be listened on.
+    pub fn start(config: &Config) -> Result<Self, Error> {
+        let acceptor = config.tls.as_ref().map(Tls::acceptor).transpose()?;
+        let storage = Storage::open(&config.place, Holding::Alone)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_io()
+            .enable_time()
+            .thread_name("registry")
+            .max_blocking_threads(BLOCKING_THREADS)
+            .build()
+            .map_err(Error::Threads)?;
+        let signer = runtime.block_on(signer(config, &storage))?;
+        let registry = Arc::new(Registry::new(config, storage, signer));
+        let (stop, stopped) = watch::channel(false);
+        let connections = Arc::new(Semaphore::new(config.limits.connections));
+        let (mut addresses, mut accepting) = (Vec::new(), Vec::new());
+        for address in &config.addresses {
+            let failed = |source| Error::Listen { address: *address, source };
+            let listener = TcpListener::bind(address).map_err(failed)?;
+            listener.set_nonblocking(true).map_err(failed)?;
+            let bound = listener.local_addr().map_err(failed)?;
+            let within = runtime.enter();
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
+            drop(within);
+            addresses.push(bound);
+            let shared = Shared {
+                registry: Arc::clone(&registry),
+                connections: Arc::clone(&connections),
+                acceptor: acceptor.clone(),
+            };
+            let accept = accept(listener, shared, stopped.clone());
+            accepting.push(runtime.spawn(accept));
+            registry.note(&Event::Listening { address: bound, is_secure: registry.is_secure });
+        }
+        if let Some(every) = config.keeping.every {
+            // It ends with the runtime; a collection that is cut off has removed what it has, and nothing by halves.
+            runtime.spawn(keep_in_order(Arc::clone(&registry), every));
+        }
+        Ok(Self { runtime, addresses, stop, accepting, registry, patience: config.patience })
+    }
+
+    /// Where it listens, with the ports that were found.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Accepts nothing more, lets requests end as long as it was told to wait, and ends.
+    pub fn stop(self) {
+        self.registry.note(&Event::Ending);
+        // Without receivers there is nobody to tell.
+        let _told = self.stop.send(true);
+        let ended = async {
+            for accepting in self.accepting {
+                let _ended = accepting.await;
+            }
+        };
+        let _in_time = self.runtime.block_on(async { tokio::time::timeout(self.patience, ended).await });
+        self.runtime.shutdown_timeout(Duration::from_secs(1));
+    }
+}
+
+/// What tokens are signed with, if there are any: the same key after a restart, and for all servers of one storage.
+async fn signer(config: &Config, storage: &Storage) -> Result<Signer, Error> {
+    if matches!(*config.access, Access::Open) {
+        return Ok(Signer::new(b""));
+    }
+    if let Some(stored) = storage.get(&Key::token_key()).await? {
+        return Ok(Signer::new(&stored.bytes));
+    }
+    let key = random_key().ok_or_else(|| Error::Threads(io::Error::other("no random bytes can be had")))?;
+    storage.put(Key::token_key(), key.to_vec()).await?;
+    Ok(Signer::new(&key))
+}
+
+/// What all connections share.
+#[derive(Clone)]
+struct Shared {
+    registry: Arc<Registry>,
+    connections: Arc<Semaphore>,
+    acceptor: Option<TlsAcceptor>,
+}
+
+/// Accepts connections until it is told to stop, then waits for those that are open.
+async fn accept(listener: tokio::net::TcpListener, shared: Shared, mut stopped: watch::Receiver<bool>) {
+    let registry = &shared.registry;
+    let mut serving = JoinSet::new();
+    loop {
+        let next = async {
+            let permit = Arc::clone(&shared.connections).acquire_owned().await;
+            (listener.accept().await, permit)
+        };
+        let accepted = tokio::select! {
+            accepted = next => accepted,
+            () = told(&mut stopped) => break,
+        };
+        match accepted {
+            (Ok((stream, client)), Ok(permit)) => {
+                let (shared, stopped) = (shared.clone(), stopped.clone());
+                serving.spawn(async move {
+                    agree(stream, client, shared, stopped).await;
+                    drop(permit);
+                });
+            }
+            (Err(why), _) => {
+                // A client that is gone already, or too many descriptors: neither ends the server.
+                registry.note(&Event::Failed { what: format!("cannot accept a connection: {why}") });
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            (_, Err(_)) => break,
+        }
+        while serving.try_join_next().is_some() {}
+    }
+    drop(listener);
+    while serving.join_next().await.is_some() {}
+}
+
+/// Waits until the server is told to stop, or is gone.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    let _told_or_gone = stopped.wait_for(|is_stopped| *is_stopped).await.is_ok();
+}
+
+/// Agrees on encryption, if there is to be any, and serves.
+async fn agree(stream: TcpStream, client: SocketAddr, shared: Shared, stopped: watch::Receiver<bool>) {
+    // Answers are written whole: waiting for more to send only delays them.
+    let _slower = stream.set_nodelay(true);
+    let Shared { registry, acceptor, .. } = shared;
+    let Some(acceptor) = acceptor else { return connection(TokioIo::new(stream), client, registry, stopped).await };
+    // Who takes too long, or speaks something else, matters to nobody but himself.
+    if let Ok(Ok(stream)) = tokio::time::timeout(registry.limits.head, acceptor.accept(stream)).await {
+        connection(TokioIo::new(stream), client, registry, stopped).await;
+    }
+}
+
+async fn connection<S: hyper::rt::Read + hyper::rt::Write + Unpin + 'static>(
+    stream: S,
+    client: SocketAddr,
+    registry: Arc<Registry>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let limits = registry.limits;
+    let service = service_fn(move |request| {
+        let registry = Arc::clone(&registry);
+        async move { Ok::<_, Infallible>(serve(registry, client, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(MAX_BUFFER)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(stream, service);
+    tokio::pin!(connection);
+    tokio::select! {
+        // How a connection ends matters to its client only.
+        _ = connection.as_mut() => {}
+        () = told(&mut stopped) => {
+            connection.as_mut().graceful_shutdown();
+            let _ended = connection.await;
+        }
+    }
+}
+
+/// Answers one request. The work is a task of its own: it goes on to its end when the client leaves.
+async fn serve(registry: Arc<Registry>, client: SocketAddr, request: hyper::Request<Incoming>) -> Response<Body> {
+    let start = Instant::now();
+    let (head, body) = request.into_parts();
+    let (method, target) = (head.method.to_string(), head.uri.to_string());
+    let working = Arc::clone(&registry);
+    let task = tokio::spawn(async move {
+        let idle = working.limits.idle;
+        let Some(query) = Query::parse(head.uri.query().unwrap_or_default()) else {
+            return refused(&Refusal::new(Code::Unsupported, "the query makes no sense").with_status(400));
+        };
+        let request = Request { method: head.method, headers: head.headers, query, body: Inbound::new(body, idle) };
+        working.handle(head.uri.path(), request).await
+    });
+    let response = task.await.unwrap_or_else(|why| {
+        registry.note(&Event::Failed { what: format!("a defect: {why}") });
+        answer(StatusCode::INTERNAL_SERVER_ERROR)
+            .bytes("application/json", Refusal::new(Code::Unknown, "a defect of this registry").body())
+    });
+    let (status, took) = (response.status().as_u16(), start.elapsed());
+    registry.note(&Event::Answered { client, method, target, status, took });
+    response
+}
+
+/// 64: threads that wait for the disk; more only wait for each other.
+const BLOCKING_THREADS: usize = 64;
+/// 256 KiB: the largest head of a request, and what is read at once of a body.
+const MAX_BUFFER: usize = 256 << 10;
+/// 100 headers; clients send twenty.
+const MAX_HEADERS: usize = 100;

@@ -1,0 +1,177 @@
+//! Where records and data are kept. A storage puts whole objects, gets, lists in order and deletes; nothing else is asked
+//! of it (`docs/registry.md`).
+
+mod listing;
+mod local;
+mod session;
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use wharfie_oci::Digest;
+use wharfie_oci::digest::Algorithm;
+
+pub(crate) use self::local::Local;
+pub(crate) use self::session::{AppendError, Session, Started};
+use crate::body::Body;
+use crate::key::{Folder, Key};
+use crate::name::DataId;
+
+/// What went wrong with an object.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {object}")]
+pub struct Error {
+    action: &'static str,
+    object: String,
+    source: std::io::Error,
+}
+
+impl Error {
+    pub(crate) fn new(action: &'static str, object: &str, source: std::io::Error) -> Self {
+        Self { action, object: object.to_owned(), source }
+    }
+
+    /// The whole of it, for the log.
+    pub(crate) fn told(&self) -> String {
+        format!("{self}: {}", self.source)
+    }
+
+    /// What the system says of it.
+    pub fn io(&self) -> &std::io::Error {
+        &self.source
+    }
+}
+
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A small object.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) bytes: Bytes,
+}
+
+/// Some names of a folder, in byte order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) names: Vec<String>,
+    /// There are more.
+    pub(crate) has_more: bool,
+}
+
+/// The kinds of storage.
+pub(crate) enum Storage {
+    /// A directory of this machine.
+    Local(Local),
+}
+
+impl Storage {
+    /// An object, or `None`.
+    pub(crate) async fn get(&self, key: &Key) -> Result<Option<Stored>> {
+        match self {
+            Self::Local(local) => local.get(key),
+        }
+    }
+
+    /// When an object was put or renewed, or `None`.
+    pub(crate) async fn modified(&self, key: &Key) -> Result<Option<i64>> {
+        match self {
+            Self::Local(local) => local.modified(key),
+        }
+    }
+
+    /// How large an object is, or `None`.
+    pub(crate) async fn size(&self, key: &Key) -> Result<Option<u64>> {
+        match self {
+            Self::Local(local) => local.size(key),
+        }
+    }
+
+    /// What the first `size` bytes of some data hash to. `None` if it is not there or shorter.
+    pub(crate) async fn digest(&self, id: &DataId, size: u64, algorithm: Algorithm) -> Result<Option<Digest>> {
+        match self {
+            Self::Local(local) => local.digest(id, size, algorithm).await,
+        }
+    }
+
+    /// Puts an object, whole and durable when this returns.
+    pub(crate) async fn put(&self, key: Key, bytes: Vec<u8>) -> Result<()> {
+        match self {
+            Self::Local(local) => local.put(key, bytes).await,
+        }
+    }
+
+    /// Makes an object young. True if it is there.
+    pub(crate) async fn renew(&self, key: &Key) -> Result<bool> {
+        match self {
+            Self::Local(local) => local.renew(key),
+        }
+    }
+
+    /// Deletes an object. What is not there is deleted.
+    pub(crate) async fn delete(&self, key: Key) -> Result<()> {
+        match self {
+            Self::Local(local) => local.delete(key).await,
+        }
+    }
+
+    /// At most `limit` names of a folder, those after `after`.
+    pub(crate) async fn list(&self, folder: &Folder, after: Option<&str>, limit: usize) -> Result<Page> {
+        match self {
+            Self::Local(local) => local.list(folder, after, limit).await,
+        }
+    }
+
+    /// A part of some data, as a body. `None` if it is not there or shorter.
+    pub(crate) async fn read(&self, id: &DataId, at: u64, count: u64) -> Result<Option<Body>> {
+        match self {
+            Self::Local(local) => local.read(id, at, count),
+        }
+    }
+
+    /// Begins an upload.
+    pub(crate) async fn begin(&self, started: &Started) -> Result<DataId> {
+        match self {
+            Self::Local(local) => local.begin(started).await,
+        }
+    }
+
+    /// Goes on with an upload, alone. `None` if there is none of this name.
+    pub(crate) async fn session(&self, id: &DataId) -> Result<Option<Session>> {
+        match self {
+            Self::Local(local) => local.session(id).await,
+        }
+    }
+}
+
+/// Whether others may have a storage at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// Nobody else changes it.
+    Alone,
+    /// It is only looked at.
+    Beside,
+}
+
+/// Where a registry keeps what it has.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A directory of this machine, and the image store whose blobs need not be kept twice.
+    Directory {
+        /// The registry's own directory.
+        root: PathBuf,
+        /// The directory of the image store's blobs, `…/blobs`.
+        images: Option<PathBuf>,
+    },
+}
+
+impl Storage {
+    /// Opens it; a directory is made.
+    ///
+    /// # Errors
+    /// When it cannot be used, or another server has it.
+    pub(crate) fn open(place: &Place, holding: Holding) -> Result<Self> {
+        match place {
+            Place::Directory { root, images } => Local::open(root, images.clone(), holding).map(Self::Local),
+        }
+    }
+}

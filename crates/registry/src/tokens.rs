@@ -1,0 +1,52 @@
+//! Who may do what with which request, and the tokens that say so.
+
+use hyper::StatusCode;
+
+use crate::answer::{Answer, Request, answer};
+use crate::auth::{Actions, Caller, Gatekeeper};
+use crate::name::RepositoryName;
+use crate::refusal::Refusal;
+use crate::route::Route;
+use crate::router::{Registry, actions};
+
+impl Registry {
+    pub(crate) fn gatekeeper(&self) -> Gatekeeper<'_> {
+        Gatekeeper { access: &self.access, signer: &self.signer, is_secure: self.is_secure, now: self.now() }
+    }
+
+    pub(crate) async fn caller(&self, request: &Request) -> Result<Caller, Refusal> {
+        self.gatekeeper().caller(&request.headers).await
+    }
+
+    /// Lets a request in, or not.
+    pub(crate) async fn admit(&self, route: &Route, request: &Request) -> Result<(), Refusal> {
+        match route {
+            // Probes have no passwords, and `docker search` pings without any.
+            Route::Live | Route::Ready | Route::Ping | Route::Token => return Ok(()),
+            Route::Base | Route::Catalog => {
+                let caller = self.caller(request).await?;
+                return self.gatekeeper().insist_on_caller(&caller, &request.headers);
+            }
+            _ => {}
+        }
+        let Some(name) = route.repository() else { return Ok(()) };
+        let caller = self.caller(request).await?;
+        self.gatekeeper().insist(&caller, &request.headers, name.as_str(), actions(route, &request.method))
+    }
+
+    /// True if a blob may be mounted from there; from anywhere only by whoever sees everything.
+    pub(crate) async fn may_read(&self, from: Option<&RepositoryName>, request: &Request) -> Result<bool, Refusal> {
+        let caller = self.caller(request).await?;
+        Ok(match from {
+            Some(from) => self.gatekeeper().insist(&caller, &request.headers, from.as_str(), Actions::PULL).is_ok(),
+            None => caller == Caller::Anyone,
+        })
+    }
+
+    /// Source: distribution's token authentication specification, "Requesting a Token".
+    pub(crate) async fn give_token(&self, request: &Request) -> Answer {
+        let caller = self.caller(request).await?;
+        let token = self.gatekeeper().token(&caller, request.query.values("scope"));
+        Ok(answer(StatusCode::OK).header(hyper::header::CACHE_CONTROL, "no-store").json(&token))
+    }
+}
