@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
+use sha2::digest::common::hazmat::SerializableState as _;
 
 /// Hash algorithms that a [`Digest`] may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -182,6 +183,25 @@ impl Digester {
         }
     }
 
+    /// The algorithm and all that was taken in, as a text: another process can go on with it.
+    pub fn save(&self) -> String {
+        match &self.0 {
+            State::Sha256(state) => hex("sha256:", &state.serialize()),
+            State::Sha512(state) => hex("sha512:", &state.serialize()),
+        }
+    }
+
+    /// Goes on with what [`Self::save`] wrote. `None` if it did not write it.
+    pub fn restore(text: &str) -> Option<Self> {
+        let (algorithm, digits) = text.split_once(':')?;
+        let bytes = unhex(digits)?;
+        Some(Self(match algorithm {
+            "sha256" => State::Sha256(sha2::Sha256::deserialize(bytes.as_slice().try_into().ok()?).ok()?),
+            "sha512" => State::Sha512(Box::new(sha2::Sha512::deserialize(bytes.as_slice().try_into().ok()?).ok()?)),
+            _ => return None,
+        }))
+    }
+
     /// The digest of everything taken in.
     pub fn finish(self) -> Digest {
         match self.0 {
@@ -198,6 +218,16 @@ impl Default for Digester {
 }
 
 fn encode(prefix: &str, hash: &[u8]) -> Digest {
+    Digest(hex(prefix, hash).into())
+}
+
+fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let pairs = digits.as_bytes().chunks(2);
+    pairs.map(|pair| Some(value(*pair.first()?)? << 4 | value(*pair.get(1)?)?)).collect()
+}
+
+fn hex(prefix: &str, hash: &[u8]) -> String {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(prefix.len() + hash.len() * 2);
     text.push_str(prefix);
@@ -205,7 +235,7 @@ fn encode(prefix: &str, hash: &[u8]) -> Digest {
         text.push(HEX[usize::from(byte >> 4)].into());
         text.push(HEX[usize::from(byte & 15)].into());
     }
-    Digest(text.into())
+    text
 }
 
 #[cfg(test)]
@@ -234,6 +264,24 @@ mod tests {
         let digest = digester.finish();
         assert_eq!(digest.as_str().parse(), Ok(digest.clone()));
         assert!(digest.hex().starts_with("ddaf35a193617aba"));
+    }
+
+    #[test]
+    fn hashing_goes_on_elsewhere() {
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let bytes: Vec<u8> = (0..1000_u32).map(|n| n.to_le_bytes()[0]).collect();
+            for at in [0, 1, 63, 64, 65, 127, 128, 500, 1000] {
+                let mut first = Digester::new(algorithm);
+                first.update(&bytes[..at]);
+                let mut second = Digester::restore(&first.save()).unwrap();
+                second.update(&bytes[at..]);
+                first.update(&bytes[at..]);
+                assert_eq!(second.finish(), first.finish());
+            }
+        }
+        for bad in ["", "sha256:", "sha256:00", "md5:00", "sha512:zz"] {
+            assert!(Digester::restore(bad).is_none(), "{bad}");
+        }
     }
 
     #[test]

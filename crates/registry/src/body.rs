@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +10,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use rustix::buffer::spare_capacity;
 use tokio::task::JoinHandle;
+
+use crate::storage::Passing;
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) enum Body {
     Whole(Option<Bytes>),
     /// A part of a file.
     File(FileBody),
+    /// What comes from a bucket.
+    Passing(Passing),
 }
 
 /// Sends a part of a file, a piece at a time: as much memory as one piece, and a thread only while the disk is read.
@@ -56,9 +60,19 @@ impl FileBody {
         let (file, at) = (Arc::clone(&self.file), self.at);
         let count = usize::try_from(self.left.min(PIECE)).expect("a piece fits into memory");
         tokio::task::spawn_blocking(move || {
-            let mut piece = BytesMut::zeroed(count);
-            file.read_exact_at(&mut piece, at)?;
-            Ok(piece.freeze())
+            let mut piece = Vec::with_capacity(count);
+            while piece.len() < count {
+                // What is read need not be zero before.
+                let at = at + piece.len() as u64;
+                match rustix::io::pread(&file, spare_capacity(&mut piece), at) {
+                    Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                    Err(why) => return Err(why.into()),
+                }
+            }
+            // A vector may have got more room than it asked for, and the file may have more than is wanted.
+            piece.truncate(count);
+            Ok(Bytes::from(piece))
         })
     }
 }
@@ -70,6 +84,7 @@ impl hyper::body::Body for Body {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Passing(passing) => passing.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
             Self::File(body) => {
                 if body.left == 0 {
                     return Poll::Ready(None);
@@ -95,6 +110,7 @@ impl hyper::body::Body for Body {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
             Self::File(body) => body.left == 0,
+            Self::Passing(passing) => passing.left() == 0,
         }
     }
 
@@ -102,6 +118,7 @@ impl hyper::body::Body for Body {
         SizeHint::with_exact(match self {
             Self::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
             Self::File(body) => body.left,
+            Self::Passing(passing) => passing.left(),
         })
     }
 }

@@ -79,7 +79,7 @@ impl Registry {
                 self.collect_repository(&name, policies, mode, &mut collected, &mut named).await?;
             }
         }
-        self.collect_uploads(mode, &mut collected).await?;
+        self.collect_uploads(mode, &mut collected, &mut named).await?;
         self.collect_data(mode, &mut collected, named).await?;
         Ok(collected)
     }
@@ -235,6 +235,9 @@ impl Registry {
 
     /// A repository without anything is none. A server beside this one could be filling it: buckets keep the name.
     async fn forget_empty(&self, name: &RepositoryName) -> Result<(), Refusal> {
+        if !self.storage.is_alone() {
+            return Ok(());
+        }
         let _alone = self.gate.write().await;
         for folder in [Folder::manifests(name), Folder::links(name), Folder::tags(name)] {
             if !self.storage.list(&folder, None, 1).await?.names.is_empty() {
@@ -245,21 +248,20 @@ impl Registry {
     }
 
     /// Uploads that nobody has gone on with for a day.
-    async fn collect_uploads(&self, mode: Mode, collected: &mut Collected) -> Result<(), Refusal> {
+    async fn collect_uploads(&self, mode: Mode, collected: &mut Collected, named: &mut Named) -> Result<(), Refusal> {
         for text in self.all(&Folder::uploads()).await? {
             let Some(id) = DataId::parse(&text) else { continue };
-            let Some(modified) = self.storage.modified(&Key::data(&id)).await? else {
-                if mode == Mode::Collect {
-                    self.delete_old(Key::upload(&id)).await?;
-                }
-                continue;
-            };
-            if self.now().saturating_sub(modified) < ABANDONED.max(self.grace) {
+            let noted = self.storage.modified(&Key::upload(&id)).await?;
+            let last = noted.max(self.storage.modified(&Key::data(&id)).await?);
+            if last.is_some_and(|last| self.now().saturating_sub(last) < ABANDONED.max(self.grace)) {
+                named.data.extend(self.storage.data_of(&id).await?);
                 continue;
             }
             if mode == Mode::Collect {
-                let Some(session) = self.storage.session(&id).await? else { continue };
-                session.end(false).await?;
+                match self.storage.session(&id).await? {
+                    Some(session) => session.end(false).await?,
+                    None => self.storage.delete(Key::upload(&id)).await?,
+                }
             }
             collected.uploads += 1;
         }

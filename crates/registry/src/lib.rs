@@ -16,6 +16,7 @@ mod key;
 mod listing;
 mod maintenance;
 mod manifests;
+mod metrics;
 mod name;
 pub mod pattern;
 mod query;
@@ -38,7 +39,7 @@ pub use config::{Config, Limits};
 pub use event::{Event, Log};
 pub use maintenance::Maintenance;
 pub use server::{Error, Server};
-pub use storage::Place;
+pub use storage::{BucketOptions, Place};
 
 /// What takes apart what comes over the network, for tests and fuzzing.
 pub mod parsers {

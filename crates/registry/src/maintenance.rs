@@ -42,7 +42,8 @@ impl Maintenance {
 
     fn open(config: &Config, holding: Holding) -> Result<Self, Error> {
         let storage = Storage::open(&config.place, holding)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Error::Threads)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+        let runtime = runtime.map_err(Error::Threads)?;
         Ok(Self { runtime, registry: Registry::new(config, storage, Signer::new(b"")) })
     }
 
@@ -73,7 +74,10 @@ pub(crate) async fn keep_in_order(registry: Arc<Registry>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
         match registry.collect(&registry.keeping.policies, Mode::Collect).await {
-            Ok(collected) => registry.note(&Event::Collected { collected: Box::new(collected) }),
+            Ok(collected) => {
+                registry.metrics.collected(collected.bytes);
+                registry.note(&Event::Collected { collected: Box::new(collected) });
+            }
             Err(why) => {
                 let cause = why.cause().unwrap_or("the storage is damaged");
                 registry.note(&Event::Failed { what: format!("cannot collect: {cause}") });

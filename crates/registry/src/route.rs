@@ -32,6 +32,8 @@ pub enum Route {
     Ping,
     /// `/token`: who asks gets a token. Source: distribution's token authentication specification.
     Token,
+    /// `/metrics`: numbers.
+    Metrics,
     /// `/healthz`: the process lives.
     Live,
     /// `/readyz`: the storage answers.
@@ -53,6 +55,7 @@ impl Route {
             "/v1/search" => return Ok(Self::Search),
             "/v1/_ping" => return Ok(Self::Ping),
             "/token" => return Ok(Self::Token),
+            "/metrics" => return Ok(Self::Metrics),
             "/healthz" => return Ok(Self::Live),
             "/readyz" => return Ok(Self::Ready),
             _ => {}
@@ -99,7 +102,14 @@ impl Route {
             | Self::Uploads(name)
             | Self::Upload(name, _)
             | Self::Referrers(name, _) => Some(name),
-            Self::Base | Self::Catalog | Self::Search | Self::Ping | Self::Token | Self::Live | Self::Ready => None,
+            Self::Base
+            | Self::Catalog
+            | Self::Search
+            | Self::Ping
+            | Self::Token
+            | Self::Metrics
+            | Self::Live
+            | Self::Ready => None,
         }
     }
 }

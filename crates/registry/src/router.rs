@@ -14,6 +14,7 @@ use crate::config::{Config, Keeping, Limits};
 use crate::event::{Event, Log};
 use crate::key::Key;
 use crate::maintenance::Pulls;
+use crate::metrics::{self, Metrics};
 use crate::name::RepositoryName;
 use crate::refusal::{Code, Refusal};
 use crate::route::Route;
@@ -32,6 +33,7 @@ pub(crate) struct Registry {
     pub(crate) grace: i64,
     pub(crate) signer: Signer,
     pub(crate) pulls: Pulls,
+    pub(crate) metrics: Metrics,
     pub(crate) is_secure: bool,
     log: Arc<dyn Log>,
     clock: fn() -> wharfie_oci::Timestamp,
@@ -49,6 +51,7 @@ impl Registry {
             grace: i64::try_from(config.keeping.grace.as_secs()).unwrap_or(i64::MAX),
             signer,
             pulls: Pulls::default(),
+            metrics: Metrics::default(),
             is_secure: config.tls.is_some(),
             limits: config.limits,
             uploads: Semaphore::new(config.limits.uploads),
@@ -99,6 +102,10 @@ impl Registry {
             (Route::Live, _) if is_read => Ok(answer(StatusCode::OK).bytes("text/plain", "ok\n")),
             (Route::Ready, _) if is_read => self.ready().await,
             (Route::Ping, _) if is_read => Ok(answer(StatusCode::OK).bytes("application/json", "true")),
+            (Route::Metrics, _) if is_read => {
+                let receiving = self.limits.uploads.saturating_sub(self.uploads.available_permits());
+                Ok(answer(StatusCode::OK).bytes(metrics::MEDIA_TYPE, self.metrics.text(receiving)))
+            }
             (Route::Token, _) if is_read => self.give_token(request).await,
             (Route::Search, _) if is_read => self.search(request).await,
             (Route::Catalog, _) if is_read => self.catalog(request).await,
@@ -148,6 +155,7 @@ fn allowed(route: &Route) -> &'static str {
         | Route::Search
         | Route::Ping
         | Route::Token
+        | Route::Metrics
         | Route::Live
         | Route::Ready => "GET, HEAD",
     }

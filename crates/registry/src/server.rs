@@ -269,7 +269,7 @@ async fn connection<S: hyper::rt::Read + hyper::rt::Write + Unpin + 'static>(
 async fn serve(registry: Arc<Registry>, client: SocketAddr, request: hyper::Request<Incoming>) -> Response<Body> {
     let start = Instant::now();
     let (head, body) = request.into_parts();
-    let (method, target) = (head.method.to_string(), head.uri.to_string());
+    let (method, target) = (head.method.clone(), head.uri.to_string());
     let working = Arc::clone(&registry);
     let task = tokio::spawn(async move {
         let idle = working.limits.idle;
@@ -284,7 +284,9 @@ async fn serve(registry: Arc<Registry>, client: SocketAddr, request: hyper::Requ
         answer(StatusCode::INTERNAL_SERVER_ERROR)
             .bytes("application/json", Refusal::new(Code::Unknown, "a defect of this registry").body())
     });
-    let (status, took) = (response.status().as_u16(), start.elapsed());
+    let took = start.elapsed();
+    registry.metrics.answered(&method, response.status(), took);
+    let (status, method) = (response.status().as_u16(), method.to_string());
     registry.note(&Event::Answered { client, method, target, status, took });
     response
 }

@@ -23,7 +23,7 @@ impl Registry {
         match route {
             // Probes have no passwords, and `docker search` pings without any.
             Route::Live | Route::Ready | Route::Ping | Route::Token => return Ok(()),
-            Route::Base | Route::Catalog => {
+            Route::Base | Route::Catalog | Route::Metrics => {
                 let caller = self.caller(request).await?;
                 return self.gatekeeper().insist_on_caller(&caller, &request.headers);
             }

@@ -63,8 +63,11 @@ const FOREIGN: &[(&str, &[&str])] = &[
     // The registry's HTTP, and the asynchronous runtime that only it has.
     ("bcrypt", &["wharfie-registry"]),
     ("bytes", &["wharfie-registry"]),
+    ("futures-core", &["wharfie-registry"]),
     ("hyper", &["wharfie-registry"]),
+    ("hyper-rustls", &["wharfie-registry"]),
     ("hyper-util", &["wharfie-registry"]),
+    ("object_store", &["wharfie-registry"]),
     ("ring", &["wharfie-registry"]),
     ("tokio", &["wharfie-registry"]),
     ("tokio-rustls", &["wharfie-registry"]),

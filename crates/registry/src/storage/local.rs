@@ -14,7 +14,7 @@ use wharfie_oci::Digest;
 use wharfie_oci::digest::Algorithm;
 
 use super::listing::Listings;
-use super::session::{Session, Shared, Started};
+use super::session::{LocalSession, Shared, Started};
 use super::{Error, Holding, Page, Result, Stored};
 use crate::body::Body;
 use crate::key::{Folder, Key};
@@ -189,7 +189,7 @@ impl Local {
         Ok(id)
     }
 
-    pub(super) async fn session(&self, id: &DataId) -> Result<Option<Session>> {
+    pub(super) async fn session(&self, id: &DataId) -> Result<Option<LocalSession>> {
         let shared = {
             let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             // What nobody works on is known again from its file.
@@ -198,7 +198,7 @@ impl Local {
             }
             Arc::clone(sessions.entry(id.clone()).or_default())
         };
-        let session = Session::open(self.clone(), id.clone(), shared).await?;
+        let session = LocalSession::open(self.clone(), id.clone(), shared).await?;
         if session.is_none() {
             self.forget_session(id);
         }

@@ -1,9 +1,14 @@
 //! Where records and data are kept. A storage puts whole objects, gets, lists in order and deletes; nothing else is asked
 //! of it (`docs/registry.md`).
 
+mod bucket;
+mod bucket_body;
+mod bucket_session;
+mod connector;
 mod listing;
 mod local;
 mod session;
+mod upload;
 
 use std::path::PathBuf;
 
@@ -11,8 +16,12 @@ use bytes::Bytes;
 use wharfie_oci::Digest;
 use wharfie_oci::digest::Algorithm;
 
+pub(crate) use self::bucket::Bucket;
+pub use self::bucket::BucketOptions;
+pub(crate) use self::bucket_body::Passing;
 pub(crate) use self::local::Local;
-pub(crate) use self::session::{AppendError, Session, Started};
+pub(crate) use self::session::{AppendError, Started};
+pub(crate) use self::upload::Session;
 use crate::body::Body;
 use crate::key::{Folder, Key};
 use crate::name::DataId;
@@ -62,6 +71,8 @@ pub(crate) struct Page {
 pub(crate) enum Storage {
     /// A directory of this machine.
     Local(Local),
+    /// A bucket of an S3-compatible service.
+    Bucket(Bucket),
 }
 
 impl Storage {
@@ -69,6 +80,7 @@ impl Storage {
     pub(crate) async fn get(&self, key: &Key) -> Result<Option<Stored>> {
         match self {
             Self::Local(local) => local.get(key),
+            Self::Bucket(bucket) => bucket.get(key).await,
         }
     }
 
@@ -76,6 +88,7 @@ impl Storage {
     pub(crate) async fn modified(&self, key: &Key) -> Result<Option<i64>> {
         match self {
             Self::Local(local) => local.modified(key),
+            Self::Bucket(bucket) => bucket.modified(key).await,
         }
     }
 
@@ -83,6 +96,7 @@ impl Storage {
     pub(crate) async fn size(&self, key: &Key) -> Result<Option<u64>> {
         match self {
             Self::Local(local) => local.size(key),
+            Self::Bucket(bucket) => bucket.size(key).await,
         }
     }
 
@@ -90,6 +104,7 @@ impl Storage {
     pub(crate) async fn digest(&self, id: &DataId, size: u64, algorithm: Algorithm) -> Result<Option<Digest>> {
         match self {
             Self::Local(local) => local.digest(id, size, algorithm).await,
+            Self::Bucket(bucket) => bucket.digest(id, size, algorithm).await,
         }
     }
 
@@ -97,6 +112,7 @@ impl Storage {
     pub(crate) async fn put(&self, key: Key, bytes: Vec<u8>) -> Result<()> {
         match self {
             Self::Local(local) => local.put(key, bytes).await,
+            Self::Bucket(bucket) => bucket.put(key.as_str(), bytes).await,
         }
     }
 
@@ -104,6 +120,7 @@ impl Storage {
     pub(crate) async fn renew(&self, key: &Key) -> Result<bool> {
         match self {
             Self::Local(local) => local.renew(key),
+            Self::Bucket(bucket) => bucket.renew(key).await,
         }
     }
 
@@ -111,6 +128,7 @@ impl Storage {
     pub(crate) async fn delete(&self, key: Key) -> Result<()> {
         match self {
             Self::Local(local) => local.delete(key).await,
+            Self::Bucket(bucket) => bucket.delete(key.as_str()).await,
         }
     }
 
@@ -118,6 +136,7 @@ impl Storage {
     pub(crate) async fn list(&self, folder: &Folder, after: Option<&str>, limit: usize) -> Result<Page> {
         match self {
             Self::Local(local) => local.list(folder, after, limit).await,
+            Self::Bucket(bucket) => bucket.list(folder, after, limit).await,
         }
     }
 
@@ -125,6 +144,7 @@ impl Storage {
     pub(crate) async fn read(&self, id: &DataId, at: u64, count: u64) -> Result<Option<Body>> {
         match self {
             Self::Local(local) => local.read(id, at, count),
+            Self::Bucket(bucket) => bucket.read(id, at, count).await,
         }
     }
 
@@ -132,14 +152,30 @@ impl Storage {
     pub(crate) async fn begin(&self, started: &Started) -> Result<DataId> {
         match self {
             Self::Local(local) => local.begin(started).await,
+            Self::Bucket(bucket) => bucket.begin(started).await,
         }
     }
 
     /// Goes on with an upload, alone. `None` if there is none of this name.
     pub(crate) async fn session(&self, id: &DataId) -> Result<Option<Session>> {
         match self {
-            Self::Local(local) => local.session(id).await,
+            Self::Local(local) => Ok(local.session(id).await?.map(Session::Local)),
+            Self::Bucket(bucket) => Ok(bucket.session(id).await?.map(Session::Bucket)),
         }
+    }
+
+    /// The data that an upload needs to be gone on with.
+    pub(crate) async fn data_of(&self, id: &DataId) -> Result<Vec<DataId>> {
+        let mut data = vec![id.clone()];
+        if let Self::Bucket(bucket) = self {
+            data.extend(bucket.rest_of(id).await?);
+        }
+        Ok(data)
+    }
+
+    /// True if no other server can be changing anything.
+    pub(crate) fn is_alone(&self) -> bool {
+        matches!(self, Self::Local(_))
     }
 }
 
@@ -162,6 +198,8 @@ pub enum Place {
         /// The directory of the image store's blobs, `…/blobs`.
         images: Option<PathBuf>,
     },
+    /// A bucket, which any number of servers may have.
+    Bucket(BucketOptions),
 }
 
 impl Storage {
@@ -172,6 +210,7 @@ impl Storage {
     pub(crate) fn open(place: &Place, holding: Holding) -> Result<Self> {
         match place {
             Place::Directory { root, images } => Local::open(root, images.clone(), holding).map(Self::Local),
+            Place::Bucket(options) => Bucket::open(options).map(Self::Bucket),
         }
     }
 }

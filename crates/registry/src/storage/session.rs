@@ -35,7 +35,7 @@ impl Started {
         self.repository == repository.as_str()
     }
 
-    fn algorithm(&self) -> Algorithm {
+    pub(super) fn algorithm(&self) -> Algorithm {
         if self.is_sha512 { Algorithm::Sha512 } else { Algorithm::Sha256 }
     }
 }
@@ -52,7 +52,7 @@ pub(super) struct Open {
 }
 
 /// An upload that nobody else works on now.
-pub(crate) struct Session {
+pub(crate) struct LocalSession {
     local: Local,
     id: DataId,
     open: OwnedMutexGuard<Option<Open>>,
@@ -67,7 +67,7 @@ pub(crate) enum AppendError {
     Storage(Error),
 }
 
-impl Session {
+impl LocalSession {
     /// Waits until nobody else has it.
     pub(super) async fn open(local: Local, id: DataId, shared: Arc<Shared>) -> Result<Option<Self>> {
         let mut open = Arc::clone(&shared).lock_owned().await;
@@ -82,22 +82,22 @@ impl Session {
         self.open.as_ref().expect("a session is open as long as somebody has it")
     }
 
-    pub(crate) fn id(&self) -> &DataId {
+    pub(super) fn id(&self) -> &DataId {
         &self.id
     }
 
-    pub(crate) fn started(&self) -> &Started {
+    pub(super) fn started(&self) -> &Started {
         &self.state().started
     }
 
     /// How many bytes are here.
-    pub(crate) fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         self.state().size
     }
 
     /// Takes in a body to its end. What arrived before it broke off stays; on a disk that fails, only what was written.
     /// Receiving goes on while what came before is hashed and written.
-    pub(crate) async fn append(&mut self, body: &mut Inbound) -> Result<(), AppendError> {
+    pub(super) async fn append(&mut self, body: &mut Inbound) -> Result<(), AppendError> {
         let Open { started, file, digester, size } =
             self.open.take().expect("a session is open as long as somebody has it");
         let mut writing: Option<tokio::task::JoinHandle<Written>> = None;
@@ -146,7 +146,7 @@ impl Session {
     }
 
     /// Makes the data durable and gives its digest by this algorithm.
-    pub(crate) async fn seal(&mut self, algorithm: Algorithm) -> Result<Digest> {
+    pub(super) async fn seal(&mut self, algorithm: Algorithm) -> Result<Digest> {
         let Open { started, mut file, digester, size } =
             self.open.take().expect("a session is open as long as somebody has it");
         let (local, name) = (self.local.clone(), Key::data(&self.id));
@@ -169,7 +169,7 @@ impl Session {
     }
 
     /// Replaces the data by the image store's copy of the same blob, if there is one.
-    pub(crate) async fn share(&self, digest: &Digest) -> Result<()> {
+    pub(super) async fn share(&self, digest: &Digest) -> Result<()> {
         let (local, id, digest, size) = (self.local.clone(), self.id.clone(), digest.clone(), self.size());
         blocking(move || {
             if local.share(&id, &digest, size) {
@@ -181,7 +181,7 @@ impl Session {
     }
 
     /// Ends the session. Its data stays, or goes as well.
-    pub(crate) async fn end(mut self, keeps_data: bool) -> Result<()> {
+    pub(super) async fn end(mut self, keeps_data: bool) -> Result<()> {
         *self.open = None;
         if !keeps_data {
             self.local.delete(Key::data(&self.id)).await?;

@@ -28,12 +28,14 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) access: Arc<Access>,
     pub(crate) keeping: Keeping,
+    /// Somewhere else than in a directory of its own.
+    pub(crate) place: Option<Place>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let keeping = Keeping { every: None, ..Keeping::default() };
-        Self { limits: Limits::default(), access: Arc::new(Access::Open), keeping }
+        Self { limits: Limits::default(), access: Arc::new(Access::Open), keeping, place: None }
     }
 }
 
@@ -68,9 +70,11 @@ impl Registry {
     }
 
     fn config(&self) -> Config {
+        let images = Some(self.folder.path().join("images"));
+        let place = self.setup.place.clone().unwrap_or_else(|| Place::Directory { root: self.root(), images });
         Config {
             addresses: vec![([127, 0, 0, 1], 0).into()],
-            place: Place::Directory { root: self.root(), images: Some(self.folder.path().join("images")) },
+            place,
             limits: self.setup.limits,
             clock: now,
             access: Arc::clone(&self.setup.access),

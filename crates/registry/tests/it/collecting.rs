@@ -169,8 +169,10 @@ fn abandoned_uploads_go() {
     registry.send("PATCH", &location, &[], b"abc").expect(202);
     assert_eq!(registry.collect(Mode::Collect).uploads, 0);
     let id = location.rsplit('/').next().unwrap();
-    let data = std::fs::File::open(registry.root().join("data").join(id)).unwrap();
-    data.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
+    for area in ["data", "uploads"] {
+        let file = std::fs::File::open(registry.root().join(area).join(id)).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
+    }
     assert_eq!(registry.collect(Mode::Collect).uploads, 1);
     registry.get(&location).refuses(404, "BLOB_UPLOAD_UNKNOWN");
     assert_eq!((count(&registry, "data"), count(&registry, "uploads")), (0, 0));

@@ -61,3 +61,19 @@ fn repositories_are_found_by_a_part_of_their_name() {
     let names: Vec<_> = found["results"].as_array().unwrap().iter().map(|result| result["name"].clone()).collect();
     assert_eq!((json!(names), found["num_results"].clone()), (json!(["team/web", "webby"]), json!(2)));
 }
+
+#[test]
+fn what_it_does_is_counted() {
+    let registry = Registry::start();
+    registry.push_image("a", "1", "content");
+    registry.get("/v2/a/manifests/none").expect(404);
+    let reply = registry.get("/metrics").expect(200);
+    let text = String::from_utf8(reply.body).unwrap();
+    for line in [
+        "wharfie_registry_requests_total{method=\"PUT\",code=\"201\"} 1\n",
+        "wharfie_registry_requests_total{method=\"GET\",code=\"404\"} 1\n",
+        "wharfie_registry_receiving_uploads 0\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+}
