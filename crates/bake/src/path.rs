@@ -1,23 +1,6 @@
 //! Paths and patterns as Go knows them.
 
-/// Go's `path.Clean`: the shortest path with the same meaning.
-pub(crate) fn clean(path: &str) -> String {
-    let is_absolute = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
-            ".." if is_absolute => {}
-            part => parts.push(part),
-        }
-    }
-    match (is_absolute, parts.is_empty()) {
-        (true, _) => format!("/{}", parts.join("/")),
-        (false, true) => ".".to_owned(),
-        (false, false) => parts.join("/"),
-    }
-}
+pub(crate) use wharfie_oci::path::clean;
 
 /// A pattern that does not end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,7 @@ pub mod json;
 pub mod manifest;
 pub mod media_type;
 pub mod object;
+pub mod path;
 pub mod platform;
 pub mod reference;
 pub mod size;
