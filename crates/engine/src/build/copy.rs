@@ -182,7 +182,6 @@ impl Worker<'_, '_> {
         let (base, is_directory) = destination(below, &copy.destination)?;
         let write = |out: &mut dyn Write| -> Result<(FileList, bool)> {
             let mut list = Listing::default();
-            let mut is_anything = false;
             // Files of the context are nobody's, those of stages somebody's: each kind is written in its own way.
             let mut style = Style {
                 owner: owner.or(Some((0, 0))),
@@ -203,8 +202,7 @@ impl Worker<'_, '_> {
                 write_item(&mut graft, item, &place, exclude)?;
                 self.observer.check().map_err(|_| Error::Cancelled)?;
             }
-            let (_, any) = graft.finish().map_err(of_layer)?;
-            is_anything |= any;
+            let (_, is_anything) = graft.finish().map_err(of_layer)?;
             Ok((list.finish(), is_anything))
         };
         let ((list, is_anything), layer) = self.lease.ingest_written(write)?;

@@ -1,8 +1,8 @@
 //! What files look like, from outside and from inside: whether something was copied before is known by it.
 
-use rustix::fs::Stat;
 use std::os::fd::BorrowedFd;
 
+use rustix::fs::Stat;
 use wharfie_layer::entry::Entry;
 use wharfie_layer::graft::Witness;
 use wharfie_layer::pack::Xattrs;

@@ -223,11 +223,12 @@ impl Worker<'_, '_> {
             return Ok(true);
         }
         if let Some(text) = self.imports.image(&key)
-            && let Ok(config) = serde_json::from_str::<ImageConfig>(text)
-            && config.rootfs.diff_ids == growing.layers
+            && let Ok(theirs) = serde_json::from_str::<ImageConfig>(text)
+            && is_alike(&theirs, &config)
         {
+            // A cache says when an image was made, and nothing else of it.
             let id = ImageId::new(self.lease.put_blob(text.as_bytes())?);
-            self.add_image(growing, key, id, config);
+            self.add_image(growing, key, id, theirs);
             return Ok(true);
         }
         let epoch = self.epoch().map(|seconds| Timestamp { seconds, nanos: 0 });
@@ -321,6 +322,16 @@ impl Worker<'_, '_> {
     }
 }
 
+/// Whether `made` is what `wanted` becomes once it is known when its last step was done.
+fn is_alike(made: &ImageConfig, wanted: &ImageConfig) -> bool {
+    let mut made = made.clone();
+    made.created = None;
+    if let (Some(last), Some(History { created: None, .. })) = (made.history.last_mut(), wanted.history.last()) {
+        last.created = None;
+    }
+    made == *wanted
+}
+
 /// How many of the steps stand in the Dockerfile.
 fn own(steps: &[Planned]) -> usize {
     steps.iter().filter(|step| !step.is_trigger).count()
@@ -328,4 +339,26 @@ fn own(steps: &[Planned]) -> usize {
 
 fn of_image(image: &Arc<super::bases::BaseImage>) -> Finished {
     Finished { config: image.config.clone(), image: Some(image.id.clone()), layers: image.layers.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_says_when_and_nothing_else() {
+        let entry = |created: Option<&str>| History { created: created.map(str::to_owned), ..History::default() };
+        let wanted = ImageConfig { history: vec![entry(Some("1")), entry(None)], ..ImageConfig::default() };
+        let made = ImageConfig {
+            created: Some("2".to_owned()),
+            history: vec![entry(Some("1")), entry(Some("2"))],
+            ..wanted.clone()
+        };
+        assert!(is_alike(&made, &wanted));
+        assert!(!is_alike(&ImageConfig { author: Some("eve".to_owned()), ..made.clone() }, &wanted));
+        assert!(!is_alike(&ImageConfig { history: vec![entry(Some("3")), entry(Some("2"))], ..made.clone() }, &wanted));
+        // What leaves no entry changes no entry's time.
+        let silent = ImageConfig { history: vec![entry(Some("1")), entry(Some("2"))], ..wanted };
+        assert!(is_alike(&made, &silent));
+    }
 }
