@@ -15,7 +15,7 @@ pub(super) const ATTEST: Texts =
 pub(super) const BUILD_ARG: Texts = Texts::new("build-arg", "Set build-time variables").check(checks::env);
 pub(super) const BUILD_CONTEXT: Texts =
     Texts::new("build-context", "Additional build contexts (e.g., name=path)").check(build_context);
-pub(super) const BUILDER: Text = Text::new("builder", "Name of the builder: there is one, \"default\"");
+pub(super) const BUILDER: Text = Text::new("builder", "Name of the builder: there is one, \"default\"").check(builder);
 pub(super) const CACHE_FROM: Texts =
     Texts::new("cache-from", "External cache sources (e.g., \"user/app:cache\", \"type=local,src=path/to/dir\")");
 pub(super) const CACHE_TO: Texts =
@@ -100,7 +100,7 @@ pub(super) static ALL: &[Flag] = &[
     create_flags::CPUSET_CPUS.flag(),
     create_flags::CPUSET_MEMS.flag(),
     DEBUG.flag(),
-    Flag::bool("disable-content-trust", "Skip image verification").default("true").hidden(),
+    create_flags::DISABLE_CONTENT_TRUST.hidden().flag(),
     EXPLAIN.flag(),
     FILE.flag(),
     FORCE_RM.flag(),
@@ -138,6 +138,14 @@ pub(super) static ALL: &[Flag] = &[
 
 fn reference(text: &str) -> Result<(), String> {
     text.parse::<Reference>().map(drop).map_err(|why| why.to_string())
+}
+
+/// The name of a builder.
+pub(crate) fn builder(text: &str) -> Result<(), String> {
+    match text {
+        "" | "default" => Ok(()),
+        _ => Err(format!("no builder {text:?} found: there is one, \"default\"")),
+    }
 }
 
 fn build_context(text: &str) -> Result<(), String> {

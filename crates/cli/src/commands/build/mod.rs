@@ -9,8 +9,6 @@ mod output;
 mod request;
 mod source;
 
-pub(crate) use self::source::{Source, find};
-
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
@@ -19,7 +17,10 @@ use wharfie_engine::build::{Build, Built, Call};
 use wharfie_oci::json::indented;
 
 use self::failure::Remembering;
+pub(crate) use self::flags::builder;
+pub(crate) use self::source::{Source, find};
 use super::Run;
+use super::container::create_flags;
 use crate::context::{Context, reason};
 use crate::env;
 use crate::failure::{Failure, Result};
@@ -61,6 +62,10 @@ pub(crate) fn prepare(cx: &Context, matches: &Matches, source: Source) -> Result
     if matches.get(&flags::SQUASH) {
         cx.warn("WARNING: experimental flag squash is removed with BuildKit. You should squash inside build using a multi-stage Dockerfile for efficiency.");
     }
+    if !matches.get(&flags::RM) {
+        cx.warn("WARNING: --rm=false leaves no container either: `run` the image of the step before to look into it");
+    }
+    cx.warn_of_trust(matches.get(&create_flags::DISABLE_CONTENT_TRUST));
     for flag in matches.unsupported() {
         cx.warn(&format!("WARNING: --{flag} is not supported, and ignored"));
     }

@@ -47,7 +47,7 @@ pub(super) static COMMAND: Command<Run> = Command {
     arity: Arity::Any,
     flags: &[
         ALLOW.flag(),
-        Flag::str("builder", "Name of the builder: there is one, \"default\""),
+        Flag::str("builder", "Name of the builder: there is one, \"default\"").check(build::builder),
         CALL.flag(),
         CHECK.flag(),
         FILE.flag(),

@@ -184,6 +184,11 @@ fn what_the_command_line_gets_wrong_is_said_at_once() {
             125,
             "invalid argument \"UPPER\" for \"-t, --tag\" flag: invalid reference format: repository name (library/UPPER) must be lowercase",
         ),
+        (
+            &["build", "--builder", "other", "ctx"],
+            125,
+            "invalid argument \"other\" for \"--builder\" flag: no builder \"other\" found: there is one, \"default\"",
+        ),
         (&["build", "--progress=loud", "ctx"], 1, "ERROR: invalid progress mode loud"),
         (&["build", "--output", "dest=x", "ctx"], 1, "ERROR: type is required for output"),
         (&["build", "--push", "ctx"], 1, "ERROR: tag is needed when pushing to registry"),
