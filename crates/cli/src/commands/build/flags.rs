@@ -26,6 +26,7 @@ pub(super) const CALL: Text =
         .default("build");
 pub(super) const CHECK: Switch = Switch::new("check", "Shorthand for \"--call=check\"");
 pub(super) const DEBUG: Switch = Switch::new("debug", "Show warnings whole").short('D');
+pub(super) const DISABLE_CONTENT_TRUST: Switch = create_flags::DISABLE_CONTENT_TRUST.hidden();
 pub(super) const EXPLAIN: Switch =
     Switch::new("explain", "Say of every step that is done why nothing of earlier builds serves");
 pub(super) const FILE: Text =
@@ -100,7 +101,7 @@ pub(super) static ALL: &[Flag] = &[
     create_flags::CPUSET_CPUS.flag(),
     create_flags::CPUSET_MEMS.flag(),
     DEBUG.flag(),
-    create_flags::DISABLE_CONTENT_TRUST.hidden().flag(),
+    DISABLE_CONTENT_TRUST.flag(),
     EXPLAIN.flag(),
     FILE.flag(),
     FORCE_RM.flag(),

@@ -20,7 +20,6 @@ use self::failure::Remembering;
 pub(crate) use self::flags::builder;
 pub(crate) use self::source::{Source, find};
 use super::Run;
-use super::container::create_flags;
 use crate::context::{Context, reason};
 use crate::env;
 use crate::failure::{Failure, Result};
@@ -65,7 +64,7 @@ pub(crate) fn prepare(cx: &Context, matches: &Matches, source: Source) -> Result
     if !matches.get(&flags::RM) {
         cx.warn("WARNING: --rm=false leaves no container either: `run` the image of the step before to look into it");
     }
-    cx.warn_of_trust(matches.get(&create_flags::DISABLE_CONTENT_TRUST));
+    cx.warn_of_trust(matches.get(&flags::DISABLE_CONTENT_TRUST));
     for flag in matches.unsupported() {
         cx.warn(&format!("WARNING: --{flag} is not supported, and ignored"));
     }
