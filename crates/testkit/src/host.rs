@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -118,13 +120,56 @@ impl Host {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program under test can be started");
         let mut stdin = child.stdin.take().expect("it was asked for");
+        let pid = child.id();
+        let (ended, end) = mpsc::channel::<()>();
         let output = std::thread::scope(|scope| {
             // A command that does not read its input closes the pipe; that is its right.
             scope.spawn(move || stdin.write_all(input));
-            child.wait_with_output().expect("a started program ends")
+            scope.spawn(move || end_if_it_hangs(pid, words, &end));
+            let output = child.wait_with_output().expect("a started program ends");
+            drop(ended);
+            output
         });
         Outcome::of(words, &output)
     }
+}
+
+/// A command that has not ended by now never will: no test is about how long something takes.
+const HANGS: Duration = Duration::from_secs(600);
+
+/// Kills a command that hangs and says what everybody was waiting for: else all that a run of the tests in the dark would
+/// tell is that it took too long. Returns once nobody can send on `end` any more.
+fn end_if_it_hangs(pid: u32, words: &[&str], end: &Receiver<()>) {
+    if end.recv_timeout(HANGS) == Err(RecvTimeoutError::Disconnected) {
+        return;
+    }
+    // Past what the test harness keeps to itself until the test has ended.
+    let _ = writeln!(std::io::stderr(), "killed, it hung: {pid}: {}\n{}", words.join(" "), everybody());
+    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+    if end.recv_timeout(HANGS / 60) == Err(RecvTimeoutError::Timeout) {
+        let _ = writeln!(std::io::stderr(), "somebody still has its output open");
+        std::process::abort();
+    }
+}
+
+/// Every process of the machine with its parent, its state and where in the kernel it waits.
+fn everybody() -> String {
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let read = |file: &str| std::fs::read(entry.path().join(file)).unwrap_or_default();
+        let words = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+        if words.is_empty() {
+            continue;
+        }
+        let stat = String::from_utf8_lossy(&read("stat")).into_owned();
+        let state: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().take(2).collect();
+        let waits = String::from_utf8_lossy(&read("wchan")).into_owned();
+        let short: String = words.chars().take(200).collect();
+        lines.push(format!("{} {} {waits} {short}", entry.file_name().to_string_lossy(), state.join(" ")));
+    }
+    lines.join("\n")
 }
 
 impl Outcome {

@@ -133,8 +133,7 @@ impl Engine {
         let timeout = timeout.or(readable_settings(row).stop_timeout).unwrap_or(STOP_TIMEOUT);
         let limit = u64::try_from(timeout).ok().map(Duration::from_secs);
         if !wait_for_process(row, limit) {
-            self.signal_and_thaw(row, Signal::KILL)?;
-            wait_for_process(row, None);
+            self.end_now(row)?;
         }
         self.wait_for_record(&row.id)
     }
@@ -165,9 +164,18 @@ impl Engine {
         if signal != Signal::KILL {
             return self.signal(&row, signal);
         }
-        self.signal_and_thaw(&row, signal)?;
-        wait_for_process(&row, None);
+        self.end_now(&row)?;
         self.wait_for_record(&row.id)
+    }
+
+    /// Kills a container and waits until its process is gone, also if somebody freezes it at the same moment: the first
+    /// version of cgroups keeps what is frozen from dying.
+    pub(super) fn end_now(&self, row: &ContainerRow) -> Result<()> {
+        self.signal_and_thaw(row, Signal::KILL)?;
+        while !wait_for_process(row, Some(LOOK)) {
+            self.thaw_to_end(row)?;
+        }
+        Ok(())
     }
 
     /// Freezes a container.
@@ -333,11 +341,18 @@ impl Engine {
         self.signal(row, signal)?;
         self.note(events::of_container(row, "kill", &[("signal", signal.number().to_string())]));
         let is_frozen = row.state.status() == Status::Paused || row.state.frozen_by().is_some();
-        if is_frozen && let Some(target) = target_of(row).filter(|_| is_alive(row)) {
-            // Whatever is written down about it now: it ends.
-            let _ = self.runtime_of(&target).freeze(&target, false);
+        if is_frozen { self.thaw_to_end(row) } else { Ok(()) }
+    }
+
+    /// Lets a container run on that is to end, whatever is written down about it now.
+    fn thaw_to_end(&self, row: &ContainerRow) -> Result<()> {
+        let Some(target) = target_of(row).filter(|_| is_alive(row)) else { return Ok(()) };
+        let _ = self.runtime_of(&target).freeze(&target, false);
+        let is_frozen =
+            |state: &ContainerState| state.status() == Status::Paused && state.process() == row.state.process();
+        if self.reader()?.find_container(&row.id)?.is_some_and(|now| is_frozen(&now.state)) {
             let _ = self.writer()?.change_container(&row.id, |state| {
-                if state.status() == Status::Paused {
+                if is_frozen(state) {
                     state.thaw();
                 }
             });

@@ -5,8 +5,7 @@ use wharfie_store::ContainerLock;
 use wharfie_store::containers::{ContainerRow, Status};
 
 use super::ContainerError;
-use super::lifecycle::{target_of, wait_for_process};
-use super::signal::Signal;
+use super::lifecycle::target_of;
 use super::{is_alive, readable_settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -80,8 +79,7 @@ impl Engine {
         if let Some(target) = target_of(row).filter(|_| is_alive(row)) {
             target.cgroup.kill();
         }
-        self.signal_and_thaw(row, Signal::KILL)?;
-        wait_for_process(row, None);
+        self.end_now(row)?;
         self.wait_for_record(&row.id)
     }
 

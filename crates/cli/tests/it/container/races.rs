@@ -77,22 +77,53 @@ fn is_consistent(host: &Host, ids: &[String], mark: &str, what: &str) {
     assert!(!host.run(&["ps", "-a"]).succeeds().contains("years ago"), "{what}");
 }
 
+/// Where the kernel can be asked whether it holds a process still, what it answers then, and where and with which word it is
+/// told to.
+fn freezers(pid: u32) -> Vec<(String, &'static str, String, &'static str)> {
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let mut found = Vec::new();
+    for line in groups.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
+        match controllers {
+            "freezer" => {
+                let state = format!("/sys/fs/cgroup/freezer{path}/freezer.state");
+                found.push((state.clone(), "FROZEN", state, "FROZEN"));
+            }
+            "" => found.extend(["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(|root| {
+                (format!("{root}{path}/cgroup.events"), "frozen 1", format!("{root}{path}/cgroup.freeze"), "1")
+            })),
+            _ => {}
+        }
+    }
+    found
+}
+
 /// True if the kernel holds the process still.
 fn is_frozen(pid: u32) -> bool {
-    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    groups.lines().any(|line| {
-        let mut fields = line.splitn(3, ':');
-        let (_, controllers, path) =
-            (fields.next(), fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
-        let read = |file: String| std::fs::read_to_string(file).unwrap_or_default();
-        match controllers {
-            "freezer" => read(format!("/sys/fs/cgroup/freezer{path}/freezer.state")).contains("FROZEN"),
-            "" => ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
-                .iter()
-                .any(|root| read(format!("{root}{path}/cgroup.events")).contains("frozen 1")),
-            _ => false,
-        }
-    })
+    let says = |(file, word, ..): &(String, &str, String, &str)| {
+        std::fs::read_to_string(file).is_ok_and(|text| text.contains(word))
+    };
+    freezers(pid).iter().any(says)
+}
+
+/// Who freezes a container at the moment it is killed holds its end back: what is written down about it does not say so yet.
+#[test]
+fn a_container_that_is_frozen_under_its_end_still_ends() {
+    let Some(host) = box_host() else { return };
+    for verb in
+        [&["kill", "web"][..], &["stop", "-t", "0", "web"], &["rm", "-f", "web"], &["restart", "-t", "0", "web"]]
+    {
+        host.run(&["run", "-d", "--name", "web", "--network", "none", "box:1", "sleep", "1000"]).succeeds();
+        let pid = state(&host, "web", "{{.State.Pid}}").unwrap().parse().unwrap();
+        let told = freezers(pid)
+            .iter()
+            .any(|(.., file, word)| std::path::Path::new(file).exists() && std::fs::write(file, word).is_ok());
+        assert!(told, "nothing here can freeze");
+        until("it is frozen", || is_frozen(pid));
+        host.run(verb).prints("web\n");
+        host.run(&["rm", "-f", "web"]);
+    }
 }
 
 #[test]
@@ -114,6 +145,10 @@ fn any_two_verbs_at_once_leave_a_container_that_is_what_it_says() {
                             // Refused is fine, broken is not.
                             for word in ["panicked", "os error", "fsck", "File exists", "Address already in use"] {
                                 assert!(!outcome.stderr.contains(word), "{what}: {outcome:?}");
+                            }
+                            if verb[0] == "pause" && [first, second].iter().any(|verb| verb[0] == "exec") {
+                                // Who is frozen together with the container would wait to be thawed, as with docker.
+                                host.run(&["unpause", "web"]);
                             }
                         });
                     }
