@@ -135,6 +135,33 @@ fn a_disk_that_is_full_to_the_last_byte_can_still_be_freed() {
     run(&["system", "fsck"], b"").succeeds();
 }
 
+#[test]
+fn a_build_that_does_not_fit() {
+    let host = host();
+    let Some(disk) = SmallDisk::on(&host, "32M") else { return };
+    let root = disk.store();
+    let run = |words: &[&str]| host.run(&[&["--root", &root], words].concat());
+    let loaded = host.run_with(&["--root", &root, "load", "-q"], &archive(&[(&Image::busybox(), &["box:1"])]));
+    loaded.succeeds();
+    host.file("ctx/big", noise(6 << 20, 4).as_bytes());
+    host.file("ctx/small", b"1");
+    host.file("ctx/Dockerfile", b"FROM box:1\nCOPY small /small\nCOPY big /big\n");
+    host.file("ctx/run", b"FROM box:1\nCOPY small /small\nRUN dd if=/dev/urandom of=/big bs=1M count=9\n");
+    let filler = disk.fill_but(3 << 20);
+    is_full(&run(&["build", "-t", "web:1", "ctx"]));
+    let outcome = run(&["build", "-t", "web:1", "-f", "ctx/run", "ctx"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stderr);
+    assert!(outcome.stderr.to_lowercase().contains("no space left on device"), "{}", outcome.stderr);
+    run(&["images", "-q", "web"]).prints("");
+    std::fs::remove_file(filler).unwrap();
+    assert!(run(&["system", "fsck"]).succeeds().ends_with(": no faults\n"));
+    // What was finished is not done again.
+    let next = run(&["build", "-t", "web:1", "ctx"]);
+    assert_eq!(next.code, 0, "{}", next.stderr);
+    assert_eq!(next.stderr.lines().filter(|line| line.ends_with(" CACHED")).count(), 1, "{}", next.stderr);
+    assert!(run(&["system", "fsck"]).succeeds().ends_with(": no faults\n"));
+}
+
 /// A container may say or write more than there is room for; it still ends as it ends, and goes.
 #[test]
 fn a_container_that_fills_the_disk_can_be_stopped_and_removed() {

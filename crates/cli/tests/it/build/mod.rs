@@ -1,5 +1,6 @@
 //! `build`: the real binary, real Dockerfiles, real steps.
 
+mod baking;
 mod caching;
 mod calls;
 mod classic;
@@ -12,6 +13,7 @@ mod keeping;
 mod lines;
 mod outputs;
 mod running;
+mod screens;
 mod stages;
 mod travelling;
 

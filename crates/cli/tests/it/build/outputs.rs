@@ -254,3 +254,42 @@ fn the_same_time_gives_the_same_digest_anywhere() {
     let Some(first) = build() else { return };
     assert_eq!(build(), Some(first));
 }
+
+#[test]
+fn what_it_was_made_from_stands_beside_the_image() {
+    let registry = TestRegistry::start();
+    let host = host_with(&[(&Image::new().with_file("b", "1"), &["base:1"])]);
+    context(&host, &[("Dockerfile", "FROM base:1\nARG WORD\nCOPY a /a\n"), ("a", "1")]);
+    let name = format!("{}/web:1", registry.address());
+    let build = |more: &[&str]| -> Value {
+        let words = ["build", "-q", "--push", "-t", &name, "--build-arg", "WORD=said"];
+        host.run(&[&words[..], more, &["ctx"]].concat()).succeeds();
+        json(&host.run(&["buildx", "imagetools", "inspect", "--raw", &name]).succeeds())
+    };
+    assert!(build(&[])["manifests"].is_null(), "nobody asked for it");
+    for (words, arguments) in [
+        (&["--provenance=true"][..], Value::Null),
+        (&["--attest", "type=provenance,mode=max"], serde_json::json!({"build-arg:WORD": "said"})),
+    ] {
+        let index = build(words);
+        let [image, attestation] = &index["manifests"].as_array().expect("an index")[..] else { panic!("{index}") };
+        let notes = &attestation["annotations"];
+        assert_eq!(notes["vnd.docker.reference.type"], "attestation-manifest");
+        assert_eq!(notes["vnd.docker.reference.digest"], image["digest"]);
+        assert_eq!(attestation["platform"]["architecture"], "unknown");
+        let repository = name.trim_end_matches(":1");
+        let at = format!("{repository}@{}", attestation["digest"].as_str().unwrap());
+        let manifest = json(&host.run(&["buildx", "imagetools", "inspect", "--raw", &at]).succeeds());
+        let layer = manifest["layers"][0]["digest"].as_str().unwrap();
+        let hex = layer.trim_start_matches("sha256:");
+        let blob = registry.storage().join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]));
+        let statement: Value = serde_json::from_slice(&fs::read(blob).unwrap()).unwrap();
+        assert_eq!(statement["predicateType"], "https://slsa.dev/provenance/v0.2");
+        let digest = image["digest"].as_str().unwrap().trim_start_matches("sha256:");
+        assert_eq!(statement["subject"][0]["digest"]["sha256"], digest);
+        let parameters = &statement["predicate"]["invocation"]["parameters"];
+        assert_eq!(parameters["args"], arguments, "{statement}");
+        let materials = statement["predicate"]["materials"].to_string();
+        assert!(materials.contains("base"), "{materials}");
+    }
+}

@@ -1,5 +1,6 @@
 //! An ordinary user: with one id, and with the ranges of subordinate ids that systems give their users.
 
+mod builds;
 mod ids;
 mod networks;
 
