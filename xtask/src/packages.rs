@@ -36,6 +36,7 @@ pub(crate) const TESTS: &[Package] = &[
     ("script", "bsdutils"),
     ("newuidmap", "uidmap"),
     ("pasta", "passt"),
+    ("ssh-add", "openssh-client"),
     ("slirp4netns", "slirp4netns"),
     ("nft", "nftables"),
 ];

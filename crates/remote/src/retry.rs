@@ -91,7 +91,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT`; the obsolete formats are not read. That is the date of mail, too.
-fn http_date(text: &str) -> Option<u64> {
+pub(crate) fn http_date(text: &str) -> Option<u64> {
     // A wrong day of the week says nothing about the moment.
     let parser = DateTimeParser::new().relaxed_weekday(true);
     u64::try_from(parser.parse_timestamp(text.trim()).ok()?.as_second()).ok()

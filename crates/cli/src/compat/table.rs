@@ -159,6 +159,7 @@ fn build_errors() -> Vec<(&'static str, BuildError)> {
         | BuildError::Owner(_)
         | BuildError::NoSecret(_)
         | BuildError::NoAgent(_)
+        | BuildError::Agent { .. }
         | BuildError::NotAllowed(_)
         | BuildError::NoContext(_)
         | BuildError::Checksum { .. }
@@ -184,6 +185,7 @@ fn build_errors() -> Vec<(&'static str, BuildError)> {
         ("Owner", BuildError::Owner("web".into())),
         ("NoSecret", BuildError::NoSecret("token".into())),
         ("NoAgent", BuildError::NoAgent("default".into())),
+        ("Agent", BuildError::Agent { id: "default".into(), why: "the program ssh-agent is not installed".into() }),
         ("NotAllowed", BuildError::NotAllowed("network.host")),
         ("NoContext", BuildError::NoContext("docs".into())),
         ("Checksum", BuildError::Checksum { actual: "sha256:1".into(), expected: "sha256:2".into() }),

@@ -32,7 +32,15 @@ use crate::error::{Error, Result};
 impl Worker<'_, '_> {
     /// Does COPY or ADD on top of `ground`.
     pub(super) fn copy(&self, copy: &Copy, ground: &Ground<'_>) -> Result<Done> {
-        self.copy_items(copy, &self.items(copy, ground)?, ground)
+        let mut items = self.items(copy, ground, ground.may_reuse)?;
+        let is_here = |item: &Item| !matches!(item, Item::Fetched(file) if !file.is_here());
+        if !items.iter().all(is_here) {
+            let step = Step::of(self, copy, &items, ground)?;
+            if self.recall(&step)?.is_none() {
+                items = self.items(copy, ground, false)?;
+            }
+        }
+        self.copy_items(copy, &items, ground)
     }
 
     /// Does COPY of one file or directory.
@@ -50,27 +58,16 @@ impl Worker<'_, '_> {
         if items.len() > 1 && !is_directory_name(&copy.destination) {
             return Err(BuildError::SeveralSources.into());
         }
-        let key = base_key(copy, ground);
-        let exclude = match copy.exclude.is_empty() {
-            true => None,
-            false => Some(Ignore::of_patterns(&copy.exclude).map_err(BuildError::Ignore)?),
-        };
         let began = self.store.now().to_nanos();
-        let (fingerprint, youngest) = self.fingerprint(&key, items, exclude.as_ref())?;
-        let with_files = |listing: &str| key.clone().with(FILES, listing);
-        let recall = || -> Result<Option<(Key, StepRow)>> {
-            let Some(listing) = self.store.build_note(&fingerprint)? else { return Ok(None) };
-            let key = with_files(&String::from_utf8_lossy(&listing));
-            Ok(self.find_step(&key.digest())?.map(|step| (key, step)))
-        };
-        self.once(&fingerprint, ground, &recall, || {
-            let (list, layer) = self.write(copy, ground, items, exclude.as_ref())?;
+        let step = Step::of(self, copy, items, ground)?;
+        self.once(&step.fingerprint, ground, &|| self.recall(&step), || {
+            let (list, layer) = self.write(copy, ground, items, step.exclude.as_ref())?;
             let listing = list.digest.to_string();
             // What changes within the clock's grain looks as it did.
-            if youngest.saturating_add(GRAIN) < began {
-                self.note(fingerprint.clone(), listing.clone().into_bytes());
+            if step.youngest.saturating_add(GRAIN) < began {
+                self.note(step.fingerprint.clone(), listing.clone().into_bytes());
             }
-            let key = with_files(&listing);
+            let key = step.key(&listing);
             let list = Some(list);
             if ground.may_reuse
                 && let Some(step) = self.find_step(&key.digest())?
@@ -86,7 +83,15 @@ impl Worker<'_, '_> {
         })
     }
 
-    fn items(&self, copy: &Copy, ground: &Ground<'_>) -> Result<Vec<Item>> {
+    /// The step's result, if files that look like these were copied before.
+    fn recall(&self, step: &Step) -> Result<Option<(Key, StepRow)>> {
+        let Some(listing) = self.store.build_note(&step.fingerprint)? else { return Ok(None) };
+        let key = step.key(&String::from_utf8_lossy(&listing));
+        Ok(self.find_step(&key.digest())?.map(|found| (key, found)))
+    }
+
+    /// What the instruction copies. With `may_be_known` a file of the web need not be fetched that is known.
+    fn items(&self, copy: &Copy, ground: &Ground<'_>, may_be_known: bool) -> Result<Vec<Item>> {
         let mut items = Vec::new();
         for source in &copy.sources {
             match source {
@@ -101,7 +106,7 @@ impl Worker<'_, '_> {
                     items.extend(selected.map(|selected| Item::Selected(Arc::clone(&files), selected)));
                 }
                 Source::Url { url, name } => {
-                    items.push(Item::Fetched(self.fetch(url, name, copy.checksum.as_deref())?));
+                    items.push(Item::Fetched(self.fetch(url, name, copy.checksum.as_deref(), may_be_known)?));
                 }
                 Source::Git(git) => {
                     let files = Arc::new(self.clone_repository(git, copy.checksum.as_deref())?);
@@ -207,6 +212,34 @@ impl Worker<'_, '_> {
         };
         let ((list, is_anything), layer) = self.lease.ingest_written(write)?;
         Ok((list, Some(layer).filter(|_| is_anything)))
+    }
+}
+
+/// An instruction that copies, with what its files look like.
+struct Step {
+    /// All but the files.
+    base: Key,
+    exclude: Option<Ignore>,
+    /// What it is, and what the files look like from outside.
+    fingerprint: Digest,
+    /// When the last of them was changed, in nanoseconds since 1970.
+    youngest: i64,
+}
+
+impl Step {
+    fn of(worker: &Worker<'_, '_>, copy: &Copy, items: &[Item], ground: &Ground<'_>) -> Result<Self> {
+        let base = base_key(copy, ground);
+        let exclude = match copy.exclude.is_empty() {
+            true => None,
+            false => Some(Ignore::of_patterns(&copy.exclude).map_err(BuildError::Ignore)?),
+        };
+        let (fingerprint, youngest) = worker.fingerprint(&base, items, exclude.as_ref())?;
+        Ok(Self { base, exclude, fingerprint, youngest })
+    }
+
+    /// What it is with files of which this is the listing.
+    fn key(&self, listing: &str) -> Key {
+        self.base.clone().with(FILES, listing)
     }
 }
 

@@ -75,6 +75,14 @@ pub enum BuildError {
     /// An agent that a step needs was not given.
     #[error("no SSH key {0:?} forwarded from the client")]
     NoAgent(String),
+    /// An agent cannot be reached or started.
+    #[error("ssh agent {id:?}: {why}")]
+    Agent {
+        /// Its id.
+        id: String,
+        /// Why.
+        why: String,
+    },
     /// A step asks for more than was allowed.
     #[error("{0} is not allowed")]
     NotAllowed(&'static str),
@@ -158,7 +166,7 @@ impl BuildError {
             | Self::NoContext(_) => Kind::NotFound,
             Self::NotAllowed(_) => Kind::Denied,
             Self::Checksum { .. } | Self::BadCache { .. } => Kind::Corrupt,
-            Self::Fetch { .. } => Kind::Unavailable,
+            Self::Fetch { .. } | Self::Agent { .. } => Kind::Unavailable,
             Self::Platform(_) => Kind::Unsupported,
             Self::OtherFailed => Kind::Cancelled,
         }
@@ -171,6 +179,9 @@ impl BuildError {
             Self::NoSource(path) => Some(format!("look whether {path} is in the context, and not in .dockerignore")),
             Self::NoSecret(id) => Some(format!("give it: `--secret id={id},src=FILE` or `--secret id={id},env=NAME`")),
             Self::NoAgent(id) => Some(format!("give it: `--ssh {id}`, with an agent running")),
+            Self::Agent { id, .. } => Some(format!(
+                "files of keys need the program ssh-agent (package openssh-client) and no passphrase; or give an agent's socket: `--ssh {id}=SOCKET`"
+            )),
             Self::NotAllowed(what) => Some(format!("allow it: `--allow {what}`")),
             Self::Platform(platform) => Some(format!(
                 "register an emulator (`apt-get install qemu-user-static binfmt-support` on Debian), or build on a machine for {platform}"

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde::{Deserialize, Serialize};
 use wharfie_build::plan::GitSource;
 use wharfie_oci::digest::Algorithm;
 use wharfie_oci::{Digest, Digester};
@@ -14,32 +15,79 @@ use super::files::Files;
 use super::worker::Worker;
 use crate::error::{Error, Result};
 
-/// A file that was fetched.
+/// A file of the web.
 #[derive(Debug)]
 pub(super) struct Fetched {
     /// What it is called.
     pub(super) name: String,
     /// What is in it.
     pub(super) digest: Digest,
-    /// Its length in bytes.
-    pub(super) size: u64,
-    /// When it was changed, in seconds since 1970; nobody knows, so it is always the same.
+    /// When it was changed, in seconds since 1970: 0 if nobody says.
     pub(super) modified: i64,
-    path: PathBuf,
+    /// Where it was put, and its length in bytes; `None` if nothing had to be fetched to know what is in it.
+    body: Option<(PathBuf, u64)>,
 }
 
 impl Fetched {
-    /// The file, at its beginning.
-    pub(super) fn open(&self) -> Result<File> {
-        File::open(&self.path).map_err(file_error("open", &self.path))
+    /// Whether its bytes are here.
+    pub(super) fn is_here(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// The file, at its beginning, and its length in bytes.
+    pub(super) fn open(&self) -> Result<(File, u64)> {
+        let gone = || Error::from(BuildError::Fetch { url: self.name.clone(), why: CHANGED.to_owned() });
+        let (path, size) = self.body.as_ref().ok_or_else(gone)?;
+        Ok((File::open(path).map_err(file_error("open", path))?, *size))
+    }
+}
+
+/// What was in a file of the web the last time.
+#[derive(Debug, Serialize, Deserialize)]
+struct Seen {
+    digest: Digest,
+    /// Its strong entity tag.
+    etag: Option<String>,
+    modified: i64,
+}
+
+impl Seen {
+    /// Under which name it is noted.
+    fn name(url: &str) -> Digest {
+        Digest::of(format!("the file at {url}").as_bytes())
     }
 }
 
 impl Worker<'_, '_> {
-    /// Fetches the file at `url`, which must have `checksum` if there is one.
-    pub(super) fn fetch(&self, url: &str, name: &str, checksum: Option<&str>) -> Result<Fetched> {
+    /// The file at `url`, which must have `checksum` if there is one. With `may_be_known` it is fetched only if it is not what
+    /// it was the last time.
+    pub(super) fn fetch(&self, url: &str, name: &str, checksum: Option<&str>, may_be_known: bool) -> Result<Fetched> {
         let failed = |why: String| Error::from(BuildError::Fetch { url: url.to_owned(), why });
-        let download = self.engine.remote().download(url).map_err(|why| failed(why.to_string()))?;
+        let seen = match may_be_known {
+            true => {
+                self.store.build_note(&Seen::name(url))?.and_then(|note| serde_json::from_slice::<Seen>(&note).ok())
+            }
+            false => None,
+        };
+        let known =
+            |seen: Seen| Fetched { name: name.to_owned(), digest: seen.digest, modified: seen.modified, body: None };
+        let seen = match (seen, checksum) {
+            // The bytes are the ones that are meant: nobody has to be asked.
+            (Some(seen), Some(checksum)) if seen.digest.as_str() == checksum => return Ok(known(seen)),
+            // Something else was there, or nothing: whoever is answered has to prove it.
+            (_, Some(_)) => None,
+            (seen, None) => seen,
+        };
+        let remote = self.engine.remote();
+        let answer = match seen.as_ref().and_then(|seen| seen.etag.as_deref()) {
+            Some(etag) => remote.download_unless(url, etag),
+            None => remote.download(url).map(Some),
+        };
+        let download = match (answer.map_err(|why| failed(why.to_string()))?, seen) {
+            (Some(download), _) => download,
+            (None, Some(seen)) => return Ok(known(seen)),
+            (None, None) => return Err(failed(CHANGED.to_owned())),
+        };
         let path = self.place()?.join("file");
         let mut file = File::create_new(&path).map_err(file_error("create", &path))?;
         let mut digester = Digester::new(Algorithm::Sha256);
@@ -58,12 +106,15 @@ impl Worker<'_, '_> {
             return Err(failed("the answer ended early".to_owned()));
         }
         let digest = digester.finish();
-        match checksum {
-            Some(expected) if expected != digest.as_str() => {
-                Err(BuildError::Checksum { actual: digest.to_string(), expected: expected.to_owned() }.into())
-            }
-            _ => Ok(Fetched { name: name.to_owned(), digest, size, modified: 0, path }),
+        if let Some(expected) = checksum
+            && expected != digest.as_str()
+        {
+            return Err(BuildError::Checksum { actual: digest.to_string(), expected: expected.to_owned() }.into());
         }
+        let modified = download.modified.unwrap_or_default();
+        let seen = Seen { digest: digest.clone(), etag: download.etag, modified };
+        self.note(Seen::name(url), serde_json::to_vec(&seen).map_err(Error::Document)?);
+        Ok(Fetched { name: name.to_owned(), digest, modified, body: Some((path, size)) })
     }
 
     /// The files of a git repository.
@@ -158,6 +209,8 @@ pub(super) fn file_error(doing: &'static str, path: &Path) -> impl Fn(io::Error)
     move |source| Error::File { doing, path: path.clone(), source }
 }
 
+/// Of a server that first says that nothing has changed, and then is not asked again.
+const CHANGED: &str = "what it was made into is gone since: build again";
 /// 128 KiB.
 const CHUNK: usize = 128 << 10;
 

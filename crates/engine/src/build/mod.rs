@@ -3,6 +3,7 @@
 //! The language is `wharfie_build`'s: it says what the target needs done, as values. Here it is done: stages side by side, each
 //! step once, whoever asks for it. See `docs/build.md`.
 
+mod agents;
 mod bases;
 mod cache;
 mod call;
@@ -46,10 +47,11 @@ pub use call::{Answer, Call};
 pub use error::BuildError;
 pub use history::BuildSummary;
 pub use provenance::Provenance;
-pub use request::{Allowed, Build, Context, Definition, NoCache, SecretSource, StepNetwork, Terminal};
+pub use request::{AgentSource, Allowed, Build, Context, Definition, NoCache, SecretSource, StepNetwork, Terminal};
 pub use travel::{CachePlace, CacheTo};
 pub use wharfie_runtime::Resources;
 
+use self::agents::Agents;
 use self::bases::BaseImages;
 use self::contexts::{Contexts, MAIN};
 use self::output::Outgoing;
@@ -125,6 +127,7 @@ impl Engine {
         };
         let dockerfile = Dockerfile::read(&text).map_err(located)?;
         let ignore = contexts.ignore()?;
+        let agents = Agents::start(&build.agents)?;
         let (imports, exports) = (Imports::open(self, &build.cache_from, observer)?, Exports::default());
         let host = store.options().platform.clone();
         let platforms = if build.platforms.is_empty() { vec![host.clone()] } else { build.platforms.clone() };
@@ -156,6 +159,7 @@ impl Engine {
                 contexts: &contexts,
                 imports: &imports,
                 exports: &exports,
+                agents: &agents,
                 id,
                 text: &text,
             };
@@ -192,6 +196,7 @@ struct Shared<'a, 's> {
     contexts: &'a Contexts<'a, 's>,
     imports: &'a Imports<'a>,
     exports: &'a Exports,
+    agents: &'a Agents,
     id: &'a str,
     /// What the Dockerfile says.
     text: &'a [u8],
@@ -211,6 +216,7 @@ impl Shared<'_, '_> {
             platform: platform.clone(),
             imports: self.imports,
             exports: self.exports,
+            agents: self.agents,
             id: self.id,
             place_name: self.build.context.place(),
             text: self.text,

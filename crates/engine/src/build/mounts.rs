@@ -16,6 +16,7 @@ use wharfie_runtime::{Bind, Handed, Mount, MountKind, Tmpfs};
 use wharfie_store::LeasedScratch;
 use wharfie_store::mounts::View;
 
+use super::agents::Forward;
 use super::copy::{chain, of_layer};
 use super::error::BuildError;
 use super::fetch::file_error;
@@ -42,6 +43,8 @@ pub(super) struct Mounts<'a> {
     pub(super) variables: Vec<(String, String)>,
     /// Locks of shared directories.
     _locks: Vec<File>,
+    /// Sockets that lead to agents.
+    _forwards: Vec<Forward>,
     /// Where writing to files from elsewhere goes.
     _scratches: Vec<LeasedScratch<'a>>,
 }
@@ -156,6 +159,7 @@ impl<'s> Worker<'_, 's> {
             trees: Vec::new(),
             variables: Vec::new(),
             _locks: Vec::new(),
+            _forwards: Vec::new(),
             _scratches: Vec::new(),
         };
         let mut bound = bound.iter();
@@ -195,15 +199,17 @@ impl<'s> Worker<'_, 's> {
                     }
                 }
                 Wanted::Ssh(ssh) => {
-                    let socket = match self.build.agents.get(&ssh.id) {
-                        Some(socket) => socket.clone(),
+                    let forward = match self.agents.forward(&ssh.id, &ssh.ownership)? {
+                        Some(forward) => forward,
                         None if ssh.is_required => return Err(BuildError::NoAgent(ssh.id.clone()).into()),
                         None => continue,
                     };
                     let number = mounts.variables.iter().filter(|(name, _)| name == AGENT).count();
                     let target = ssh.target.clone().unwrap_or_else(|| format!("/run/buildkit/ssh_agent.{number}"));
                     mounts.variables.push((AGENT.to_owned(), target.clone()));
-                    mounts.places.push((target, Kind::Path(socket), false));
+                    mounts.places.push((target, Kind::Tree(mounts.trees.len(), MEMORY_FILE.into()), false));
+                    mounts.trees.push(forward.tree().map_err(file_error("open", "a mount".as_ref()))?);
+                    mounts._forwards.push(forward);
                 }
             }
         }
@@ -346,19 +352,24 @@ pub(super) fn pack_directory<W: Write>(top: impl Into<OwnedFd>, out: W) -> Resul
 /// A variable that says where the agent's socket is.
 const AGENT: &str = "SSH_AUTH_SOCK";
 
-/// What the file of [`memory_file`] is called.
-const MEMORY_FILE: &str = "file";
+/// What is in a file system of [`memory_tree`] is called so.
+pub(super) const MEMORY_FILE: &str = "file";
 
-/// A file that never reaches a disk, in a file system of its own that is attached nowhere.
+/// A file system of its own that never reaches a disk and is attached nowhere.
+pub(super) fn memory_tree() -> std::io::Result<OwnedFd> {
+    let fs = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&fs, "mode", "0755")?;
+    // Memory that is never written to a disk: secrets are small.
+    let _ = rustix::mount::fsconfig_set_flag(&fs, "noswap");
+    fsconfig_create(&fs)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    Ok(fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
+}
+
+/// A file in a [`memory_tree`].
 fn memory_file(bytes: &[u8], ownership: &Ownership, mode: u32) -> Result<OwnedFd> {
     let make = || -> std::io::Result<OwnedFd> {
-        let fs = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        fsconfig_set_string(&fs, "mode", "0755")?;
-        // Memory that is never written to a disk: secrets are small.
-        let _ = rustix::mount::fsconfig_set_flag(&fs, "noswap");
-        fsconfig_create(&fs)?;
-        let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-        let tree = fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+        let tree = memory_tree()?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = openat(&tree, MEMORY_FILE, flags, Mode::RUSR | Mode::WUSR)?;
         let mut file = File::from(file);

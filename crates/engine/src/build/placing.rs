@@ -51,11 +51,11 @@ pub(super) fn write_item<W: Write>(
             graft.bytes(&into(name.as_bytes()), size, body.as_bytes(), 0o644, 0).map_err(of_layer)
         }
         Item::Fetched(file) => {
-            let mut open = file.open()?;
+            let (mut open, size) = file.open()?;
             if copy.unpack == Some(true) && unpack(graft, base, &mut open)? {
                 return Ok(());
             }
-            graft.bytes(&into(file.name.as_bytes()), file.size, open, 0o600, file.modified).map_err(of_layer)
+            graft.bytes(&into(file.name.as_bytes()), size, open, 0o600, file.modified).map_err(of_layer)
         }
         Item::Selected(files, selected) if selected.kind == FileType::Directory => {
             let target = match &selected.below {

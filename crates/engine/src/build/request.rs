@@ -43,8 +43,8 @@ pub struct Build {
     pub pull: bool,
     /// Secrets by their ids.
     pub secrets: BTreeMap<String, SecretSource>,
-    /// Sockets of ssh agents by their ids.
-    pub agents: BTreeMap<String, PathBuf>,
+    /// Ssh agents by their ids.
+    pub agents: BTreeMap<String, AgentSource>,
     /// The network of steps that do not choose one.
     pub network: StepNetwork,
     /// Further lines of `/etc/hosts`.
@@ -192,6 +192,15 @@ impl fmt::Debug for Context {
             Self::Url(text) => f.debug_tuple("Url").field(text).finish(),
         }
     }
+}
+
+/// Who signs for steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentSource {
+    /// An agent that listens at this socket.
+    Socket(PathBuf),
+    /// Files of keys, as whole paths.
+    Keys(Vec<PathBuf>),
 }
 
 /// Where a secret comes from. What it is never appears in a text.

@@ -104,6 +104,8 @@ pub(super) struct Imports<'a> {
 struct Import {
     source: Box<dyn Source + Send>,
     listing: Listing,
+    /// Where in the list each step is.
+    places: BTreeMap<Digest, usize>,
     blobs: BTreeMap<Digest, Descriptor>,
 }
 
@@ -128,7 +130,7 @@ impl<'a> Imports<'a> {
     /// The step with this key, whose layer is brought here.
     pub(super) fn find(&self, lease: &Lease<'_>, key: &Digest, observer: &dyn Observer) -> Result<Option<StepRow>> {
         for import in &self.found {
-            let Some(step) = import.listing.steps.iter().find(|step| step.key == *key) else { continue };
+            let Some(step) = import.places.get(key).map(|place| &import.listing.steps[*place]) else { continue };
             if let Some(layer) = &step.layer
                 && lease.hold_layer(layer)?.is_none()
                 && let Err(why) = import.fetch(lease, layer, observer)
@@ -241,7 +243,9 @@ fn open(engine: &Engine, place: &CachePlace) -> Result<Import> {
         return Err(bad(format!("it is of version {}", listing.version)).into());
     }
     let blobs = manifest.layers.into_iter().map(|blob| (blob.digest.clone(), blob)).collect();
-    Ok(Import { source, listing, blobs })
+    // Of two of one key the first counts.
+    let places = listing.steps.iter().enumerate().rev().map(|(place, step)| (step.key.clone(), place)).collect();
+    Ok(Import { source, listing, places, blobs })
 }
 
 fn of_place(why: wharfie_content::place::BoxError) -> Error {

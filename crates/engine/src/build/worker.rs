@@ -11,6 +11,7 @@ use wharfie_oci::{DiffId, Digest, Platform, Timestamp};
 use wharfie_store::build_cache::StepRow;
 use wharfie_store::{Lease, Store};
 
+use super::agents::Agents;
 use super::bases::BaseImages;
 use super::contexts::{Contexts, MAIN};
 use super::error::BuildError;
@@ -34,6 +35,7 @@ pub(super) struct Worker<'a, 's> {
     pub(super) contexts: &'a Contexts<'a, 's>,
     pub(super) imports: &'a Imports<'a>,
     pub(super) exports: &'a Exports,
+    pub(super) agents: &'a Agents,
     /// What is built for.
     pub(super) platform: Platform,
     /// The build's own name.

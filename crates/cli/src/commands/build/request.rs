@@ -7,7 +7,9 @@ use std::str::FromStr;
 
 use wharfie_engine::build::Resources;
 use wharfie_engine::build::stream::{Address, address};
-use wharfie_engine::build::{Allowed, Build, Context as Files, NoCache, SecretSource, StepNetwork, Terminal};
+use wharfie_engine::build::{
+    AgentSource, Allowed, Build, Context as Files, NoCache, SecretSource, StepNetwork, Terminal,
+};
 use wharfie_engine::container::words::BadWord;
 use wharfie_oci::Reference;
 use wharfie_oci::size::{self, Units};
@@ -232,27 +234,35 @@ fn secret(text: &str) -> Result<(String, SecretSource)> {
 /// 500 kB, as BuildKit has it.
 const MAX_SECRET: u64 = 500 * 1024;
 
-/// `ID[=SOCKET]`: without a socket the one of `SSH_AUTH_SOCK`.
-fn agent(text: &str) -> Result<(String, PathBuf)> {
-    let (id, socket) = match text.split_once('=') {
-        Some((id, socket)) if !socket.is_empty() => (id, socket.to_owned()),
+/// `ID[=SOCKET|KEY[,KEY...]]`: without any the socket of `SSH_AUTH_SOCK`.
+fn agent(text: &str) -> Result<(String, AgentSource)> {
+    let (id, given) = match text.split_once('=') {
+        Some((id, given)) if !given.is_empty() => (id, given.to_owned()),
         _ => {
-            let socket = env::nonempty("SSH_AUTH_SOCK").ok_or_else(|| {
+            let given = env::nonempty("SSH_AUTH_SOCK").ok_or_else(|| {
                 Failure::new(format!(
                     "ERROR: invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set, or say --ssh {text}=SOCKET"
                 ))
             })?;
-            (text.trim_end_matches('='), socket)
+            (text.trim_end_matches('='), given)
         }
     };
     use std::os::unix::fs::FileTypeExt;
-    match std::fs::metadata(&socket) {
-        Ok(found) if found.file_type().is_socket() => Ok((id.to_owned(), socket.into())),
-        Ok(_) => Err(Failure::new(format!(
-            "ERROR: {socket} is no socket of an agent: keys are given to an agent first (ssh-agent, ssh-add)"
-        ))),
-        Err(why) => Err(Failure::new(format!("ERROR: failed to stat {socket}: {}", crate::context::reason(&why)))),
+    let mut keys = Vec::new();
+    for path in given.split(',') {
+        let failed = |why| Failure::new(format!("ERROR: failed to stat {path}: {}", crate::context::reason(&why)));
+        let kind = std::fs::metadata(path).map_err(failed)?.file_type();
+        if kind.is_socket() && path == given {
+            return Ok((id.to_owned(), AgentSource::Socket(path.into())));
+        }
+        if !kind.is_file() {
+            let what =
+                if kind.is_socket() { "a socket, and an agent has but one" } else { "neither a socket nor a key" };
+            return Err(Failure::new(format!("ERROR: --ssh {id}: {path} is {what}")));
+        }
+        keys.push(std::path::absolute(path).map_err(failed)?);
     }
+    Ok((id.to_owned(), AgentSource::Keys(keys)))
 }
 
 fn network(text: &str) -> Result<StepNetwork> {

@@ -152,6 +152,46 @@ fn what_the_web_has_is_asked_for_again() {
 }
 
 #[test]
+fn what_is_known_of_the_web_is_not_fetched_again() {
+    let host = crate::host();
+    let server = FaultyServer::start(|heard| {
+        let body: &[u8] = if heard.target == "/other" { b"two" } else { b"one" };
+        let (tag, other) = ("\"v1\"", "\"v2\"");
+        match heard.header("if-none-match") {
+            Some(known) if known == tag && heard.earlier < 5 => reply(304, &[("ETag", tag)], b""),
+            _ if heard.earlier < 5 => {
+                reply(200, &[("ETag", tag), ("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT")], body)
+            }
+            _ => reply(200, &[("ETag", other)], b"new"),
+        }
+    });
+    let url = format!("http://{}", server.address());
+    context(&host, &[("Dockerfile", &format!("FROM scratch\nADD {url}/f /f\n"))]);
+    let fetched = || server.heard().iter().filter(|heard| heard.header("if-none-match").is_none()).count();
+    let first = steps(&host, &[]);
+    assert_eq!((first.done.len(), steps(&host, &[]).cached.len(), fetched()), (1, 1, 1));
+    // Somewhere else in the image it is another step: its bytes are needed.
+    context(&host, &[("Dockerfile", &format!("FROM scratch\nADD {url}/f /g\n"))]);
+    assert_eq!((steps(&host, &[]).done.len(), fetched()), (1, 2));
+    let tar = host.path().join("tree.tar");
+    host.run(&["build", "-q", "-o", "type=tar,dest=tree.tar", "ctx"]).succeeds();
+    let tar = std::fs::read(tar).unwrap();
+    let mut reader = wharfie_layer::tar::Reader::new(&tar[..]);
+    assert_eq!(reader.next_entry().unwrap().unwrap().entry().mtime, 1_445_412_480);
+    // From now on it is another one.
+    assert_eq!(steps(&host, &[]).done.len(), 1);
+    // Bytes that are told by their digest are asked of nobody who has shown them once.
+    let sum = wharfie_oci::Digest::of(b"two");
+    context(&host, &[("Dockerfile", &format!("FROM scratch\nADD --checksum={sum} {url}/other /o\n"))]);
+    let (_, before) = (steps(&host, &[]), server.heard().len());
+    assert_eq!((steps(&host, &[]).cached.len(), server.heard().len()), (1, before));
+    let wrong = wharfie_oci::Digest::of(b"three");
+    context(&host, &[("Dockerfile", &format!("FROM scratch\nADD --checksum={wrong} {url}/other /o\n"))]);
+    let refused = host.run(&["build", "ctx"]);
+    assert!(refused.code == 1 && refused.stderr.contains("digest mismatch"), "{}", refused.stderr);
+}
+
+#[test]
 fn results_that_go_elsewhere_are_remembered_as_well() {
     let Some(host) = box_host() else { return };
     context(&host, &[("Dockerfile", "FROM box:1\nRUN echo 1 > /x\nCOPY a /a\n"), ("a", "1")]);

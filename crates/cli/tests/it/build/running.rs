@@ -1,9 +1,6 @@
 //! RUN: how commands are given, what they see, what is mounted and what is kept of it.
 
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixListener;
-
-use wharfie_testkit::{Host, Outcome};
+use wharfie_testkit::{Host, Outcome, needs};
 
 use super::{box_host, context};
 
@@ -186,17 +183,57 @@ fn secrets_that_are_needed_are_asked_for() {
     }
 }
 
+/// A context with `ssh-add` and what it is linked with, beneath `ssh`, and a key.
+fn with_ssh(host: &Host) -> String {
+    let script = "set -e; mkdir -p ctx/ssh; ldd /usr/bin/ssh-add | grep -o '/[^ ]*' | \
+                  xargs cp -L --parents -t ctx/ssh /usr/bin/ssh-add; ssh-keygen -q -t ed25519 -N '' -f key; \
+                  ssh-keygen -q -t ed25519 -N locked -f locked; ssh-keygen -l -f key.pub | cut -d ' ' -f 2";
+    let mut command = std::process::Command::new("sh");
+    needs::succeeds(command.args(["-c", script]).current_dir(host.path()), "openssh-client").trim().to_owned()
+}
+
+#[test]
+fn keys_sign_for_steps_and_stay_where_they_are() {
+    let Some(host) = box_host() else { return };
+    let print = with_ssh(&host);
+    let text = "COPY ssh /\n\
+                RUN --mount=type=ssh stat -c '%F %a %u' $SSH_AUTH_SOCK; echo $SSH_AUTH_SOCK; ssh-add -l | cut -d ' ' -f 2\n\
+                RUN --mount=type=ssh ssh-add -D 2>&1; ssh-add -x 2>&1 </dev/null; ssh-add -l | wc -l\n\
+                USER 1000\n\
+                RUN --mount=type=ssh,uid=1000,mode=0600 ssh-add -l | wc -l\n\
+                RUN echo ${SSH_AUTH_SOCK:-none}; ls /run/buildkit 2>/dev/null || echo gone";
+    let shown = said(&host, text, &["--ssh", "default=key"]);
+    let begin = format!("socket 600 0\n/run/buildkit/ssh_agent.0\n{print}\n");
+    assert!(shown.starts_with(&begin), "{shown}");
+    assert!(shown.contains("Failed to remove all identities."), "{shown}");
+    assert!(shown.ends_with("\n1\n1\nnone\ngone\n"), "{shown}");
+    // Nobody is asked for what opens a key.
+    let refused = told(&host, "RUN true", &["--ssh", "default=locked"]);
+    assert!(refused.code == 1 && refused.stderr.contains("ssh agent \"default\": "), "{}", refused.stderr);
+    // No agent outlives its build.
+    let of_ours = || {
+        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let lines = all.map(|entry| std::fs::read(entry.path().join("cmdline")).unwrap_or_default());
+        lines.filter(|line| line.starts_with(b"ssh-agent\0-a\0/proc/")).count()
+    };
+    let began = std::time::Instant::now();
+    while of_ours() > 0 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "an agent is left");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn an_agent_is_reached_through_its_socket() {
     let Some(host) = box_host() else { return };
-    let socket = host.path().join("agent");
-    let _agent = UnixListener::bind(&socket).unwrap();
-    let given = format!("default={}", socket.display());
-    let text = "RUN --mount=type=ssh echo $SSH_AUTH_SOCK; stat -c '%F %i' $SSH_AUTH_SOCK\n\
-                RUN echo ${SSH_AUTH_SOCK:-none}; ls /run/buildkit 2>/dev/null || echo gone";
-    let number = std::fs::metadata(&socket).unwrap().ino();
-    let expected = format!("/run/buildkit/ssh_agent.0\nsocket {number}\nnone\ngone\n");
-    assert_eq!(said(&host, text, &["--ssh", &given]), expected);
+    let print = with_ssh(&host);
+    // As somebody's desktop has it.
+    let script = "ssh-add -q key && exec \"$0\" \"$@\"";
+    host.file("Dockerfile", b"FROM box:1\nCOPY ssh /\nRUN --mount=type=ssh,id=mine ssh-add -l\n");
+    let words = ["build", "--progress=plain", "--ssh", "mine", "-f", "Dockerfile", "ctx"];
+    let output = host.command_under(&["ssh-agent", "sh", "-c", script], &words).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && shown.contains(&print), "{shown}");
 }
 
 #[test]
