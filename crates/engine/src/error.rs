@@ -200,6 +200,17 @@ pub enum Error {
     /// The place `save -o` names cannot take a file.
     #[error("failed to save image: {0}")]
     Output(String),
+    /// A document about packages is none, or cannot be read.
+    #[error("{path} {source}")]
+    Inventory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: wharfie_scan::content::Trouble,
+    },
+    /// An archive has several images where one is asked for; their names.
+    #[error("there are several images in the archive: {}", .0.join(", "))]
+    SeveralImages(Vec<String>),
     /// Content that a manifest names is not what it should be.
     #[error("{what} verification failed for digest {digest}")]
     Verification {
@@ -358,7 +369,9 @@ impl Fault for Error {
             | Self::NotKept(_)
             | Self::OtherPlatform { .. } => Kind::NotFound,
             Self::Conflict(_) => Kind::InUse,
-            Self::Config { .. } | Self::Verification { .. } | Self::LayerCount { .. } => Kind::Corrupt,
+            Self::Config { .. } | Self::Verification { .. } | Self::LayerCount { .. } | Self::Inventory { .. } => {
+                Kind::Corrupt
+            }
             Self::Document(_) => Kind::Internal,
             Self::Cancelled => Kind::Cancelled,
             Self::Output(_) => Kind::Unavailable,
@@ -380,6 +393,7 @@ impl Fault for Error {
             | Self::Pattern
             | Self::AmbiguousId
             | Self::Change(_)
+            | Self::SeveralImages(_)
             | Self::History => Kind::Invalid,
         }
     }
@@ -430,6 +444,8 @@ impl Fault for Error {
             | Self::File { .. }
             | Self::Output(_)
             | Self::Build(_)
+            | Self::Inventory { .. }
+            | Self::SeveralImages(_)
             | Self::Verification { .. } => Speaker::Client,
         }
     }
@@ -460,6 +476,8 @@ impl Fault for Error {
             Self::BadTime(_) => "a moment is written like 2026-11-29T10:00:00, a time before now like 90m or 24h",
             Self::Pattern => "in a pattern `*` and `?` stand for any text and any letter, `[a-z]` for one of several",
             Self::AmbiguousId => "give more digits of the id",
+            Self::Inventory { .. } => "`wharfie sbom --format cyclonedx-json` writes a document that can be read",
+            Self::SeveralImages(_) => "`wharfie load` takes them all in; then look into each by its name",
             // Their texts say what to do, or there is nothing.
             Self::InvalidFilter(_)
             | Self::SeveralUntil
