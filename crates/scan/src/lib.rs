@@ -10,6 +10,7 @@ pub mod inventory;
 pub mod package;
 pub mod purl;
 pub mod sbom;
+pub mod version;
 mod zip;
 
 pub use content::Content;
