@@ -4,6 +4,7 @@
 //! which layer brought them and where data bases lie is not known here. The bytes are hostile: each reader is bounded in what it
 //! keeps and in how far it looks, and says what it could not read instead of failing the whole.
 
+pub mod advisory;
 pub mod content;
 pub mod distro;
 pub mod inventory;

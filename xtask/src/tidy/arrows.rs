@@ -77,6 +77,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["wharfie-registry"]),
     ("bzip2", &["wharfie-layer"]),
     ("cargo_metadata", &["xtask"]),
+    // How bad an advisory is, from its vector.
+    ("cvss", &["wharfie-scan"]),
     ("flate2", &["wharfie-layer", "wharfie-engine", "wharfie-scan", "wharfie-testkit", "wharfie-bench"]),
     // Bake files: their syntaxes, and what their functions compute.
     ("hcl-edit", &["wharfie-bake"]),
