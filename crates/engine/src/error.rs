@@ -208,6 +208,9 @@ pub enum Error {
         /// Why.
         source: wharfie_scan::content::Trouble,
     },
+    /// There are no advisories to scan with; says where they would be.
+    #[error("there is no data base of advisories in {0}")]
+    NoAdvisories(PathBuf),
     /// An archive has several images where one is asked for; their names.
     #[error("there are several images in the archive: {}", .0.join(", "))]
     SeveralImages(Vec<String>),
@@ -363,6 +366,7 @@ impl Fault for Error {
             Self::Volume(why) => why.kind(),
             Self::System { source, .. } | Self::File { source, .. } => kind_of(source),
             Self::NoPlatform(_)
+            | Self::NoAdvisories(_)
             | Self::NothingToPush(_)
             | Self::NoSuchImage(_)
             | Self::NoSuchReference
@@ -445,6 +449,7 @@ impl Fault for Error {
             | Self::Output(_)
             | Self::Build(_)
             | Self::Inventory { .. }
+            | Self::NoAdvisories(_)
             | Self::SeveralImages(_)
             | Self::Verification { .. } => Speaker::Client,
         }
@@ -477,6 +482,9 @@ impl Fault for Error {
             Self::Pattern => "in a pattern `*` and `?` stand for any text and any letter, `[a-z]` for one of several",
             Self::AmbiguousId => "give more digits of the id",
             Self::Inventory { .. } => "`wharfie sbom --format cyclonedx-json` writes a document that can be read",
+            Self::NoAdvisories(_) => {
+                "`wharfie scan db import DIR` takes OSV's zips (<ecosystem>/all.zip), `--db DIR` reads them where they are"
+            }
             Self::SeveralImages(_) => "`wharfie load` takes them all in; then look into each by its name",
             // Their texts say what to do, or there is nothing.
             Self::InvalidFilter(_)

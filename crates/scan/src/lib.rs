@@ -7,9 +7,11 @@
 pub mod advisory;
 pub mod content;
 pub mod distro;
+pub mod exceptions;
 pub mod inventory;
 pub mod package;
 pub mod purl;
+pub mod sarif;
 pub mod sbom;
 pub mod version;
 mod zip;

@@ -86,6 +86,7 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("search", &search::COMMAND).common(),
         Entry::new("tags", &tags::COMMAND).common(),
         Entry::new("sbom", &insight::sbom::COMMAND).common(),
+        Entry::new("scan", &insight::scan::COMMAND).common(),
         Entry::new("serve", &serve::COMMAND).common(),
         Entry::new("version", &version::COMMAND).common(),
         Entry::new("info", &system::info::COMMAND).common(),

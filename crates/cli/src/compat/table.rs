@@ -252,6 +252,7 @@ fn others() -> Vec<(&'static str, Error)> {
         | Error::Output { .. }
         | Error::Inventory { .. }
         | Error::SeveralImages(_)
+        | Error::NoAdvisories(_)
         | Error::Verification { .. } => (),
     };
     let bad_reference = || "UPPER".parse::<wharfie_oci::Reference>().expect_err("names are in lower case");
@@ -291,6 +292,7 @@ fn others() -> Vec<(&'static str, Error)> {
         ("File", Error::File { doing: "open", path: "/x".into(), source: io::ErrorKind::NotFound.into() }),
         ("Output", Error::Output("invalid output path".into())),
         ("Inventory", Error::Inventory { path: "sbom.json".into(), source: Trouble::Broken("ends too early") }),
+        ("NoAdvisories", Error::NoAdvisories("/var/lib/wharfie/advisories/index".into())),
         ("SeveralImages", Error::SeveralImages(vec!["web:1".into(), "db:1".into()])),
         ("Verification", Error::Verification { what: "manifest", digest: digest() }),
     ]

@@ -1,5 +1,6 @@
 //! Looking into images: which packages they have, and who brought them. Layers are read in place; nothing is unpacked or mounted.
 
+pub mod advisories;
 mod open;
 mod take;
 

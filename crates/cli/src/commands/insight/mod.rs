@@ -1,6 +1,8 @@
 //! Commands that look into images.
 
+mod db;
 pub mod sbom;
+pub mod scan;
 mod target;
 
 use std::io::Write;
