@@ -5,10 +5,12 @@
 //! keeps and in how far it looks, and says what it could not read instead of failing the whole.
 
 pub mod advisory;
+pub mod check;
 pub mod content;
 pub mod distro;
 pub mod exceptions;
 pub mod inventory;
+pub mod leak;
 pub mod package;
 pub mod purl;
 pub mod sarif;

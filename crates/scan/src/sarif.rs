@@ -9,14 +9,50 @@ use crate::package::Inventory;
 use crate::purl;
 use crate::sbom::Stamp;
 
+/// A result that is no vulnerability of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// The rule that it breaks.
+    pub id: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// For people.
+    pub text: String,
+    /// The file, from the root without a leading slash; empty if it is in none.
+    pub path: String,
+    /// From 1.
+    pub line: usize,
+}
+
 /// The document.
 ///
 /// # Errors
 /// Never, unless memory ends.
-pub fn write(inventory: &Inventory, findings: &[Finding], stamp: &Stamp) -> serde_json::Result<String> {
+pub fn write(
+    inventory: &Inventory,
+    findings: &[Finding],
+    others: &[Other],
+    stamp: &Stamp,
+) -> serde_json::Result<String> {
     let mut seen = BTreeSet::new();
-    let rules: Vec<Value> = findings.iter().filter(|finding| seen.insert(&finding.id)).map(rule).collect();
-    let results: Vec<Value> = findings.iter().map(|finding| result(finding, inventory)).collect();
+    let mut rules: Vec<Value> = findings.iter().filter(|finding| seen.insert(&finding.id)).map(rule).collect();
+    let mut results: Vec<Value> = findings.iter().map(|finding| result(finding, inventory)).collect();
+    for other in others {
+        if seen.insert(&other.id) {
+            rules.push(json!({"id": other.id, "defaultConfiguration": {"level": level(other.severity)}}));
+        }
+        // Every result needs a place; what is in no file is of the image.
+        let uri = if other.path.is_empty() { "image" } else { &other.path };
+        results.push(json!({
+            "ruleId": other.id,
+            "level": level(other.severity),
+            "message": {"text": other.text},
+            "locations": [{"physicalLocation": {
+                "artifactLocation": {"uri": uri.replace(' ', "%20")},
+                "region": {"startLine": other.line},
+            }}],
+        }));
+    }
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

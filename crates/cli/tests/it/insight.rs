@@ -26,7 +26,8 @@ fn image() -> Image {
         file("srv/gone.dist-info/METADATA", "Name: gone\nVersion: 1\n"),
         file("srv/evil.dist-info/METADATA", "Name: evil\u{1b}[31m\nVersion: 1\n"),
     ];
-    Image::new().with_layer(tar(&base)).with_layer(tar(&second)).with_layer(tar(&[file("srv/.wh.gone.dist-info", "")]))
+    let third = tar(&[file("srv/.wh.gone.dist-info", "")]);
+    Image::new().with_layer(tar(&base)).with_layer(tar(&second)).with_layer(third).with_config("User", json!("web"))
 }
 
 const TABLE: &str = "\
@@ -171,6 +172,7 @@ fn a_scan_tells_what_is_wrong_and_who_brought_it() {
 PACKAGE    INSTALLED   FIXED IN         VULNERABILITY   SEVERITY   BROUGHT BY
 left-pad   1.0.0       1.3.0            CVE-2018-1      high       layer 1
 libc6      2.36-9      2.36-9+deb12u4   CVE-2023-4911   unknown    layer 0
+
 2 findings: 1 high, 1 unknown, 2 with a fix
 ";
     assert_eq!(words(&told.stdout), words(expected), "{}", told.stdout);
@@ -230,4 +232,36 @@ fn findings_are_documents_for_others() {
     let again: Value =
         serde_json::from_str(&host.run(&["scan", "--db", &osv, "--format", "json", &path]).stdout).unwrap();
     assert_eq!(again["findings"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn secrets_are_found_in_every_layer_and_settings_are_judged() {
+    // Put together here, so that no scanner takes this file for a leak.
+    let token = format!("ghp_{}", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6");
+    let image = Image::new()
+        .with_file("app/.env", &format!("A=1\nTOKEN={token}\n"))
+        .with_layer(tar(&[file("app/.wh..env", ""), file("root/.netrc", "machine a login b password c\n")]))
+        .with_config("Env", json!(["DB_PASSWORD=x"]));
+    let host = host_with(&[(&image, &["web:latest"])]);
+    let expected = "\
+LEAK                   WHERE            STATE                              BROUGHT BY
+GitHub token           /app/.env:2      removed later, still in the layer  layer 0
+credentials of hosts   /root/.netrc:1   there                              layer 1
+";
+    let told = host.run(&["scan", "--only", "leaks", "web"]).succeeds();
+    assert_eq!(words(&told), words(expected), "{told}");
+    assert!(!told.contains(&token));
+    let scan =
+        |words: &[&str]| host.run(&[&["scan", "--format", "json", "--only", "leaks,checks"], words, &["web"]].concat());
+    let document: Value = serde_json::from_str(&scan(&[]).stdout).unwrap();
+    let ids: Vec<_> =
+        document["checks"].as_array().unwrap().iter().map(|check| check["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["user-root", "env-secret", "tag-latest"]);
+    assert_eq!(document["leaks"][0]["isRemoved"], true);
+    assert_eq!(scan(&["--fail-on", "high"]).code, 2);
+    let accepted = host.file("accepted", b"leak package=/app/.env # revoked\nleak package=root/.netrc\nenv-secret\n");
+    let accepted = accepted.display().to_string();
+    assert_eq!(scan(&["--fail-on", "high", "--ignore-file", &accepted]).code, 0);
+    host.run(&["scan", "--only", "all", "web"])
+        .fails(1, "cannot look for \"all\"\n help: it can be vulnerabilities, leaks, checks");
 }

@@ -2,6 +2,7 @@
 
 pub mod advisories;
 mod open;
+pub mod secrets;
 mod take;
 
 use std::io::Read;
@@ -45,6 +46,17 @@ pub struct Look {
     pub platform: Option<Platform>,
 }
 
+/// What was found in an image beside its packages.
+#[derive(Debug, Clone)]
+pub struct Examined {
+    /// The packages.
+    pub inventory: Inventory,
+    /// Secrets in its layers and its configuration.
+    pub leaks: Vec<secrets::Leaked>,
+    /// What in its configuration is better otherwise.
+    pub checks: Vec<wharfie_scan::check::Check>,
+}
+
 /// 32 MiB: what is read of a document at most.
 const MAX_DOCUMENT: u64 = 32 << 20;
 
@@ -60,6 +72,23 @@ impl Engine {
             return document(path);
         }
         let made = self.opened(look, input, observer, &mut |opened| take::inventory(opened));
+        made.map_err(|why| why.of_work(observer))
+    }
+
+    /// As [`Self::inventory`], and looks for secrets in all layers and at the configuration. A document has only packages.
+    ///
+    /// # Errors
+    /// As [`Self::inventory`].
+    pub fn examine(&self, look: &Look, input: &mut (dyn Read + Send), observer: &dyn Observer) -> Result<Examined> {
+        if let Target::Document(path) = &look.target {
+            return Ok(Examined { inventory: document(path)?, leaks: Vec::new(), checks: Vec::new() });
+        }
+        let made = self.opened(look, input, observer, &mut |mut opened| {
+            let (leaks, set_id) = secrets::find(&mut opened)?;
+            let config = opened.config.as_ref();
+            let checks = config.map(|config| wharfie_scan::check::of_image(&opened.name, config, &set_id));
+            Ok(Examined { leaks, checks: checks.unwrap_or_default(), inventory: take::inventory(opened)? })
+        });
         made.map_err(|why| why.of_work(observer))
     }
 

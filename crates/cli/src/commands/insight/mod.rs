@@ -1,6 +1,7 @@
 //! Commands that look into images.
 
 mod db;
+mod report;
 pub mod sbom;
 pub mod scan;
 mod target;
@@ -8,7 +9,9 @@ mod target;
 use std::io::Write;
 use std::path::Path;
 
-use wharfie_engine::insight::Look;
+use wharfie_content::Observer;
+use wharfie_engine::Engine;
+use wharfie_engine::insight::{Examined, Look};
 use wharfie_scan::Inventory;
 
 use crate::commands::{choices, style};
@@ -29,17 +32,33 @@ pub(crate) const USAGE: &str = "[OPTIONS] IMAGE|PATH|-";
 
 /// The inventory of what the command's word names. Warnings of it go to stderr.
 fn inventory(cx: &Context, matches: &Matches) -> Result<Inventory> {
+    looked(cx, matches, |engine, look, progress| engine.inventory(look, &mut std::io::stdin(), progress), |all| all)
+}
+
+/// As [`inventory`], with secrets and checks.
+fn examined(cx: &Context, matches: &Matches) -> Result<Examined> {
+    let examine =
+        |engine: &Engine, look: &Look, progress: &dyn Observer| engine.examine(look, &mut std::io::stdin(), progress);
+    looked(cx, matches, examine, |all| &all.inventory)
+}
+
+fn looked<T>(
+    cx: &Context,
+    matches: &Matches,
+    work: impl FnOnce(&Engine, &Look, &dyn Observer) -> wharfie_engine::Result<T>,
+    inventory: impl FnOnce(&T) -> &Inventory,
+) -> Result<T> {
     let word = &matches.args()[0];
     let platform = cx.platform(matches.get(&PLATFORM))?;
     let look = Look { target: target::parse(word, |path| std::fs::metadata(path).ok())?, platform };
     // What goes to stdout is the document.
     let progress = cx.progress_on_stderr(style(matches, cx.is_err_terminal(), false)?);
     let progress = crate::interrupt::Interruptible::new(progress);
-    let inventory = cx.engine()?.inventory(&look, &mut std::io::stdin(), &progress)?;
-    for warning in &inventory.warnings {
+    let found = work(cx.engine()?, &look, &progress)?;
+    for warning in &inventory(&found).warnings {
         cx.warn(&format!("WARNING: {warning}"));
     }
-    Ok(inventory)
+    Ok(found)
 }
 
 /// Writes a document to the file of `--output`, which appears when it is whole, or to stdout.

@@ -2,22 +2,21 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
-use wharfie_engine::insight::advisories::{Base, Matched, read_file};
+use wharfie_engine::insight::Examined;
+use wharfie_engine::insight::advisories::{Base, read_file};
 use wharfie_oci::Timestamp;
-use wharfie_scan::advisory::{Finding, Severity};
-use wharfie_scan::{Inventory, exceptions, purl, sarif, sbom};
+use wharfie_scan::advisory::Severity;
+use wharfie_scan::{exceptions, sarif, sbom};
 
-use super::sbom::instruction;
-use super::{OUTPUT, PLATFORM, USAGE, db, deliver, inventory};
+use super::report::{self, LEAK, Report};
+use super::{OUTPUT, PLATFORM, USAGE, db, deliver, examined};
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Entry, Example, Matches, Switch, Text, Texts};
-use crate::render::sanitise::{Layout, sanitise};
-use crate::render::{ellipsis, table};
 
 const FORMATS: &[&str] = &["table", "json", "sarif", "cyclonedx"];
+const PARTS: &[&str] = &["vulnerabilities", "leaks", "checks"];
 const SEVERITIES: &[&str] = &["unknown", "negligible", "low", "medium", "high", "critical"];
 
 const FORMAT: Text =
@@ -36,11 +35,14 @@ const IGNORE_FILE: Text = Text::new(
     "ignore-file",
     "File with findings to leave out: \"ID [package=NAME] [until=YYYY-MM-DD] # reason\" a line",
 );
+const ONLY: Texts = Texts::of_commas("only", "Look only for these (\"vulnerabilities\", \"leaks\", \"checks\")")
+    .complete(Complete::Words(PARTS))
+    .value_name("what");
 pub(super) const DB: Text = Text::new("db", "Directory of OSV's zips to use, instead of what `scan db import` took");
 
 /// `PROG scan`.
 pub static COMMAND: Command<Run> = Command {
-    about: "Find known vulnerabilities of the packages in an image",
+    about: "Find known vulnerabilities, leaked secrets and bad settings of an image",
     usage: USAGE,
     arity: Arity::Exact(1),
     flags: &[
@@ -48,6 +50,7 @@ pub static COMMAND: Command<Run> = Command {
         FAIL_ON.flag(),
         FORMAT.flag(),
         IGNORE_FILE.flag(),
+        ONLY.flag(),
         ONLY_FIXED.flag(),
         OUTPUT.flag(),
         PLATFORM.flag(),
@@ -58,6 +61,7 @@ pub static COMMAND: Command<Run> = Command {
     examples: &[
         Example { text: "Scan an image with OSV's zips in a directory", command: "scan --db ./osv web:1" },
         Example { text: "Let a pipeline fail", command: "scan --fail-on high --only-fixed web:1" },
+        Example { text: "Look for secrets in all layers, without a data base", command: "scan --only leaks web:1" },
         Example { text: "Scan a document that another tool wrote", command: "scan ./web.cdx.json" },
     ],
     complete: Complete::Images,
@@ -69,8 +73,6 @@ pub static COMMAND: Command<Run> = Command {
 const FOUND: u8 = 2;
 /// 30 days, in seconds: older advisories lack what everybody knows.
 const OLD: i64 = 30 * 86_400;
-/// Columns of a layer's instruction.
-const INSTRUCTION: usize = 40;
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let format = matches.get(&FORMAT).unwrap_or_default();
@@ -86,48 +88,61 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         None => Vec::new(),
     };
     let base = base(matches);
-    // Nobody should wait for an image to hear that there is nothing to hold against it.
-    let known = cx.engine()?.advisories_meta(&base)?;
-    for warning in &known.warnings {
-        cx.warn(&format!("WARNING: {warning}"));
+    let parts = matches.get(&ONLY);
+    if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        let help = format!("it can be {}", PARTS.join(", "));
+        return Err(Failure::new(format!("cannot look for {unknown:?}")).help(Some(help)));
     }
-    warn_of_age(cx, &known.meta.newest);
-    let inventory = inventory(cx, matches)?;
-    let Matched { mut findings, .. } = cx.engine()?.findings(&inventory, &base)?;
-    let all = findings.len();
-    findings.retain(|finding| {
-        let package = &inventory.packages[finding.package];
-        !exceptions.iter().any(|exception| exception.is_about(finding, &package.full_name()))
-    });
-    let ignored = all - findings.len();
-    findings.retain(|finding| {
-        (wanted.is_empty() || wanted.contains(&finding.severity))
-            && (finding.fixed.is_some() || !matches.get(&ONLY_FIXED))
-    });
+    let wants = |part: &str| parts.is_empty() || parts.iter().any(|asked| asked == part);
+    let wants_vulnerabilities = wants("vulnerabilities");
+    if wants_vulnerabilities {
+        // Nobody should wait for an image to hear that there is nothing to hold against it.
+        let known = cx.engine()?.advisories_meta(&base)?;
+        for warning in &known.warnings {
+            cx.warn(&format!("WARNING: {warning}"));
+        }
+        warn_of_age(cx, &known.meta.newest);
+    }
+    let Examined { inventory, leaks, checks } = examined(cx, matches)?;
+    let mut found = Report { inventory, ..Report::default() };
+    if wants_vulnerabilities {
+        found.findings = cx.engine()?.findings(&found.inventory, &base)?.findings;
+    }
+    if wants("leaks") {
+        found.leaks = leaks;
+    }
+    if wants("checks") {
+        found.checks = checks;
+    }
+    let is_wanted = |severity: Severity| wanted.is_empty() || wanted.contains(&severity);
+    found.ignore(&exceptions);
+    found
+        .findings
+        .retain(|finding| is_wanted(finding.severity) && (finding.fixed.is_some() || !matches.get(&ONLY_FIXED)));
+    found.leaks.retain(|_| is_wanted(LEAK));
+    found.checks.retain(|check| is_wanted(check.severity));
     let unwritten = |why: serde_json::Error| wharfie_engine::Error::Document(why);
-    let stamp = cx.engine()?.stamp(&inventory, env!("CARGO_PKG_VERSION"));
+    let stamp = cx.engine()?.stamp(&found.inventory, env!("CARGO_PKG_VERSION"));
     match format {
-        "json" => deliver(cx, matches, &json_text(&inventory, &findings, ignored).map_err(unwritten)?)?,
-        "sarif" => deliver(cx, matches, &sarif::write(&inventory, &findings, &stamp).map_err(unwritten)?)?,
+        "json" => deliver(cx, matches, &found.json().map_err(unwritten)?)?,
+        "sarif" => {
+            let text = sarif::write(&found.inventory, &found.findings, &found.others(), &stamp);
+            deliver(cx, matches, &text.map_err(unwritten)?)?;
+        }
         "cyclonedx" => {
-            let told = findings.iter().map(vulnerability).collect::<Vec<_>>();
-            deliver(cx, matches, &sbom::cyclonedx_with(&inventory, &stamp, &told).map_err(unwritten)?)?;
+            let told = found.findings.iter().map(report::vulnerability).collect::<Vec<_>>();
+            deliver(cx, matches, &sbom::cyclonedx_with(&found.inventory, &stamp, &told).map_err(unwritten)?)?;
         }
         _ => {
-            let text = lines(&inventory, &findings);
+            let text = found.tables(wants_vulnerabilities);
             match matches.get(&OUTPUT) {
-                Some(_) => deliver(cx, matches, &(text + &totals(&findings, ignored) + "\n"))?,
-                None => {
-                    if !findings.is_empty() {
-                        cx.print_table(&text)?;
-                    }
-                    cx.line(&totals(&findings, ignored))?;
-                }
+                Some(_) => deliver(cx, matches, &text)?,
+                None => cx.print(&text)?,
             }
         }
     }
     match limit {
-        Some(limit) if findings.iter().any(|finding| finding.severity >= limit) => Err(Failure::silent().code(FOUND)),
+        Some(limit) if found.worst().is_some_and(|worst| worst >= limit) => Err(Failure::silent().code(FOUND)),
         _ => Ok(()),
     }
 }
@@ -169,107 +184,4 @@ fn warn_of_age(cx: &Context, newest: &str) {
             age / 86_400
         ));
     }
-}
-
-/// By package, the worst first; one line for each finding.
-fn lines(inventory: &Inventory, findings: &[Finding]) -> String {
-    let mut groups: Vec<&[Finding]> = findings.chunk_by(|a, b| a.package == b.package).collect();
-    groups.sort_by(|a, b| b[0].severity.cmp(&a[0].severity));
-    let mut rows: Vec<[String; 6]> = Vec::new();
-    for group in groups {
-        for (at, finding) in group.iter().enumerate() {
-            let package = &inventory.packages[finding.package];
-            let layer = package.layer.and_then(|index| inventory.layers.get(index));
-            let by = layer.map(|layer| instruction(&layer.created_by)).unwrap_or_default();
-            let first = |text: String| if at == 0 { text } else { String::new() };
-            let word = match finding.notice.as_str() {
-                "" => finding.severity.word(),
-                notice => notice,
-            };
-            let cells = [
-                first(package.full_name()),
-                first(package.version.clone()),
-                finding.fixed.clone().unwrap_or_default(),
-                finding.id.clone(),
-                word.to_owned(),
-                first(ellipsis::fit(&by, INSTRUCTION).into_owned()),
-            ];
-            rows.push(cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned()));
-        }
-    }
-    table::rows(["PACKAGE", "INSTALLED", "FIXED IN", "VULNERABILITY", "SEVERITY", "BROUGHT BY"], &rows)
-}
-
-fn totals(findings: &[Finding], ignored: usize) -> String {
-    let mut counts = Vec::new();
-    for severity in Severity::ALL.into_iter().rev() {
-        let count = findings.iter().filter(|finding| finding.severity == severity).count();
-        if count > 0 {
-            counts.push(format!("{count} {}", severity.word()));
-        }
-    }
-    let fixed = findings.iter().filter(|finding| finding.fixed.is_some()).count();
-    let mut text = match findings.len() {
-        0 => "No known vulnerabilities".to_owned(),
-        1 => format!("1 finding: {}, {fixed} with a fix", counts.join(", ")),
-        several => format!("{several} findings: {}, {fixed} with a fix", counts.join(", ")),
-    };
-    if ignored > 0 {
-        text.push_str(&format!("; {ignored} ignored"));
-    }
-    text
-}
-
-fn json_text(inventory: &Inventory, findings: &[Finding], ignored: usize) -> serde_json::Result<String> {
-    let one = |finding: &Finding| -> serde_json::Result<Value> {
-        let package = &inventory.packages[finding.package];
-        let mut value = serde_json::to_value(finding)?;
-        value["package"] = json!({
-            "name": package.full_name(),
-            "version": package.version,
-            "type": package.kind.word(),
-            "path": package.found_in,
-            "purl": purl::of(package, inventory.distro.as_ref()),
-        });
-        if let Some(layer) = package.layer.and_then(|index| inventory.layers.get(index)) {
-            value["layer"] = serde_json::to_value(layer)?;
-        }
-        Ok(value)
-    };
-    let findings = findings.iter().map(one).collect::<serde_json::Result<Vec<_>>>()?;
-    let document = json!({
-        "name": inventory.name,
-        "id": inventory.id,
-        "distro": inventory.distro,
-        "packages": inventory.packages.len(),
-        "ignored": ignored,
-        "findings": findings,
-        "warnings": inventory.warnings,
-    });
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
-}
-
-/// An entry of CycloneDX's `vulnerabilities`.
-fn vulnerability(finding: &Finding) -> Value {
-    let severity = match finding.severity {
-        Severity::Negligible => "info",
-        other => other.word(),
-    };
-    let mut rating = json!({"severity": severity});
-    if let Some(score) = finding.score {
-        rating["score"] = score.into();
-    }
-    let mut value = json!({
-        "id": finding.id,
-        "source": {"name": "OSV", "url": format!("https://osv.dev/vulnerability/{}", finding.id)},
-        "ratings": [rating],
-        "affects": [{"ref": sbom::cyclonedx_component(finding.package)}],
-    });
-    if !finding.summary.is_empty() {
-        value["description"] = finding.summary.clone().into();
-    }
-    if let Some(fixed) = &finding.fixed {
-        value["recommendation"] = format!("update to {fixed}").into();
-    }
-    value
 }
