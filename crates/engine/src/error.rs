@@ -200,6 +200,20 @@ pub enum Error {
     /// The place `save -o` names cannot take a file.
     #[error("failed to save image: {0}")]
     Output(String),
+    /// A document about packages is none, or cannot be read.
+    #[error("{path} {source}")]
+    Inventory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: wharfie_scan::content::Trouble,
+    },
+    /// There are no advisories to scan with; says where they would be.
+    #[error("there is no data base of advisories in {0}")]
+    NoAdvisories(PathBuf),
+    /// An archive has several images where one is asked for; their names.
+    #[error("there are several images in the archive: {}", .0.join(", "))]
+    SeveralImages(Vec<String>),
     /// Content that a manifest names is not what it should be.
     #[error("{what} verification failed for digest {digest}")]
     Verification {
@@ -352,13 +366,16 @@ impl Fault for Error {
             Self::Volume(why) => why.kind(),
             Self::System { source, .. } | Self::File { source, .. } => kind_of(source),
             Self::NoPlatform(_)
+            | Self::NoAdvisories(_)
             | Self::NothingToPush(_)
             | Self::NoSuchImage(_)
             | Self::NoSuchReference
             | Self::NotKept(_)
             | Self::OtherPlatform { .. } => Kind::NotFound,
             Self::Conflict(_) => Kind::InUse,
-            Self::Config { .. } | Self::Verification { .. } | Self::LayerCount { .. } => Kind::Corrupt,
+            Self::Config { .. } | Self::Verification { .. } | Self::LayerCount { .. } | Self::Inventory { .. } => {
+                Kind::Corrupt
+            }
             Self::Document(_) => Kind::Internal,
             Self::Cancelled => Kind::Cancelled,
             Self::Output(_) => Kind::Unavailable,
@@ -380,6 +397,7 @@ impl Fault for Error {
             | Self::Pattern
             | Self::AmbiguousId
             | Self::Change(_)
+            | Self::SeveralImages(_)
             | Self::History => Kind::Invalid,
         }
     }
@@ -430,6 +448,9 @@ impl Fault for Error {
             | Self::File { .. }
             | Self::Output(_)
             | Self::Build(_)
+            | Self::Inventory { .. }
+            | Self::NoAdvisories(_)
+            | Self::SeveralImages(_)
             | Self::Verification { .. } => Speaker::Client,
         }
     }
@@ -460,6 +481,11 @@ impl Fault for Error {
             Self::BadTime(_) => "a moment is written like 2026-11-29T10:00:00, a time before now like 90m or 24h",
             Self::Pattern => "in a pattern `*` and `?` stand for any text and any letter, `[a-z]` for one of several",
             Self::AmbiguousId => "give more digits of the id",
+            Self::Inventory { .. } => "`wharfie sbom --format cyclonedx-json` writes a document that can be read",
+            Self::NoAdvisories(_) => {
+                "`wharfie scan db import DIR` takes OSV's zips (<ecosystem>/all.zip), `--db DIR` reads them where they are"
+            }
+            Self::SeveralImages(_) => "`wharfie load` takes them all in; then look into each by its name",
             // Their texts say what to do, or there is nothing.
             Self::InvalidFilter(_)
             | Self::SeveralUntil

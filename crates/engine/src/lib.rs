@@ -15,6 +15,7 @@ pub mod fsck;
 pub mod glob;
 pub mod import;
 pub mod info;
+pub mod insight;
 pub mod inspect;
 pub mod job;
 pub mod list;

@@ -75,6 +75,60 @@ impl Engine {
         self.take(&offer, load, &lease, observer)
     }
 
+    /// Takes what an archive has under `lease` alone: nobody sees it, and it goes with the lease.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(crate) fn hold_archive(
+        &self,
+        load: &Load,
+        source: &mut (dyn Read + Send),
+        lease: &Lease<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Copied>> {
+        let intake = LeaseIntake { lease, observer };
+        let archive = Archive::read(source, &intake)?;
+        let check = |image: &Found<'_>| archive.check(image, &intake);
+        let offer = Offer { source: &archive, roots: archive.roots(), check: &check, naming: None };
+        self.hold_first(&offer, load, lease, observer)
+    }
+
+    /// As [`Self::hold_archive`], of the layout in a directory.
+    ///
+    /// # Errors
+    /// As [`Self::load_layout`].
+    pub(crate) fn hold_layout(
+        &self,
+        load: &Load,
+        path: &Path,
+        lease: &Lease<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Copied>> {
+        let layout = Layout::open(path)?;
+        let roots = layout.roots()?;
+        let naming = |part: &Part| Subject::Load { diff_id: part.diff_id.clone() };
+        let offer = Offer { source: &layout, roots: &roots, check: &|_| Ok(()), naming: Some(&naming) };
+        self.hold_first(&offer, load, lease, observer)
+    }
+
+    fn hold_first(
+        &self,
+        offer: &Offer<'_>,
+        load: &Load,
+        lease: &Lease<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Copied>> {
+        match offer.roots {
+            [] => Err(wharfie_archive::Error::NoManifest.into()),
+            [root] => self.copy(offer, root, load, lease, observer),
+            several => {
+                let name =
+                    |root: &Root| root.names.first().cloned().unwrap_or_else(|| root.descriptor.digest.to_string());
+                Err(Error::SeveralImages(several.iter().map(name).collect()))
+            }
+        }
+    }
+
     /// Copies what is offered, and makes it visible at once.
     fn take(&self, offer: &Offer<'_>, load: &Load, lease: &Lease<'_>, observer: &dyn Observer) -> Result<Vec<Loaded>> {
         let store = lease.store();

@@ -98,6 +98,37 @@ impl Engine {
         Ok((is_meant && store.is_whole(id)?).then(|| id.clone()))
     }
 
+    /// Takes an image under `lease` alone: nobody sees it, and it goes with the lease. Layers that are here are not fetched.
+    ///
+    /// # Errors
+    /// As [`Self::pull`].
+    pub(crate) fn hold(
+        &self,
+        reference: &Reference,
+        platform: Option<&Platform>,
+        lease: &wharfie_store::Lease<'_>,
+        observer: &dyn Observer,
+    ) -> Result<(Digest, Vec<graph::Copied>)> {
+        let reference = reference.clone().without_redundant_tag().or_latest();
+        let client = self.remote().repository(reference.repository());
+        let asked = match (reference.digest(), reference.tag()) {
+            (Some(digest), _) => digest.as_str(),
+            (None, tag) => tag.unwrap_or_default(),
+        };
+        let found = client.resolve(asked).map_err(|source| Error::Pull { reference: reference.familiar(), source })?;
+        let options = Options {
+            platforms: Platforms::Closest(platform.unwrap_or(&self.config().store.platform)),
+            jobs: self.config().jobs,
+            observer,
+            naming: Some(&|part: &Part| Subject::Fetch(part.descriptor.clone())),
+            order: Order::BottomFirst,
+            images: Images::Required,
+            check: &|_| Ok(()),
+        };
+        let copied = graph::copy(&client, &StoreSink::new(lease), &found, &options)?;
+        Ok((found.digest, copied))
+    }
+
     fn fetch(
         &self,
         client: &RepositoryClient,

@@ -28,6 +28,7 @@ pub mod tar;
 pub mod trail;
 mod tree;
 pub mod unpack;
+pub mod view;
 pub mod whiteout;
 
 pub use error::{Error, Result};

@@ -10,6 +10,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wharfie-build", &["wharfie-oci"]),
     ("wharfie-bake", &["wharfie-oci"]),
     ("wharfie-model", &[]),
+    ("wharfie-scan", &["wharfie-oci"]),
     ("wharfie-layer", &["wharfie-oci"]),
     ("wharfie-store", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
     ("wharfie-remote", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
@@ -28,6 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-build",
             "wharfie-bake",
             "wharfie-model",
+            "wharfie-scan",
         ],
     ),
     ("wharfie-registry", &["wharfie-oci"]),
@@ -38,6 +40,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-content",
             "wharfie-model",
             "wharfie-engine",
+            // Documents about what the engine found, as users read them.
+            "wharfie-scan",
             // What `buildx bake` reads becomes command lines of `build`.
             "wharfie-bake",
             // A face that this one starts.
@@ -73,7 +77,9 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["wharfie-registry"]),
     ("bzip2", &["wharfie-layer"]),
     ("cargo_metadata", &["xtask"]),
-    ("flate2", &["wharfie-layer", "wharfie-engine", "wharfie-testkit", "wharfie-bench"]),
+    // How bad an advisory is, from its vector.
+    ("cvss", &["wharfie-scan"]),
+    ("flate2", &["wharfie-layer", "wharfie-engine", "wharfie-scan", "wharfie-testkit", "wharfie-bench"]),
     // Bake files: their syntaxes, and what their functions compute.
     ("hcl-edit", &["wharfie-bake"]),
     ("md-5", &["wharfie-bake"]),

@@ -7,6 +7,7 @@ mod choices;
 pub mod completion;
 pub mod container;
 pub mod image;
+pub mod insight;
 pub mod inspect;
 pub mod login;
 pub mod logout;
@@ -84,6 +85,8 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("logout", &logout::COMMAND).common(),
         Entry::new("search", &search::COMMAND).common(),
         Entry::new("tags", &tags::COMMAND).common(),
+        Entry::new("sbom", &insight::sbom::COMMAND).common(),
+        Entry::new("scan", &insight::scan::COMMAND).common(),
         Entry::new("serve", &serve::COMMAND).common(),
         Entry::new("version", &version::COMMAND).common(),
         Entry::new("info", &system::info::COMMAND).common(),

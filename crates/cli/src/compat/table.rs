@@ -11,6 +11,7 @@ use wharfie_engine::error::{Conflict, Error};
 use wharfie_engine::networks::NetworkError;
 use wharfie_engine::volumes::VolumeError;
 use wharfie_oci::{ContainerId, ContainerName, Digest, Fault, NetworkName, VolumeName};
+use wharfie_scan::content::Trouble;
 
 use crate::commands::container::run::start_failure;
 use crate::failure::Failure;
@@ -251,6 +252,9 @@ fn others() -> Vec<(&'static str, Error)> {
         | Error::History
         | Error::File { .. }
         | Error::Output { .. }
+        | Error::Inventory { .. }
+        | Error::SeveralImages(_)
+        | Error::NoAdvisories(_)
         | Error::Verification { .. } => (),
     };
     let bad_reference = || "UPPER".parse::<wharfie_oci::Reference>().expect_err("names are in lower case");
@@ -289,6 +293,9 @@ fn others() -> Vec<(&'static str, Error)> {
         ("History", Error::History),
         ("File", Error::File { doing: "open", path: "/x".into(), source: io::ErrorKind::NotFound.into() }),
         ("Output", Error::Output("invalid output path".into())),
+        ("Inventory", Error::Inventory { path: "sbom.json".into(), source: Trouble::Broken("ends too early") }),
+        ("NoAdvisories", Error::NoAdvisories("/var/lib/wharfie/advisories/index".into())),
+        ("SeveralImages", Error::SeveralImages(vec!["web:1".into(), "db:1".into()])),
         ("Verification", Error::Verification { what: "manifest", digest: digest() }),
     ]
 }

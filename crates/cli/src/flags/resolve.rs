@@ -79,6 +79,10 @@ pub fn parse<R: Copy>(
             rest.remove(0);
             continue;
         }
+        // A group may do something by itself, with words that are no commands of it: `scan IMAGE` beside `scan db`.
+        if place.command.run.is_some() {
+            return leaf(&place, &rest, global.matches);
+        }
         let words = read(&place, &rest, place.command.interspersed)?;
         if words.help {
             return Ok(shown(&place, Stream::Stdout, words.short_help));

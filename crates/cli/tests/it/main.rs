@@ -11,6 +11,7 @@ mod hostile;
 mod hostile_archives;
 mod imagetools;
 mod import;
+mod insight;
 mod inspecting;
 mod listing;
 mod loading;

@@ -40,6 +40,8 @@ pub static COMMAND: Command<Run> = Command {
         Entry::new("rm", &rm::COMMAND).aliases(&["remove"]),
         Entry::new("rmi", &rm::COMMAND).hidden(),
         Entry::new("save", &save::COMMAND),
+        Entry::new("sbom", &super::insight::sbom::COMMAND),
+        Entry::new("scan", &super::insight::scan::COMMAND),
         Entry::new("tag", &tag::COMMAND),
         Entry::new("unmount", &mount::UNMOUNT).aliases(&["umount"]),
     ],

@@ -1,0 +1,236 @@
+//! What a scan found, as people and programs read it.
+
+use serde_json::{Value, json};
+use wharfie_engine::insight::secrets::Leaked;
+use wharfie_scan::advisory::{Finding, Severity};
+use wharfie_scan::check::Check;
+use wharfie_scan::exceptions::Exception;
+use wharfie_scan::sarif::Other;
+use wharfie_scan::{Inventory, purl, sbom};
+
+use super::sbom::instruction;
+use crate::render::sanitise::{Layout, sanitise};
+use crate::render::{ellipsis, table};
+
+/// How bad a secret in an image is.
+pub(super) const LEAK: Severity = Severity::High;
+/// Columns of a layer's instruction.
+const INSTRUCTION: usize = 40;
+
+/// All that was found.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) inventory: Inventory,
+    pub(super) findings: Vec<Finding>,
+    pub(super) leaks: Vec<Leaked>,
+    pub(super) checks: Vec<Check>,
+    /// How many were accepted.
+    pub(super) ignored: usize,
+}
+
+impl Report {
+    /// Leaves out what was accepted. A secret is named by `leak` with its file as the package, a check by its word.
+    pub(super) fn ignore(&mut self, exceptions: &[Exception]) {
+        let count = |report: &Self| report.findings.len() + report.leaks.len() + report.checks.len();
+        let all = count(self);
+        let Self { inventory, findings, leaks, checks, .. } = self;
+        findings.retain(|finding| {
+            let name = inventory.packages[finding.package].full_name();
+            !exceptions.iter().any(|exception| exception.is_about(finding, &name))
+        });
+        leaks.retain(|leaked| {
+            let is_about = |exception: &Exception| {
+                exception.id == "leak"
+                    && exception.package.as_deref().is_none_or(|path| path.trim_start_matches('/') == leaked.path)
+            };
+            !exceptions.iter().any(is_about)
+        });
+        checks.retain(|check| !exceptions.iter().any(|exception| exception.id == check.id));
+        self.ignored = all - count(self);
+    }
+
+    /// The severity of the worst of it.
+    pub(super) fn worst(&self) -> Option<Severity> {
+        let findings = self.findings.iter().map(|finding| finding.severity);
+        let leaks = self.leaks.iter().map(|_| LEAK);
+        findings.chain(leaks).chain(self.checks.iter().map(|check| check.severity)).max()
+    }
+
+    /// What is no vulnerability of a package, for documents.
+    pub(super) fn others(&self) -> Vec<Other> {
+        let leaks = self.leaks.iter().map(|leaked| Other {
+            id: "leak".to_owned(),
+            severity: LEAK,
+            text: format!("{} in {}", leaked.leak.kind, place(leaked)),
+            path: leaked.path.clone(),
+            line: leaked.leak.line,
+        });
+        let checks = self.checks.iter().map(|check| Other {
+            id: check.id.clone(),
+            severity: check.severity,
+            text: check.text.clone(),
+            path: String::new(),
+            line: 1,
+        });
+        leaks.chain(checks).collect()
+    }
+
+    fn by(&self, layer: Option<usize>) -> String {
+        let layer = layer.and_then(|index| self.inventory.layers.get(index));
+        let text = layer.map(|layer| instruction(&layer.created_by)).unwrap_or_default();
+        ellipsis::fit(&text, INSTRUCTION).into_owned()
+    }
+
+    /// Tables of all that there is, and a line that counts the vulnerabilities if they were looked for.
+    pub(super) fn tables(&self, has_vulnerabilities: bool) -> String {
+        let mut parts = Vec::new();
+        if !self.leaks.is_empty() {
+            let row = |leaked: &Leaked| {
+                let state = if leaked.is_removed { "removed later, still in the layer" } else { "there" };
+                let cells = [leaked.leak.kind.clone(), place(leaked), state.to_owned(), self.by(leaked.layer)];
+                cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
+            };
+            let rows: Vec<_> = self.leaks.iter().map(row).collect();
+            parts.push(table::rows(["LEAK", "WHERE", "STATE", "BROUGHT BY"], &rows));
+        }
+        if !self.checks.is_empty() {
+            let row = |check: &Check| {
+                let cells = [check.id.clone(), check.severity.word().to_owned(), check.text.clone()];
+                cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
+            };
+            let rows: Vec<_> = self.checks.iter().map(row).collect();
+            parts.push(table::rows(["CHECK", "SEVERITY", "WHAT"], &rows));
+        }
+        if !self.findings.is_empty() {
+            parts.push(vulnerabilities(&self.inventory, &self.findings));
+        }
+        if has_vulnerabilities {
+            parts.push(totals(&self.findings, self.ignored) + "\n");
+        } else if parts.is_empty() {
+            parts.push("Nothing was found\n".to_owned());
+        }
+        parts.join("\n")
+    }
+
+    /// All of it as JSON.
+    pub(super) fn json(&self) -> serde_json::Result<String> {
+        let layer = |index: Option<usize>| index.and_then(|index| self.inventory.layers.get(index));
+        let finding = |finding: &Finding| -> serde_json::Result<Value> {
+            let package = &self.inventory.packages[finding.package];
+            let mut value = serde_json::to_value(finding)?;
+            value["package"] = json!({
+                "name": package.full_name(),
+                "version": package.version,
+                "type": package.kind.word(),
+                "path": package.found_in,
+                "purl": purl::of(package, self.inventory.distro.as_ref()),
+            });
+            if let Some(layer) = layer(package.layer) {
+                value["layer"] = serde_json::to_value(layer)?;
+            }
+            Ok(value)
+        };
+        let leak = |leaked: &Leaked| -> serde_json::Result<Value> {
+            let mut value = serde_json::to_value(leaked)?;
+            value["severity"] = LEAK.word().into();
+            if let Some(layer) = layer(leaked.layer) {
+                value["layer"] = serde_json::to_value(layer)?;
+            }
+            Ok(value)
+        };
+        let document = json!({
+            "name": self.inventory.name,
+            "id": self.inventory.id,
+            "distro": self.inventory.distro,
+            "packages": self.inventory.packages.len(),
+            "ignored": self.ignored,
+            "findings": self.findings.iter().map(finding).collect::<serde_json::Result<Vec<_>>>()?,
+            "leaks": self.leaks.iter().map(leak).collect::<serde_json::Result<Vec<_>>>()?,
+            "checks": self.checks,
+            "warnings": self.inventory.warnings,
+        });
+        serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    }
+}
+
+/// Where a secret is.
+fn place(leaked: &Leaked) -> String {
+    match leaked.path.as_str() {
+        "" => "the image's configuration".to_owned(),
+        path => format!("/{path}:{}", leaked.leak.line),
+    }
+}
+
+/// By package, the worst first; one line for each finding.
+fn vulnerabilities(inventory: &Inventory, findings: &[Finding]) -> String {
+    let mut groups: Vec<&[Finding]> = findings.chunk_by(|a, b| a.package == b.package).collect();
+    groups.sort_by(|a, b| b[0].severity.cmp(&a[0].severity));
+    let mut rows: Vec<[String; 6]> = Vec::new();
+    for group in groups {
+        for (at, finding) in group.iter().enumerate() {
+            let package = &inventory.packages[finding.package];
+            let layer = package.layer.and_then(|index| inventory.layers.get(index));
+            let by = layer.map(|layer| instruction(&layer.created_by)).unwrap_or_default();
+            let first = |text: String| if at == 0 { text } else { String::new() };
+            let word = match finding.notice.as_str() {
+                "" => finding.severity.word(),
+                notice => notice,
+            };
+            let cells = [
+                first(package.full_name()),
+                first(package.version.clone()),
+                finding.fixed.clone().unwrap_or_default(),
+                finding.id.clone(),
+                word.to_owned(),
+                first(ellipsis::fit(&by, INSTRUCTION).into_owned()),
+            ];
+            rows.push(cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned()));
+        }
+    }
+    table::rows(["PACKAGE", "INSTALLED", "FIXED IN", "VULNERABILITY", "SEVERITY", "BROUGHT BY"], &rows)
+}
+
+fn totals(findings: &[Finding], ignored: usize) -> String {
+    let mut counts = Vec::new();
+    for severity in Severity::ALL.into_iter().rev() {
+        let count = findings.iter().filter(|finding| finding.severity == severity).count();
+        if count > 0 {
+            counts.push(format!("{count} {}", severity.word()));
+        }
+    }
+    let fixed = findings.iter().filter(|finding| finding.fixed.is_some()).count();
+    let mut text = match findings.len() {
+        0 => "No known vulnerabilities".to_owned(),
+        1 => format!("1 finding: {}, {fixed} with a fix", counts.join(", ")),
+        several => format!("{several} findings: {}, {fixed} with a fix", counts.join(", ")),
+    };
+    if ignored > 0 {
+        text.push_str(&format!("; {ignored} ignored"));
+    }
+    text
+}
+
+/// An entry of CycloneDX's `vulnerabilities`.
+pub(super) fn vulnerability(finding: &Finding) -> Value {
+    let severity = match finding.severity {
+        Severity::Negligible => "info",
+        other => other.word(),
+    };
+    let mut rating = json!({"severity": severity});
+    if let Some(score) = finding.score {
+        rating["score"] = score.into();
+    }
+    let mut value = json!({
+        "id": finding.id,
+        "source": {"name": "OSV", "url": format!("https://osv.dev/vulnerability/{}", finding.id)},
+        "ratings": [rating],
+        "affects": [{"ref": sbom::cyclonedx_component(finding.package)}],
+    });
+    if !finding.summary.is_empty() {
+        value["description"] = finding.summary.clone().into();
+    }
+    if let Some(fixed) = &finding.fixed {
+        value["recommendation"] = format!("update to {fixed}").into();
+    }
+    value
+}

@@ -1,0 +1,95 @@
+//! `sbom`: what is in an image.
+
+use wharfie_scan::{Inventory, Package, sbom};
+
+use super::{OUTPUT, PLATFORM, USAGE, deliver, inventory};
+use crate::commands::{PROGRESS, Run};
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Text};
+use crate::render::sanitise::{Layout, sanitise};
+use crate::render::{ellipsis, table};
+
+const FORMATS: &[&str] = &["table", "json", "cyclonedx-json", "spdx-json"];
+const FORMAT: Text = Text::new(
+    "format",
+    "Form of the output: \"table\", \"json\" (everything that is known), \"cyclonedx-json\" (1.6), \"spdx-json\" (2.3)",
+)
+.complete(Complete::Words(FORMATS))
+.default("table");
+
+/// `PROG sbom`.
+pub static COMMAND: Command<Run> = Command {
+    about: "List the packages in an image, with the layer that brought each",
+    usage: USAGE,
+    arity: Arity::Exact(1),
+    flags: &[FORMAT.flag(), OUTPUT.flag(), PLATFORM.flag(), PROGRESS.flag()],
+    examples: &[
+        Example { text: "List the packages of an image", command: "sbom web:1" },
+        Example { text: "Write a document for other tools", command: "sbom --format spdx-json -o web.spdx.json web:1" },
+        Example { text: "Look into an archive that nobody has loaded", command: "sbom ./web.tar" },
+        Example { text: "Look into a container with its changes", command: "sbom container:web" },
+    ],
+    complete: Complete::Images,
+    run: Some(run),
+    ..Command::BASE
+};
+
+/// Columns of a layer's instruction.
+const INSTRUCTION: usize = 40;
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let format = matches.get(&FORMAT).unwrap_or_default();
+    if !FORMATS.contains(&format) {
+        let known = FORMATS.join(", ");
+        return Err(Failure::new(format!("invalid format {format:?}")).help(Some(format!("the formats are {known}"))));
+    }
+    let inventory = inventory(cx, matches)?;
+    let unwritten = |why: serde_json::Error| wharfie_engine::Error::Document(why);
+    let stamp = || Ok::<_, Failure>(cx.engine()?.stamp(&inventory, env!("CARGO_PKG_VERSION")));
+    let text = match format {
+        "json" => sbom::json(&inventory).map_err(unwritten)?,
+        "cyclonedx-json" => sbom::cyclonedx(&inventory, &stamp()?).map_err(unwritten)?,
+        "spdx-json" => sbom::spdx(&inventory, &stamp()?).map_err(unwritten)?,
+        _ => {
+            let text = lines(&inventory);
+            return match matches.get(&OUTPUT) {
+                Some(_) => deliver(cx, matches, &text),
+                None => cx.print_table(&text),
+            };
+        }
+    };
+    deliver(cx, matches, &text)
+}
+
+/// One line for each package and version, as people look for it; where it lies is in the other formats.
+fn lines(inventory: &Inventory) -> String {
+    let mut rows: Vec<[String; 5]> = Vec::new();
+    let mut last: Option<&Package> = None;
+    for package in &inventory.packages {
+        if last.is_some_and(|last| last.is_same(package) && last.layer == package.layer) {
+            continue;
+        }
+        last = Some(package);
+        let kind = match &package.owner {
+            Some(owner) => format!("{} (of {owner})", package.kind.word()),
+            None => package.kind.word().to_owned(),
+        };
+        let layer = package.layer.and_then(|index| inventory.layers.get(index));
+        let instruction = layer.map(|layer| instruction(&layer.created_by)).unwrap_or_default();
+        let cells = [package.full_name(), package.version.clone(), kind, package.licences.join(", "), instruction];
+        rows.push(cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned()));
+    }
+    for row in &mut rows {
+        row[3] = ellipsis::fit(&row[3], INSTRUCTION).into_owned();
+        row[4] = ellipsis::fit(&row[4], INSTRUCTION).into_owned();
+    }
+    table::rows(["NAME", "VERSION", "TYPE", "LICENCE", "BROUGHT BY"], &rows)
+}
+
+/// An instruction without the words that every one has.
+pub(super) fn instruction(created_by: &str) -> String {
+    let text = created_by.strip_prefix("/bin/sh -c ").unwrap_or(created_by);
+    let text = text.strip_prefix("#(nop) ").unwrap_or(text).trim();
+    text.strip_suffix("# buildkit").unwrap_or(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,267 @@
+//! `sbom` and `scan` of what is here, on a registry, in archives and directories.
+
+use serde_json::{Value, json};
+use wharfie_testkit::image::tar;
+use wharfie_testkit::{Image, Published, TestRegistry, archive, file};
+
+use crate::{host, host_with};
+
+const STATUS: &str =
+    "Package: libc6\nStatus: install ok installed\nSource: glibc\nVersion: 2.36-9\nArchitecture: amd64\n";
+const SECOND: &str = "\nPackage: curl\nStatus: install ok installed\nVersion: 7.88.1-10\nArchitecture: amd64\n";
+const SIX: &str = "usr/lib/python3/dist-packages/six-1.16.0.egg-info/PKG-INFO";
+
+/// Debian with a package more in its second layer, things of other kinds, and one that the last layer removes.
+fn image() -> Image {
+    let base = [
+        file("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n"),
+        file("var/lib/dpkg/status", STATUS),
+        file("usr/share/doc/libc6/copyright", "See /usr/share/common-licenses/LGPL-2.1.\n"),
+    ];
+    let second = [
+        file("var/lib/dpkg/status", &format!("{STATUS}{SECOND}")),
+        file("var/lib/dpkg/info/python3-six.list", &format!("/.\n/{SIX}\n")),
+        file(SIX, "Name: six\nVersion: 1.16.0\nLicense: MIT\n\n"),
+        file("srv/node_modules/left-pad/package.json", r#"{"name":"left-pad","version":"1.0.0"}"#),
+        file("srv/gone.dist-info/METADATA", "Name: gone\nVersion: 1\n"),
+        file("srv/evil.dist-info/METADATA", "Name: evil\u{1b}[31m\nVersion: 1\n"),
+    ];
+    let third = tar(&[file("srv/.wh.gone.dist-info", "")]);
+    Image::new().with_layer(tar(&base)).with_layer(tar(&second)).with_layer(third).with_config("User", json!("web"))
+}
+
+const TABLE: &str = "\
+NAME          VERSION     TYPE                   LICENCE    BROUGHT BY
+curl          7.88.1-10   deb                               layer 1
+libc6         2.36-9      deb                    LGPL-2.1   layer 0
+evil\u{fffd}[31m    1           pypi                              layer 1
+six           1.16.0      pypi (of python3-six)  MIT        layer 1
+left-pad      1.0.0       npm                               layer 1
+";
+
+/// Blanks at the ends of lines and how wide columns are, are the table's own business.
+fn words(text: &str) -> Vec<Vec<String>> {
+    text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn packages_are_told_with_what_brought_them() {
+    let host = host_with(&[(&image(), &["web:1"])]);
+    let told = host.run(&["sbom", "web:1"]).succeeds();
+    assert_eq!(words(&told), words(TABLE), "{told}");
+    let document: Value = serde_json::from_str(&host.run(&["sbom", "--format", "json", "web:1"]).succeeds()).unwrap();
+    let libc = document["packages"].as_array().unwrap().iter().find(|package| package["name"] == "libc6").unwrap();
+    assert_eq!(
+        *libc,
+        json!({"kind": "deb", "name": "libc6", "version": "2.36-9", "architecture": "amd64", "layer": 0,
+            "source": {"name": "glibc", "version": "2.36-9"}, "licences": ["LGPL-2.1"], "path": "var/lib/dpkg/status"})
+    );
+    assert_eq!(document["id"], image().id());
+    assert_eq!(document["layers"].as_array().unwrap().len(), 3);
+    assert_eq!(document["layers"][1]["createdBy"], "layer 1");
+}
+
+#[test]
+fn it_is_the_same_wherever_the_image_lies() {
+    let image = image();
+    let here = host_with(&[(&image, &["web:1"])]);
+    let expected = here.run(&["sbom", "web:1"]).succeeds();
+    let bytes = archive(&[(&image, &["web:1"])]);
+    let host = host();
+    let path = host.file("web.tar", &bytes).display().to_string();
+    assert_eq!(host.run(&["sbom", &path]).succeeds(), expected);
+    assert_eq!(host.run_with(&["sbom", "-"], &bytes).succeeds(), expected);
+    let registry = TestRegistry::start();
+    let name = registry.publish("team/web:1", &Published::of(&image));
+    let told = host.run(&["sbom", "--progress", "quiet", &name]);
+    assert_eq!(told.succeeds(), expected);
+    // Nothing of it stays.
+    assert_eq!(host.run(&["images", "-aq"]).succeeds(), "");
+    let left = std::fs::read_dir(host.store().join("layers")).unwrap().count();
+    assert_eq!(left, 0);
+    // A document that was written is as good as the image.
+    for format in ["json", "cyclonedx-json", "spdx-json"] {
+        let out = host.path().join(format!("{format}.json")).display().to_string();
+        here.run(&["sbom", "--format", format, "-o", &out, "web:1"]).prints("");
+        let again = host.run(&["sbom", &out]).succeeds();
+        assert_eq!(words(&again).len(), words(&expected).len(), "{format}: {again}");
+    }
+}
+
+#[test]
+fn a_directory_and_a_container_can_be_looked_into() {
+    let host = host_with(&[(&image(), &["web:1"])]);
+    let root = host.path().join("root");
+    std::fs::create_dir_all(root.join("lib/apk/db")).unwrap();
+    std::fs::write(root.join("lib/apk/db/installed"), "P:musl\nV:1.2.4-r2\nL:MIT\n\n").unwrap();
+    std::os::unix::fs::symlink("/", root.join("loop")).unwrap();
+    let told = host.run(&["sbom", &root.display().to_string()]).succeeds();
+    assert_eq!(words(&told)[1], ["musl", "1.2.4-r2", "apk", "MIT"]);
+    host.run(&["create", "--name", "one", "web:1", "true"]).succeeds();
+    let told = host.run(&["sbom", "container:one"]).succeeds();
+    assert_eq!(words(&told), words(TABLE), "{told}");
+}
+
+#[test]
+fn what_cannot_be_looked_into_is_told() {
+    let host = host();
+    host.run(&["sbom", "./missing"])
+        .fails(1, "there is no ./missing\n help: name an image, a directory, an archive or an SBOM; `container:NAME` looks into a container");
+    host.run(&["sbom", "--format", "yaml", "web:1"])
+        .fails(1, "invalid format \"yaml\"\n help: the formats are table, json, cyclonedx-json, spdx-json");
+    let path = host.file("no.json", b"{}").display().to_string();
+    host.run(&["sbom", &path]).fails(
+        1,
+        &format!("{path} is neither CycloneDX nor SPDX 2 in JSON\n help: `wharfie sbom --format cyclonedx-json` writes a document that can be read"),
+    );
+    let two = archive(&[(&image(), &["a:1"]), (&Image::new().with_file("a", "b"), &["b:1"])]);
+    let said = host.run_with(&["sbom", "-"], &two);
+    assert_eq!(
+        (said.code, said.words_without_help().as_str()),
+        (1, "there are several images in the archive: a:1, b:1\n")
+    );
+}
+
+#[test]
+fn broken_files_are_warnings_and_the_rest_is_told() {
+    let layer = tar(&[
+        file("var/lib/rpm/rpmdb.sqlite", "SQLite format 3\0 and nothing more"),
+        file("app/broken.jar", "PK\u{3}\u{4}"),
+        file("app/ok.dist-info/METADATA", "Name: ok\nVersion: 1\n"),
+    ]);
+    let host = host_with(&[(&Image::new().with_layer(layer), &["web:1"])]);
+    let told = host.run(&["sbom", "web:1"]);
+    assert_eq!(words(&told.stdout)[1], ["ok", "1", "pypi", "layer", "0"]);
+    assert_eq!(
+        told.stderr,
+        "WARNING: app/broken.jar is no zip archive\nWARNING: var/lib/rpm/rpmdb.sqlite points outside of itself\n"
+    );
+}
+
+/// A directory with records as OSV publishes them, one by one.
+fn advisories(host: &wharfie_testkit::Host) -> String {
+    let record = |id: &str, ecosystem: &str, name: &str, fixed: &str, more: Value| {
+        let mut record = json!({"id": id, "modified": "2020-01-01T00:00:00Z", "summary": format!("{name} breaks"),
+            "affected": [{"package": {"ecosystem": ecosystem, "name": name},
+                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}]}]});
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let bytes = serde_json::to_vec(&record).unwrap();
+        host.file(&format!("osv/{id}.json"), &bytes)
+    };
+    let high = json!([{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"}]);
+    std::fs::create_dir(host.path().join("osv")).unwrap();
+    record("DSA-1-1", "Debian:12", "glibc", "2.36-9+deb12u4", json!({"upstream": ["CVE-2023-4911"]}));
+    record("GHSA-1", "npm", "left-pad", "1.3.0", json!({"aliases": ["CVE-2018-1"], "severity": high}));
+    record("PYSEC-1", "PyPI", "six", "2", json!({}));
+    host.path().join("osv").display().to_string()
+}
+
+#[test]
+fn a_scan_tells_what_is_wrong_and_who_brought_it() {
+    let host = host_with(&[(&image(), &["web:1"])]);
+    let said = host.run(&["scan", "web:1"]);
+    let index = host.store().join("advisories/index").display().to_string();
+    assert_eq!(
+        (said.code, said.words_without_help()),
+        (1, format!("there is no data base of advisories in {index}\n"))
+    );
+    assert!(said.stderr.contains(" help: `wharfie scan db import DIR`"), "{}", said.stderr);
+    let osv = advisories(&host);
+    let told = host.run(&["scan", "--db", &osv, "web:1"]);
+    let expected = "\
+PACKAGE    INSTALLED   FIXED IN         VULNERABILITY   SEVERITY   BROUGHT BY
+left-pad   1.0.0       1.3.0            CVE-2018-1      high       layer 1
+libc6      2.36-9      2.36-9+deb12u4   CVE-2023-4911   unknown    layer 0
+
+2 findings: 1 high, 1 unknown, 2 with a fix
+";
+    assert_eq!(words(&told.stdout), words(expected), "{}", told.stdout);
+    assert!(told.stderr.starts_with("WARNING: the newest advisory is "), "{}", told.stderr);
+    assert!(host.path().join("osv/.wharfie-advisories").exists());
+    // The same from what was imported.
+    assert_eq!(host.run(&["scan", "db", "import", &osv]).succeeds(), "3 advisories of 3 ecosystems\n");
+    assert_eq!(host.run(&["image", "scan", "web:1"]).stdout, told.stdout);
+    let status = host.run(&["scan", "db", "status"]).succeeds();
+    assert_eq!(words(&status)[1], ["Debian", "1", "2020-01-01T00:00:00Z"]);
+}
+
+#[test]
+fn filters_count_for_output_and_exit_code() {
+    let host = host_with(&[(&image(), &["web:1"])]);
+    let osv = advisories(&host);
+    let scan = |words: &[&str]| host.run(&[&["scan", "--db", &osv, "--format", "json"], words, &["web:1"]].concat());
+    let count = |words: &[&str]| {
+        let outcome = scan(words);
+        let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        (document["findings"].as_array().unwrap().len(), outcome.code)
+    };
+    assert_eq!(count(&[]), (2, 0));
+    assert_eq!(count(&["--fail-on", "high"]), (2, 2));
+    assert_eq!(count(&["--fail-on", "critical"]), (2, 0));
+    assert_eq!(count(&["--severity", "low,unknown", "--fail-on", "high"]), (1, 0));
+    let accepted =
+        host.file("accepted", b"GHSA-1 package=left-pad until=2999-01-01 # it pads\nCVE-2023-4911 until=2021-01-01\n");
+    let accepted = accepted.display().to_string();
+    assert_eq!(count(&["--ignore-file", &accepted, "--fail-on", "high"]), (1, 0));
+    let said = scan(&["--ignore-file", &accepted]).stderr;
+    assert!(said.contains("CVE-2023-4911 was accepted until 2021-01-01"), "{said}");
+    host.run(&["scan", "--fail-on", "bad", "web:1"])
+        .fails(1, "invalid severity \"bad\"\n help: severities are unknown, negligible, low, medium, high, critical");
+}
+
+#[test]
+fn findings_are_documents_for_others() {
+    let host = host_with(&[(&image(), &["web:1"])]);
+    let osv = advisories(&host);
+    let document = |format: &str| -> Value {
+        let told = host.run(&["scan", "--db", &osv, "--format", format, "web:1"]);
+        serde_json::from_str(&told.stdout).unwrap()
+    };
+    let sarif = document("sarif");
+    let run = &sarif["runs"][0];
+    assert_eq!((sarif["version"].as_str(), run["results"].as_array().unwrap().len()), (Some("2.1.0"), 2));
+    assert!(run["tool"]["driver"]["rules"].as_array().unwrap().iter().any(|rule| rule["id"] == "CVE-2018-1"));
+    let bom = document("cyclonedx");
+    let told = bom["vulnerabilities"].as_array().unwrap();
+    let left_pad = told.iter().find(|one| one["id"] == "CVE-2018-1").unwrap();
+    let component = bom["components"].as_array().unwrap().iter().find(|one| one["name"] == "left-pad").unwrap();
+    assert_eq!(left_pad["affects"][0]["ref"], component["bom-ref"]);
+    // What was written is scanned as the image is.
+    let path = host.path().join("web.cdx.json").display().to_string();
+    host.run(&["sbom", "--format", "cyclonedx-json", "-o", &path, "web:1"]).succeeds();
+    let again: Value =
+        serde_json::from_str(&host.run(&["scan", "--db", &osv, "--format", "json", &path]).stdout).unwrap();
+    assert_eq!(again["findings"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn secrets_are_found_in_every_layer_and_settings_are_judged() {
+    // Put together here, so that no scanner takes this file for a leak.
+    let token = format!("ghp_{}", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6");
+    let image = Image::new()
+        .with_file("app/.env", &format!("A=1\nTOKEN={token}\n"))
+        .with_layer(tar(&[file("app/.wh..env", ""), file("root/.netrc", "machine a login b password c\n")]))
+        .with_config("Env", json!(["DB_PASSWORD=x"]));
+    let host = host_with(&[(&image, &["web:latest"])]);
+    let expected = "\
+LEAK                   WHERE            STATE                              BROUGHT BY
+GitHub token           /app/.env:2      removed later, still in the layer  layer 0
+credentials of hosts   /root/.netrc:1   there                              layer 1
+";
+    let told = host.run(&["scan", "--only", "leaks", "web"]).succeeds();
+    assert_eq!(words(&told), words(expected), "{told}");
+    assert!(!told.contains(&token));
+    let scan =
+        |words: &[&str]| host.run(&[&["scan", "--format", "json", "--only", "leaks,checks"], words, &["web"]].concat());
+    let document: Value = serde_json::from_str(&scan(&[]).stdout).unwrap();
+    let ids: Vec<_> =
+        document["checks"].as_array().unwrap().iter().map(|check| check["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["user-root", "env-secret", "tag-latest"]);
+    assert_eq!(document["leaks"][0]["isRemoved"], true);
+    assert_eq!(scan(&["--fail-on", "high"]).code, 2);
+    let accepted = host.file("accepted", b"leak package=/app/.env # revoked\nleak package=root/.netrc\nenv-secret\n");
+    let accepted = accepted.display().to_string();
+    assert_eq!(scan(&["--fail-on", "high", "--ignore-file", &accepted]).code, 0);
+    host.run(&["scan", "--only", "all", "web"])
+        .fails(1, "cannot look for \"all\"\n help: it can be vulnerabilities, leaks, checks");
+}

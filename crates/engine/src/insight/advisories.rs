@@ -1,0 +1,304 @@
+//! The data base of advisories: made of what OSV publishes, kept in the store's folder or beside its zips.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use wharfie_oci::{Digest, Timestamp};
+use wharfie_scan::advisory::{Builder, Finding, Index, Meta, Source, find};
+use wharfie_scan::content::{Trouble, read_all};
+use wharfie_scan::{Content, Inventory};
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::save::create_aside;
+
+/// Where a scan's advisories are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Base {
+    /// In the store's folder, where `scan db import` puts them.
+    Own,
+    /// A directory of OSV's zips, or one zip, read as they are.
+    At(PathBuf),
+}
+
+/// What was imported.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// The data base that there is now.
+    pub meta: Meta,
+    /// What could not be read, for people.
+    pub warnings: Vec<String>,
+}
+
+/// What is wrong in an inventory.
+#[derive(Debug, Clone)]
+pub struct Matched {
+    /// By package, worst first.
+    pub findings: Vec<Finding>,
+    /// The data base that was asked.
+    pub meta: Meta,
+}
+
+/// A file on disk as the readers want it.
+struct OnDisk {
+    file: File,
+    size: u64,
+}
+
+impl OnDisk {
+    fn open(path: &Path) -> Result<Self> {
+        let failed = |source| Error::File { doing: "open", path: path.into(), source };
+        let file = File::open(path).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        Ok(Self { file, size })
+    }
+}
+
+impl Content for OnDisk {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+}
+
+/// 4 levels of directories: OSV's own layout has two.
+const MAX_DEPTH: usize = 4;
+/// 4 MiB of one record.
+const MAX_RECORD: u64 = 4 << 20;
+/// 10,000 files that are records by themselves are named as one source.
+const MAX_SOURCES: usize = 10_000;
+const BESIDE: &str = ".wharfie-advisories";
+
+impl Engine {
+    fn advisories_path(&self) -> PathBuf {
+        self.config().root.join("advisories").join("index")
+    }
+
+    /// Takes advisories from zips of OSV, directories of them, or single records. Ecosystems that they have replace what was
+    /// known of them; others stay.
+    ///
+    /// # Errors
+    /// When something cannot be read, holds no advisories, or the store cannot be written. Single records that make no sense are
+    /// warnings.
+    pub fn import_advisories(&self, paths: &[PathBuf]) -> Result<Imported> {
+        // The folder belongs to the store, and is as closed as it.
+        self.writer()?;
+        let place = self.advisories_path();
+        let directory = place.parent().unwrap_or(&place);
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.map_err(|source| Error::File { doing: "mkdir", path: directory.into(), source })?;
+        let old = OnDisk::open(&place).ok();
+        let old = old.as_ref().and_then(|file| Index::open(file).ok());
+        self.build_base(&sources(paths)?, &place, old.as_ref())
+    }
+
+    /// Fetches OSV's zips from `from`, `FROM/<ecosystem>/all.zip` each, and imports them.
+    ///
+    /// # Errors
+    /// When one cannot be fetched; then nothing is imported. As [`Self::import_advisories`].
+    pub fn update_advisories(&self, from: &str, ecosystems: &[String]) -> Result<Imported> {
+        self.writer()?;
+        let known = self.advisories(&Base::Own).map(|(meta, _)| meta.ecosystems.into_keys().collect::<Vec<_>>());
+        let wanted = match (ecosystems, known) {
+            ([], Ok(known)) => known,
+            ([], Err(why)) => return Err(why),
+            (given, _) => given.to_vec(),
+        };
+        let directory = self.config().root.join("advisories").join(format!("fetched-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        let result = wanted.iter().try_for_each(|name| self.fetch_zip(from, name, &directory));
+        let result = result.and_then(|()| self.import_advisories(std::slice::from_ref(&directory)));
+        let _ = std::fs::remove_dir_all(&directory);
+        result
+    }
+
+    fn fetch_zip(&self, from: &str, ecosystem: &str, directory: &Path) -> Result<()> {
+        // Names of ecosystems have blanks, and nothing else that means something in a URL or a path.
+        let folder = directory.join(ecosystem.replace(['/', '\0'], "_"));
+        let path = folder.join("all.zip");
+        let failed = |source| Error::File { doing: "write", path: path.clone(), source };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
+        let url = format!("{}/{}/all.zip", from.trim_end_matches('/'), ecosystem.replace(' ', "%20"));
+        let mut download = self.remote().download(&url)?;
+        let mut file = File::create(&path).map_err(failed)?;
+        io::copy(&mut download.reader, &mut file).map_err(failed)?;
+        Ok(())
+    }
+
+    /// What is known of a data base.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn advisories_meta(&self, base: &Base) -> Result<Imported> {
+        let (meta, warnings) = self.advisories(base)?;
+        Ok(Imported { meta, warnings })
+    }
+
+    fn advisories(&self, base: &Base) -> Result<(Meta, Vec<String>)> {
+        let (path, warnings) = self.located(base)?;
+        let file = OnDisk::open(&path)?;
+        let index = Index::open(&file).map_err(|source| Error::Inventory { path: path.clone(), source })?;
+        Ok((index.meta().clone(), warnings))
+    }
+
+    /// Finds what is wrong with the packages of an inventory.
+    ///
+    /// # Errors
+    /// When there are no advisories, or they cannot be read.
+    pub fn findings(&self, inventory: &Inventory, base: &Base) -> Result<Matched> {
+        let (path, _) = self.located(base)?;
+        let of_file = |source: Trouble| Error::Inventory { path: path.clone(), source };
+        let file = OnDisk::open(&path)?;
+        let index = Index::open(&file).map_err(of_file)?;
+        let findings = find(inventory, &index).map_err(of_file)?;
+        Ok(Matched { findings, meta: index.meta().clone() })
+    }
+
+    /// The file of a data base, which is made if it lies beside zips that have changed.
+    fn located(&self, base: &Base) -> Result<(PathBuf, Vec<String>)> {
+        let at = match base {
+            Base::Own => {
+                let path = self.advisories_path();
+                return match path.is_file() {
+                    true => Ok((path, Vec::new())),
+                    false => Err(Error::NoAdvisories(path)),
+                };
+            }
+            Base::At(path) => path,
+        };
+        let sources = sources(std::slice::from_ref(at))?;
+        let folder = if at.is_dir() { at.as_path() } else { at.parent().unwrap_or(Path::new(".")) };
+        let beside = match at.is_dir() {
+            true => folder.join(BESIDE),
+            false => folder.join(format!("{BESIDE}-{}", at.file_name().unwrap_or_default().to_string_lossy())),
+        };
+        let whole = std::path::absolute(at).unwrap_or_else(|_| at.clone());
+        let name = Digest::of(whole.as_os_str().as_encoded_bytes());
+        let own = self.config().root.join("advisories").join(name.hex());
+        for path in [&beside, &own] {
+            if let Ok(file) = OnDisk::open(path)
+                && Index::open(&file).is_ok_and(|index| index.meta().sources == listed(&sources))
+            {
+                return Ok((path.clone(), Vec::new()));
+            }
+        }
+        // Where others' files are there may be no room for ours.
+        match self.build_base(&sources, &beside, None) {
+            Ok(imported) => Ok((beside, imported.warnings)),
+            Err(Error::File { doing: "open" | "write", .. }) => {
+                self.writer()?;
+                let directory = own.parent().unwrap_or(&own);
+                let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+                made.map_err(|source| Error::File { doing: "mkdir", path: directory.into(), source })?;
+                let imported = self.build_base(&sources, &own, None)?;
+                Ok((own, imported.warnings))
+            }
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Makes a data base that appears whole in `place`.
+    fn build_base(&self, sources: &[(PathBuf, Source)], place: &Path, old: Option<&Index<'_>>) -> Result<Imported> {
+        let (spool, spool_path) = create_aside(&place.with_extension("spool"))?;
+        // It is needed as long as it is open.
+        let _ = std::fs::remove_file(&spool_path);
+        let mut builder = Builder::new(spool);
+        for (path, source) in sources {
+            let file = OnDisk::open(path)?;
+            let name = path.display().to_string();
+            let added = match path.extension().is_some_and(|end| end == "zip") {
+                true => builder.add_zip(&name, &file),
+                false => match read_all(&file, MAX_RECORD).and_then(|bytes| builder.add_record(&bytes)) {
+                    Err(why @ (Trouble::Json(_) | Trouble::TooLarge(_))) => {
+                        builder.warnings.push(format!("{name} {why}"));
+                        Ok(())
+                    }
+                    other => other,
+                },
+            };
+            added.map_err(|source| Error::Inventory { path: path.clone(), source })?;
+            builder.add_source(source.clone());
+        }
+        if let Some(old) = old {
+            builder.keep(old).map_err(|source| Error::Inventory { path: place.into(), source })?;
+        }
+        let warnings = std::mem::take(&mut builder.warnings);
+        let (file, aside) = create_aside(place)?;
+        let now = Timestamp { nanos: 0, ..(self.config().store.clock)() }.to_string();
+        let written = builder.finish(io::BufWriter::new(&file), &now);
+        let done = written.and_then(|meta| {
+            (&file).flush()?;
+            file.sync_data()?;
+            std::fs::rename(&aside, place)?;
+            Ok(meta)
+        });
+        match done {
+            Ok(meta) => Ok(Imported { meta, warnings }),
+            Err(source) => {
+                let _ = std::fs::remove_file(&aside);
+                Err(Error::Inventory { path: place.into(), source })
+            }
+        }
+    }
+}
+
+fn listed(sources: &[(PathBuf, Source)]) -> Vec<Source> {
+    sources.iter().map(|(_, source)| source.clone()).collect()
+}
+
+/// The files to read at these paths: zips, or, where there are none, single records.
+fn sources(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Source)>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let failed = |source| Error::File { doing: "open", path: path.clone(), source };
+        let found = std::fs::metadata(path).map_err(failed)?;
+        let mut files = Vec::new();
+        match found.is_dir() {
+            true => collect(path, MAX_DEPTH, &mut files).map_err(failed)?,
+            false => files.push(path.clone()),
+        }
+        let is_zip = |path: &PathBuf| path.extension().is_some_and(|end| end == "zip");
+        if files.iter().any(is_zip) {
+            files.retain(is_zip);
+        }
+        if files.is_empty() {
+            return Err(Error::Inventory { path: path.clone(), source: Trouble::Broken("has no advisories in it") });
+        }
+        files.sort();
+        for file in files.into_iter().take(MAX_SOURCES) {
+            let found = std::fs::metadata(&file).map_err(failed)?;
+            let source = (file.display().to_string(), found.len(), found.mtime());
+            all.push((file, source));
+        }
+    }
+    Ok(all)
+}
+
+fn collect(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let (kind, path) = (entry.file_type()?, entry.path());
+        if kind.is_dir() && depth > 1 {
+            collect(&path, depth - 1, found)?;
+        } else if kind.is_file() && path.extension().is_some_and(|end| end == "zip" || end == "json") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Reads all of a small file of the user's.
+///
+/// # Errors
+/// When it cannot be read, or is too large.
+pub fn read_file(path: &Path) -> Result<String> {
+    let failed = |source| Error::File { doing: "open", path: path.into(), source };
+    let mut text = String::new();
+    File::open(path).map_err(failed)?.take(MAX_RECORD).read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
+}

@@ -1,0 +1,210 @@
+//! Making a data base of advisories. Records stream past; what is kept of each goes to a file for the time being, and only its
+//! place stays in memory.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom, Write};
+
+use flate2::{Compression, write::DeflateEncoder};
+
+use super::index::{ENTRY, EcosystemMeta, HEAD, Index, MAGIC, Meta, RATINGS, Rating, hash};
+use super::record::Record;
+use super::severity::Severity;
+use crate::content::{Content, Result, Trouble};
+use crate::zip::Zip;
+
+/// A place that records came from: its path, size in bytes, and time of change in seconds since 1970.
+pub type Source = (String, u64, i64);
+
+/// 4 MiB: the largest honest record names some ten thousand versions.
+const MAX_RECORD: u64 = 4 << 20;
+/// 64 KiB at a time to the spool.
+const BUFFER: usize = 64 << 10;
+
+/// A line in the spool.
+struct Line {
+    hash: u64,
+    offset: u64,
+    len: u32,
+}
+
+/// A data base in the making.
+pub struct Builder<S> {
+    spool: S,
+    buffer: Vec<u8>,
+    at: u64,
+    lines: Vec<Line>,
+    ecosystems: BTreeMap<String, EcosystemMeta>,
+    sources: Vec<Source>,
+    /// What could not be read, for people.
+    pub warnings: Vec<String>,
+}
+
+impl<S: Read + Write + Seek> Builder<S> {
+    /// One that keeps what it reads in `spool`, an empty file, until it is written.
+    pub fn new(spool: S) -> Self {
+        Self {
+            spool,
+            buffer: Vec::with_capacity(BUFFER * 2),
+            at: 0,
+            lines: Vec::new(),
+            ecosystems: BTreeMap::new(),
+            sources: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Takes one record.
+    ///
+    /// # Errors
+    /// When it is no record of OSV, or the spool cannot be written.
+    pub fn add_record(&mut self, bytes: &[u8]) -> Result<()> {
+        let record = Record::parse(bytes)?;
+        let modified = record.modified.clone();
+        let mut rated: Vec<(String, Rating)> = Vec::new();
+        for (ecosystem, name, advisory) in record.entries() {
+            let family = ecosystem.split(':').next().unwrap_or_default();
+            if family.is_empty() {
+                continue;
+            }
+            let meta = self.ecosystems.entry(family.to_owned()).or_default();
+            meta.advisories += 1;
+            // Go's zero time is no time.
+            if modified > meta.newest && !modified.starts_with("0001") {
+                meta.newest.clone_from(&modified);
+            }
+            if advisory.severity > Severity::Negligible {
+                let rating = Rating { severity: advisory.severity, score: advisory.score };
+                let ids = advisory.aliases.iter().chain([&advisory.id]).filter(|id| id.starts_with("CVE-"));
+                rated.extend(ids.map(|id| (id.clone(), rating)));
+            }
+            let json = serde_json::to_vec(&advisory)?;
+            self.line(&ecosystem, &name, &json)?;
+        }
+        rated.sort_by(|a, b| a.0.cmp(&b.0));
+        rated.dedup();
+        for (id, rating) in rated {
+            self.line(RATINGS, &id, &serde_json::to_vec(&rating)?)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the records of a zip archive, as OSV publishes them. Those that make no sense are told and passed over.
+    ///
+    /// # Errors
+    /// When it is no archive, or the spool cannot be written.
+    pub fn add_zip(&mut self, name: &str, content: &dyn Content) -> Result<()> {
+        let zip = Zip::open(content)?;
+        let mut count = 0_u64;
+        zip.each(|entry| {
+            if entry.name.ends_with(".json") {
+                let added = zip.read(&entry, MAX_RECORD).and_then(|bytes| self.add_record(&bytes));
+                match added {
+                    Ok(()) => count += 1,
+                    Err(why @ Trouble::Io(_)) => return Err(why),
+                    Err(why) => self.warnings.push(format!("{name}!{} {why}", entry.name)),
+                }
+            }
+            Ok(true)
+        })?;
+        if count == 0 {
+            return Err(Trouble::Broken("has no advisories in it"));
+        }
+        Ok(())
+    }
+
+    /// Takes what another data base has of ecosystems that this one lacks.
+    ///
+    /// # Errors
+    /// When it is damaged, or the spool cannot be written.
+    pub fn keep(&mut self, other: &Index<'_>) -> Result<()> {
+        let own: Vec<String> = self.ecosystems.keys().cloned().collect();
+        other.each_line(|ecosystem, name, json| {
+            let family = ecosystem.split(':').next().unwrap_or_default();
+            match own.iter().any(|known| known == family) {
+                true => Ok(()),
+                false => self.line(ecosystem, name, json),
+            }
+        })?;
+        for (name, meta) in &other.meta().ecosystems {
+            self.ecosystems.entry(name.clone()).or_insert_with(|| meta.clone());
+        }
+        let known: Vec<String> = self.sources.iter().map(|(path, ..)| path.clone()).collect();
+        let kept = other.meta().sources.iter().filter(|(path, ..)| !known.contains(path)).cloned();
+        self.sources.extend(kept);
+        Ok(())
+    }
+
+    /// Remembers where records came from.
+    pub fn add_source(&mut self, source: Source) {
+        self.sources.push(source);
+    }
+
+    fn line(&mut self, ecosystem: &str, name: &str, json: &[u8]) -> Result<()> {
+        // Names with such letters belong to nothing, and would end a line.
+        if ecosystem.contains(['\n', '\t', '/']) || name.contains(['\n', '\t']) {
+            return Ok(());
+        }
+        let from = self.buffer.len();
+        self.buffer.extend_from_slice(ecosystem.as_bytes());
+        self.buffer.push(b'/');
+        self.buffer.extend_from_slice(name.as_bytes());
+        self.buffer.push(b'\t');
+        self.buffer.extend_from_slice(json);
+        self.buffer.push(b'\n');
+        let len = (self.buffer.len() - from) as u32;
+        self.lines.push(Line { hash: hash(ecosystem, name), offset: self.at, len });
+        self.at += u64::from(len);
+        if self.buffer.len() >= BUFFER {
+            self.spool.write_all(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes the data base to `out`, an empty file, and gives back the spool. `made` is now, RFC 3339.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn finish(mut self, mut out: impl Write + Seek, made: &str) -> Result<Meta> {
+        self.spool.write_all(&self.buffer)?;
+        self.spool.flush()?;
+        self.lines.sort_unstable_by_key(|line| (line.hash, line.offset));
+        out.write_all(&[0; HEAD as usize])?;
+        let mut at = HEAD;
+        let mut table = Vec::new();
+        let mut text = Vec::new();
+        let mut lines = self.lines.as_slice();
+        while let Some(first) = lines.first() {
+            let (same, rest) = lines.split_at(lines.partition_point(|line| line.hash <= first.hash));
+            lines = rest;
+            text.clear();
+            for line in same {
+                let from = text.len();
+                text.resize(from + line.len as usize, 0);
+                self.spool.seek(SeekFrom::Start(line.offset))?;
+                self.spool.read_exact(&mut text[from..])?;
+            }
+            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(&text)?;
+            let value = encoder.finish()?;
+            out.write_all(&value)?;
+            table.extend_from_slice(&first.hash.to_le_bytes());
+            table.extend_from_slice(&at.to_le_bytes());
+            table.extend_from_slice(&(value.len() as u32).to_le_bytes());
+            at += value.len() as u64;
+        }
+        let newest = self.ecosystems.values().map(|meta| meta.newest.clone()).max().unwrap_or_default();
+        let meta = Meta { made: made.to_owned(), newest, ecosystems: self.ecosystems, sources: self.sources };
+        let facts = serde_json::to_vec(&meta)?;
+        let count = (table.len() / ENTRY) as u64;
+        out.write_all(&table)?;
+        out.write_all(&facts)?;
+        out.seek(SeekFrom::Start(0))?;
+        out.write_all(MAGIC)?;
+        for number in [at, count, at + table.len() as u64, facts.len() as u64] {
+            out.write_all(&number.to_le_bytes())?;
+        }
+        out.flush()?;
+        Ok(meta)
+    }
+}

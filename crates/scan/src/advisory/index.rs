@@ -1,0 +1,196 @@
+//! The data base as one file: advisories by package, found with two small reads.
+//!
+//! ```text
+//! 0    "WHFADV1\n", then four little-endian 64-bit numbers: place and number of the table's entries, place and length of the facts
+//! 40   values: lines of KEY, tab, JSON; deflated
+//!      the table: 20 bytes an entry, sorted: hash of the key, place and length of its value
+//!      the facts, in JSON
+//! ```
+//!
+//! A key is an ecosystem and a package, `Debian:12/openssl`; several may have one hash, so the value repeats it.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use flate2::read::DeflateDecoder;
+use serde::{Deserialize, Serialize};
+
+use super::record::Advisory;
+use super::severity::Severity;
+use crate::content::{Content, Range, Result, Stream, Trouble, bytes_at, read_all, read_up_to};
+
+pub(super) const MAGIC: &[u8; 8] = b"WHFADV1\n";
+pub(super) const HEAD: u64 = 40;
+pub(super) const ENTRY: usize = 20;
+/// Entries that are read at once, and for which one hash is kept: 2.5 KiB.
+const GROUP: u64 = 128;
+/// 16 MiB of facts and of one package's advisories: Linux has some thousand.
+const MAX_VALUE: u64 = 16 << 20;
+/// 50 million entries.
+const MAX_ENTRIES: u64 = 50_000_000;
+
+/// What is known of a data base as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Meta {
+    /// When it was made, RFC 3339.
+    pub made: String,
+    /// The newest change of any advisory, RFC 3339; empty if none says.
+    pub newest: String,
+    /// By name; `Debian:12` counts as `Debian`.
+    pub ecosystems: BTreeMap<String, EcosystemMeta>,
+    /// Where they came from: path, size in bytes, time of change in seconds since 1970.
+    pub sources: Vec<(String, u64, i64)>,
+}
+
+/// What is known of one ecosystem's advisories.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct EcosystemMeta {
+    /// How many pairs of advisory and package.
+    pub advisories: u64,
+    /// The newest change, RFC 3339.
+    pub newest: String,
+}
+
+/// A data base, open for reading.
+pub struct Index<'a> {
+    content: &'a dyn Content,
+    table: u64,
+    count: u64,
+    /// The first hash of each group.
+    groups: Vec<u64>,
+    meta: Meta,
+}
+
+/// What is known of a CVE beside the packages: how bad others find it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+pub(super) struct Rating {
+    #[serde(rename = "s")]
+    pub(super) severity: Severity,
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub(super) score: Option<f64>,
+}
+
+/// FNV-1a with 64 bits.
+pub(super) fn hash(ecosystem: &str, name: &str) -> u64 {
+    let bytes = ecosystem.bytes().chain([b'/']).chain(name.bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The ecosystem under which ratings of CVEs are kept.
+pub(super) const RATINGS: &str = "*";
+
+impl<'a> Index<'a> {
+    /// Opens a data base.
+    ///
+    /// # Errors
+    /// When it is none, or of another version.
+    pub fn open(content: &'a dyn Content) -> Result<Self> {
+        const NONE: Trouble = Trouble::Broken("is no data base of advisories that this version reads");
+        let head = bytes_at(content, 0, HEAD as usize).map_err(|_| NONE)?;
+        if !head.starts_with(MAGIC) {
+            return Err(NONE);
+        }
+        let number = |at: usize| u64::from_le_bytes(*head[8 + at * 8..].first_chunk().expect("the head has 40 bytes"));
+        let (table, count, facts, facts_len) = (number(0), number(1), number(2), number(3));
+        if count > MAX_ENTRIES || facts_len > MAX_VALUE {
+            return Err(NONE);
+        }
+        let meta = serde_json::from_slice(&read_all(&Range::new(content, facts, facts_len), MAX_VALUE)?)?;
+        let mut groups = Vec::new();
+        for group in 0..count.div_ceil(GROUP) {
+            let entry = bytes_at(content, table + group * GROUP * ENTRY as u64, 8)?;
+            groups.push(u64::from_le_bytes(*entry.first_chunk().expect("8 bytes were read")));
+        }
+        Ok(Self { content, table, count, groups, meta })
+    }
+
+    /// What is known of it as a whole.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The advisories of a package.
+    ///
+    /// # Errors
+    /// When the data base is damaged.
+    pub(super) fn advisories(&self, ecosystem: &str, name: &str) -> Result<Vec<Advisory>> {
+        self.values(ecosystem, name)
+    }
+
+    /// What others find of a CVE.
+    ///
+    /// # Errors
+    /// When the data base is damaged.
+    pub(super) fn rating(&self, id: &str) -> Result<Option<Rating>> {
+        let all: Vec<Rating> = self.values(RATINGS, id)?;
+        Ok(all.into_iter().max_by(|a, b| a.severity.cmp(&b.severity).then(a.score.total_cmp_option(b.score))))
+    }
+
+    fn values<T: for<'d> Deserialize<'d>>(&self, ecosystem: &str, name: &str) -> Result<Vec<T>> {
+        let wanted = hash(ecosystem, name);
+        let key = format!("{ecosystem}/{name}");
+        let mut found = Vec::new();
+        // Equal hashes may begin in the group before.
+        let first = self.groups.partition_point(|hash| *hash < wanted).saturating_sub(1);
+        for group in first as u64..self.groups.len() as u64 {
+            if self.groups[group as usize] > wanted {
+                break;
+            }
+            let entries = GROUP.min(self.count - group * GROUP);
+            let bytes = bytes_at(self.content, self.table + group * GROUP * ENTRY as u64, entries as usize * ENTRY)?;
+            for entry in bytes.chunks_exact(ENTRY) {
+                let (entry_hash, offset, len) = parse(entry);
+                if entry_hash != wanted {
+                    continue;
+                }
+                let range = Range::new(self.content, offset, len);
+                let text = read_up_to(DeflateDecoder::new(Stream::new(&range)), MAX_VALUE)?;
+                for line in text.split(|byte| *byte == b'\n') {
+                    let Some(tab) = line.iter().position(|byte| *byte == b'\t') else { continue };
+                    if line[..tab] == *key.as_bytes() {
+                        found.push(serde_json::from_slice(&line[tab + 1..])?);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Calls `take` with every line: its key's two parts and its JSON.
+    ///
+    /// # Errors
+    /// When the data base is damaged.
+    pub(super) fn each_line(&self, mut take: impl FnMut(&str, &str, &[u8]) -> Result<()>) -> Result<()> {
+        for at in 0..self.count {
+            let (_, offset, len) = parse(&bytes_at(self.content, self.table + at * ENTRY as u64, ENTRY)?);
+            let range = Range::new(self.content, offset, len);
+            let mut text = Vec::new();
+            DeflateDecoder::new(Stream::new(&range)).take(MAX_VALUE).read_to_end(&mut text)?;
+            for line in text.split(|byte| *byte == b'\n') {
+                let Some(tab) = line.iter().position(|byte| *byte == b'\t') else { continue };
+                let key = String::from_utf8_lossy(&line[..tab]);
+                if let Some((ecosystem, name)) = key.split_once('/') {
+                    take(ecosystem, name, &line[tab + 1..])?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parse(entry: &[u8]) -> (u64, u64, u64) {
+    let long = |at: usize| u64::from_le_bytes(*entry[at..].first_chunk().expect("entries have 20 bytes"));
+    let short = u32::from_le_bytes(*entry[16..].first_chunk().expect("entries have 20 bytes"));
+    (long(0), long(8), short.into())
+}
+
+/// Orders scores that may be missing.
+trait TotalCmp {
+    fn total_cmp_option(self, other: Self) -> std::cmp::Ordering;
+}
+
+impl TotalCmp for Option<f64> {
+    fn total_cmp_option(self, other: Self) -> std::cmp::Ordering {
+        self.unwrap_or(-1.0).total_cmp(&other.unwrap_or(-1.0))
+    }
+}

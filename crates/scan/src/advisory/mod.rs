@@ -1,0 +1,17 @@
+//! Advisories: what is known to be wrong with which versions, as OSV publishes it, and which of it holds for an inventory.
+
+mod builder;
+mod ecosystem;
+mod index;
+mod matching;
+mod record;
+mod severity;
+
+pub use builder::{Builder, Source};
+pub use index::{EcosystemMeta, Index, Meta};
+pub use matching::{Finding, find};
+pub use record::Advisory;
+pub use severity::Severity;
+
+#[cfg(test)]
+mod tests;

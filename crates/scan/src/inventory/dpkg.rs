@@ -1,0 +1,81 @@
+//! dpkg and opkg. Source: dpkg(1), deb-control(5).
+
+use super::{MAX_TEXT, stanza};
+use crate::content::{Content, Result, read_all, text};
+use crate::package::{Package, PackageKind, Source};
+
+/// Packages of a `status` file. Only what is installed counts: `deinstall ok config-files` has left nothing but settings.
+/// Files in `status.d` have no `Status`.
+pub(super) fn read(content: &dyn Content, kind: PackageKind, path: &str, packages: &mut Vec<Package>) -> Result<()> {
+    let bytes = read_all(content, MAX_TEXT)?;
+    let is_single = path.contains("status.d/");
+    stanza::each(&text(&bytes), |fields| {
+        let status = fields.get("Status");
+        let is_installed = status.split_ascii_whitespace().nth(2) == Some("installed");
+        let (name, version) = (fields.get("Package"), fields.get("Version"));
+        if name.is_empty() || version.is_empty() || !(is_installed || (is_single && status.is_empty())) {
+            return;
+        }
+        let mut package = Package::new(kind, name, version);
+        fields.get("Architecture").clone_into(&mut package.architecture);
+        fields.get("Maintainer").clone_into(&mut package.supplier);
+        package.source = source(fields.get("Source"), name, version);
+        let licence = fields.get("License");
+        package.licences.extend(Some(licence.to_owned()).filter(|licence| !licence.is_empty()));
+        packages.push(package);
+    });
+    Ok(())
+}
+
+/// `NAME` or `NAME (VERSION)`; `None` if that is the package itself.
+fn source(text: &str, name: &str, version: &str) -> Option<Source> {
+    let (source, its_version) = match text.split_once('(') {
+        Some((source, rest)) => (source.trim(), rest.trim_end_matches(')').trim()),
+        None => (text, version),
+    };
+    if source.is_empty() || (source == name && its_version == version) {
+        return None;
+    }
+    Some(Source { name: source.to_owned(), version: its_version.to_owned() })
+}
+
+/// The package whose files the list at `path` names.
+pub(super) fn package_of_list(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("var/lib/dpkg/info/")?.strip_suffix(".list")?;
+    Some(name.split(':').next().unwrap_or(name)).filter(|name| !name.contains('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUS: &str = "Package: libc6\nStatus: install ok installed\nSource: glibc\nVersion: 2.36-9\nArchitecture: amd64\nMaintainer: GNU <g@x>\nDescription: x\n Version: 1 is no field\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: bash\nStatus: hold ok installed\nSource: bash (5.2-1)\nVersion: 5.2-1+b3\n\n\nPackage: half\nStatus: install ok unpacked\nVersion: 2";
+
+    #[test]
+    fn only_what_is_installed_counts() {
+        let mut packages = Vec::new();
+        read(&STATUS.as_bytes().to_vec(), PackageKind::Deb, "var/lib/dpkg/status", &mut packages).unwrap();
+        let names: Vec<_> = packages.iter().map(|package| (package.name.as_str(), package.version.as_str())).collect();
+        assert_eq!(names, [("libc6", "2.36-9"), ("bash", "5.2-1+b3")]);
+        let source = |name: &str, version: &str| Source { name: name.to_owned(), version: version.to_owned() };
+        assert_eq!(packages[0].source, Some(source("glibc", "2.36-9")));
+        assert_eq!(packages[1].source, Some(source("bash", "5.2-1")));
+        assert_eq!(packages[0].supplier, "GNU <g@x>");
+    }
+
+    #[test]
+    fn single_files_need_no_status() {
+        let mut packages = Vec::new();
+        let content = b"Package: tzdata\nVersion: 2024a-0\nArchitecture: all\n".to_vec();
+        read(&content, PackageKind::Deb, "var/lib/dpkg/status.d/tzdata", &mut packages).unwrap();
+        assert_eq!(packages.len(), 1);
+        read(&content, PackageKind::Deb, "var/lib/dpkg/status", &mut packages).unwrap();
+        assert_eq!(packages.len(), 1);
+    }
+
+    #[test]
+    fn lists_have_packages() {
+        assert_eq!(package_of_list("var/lib/dpkg/info/libc6:amd64.list"), Some("libc6"));
+        assert_eq!(package_of_list("var/lib/dpkg/info/libc6:amd64.md5sums"), None);
+    }
+}

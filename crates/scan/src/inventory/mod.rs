@@ -1,0 +1,299 @@
+//! Which files tell of packages, and the readers of them.
+
+mod apk;
+mod binary;
+mod conda;
+mod copyright;
+mod dotnet;
+mod dpkg;
+mod embedded;
+mod go;
+mod java;
+mod npm;
+mod php;
+mod python;
+mod rpm;
+mod ruby;
+mod rust;
+mod stanza;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::content::{Content, Result, fill, read_all};
+use crate::distro::Distro;
+use crate::package::{Package, PackageKind};
+
+pub use copyright::licences as licences_of_copyright;
+
+/// What reads a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reader {
+    /// `os-release`.
+    OsRelease,
+    /// dpkg's `status`, or one of distroless's `status.d`.
+    Dpkg,
+    /// opkg's `status`.
+    Opkg,
+    /// apk's `installed`.
+    Apk,
+    /// rpm's data base in SQLite.
+    RpmSqlite,
+    /// rpm's data base of SUSE.
+    RpmNdb,
+    /// rpm's data base in Berkeley DB.
+    RpmBdb,
+    /// rpm's list in distroless images.
+    RpmManifest,
+    /// `METADATA` or `PKG-INFO`.
+    Python,
+    /// `package.json`.
+    Npm,
+    /// A file that Java can load from.
+    Java,
+    /// A gem's specification.
+    Ruby,
+    /// `installed.json` of composer.
+    Php,
+    /// `*.deps.json`.
+    Dotnet,
+    /// A record in `conda-meta`.
+    Conda,
+    /// R's `DESCRIPTION`.
+    Cran,
+    /// A document about packages that was put into the image.
+    Document,
+    /// A program: Go and Rust leave notes in theirs.
+    Program,
+}
+
+/// What files have told.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The packages, in no order. Layers and owners are not known here.
+    pub packages: Vec<Package>,
+    /// The system.
+    pub distro: Option<Distro>,
+    /// What could not be read, for people.
+    pub warnings: Vec<String>,
+}
+
+/// 64 packages' warnings: who lies more often need not be listed.
+const MAX_WARNINGS: usize = 64;
+/// 60,000 packages of one image: more than any honest one has, and all that fit into memory.
+const MAX_PACKAGES: usize = 60_000;
+/// 16 MiB of text: the largest honest data bases have five.
+const MAX_TEXT: u64 = 16 << 20;
+/// 4 MiB: the largest honest documents of one package have a few hundred kilobytes.
+const MAX_DOCUMENT: u64 = 4 << 20;
+/// 1 KiB: names and versions beyond are made to fill memory.
+const MAX_WORD: usize = 1 << 10;
+/// 4 KiB: no program with notes in it is smaller.
+const MIN_PROGRAM: u64 = 4 << 10;
+
+impl Reader {
+    /// Which reader a file of this path has, as far as its path says: from the root, without a leading slash.
+    pub fn of_path(path: &str) -> Option<Self> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        match (folder, name) {
+            ("etc" | "usr/lib", "os-release") => return Some(Self::OsRelease),
+            ("var/lib/dpkg", "status") => return Some(Self::Dpkg),
+            ("var/lib/dpkg/status.d" | "usr/lib/dpkg/status.d", _) => {
+                return (!name.ends_with(".md5sums")).then_some(Self::Dpkg);
+            }
+            ("usr/lib/opkg" | "var/lib/opkg" | "opt/lib/opkg", "status") => return Some(Self::Opkg),
+            ("lib/apk/db" | "usr/lib/apk/db" | "var/lib/apk/db", "installed") => return Some(Self::Apk),
+            ("var/lib/rpm" | "usr/lib/sysimage/rpm" | "usr/share/rpm", _) => match name {
+                "rpmdb.sqlite" => return Some(Self::RpmSqlite),
+                "Packages.db" => return Some(Self::RpmNdb),
+                "Packages" => return Some(Self::RpmBdb),
+                _ => {}
+            },
+            ("var/lib/rpmmanifest", "container-manifest-2") => return Some(Self::RpmManifest),
+            _ => {}
+        }
+        let parent = folder.rsplit('/').next().unwrap_or_default();
+        let is_python = (name == "METADATA" && parent.ends_with(".dist-info"))
+            || (name == "PKG-INFO" && parent.ends_with(".egg-info"));
+        if is_python || name.ends_with(".egg-info") {
+            return Some(Self::Python);
+        }
+        if name == "package.json" {
+            return npm::is_of_package(folder).then_some(Self::Npm);
+        }
+        if name.ends_with(".gemspec") {
+            let is_installed = parent == "specifications" || folder.ends_with("specifications/default");
+            return is_installed.then_some(Self::Ruby);
+        }
+        if name == "installed.json" && folder.ends_with("vendor/composer") {
+            return Some(Self::Php);
+        }
+        if name.ends_with(".deps.json") {
+            return Some(Self::Dotnet);
+        }
+        if parent == "conda-meta" && name.ends_with(".json") {
+            return Some(Self::Conda);
+        }
+        if name == "DESCRIPTION" && folder.contains("/R/") || name == "DESCRIPTION" && folder.contains("site-library/")
+        {
+            return Some(Self::Cran);
+        }
+        if embedded::is_document(name) {
+            return Some(Self::Document);
+        }
+        java::is_archive(name).then_some(Self::Java)
+    }
+
+    /// Which reader a file has whose path says nothing: programs are known by how they begin.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_content(content: &dyn Content) -> Result<Option<Self>> {
+        let mut magic = [0; 4];
+        if content.size() < MIN_PROGRAM || !fill(content, 0, &mut magic)? {
+            return Ok(None);
+        }
+        Ok(binary::is_program(&magic).then_some(Self::Program))
+    }
+
+    /// Reads a file and adds what it tells to `found`. What cannot be read becomes a warning.
+    pub fn read(self, path: &str, content: &dyn Content, found: &mut Found) {
+        let before = found.packages.len();
+        let result = match self {
+            Self::OsRelease => Distro::read(content).map(|distro| {
+                // `etc` is what an administrator may change; it comes first.
+                if found.distro.is_none() || path.starts_with("etc/") {
+                    found.distro = distro.or(found.distro.take());
+                }
+            }),
+            Self::Dpkg => dpkg::read(content, PackageKind::Deb, path, &mut found.packages),
+            Self::Opkg => dpkg::read(content, PackageKind::Opkg, path, &mut found.packages),
+            Self::Apk => apk::read(content, &mut found.packages),
+            Self::RpmSqlite | Self::RpmNdb | Self::RpmBdb => rpm::read(self, content, &mut found.packages),
+            Self::RpmManifest => rpm::read_manifest(content, &mut found.packages),
+            Self::Python => python::read(content, &mut found.packages),
+            Self::Npm => npm::read(content, &mut found.packages),
+            Self::Java => java::read(path, content, found),
+            Self::Ruby => ruby::read(content, &mut found.packages),
+            Self::Php => php::read(content, &mut found.packages),
+            Self::Dotnet => dotnet::read(content, &mut found.packages),
+            Self::Conda => conda::read(content, &mut found.packages),
+            Self::Cran => conda::read_description(content, &mut found.packages),
+            Self::Document => embedded::read(content, &mut found.packages),
+            Self::Program => program(content, &mut found.packages),
+        };
+        if let Err(why) = result {
+            found.warn(format!("{path} {why}"));
+        }
+        if found.packages.len() > MAX_PACKAGES {
+            found.packages.truncate(MAX_PACKAGES);
+            found.warn(format!("{path} tells of more than {MAX_PACKAGES} packages: the rest is left out"));
+        }
+        let is_sane = |package: &Package| {
+            let words = [&package.name, &package.version, &package.namespace, &package.architecture, &package.supplier];
+            !package.name.is_empty() && words.iter().all(|word| word.len() <= MAX_WORD)
+        };
+        let mut index = before;
+        while index < found.packages.len() {
+            let package = &mut found.packages[index];
+            if !is_sane(package) {
+                found.packages.swap_remove(index);
+                continue;
+            }
+            if package.found_in.is_empty() {
+                path.clone_into(&mut package.found_in);
+            }
+            package.licences.retain(|licence| !licence.is_empty() && licence.len() <= MAX_WORD);
+            index += 1;
+        }
+    }
+}
+
+impl Found {
+    /// Adds a warning, unless there are too many.
+    pub fn warn(&mut self, text: String) {
+        if self.warnings.len() < MAX_WARNINGS {
+            self.warnings.push(text);
+        }
+    }
+}
+
+fn program(content: &dyn Content, packages: &mut Vec<Package>) -> Result<()> {
+    let Some(program) = binary::Program::open(content)? else { return Ok(()) };
+    if !go::read(&program, packages)? {
+        rust::read(&program, packages)?;
+    }
+    Ok(())
+}
+
+/// Which of `wanted`, paths from the root, a package of the system has brought: those are put into `owned` with its name.
+/// Lists of dpkg (`info/PACKAGE.list`), and the data bases of apk and rpm say so.
+///
+/// # Errors
+/// When the file is too large or cannot be read.
+pub fn owners(
+    path: &str,
+    content: &dyn Content,
+    wanted: &BTreeSet<String>,
+    owned: &mut BTreeMap<String, String>,
+) -> Result<()> {
+    let mut take = |name: &str, file: &str| {
+        let file = file.trim_start_matches('/');
+        // Before the merge of `/usr` the same file had another path.
+        for file in [file.to_owned(), format!("usr/{file}")] {
+            if wanted.contains(&file) {
+                owned.entry(file).or_insert_with(|| name.to_owned());
+            }
+        }
+    };
+    if let Some(package) = dpkg::package_of_list(path) {
+        let bytes = read_all(content, MAX_TEXT)?;
+        for line in crate::content::text(&bytes).lines() {
+            take(package, line);
+        }
+        return Ok(());
+    }
+    match Reader::of_path(path) {
+        Some(Reader::Apk) => apk::files(content, &mut take),
+        Some(reader @ (Reader::RpmSqlite | Reader::RpmNdb | Reader::RpmBdb)) => rpm::files(reader, content, &mut take),
+        _ => Ok(()),
+    }
+}
+
+/// True for the files that [`owners`] reads.
+pub fn tells_owners(path: &str) -> bool {
+    dpkg::package_of_list(path).is_some()
+        || matches!(Reader::of_path(path), Some(Reader::Apk | Reader::RpmSqlite | Reader::RpmNdb | Reader::RpmBdb))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_have_their_readers() {
+        for (path, reader) in [
+            ("var/lib/dpkg/status", Some(Reader::Dpkg)),
+            ("var/lib/dpkg/status.d/base", Some(Reader::Dpkg)),
+            ("var/lib/dpkg/status.d/base.md5sums", None),
+            ("var/lib/dpkg/status-old", None),
+            ("lib/apk/db/installed", Some(Reader::Apk)),
+            ("usr/lib/sysimage/rpm/Packages.db", Some(Reader::RpmNdb)),
+            ("app/six-1.16.dist-info/METADATA", Some(Reader::Python)),
+            ("app/METADATA", None),
+            ("app/x.egg-info", Some(Reader::Python)),
+            ("srv/node_modules/@a/b/package.json", Some(Reader::Npm)),
+            ("srv/node_modules/b/test/package.json", None),
+            ("srv/package.json", Some(Reader::Npm)),
+            ("opt/app.WAR", Some(Reader::Java)),
+            ("usr/lib/ruby/gems/3.1.0/specifications/default/json-2.6.gemspec", Some(Reader::Ruby)),
+            ("srv/json.gemspec", None),
+            ("srv/vendor/composer/installed.json", Some(Reader::Php)),
+            ("app/web.deps.json", Some(Reader::Dotnet)),
+            ("opt/conda/conda-meta/zlib.json", Some(Reader::Conda)),
+            ("opt/bitnami/x/.spdx-x.spdx", Some(Reader::Document)),
+            ("bin/sh", None),
+        ] {
+            assert_eq!(Reader::of_path(path), reader, "{path}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Secrets that should not be in an image: keys and tokens of well-known shapes, and files that hold credentials.
+//!
+//! A shape is a beginning that nothing else has and what must follow it. Words like `password =` are no shape: what stands behind
+//! them is mostly none.
+
+use serde::{Deserialize, Serialize};
+
+/// Something that looks like a secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Leak {
+    /// What it looks like, for people.
+    pub kind: String,
+    /// Where it begins, from 1.
+    pub line: usize,
+    /// Its first letters; the rest is not repeated anywhere.
+    pub starts: String,
+}
+
+/// Which letters follow a beginning.
+#[derive(Clone, Copy)]
+enum Letters {
+    Alphanumeric,
+    Upper,
+    /// With `-` and `_`.
+    Url,
+    /// With `-`, `_` and `.`.
+    Dotted,
+}
+
+struct Shape {
+    start: &'static [u8],
+    letters: Letters,
+    /// How many at least; what is longer is one too, unless `is_exact`.
+    least: usize,
+    is_exact: bool,
+    kind: &'static str,
+}
+
+const fn shape(start: &'static str, letters: Letters, least: usize, kind: &'static str) -> Shape {
+    Shape { start: start.as_bytes(), letters, least, is_exact: false, kind }
+}
+
+const fn exact(start: &'static str, letters: Letters, least: usize, kind: &'static str) -> Shape {
+    Shape { start: start.as_bytes(), letters, least, is_exact: true, kind }
+}
+
+const SHAPES: &[Shape] = &[
+    exact("AKIA", Letters::Upper, 16, "AWS access key"),
+    exact("ASIA", Letters::Upper, 16, "AWS access key"),
+    exact("AIza", Letters::Url, 35, "Google API key"),
+    shape("ghp_", Letters::Alphanumeric, 36, "GitHub token"),
+    shape("gho_", Letters::Alphanumeric, 36, "GitHub token"),
+    shape("ghu_", Letters::Alphanumeric, 36, "GitHub token"),
+    shape("ghs_", Letters::Alphanumeric, 36, "GitHub token"),
+    shape("ghr_", Letters::Alphanumeric, 36, "GitHub token"),
+    shape("github_pat_", Letters::Url, 60, "GitHub token"),
+    shape("glpat-", Letters::Url, 20, "GitLab token"),
+    shape("xoxb-", Letters::Url, 20, "Slack token"),
+    shape("xoxp-", Letters::Url, 20, "Slack token"),
+    shape("xoxa-", Letters::Url, 20, "Slack token"),
+    shape("sk_live_", Letters::Alphanumeric, 20, "Stripe key"),
+    shape("rk_live_", Letters::Alphanumeric, 20, "Stripe key"),
+    exact("npm_", Letters::Alphanumeric, 36, "npm token"),
+    shape("pypi-AgEIcHlwaS5vcmc", Letters::Url, 50, "PyPI token"),
+    shape("dckr_pat_", Letters::Url, 20, "Docker Hub token"),
+    shape("SG.", Letters::Dotted, 60, "SendGrid key"),
+    shape("hvs.", Letters::Url, 24, "Vault token"),
+];
+
+/// 1 MiB: secrets lie in small files, and large ones are data.
+pub const MAX_BYTES: u64 = 1 << 20;
+/// 50 secrets of one file: a list of examples.
+const MAX_LEAKS: usize = 50;
+const KEY: &[u8] = b"-----BEGIN ";
+/// 64 letters of base64: what only talks of keys has none.
+const LEAST_KEY: usize = 64;
+
+/// True if a file of this path is searched at all. What a system's packages bring to `usr`, `lib`, `bin` and `sbin` is full of
+/// examples and has no secrets of whoever made the image.
+pub fn is_searched(path: &str) -> bool {
+    let is_local = ["usr/local/", "usr/src/"].iter().any(|start| path.starts_with(start));
+    is_local || !["usr/", "lib/", "lib64/", "bin/", "sbin/"].iter().any(|start| path.starts_with(start))
+}
+
+/// The secrets in a file of this path.
+pub fn search(path: &str, bytes: &[u8]) -> Vec<Leak> {
+    let mut found = Vec::new();
+    // Programs and pictures have all letters somewhere.
+    if bytes.iter().take(1024).any(|byte| *byte == 0) {
+        return found;
+    }
+    let (mut line, mut counted) = (1, 0);
+    let mut at = 0;
+    while at < bytes.len() && found.len() < MAX_LEAKS {
+        let is_start = matches!(bytes[at], b'-' | b'A' | b'g' | b'x' | b's' | b'r' | b'n' | b'p' | b'd' | b'S' | b'h')
+            && at.checked_sub(1).is_none_or(|before| !is_word(bytes[before]) || bytes[at] == b'-');
+        let hit = if is_start { token(&bytes[at..]).or_else(|| key(&bytes[at..])) } else { None };
+        match hit {
+            Some((kind, len)) => {
+                line += bytes[counted..at].iter().filter(|byte| **byte == b'\n').count();
+                counted = at;
+                found.push(Leak { kind: kind.to_owned(), line, starts: start_of(&bytes[at..at + len]) });
+                at += len;
+            }
+            None => at += 1,
+        }
+    }
+    if found.is_empty() {
+        found.extend(credentials(path, bytes));
+    }
+    found
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn token(bytes: &[u8]) -> Option<(&'static str, usize)> {
+    let shape = SHAPES.iter().find(|shape| bytes.starts_with(shape.start))?;
+    let belongs = |byte: u8| match shape.letters {
+        Letters::Alphanumeric => byte.is_ascii_alphanumeric(),
+        Letters::Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+        Letters::Url => is_word(byte) || byte == b'-',
+        Letters::Dotted => is_word(byte) || byte == b'-' || byte == b'.',
+    };
+    let rest = &bytes[shape.start.len()..];
+    let len = rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len());
+    let fits = if shape.is_exact { len == shape.least } else { len >= shape.least };
+    let after = rest.get(len).copied().unwrap_or(b' ');
+    let whole = &bytes[..shape.start.len() + len];
+    let is_example = whole.windows(7).any(|part| part.eq_ignore_ascii_case(b"example"))
+        // `xxxxxxxx` and its like.
+        || rest[..len].windows(8).any(|part| part.iter().all(|byte| *byte == part[0]));
+    (fits && !is_word(after) && !is_example).then_some((shape.kind, whole.len()))
+}
+
+/// A private key with its bytes, not just its name.
+fn key(bytes: &[u8]) -> Option<(&'static str, usize)> {
+    let rest = bytes.strip_prefix(KEY)?;
+    let end = rest.iter().take(60).position(|byte| *byte == b'-')?;
+    if !rest[..end].ends_with(b"PRIVATE KEY") && !rest[..end].ends_with(b"PRIVATE KEY BLOCK") {
+        return None;
+    }
+    let body = rest.get(end + 5..)?;
+    // Headers of old keys, and the newline that stands as two letters in JSON.
+    let letters = body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.contains(&b':'))
+        .flat_map(|line| line.iter())
+        .filter(|byte| !matches!(**byte, b'\r' | b' ' | b'\\' | b'\t'))
+        .take_while(|byte| is_word(**byte) || matches!(**byte, b'+' | b'/' | b'='))
+        .take(LEAST_KEY)
+        .count();
+    (letters >= LEAST_KEY).then_some(("private key", KEY.len() + end))
+}
+
+/// Files whose purpose is to hold credentials, if they do.
+fn credentials(path: &str, bytes: &[u8]) -> Option<Leak> {
+    let has = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    let kind = match path.rsplit('/').next().unwrap_or(path) {
+        "config.json" if path.contains(".docker/") && has("\"auth\"") => "credentials of registries",
+        ".dockercfg" if has("\"auth\"") => "credentials of registries",
+        ".npmrc" if has("_authToken=") && !has("_authToken=${") => "npm token",
+        ".netrc" if has("password") => "credentials of hosts",
+        ".git-credentials" if has("://") && has("@") => "credentials of git",
+        ".pypirc" if has("password") => "credentials of PyPI",
+        "credentials" if path.contains(".aws/") && has("aws_secret_access_key") => "AWS credentials",
+        _ => return None,
+    };
+    Some(Leak { kind: kind.to_owned(), line: 1, starts: String::new() })
+}
+
+/// The first letters: enough to know which it is, too few to use it.
+fn start_of(secret: &[u8]) -> String {
+    let len = if secret.starts_with(KEY) { secret.len() } else { 8 };
+    String::from_utf8_lossy(&secret[..len.min(secret.len())]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, text: &str, expected: &[&str]) {
+        let found = search(path, text.as_bytes());
+        let all: Vec<_> = found.iter().map(|leak| format!("{} {} {}", leak.kind, leak.line, leak.starts)).collect();
+        assert_eq!(all, expected, "{text}");
+    }
+
+    #[test]
+    fn well_known_shapes_are_found() {
+        // Put together here, so that no scanner takes this file for a leak.
+        let github = format!("ghp_{}", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6");
+        check("app/.env", &format!("A=1\nTOKEN={github}\n"), &["GitHub token 2 ghp_aB3d"]);
+        check("app/.env", &format!("x{github}"), &[]);
+        let aws = format!("AKIA{}", "QWERTZUIOPASDFGH");
+        check("a", &format!("\"{aws}\""), &["AWS access key 1 AKIAQWER"]);
+        check("a", &format!("{aws}X"), &[]);
+        check("a", &format!("AKIA{}", "IOSFODNN7EXAMPLE"), &[]);
+        check("a", "glpat-xxxxxxxxxxxxxxxxxxxx", &[]);
+        let key = format!("-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END", "MIIEpAIBAAKCAQEA".repeat(8));
+        check("root/.ssh/id_rsa", &key, &["private key 1 -----BEGIN RSA PRIVATE KEY"]);
+        check("README", "write -----BEGIN PRIVATE KEY----- first", &[]);
+        check("a", &format!("\0{aws}"), &[]);
+    }
+
+    #[test]
+    fn files_of_credentials_are_known_by_name() {
+        check("root/.docker/config.json", r#"{"auths":{"r":{"auth":"eA=="}}}"#, &["credentials of registries 1 "]);
+        check("root/.docker/config.json", "{}", &[]);
+        check("app/config.json", r#"{"auth":1}"#, &[]);
+        check("root/.npmrc", "//r/:_authToken=${NPM_TOKEN}", &[]);
+        check("root/.git-credentials", "https://a:b@example.com", &["credentials of git 1 "]);
+        assert!(
+            is_searched("etc/key") && is_searched("usr/local/etc/key") && !is_searched("usr/lib/python3/test/key.pem")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), start in 0..SHAPES.len()) {
+            let _ = search(".npmrc", &bytes);
+            let _ = search("a", &[SHAPES[start].start, &bytes].concat());
+            let _ = search("a", &[KEY, b"PRIVATE KEY-----", &bytes].concat());
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Looking inside of images: which packages are in a file, what they are called elsewhere, and documents about them.
+//!
+//! Everything here reads bytes that somebody else found ([`content::Content`]) and gives values back. Which files an image has,
+//! which layer brought them and where data bases lie is not known here. The bytes are hostile: each reader is bounded in what it
+//! keeps and in how far it looks, and says what it could not read instead of failing the whole.
+
+pub mod advisory;
+pub mod check;
+pub mod content;
+pub mod distro;
+pub mod exceptions;
+pub mod inventory;
+pub mod leak;
+pub mod package;
+pub mod purl;
+pub mod sarif;
+pub mod sbom;
+pub mod version;
+mod zip;
+
+pub use content::Content;
+pub use distro::Distro;
+pub use inventory::{Found, Reader};
+pub use package::{Inventory, Layer, Package, PackageKind, Source};

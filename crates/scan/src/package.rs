@@ -1,0 +1,194 @@
+//! Packages, and what is known of one image.
+
+use serde::{Deserialize, Serialize};
+
+use crate::distro::Distro;
+
+/// Which manager a package belongs to. Spelled as in package URLs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum PackageKind {
+    /// Debian and those made from it.
+    Deb,
+    /// OpenWrt and other small systems.
+    Opkg,
+    /// Alpine, Wolfi.
+    Apk,
+    /// Fedora, Red Hat, SUSE.
+    Rpm,
+    /// Python.
+    Pypi,
+    /// JavaScript.
+    Npm,
+    /// Go modules.
+    Golang,
+    /// Rust crates.
+    Cargo,
+    /// Java.
+    Maven,
+    /// Ruby.
+    Gem,
+    /// PHP.
+    Composer,
+    /// .NET.
+    Nuget,
+    /// Conda.
+    Conda,
+    /// R.
+    Cran,
+    /// Anything else that a document inside of the image names.
+    #[default]
+    Generic,
+}
+
+impl PackageKind {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Deb,
+        Self::Opkg,
+        Self::Apk,
+        Self::Rpm,
+        Self::Pypi,
+        Self::Npm,
+        Self::Golang,
+        Self::Cargo,
+        Self::Maven,
+        Self::Gem,
+        Self::Composer,
+        Self::Nuget,
+        Self::Conda,
+        Self::Cran,
+        Self::Generic,
+    ];
+
+    /// Its word in package URLs and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Deb => "deb",
+            Self::Opkg => "opkg",
+            Self::Apk => "apk",
+            Self::Rpm => "rpm",
+            Self::Pypi => "pypi",
+            Self::Npm => "npm",
+            Self::Golang => "golang",
+            Self::Cargo => "cargo",
+            Self::Maven => "maven",
+            Self::Gem => "gem",
+            Self::Composer => "composer",
+            Self::Nuget => "nuget",
+            Self::Conda => "conda",
+            Self::Cran => "cran",
+            Self::Generic => "generic",
+        }
+    }
+
+    /// True for packages of the system rather than of a language.
+    pub fn is_of_system(self) -> bool {
+        matches!(self, Self::Deb | Self::Opkg | Self::Apk | Self::Rpm)
+    }
+}
+
+/// What a system's package was built from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// Its version; of rpm with the release.
+    pub version: String,
+}
+
+/// One package in one place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub struct Package {
+    /// Which manager it belongs to.
+    pub kind: PackageKind,
+    /// Group, scope or vendor, if the kind has such; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// Its name within that, as it spells itself.
+    pub name: String,
+    /// Its version as it is written; rpm: `[EPOCH:]VERSION-RELEASE`.
+    pub version: String,
+    /// What it runs on, if it says so; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub architecture: String,
+    /// What it was built from, if that has another name or version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// As it states them; an expression or names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub licences: Vec<String>,
+    /// Who made or packaged it; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub supplier: String,
+    /// The file that says so, from the root without a leading slash; `!` leads into archives.
+    #[serde(rename = "path")]
+    pub found_in: String,
+    /// Which of the inventory's layers brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<usize>,
+    /// The system's package that brought it: that package's maintainers look after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+impl Package {
+    /// One of which only the essential is known.
+    pub fn new(kind: PackageKind, name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self { kind, name: name.into(), version: version.into(), ..Self::default() }
+    }
+
+    /// Its name with what stands before it, as its users write it.
+    pub fn full_name(&self) -> String {
+        match (self.kind, self.namespace.as_str()) {
+            (_, "") => self.name.clone(),
+            (PackageKind::Maven, group) => format!("{group}:{}", self.name),
+            (_, namespace) => format!("{namespace}/{}", self.name),
+        }
+    }
+
+    /// True if both are the same package, wherever they were found.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.kind, &self.namespace, &self.name, &self.version, &self.architecture)
+            == (other.kind, &other.namespace, &other.name, &other.version, &other.architecture)
+    }
+}
+
+/// A layer of an image, and what made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Layer {
+    /// The digest of its tar; empty for what is no layer, as a directory or a container's changes.
+    #[serde(rename = "diffId", default, skip_serializing_if = "String::is_empty")]
+    pub diff_id: String,
+    /// The instruction that made it, as the image's history tells; may be empty.
+    #[serde(rename = "createdBy", default, skip_serializing_if = "String::is_empty")]
+    pub created_by: String,
+}
+
+/// Everything that was found in one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Inventory {
+    /// What was looked into, as the user called it.
+    #[serde(default)]
+    pub name: String,
+    /// The image's id, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The digest of its manifest, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// What it runs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// The system it is made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distro: Option<Distro>,
+    /// Bottom first.
+    #[serde(default)]
+    pub layers: Vec<Layer>,
+    /// Sorted by kind, name, version and place.
+    pub packages: Vec<Package>,
+    /// What could not be read and why, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}

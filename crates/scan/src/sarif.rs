@@ -1,0 +1,114 @@
+//! Findings in SARIF 2.1.0, as code scanning services take them. Source: OASIS, "Static Analysis Results Interchange Format".
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::advisory::{Finding, Severity};
+use crate::package::Inventory;
+use crate::purl;
+use crate::sbom::Stamp;
+
+/// A result that is no vulnerability of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// The rule that it breaks.
+    pub id: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// For people.
+    pub text: String,
+    /// The file, from the root without a leading slash; empty if it is in none.
+    pub path: String,
+    /// From 1.
+    pub line: usize,
+}
+
+/// The document.
+///
+/// # Errors
+/// Never, unless memory ends.
+pub fn write(
+    inventory: &Inventory,
+    findings: &[Finding],
+    others: &[Other],
+    stamp: &Stamp,
+) -> serde_json::Result<String> {
+    let mut seen = BTreeSet::new();
+    let mut rules: Vec<Value> = findings.iter().filter(|finding| seen.insert(&finding.id)).map(rule).collect();
+    let mut results: Vec<Value> = findings.iter().map(|finding| result(finding, inventory)).collect();
+    for other in others {
+        if seen.insert(&other.id) {
+            rules.push(json!({"id": other.id, "defaultConfiguration": {"level": level(other.severity)}}));
+        }
+        // Every result needs a place; what is in no file is of the image.
+        let uri = if other.path.is_empty() { "image" } else { &other.path };
+        results.push(json!({
+            "ruleId": other.id,
+            "level": level(other.severity),
+            "message": {"text": other.text},
+            "locations": [{"physicalLocation": {
+                "artifactLocation": {"uri": uri.replace(' ', "%20")},
+                "region": {"startLine": other.line},
+            }}],
+        }));
+    }
+    let document = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "wharfie",
+                "version": stamp.version,
+                "informationUri": "https://osv.dev/",
+                "rules": rules,
+            }},
+            "results": results,
+        }],
+    });
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical | Severity::High => "error",
+        Severity::Medium => "warning",
+        _ => "note",
+    }
+}
+
+fn rule(finding: &Finding) -> Value {
+    let summary = if finding.summary.is_empty() { &finding.id } else { &finding.summary };
+    let mut rule = json!({
+        "id": finding.id,
+        "shortDescription": {"text": summary},
+        "helpUri": format!("https://osv.dev/vulnerability/{}", finding.id),
+        "defaultConfiguration": {"level": level(finding.severity)},
+        "properties": {"tags": ["security", finding.severity.word()]},
+    });
+    if let Some(score) = finding.score {
+        rule["properties"]["security-severity"] = format!("{score:.1}").into();
+    }
+    rule
+}
+
+fn result(finding: &Finding, inventory: &Inventory) -> Value {
+    let package = &inventory.packages[finding.package];
+    let mended = match &finding.fixed {
+        Some(fixed) => format!("mended in {fixed}"),
+        None => "not mended yet".to_owned(),
+    };
+    json!({
+        "ruleId": finding.id,
+        "level": level(finding.severity),
+        "message": {"text": format!("{} {}: {}, {mended}", package.full_name(), package.version, finding.id)},
+        "locations": [{
+            "physicalLocation": {
+                "artifactLocation": {"uri": package.found_in.split('!').next().unwrap_or_default().replace(' ', "%20")},
+                "region": {"startLine": 1},
+            },
+            "logicalLocations": [{"fullyQualifiedName": purl::of(package, inventory.distro.as_ref())}],
+        }],
+        "partialFingerprints": {"package/v1": format!("{}/{}/{}", finding.id, package.full_name(), package.found_in)},
+    })
+}

@@ -1,0 +1,193 @@
+//! Documents of others, as far as they name packages. Lenient: versions of the formats differ, and so do their writers.
+
+use serde::Deserialize;
+
+use crate::content::Result;
+use crate::distro::Distro;
+use crate::package::{Inventory, Layer, Package, PackageKind, Source};
+use crate::purl;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Probe {
+    bom_format: Option<String>,
+    spdx_version: Option<String>,
+    wharfie_inventory: Option<u32>,
+}
+
+/// Reads CycloneDX (JSON, 1.2 to 1.7), SPDX (JSON, 2.2 and 2.3) or our own; `None` if it is JSON of something else.
+///
+/// # Errors
+/// When it is no JSON, or not of the shape that it says.
+pub fn read(bytes: &[u8]) -> Result<Option<Inventory>> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let probe: Probe = serde_json::from_slice(bytes)?;
+    Ok(match probe {
+        Probe { wharfie_inventory: Some(_), .. } => Some(serde_json::from_slice(bytes)?),
+        Probe { bom_format: Some(format), .. } if format == "CycloneDX" => {
+            Some(cyclonedx(serde_json::from_slice(bytes)?))
+        }
+        Probe { spdx_version: Some(version), .. } if version.starts_with("SPDX-2") => {
+            Some(spdx(serde_json::from_slice(bytes)?))
+        }
+        _ => None,
+    })
+}
+
+#[derive(Deserialize)]
+struct Bom {
+    metadata: Option<Metadata>,
+    #[serde(default)]
+    components: Vec<Component>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    component: Option<Component>,
+}
+
+#[derive(Deserialize)]
+struct Component {
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    name: String,
+    version: Option<String>,
+    purl: Option<String>,
+    #[serde(default)]
+    licenses: Vec<Choice>,
+    publisher: Option<String>,
+    #[serde(default)]
+    properties: Vec<Property>,
+    #[serde(default)]
+    components: Vec<Component>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    license: Option<Name>,
+    expression: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    id: Option<String>,
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Property {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    value: String,
+}
+
+fn cyclonedx(bom: Bom) -> Inventory {
+    let mut inventory = Inventory::default();
+    if let Some(root) = bom.metadata.and_then(|metadata| metadata.component) {
+        inventory.name = root.name;
+        inventory.digest = root.version.filter(|version| version.starts_with("sha256:"));
+    }
+    let mut open = bom.components;
+    open.reverse();
+    while let Some(component) = open.pop() {
+        open.extend(component.components.into_iter().rev());
+        if component.kind == "operating-system" {
+            let version_id = component.version.unwrap_or_default();
+            inventory.distro = Some(Distro { id: component.name, version_id, ..Distro::default() });
+            continue;
+        }
+        let property = |names: &[&str]| {
+            let found = component.properties.iter().find(|property| names.contains(&property.name.as_str()));
+            found.map(|property| property.value.clone()).unwrap_or_default()
+        };
+        let Some(mut package) = component.purl.as_deref().and_then(|url| named(url, &mut inventory)) else { continue };
+        package.found_in = property(&["wharfie:path", "syft:location:0:path"]).trim_start_matches('/').to_owned();
+        package.owner = Some(property(&["wharfie:owner"])).filter(|owner| !owner.is_empty());
+        package.layer = layer(
+            &mut inventory,
+            property(&["wharfie:layer", "syft:location:0:layerID"]),
+            property(&["wharfie:createdBy"]),
+        );
+        if let (name, version) = (property(&["wharfie:source"]), property(&["wharfie:sourceVersion"]))
+            && !name.is_empty()
+        {
+            package.source = Some(Source { name, version });
+        }
+        package.supplier = component.publisher.unwrap_or_default();
+        let names = component.licenses.into_iter().filter_map(|choice| {
+            choice.expression.or_else(|| choice.license.and_then(|license| license.id.or(license.name)))
+        });
+        package.licences = names.collect();
+        inventory.packages.push(package);
+    }
+    inventory
+}
+
+#[derive(Deserialize)]
+struct Spdx {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    packages: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    license_declared: Option<String>,
+    source_info: Option<String>,
+    #[serde(default)]
+    external_refs: Vec<Reference>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reference {
+    #[serde(default)]
+    reference_type: String,
+    #[serde(default)]
+    reference_locator: String,
+}
+
+fn spdx(document: Spdx) -> Inventory {
+    let mut inventory = Inventory { name: document.name, ..Inventory::default() };
+    for entry in document.packages {
+        let url = entry.external_refs.iter().find(|one| one.reference_type == "purl");
+        let Some(mut package) = url.and_then(|url| named(&url.reference_locator, &mut inventory)) else { continue };
+        let stated = entry.license_declared.filter(|text| !matches!(text.as_str(), "" | "NOASSERTION" | "NONE"));
+        package.licences = stated.into_iter().collect();
+        let info = entry.source_info.unwrap_or_default();
+        let line =
+            |key: &str| info.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim().to_owned();
+        package.found_in = line("found in /");
+        package.owner = Some(line("owner ")).filter(|owner| !owner.is_empty());
+        package.layer = layer(&mut inventory, line("layer "), line("instruction "));
+        inventory.packages.push(package);
+    }
+    inventory
+}
+
+/// The package of a URL; the system that it names is the image's, unless that is known.
+fn named(url: &str, inventory: &mut Inventory) -> Option<Package> {
+    let package = purl::parse(url).filter(|package| package.kind != PackageKind::Generic)?;
+    if inventory.distro.is_none()
+        && let Some((id, version_id)) = purl::distro_of(url)
+    {
+        inventory.distro = Some(Distro { id, version_id, ..Distro::default() });
+    }
+    Some(package)
+}
+
+/// The index of a layer among those that are known, which it joins.
+fn layer(inventory: &mut Inventory, diff_id: String, created_by: String) -> Option<usize> {
+    if diff_id.is_empty() {
+        return None;
+    }
+    let known = inventory.layers.iter().position(|layer| layer.diff_id == diff_id);
+    Some(known.unwrap_or_else(|| {
+        inventory.layers.push(Layer { diff_id, created_by });
+        inventory.layers.len() - 1
+    }))
+}

@@ -1,0 +1,49 @@
+//! The bodies of the fuzz targets on hand-made inputs and on random changes of them.
+
+#[path = "../../../../fuzz/bodies/advisories.rs"]
+mod advisories;
+#[path = "../../../../fuzz/bodies/packages.rs"]
+mod packages;
+
+use proptest::prelude::*;
+
+const SEEDS: &[&str] = &[
+    "ID=debian\nVERSION_ID=\"12\"\n",
+    "Package: a\nStatus: install ok installed\nVersion: 1:2-3\nSource: b (1)\n",
+    "P:a\nV:1\nF:usr\nR:b\n\n",
+    "Name: a\nVersion: 1\nLicense: MIT\n\n",
+    "{\"name\":\"@a/b\",\"version\":\"1\",\"license\":[{\"type\":\"MIT\"}]}",
+    "{\"packages\":[{\"name\":\"a/b\",\"version\":\"1\"}],\"libraries\":{\"a/1\":{\"type\":\"package\"}}}",
+    "{\"bomFormat\":\"CycloneDX\",\"components\":[{\"name\":\"a\",\"purl\":\"pkg:npm/a@1\",\"components\":[]}]}",
+    "{\"spdxVersion\":\"SPDX-2.3\",\"packages\":[{\"externalRefs\":[{\"referenceType\":\"purl\",\"referenceLocator\":\"pkg:npm/a@1\"}]}]}",
+    "{\"id\":\"A\",\"affected\":[{\"package\":{\"ecosystem\":\"npm\",\"name\":\"a\"},\"ranges\":[{\"type\":\"SEMVER\",\"events\":[{\"introduced\":\"0\"}]}]}]}",
+    "PK\u{5}\u{6}\0\0\0\0\u{1}\0\u{1}\0\u{2e}\0\0\0\0\0\0\0\0\0",
+    "SQLite format 3\0\u{10}\0\u{1}\u{1}\0\u{40}\u{20}\u{20}",
+    "\u{7f}ELF\u{2}\u{1}\u{1}\0",
+    "RpmP\0\0\0\0\0\0\0\0\u{1}\0\0\0",
+    "s.name = \"a\"\ns.version = '1'\n",
+];
+
+#[test]
+fn hand_made_inputs_cut_anywhere() {
+    for seed in SEEDS {
+        for at in 0..=seed.len() {
+            packages::run(&seed.as_bytes()[..at]);
+        }
+        advisories::run(seed.as_bytes());
+    }
+}
+
+proptest! {
+    #[test]
+    fn changed_inputs(seed in 0..SEEDS.len(), changes in prop::collection::vec((0_usize..6000, any::<u8>()), 0..6), len in 0_usize..6000) {
+        let mut bytes = SEEDS[seed].as_bytes().to_vec();
+        bytes.resize(bytes.len().max(len), 0);
+        for (at, byte) in changes {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        packages::run(&bytes);
+        advisories::run(&bytes);
+    }
+}
