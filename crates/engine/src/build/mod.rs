@@ -4,6 +4,7 @@
 //! step once, whoever asks for it. See `docs/build.md`.
 
 mod agents;
+mod attestation;
 mod bases;
 mod cache;
 mod call;

@@ -12,8 +12,9 @@ use wharfie_oci::{Descriptor, DiffId, Index, MediaType, Platform, Reference};
 use wharfie_store::images::{Name, Recording};
 use wharfie_store::{Lease, NewManifest, StoreSource};
 
+use super::attestation::{Predicate, SPDX, attest};
 use super::error::BuildError;
-use super::provenance::Facts;
+use super::provenance::{Facts, PREDICATE};
 use super::request::Build;
 use super::travel::{ANNOTATION, CachePlace, Exports};
 use super::{Built, BuiltImage};
@@ -152,8 +153,8 @@ impl Outgoing<'_, '_> {
     fn document(&self, built: &Built, names: &[Reference]) -> Result<Option<Document>> {
         let notes = &self.build.annotations;
         match built.images.as_slice() {
-            [_] if notes.is_empty() && !self.is_inline() && self.build.provenance.is_none() => Ok(None),
-            [image] if self.build.provenance.is_none() => {
+            [_] if notes.is_empty() && !self.is_inline() && !self.is_attested() => Ok(None),
+            [image] if !self.is_attested() => {
                 let own = self.notes(image)?;
                 let document = outgoing::annotated(self.lease, &image.id, &image.layers, own)?;
                 Ok(Some(document))
@@ -165,9 +166,9 @@ impl Outgoing<'_, '_> {
                     let manifest = outgoing::annotated(self.lease, &image.id, &image.layers, own)?;
                     let about = Annotations::of(&notes.descriptor, &image.platform);
                     let names: Vec<String> = names.iter().map(|name| package(name, &image.platform)).collect();
-                    if let Some(provenance) = self.build.provenance {
-                        let subject = &manifest.descriptor.digest;
-                        attestations.push(self.facts.attest(self.lease, provenance, subject, &names)?);
+                    if self.is_attested() {
+                        let (said, subject) = (self.predicates(image)?, &manifest.descriptor.digest);
+                        attestations.push(attest(self.lease, &said, subject, &names)?);
                     }
                     members.push(Descriptor {
                         platform: Some(image.platform.clone()),
@@ -180,6 +181,24 @@ impl Outgoing<'_, '_> {
                 self.index(members, annotations).map(Some)
             }
         }
+    }
+
+    fn is_attested(&self) -> bool {
+        self.build.sbom || self.build.provenance.is_some()
+    }
+
+    /// What is said of an image beside it.
+    fn predicates(&self, image: &BuiltImage) -> Result<Vec<Predicate>> {
+        let mut predicates = Vec::new();
+        if self.build.sbom {
+            let text = self.engine.spdx(image.id.as_str(), Some(&image.platform), crate::version::VERSION)?;
+            let body = serde_json::from_str(&text).map_err(Error::Document)?;
+            predicates.push(Predicate { kind: SPDX, body });
+        }
+        if let Some(provenance) = self.build.provenance {
+            predicates.push(Predicate { kind: PREDICATE, body: self.facts.predicate(provenance) });
+        }
+        Ok(predicates)
     }
 
     fn is_inline(&self) -> bool {

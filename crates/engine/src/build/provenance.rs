@@ -1,16 +1,11 @@
-//! Provenance: what was built from what, as an in-toto statement that lies in the index beside its image.
-//! Source: SLSA provenance v0.2, and BuildKit's attestation storage.
+//! Provenance: what was built from what. Source: SLSA provenance v0.2.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, Digest, Manifest, MediaType, Platform, Timestamp};
-use wharfie_store::images::Recording;
-use wharfie_store::{Lease, NewManifest};
+use wharfie_oci::{Digest, Platform, Timestamp};
 
 use super::request::Build;
-use crate::error::{Error, Result};
 
 /// How much is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +17,7 @@ pub enum Provenance {
 }
 
 /// The predicate's type.
-const PREDICATE: &str = "https://slsa.dev/provenance/v0.2";
+pub(super) const PREDICATE: &str = "https://slsa.dev/provenance/v0.2";
 
 /// What there is to say of a build.
 pub(super) struct Facts<'a> {
@@ -37,7 +32,7 @@ pub(super) struct Facts<'a> {
 
 impl Facts<'_> {
     /// The predicate.
-    fn predicate(&self, provenance: Provenance) -> Value {
+    pub(super) fn predicate(&self, provenance: Provenance) -> Value {
         let materials: Vec<Value> =
             self.materials.iter().map(|(name, digest)| material(name, digest.as_ref())).collect();
         let mut parameters = json!({
@@ -80,61 +75,6 @@ impl Facts<'_> {
                 "reproducible": false,
             },
         })
-    }
-
-    /// The manifest about the image whose manifest is `subject`, recorded and held; what an index says of it.
-    pub(super) fn attest(
-        &self,
-        lease: &Lease<'_>,
-        provenance: Provenance,
-        subject: &Digest,
-        names: &[String],
-    ) -> Result<Descriptor> {
-        let digest = json!({subject.algorithm().as_str(): subject.hex()});
-        let subjects: Vec<Value> = names.iter().map(|name| json!({"name": name, "digest": digest})).collect();
-        let subjects = if subjects.is_empty() { vec![json!({"name": "_", "digest": digest})] } else { subjects };
-        let statement = json!({
-            "_type": "https://in-toto.io/Statement/v0.1",
-            "predicateType": PREDICATE,
-            "subject": subjects,
-            "predicate": self.predicate(provenance),
-        });
-        let bytes = serde_json::to_vec(&statement).map_err(Error::Document)?;
-        let layer = Descriptor {
-            annotations: Some([("in-toto.io/predicate-type".to_owned(), PREDICATE.to_owned())].into()),
-            ..Descriptor::of(MediaType::new("application/vnd.in-toto+json"), &bytes)
-        };
-        lease.put_blob(&bytes)?;
-        let config = json!({
-            "architecture": "unknown",
-            "os": "unknown",
-            "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [layer.digest.as_str()]},
-        });
-        let bytes = serde_json::to_vec(&config).map_err(Error::Document)?;
-        let config = Descriptor::of(MediaType::OCI_CONFIG, &bytes);
-        lease.put_blob(&bytes)?;
-        let manifest = Manifest {
-            schema_version: 2,
-            media_type: Some(MediaType::OCI_MANIFEST),
-            artifact_type: None,
-            config,
-            layers: vec![layer],
-            subject: None,
-            annotations: None,
-        };
-        let bytes = serde_json::to_vec(&manifest).map_err(Error::Document)?;
-        lease.put_blob(&bytes)?;
-        let descriptor = Descriptor::of(MediaType::OCI_MANIFEST, &bytes);
-        let content = AnyManifest::Manifest(Box::new(manifest));
-        let row = NewManifest::of(descriptor.media_type.clone(), descriptor.digest.clone(), &content);
-        lease.record(&Recording { manifests: vec![row], ..Recording::default() })?;
-        let notes = [
-            ("vnd.docker.reference.digest".to_owned(), subject.to_string()),
-            ("vnd.docker.reference.type".to_owned(), "attestation-manifest".to_owned()),
-        ];
-        let nowhere = Platform { os: "unknown".to_owned(), architecture: "unknown".to_owned(), ..Platform::default() };
-        Ok(Descriptor { platform: Some(nowhere), annotations: Some(notes.into()), ..descriptor })
     }
 }
 

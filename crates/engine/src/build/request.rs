@@ -77,6 +77,8 @@ pub struct Build {
     pub explain: bool,
     /// Whether it is told beside the result what it was built from.
     pub provenance: Option<Provenance>,
+    /// Whether it is told beside the result which packages are in it.
+    pub sbom: bool,
     /// Notes on the result.
     pub annotations: Annotations,
     /// What becomes of the result; nothing if later builds only are to profit.

@@ -68,7 +68,7 @@ pub(super) const RM: Switch =
     Switch::new("rm", "Remove intermediate containers: none are left in any case").default("true");
 pub(super) const FORCE_RM: Switch =
     Switch::new("force-rm", "Always remove intermediate containers: none are left in any case");
-pub(super) const SBOM: Text = Text::new("sbom", "Shorthand for \"--attest=type=sbom\"").check(off);
+pub(super) const SBOM: Text = Text::new("sbom", "Shorthand for \"--attest=type=sbom\"").check(sbom);
 pub(super) const SECRET: Texts =
     Texts::new("secret", "Secret to expose to the build (format: \"id=mysecret[,src=/local/secret]\")");
 pub(super) const SQUASH: Switch = Switch::new("squash", "Squash newly built layers into a single new layer").hidden();
@@ -170,12 +170,8 @@ fn on_error(text: &str) -> Result<(), String> {
     }
 }
 
-/// SBOMs are made by nobody yet; that they are not wanted can be said.
-fn off(text: &str) -> Result<(), String> {
-    match text {
-        "false" | "0" => Ok(()),
-        _ => Err(NO_SBOM.to_owned()),
-    }
+fn sbom(text: &str) -> Result<(), String> {
+    super::attest::is_sbom(text).map(drop)
 }
 
 fn provenance(text: &str) -> Result<(), String> {
@@ -185,5 +181,3 @@ fn provenance(text: &str) -> Result<(), String> {
 fn attestation(text: &str) -> Result<(), String> {
     super::attest::attestation(text).map(drop)
 }
-
-pub(super) const NO_SBOM: &str = "SBOMs cannot be made by this version";

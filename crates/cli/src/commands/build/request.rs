@@ -71,6 +71,7 @@ pub(super) fn build(cx: &Context, matches: &Matches, source: Source) -> Result<B
         measures_context: false,
         explain: matches.get(&flags::EXPLAIN),
         provenance: super::attest::provenance(matches),
+        sbom: super::attest::sbom(matches),
         annotations: outputs.annotations,
         outputs: outputs.outputs,
     })

@@ -293,3 +293,39 @@ fn what_it_was_made_from_stands_beside_the_image() {
         assert!(materials.contains("base"), "{materials}");
     }
 }
+
+#[test]
+fn what_is_in_it_stands_beside_the_image() {
+    let registry = TestRegistry::start();
+    let host = host();
+    let status = "Package: tool\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.2-3\n";
+    let system = "ID=debian\nVERSION_ID=12\n";
+    let text = "FROM scratch\nCOPY os-release /etc/os-release\nCOPY status /var/lib/dpkg/status\n";
+    context(&host, &[("Dockerfile", text), ("status", status), ("os-release", system)]);
+    let name = format!("{}/web:1", registry.address());
+    host.run(&["build", "-q", "--push", "-t", &name, "--sbom=true", "--provenance=true", "ctx"]).succeeds();
+    let index = json(&host.run(&["buildx", "imagetools", "inspect", "--raw", &name]).succeeds());
+    let [image, attestation] = &index["manifests"].as_array().expect("an index")[..] else { panic!("{index}") };
+    let at = format!("{}@{}", name.trim_end_matches(":1"), attestation["digest"].as_str().unwrap());
+    let manifest = json(&host.run(&["buildx", "imagetools", "inspect", "--raw", &at]).succeeds());
+    let kinds: Vec<&Value> = manifest["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| &layer["annotations"]["in-toto.io/predicate-type"])
+        .collect();
+    assert_eq!(kinds, ["https://spdx.dev/Document", "https://slsa.dev/provenance/v0.2"]);
+    let hex = manifest["layers"][0]["digest"].as_str().unwrap().trim_start_matches("sha256:");
+    let blob = registry.storage().join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]));
+    let statement: Value = serde_json::from_slice(&fs::read(blob).unwrap()).unwrap();
+    let digest = image["digest"].as_str().unwrap().trim_start_matches("sha256:");
+    assert_eq!(statement["subject"][0]["digest"]["sha256"], digest);
+    let packages = statement["predicate"]["packages"].as_array().expect("SPDX lists packages");
+    assert!(packages.iter().any(|one| one["name"] == "tool" && one["versionInfo"] == "1.2-3"), "{packages:?}");
+    let refused = host.run(&["build", "--sbom=generator=x", "ctx"]);
+    assert!(
+        refused.code != 0 && refused.stderr.contains("generators that are images are not run"),
+        "{}",
+        refused.stderr
+    );
+}
