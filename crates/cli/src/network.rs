@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use wharfie_remote::{Config, DockerConfig, Proxy};
 
@@ -35,7 +36,7 @@ pub(crate) fn config(
 }
 
 /// How long the second of a retry is: one, unless a test or somebody impatient says something else.
-pub fn retry_unit() -> Duration {
+pub(crate) fn retry_unit() -> Duration {
     let millis = env::nonempty("WHARFIE_RETRY_UNIT_MS").and_then(|text| text.parse().ok());
     Duration::from_millis(millis.unwrap_or(1000))
 }

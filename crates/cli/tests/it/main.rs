@@ -34,6 +34,7 @@ mod searching;
 mod secured;
 mod served;
 mod serving;
+mod serving_bounds;
 mod serving_bucket;
 mod serving_killed;
 mod suggesting;

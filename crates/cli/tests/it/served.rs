@@ -2,7 +2,9 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,7 +13,8 @@ use wharfie_testkit::Host;
 /// The server; it is killed when this is dropped.
 pub(crate) struct Served {
     process: Child,
-    said: BufReader<ChildStderr>,
+    said: Arc<Mutex<String>>,
+    listener: Option<JoinHandle<()>>,
     /// `127.0.0.1:PORT`.
     pub(crate) address: String,
 }
@@ -30,12 +33,38 @@ impl Served {
         let mut command = host.command(&words);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("the program under test can be started");
-        let mut said = BufReader::new(process.stderr.take().expect("it was asked for"));
-        let mut line = String::new();
-        said.read_line(&mut line).expect("it is text");
-        let address = line.trim_end().split_once("://").map(|(_, address)| address.to_owned());
-        let address = address.unwrap_or_else(|| panic!("it does not listen: {line}"));
-        Self { process, said, address }
+        let stderr = BufReader::new(process.stderr.take().expect("it was asked for"));
+        let said = Arc::new(Mutex::new(String::new()));
+        // Somebody has to listen, or it waits for somebody who does.
+        let into = Arc::clone(&said);
+        let listener = std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                *into.lock().expect("nobody fails with it") += &format!("{line}\n");
+            }
+        });
+        let mut served = Self { process, said, listener: Some(listener), address: String::new() };
+        let line = served.wait_for("listening on");
+        served.address = line.split_once("://").expect("it says where").1.to_owned();
+        served
+    }
+
+    /// Waits until it says something, and gives the last line that does.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, what: &str) -> String {
+        loop {
+            let has_ended = self.listener.as_ref().is_none_or(JoinHandle::is_finished);
+            let log = self.log();
+            if let Some(line) = log.lines().rev().find(|line| line.contains(what)) {
+                return line.to_owned();
+            }
+            assert!(!has_ended, "it never says {what:?}: {log}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What it has said so far.
+    pub(crate) fn log(&self) -> String {
+        self.said.lock().expect("nobody fails with it").clone()
     }
 
     /// The name of an image here.
@@ -48,28 +77,23 @@ impl Served {
         kill_process(pid, signal).expect("it runs");
     }
 
-    /// The next line that it says.
-    pub(crate) fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.said.read_line(&mut line).expect("it is text");
-        line
-    }
-
     /// Ends it as nothing ends that is to be gone on with, and gives what it has said.
     pub(crate) fn kill(&mut self) -> String {
         self.signal(Signal::KILL);
-        let mut log = String::new();
-        self.said.read_to_string(&mut log).expect("it is text");
-        let _reaped = self.process.wait();
-        log
+        self.wait().1
     }
 
     /// Ends it as a service manager would, and gives the exit code and what it has said since it began.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         self.signal(Signal::TERM);
-        let mut log = String::new();
-        self.said.read_to_string(&mut log).expect("it is text");
-        (self.process.wait().expect("it is ours").code(), log)
+        self.wait()
+    }
+
+    fn wait(&mut self) -> (Option<i32>, String) {
+        if let Some(listener) = self.listener.take() {
+            listener.join().expect("it only listens");
+        }
+        (self.process.wait().expect("it is ours").code(), self.log())
     }
 }
 
@@ -99,10 +123,6 @@ impl Reply {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
