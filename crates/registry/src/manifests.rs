@@ -119,6 +119,11 @@ impl Registry {
             let referrer = record::bytes(&document.referrer(&digest, size));
             self.storage.put(Key::referrer(name, subject, &digest), referrer).await?;
         }
+        // A server beside this one may have collected what was there a moment ago. It sees the manifest from now on; if it
+        // did not, nothing was promised yet.
+        if !self.storage.is_alone() {
+            self.check_named(name, &document).await?;
+        }
         let tagged = Tagged { digest: digest.clone(), media_type, size, at: self.now() };
         for tag in &tags {
             self.storage.put(Key::tag(name, tag), record::bytes(&tagged)).await?;

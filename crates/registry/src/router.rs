@@ -123,7 +123,7 @@ impl Registry {
         }
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
         // Whoever waits for leave to send does not want to be asked for a body that nobody takes.
-        if !request.headers.contains_key(header::EXPECT) {
+        if !request.headers.contains_key(header::EXPECT) && !request.body.is_over() {
             tokio::spawn(request.body.drain());
         }
         response

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -309,13 +309,14 @@ async fn connection<S: hyper::rt::Read + hyper::rt::Write + Unpin + 'static>(
     }
 }
 
-/// Answers one request. The work is a task of its own: it goes on to its end when the client leaves.
+/// Answers one request. Work that changes something is a task of its own: it goes on to its end when the client leaves.
 async fn serve(registry: Arc<Registry>, client: SocketAddr, request: hyper::Request<Incoming>) -> Response<Body> {
     let start = Instant::now();
     let (head, body) = request.into_parts();
     let (method, target) = (head.method.clone(), head.uri.to_string());
     let working = Arc::clone(&registry);
-    let task = tokio::spawn(async move {
+    let is_read = method == Method::GET || method == Method::HEAD;
+    let work = async move {
         let idle = working.limits.idle;
         let Some(query) = Query::parse(head.uri.query().unwrap_or_default()) else {
             return refused(&Refusal::new(Code::Unsupported, "the query makes no sense").with_status(400));
@@ -323,12 +324,16 @@ async fn serve(registry: Arc<Registry>, client: SocketAddr, request: hyper::Requ
         let request =
             Request { method: head.method, headers: head.headers, client, query, body: Inbound::new(body, idle) };
         working.handle(head.uri.path(), request).await
-    });
-    let response = task.await.unwrap_or_else(|why| {
-        registry.note(&Event::Failed { what: format!("a defect: {why}") });
-        answer(StatusCode::INTERNAL_SERVER_ERROR)
-            .bytes("application/json", Refusal::new(Code::Unknown, "a defect of this registry").body())
-    });
+    };
+    let response = match is_read {
+        // Nothing is left half done by a client that leaves while it is only read.
+        true => work.await,
+        false => tokio::spawn(work).await.unwrap_or_else(|why| {
+            registry.note(&Event::Failed { what: format!("a defect: {why}") });
+            answer(StatusCode::INTERNAL_SERVER_ERROR)
+                .bytes("application/json", Refusal::new(Code::Unknown, "a defect of this registry").body())
+        }),
+    };
     let took = start.elapsed();
     registry.metrics.answered(&method, response.status(), took);
     let (status, method) = (response.status().as_u16(), method.to_string());
