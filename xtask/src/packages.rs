@@ -10,7 +10,7 @@ use crate::process::{run_with, say};
 pub(crate) type Package = (&'static str, &'static str);
 
 /// What the demo needs.
-pub(crate) const DEMO: &[Package] = &[("docker-registry", "docker-registry"), ("mmdebstrap", "mmdebstrap")];
+pub(crate) const DEMO: &[Package] = &[("mmdebstrap", "mmdebstrap")];
 
 /// What the tests need beside that.
 pub(crate) const TESTS: &[Package] = &[

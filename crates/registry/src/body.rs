@@ -60,7 +60,7 @@ impl FileBody {
     fn read_at_once(&self) -> Option<Bytes> {
         let count = usize::try_from(self.left.min(PIECE)).expect("a piece fits into memory");
         let mut piece = vec![0; count];
-        let into = &mut [std::io::IoSliceMut::new(&mut piece)];
+        let into = &mut [io::IoSliceMut::new(&mut piece)];
         let read = rustix::io::preadv2(&self.file, into, self.at, rustix::io::ReadWriteFlags::NOWAIT).ok()?;
         piece.truncate(read);
         Some(Bytes::from(piece)).filter(|piece| !piece.is_empty())
