@@ -40,6 +40,9 @@ pub(crate) const TESTS: &[Package] = &[
     ("nft", "nftables"),
 ];
 
+/// What measuring needs beside that.
+pub(crate) const BENCH: &[Package] = &[("nginx", "nginx"), ("wrk", "wrk"), ("curl", "curl")];
+
 /// Installs what is missing, if we are root; says the exact command if not.
 pub(crate) fn ensure(packages: &[Package]) -> Result {
     let missing: Vec<&str> =
