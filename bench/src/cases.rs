@@ -28,6 +28,8 @@ pub(crate) enum Which {
     All,
     /// What takes milliseconds.
     Short,
+    /// What registries cost their machines.
+    Registry,
     /// What builds cost.
     Build,
     /// What thousands of images cost; without a peer, which takes minutes for it. Bars are seconds.
@@ -36,6 +38,9 @@ pub(crate) enum Which {
 
 /// Runs it `rounds` times.
 pub(crate) fn run(wharfie: PathBuf, rounds: usize, which: Which) -> Result<Report> {
+    if which == Which::Registry {
+        return crate::registry::run(&wharfie, rounds);
+    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no folder")?.join("target");
     let inputs = Inputs::make(&folder.join("bench-inputs"), &wharfie)?;
     let mut bench = Bench {

@@ -89,6 +89,14 @@ impl Meter {
         Ok(self.seconds()? - before)
     }
 
+    /// Gives the CPU seconds that the group's processes use while something else is done.
+    pub(crate) fn meanwhile(&self, work: impl FnOnce() -> Result) -> Result<f64> {
+        let before = self.seconds()?;
+        work()?;
+        std::thread::sleep(REST);
+        Ok(self.seconds()? - before)
+    }
+
     /// Runs a command and gives the seconds that whoever called it has waited.
     pub(crate) fn wait(&self, command: &mut Command) -> Result<f64> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -9,6 +9,8 @@ pub(crate) struct Report {
     order: Vec<&'static str>,
     samples: BTreeMap<(&'static str, &'static str), Vec<f64>>,
     bars: BTreeMap<&'static str, f64>,
+    /// What the peer and the floor are called, if they are not the usual ones.
+    pub(crate) heads: Option<(&'static str, &'static str)>,
 }
 
 impl Report {
@@ -41,8 +43,9 @@ impl Report {
 
 /// Prints the whole table as Markdown.
 pub(crate) fn print(report: &Report) {
-    let mut text = String::from(
-        "| case | dockerd 20.10 | wharfie | spread | share | bar | floor | × floor |\n|---|---|---|---|---|---|---|---|\n",
+    let (peer, floor) = report.heads.unwrap_or(("dockerd 20.10", "floor"));
+    let mut text = format!(
+        "| case | {peer} | wharfie | spread | share | bar | {floor} | × {floor} |\n|---|---|---|---|---|---|---|---|\n"
     );
     for case in &report.order {
         let (docker, wharfie, floor) =

@@ -77,7 +77,7 @@ impl Host {
     }
 }
 
-/// Debian's registry, until dropped.
+/// Our own registry, as on another machine, until dropped.
 struct Registry {
     child: Child,
     address: String,
@@ -88,20 +88,15 @@ impl Registry {
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|why| why.to_string())?;
         let address = listener.local_addr().map_err(|why| why.to_string())?.to_string();
         drop(listener);
-        let config = format!(
-            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n",
-            place.join("registry").display()
-        );
-        let path = place.join("registry.yml");
-        std::fs::write(&path, config).map_err(|why| why.to_string())?;
+        say(&format!("\n$ wharfie serve --address {address} &"));
         let log = std::fs::File::create(place.join("registry.log")).map_err(|why| why.to_string())?;
-        let child = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&path)
+        let child = Command::new(root().join("target/debug/wharfie"))
+            .args(["serve", "--address", &address])
+            .env("WHARFIE_ROOT", place.join("registry"))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .map_err(|why| format!("cannot start docker-registry: {why}"))?;
+            .map_err(|why| format!("cannot start wharfie: {why}"))?;
         let registry = Self { child, address };
         for _ in 0..100 {
             if registry.answers() {

@@ -10,7 +10,7 @@ use crate::process::{run_with, say};
 pub(crate) type Package = (&'static str, &'static str);
 
 /// What the demo needs.
-pub(crate) const DEMO: &[Package] = &[("docker-registry", "docker-registry"), ("mmdebstrap", "mmdebstrap")];
+pub(crate) const DEMO: &[Package] = &[("mmdebstrap", "mmdebstrap")];
 
 /// What the tests need beside that.
 pub(crate) const TESTS: &[Package] = &[
@@ -40,6 +40,9 @@ pub(crate) const TESTS: &[Package] = &[
     ("slirp4netns", "slirp4netns"),
     ("nft", "nftables"),
 ];
+
+/// What measuring needs beside that.
+pub(crate) const BENCH: &[Package] = &[("nginx", "nginx"), ("wrk", "wrk"), ("curl", "curl")];
 
 /// Installs what is missing, if we are root; says the exact command if not.
 pub(crate) fn ensure(packages: &[Package]) -> Result {

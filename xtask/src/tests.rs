@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::packages::{self, TESTS};
+use crate::packages::{self, BENCH, TESTS};
 use crate::process::{output, root, run, run_with, say};
 use crate::{Result, tidy};
 
@@ -32,6 +32,7 @@ pub(crate) fn slow() -> Result {
 /// Measures whole processes against other engines.
 pub(crate) fn bench(words: &[&str]) -> Result {
     packages::ensure(TESTS)?;
+    packages::ensure(BENCH)?;
     let released = released()?;
     run("cargo", &["build", "--locked", "--release", "--package", "wharfie-bench"])?;
     let program = root().join("target/release/wharfie-bench");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use wharfie_remote::{Config, DockerConfig, Proxy};
 
@@ -30,11 +31,14 @@ pub(crate) fn config(
         jobs,
         ..Config::default()
     };
-    // For tests and for the impatient: how long the second of a retry is.
-    if let Some(millis) = env::nonempty("WHARFIE_RETRY_UNIT_MS").and_then(|text| text.parse().ok()) {
-        config.retry.unit = std::time::Duration::from_millis(millis);
-    }
+    config.retry.unit = retry_unit();
     config
+}
+
+/// How long the second of a retry is: one, unless a test or somebody impatient says something else.
+pub(crate) fn retry_unit() -> Duration {
+    let millis = env::nonempty("WHARFIE_RETRY_UNIT_MS").and_then(|text| text.parse().ok());
+    Duration::from_millis(millis.unwrap_or(1000))
 }
 
 /// Both spellings count, the lower-case one first, as everywhere.

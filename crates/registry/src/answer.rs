@@ -1,5 +1,7 @@
 //! Requests as handlers see them, and the answers that they build.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Response, StatusCode};
@@ -13,6 +15,8 @@ use crate::refusal::Refusal;
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
+    /// Who asks.
+    pub(crate) client: SocketAddr,
     pub(crate) query: Query,
     pub(crate) body: Inbound,
 }

@@ -69,11 +69,9 @@ impl Registry {
     }
 
     pub(crate) async fn delete_blob(&self, name: &RepositoryName, digest: &Digest) -> Answer {
-        let key = Key::link(name, digest);
-        if self.storage.modified(&key).await?.is_none() {
-            return Err(unknown(digest));
-        }
-        self.storage.delete(key).await?;
+        let Some(link) = self.link(name, digest).await? else { return Err(unknown(digest)) };
+        self.storage.delete(Key::link(name, digest)).await?;
+        self.count_less(name, link.size);
         Ok(answer(StatusCode::ACCEPTED).empty())
     }
 }

@@ -8,9 +8,12 @@ use wharfie_oci::Timestamp;
 
 use crate::auth::Access;
 use crate::event::Log;
+use crate::quotas::Quota;
+use crate::rates::Rate;
 use crate::retention::{Immutable, Policy};
 use crate::storage::Place;
 use crate::tls::Tls;
+use crate::webhooks::Webhook;
 
 /// Everything there is to say; nothing is read from files or the environment.
 #[derive(Clone)]
@@ -29,6 +32,12 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// What stays and what goes.
     pub keeping: Keeping,
+    /// How much may be kept.
+    pub quotas: Vec<Quota>,
+    /// Who is told what was pushed and deleted.
+    pub webhooks: Vec<Webhook>,
+    /// How long it waits before it tries again to reach somebody else; longer each time.
+    pub retry_unit: Duration,
     /// Who is told what it does.
     pub log: Arc<dyn Log>,
     /// How long requests may go on when it ends.
@@ -66,6 +75,8 @@ pub struct Limits {
     pub blob_bytes: u64,
     /// The largest manifest, in bytes. Source: distribution-spec, "Pushing Manifests": at least 4 MiB.
     pub manifest_bytes: u64,
+    /// How often one client may ask.
+    pub rate: Option<Rate>,
     /// How long a client may say nothing in the middle of a request.
     pub idle: Duration,
     /// How long the head of a request may take, and how long a connection may wait for the next one.
@@ -79,6 +90,7 @@ impl Default for Limits {
             uploads: 128,
             blob_bytes: u64::MAX,
             manifest_bytes: 4 << 20,
+            rate: None,
             idle: Duration::from_secs(60),
             head: Duration::from_secs(30),
         }

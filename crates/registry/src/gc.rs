@@ -60,8 +60,10 @@ struct Node {
 }
 
 /// What is named by links and pointers that stay.
-#[derive(Default)]
 struct Named {
+    /// Seconds since 1970: what is younger is kept. Counted from the begin, not from when it is looked at: a collection may
+    /// take longer than the grace time, and what came meanwhile is named by records that it has passed already.
+    before: i64,
     digests: HashSet<Digest>,
     data: HashSet<DataId>,
 }
@@ -73,7 +75,8 @@ impl Registry {
     /// When the storage fails; what was removed until then is gone, and nothing else.
     pub(crate) async fn collect(&self, policies: &[Policy], mode: Mode) -> Result<Collected, Refusal> {
         let mut collected = Collected::default();
-        let mut named = Named::default();
+        let before = self.now().saturating_sub(self.grace);
+        let mut named = Named { before, digests: HashSet::new(), data: HashSet::new() };
         for flat in self.all(&Folder::repositories()).await? {
             if let Some(name) = RepositoryName::from_flat(&flat) {
                 self.collect_repository(&name, policies, mode, &mut collected, &mut named).await?;
@@ -108,10 +111,10 @@ impl Registry {
             }
             tags = kept;
         }
-        let nodes = self.nodes(name).await?;
+        let nodes = self.nodes(name, named.before).await?;
         let live = self.walk(name, &tags, &nodes).await?;
         for digest in nodes.keys().filter(|digest| !live.contains(*digest)) {
-            if mode == Mode::Rehearse || self.collect_manifest(name, digest).await? {
+            if mode == Mode::Rehearse || self.collect_manifest(name, digest, named.before).await? {
                 collected.manifests.push((name.to_string(), digest.clone()));
             }
         }
@@ -122,8 +125,8 @@ impl Registry {
             let key = Key::link(name, &digest);
             let Some(link) = self.link(name, &digest).await? else { continue };
             if !used.contains(&digest)
-                && self.is_past_grace(&key).await?
-                && (mode == Mode::Rehearse || self.delete_old(key).await?)
+                && self.is_old(&key, named.before).await?
+                && (mode == Mode::Rehearse || self.delete_old(key, named.before).await?)
             {
                 collected.links.push((name.to_string(), digest));
                 continue;
@@ -132,7 +135,7 @@ impl Registry {
             named.digests.insert(digest);
         }
         if mode == Mode::Collect {
-            self.forget_empty(name).await?;
+            self.forget_empty(name, named.before).await?;
         }
         Ok(())
     }
@@ -161,12 +164,12 @@ impl Registry {
         Ok(())
     }
 
-    async fn nodes(&self, name: &RepositoryName) -> Result<HashMap<Digest, Node>, Refusal> {
+    async fn nodes(&self, name: &RepositoryName, before: i64) -> Result<HashMap<Digest, Node>, Refusal> {
         let mut nodes = HashMap::new();
         for text in self.all(&Folder::manifests(name)).await? {
             let Ok(digest) = text.parse::<Digest>() else { continue };
             // Its age first: who makes it young again in between has it kept.
-            let is_young = !self.is_past_grace(&Key::manifest(name, &digest)).await?;
+            let is_young = !self.is_old(&Key::manifest(name, &digest), before).await?;
             let Some(manifest) = self.manifest(name, &digest).await? else { continue };
             let media_type = MediaType::new(&manifest.head.media_type);
             // What a push let in parses. What does not any more ends the collection: nobody knows what it names.
@@ -223,9 +226,9 @@ impl Registry {
     }
 
     /// Removes a manifest, unless it is young by now. True if it went.
-    async fn collect_manifest(&self, name: &RepositoryName, digest: &Digest) -> Result<bool, Refusal> {
+    async fn collect_manifest(&self, name: &RepositoryName, digest: &Digest, before: i64) -> Result<bool, Refusal> {
         let _alone = self.gate.write().await;
-        if !self.is_past_grace(&Key::manifest(name, digest)).await? {
+        if !self.is_old(&Key::manifest(name, digest), before).await? {
             return Ok(false);
         }
         let Some(manifest) = self.manifest(name, digest).await? else { return Ok(false) };
@@ -234,7 +237,7 @@ impl Registry {
     }
 
     /// A repository without anything is none. A server beside this one could be filling it: buckets keep the name.
-    async fn forget_empty(&self, name: &RepositoryName) -> Result<(), Refusal> {
+    async fn forget_empty(&self, name: &RepositoryName, before: i64) -> Result<(), Refusal> {
         if !self.storage.is_alone() {
             return Ok(());
         }
@@ -244,7 +247,7 @@ impl Registry {
                 return Ok(());
             }
         }
-        self.delete_if_old(Key::repository(name)).await.map(|_| ())
+        self.delete_if_old(Key::repository(name), before).await.map(|_| ())
     }
 
     /// Uploads that nobody has gone on with for a day.
@@ -276,44 +279,72 @@ impl Registry {
             let Some(stored) = self.storage.get(&key).await? else { continue };
             let link: Link = record::parse(&stored.bytes, key.as_str())?;
             if !named.digests.contains(&digest)
-                && self.is_past_grace(&key).await?
-                && (mode == Mode::Rehearse || self.delete_old(key).await?)
+                && self.is_old(&key, named.before).await?
+                && (mode == Mode::Rehearse || self.delete_old(key, named.before).await?)
             {
                 collected.blobs.push(digest);
                 continue;
             }
             named.data.extend(link.data());
         }
+        let condemned: HashSet<String> = self.all(&Folder::condemned()).await?.into_iter().collect();
+        let mut gone = condemned.clone();
         for text in self.all(&Folder::data()).await? {
             let Some(id) = DataId::parse(&text) else { continue };
+            gone.remove(&text);
             let key = Key::data(&id);
             let is_uploading = self.storage.modified(&Key::upload(&id)).await?.is_some();
-            if named.data.contains(&id) || is_uploading || !self.is_past_grace(&key).await? {
+            if named.data.contains(&id) || is_uploading || !self.is_old(&key, named.before).await? {
+                if mode == Mode::Collect && condemned.contains(&text) {
+                    self.storage.delete(Key::condemned(&id)).await?;
+                }
                 continue;
             }
             let size = self.storage.size(&key).await?.unwrap_or(0);
-            if mode == Mode::Rehearse || self.delete_old(key).await? {
+            if mode == Mode::Collect
+                && !self.storage.is_alone()
+                && !self.is_doomed(&id, &condemned, named.before).await?
+            {
+                continue;
+            }
+            if mode == Mode::Rehearse || self.delete_old(key, named.before).await? {
                 collected.bytes += size;
             }
+            if mode == Mode::Collect && condemned.contains(&text) {
+                self.storage.delete(Key::condemned(&id)).await?;
+            }
+        }
+        // Another server was faster, or was stopped in between.
+        for id in gone.iter().filter_map(|text| DataId::parse(text)).filter(|_| mode == Mode::Collect) {
+            self.storage.delete(Key::condemned(&id)).await?;
         }
         Ok(())
     }
 
-    /// True if an object has lived longer than the grace time. What is not there has not.
-    async fn is_past_grace(&self, key: &Key) -> Result<bool, Refusal> {
-        let modified = self.storage.modified(key).await?;
-        Ok(modified.is_some_and(|modified| self.now().saturating_sub(modified) >= self.grace))
+    /// True if nobody has named some data for the grace time. A server beside this one may have found its record just before
+    /// that went, and name it a moment later: so it is condemned first, and goes when a later collection finds it as it was.
+    async fn is_doomed(&self, id: &DataId, condemned: &HashSet<String>, before: i64) -> Result<bool, Refusal> {
+        if !condemned.contains(id.as_str()) {
+            self.storage.put(Key::condemned(id), Vec::new()).await?;
+            return Ok(false);
+        }
+        self.is_old(&Key::condemned(id), before).await
+    }
+
+    /// True if nobody has put or renewed an object since then. What is not there is not old.
+    async fn is_old(&self, key: &Key, before: i64) -> Result<bool, Refusal> {
+        Ok(self.storage.modified(key).await?.is_some_and(|modified| modified <= before))
     }
 
     /// Deletes an object, unless somebody has made it young since it was looked at. True if it went.
-    async fn delete_old(&self, key: Key) -> Result<bool, Refusal> {
+    async fn delete_old(&self, key: Key, before: i64) -> Result<bool, Refusal> {
         let _alone = self.gate.write().await;
-        self.delete_if_old(key).await
+        self.delete_if_old(key, before).await
     }
 
     /// The same for whoever has the gate.
-    async fn delete_if_old(&self, key: Key) -> Result<bool, Refusal> {
-        let is_old = self.is_past_grace(&key).await?;
+    async fn delete_if_old(&self, key: Key, before: i64) -> Result<bool, Refusal> {
+        let is_old = self.is_old(&key, before).await?;
         if is_old {
             self.storage.delete(key).await?;
         }

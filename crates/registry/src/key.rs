@@ -17,6 +17,11 @@ impl Key {
         Folder::data().key(id.as_str())
     }
 
+    /// Data that nobody named when a collection looked.
+    pub(crate) fn condemned(id: &DataId) -> Self {
+        Folder::condemned().key(id.as_str())
+    }
+
     pub(crate) fn upload(id: &DataId) -> Self {
         Folder::uploads().key(id.as_str())
     }
@@ -89,6 +94,10 @@ impl Folder {
 
     pub(crate) fn data() -> Self {
         Self::of(&["data"])
+    }
+
+    pub(crate) fn condemned() -> Self {
+        Self::of(&["condemned"])
     }
 
     pub(crate) fn uploads() -> Self {

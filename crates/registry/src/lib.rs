@@ -7,6 +7,7 @@ mod answer;
 pub mod auth;
 mod blobs;
 mod body;
+mod client;
 pub mod config;
 mod document;
 mod event;
@@ -14,13 +15,16 @@ pub mod fsck;
 pub mod gc;
 mod key;
 mod listing;
+mod live;
 mod maintenance;
 mod manifests;
 mod metrics;
 mod name;
 pub mod pattern;
 mod query;
+mod quotas;
 mod range;
+mod rates;
 mod record;
 mod referrers;
 mod refusal;
@@ -34,12 +38,16 @@ mod tags;
 pub mod tls;
 mod tokens;
 mod uploads;
+mod webhooks;
 
 pub use config::{Config, Limits};
 pub use event::{Event, Log};
 pub use maintenance::Maintenance;
+pub use quotas::Quota;
+pub use rates::Rate;
 pub use server::{Error, Server};
 pub use storage::{BucketOptions, Place};
+pub use webhooks::Webhook;
 
 /// What takes apart what comes over the network, for tests and fuzzing.
 pub mod parsers {

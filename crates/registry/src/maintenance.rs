@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::auth::token::Signer;
 use crate::config::Config;
@@ -11,6 +10,7 @@ use crate::event::Event;
 use crate::fsck::Checked;
 use crate::gc::{Collected, Mode};
 use crate::key::Key;
+use crate::live::Live;
 use crate::name::{Reference, RepositoryName, Tag};
 use crate::refusal::Refusal;
 use crate::router::Registry;
@@ -69,10 +69,21 @@ fn failed(why: &Refusal) -> Error {
     Error::Maintenance(why.cause().unwrap_or("the storage is damaged").to_owned())
 }
 
-/// Collects from time to time, for ever.
-pub(crate) async fn keep_in_order(registry: Arc<Registry>, every: Duration) {
+/// Collects from time to time, for ever, as the registry is configured then.
+pub(crate) async fn keep_in_order(live: Arc<Live>) {
     loop {
-        tokio::time::sleep(every).await;
+        let wait = live.registry().keeping.every;
+        let waiting = async {
+            match wait {
+                Some(every) => tokio::time::sleep(every).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = waiting => {}
+            () = live.replaced.notified() => continue,
+        }
+        let registry = live.registry();
         match registry.collect(&registry.keeping.policies, Mode::Collect).await {
             Ok(collected) => {
                 registry.metrics.collected(collected.bytes);

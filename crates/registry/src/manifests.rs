@@ -13,6 +13,7 @@ use crate::record::{self, Head, Manifest, Tagged};
 use crate::refusal::{Code, Refusal};
 use crate::router::Registry;
 use crate::uploads::interrupted;
+use crate::webhooks::Happened;
 
 /// `OCI-Subject`: the subject was understood, no tag need stand in for the list of referrers.
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -118,11 +119,21 @@ impl Registry {
             let referrer = record::bytes(&document.referrer(&digest, size));
             self.storage.put(Key::referrer(name, subject, &digest), referrer).await?;
         }
+        // A server beside this one may have collected what was there a moment ago. It sees the manifest from now on; if it
+        // did not, nothing was promised yet.
+        if !self.storage.is_alone() {
+            self.check_named(name, &document).await?;
+        }
         let tagged = Tagged { digest: digest.clone(), media_type, size, at: self.now() };
         for tag in &tags {
             self.storage.put(Key::tag(name, tag), record::bytes(&tagged)).await?;
         }
 
+        for tag in tags.iter().map(Some).chain(tags.is_empty().then_some(None)) {
+            let manifest = Some((tagged.media_type.as_str(), size));
+            self.tell(request, &Happened { action: "push", repository: name, tag, digest: Some(&digest), manifest })
+                .await;
+        }
         let location = format!("/v2/{name}/manifests/{digest}");
         let mut builder = answer(StatusCode::CREATED).header(header::LOCATION, &location).digest(&digest);
         if let Some(subject) = &document.subject {
@@ -155,7 +166,12 @@ impl Registry {
         Err(Refusal::new(Code::ManifestBlobUnknown, words).with_detail(missing))
     }
 
-    pub(crate) async fn delete_manifest(&self, name: &RepositoryName, reference: &Reference) -> Answer {
+    pub(crate) async fn delete_manifest(
+        &self,
+        name: &RepositoryName,
+        reference: &Reference,
+        request: &Request,
+    ) -> Answer {
         match reference {
             Reference::Tag(tag) => {
                 self.check_immutable(name, tag, None).await?;
@@ -175,6 +191,11 @@ impl Registry {
                 self.remove_manifest(name, digest, &manifest).await?;
             }
         }
+        let (tag, digest) = match reference {
+            Reference::Tag(tag) => (Some(tag), None),
+            Reference::Digest(digest) => (None, Some(digest)),
+        };
+        self.tell(request, &Happened { action: "delete", repository: name, tag, digest, manifest: None }).await;
         Ok(answer(StatusCode::ACCEPTED).empty())
     }
 

@@ -1,6 +1,7 @@
 //! From a request to the handler that answers it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use hyper::header::{self, HeaderName};
 use hyper::{Method, Response, StatusCode};
@@ -16,24 +17,30 @@ use crate::key::Key;
 use crate::maintenance::Pulls;
 use crate::metrics::{self, Metrics};
 use crate::name::RepositoryName;
+use crate::quotas::Quotas;
+use crate::rates::Rates;
 use crate::refusal::{Code, Refusal};
 use crate::route::Route;
 use crate::storage::Storage;
+use crate::webhooks::Webhooks;
 
 /// What all requests share.
 pub(crate) struct Registry {
-    pub(crate) storage: Storage,
+    pub(crate) storage: Arc<Storage>,
     pub(crate) limits: Limits,
-    pub(crate) uploads: Semaphore,
+    pub(crate) uploads: Arc<Semaphore>,
     /// Held by whoever relies on what it has found, until it has written that down.
-    pub(crate) gate: RwLock<()>,
+    pub(crate) gate: Arc<RwLock<()>>,
     pub(crate) access: Arc<Access>,
     pub(crate) keeping: Keeping,
     /// Seconds of `keeping.grace`.
     pub(crate) grace: i64,
+    pub(crate) quotas: Quotas,
+    pub(crate) webhooks: Webhooks,
     pub(crate) signer: Signer,
-    pub(crate) pulls: Pulls,
-    pub(crate) metrics: Metrics,
+    pub(crate) pulls: Arc<Pulls>,
+    pub(crate) metrics: Arc<Metrics>,
+    rates: Arc<Rates>,
     pub(crate) is_secure: bool,
     log: Arc<dyn Log>,
     clock: fn() -> wharfie_oci::Timestamp,
@@ -45,17 +52,43 @@ const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api
 impl Registry {
     pub(crate) fn new(config: &Config, storage: Storage, signer: Signer) -> Self {
         Self {
-            storage,
+            storage: Arc::new(storage),
             access: Arc::clone(&config.access),
             keeping: config.keeping.clone(),
             grace: i64::try_from(config.keeping.grace.as_secs()).unwrap_or(i64::MAX),
+            quotas: Quotas::new(config.quotas.clone()),
+            webhooks: Webhooks::default(),
             signer,
-            pulls: Pulls::default(),
-            metrics: Metrics::default(),
+            pulls: Arc::default(),
+            metrics: Arc::default(),
+            rates: Arc::default(),
             is_secure: config.tls.is_some(),
             limits: config.limits,
-            uploads: Semaphore::new(config.limits.uploads),
-            gate: RwLock::new(()),
+            uploads: Arc::new(Semaphore::new(config.limits.uploads)),
+            gate: Arc::default(),
+            log: Arc::clone(&config.log),
+            clock: config.clock,
+        }
+    }
+
+    /// The same registry, with another configuration; where it keeps what it has does not change.
+    pub(crate) fn reconfigured(&self, config: &Config, signer: Signer) -> Self {
+        let is_same = self.limits.uploads == config.limits.uploads;
+        Self {
+            storage: Arc::clone(&self.storage),
+            access: Arc::clone(&config.access),
+            keeping: config.keeping.clone(),
+            grace: i64::try_from(config.keeping.grace.as_secs()).unwrap_or(i64::MAX),
+            quotas: Quotas::new(config.quotas.clone()),
+            webhooks: Webhooks::default(),
+            signer,
+            pulls: Arc::clone(&self.pulls),
+            metrics: Arc::clone(&self.metrics),
+            rates: Arc::clone(&self.rates),
+            is_secure: config.tls.is_some(),
+            limits: config.limits,
+            uploads: if is_same { Arc::clone(&self.uploads) } else { Arc::new(Semaphore::new(config.limits.uploads)) },
+            gate: Arc::clone(&self.gate),
             log: Arc::clone(&config.log),
             clock: config.clock,
         }
@@ -73,7 +106,10 @@ impl Registry {
     /// Answers a request, whatever it is.
     pub(crate) async fn handle(&self, path: &str, mut request: Request) -> Response<Body> {
         let answered = match Route::parse(path) {
-            Ok(route) => self.route(route, &mut request).await,
+            Ok(route) => match self.insist_on_patience(&route, &request) {
+                Ok(()) => self.route(route, &mut request).await,
+                Err(refusal) => Err(refusal),
+            },
             Err(refusal) => Err(refusal),
         };
         let mut response = answered.unwrap_or_else(|refusal| {
@@ -87,10 +123,21 @@ impl Registry {
         }
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
         // Whoever waits for leave to send does not want to be asked for a body that nobody takes.
-        if !request.headers.contains_key(header::EXPECT) {
+        if !request.headers.contains_key(header::EXPECT) && !request.body.is_over() {
             tokio::spawn(request.body.drain());
         }
         response
+    }
+
+    /// Refuses whoever asks too often; probes may.
+    fn insist_on_patience(&self, route: &Route, request: &Request) -> Result<(), Refusal> {
+        let Some(rate) = self.limits.rate.filter(|_| !matches!(route, Route::Live | Route::Ready)) else {
+            return Ok(());
+        };
+        self.rates.take(rate, request.client.ip(), Instant::now()).map_err(|wait| {
+            Refusal::new(Code::TooManyRequests, "too many requests from this address; try again later")
+                .with_header(header::RETRY_AFTER, &wait.as_secs().saturating_add(1).to_string())
+        })
     }
 
     async fn route(&self, route: Route, request: &mut Request) -> Answer {
@@ -113,7 +160,9 @@ impl Registry {
             (Route::Referrers(name, digest), _) if is_read => self.list_referrers(&name, &digest, request).await,
             (Route::Manifest(name, reference), _) if is_read => self.get_manifest(&name, &reference, request).await,
             (Route::Manifest(name, reference), &Method::PUT) => self.put_manifest(&name, reference, request).await,
-            (Route::Manifest(name, reference), &Method::DELETE) => self.delete_manifest(&name, &reference).await,
+            (Route::Manifest(name, reference), &Method::DELETE) => {
+                self.delete_manifest(&name, &reference, request).await
+            }
             (Route::Blob(name, digest), _) if is_read => self.get_blob(&name, &digest, request).await,
             (Route::Blob(name, digest), &Method::DELETE) => self.delete_blob(&name, &digest).await,
             (Route::Uploads(name), &Method::POST) => self.begin_upload(&name, request).await,

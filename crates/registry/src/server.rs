@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 use wharfie_oci::{Fault, Kind};
 
 use crate::answer::{Request, answer, refused};
@@ -24,13 +23,15 @@ use crate::auth::token::{Signer, random_key};
 use crate::body::{Body, Inbound};
 use crate::config::Config;
 use crate::event::Event;
-use crate::key::Key;
+use crate::key::{Folder, Key};
+use crate::live::Live;
 use crate::maintenance::keep_in_order;
 use crate::query::Query;
 use crate::refusal::{Code, Refusal};
 use crate::router::Registry;
-use crate::storage::{self, Holding, Storage};
+use crate::storage::{self, Holding, Place, Storage};
 use crate::tls::Tls;
+use crate::webhooks::Webhooks;
 
 /// Why a registry does not start.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +48,20 @@ pub enum Error {
     /// Its directory cannot be used.
     #[error(transparent)]
     Storage(#[from] storage::Error),
+    /// Its bucket cannot.
+    #[error("cannot use the bucket {name}")]
+    Bucket {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: storage::Error,
+    },
     /// The certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] crate::tls::Error),
+    /// No authorities of the system can be read, and without any nobody else can be reached.
+    #[error("cannot read the system's certificates")]
+    Authorities(#[source] io::Error),
     /// Looking after the storage failed.
     #[error("{0}")]
     Maintenance(String),
@@ -63,8 +75,9 @@ impl Fault for Error {
         match self {
             Self::Listen { source, .. } => of_io(source),
             Self::Storage(why) => of_io(why.io()),
+            Self::Bucket { .. } => Kind::Unavailable,
             Self::Tls(_) => Kind::Invalid,
-            Self::Threads(_) | Self::Maintenance(_) => Kind::Unavailable,
+            Self::Threads(_) | Self::Maintenance(_) | Self::Authorities(_) => Kind::Unavailable,
         }
     }
 
@@ -76,7 +89,10 @@ impl Fault for Error {
             Self::Storage(why) if why.io().kind() == io::ErrorKind::ResourceBusy => {
                 Some("one server has a directory at a time: stop the other one, or choose another --root".to_owned())
             }
-            Self::Listen { .. } | Self::Storage(_) | Self::Tls(_) | Self::Maintenance(_) | Self::Threads(_) => None,
+            Self::Bucket { .. } => Some(
+                "see that the service answers at its endpoint, that it has the bucket, and that the keys are good for it".to_owned(),
+            ),
+            Self::Listen { .. } | Self::Storage(_) | Self::Tls(_) | Self::Maintenance(_) | Self::Threads(_) | Self::Authorities(_) => None,
         }
     }
 }
@@ -96,7 +112,7 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
     accepting: Vec<tokio::task::JoinHandle<()>>,
-    registry: Arc<Registry>,
+    live: Arc<Live>,
     patience: Duration,
 }
 
@@ -115,8 +131,15 @@ impl Server {
             .max_blocking_threads(BLOCKING_THREADS)
             .build()
             .map_err(Error::Threads)?;
+        // Wrong keys and names are told to whoever starts it, not to each client.
+        if let Place::Bucket(options) = &config.place {
+            let listed = runtime.block_on(storage.list(&Folder::repositories(), None, 1));
+            listed.map_err(|source| Error::Bucket { name: options.name.clone(), source })?;
+        }
         let signer = runtime.block_on(signer(config, &storage))?;
-        let registry = Arc::new(Registry::new(config, storage, signer));
+        let mut registry = Registry::new(config, storage, signer);
+        registry.webhooks = webhooks(config, &runtime)?;
+        let live = Arc::new(Live::new(Arc::new(registry), acceptor));
         let (stop, stopped) = watch::channel(false);
         let connections = Arc::new(Semaphore::new(config.limits.connections));
         let (mut addresses, mut accepting) = (Vec::new(), Vec::new());
@@ -129,20 +152,30 @@ impl Server {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
             drop(within);
             addresses.push(bound);
-            let shared = Shared {
-                registry: Arc::clone(&registry),
-                connections: Arc::clone(&connections),
-                acceptor: acceptor.clone(),
-            };
+            let shared = Shared { live: Arc::clone(&live), connections: Arc::clone(&connections) };
             let accept = accept(listener, shared, stopped.clone());
             accepting.push(runtime.spawn(accept));
+            let registry = live.registry();
             registry.note(&Event::Listening { address: bound, is_secure: registry.is_secure });
         }
-        if let Some(every) = config.keeping.every {
-            // It ends with the runtime; a collection that is cut off has removed what it has, and nothing by halves.
-            runtime.spawn(keep_in_order(Arc::clone(&registry), every));
-        }
-        Ok(Self { runtime, addresses, stop, accepting, registry, patience: config.patience })
+        // It ends with the runtime; a collection that is cut off has removed what it has, and nothing by halves.
+        runtime.spawn(keep_in_order(Arc::clone(&live)));
+        Ok(Self { runtime, addresses, stop, accepting, live, patience: config.patience })
+    }
+
+    /// Goes by another configuration from now on: everything but the addresses, the place, the number of connections and
+    /// how long it waits at its end. Requests that are under way go on as they began.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used; then nothing changes.
+    pub fn reconfigure(&self, config: &Config) -> Result<(), Error> {
+        let acceptor = config.tls.as_ref().map(Tls::acceptor).transpose()?;
+        let registry = self.live.registry();
+        let signer = self.runtime.block_on(signer(config, &registry.storage))?;
+        let mut new = registry.reconfigured(config, signer);
+        new.webhooks = webhooks(config, &self.runtime)?;
+        self.live.replace(Arc::new(new), acceptor);
+        Ok(())
     }
 
     /// Where it listens, with the ports that were found.
@@ -152,15 +185,22 @@ impl Server {
 
     /// Accepts nothing more, lets requests end as long as it was told to wait, and ends.
     pub fn stop(self) {
-        self.registry.note(&Event::Ending);
+        let registry = self.live.registry();
+        registry.note(&Event::Ending);
         // Without receivers there is nobody to tell.
         let _told = self.stop.send(true);
         let ended = async {
             for accepting in self.accepting {
                 let _ended = accepting.await;
             }
+            while registry.webhooks.pending() > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
         };
         let _in_time = self.runtime.block_on(async { tokio::time::timeout(self.patience, ended).await });
+        if let pending @ 1.. = registry.webhooks.pending() {
+            registry.note(&Event::Failed { what: format!("{pending} events for webhooks are not delivered") });
+        }
         self.runtime.shutdown_timeout(Duration::from_secs(1));
     }
 }
@@ -178,17 +218,21 @@ async fn signer(config: &Config, storage: &Storage) -> Result<Signer, Error> {
     Ok(Signer::new(&key))
 }
 
+/// Begins to deliver to whoever wants to know.
+fn webhooks(config: &Config, runtime: &Runtime) -> Result<Webhooks, Error> {
+    let _within = runtime.enter();
+    Webhooks::start(&config.webhooks, config.retry_unit, &config.log).map_err(Error::Authorities)
+}
+
 /// What all connections share.
 #[derive(Clone)]
 struct Shared {
-    registry: Arc<Registry>,
+    live: Arc<Live>,
     connections: Arc<Semaphore>,
-    acceptor: Option<TlsAcceptor>,
 }
 
 /// Accepts connections until it is told to stop, then waits for those that are open.
 async fn accept(listener: tokio::net::TcpListener, shared: Shared, mut stopped: watch::Receiver<bool>) {
-    let registry = &shared.registry;
     let mut serving = JoinSet::new();
     loop {
         let next = async {
@@ -209,7 +253,7 @@ async fn accept(listener: tokio::net::TcpListener, shared: Shared, mut stopped: 
             }
             (Err(why), _) => {
                 // A client that is gone already, or too many descriptors: neither ends the server.
-                registry.note(&Event::Failed { what: format!("cannot accept a connection: {why}") });
+                shared.live.registry().note(&Event::Failed { what: format!("cannot accept a connection: {why}") });
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             (_, Err(_)) => break,
@@ -229,23 +273,23 @@ async fn told(stopped: &mut watch::Receiver<bool>) {
 async fn agree(stream: TcpStream, client: SocketAddr, shared: Shared, stopped: watch::Receiver<bool>) {
     // Answers are written whole: waiting for more to send only delays them.
     let _slower = stream.set_nodelay(true);
-    let Shared { registry, acceptor, .. } = shared;
-    let Some(acceptor) = acceptor else { return connection(TokioIo::new(stream), client, registry, stopped).await };
+    let live = shared.live;
+    let Some(acceptor) = live.acceptor() else { return connection(TokioIo::new(stream), client, live, stopped).await };
     // Who takes too long, or speaks something else, matters to nobody but himself.
-    if let Ok(Ok(stream)) = tokio::time::timeout(registry.limits.head, acceptor.accept(stream)).await {
-        connection(TokioIo::new(stream), client, registry, stopped).await;
+    if let Ok(Ok(stream)) = tokio::time::timeout(live.registry().limits.head, acceptor.accept(stream)).await {
+        connection(TokioIo::new(stream), client, live, stopped).await;
     }
 }
 
 async fn connection<S: hyper::rt::Read + hyper::rt::Write + Unpin + 'static>(
     stream: S,
     client: SocketAddr,
-    registry: Arc<Registry>,
+    live: Arc<Live>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let limits = registry.limits;
+    let limits = live.registry().limits;
     let service = service_fn(move |request| {
-        let registry = Arc::clone(&registry);
+        let registry = live.registry();
         async move { Ok::<_, Infallible>(serve(registry, client, request).await) }
     });
     let connection = http1::Builder::new()
@@ -265,25 +309,31 @@ async fn connection<S: hyper::rt::Read + hyper::rt::Write + Unpin + 'static>(
     }
 }
 
-/// Answers one request. The work is a task of its own: it goes on to its end when the client leaves.
+/// Answers one request. Work that changes something is a task of its own: it goes on to its end when the client leaves.
 async fn serve(registry: Arc<Registry>, client: SocketAddr, request: hyper::Request<Incoming>) -> Response<Body> {
     let start = Instant::now();
     let (head, body) = request.into_parts();
     let (method, target) = (head.method.clone(), head.uri.to_string());
     let working = Arc::clone(&registry);
-    let task = tokio::spawn(async move {
+    let is_read = method == Method::GET || method == Method::HEAD;
+    let work = async move {
         let idle = working.limits.idle;
         let Some(query) = Query::parse(head.uri.query().unwrap_or_default()) else {
             return refused(&Refusal::new(Code::Unsupported, "the query makes no sense").with_status(400));
         };
-        let request = Request { method: head.method, headers: head.headers, query, body: Inbound::new(body, idle) };
+        let request =
+            Request { method: head.method, headers: head.headers, client, query, body: Inbound::new(body, idle) };
         working.handle(head.uri.path(), request).await
-    });
-    let response = task.await.unwrap_or_else(|why| {
-        registry.note(&Event::Failed { what: format!("a defect: {why}") });
-        answer(StatusCode::INTERNAL_SERVER_ERROR)
-            .bytes("application/json", Refusal::new(Code::Unknown, "a defect of this registry").body())
-    });
+    };
+    let response = match is_read {
+        // Nothing is left half done by a client that leaves while it is only read.
+        true => work.await,
+        false => tokio::spawn(work).await.unwrap_or_else(|why| {
+            registry.note(&Event::Failed { what: format!("a defect: {why}") });
+            answer(StatusCode::INTERNAL_SERVER_ERROR)
+                .bytes("application/json", Refusal::new(Code::Unknown, "a defect of this registry").body())
+        }),
+    };
     let took = start.elapsed();
     registry.metrics.answered(&method, response.status(), took);
     let (status, method) = (response.status().as_u16(), method.to_string());
@@ -291,6 +341,8 @@ async fn serve(registry: Arc<Registry>, client: SocketAddr, request: hyper::Requ
     response
 }
 
+/// 20 ms: how often it is looked whether everything is delivered, at the end.
+const LOOK: Duration = Duration::from_millis(20);
 /// 64: threads that wait for the disk; more only wait for each other.
 const BLOCKING_THREADS: usize = 64;
 /// 256 KiB: the largest head of a request, and what is read at once of a body.

@@ -20,6 +20,10 @@ use crate::storage::{AppendError, Session, Started};
 /// `Docker-Upload-UUID`. Source: docker's registry API.
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
+/// `OCI-Chunk-Min-Length`: chunks that are shorter cost more than they bring. They are taken all the same.
+/// Source: distribution-spec, "Pushing a blob in chunks".
+const CHUNK_MIN_LENGTH: HeaderName = HeaderName::from_static("oci-chunk-min-length");
+
 impl Registry {
     pub(crate) async fn begin_upload(&self, name: &RepositoryName, request: &mut Request) -> Answer {
         if let Some(digest) = request.query.value("mount") {
@@ -44,10 +48,14 @@ impl Registry {
         };
         let id = self.storage.begin(&Started::new(name, algorithm, self.now())).await?;
         let Some(digest) = digest else {
-            return Ok(at(answer(StatusCode::ACCEPTED), name, &id, 0).empty());
+            let mut builder = at(answer(StatusCode::ACCEPTED), name, &id, 0);
+            if let Some(least) = self.storage.least_chunk() {
+                builder = builder.header(CHUNK_MIN_LENGTH, &least.to_string());
+            }
+            return Ok(builder.empty());
         };
         let mut session = self.session(name, &id).await?;
-        if let Err(refusal) = self.receive(&mut session, request).await {
+        if let Err(refusal) = self.receive(name, &mut session, request).await {
             // Nobody was told of the session, so nobody will go on with it.
             session.end(false).await?;
             return Err(refusal);
@@ -58,7 +66,7 @@ impl Registry {
     pub(crate) async fn append_upload(&self, name: &RepositoryName, id: &DataId, request: &mut Request) -> Answer {
         let mut session = self.session(name, id).await?;
         check_order(name, &session, request)?;
-        self.receive(&mut session, request).await?;
+        self.receive(name, &mut session, request).await?;
         Ok(at(answer(StatusCode::ACCEPTED), name, id, session.size()).empty())
     }
 
@@ -70,7 +78,7 @@ impl Registry {
         let digest = parse_digest(digest)?;
         let mut session = self.session(name, id).await?;
         check_order(name, &session, request)?;
-        self.receive(&mut session, request).await?;
+        self.receive(name, &mut session, request).await?;
         self.finish(name, session, &digest).await
     }
 
@@ -91,14 +99,34 @@ impl Registry {
             .ok_or_else(|| Refusal::new(Code::BlobUploadUnknown, "no such upload").with_detail(id.as_str()))
     }
 
+    /// How much an upload may still grow: what is left of the quota, without what it has already.
+    async fn room(&self, name: &RepositoryName, session: &Session, request: &Request) -> Result<u64, Refusal> {
+        if !self.is_limited(name) {
+            return Ok(u64::MAX);
+        }
+        let announced = session.size().saturating_add(request.body.announced().unwrap_or_default());
+        self.insist_on_room(name, announced).await?;
+        Ok(self.quota(name).await?.saturating_sub(session.size()))
+    }
+
     /// Takes a request's body into a session.
-    async fn receive(&self, session: &mut Session, request: &mut Request) -> Result<(), Refusal> {
+    async fn receive(
+        &self,
+        name: &RepositoryName,
+        session: &mut Session,
+        request: &mut Request,
+    ) -> Result<(), Refusal> {
         let Ok(_receiving) = self.uploads.try_acquire() else {
             return Err(Refusal::new(Code::TooManyRequests, "too many uploads at once; try again")
                 .with_header(header::RETRY_AFTER, "5"));
         };
-        let left = self.limits.blob_bytes.saturating_sub(session.size());
+        let room = self.room(name, session, request).await?;
+        let left = self.limits.blob_bytes.saturating_sub(session.size()).min(room);
         let too_large = || {
+            if room == left {
+                return Refusal::new(Code::Denied, "the blob is larger than what is left of the quota")
+                    .with_detail(room);
+            }
             Refusal::new(Code::SizeInvalid, "the blob is larger than this registry takes")
                 .with_status(413)
                 .with_detail(self.limits.blob_bytes)
@@ -124,6 +152,11 @@ impl Registry {
         }
         let size = session.size();
         let _relied_on = self.gate.read().await;
+        let is_new = self.is_limited(name) && self.link(name, digest).await?.is_none();
+        if is_new && let Err(refusal) = self.insist_on_room(name, size).await {
+            session.end(false).await?;
+            return Err(refusal);
+        }
         let link = match self.known(digest).await? {
             Some(link) => {
                 session.end(false).await?;
@@ -141,6 +174,9 @@ impl Registry {
         };
         self.mark(name).await?;
         self.storage.put(Key::link(name, digest), record::bytes(&link)).await?;
+        if is_new {
+            self.count_more(name, size);
+        }
         Ok(created(name, digest))
     }
 
@@ -170,8 +206,15 @@ impl Registry {
             None => self.known(digest).await?,
         };
         let Some(link) = link else { return Ok(false) };
+        let is_new = self.is_limited(name) && self.link(name, digest).await?.is_none();
+        if is_new {
+            self.insist_on_room(name, link.size).await?;
+        }
         self.mark(name).await?;
         self.storage.put(Key::link(name, digest), record::bytes(&link)).await?;
+        if is_new {
+            self.count_more(name, link.size);
+        }
         Ok(true)
     }
 }

@@ -1,63 +1,15 @@
 //! `serve`: real clients push to it and pull from it.
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
 use wharfie_testkit::{Authority, Host, Image, archive, needs};
 
 use crate::peer::docker::Daemon;
 use crate::peer::podman::Podman;
 use crate::peer::{diff_ids, holds, rich};
+use crate::served::Served;
 use crate::{host, host_with};
-
-/// A running `wharfie serve`; it is killed when this is dropped.
-struct Served {
-    process: Child,
-    said: BufReader<ChildStderr>,
-    address: String,
-}
-
-impl Served {
-    /// Starts it with the store of `host`, on a port that it finds.
-    fn start(host: &Host, words: &[&str]) -> Self {
-        let words = [&["serve", "--address", "127.0.0.1:0"], words].concat();
-        let mut command = host.command(&words);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut process = command.spawn().expect("the program under test can be started");
-        let mut said = BufReader::new(process.stderr.take().expect("it was asked for"));
-        let mut line = String::new();
-        said.read_line(&mut line).expect("it is text");
-        let address = line.trim_end().split_once("://").map(|(_, address)| address.to_owned());
-        let address = address.unwrap_or_else(|| panic!("it does not listen: {line}"));
-        Self { process, said, address }
-    }
-
-    fn name(&self, image: &str) -> String {
-        format!("{}/{image}", self.address)
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.process.id().try_into().expect("process ids are small")).expect("nor are they 0");
-        kill_process(pid, signal).expect("it runs");
-    }
-
-    /// Ends it as a service manager would, and gives the exit code and what it has said since it began.
-    fn end(mut self) -> (Option<i32>, String) {
-        self.signal(Signal::TERM);
-        let mut log = String::new();
-        std::io::Read::read_to_string(&mut self.said, &mut log).expect("it is text");
-        (self.process.wait().expect("it is ours").code(), log)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _already_gone = self.process.kill();
-        let _reaped = self.process.wait();
-    }
-}
 
 #[track_caller]
 fn skopeo(words: &[&str]) -> String {
@@ -184,8 +136,7 @@ fn what_was_acknowledged_outlives_a_kill() {
         let name = registry.name(&format!("r{n}:1"));
         client.run_with(&["load", "-q"], &archive(&[(image, &[&name])])).succeeds();
         client.run(&["push", "-q", &name]).succeeds();
-        registry.signal(Signal::KILL);
-        let _ended = registry.process.wait();
+        registry.kill();
         registry = Served::start(&server, &[]);
     }
     for (n, image) in images.iter().enumerate() {

@@ -37,6 +37,8 @@ pub struct BucketOptions {
     pub access_key: String,
     /// Its secret.
     pub secret_key: String,
+    /// What goes with keys that are for a while only.
+    pub session_token: Option<String>,
 }
 
 impl std::fmt::Debug for BucketOptions {
@@ -74,6 +76,9 @@ impl Bucket {
             .with_conditional_put(S3ConditionalPut::Disabled)
             .with_retry(RetryConfig { max_retries: 5, retry_timeout: PATIENCE, ..RetryConfig::default() })
             .with_http_connector(Connector);
+        if let Some(token) = &options.session_token {
+            builder = builder.with_token(token);
+        }
         if let Some(endpoint) = &options.endpoint {
             builder = builder.with_endpoint(endpoint).with_virtual_hosted_style_request(false);
         }

@@ -22,6 +22,9 @@ use crate::name::DataId;
 /// Whose turn it is, among the requests of this server.
 pub(super) type Shared = Mutex<()>;
 
+/// 8 MiB: how long parts are to begin with.
+pub(super) const PART: usize = 8 << 20;
+
 /// The record of a session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Session {
@@ -58,7 +61,7 @@ impl Session {
 
     /// 8 MiB, and twice as much after each thousand parts: ten thousand are the most that a service takes.
     fn part_size(&self) -> usize {
-        (8 << 20) << (self.parts.len() / 1000)
+        PART << (self.parts.len() / 1000)
     }
 }
 

@@ -4,10 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector as Sockets;
-use hyper_util::rt::TokioExecutor;
 use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse, HttpResponseBody,
@@ -15,24 +11,19 @@ use object_store::client::{
 };
 
 use super::bucket_body::Received;
+use crate::client::{HttpsClient, https_client};
 
 /// Makes clients for `object_store`.
 #[derive(Debug, Default)]
 pub(super) struct Connector;
 
 #[derive(Debug, Clone)]
-struct Service(Client<HttpsConnector<Sockets>, HttpRequestBody>);
+struct Service(HttpsClient<HttpRequestBody>);
 
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(|why| object_store::Error::Generic { store: "S3", source: Box::new(why) })?
-            .https_or_http()
-            .enable_http1()
-            .build();
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector);
-        Ok(HttpClient::new(Service(client)))
+        let failed = |why| object_store::Error::Generic { store: "S3", source: Box::new(why) };
+        Ok(HttpClient::new(Service(https_client().map_err(failed)?)))
     }
 }
 
@@ -60,5 +51,3 @@ impl HttpService for Service {
 
 /// 30 s until a service answers, and between two pieces of what it sends.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// 20 s: services close connections that are idle for longer.
-const IDLE: Duration = Duration::from_secs(20);

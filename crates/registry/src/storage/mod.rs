@@ -173,6 +173,11 @@ impl Storage {
         Ok(data)
     }
 
+    /// Chunks of an upload should be at least so long, if that matters.
+    pub(crate) fn least_chunk(&self) -> Option<u64> {
+        matches!(self, Self::Bucket(_)).then_some(bucket_session::PART as u64)
+    }
+
     /// True if no other server can be changing anything.
     pub(crate) fn is_alone(&self) -> bool {
         matches!(self, Self::Local(_))

@@ -1,9 +1,5 @@
 //! The same on a bucket: moto stands in for the service. Two servers share it and know nothing of each other.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,74 +7,27 @@ use wharfie_oci::Digest;
 use wharfie_registry::config::Keeping;
 use wharfie_registry::gc::Mode;
 use wharfie_registry::{BucketOptions, Place};
+use wharfie_testkit::Moto;
 
 use crate::client::{Registry, Setup};
 
-/// The service; it ends with its keeper, which ends when this process does.
-struct Moto {
-    port: u16,
-    _keeper: Child,
-}
-
-/// Starts the service, waits for the end of standard input, and ends it.
-const KEEPER: &str = "moto_server -H 127.0.0.1 -p \"$1\" & moto=$!; cat > /dev/null; kill $moto";
-
-impl Moto {
-    fn get() -> Option<&'static Self> {
-        static MOTO: OnceLock<Option<Moto>> = OnceLock::new();
-        let moto = MOTO.get_or_init(Self::start);
-        if moto.is_none() {
-            let _said = writeln!(
-                std::io::stderr(),
-                "skipped tests of buckets: moto_server is missing (pip install 'moto[s3,server]')"
-            );
-        }
-        moto.as_ref()
-    }
-
-    fn start() -> Option<Self> {
-        Command::new("moto_server")
-            .arg("--help")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .ok()
-            .filter(|s| s.success())?;
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut keeper = Command::new("sh");
-        keeper.args(["-c", KEEPER, "sh", &port.to_string()]).stdin(Stdio::piped());
-        let keeper = keeper.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let moto = Self { port, _keeper: keeper };
-        (0..600).find(|_| {
-            std::thread::sleep(Duration::from_millis(100));
-            TcpStream::connect(("127.0.0.1", port)).is_ok()
-        })?;
-        Some(moto)
-    }
-
-    /// A new bucket.
-    fn bucket(&self, name: &str) -> Place {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let request =
-            format!("PUT /{name} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        Place::Bucket(BucketOptions {
-            name: name.to_owned(),
-            endpoint: Some(format!("http://127.0.0.1:{}", self.port)),
-            region: "us-east-1".to_owned(),
-            prefix: "images/".to_owned(),
-            access_key: "key".to_owned(),
-            secret_key: "secret".to_owned(),
-        })
-    }
+/// A new bucket.
+fn bucket(moto: &Moto, name: &str) -> Place {
+    moto.make_bucket(name);
+    Place::Bucket(BucketOptions {
+        name: name.to_owned(),
+        endpoint: Some(moto.endpoint()),
+        region: "us-east-1".to_owned(),
+        prefix: "images/".to_owned(),
+        access_key: "key".to_owned(),
+        secret_key: "secret".to_owned(),
+        session_token: None,
+    })
 }
 
 /// Servers of one new bucket.
 fn servers<const COUNT: usize>(name: &str, grace: Duration) -> Option<[Registry; COUNT]> {
-    let place = Moto::get()?.bucket(name);
+    let place = bucket(Moto::get()?, name);
     Some(std::array::from_fn(|_| {
         let keeping = Keeping { every: None, grace, ..Keeping::default() };
         Registry::set_up(Setup { place: Some(place.clone()), keeping, ..Setup::default() })

@@ -13,7 +13,7 @@ use wharfie_registry::auth::Access;
 use wharfie_registry::config::Keeping;
 use wharfie_registry::fsck::Checked;
 use wharfie_registry::gc::{Collected, Mode};
-use wharfie_registry::{Config, Limits, Maintenance, Place, Server};
+use wharfie_registry::{Config, Limits, Maintenance, Place, Quota, Server, Webhook};
 
 /// A registry that ends with the test.
 pub(crate) struct Registry {
@@ -28,6 +28,8 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) access: Arc<Access>,
     pub(crate) keeping: Keeping,
+    pub(crate) quotas: Vec<Quota>,
+    pub(crate) webhooks: Vec<Webhook>,
     /// Somewhere else than in a directory of its own.
     pub(crate) place: Option<Place>,
 }
@@ -35,7 +37,8 @@ pub(crate) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         let keeping = Keeping { every: None, ..Keeping::default() };
-        Self { limits: Limits::default(), access: Arc::new(Access::Open), keeping, place: None }
+        let (quotas, webhooks) = (Vec::new(), Vec::new());
+        Self { limits: Limits::default(), access: Arc::new(Access::Open), keeping, quotas, webhooks, place: None }
     }
 }
 
@@ -80,6 +83,9 @@ impl Registry {
             access: Arc::clone(&self.setup.access),
             tls: None,
             keeping: self.setup.keeping.clone(),
+            quotas: self.setup.quotas.clone(),
+            webhooks: self.setup.webhooks.clone(),
+            retry_unit: Duration::from_millis(1),
             log: Arc::new(()),
             patience: Duration::from_secs(5),
         }
@@ -89,6 +95,12 @@ impl Registry {
         let server = Server::start(&self.config()).unwrap();
         self.address = server.addresses()[0];
         self.server = Some(server);
+    }
+
+    /// Goes by another set-up from now on.
+    pub(crate) fn reconfigure(&mut self, change: impl FnOnce(&mut Setup)) {
+        change(&mut self.setup);
+        self.server.as_ref().unwrap().reconfigure(&self.config()).unwrap();
     }
 
     /// Ends it and begins again on the same storage.

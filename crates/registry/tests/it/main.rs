@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod bounds;
 mod bucket;
 mod client;
 mod collecting;
@@ -15,4 +16,5 @@ mod pulling;
 mod pushing;
 mod referrers;
 mod resuming;
+mod webhooks;
 mod words;

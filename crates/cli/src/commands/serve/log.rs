@@ -12,10 +12,15 @@ pub(super) struct Lines;
 
 impl Log for Lines {
     fn note(&self, event: &Event) {
-        let line = format!("{:.3} {}\n", env::now(), text(event));
-        // A closed stderr has no readers.
-        let _written = std::io::stderr().lock().write_all(line.as_bytes());
+        say(&text(event));
     }
+}
+
+/// Writes a line with its time.
+pub(super) fn say(text: &str) {
+    let line = format!("{:.3} {text}\n", env::now());
+    // A closed stderr has no readers.
+    let _written = std::io::stderr().lock().write_all(line.as_bytes());
 }
 
 fn text(event: &Event) -> String {

@@ -1,5 +1,7 @@
 //! `serve`: a registry on this machine, and looking after it.
 
+mod bounds;
+mod bucket;
 mod log;
 pub mod options;
 
@@ -8,19 +10,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use wharfie_oci::Fault;
 use wharfie_registry::gc::Mode;
 use wharfie_registry::{Config, Maintenance, Place, Server};
 
+use self::bounds::{QuotaOptions, WebhookOptions};
 use self::options::Options;
 use crate::commands::{DRY_RUN, Run};
 use crate::context::Context;
 use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text, Texts};
+use crate::network;
 use crate::render::size;
+use crate::settings::Settings;
 
 const ADDRESS: Texts = Texts::new("address", "Address to listen on, HOST:PORT (default 127.0.0.1:5000)")
     .complete(Complete::Nothing)
@@ -69,12 +74,12 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:5000";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let config = config(cx, matches)?;
+    let config = config(cx, matches, &cx.settings().serve)?;
     match matches.arg(0) {
         None if matches.get(&DRY_RUN) => {
             Err(Failure::new("--dry-run is for gc").help(Some(format!("run `{} gc --dry-run`", cx.path))))
         }
-        None => serve(&config),
+        None => serve(cx, matches, config),
         Some("gc") => collect(cx, matches, &config),
         Some("fsck") => check(cx, &config),
         Some(other) => Err(Failure::new(format!("{other:?} is nothing that can be done with a registry"))
@@ -83,8 +88,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// What the command line and the settings file say together; the command line wins.
-fn config(cx: &Context, matches: &Matches) -> Result<Config> {
-    let mut options: Options = cx.settings().serve.clone();
+fn config(cx: &Context, matches: &Matches, settings: &Options) -> Result<Config> {
+    let mut options = settings.clone();
     let given = matches.get(&ADDRESS);
     if !given.is_empty() {
         options.address = given.to_vec();
@@ -107,23 +112,35 @@ fn config(cx: &Context, matches: &Matches) -> Result<Config> {
     }
     Ok(Config {
         addresses,
-        place: Place::Directory { root: cx.root().join("registry"), images: Some(cx.root().join("blobs")) },
+        place: match &options.bucket {
+            Some(bucket) => Place::Bucket(bucket.read()?),
+            None => Place::Directory { root: cx.root().join("registry"), images: Some(cx.root().join("blobs")) },
+        },
         limits: options.limits()?,
         clock: env::now,
         access: Arc::new(options.access()?),
         tls: options.tls()?,
         keeping: options.keeping()?,
+        quotas: options.quotas.iter().map(QuotaOptions::read).collect::<Result<_>>()?,
+        webhooks: options.webhooks.iter().map(WebhookOptions::read).collect::<Result<_>>()?,
+        retry_unit: network::retry_unit(),
         log: Arc::new(log::Lines),
         patience: PATIENCE,
     })
 }
 
-fn serve(config: &Config) -> Result {
+fn serve(cx: &Context, matches: &Matches, mut config: Config) -> Result {
     // Before anything listens: a signal that comes early must not be lost.
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM]).map_err(|why| Failure::new(format!("cannot listen for signals: {why}")))?;
-    let server = Server::start(config).map_err(|why| failed(&why))?;
-    let _signal = signals.forever().next();
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(|why| Failure::new(format!("cannot listen for signals: {why}")))?;
+    let server = Server::start(&config).map_err(|why| failed(&why))?;
+    while signals.forever().next() == Some(SIGHUP) {
+        // Whoever made a mistake in the file shall not end the server with it.
+        match reload(cx, matches, &server, &config) {
+            Ok(new) => config = new,
+            Err(why) => log::say(&format!("error: the settings stay as they were: {}", why.text)),
+        }
+    }
     // Who asks twice does not want to wait.
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
@@ -132,6 +149,28 @@ fn serve(config: &Config) -> Result {
     });
     server.stop();
     Ok(())
+}
+
+/// Reads the settings again, and gives what the server goes by now.
+fn reload(cx: &Context, matches: &Matches, server: &Server, old: &Config) -> Result<Config> {
+    let new = config(cx, matches, &Settings::load()?.serve)?;
+    server.reconfigure(&new).map_err(|why| failed(&why))?;
+    log::say("the settings are read again");
+    let is_moved = match (&old.place, &new.place) {
+        (Place::Directory { root: one, .. }, Place::Directory { root: other, .. }) => one != other,
+        (Place::Bucket(one), Place::Bucket(other)) => one != other,
+        _ => true,
+    };
+    let fixed = [
+        ("address", old.addresses != new.addresses),
+        ("bucket", is_moved),
+        ("max-connections", old.limits.connections != new.limits.connections),
+    ];
+    for (name, _) in fixed.iter().filter(|(_, is_changed)| *is_changed) {
+        log::say(&format!("{name} counts when it is started again"));
+    }
+    // What has not changed is compared with again next time.
+    Ok(Config { addresses: old.addresses.clone(), place: old.place.clone(), ..new })
 }
 
 fn collect(cx: &Context, matches: &Matches, config: &Config) -> Result {

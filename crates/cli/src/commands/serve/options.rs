@@ -15,6 +15,7 @@ use wharfie_registry::pattern::Pattern;
 use wharfie_registry::retention::{Immutable, Keep, Policy};
 use wharfie_registry::tls::Tls;
 
+use super::bounds::{QuotaOptions, RateOptions, WebhookOptions};
 use crate::failure::{Failure, Result};
 
 /// What the file says of registries that this machine serves.
@@ -25,6 +26,8 @@ pub struct Options {
     pub address: Vec<String>,
     /// Where clients find it, as `https://registry.example`, if that is not the address that they name.
     pub url: Option<String>,
+    /// A bucket in the place of the directory.
+    pub bucket: Option<super::bucket::Options>,
     /// Its certificate and those that lead to an authority, PEM.
     pub tls_certificate: Option<PathBuf>,
     /// The certificate's key, PEM.
@@ -47,6 +50,12 @@ pub struct Options {
     pub retention: Vec<PolicyOptions>,
     /// Tags that are neither moved nor deleted.
     pub immutable: Vec<ImmutableOptions>,
+    /// How much some repositories may keep.
+    pub quotas: Vec<QuotaOptions>,
+    /// Who is told what was pushed and deleted.
+    pub webhooks: Vec<WebhookOptions>,
+    /// How often one address may ask.
+    pub rate_limit: Option<RateOptions>,
     /// Connections at once.
     pub max_connections: Option<usize>,
     /// Uploads that receive at once.
@@ -118,6 +127,7 @@ impl Options {
         limits.uploads = self.max_uploads.unwrap_or(limits.uploads).max(1);
         limits.blob_bytes = bytes("max-blob", self.max_blob.as_deref(), limits.blob_bytes)?;
         limits.manifest_bytes = bytes("max-manifest", self.max_manifest.as_deref(), limits.manifest_bytes)?;
+        limits.rate = self.rate_limit.as_ref().map(RateOptions::read).transpose()?;
         if let Some(idle) = span("idle-timeout", self.idle_timeout.as_deref())? {
             limits.idle = idle;
         }
@@ -226,7 +236,7 @@ impl KeepOptions {
     }
 }
 
-fn patterns(texts: &[String]) -> Vec<Pattern> {
+pub(super) fn patterns(texts: &[String]) -> Vec<Pattern> {
     texts.iter().map(|text| Pattern::new(text)).collect()
 }
 
@@ -234,13 +244,13 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|why| Failure::new(format!("cannot read {}: {why}", path.display())))
 }
 
-fn bytes(name: &str, text: Option<&str>, default: u64) -> Result<u64> {
+pub(super) fn bytes(name: &str, text: Option<&str>, default: u64) -> Result<u64> {
     let Some(text) = text else { return Ok(default) };
     size::parse(text, Units::Decimal)
         .ok_or_else(|| Failure::new(format!("{name} is {text:?}, which is no size; write for example \"20GB\"")))
 }
 
-fn span(name: &str, text: Option<&str>) -> Result<Option<Duration>> {
+pub(super) fn span(name: &str, text: Option<&str>) -> Result<Option<Duration>> {
     let Some(text) = text else { return Ok(None) };
     let nanos = duration::parse(text).and_then(|nanos| u64::try_from(nanos).ok());
     let wrong = || Failure::new(format!("{name} is {text:?}, which is no duration; write for example \"24h\""));
