@@ -91,6 +91,9 @@ pub struct View {
     layers: Vec<Inodes>,
 }
 
+/// What is called for each name: with what reads, its path, and its versions, topmost first.
+pub type Visit<'v> = dyn FnMut(&mut Files<'_>, &[u8], &[Version]) + 'v;
+
 /// What the walk met on its way that it could not look into, in words.
 pub type Warning = String;
 
@@ -140,7 +143,7 @@ impl View {
     ///
     /// # Errors
     /// When an index is damaged, or the top cannot be read.
-    pub fn walk(&mut self, visit: &mut dyn FnMut(&mut Files<'_>, &[u8], &[Version])) -> Result<Vec<Warning>> {
+    pub fn walk(&mut self, visit: &mut Visit<'_>) -> Result<Vec<Warning>> {
         let mut parts = Vec::new();
         if let Some(trail) = &mut self.directory {
             let top = open_again(trail.here()).map_err(|why| failed(b"", why))?;
@@ -191,10 +194,8 @@ struct Walk<'a> {
     warnings: Vec<Warning>,
 }
 
-type Visit<'v> = &'v mut dyn FnMut(&mut Files<'_>, &[u8], &[Version]);
-
 impl Walk<'_> {
-    fn run(mut self, parts: Vec<Part>, visit: Visit<'_>) -> Result<Vec<Warning>> {
+    fn run(mut self, parts: Vec<Part>, visit: &mut Visit<'_>) -> Result<Vec<Warning>> {
         let mut stack = vec![self.frame(parts, 0)?];
         while let Some(frame) = stack.last_mut() {
             let Some((name, part, number)) = frame.names.pop() else {
@@ -245,7 +246,7 @@ impl Walk<'_> {
                     self.view.layers[*layer].names(node, |name, number| match names.len() < MAX_NAMES {
                         true => names.push((name.to_vec(), index, number)),
                         false => is_cut = true,
-                    })?
+                    })?;
                 }
             }
         }
@@ -262,7 +263,7 @@ impl Walk<'_> {
         frame: &mut Frame,
         name: &[u8],
         topmost: (usize, NodeNumber),
-        visit: Visit<'_>,
+        visit: &mut Visit<'_>,
     ) -> Result<Vec<Part>> {
         let (mut directories, mut versions) = (Vec::new(), Vec::<Version>::new());
         // What the next version becomes, if nothing that is farther up hides it.
@@ -380,4 +381,92 @@ const MAX_WARNINGS: usize = 64;
 
 fn failed(path: &[u8], why: Errno) -> Error {
     Error::Unpack { action: "read", path: show(path), source: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, SeekFrom, Write};
+
+    use super::*;
+    use crate::entry::Entry;
+    use crate::erofs::TAR_OFFSET;
+    use crate::tar::Writer;
+
+    /// The index of a layer with these files; a name that ends in a slash is a directory.
+    fn layer(files: &[(&str, &str)]) -> Inodes {
+        let mut tar = Writer::new(Vec::new());
+        for (path, text) in files {
+            let kind = if path.ends_with('/') { Kind::Directory } else { Kind::File };
+            let size = text.len() as u64;
+            let entry = Entry { path: path.as_bytes().to_vec(), kind, mode: 0o755, size, ..Entry::default() };
+            tar.append(&entry, text.as_bytes()).unwrap();
+        }
+        let tar = tar.finish().unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.seek(SeekFrom::Start(TAR_OFFSET)).unwrap();
+        file.write_all(&tar).unwrap();
+        Inodes::of_tar(file, tar.len() as u64, place.path()).unwrap()
+    }
+
+    /// Every name with its versions: part, standing and text of each.
+    fn told(mut view: View) -> Vec<String> {
+        let mut all = Vec::new();
+        let warnings = view.walk(&mut |files, path, versions| {
+            let mut line = String::from_utf8_lossy(path).into_owned();
+            for version in versions {
+                let mut text = vec![0; version.size as usize];
+                let len = files.bytes(version).map_or(0, |bytes| bytes.read_at(0, &mut text).unwrap());
+                line += &format!(" {}{:?}={}", version.part, version.standing, String::from_utf8_lossy(&text[..len]));
+            }
+            all.push(line);
+        });
+        assert_eq!(warnings.unwrap(), Vec::<String>::new());
+        all
+    }
+
+    fn stack() -> Vec<Inodes> {
+        let bottom = layer(&[("a", "1"), ("b", "1"), ("d/x", "1"), ("d/y", "1"), ("e/f/z", "1"), ("o/p", "1")]);
+        let middle =
+            layer(&[("a", "2"), (".wh.b", ""), ("d/x", "2"), (".wh.e", ""), ("o/", ""), ("o/.wh..wh..opq", "")]);
+        let top = layer(&[("a", "3"), ("b", "3"), ("d", "a file")]);
+        vec![top, middle, bottom]
+    }
+
+    #[test]
+    fn every_version_of_every_name_is_visited() {
+        assert_eq!(
+            told(View::of_layers(stack())),
+            [
+                "a 0Shown=3 1Replaced=2 2Replaced=1",
+                "b 0Shown=3 2Removed=1",
+                "d 0Shown=a file",
+                "d/x 1Removed=2 2Removed=1",
+                "d/y 2Removed=1",
+                "e/f/z 2Removed=1",
+                "o/p 2Removed=1",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_directory_may_lie_on_top_or_alone() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("a"), "4").unwrap();
+        std::fs::create_dir(place.path().join("new")).unwrap();
+        std::fs::write(place.path().join("new/n"), "n").unwrap();
+        std::os::unix::fs::symlink("/", place.path().join("root")).unwrap();
+        let open = || OwnedFd::from(File::open(place.path()).unwrap());
+        assert_eq!(told(View::of_directory(open())), ["a 0Shown=4", "new/n 0Shown=n", "root 0Shown="]);
+        let whole = told(View::of_changes(open(), stack()));
+        assert_eq!(whole[0], "a 0Shown=4 1Replaced=3 2Replaced=2 3Replaced=1");
+        assert!(whole.contains(&"new/n 0Shown=n".to_owned()) && whole.contains(&"e/f/z 3Removed=1".to_owned()));
+    }
+
+    #[test]
+    fn a_view_can_be_walked_again() {
+        let mut view = View::of_layers(stack());
+        view.walk(&mut |_, _, _| ()).unwrap();
+        assert_eq!(told(view).len(), 7);
+    }
 }

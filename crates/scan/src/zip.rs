@@ -137,7 +137,7 @@ impl<'a> Zip<'a> {
 
     /// The entry as a file in place, if it is not compressed.
     pub(crate) fn in_place(&self, entry: &Entry) -> Result<Option<Range<'a>>> {
-        Ok((entry.method == 0 && !entry.is_encrypted).then(|| self.range(entry)).transpose()?)
+        (entry.method == 0 && !entry.is_encrypted).then(|| self.range(entry)).transpose()
     }
 
     /// All of an entry, which may have `limit` bytes.

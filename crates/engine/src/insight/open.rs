@@ -158,7 +158,7 @@ impl Engine {
         Ok(Opened {
             view: View::of_changes(open(&upper)?, inodes(store, &diff_ids)?),
             name: name.to_owned(),
-            id: Some(row.image.clone()),
+            id: Some(row.image),
             digest: None,
             config,
             layers,

@@ -16,11 +16,11 @@ pub(super) fn is_document(name: &str) -> bool {
 /// The packages of a document; none if it is something else of that name, such as SPDX's older form of lines.
 pub(super) fn read(content: &dyn Content, packages: &mut Vec<Package>) -> Result<()> {
     let bytes = read_all(content, MAX_BYTES)?;
-    if bytes.trim_ascii_start().starts_with(b"{") {
-        if let Some(found) = sbom::read(&bytes)? {
-            let fresh = |package: Package| Package { found_in: String::new(), layer: None, ..package };
-            packages.extend(found.packages.into_iter().map(fresh));
-        }
+    if bytes.trim_ascii_start().starts_with(b"{")
+        && let Some(found) = sbom::read(&bytes)?
+    {
+        let fresh = |package: Package| Package { found_in: String::new(), layer: None, ..package };
+        packages.extend(found.packages.into_iter().map(fresh));
     }
     Ok(())
 }

@@ -133,8 +133,7 @@ impl Reader {
         if parent == "conda-meta" && name.ends_with(".json") {
             return Some(Self::Conda);
         }
-        if name == "DESCRIPTION" && folder.contains("/R/") || name == "DESCRIPTION" && folder.contains("site-library/")
-        {
+        if name == "DESCRIPTION" && (folder.contains("/R/") || folder.contains("site-library/")) {
             return Some(Self::Cran);
         }
         if embedded::is_document(name) {
