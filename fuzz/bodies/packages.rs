@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wharfie_scan::inventory::{licences_of_copyright, owners};
-use wharfie_scan::{Found, Reader, purl, sbom};
+use wharfie_scan::{Content, Found, Reader, purl, sbom};
 
 /// Paths that have each of the readers.
 const PATHS: &[&str] = &[
@@ -40,7 +40,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let _ = (Reader::of_content(&bytes), licences_of_copyright(&bytes), sbom::read(&bytes));
 }
 
-fn one(reader: Reader, path: &str, bytes: &Vec<u8>) {
+fn one(reader: Reader, path: &str, bytes: &dyn Content) {
     let mut found = Found::default();
     reader.read(path, bytes, &mut found);
     for package in &found.packages {

@@ -144,12 +144,13 @@ fn advisories(host: &wharfie_testkit::Host) -> String {
         let mut record = json!({"id": id, "modified": "2020-01-01T00:00:00Z", "summary": format!("{name} breaks"),
             "affected": [{"package": {"ecosystem": ecosystem, "name": name},
                 "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}]}]});
-        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let bytes = serde_json::to_vec(&record).unwrap();
+        let (known, more) = (record.as_object_mut().expect("it is one"), more.as_object().expect("it is one"));
+        known.extend(more.clone());
+        let bytes = serde_json::to_vec(&record).expect("it can be written");
         host.file(&format!("osv/{id}.json"), &bytes)
     };
     let high = json!([{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"}]);
-    std::fs::create_dir(host.path().join("osv")).unwrap();
+    std::fs::create_dir(host.path().join("osv")).expect("the host's own folder takes folders");
     record("DSA-1-1", "Debian:12", "glibc", "2.36-9+deb12u4", json!({"upstream": ["CVE-2023-4911"]}));
     record("GHSA-1", "npm", "left-pad", "1.3.0", json!({"aliases": ["CVE-2018-1"], "severity": high}));
     record("PYSEC-1", "PyPI", "six", "2", json!({}));

@@ -162,7 +162,7 @@ mod tests {
     const LOG4J: &[u8] = b"#Generated\nversion=2.14.1\ngroupId=org.apache.logging.log4j\nartifactId=log4j-core\n";
 
     #[track_caller]
-    fn check(path: &str, bytes: &Vec<u8>, expected: &[&str]) {
+    fn check(path: &str, bytes: &dyn Content, expected: &[&str]) {
         let mut found = Found::default();
         read(path, bytes, &mut found).unwrap();
         let line = |p: &Package| format!("{} {} {}", p.full_name(), p.version, p.found_in);

@@ -9,22 +9,22 @@ use crate::flags::Matches;
 /// What is to be told of where the result comes from. The last word counts, as with buildx.
 pub(super) fn provenance(matches: &Matches) -> Option<Provenance> {
     // Checked while they were parsed.
-    let attested = matches.get(&flags::ATTEST).iter().filter_map(|text| match attestation(text) {
+    let mut attested = matches.get(&flags::ATTEST).iter().filter_map(|text| match attestation(text) {
         Ok(Attestation::Provenance(provenance)) => Some(provenance),
         _ => None,
     });
     let short = matches.get(&flags::PROVENANCE).and_then(|text| shorthand(text).ok());
-    short.or(attested.last()).flatten()
+    short.or_else(|| attested.next_back()).flatten()
 }
 
 /// Whether the result's packages are to be told.
 pub(super) fn sbom(matches: &Matches) -> bool {
-    let attested = matches.get(&flags::ATTEST).iter().filter_map(|text| match attestation(text) {
+    let mut attested = matches.get(&flags::ATTEST).iter().filter_map(|text| match attestation(text) {
         Ok(Attestation::Sbom(is_wanted)) => Some(is_wanted),
         _ => None,
     });
     let short = matches.get(&flags::SBOM).and_then(|text| is_sbom(text).ok());
-    short.or(attested.last()).unwrap_or_default()
+    short.or_else(|| attested.next_back()).unwrap_or_default()
 }
 
 /// A value of `--attest`.
