@@ -187,6 +187,26 @@ libc6      2.36-9      2.36-9+deb12u4   CVE-2023-4911   unknown    layer 0
 }
 
 #[test]
+fn two_imports_at_once_are_both_kept() {
+    let host = crate::host();
+    let osv = advisories(&host);
+    let ids = ["DSA-1-1", "GHSA-1", "PYSEC-1"];
+    for _ in 0..5 {
+        std::thread::scope(|scope| {
+            for id in ids {
+                let (host, path) = (&host, format!("{osv}/{id}.json"));
+                scope.spawn(move || host.run(&["scan", "db", "import", &path]).succeeds());
+            }
+        });
+        let status = host.run(&["scan", "db", "status"]).succeeds();
+        for ecosystem in ["Debian", "npm", "PyPI"] {
+            assert!(status.contains(ecosystem), "{status}");
+        }
+        std::fs::remove_dir_all(host.store().join("advisories")).unwrap();
+    }
+}
+
+#[test]
 fn filters_count_for_output_and_exit_code() {
     let host = host_with(&[(&image(), &["web:1"])]);
     let osv = advisories(&host);

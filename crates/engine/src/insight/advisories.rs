@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
 use wharfie_oci::{Digest, Timestamp};
 use wharfie_scan::advisory::{Builder, Finding, Index, Meta, Source, find};
 use wharfie_scan::content::{Trouble, read_all};
@@ -91,7 +92,11 @@ impl Engine {
         let place = self.advisories_path();
         let directory = place.parent().unwrap_or(&place);
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|source| Error::File { doing: "mkdir", path: directory.into(), source })?;
+        let of_directory = |doing| move |source| Error::File { doing, path: directory.into(), source };
+        made.map_err(of_directory("mkdir"))?;
+        // Who imports at the same moment is to find ours, and not what it would replace.
+        let turn = File::open(directory).map_err(of_directory("open"))?;
+        flock(&turn, FlockOperation::LockExclusive).map_err(|why| of_directory("lock")(why.into()))?;
         let old = OnDisk::open(&place).ok();
         let old = old.as_ref().and_then(|file| Index::open(file).ok());
         self.build_base(&sources(paths)?, &place, old.as_ref())
