@@ -119,15 +119,19 @@ impl<'a, W: Write> Graft<'a, W> {
         self.append_directory(target, entry, is_below)
     }
 
-    /// Writes what is called `name` in the open directory `parent`, which is no directory itself.
+    /// Writes what is called `name` in the open directory `parent`, which is no directory itself. False if it is gone.
     ///
     /// # Errors
     /// If it cannot be read, it is a file and a directory is in its place, or writing fails.
-    pub fn leaf(&mut self, target: &[u8], parent: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
+    pub fn leaf(&mut self, target: &[u8], parent: BorrowedFd<'_>, name: &[u8]) -> Result<bool> {
         self.ensure_parents(target)?;
         let read = |action| move |why: Errno| failed(action, target, why);
         // Held fast before it is judged: what takes its name meanwhile is not opened.
-        let node = Node::open(parent, name).map_err(read("read"))?;
+        let node = match Node::open(parent, name) {
+            Ok(node) => node,
+            Err(Errno::NOENT) => return Ok(false),
+            Err(why) => return Err(failed("read", target, why)),
+        };
         let stat = node.stat().map_err(read("read"))?;
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Kind::File,
@@ -135,7 +139,7 @@ impl<'a, W: Write> Graft<'a, W> {
             FileType::CharacterDevice => Kind::CharDevice,
             FileType::BlockDevice => Kind::BlockDevice,
             FileType::Fifo => Kind::Fifo,
-            _ => return Ok(()),
+            _ => return Ok(true),
         };
         if kind != Kind::Symlink {
             self.refuse_directory(target)?;
@@ -148,18 +152,18 @@ impl<'a, W: Write> Graft<'a, W> {
                 entry.kind = Kind::Hardlink;
                 entry.link.clone_from(first);
                 self.restyle(&mut entry);
-                return self.append(&entry, io::empty());
+                return self.append(&entry, io::empty()).map(|()| true);
             }
             self.links.insert(key, target.to_vec());
         }
         match kind {
             Kind::File => {
-                let file = node.open_file().map_err(read("open"))?;
+                let file = node.open_as_file().map_err(read("open"))?;
                 entry.size = u64::try_from(stat.st_size).unwrap_or_default();
                 entry.xattrs = xattrs_of(file.as_fd()).map_err(read("read attributes of"))?;
                 self.restyle(&mut entry);
                 // A file that shrinks while it is read is filled up, as tar does; one that grows is cut.
-                return self.append(&entry, std::fs::File::from(file).chain(io::repeat(0)));
+                return self.append(&entry, std::fs::File::from(file).chain(io::repeat(0))).map(|()| true);
             }
             Kind::Symlink => entry.link = node.target().map_err(read("read"))?,
             Kind::CharDevice | Kind::BlockDevice => {
@@ -168,7 +172,7 @@ impl<'a, W: Write> Graft<'a, W> {
             _ => {}
         }
         self.restyle(&mut entry);
-        self.append(&entry, io::empty())
+        self.append(&entry, io::empty()).map(|()| true)
     }
 
     /// Writes a file that is not one yet: `size` bytes of `data`, with this mode and time unless the style says otherwise.
@@ -428,7 +432,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
-    use crate::scan::{Verdict, Visitor, scan};
+    use crate::scan::{Leaf, Verdict, Visitor, scan};
 
     struct All<'g, 'a>(&'g mut Graft<'a, Vec<u8>>, &'static str);
 
@@ -437,8 +441,8 @@ mod tests {
             self.0.directory(&[self.1.as_bytes(), b"/", path].concat(), stat, xattrs)
         }
 
-        fn leaf(&mut self, path: &[u8], parent: BorrowedFd<'_>, name: &[u8], _: &Stat) -> Result<()> {
-            self.0.leaf(&[self.1.as_bytes(), b"/", path].concat(), parent, name)
+        fn leaf(&mut self, path: &[u8], leaf: &Leaf<'_>) -> Result<()> {
+            self.0.leaf(&[self.1.as_bytes(), b"/", path].concat(), leaf.parent, leaf.name).map(drop)
         }
     }
 

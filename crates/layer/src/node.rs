@@ -67,6 +67,11 @@ impl Node {
         if FileType::from_raw_mode(self.stat()?.st_mode) != FileType::RegularFile {
             return Err(Errno::INVAL);
         }
+        self.open_as_file()
+    }
+
+    /// As [`Self::open_file`], of what [`Self::stat`] has called a regular file already.
+    pub(crate) fn open_as_file(&self) -> rustix::io::Result<OwnedFd> {
         openat(CWD, self.path(), OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())
     }
 

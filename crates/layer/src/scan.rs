@@ -2,11 +2,11 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, Stat, openat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, Stat, fstat, openat, statat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result, show};
-use crate::pack::{DIRECTORY, Xattrs, names_in, xattrs_of};
+use crate::pack::{DIRECTORY, Xattrs, xattrs_of};
 use crate::trail::Trail;
 
 /// Whether something belongs to what is looked for.
@@ -33,16 +33,39 @@ pub trait Visitor {
         true
     }
 
-    /// Anything else: `name` in the open directory `parent`.
+    /// Anything else.
     ///
     /// # Errors
     /// The visitor's own; the walk ends.
-    fn leaf(&mut self, path: &[u8], parent: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Result<()>;
+    fn leaf(&mut self, path: &[u8], leaf: &Leaf<'_>) -> Result<()>;
+}
+
+/// Something in a directory that is no directory. It may be gone by now, or something else.
+pub struct Leaf<'a> {
+    /// The directory, open.
+    pub parent: BorrowedFd<'a>,
+    /// What it is called there.
+    pub name: &'a [u8],
+}
+
+impl Leaf<'_> {
+    /// What it looks like; `None` if it is gone.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn stat(&self) -> Result<Option<Stat>> {
+        match statat(self.parent, self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(why) => Err(failed("read", self.name, why)),
+        }
+    }
 }
 
 /// A directory being walked.
 struct Frame {
-    names: Vec<Vec<u8>>,
+    /// What is in it and is still to be looked at, the next one last.
+    names: Vec<(Vec<u8>, FileType)>,
     /// Length of the path before its name was added.
     path_len: usize,
     /// What is still to be told of it, if something in it is found.
@@ -59,7 +82,7 @@ pub fn scan(top: OwnedFd, judge: &mut dyn FnMut(&[u8], FileType) -> Verdict, vis
     let mut stack = vec![Frame { names: sorted(top.as_fd(), &path)?, path_len: 0, untold: None }];
     let mut trail = Trail::new(top);
     while let Some(frame) = stack.last_mut() {
-        let Some(name) = frame.names.pop() else {
+        let Some((name, kind)) = frame.names.pop() else {
             trail.leave().map_err(|why| failed("leave", &path, why))?;
             path.truncate(frame.path_len);
             stack.pop();
@@ -70,31 +93,34 @@ pub fn scan(top: OwnedFd, judge: &mut dyn FnMut(&[u8], FileType) -> Verdict, vis
             path.push(b'/');
         }
         path.extend_from_slice(&name);
-        let stat = match statat(trail.here(), &name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
+        let leaf = Leaf { parent: trail.here(), name: &name };
+        let kind = match kind {
+            // Not every file system says it beside the name.
+            FileType::Unknown => leaf.stat()?.map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode)),
+            known => known,
+        };
+        let verdict = match kind {
+            FileType::Unknown | FileType::Socket => Verdict::Skip,
+            kind => judge(&path, kind),
+        };
+        if kind != FileType::Directory || verdict == Verdict::Skip {
+            if verdict == Verdict::Take {
+                tell(&mut stack, &path, visitor)?;
+                visitor.leaf(&path, &leaf)?;
+            }
+            path.truncate(path_len);
+            continue;
+        }
+        let directory = match openat(trail.here(), &name, DIRECTORY, Mode::empty()) {
+            Ok(directory) => directory,
             // Somebody removes files while they are copied.
             Err(Errno::NOENT) => {
                 path.truncate(path_len);
                 continue;
             }
-            Err(why) => return Err(failed("read", &path, why)),
+            Err(why) => return Err(failed("open", &path, why)),
         };
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        let verdict = if kind == FileType::Socket { Verdict::Skip } else { judge(&path, kind) };
-        if kind != FileType::Directory {
-            if verdict == Verdict::Take {
-                tell(&mut stack, &path, visitor)?;
-                visitor.leaf(&path, trail.here(), &name, &stat)?;
-            }
-            path.truncate(path_len);
-            continue;
-        }
-        if verdict == Verdict::Skip {
-            path.truncate(path_len);
-            continue;
-        }
-        let directory = openat(trail.here(), &name, DIRECTORY, Mode::empty());
-        let directory = directory.map_err(|why| failed("open", &path, why))?;
+        let stat = fstat(&directory).map_err(|why| failed("read", &path, why))?;
         let xattrs = match visitor.wants_xattrs() {
             true => xattrs_of(directory.as_fd()).map_err(|why| failed("read attributes of", &path, why))?,
             false => Xattrs::default(),
@@ -127,10 +153,21 @@ fn tell(stack: &mut [Frame], path: &[u8], visitor: &mut dyn Visitor) -> Result<(
     Ok(())
 }
 
-/// The names in a directory, last one first.
-fn sorted(directory: BorrowedFd<'_>, path: &[u8]) -> Result<Vec<Vec<u8>>> {
-    let mut names = names_in(directory).map_err(|why| failed("read", path, why))?;
-    names.sort_unstable_by(|a, b| b.cmp(a));
+/// The names in a directory, last one first, with what they are as far as the directory says.
+fn sorted(directory: BorrowedFd<'_>, path: &[u8]) -> Result<Vec<(Vec<u8>, FileType)>> {
+    let read = || -> rustix::io::Result<Vec<(Vec<u8>, FileType)>> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(directory)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push((name.to_vec(), entry.file_type()));
+            }
+        }
+        Ok(names)
+    };
+    let mut names = read().map_err(|why| failed("read", path, why))?;
+    names.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
     Ok(names)
 }
 
@@ -150,7 +187,7 @@ mod tests {
             Ok(())
         }
 
-        fn leaf(&mut self, path: &[u8], _: BorrowedFd<'_>, _: &[u8], _: &Stat) -> Result<()> {
+        fn leaf(&mut self, path: &[u8], _: &Leaf<'_>) -> Result<()> {
             self.0.push(String::from_utf8_lossy(path).into_owned());
             Ok(())
         }

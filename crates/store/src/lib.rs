@@ -8,6 +8,7 @@ pub mod build_cache;
 mod container_lock;
 mod container_state;
 pub mod containers;
+mod conveyor;
 pub mod ends;
 pub mod error;
 pub mod fsck;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use wharfie_layer::pack::{self, pack};
 use wharfie_oci::{ContainerId, DiffId};
 
+use crate::conveyor;
 use crate::error::{Error, Result};
 use crate::ingest::Ingest;
 use crate::lease::{LayerRow, Lease};
@@ -107,11 +108,11 @@ impl Lease<'_> {
         &self,
         write: impl FnOnce(&mut dyn Write) -> Result<T, E> + Send,
     ) -> Result<(T, LayerRow), E> {
-        let (mut reader, writer) = io::pipe().map_err(Error::io("make", "a pipe"))?;
+        let (writer, mut reader) = conveyor::new();
         let is_broken = AtomicBool::new(false);
         let (written, ingested) = std::thread::scope(|scope| {
             let writing = scope.spawn(|| {
-                let mut out = BufWriter::with_capacity(BUFFER, Breakable { inner: writer, is_broken: &is_broken });
+                let mut out = Breakable { inner: writer, is_broken: &is_broken };
                 let written = write(&mut out)?;
                 // Dropping would hide that the last bytes did not arrive.
                 out.flush().map_err(Error::io("write", "a layer"))?;
@@ -131,7 +132,7 @@ impl Lease<'_> {
     }
 }
 
-/// A pipe that notes that nobody reads from it any more.
+/// A way that notes that nobody reads from it any more.
 struct Breakable<'a, W> {
     inner: W,
     is_broken: &'a AtomicBool,
@@ -145,15 +146,14 @@ impl<W: Write> Write for Breakable<'_, W> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        self.inner.flush().inspect_err(|why| {
+            self.is_broken.fetch_or(why.kind() == io::ErrorKind::BrokenPipe, Ordering::Relaxed);
+        })
     }
 }
 
 /// 1,024 bytes: a tar without entries.
 const EMPTY_TAR: u64 = 1024;
-
-/// 64 KiB: what a pipe holds.
-const BUFFER: usize = 64 << 10;
 
 impl<'a> Lease<'a> {
     /// An empty root file system over `layers`, bottom first, which the lease holds from now on.

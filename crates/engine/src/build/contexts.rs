@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +9,7 @@ use rustix::fs::{FileType, Stat};
 use wharfie_build::Ignore;
 use wharfie_content::{Observer, Outcome, Subject, Task};
 use wharfie_layer::pack::Xattrs;
-use wharfie_layer::scan::{Visitor, scan};
+use wharfie_layer::scan::{Leaf, Visitor, scan};
 use wharfie_layer::tar::BLOCK;
 use wharfie_oci::{DiffId, Platform};
 use wharfie_store::mounts::View;
@@ -239,7 +238,8 @@ impl Visitor for Size {
         Ok(())
     }
 
-    fn leaf(&mut self, _: &[u8], _: BorrowedFd<'_>, _: &[u8], stat: &Stat) -> wharfie_layer::Result<()> {
+    fn leaf(&mut self, _: &[u8], leaf: &Leaf<'_>) -> wharfie_layer::Result<()> {
+        let Some(stat) = leaf.stat()? else { return Ok(()) };
         let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
         self.0 += in_tar(if is_file { stat.st_size as u64 } else { 0 });
         Ok(())

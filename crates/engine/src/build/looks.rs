@@ -1,12 +1,10 @@
 //! What files look like, from outside and from inside: whether something was copied before is known by it.
 
-use std::os::fd::BorrowedFd;
-
 use rustix::fs::Stat;
 use wharfie_layer::entry::Entry;
 use wharfie_layer::graft::Witness;
 use wharfie_layer::pack::Xattrs;
-use wharfie_layer::scan::Visitor;
+use wharfie_layer::scan::{Leaf, Visitor};
 use wharfie_oci::Digester;
 use wharfie_oci::digest::Algorithm;
 
@@ -60,9 +58,11 @@ impl Visitor for Looks {
         Ok(())
     }
 
-    fn leaf(&mut self, path: &[u8], _: BorrowedFd<'_>, _: &[u8], stat: &Stat) -> wharfie_layer::Result<()> {
-        self.bytes(path);
-        self.stat(stat);
+    fn leaf(&mut self, path: &[u8], leaf: &Leaf<'_>) -> wharfie_layer::Result<()> {
+        if let Some(stat) = leaf.stat()? {
+            self.bytes(path);
+            self.stat(&stat);
+        }
         Ok(())
     }
 }

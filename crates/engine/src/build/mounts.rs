@@ -320,7 +320,7 @@ fn fill(files: &Arc<Files>, source: &str, to: &File) -> Result<()> {
 
 /// Writes all that is in a directory to `out` as a tar, and gives `out` back.
 pub(super) fn pack_directory<W: Write>(top: impl Into<OwnedFd>, out: W) -> Result<W> {
-    use wharfie_layer::scan::{Verdict, Visitor, scan};
+    use wharfie_layer::scan::{Leaf, Verdict, Visitor, scan};
     struct Moving<'g, 'a, W: Write>(&'g mut Graft<'a, W>);
     impl<W: Write> Visitor for Moving<'_, '_, W> {
         fn directory(
@@ -332,14 +332,8 @@ pub(super) fn pack_directory<W: Write>(top: impl Into<OwnedFd>, out: W) -> Resul
             self.0.directory(path, stat, xattrs)
         }
 
-        fn leaf(
-            &mut self,
-            path: &[u8],
-            parent: std::os::fd::BorrowedFd<'_>,
-            name: &[u8],
-            _: &rustix::fs::Stat,
-        ) -> wharfie_layer::Result<()> {
-            self.0.leaf(path, parent, name)
+        fn leaf(&mut self, path: &[u8], leaf: &Leaf<'_>) -> wharfie_layer::Result<()> {
+            self.0.leaf(path, leaf.parent, leaf.name).map(drop)
         }
     }
     let style = Style::default();

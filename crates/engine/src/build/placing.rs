@@ -5,12 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode as FileMode, OFlags, ResolveFlags, Stat, openat2};
+use rustix::io::Errno;
 use wharfie_build::Ignore;
 use wharfie_build::plan::{Copy, File as Inline};
 use wharfie_layer::compression::Decoder;
 use wharfie_layer::graft::Graft;
 use wharfie_layer::pack::Xattrs;
-use wharfie_layer::scan::{Verdict, Visitor, scan};
+use wharfie_layer::scan::{Leaf, Verdict, Visitor, scan};
 use wharfie_layer::tar;
 
 use super::copy::of_layer;
@@ -90,7 +91,10 @@ pub(super) fn write_item<W: Write>(
                     return Ok(());
                 }
             }
-            graft.leaf(&target, parent.as_fd(), last).map_err(of_layer)
+            match graft.leaf(&target, parent.as_fd(), last).map_err(of_layer)? {
+                true => Ok(()),
+                false => Err(cannot_read(&selected.path, Errno::NOENT)),
+            }
         }
     }
 }
@@ -187,8 +191,9 @@ impl<W: Write> Visitor for Moving<'_, '_, W> {
         self.graft.directory(&join(self.target, path), stat, xattrs)
     }
 
-    fn leaf(&mut self, path: &[u8], parent: BorrowedFd<'_>, name: &[u8], _: &Stat) -> wharfie_layer::Result<()> {
-        self.graft.leaf(&join(self.target, path), parent, name)
+    fn leaf(&mut self, path: &[u8], leaf: &Leaf<'_>) -> wharfie_layer::Result<()> {
+        // Somebody removes files while they are copied.
+        self.graft.leaf(&join(self.target, path), leaf.parent, leaf.name).map(drop)
     }
 }
 
