@@ -187,8 +187,30 @@ libc6      2.36-9      2.36-9+deb12u4   CVE-2023-4911   unknown    layer 0
 }
 
 #[test]
+fn what_cannot_be_checked_is_said() {
+    let layer = tar(&[
+        file("etc/os-release", "ID=plan9\nVERSION_ID=4\n"),
+        file("var/lib/dpkg/status", "Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n"),
+        file("app/six.dist-info/METADATA", &format!("Name: six\nVersion: 1\nAuthor: {}\n", "many ".repeat(500))),
+        file("app/long.dist-info/METADATA", &format!("Name: long\nVersion: {}\n", "1".repeat(5_000))),
+    ]);
+    let host = host_with(&[(&Image::new().with_layer(layer), &["web:1"])]);
+    let osv = advisories(&host);
+    let told = host.run(&["scan", "--only", "vulnerabilities", "--fail-on", "low", "--db", &osv, "web:1"]);
+    assert!(told.stdout.contains("PYSEC-1"), "{}", told.stdout);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    for said in [
+        "knows nothing of plan9 4: 1 package was not checked",
+        "app/long.dist-info/METADATA tells of a package with a name or version of over 1024 bytes",
+        "1 finding has a severity that nobody knows",
+    ] {
+        assert!(told.stderr.contains(said), "{said}: {}", told.stderr);
+    }
+}
+
+#[test]
 fn two_imports_at_once_are_both_kept() {
-    let host = crate::host();
+    let host = host();
     let osv = advisories(&host);
     let ids = ["DSA-1-1", "GHSA-1", "PYSEC-1"];
     for _ in 0..5 {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use wharfie_archive::{ArchiveSink, Layout, Saved, SavedImage};
 use wharfie_content::graph::{self, Images, Options, Order, Platforms};
-use wharfie_content::{Document, Observer, Outcome, Part, Subject, Task};
+use wharfie_content::{Document, Event, Observer, Outcome, Part, Subject, Task, Warning};
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, DiffId, Index, MediaType, Platform, Reference};
 use wharfie_store::images::{Name, Recording};
@@ -227,6 +227,10 @@ impl Outgoing<'_, '_> {
     }
 
     fn archive(&self, built: &Built, names: &[Reference], to: &save::Output) -> Result<()> {
+        if self.is_attested() || !self.build.annotations.is_empty() {
+            let text = "an archive has no attestations and annotations: `type=oci,tar=false` and `--push` have them";
+            self.observer.observe(Event::Warned(Warning::Note(format!("WARNING: {text}"))));
+        }
         self.write_file(to, |file| {
             let sink = ArchiveSink::new(file)?;
             let mut images = Vec::with_capacity(built.images.len());

@@ -1,7 +1,7 @@
 //! Making a data base of advisories. Records stream past; what is kept of each goes to a file for the time being, and only its
 //! place stays in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use flate2::{Compression, write::DeflateEncoder};
@@ -34,6 +34,7 @@ pub struct Builder<S> {
     at: u64,
     lines: Vec<Line>,
     ecosystems: BTreeMap<String, EcosystemMeta>,
+    releases: BTreeSet<String>,
     sources: Vec<Source>,
     /// What could not be read, for people.
     pub warnings: Vec<String>,
@@ -48,6 +49,7 @@ impl<S: Read + Write + Seek> Builder<S> {
             at: 0,
             lines: Vec::new(),
             ecosystems: BTreeMap::new(),
+            releases: BTreeSet::new(),
             sources: Vec::new(),
             warnings: Vec::new(),
         }
@@ -68,6 +70,9 @@ impl<S: Read + Write + Seek> Builder<S> {
             }
             let meta = self.ecosystems.entry(family.to_owned()).or_default();
             meta.advisories += 1;
+            if !self.releases.contains(&ecosystem) {
+                self.releases.insert(ecosystem.clone());
+            }
             // Go's zero time is no time.
             if modified > meta.newest && !modified.starts_with("0001") {
                 meta.newest.clone_from(&modified);
@@ -125,6 +130,8 @@ impl<S: Read + Write + Seek> Builder<S> {
                 false => self.line(ecosystem, name, json),
             }
         })?;
+        let of_own = |release: &&String| own.iter().any(|known| release.split(':').next() == Some(known.as_str()));
+        self.releases.extend(other.meta().releases.iter().filter(|release| !of_own(release)).cloned());
         for (name, meta) in &other.meta().ecosystems {
             self.ecosystems.entry(name.clone()).or_insert_with(|| meta.clone());
         }
@@ -194,7 +201,13 @@ impl<S: Read + Write + Seek> Builder<S> {
             at += value.len() as u64;
         }
         let newest = self.ecosystems.values().map(|meta| meta.newest.clone()).max().unwrap_or_default();
-        let meta = Meta { made: made.to_owned(), newest, ecosystems: self.ecosystems, sources: self.sources };
+        let meta = Meta {
+            made: made.to_owned(),
+            newest,
+            ecosystems: self.ecosystems,
+            releases: self.releases,
+            sources: self.sources,
+        };
         let facts = serde_json::to_vec(&meta)?;
         let count = (table.len() / ENTRY) as u64;
         out.write_all(&table)?;

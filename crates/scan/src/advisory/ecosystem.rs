@@ -1,6 +1,7 @@
 //! What OSV calls where packages come from, what they are called there, and whose rules their versions follow.
 //! Source: OSV schema 1.7, "Defined ecosystems".
 
+use super::index::Meta;
 use crate::distro::Distro;
 use crate::package::{Package, PackageKind};
 use crate::version::Scheme;
@@ -53,9 +54,24 @@ pub(super) fn names(package: &Package, distro: Option<&Distro>) -> Vec<Name> {
     }
 }
 
-/// True if a system has an ecosystem, so that its packages can have advisories at all.
-pub(super) fn is_known(distro: &Distro) -> bool {
-    !of_distro(distro).is_empty()
+/// True if `meta` has advisories of a system.
+pub(super) fn is_covered(distro: &Distro, meta: &Meta) -> bool {
+    of_distro(distro).iter().any(|ecosystem| meta.releases.contains(ecosystem))
+}
+
+/// Where a package of which `meta` knows nothing comes from, for people; `None` if it can be judged.
+pub(super) fn uncovered(package: &Package, distro: Option<&Distro>, meta: &Meta) -> Option<String> {
+    let names = names(package, distro);
+    if names.iter().any(|name| meta.releases.contains(&name.ecosystem)) {
+        return None;
+    }
+    let is_systems = matches!(package.kind, PackageKind::Deb | PackageKind::Apk | PackageKind::Rpm | PackageKind::Opkg);
+    Some(match (distro, names.first()) {
+        (Some(distro), _) if is_systems => format!("{} {}", distro.id, distro.version_id).trim().to_owned(),
+        (None, _) if is_systems => "a system that does not tell its name (/etc/os-release)".to_owned(),
+        (_, Some(name)) => name.ecosystem.clone(),
+        (_, None) => format!("{:?}", package.kind).to_lowercase(),
+    })
 }
 
 fn of_distro(distro: &Distro) -> Vec<String> {

@@ -9,7 +9,7 @@
 //!
 //! A key is an ecosystem and a package, `Debian:12/openssl`; several may have one hash, so the value repeats it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use flate2::read::DeflateDecoder;
@@ -38,6 +38,9 @@ pub struct Meta {
     pub newest: String,
     /// By name; `Debian:12` counts as `Debian`.
     pub ecosystems: BTreeMap<String, EcosystemMeta>,
+    /// Names in full, `Debian:12` and `npm`: of what else there is, nothing is known.
+    #[serde(default)]
+    pub releases: BTreeSet<String>,
     /// Where they came from: path, size in bytes, time of change in seconds since 1970.
     pub sources: Vec<(String, u64, i64)>,
 }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::ecosystem::{Name, is_known, names, scheme};
-use super::index::Index;
+use super::ecosystem::{Name, is_covered, names, scheme, uncovered};
+use super::index::{Index, Meta};
 use super::record::{Advisory, Event};
 use super::severity::Severity;
 use crate::content::Result;
-use crate::package::Inventory;
+use crate::package::{Inventory, Package};
 use crate::version::Scheme;
 
 /// Something that is wrong with a package.
@@ -44,15 +44,17 @@ pub struct Finding {
 /// When the data base is damaged.
 pub fn find(inventory: &Inventory, index: &Index<'_>) -> Result<Vec<Finding>> {
     let distro = inventory.distro.as_ref();
-    let has_system = distro.is_some_and(is_known);
+    let has_system = distro.is_some_and(|distro| is_covered(distro, index.meta()));
     let mut found = Vec::new();
     let mut asked: BTreeMap<(String, String), Vec<Advisory>> = BTreeMap::new();
     for (at, package) in inventory.packages.iter().enumerate() {
-        if package.owner.is_some() && has_system {
+        if (package.owner.is_some() && has_system) || package.version.is_empty() {
             continue;
         }
         // The same package in another place has the same faults.
-        if at > 0 && inventory.packages[at - 1].is_same(package) && inventory.packages[at - 1].layer == package.layer {
+        let is_again =
+            |other: &Package| other.is_same(package) && other.layer == package.layer && other.owner == package.owner;
+        if at > 0 && is_again(&inventory.packages[at - 1]) {
             continue;
         }
         let mut rows: BTreeMap<String, Finding> = BTreeMap::new();
@@ -81,6 +83,24 @@ pub fn find(inventory: &Inventory, index: &Index<'_>) -> Result<Vec<Finding>> {
         found.extend(rows);
     }
     Ok(found)
+}
+
+/// What of an inventory cannot be judged: where packages come from of which the data base knows nothing, and how many they
+/// are. Those without a version come from `nowhere in particular`.
+pub fn unchecked(inventory: &Inventory, meta: &Meta) -> BTreeMap<String, usize> {
+    let distro = inventory.distro.as_ref();
+    let has_system = distro.is_some_and(|distro| is_covered(distro, meta));
+    let mut found = BTreeMap::new();
+    for package in inventory.packages.iter().filter(|package| package.owner.is_none() || !has_system) {
+        let origin = match package.version.is_empty() {
+            true => Some("nowhere in particular".to_owned()),
+            false => uncovered(package, distro, meta),
+        };
+        if let Some(origin) = origin {
+            *found.entry(origin).or_default() += 1;
+        }
+    }
+    found
 }
 
 /// 256 packages' advisories are kept: equal ones stand near each other.

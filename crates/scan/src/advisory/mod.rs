@@ -9,7 +9,7 @@ mod severity;
 
 pub use builder::{Builder, Source};
 pub use index::{EcosystemMeta, Index, Meta};
-pub use matching::{Finding, find};
+pub use matching::{Finding, find, unchecked};
 pub use record::Advisory;
 pub use severity::Severity;
 

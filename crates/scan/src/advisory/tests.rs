@@ -115,7 +115,42 @@ fn a_package_of_a_language_that_the_system_brought_is_the_systems() {
     let mut whole = inventory(&[(PackageKind::Pypi, "six", "1.16")]);
     assert_eq!(find(&whole, &index).unwrap().len(), 1);
     whole.packages[0].owner = Some("python3-six".to_owned());
+    // Whoever knows nothing of the system does not know that it has mended it.
+    assert_eq!(find(&whole, &index).unwrap().len(), 1);
+    let bytes = base(&[&pysec, &record("DSA-1", "Debian:12", "other", r#"{"introduced":"0"}"#, "")]);
+    let index = Index::open(&bytes).unwrap();
     assert!(find(&whole, &index).unwrap().is_empty());
+    // One beside it that nobody owns is another one.
+    let mut own = whole.packages[0].clone();
+    own.owner = None;
+    whole.packages.push(own);
+    assert_eq!(find(&whole, &index).unwrap().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_judged_is_counted() {
+    let bytes = base(&[
+        &record("A-1", "npm", "a", r#"{"introduced":"0"}"#, ""),
+        &record("DSA-1", "Debian:11", "curl", r#"{"introduced":"0"}"#, ""),
+    ]);
+    let index = Index::open(&bytes).unwrap();
+    let all = [
+        (PackageKind::Npm, "a", "1.0.0"),
+        (PackageKind::Npm, "a", ""),
+        (PackageKind::Deb, "curl", "1"),
+        (PackageKind::Gem, "rake", "1"),
+    ];
+    let mut whole = inventory(&all);
+    let told = |whole: &Inventory| {
+        unchecked(whole, index.meta())
+            .into_iter()
+            .map(|(origin, count)| format!("{count} {origin}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(&whole), ["1 RubyGems", "1 debian 12", "1 nowhere in particular"]);
+    assert_eq!(find(&whole, &index).unwrap().len(), 1);
+    whole.distro = None;
+    assert!(told(&whole)[1].contains("os-release"));
 }
 
 #[test]

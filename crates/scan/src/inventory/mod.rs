@@ -188,15 +188,25 @@ impl Reader {
             found.warn(format!("{path} tells of more than {MAX_PACKAGES} packages: the rest is left out"));
         }
         let is_sane = |package: &Package| {
-            let words = [&package.name, &package.version, &package.namespace, &package.architecture, &package.supplier];
-            !package.name.is_empty() && words.iter().all(|word| word.len() <= MAX_WORD)
+            let words = [&package.name, &package.version, &package.namespace, &package.architecture];
+            words.iter().all(|word| word.len() <= MAX_WORD)
         };
         let mut index = before;
         while index < found.packages.len() {
             let package = &mut found.packages[index];
-            if !is_sane(package) {
+            if package.name.is_empty() || !is_sane(package) {
+                let is_long = !package.name.is_empty();
                 found.packages.swap_remove(index);
+                if is_long {
+                    found.warn(format!(
+                        "{path} tells of a package with a name or version of over {MAX_WORD} bytes: it is left out"
+                    ));
+                }
                 continue;
+            }
+            // Authors of hundreds there are; they are no matter.
+            if package.supplier.len() > MAX_WORD {
+                package.supplier.clear();
             }
             if package.found_in.is_empty() {
                 path.clone_into(&mut package.found_in);
@@ -210,8 +220,12 @@ impl Reader {
 impl Found {
     /// Adds a warning, unless there are too many.
     pub fn warn(&mut self, text: String) {
-        if self.warnings.len() < MAX_WARNINGS {
-            self.warnings.push(text);
+        match self.warnings.len() {
+            0..MAX_WARNINGS => self.warnings.push(text),
+            MAX_WARNINGS => {
+                self.warnings.push("and more warnings, which are not shown: packages may be missing".to_owned());
+            }
+            _ => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use wharfie_engine::insight::Examined;
 use wharfie_engine::insight::advisories::{Base, read_file};
 use wharfie_oci::Timestamp;
-use wharfie_scan::advisory::Severity;
+use wharfie_scan::advisory::{Severity, unchecked};
 use wharfie_scan::{exceptions, sarif, sbom};
 
 use super::report::{self, LEAK, Report};
@@ -14,6 +14,7 @@ use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Entry, Example, Matches, Switch, Text, Texts};
+use crate::render::sanitise::{Layout, sanitise};
 
 const FORMATS: &[&str] = &["table", "json", "sarif", "cyclonedx"];
 const PARTS: &[&str] = &["vulnerabilities", "leaks", "checks"];
@@ -106,7 +107,15 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let Examined { inventory, leaks, checks } = examined(cx, matches)?;
     let mut found = Report { inventory, ..Report::default() };
     if wants_vulnerabilities {
-        found.findings = cx.engine()?.findings(&found.inventory, &base)?.findings;
+        let matched = cx.engine()?.findings(&found.inventory, &base)?;
+        for (origin, count) in unchecked(&found.inventory, &matched.meta) {
+            let (packages, were) = if count == 1 { ("package", "was") } else { ("packages", "were") };
+            cx.warn(&format!(
+                "WARNING: the data base knows nothing of {}: {count} {packages} {were} not checked",
+                sanitise(&origin, Layout::OneLine)
+            ));
+        }
+        found.findings = matched.findings;
     }
     if wants("leaks") {
         found.leaks = leaks;
@@ -140,6 +149,13 @@ fn run(cx: &Context, matches: &Matches) -> Result {
                 None => cx.print(&text)?,
             }
         }
+    }
+    let unrated = found.findings.iter().filter(|finding| finding.severity == Severity::Unknown).count();
+    if limit.is_some_and(|limit| limit > Severity::Unknown) && unrated > 0 {
+        let findings = if unrated == 1 { "finding has" } else { "findings have" };
+        cx.warn(&format!(
+            "WARNING: {unrated} {findings} a severity that nobody knows: --fail-on counts them with \"unknown\" only"
+        ));
     }
     match limit {
         Some(limit) if found.worst().is_some_and(|worst| worst >= limit) => Err(Failure::silent().code(FOUND)),

@@ -322,6 +322,9 @@ fn what_is_in_it_stands_beside_the_image() {
     assert_eq!(statement["subject"][0]["digest"]["sha256"], digest);
     let packages = statement["predicate"]["packages"].as_array().expect("SPDX lists packages");
     assert!(packages.iter().any(|one| one["name"] == "tool" && one["versionInfo"] == "1.2-3"), "{packages:?}");
+    // What an archive leaves out is said.
+    let told = host.run(&["build", "--sbom=true", "-o", "type=oci,dest=a.tar", "ctx"]);
+    assert!(told.code == 0 && told.stderr.contains("an archive has no attestations"), "{}", told.stderr);
     let refused = host.run(&["build", "--sbom=generator=x", "ctx"]);
     assert!(
         refused.code != 0 && refused.stderr.contains("generators that are images are not run"),
