@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use wharfie_remote::{Config, DockerConfig, Proxy};
+use wharfie_remote::{Config, DockerConfig, Mirror, Proxy};
 
 use crate::env;
 
@@ -14,7 +14,7 @@ const CERTIFICATES: &[&str] = &["/etc/wharfie/certs.d", "/etc/docker/certs.d", "
 /// The registry client's settings.
 pub(crate) fn config(
     insecure: Vec<String>,
-    mirrors: Vec<String>,
+    mirrors: Vec<Mirror>,
     jobs: usize,
     directory: &Path,
     docker: &DockerConfig,

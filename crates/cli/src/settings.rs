@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use wharfie_oci::Platform;
+use wharfie_oci::reference::is_path;
 use wharfie_oci::size::{self, Units};
+use wharfie_oci::{Platform, Reference};
 use wharfie_oci::{Timestamp, duration};
+use wharfie_remote::{Mirror, Naming};
 use wharfie_store::Options;
 use wharfie_store::snapshots::Kind as SnapshotKind;
 
@@ -25,6 +27,8 @@ pub struct Settings {
     pub root: Option<PathBuf>,
     /// Registries that are asked before Docker Hub, in this order.
     pub registry_mirrors: Vec<String>,
+    /// Registries that are asked before others.
+    pub mirrors: Vec<MirrorOptions>,
     /// Hosts, `host:port`s and networks that may be reached without (proven) encryption.
     pub insecure_registries: Vec<String>,
     /// How layers become trees: `erofs`, `unpacked`, `unpacked-rootless`; found out by trying if not given.
@@ -43,6 +47,18 @@ pub struct Settings {
     pub runtimes: BTreeMap<String, Runtime>,
     /// The registry that this machine serves.
     pub serve: ServeOptions,
+}
+
+/// A registry that is asked before another one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MirrorOptions {
+    /// Of whom: a host as references write it, or `*`.
+    pub registry: String,
+    /// Where: a URL or a host.
+    pub url: String,
+    /// The path that repositories lie beneath there; without it, the mirror is told by the query `ns`.
+    pub prefix: Option<String>,
 }
 
 /// A runtime that is a program of its own.
@@ -85,6 +101,7 @@ impl Settings {
     fn parse(text: &str) -> Result<Self, String> {
         let settings: Self = toml::from_str(text).map_err(|why| why.to_string())?;
         settings.options(env::now)?;
+        settings.mirrors.iter().try_for_each(MirrorOptions::check)?;
         Ok(settings)
     }
 
@@ -120,6 +137,18 @@ impl Settings {
         })
     }
 
+    /// The mirrors of all registries.
+    pub fn mirrors(&self) -> impl Iterator<Item = Mirror> {
+        self.mirrors.iter().map(|mirror| Mirror {
+            of: mirror.registry.clone(),
+            url: mirror.url.clone(),
+            naming: match &mirror.prefix {
+                Some(prefix) => Naming::Prefix(prefix.trim_matches('/').to_owned()),
+                None => Naming::Query,
+            },
+        })
+    }
+
     /// Layers that are moved at once.
     pub fn transfers(&self) -> usize {
         self.concurrent_transfers.unwrap_or(TRANSFERS).max(1)
@@ -137,6 +166,23 @@ impl Settings {
             return PathBuf::from("/var/lib/wharfie");
         }
         data_home().join("wharfie")
+    }
+}
+
+impl MirrorOptions {
+    /// Says what is wrong with it.
+    fn check(&self) -> Result<(), String> {
+        let is_host = format!("{}/x", self.registry).parse::<Reference>();
+        let is_host = is_host.is_ok_and(|found| found.repository().host() == self.registry);
+        if self.registry != Mirror::EVERY && !is_host {
+            return Err(format!("{:?} is no registry; write for example \"ghcr.io\", or \"*\"", self.registry));
+        }
+        match &self.prefix {
+            Some(prefix) if !is_path(prefix.trim_matches('/')) => {
+                Err(format!("{prefix:?} is no beginning of repositories' names; write for example \"mirror/ghcr\""))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -173,7 +219,16 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["rot = 1", "grace = \"soon\"", "grace-limit = \"much\"", "snapshots = \"zfs\"", "root = ["] {
+        for text in [
+            "[[mirrors]]\nregistry = \"ghcr\"\nurl = \"m\"",
+            "[[mirrors]]\nregistry = \"ghcr.io\"",
+            "[[mirrors]]\nregistry = \"*\"\nurl = \"m\"\nprefix = \"../x\"",
+            "rot = 1",
+            "grace = \"soon\"",
+            "grace-limit = \"much\"",
+            "snapshots = \"zfs\"",
+            "root = [",
+        ] {
             assert!(Settings::parse(text).is_err(), "{text}");
         }
     }

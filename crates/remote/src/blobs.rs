@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use ureq::http::{HeaderMap, HeaderValue, Method, header};
 use wharfie_content::{BoxError, Document, Opened, Part, Source, Watch};
-use wharfie_oci::reference::DEFAULT_HOST;
 use wharfie_oci::{Descriptor, Digest};
 
 use crate::auth::token::Scopes;
@@ -191,10 +190,10 @@ impl BlobReader<'_> {
     /// again is worth the while.
     fn came_from_a_mirror(&self) -> bool {
         let Origin::Registry { endpoint, .. } = &self.origin else { return false };
-        if endpoint.is_mirror {
+        if endpoint.is_mirror() {
             self.inner.liars.lock().expect("no holder panics").insert(endpoint.base.clone());
         }
-        endpoint.is_mirror
+        endpoint.is_mirror()
     }
 }
 
@@ -261,9 +260,7 @@ impl<'a> BlobReader<'a> {
 
     fn broken(&self, why: io::Error) -> Error {
         let url = match &self.origin {
-            Origin::Registry { endpoint, path } => {
-                endpoint.base.join(&blob_path(path, &self.blob.digest)).unwrap_or(endpoint.base.clone())
-            }
+            Origin::Registry { endpoint, path } => endpoint.url(&blob_path(path, &self.blob.digest)),
             Origin::Elsewhere(url) => url.clone(),
         };
         let cause = crate::connector::connection_error(ureq::Error::from(why), false);
@@ -282,22 +279,24 @@ impl<'a> BlobReader<'a> {
         match retry.wait(self.failures, &why) {
             Some(seconds) if retry.count_down(seconds, self.watch) => Ok(()),
             Some(_) => Err(io::Error::other(why)),
-            None => match self.behind_mirror() {
-                Some((endpoint, path)) => {
-                    self.origin = Origin::Registry { endpoint, path };
-                    self.failures = 0;
-                    Ok(())
-                }
-                None => Err(io::Error::other(why)),
-            },
+            None => self.go_behind_mirror().unwrap_or(Err(why)).map_err(io::Error::other),
         }
     }
 
-    /// The registry that a mirror stands in for.
-    fn behind_mirror(&self) -> Option<(Endpoint, String)> {
-        let Origin::Registry { endpoint: Endpoint { is_mirror: true, .. }, path } = &self.origin else { return None };
-        let endpoint = endpoint::endpoints(self.inner.transport.config(), DEFAULT_HOST, false).ok()?.pop()?;
-        Some((endpoint, path.clone()))
+    /// Goes on at the registry that a mirror stands in for; `None` if it was no mirror that failed.
+    fn go_behind_mirror(&mut self) -> Option<Result<(), Error>> {
+        let Origin::Registry { endpoint, path } = &self.origin else { return None };
+        let host = &endpoint.stands_in.as_ref()?.host;
+        let found = self.inner.at_doors(host, false, &Scopes::pull(path), |session| {
+            let origin = Origin::Registry { endpoint: session.endpoint.clone(), path: path.clone() };
+            let response = origin.get(&self.inner, &self.blob, Wanted::From(self.position))?;
+            Ok((origin, response))
+        });
+        Some(found.and_then(|(origin, response)| {
+            self.origin = origin;
+            self.failures = 0;
+            self.follow(response)
+        }))
     }
 }
 

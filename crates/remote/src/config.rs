@@ -12,8 +12,8 @@ pub struct Config {
     pub user_agent: String,
     /// Hosts that may be spoken to without verified certificates or without TLS: `host`, `host:port` or a CIDR.
     pub insecure: Vec<String>,
-    /// Mirrors of Docker Hub, tried in order before the Hub itself when pulling: URLs or hosts.
-    pub mirrors: Vec<String>,
+    /// Who is asked before a registry itself when something is read from it, in this order.
+    pub mirrors: Vec<Mirror>,
     /// Folders like `/etc/docker/certs.d`, each with `<host:port>/{ca.crt,*.crt,NAME.cert,NAME.key}`; the first that has the
     /// host counts.
     pub certs: Vec<PathBuf>,
@@ -34,6 +34,38 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// A connection on which nothing moves for this long has failed.
     pub idle_timeout: Duration,
+}
+
+/// Somebody who has what a registry has, or gets it from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// The registry's host as references write it, or [`Mirror::EVERY`].
+    pub of: String,
+    /// A URL, or a host.
+    pub url: String,
+    /// How it is told which of its upstreams is meant.
+    pub naming: Naming,
+}
+
+/// How a mirror is told which registry it stands in for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Naming {
+    /// Not at all: it mirrors one, as docker's mirrors do.
+    Silent,
+    /// By the query `ns=HOST`, as containerd does.
+    Query,
+    /// Repositories lie beneath this path.
+    Prefix(String),
+}
+
+impl Mirror {
+    /// Stands in for every registry but those on loopback.
+    pub const EVERY: &str = "*";
+
+    /// A mirror of Docker Hub, as docker's `registry-mirrors` names it.
+    pub fn of_hub(url: &str) -> Self {
+        Self { of: wharfie_oci::reference::DEFAULT_HOST.to_owned(), url: url.to_owned(), naming: Naming::Silent }
+    }
 }
 
 /// Proxies, with the meaning of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. Loopback is never proxied.

@@ -4,7 +4,7 @@ use wharfie_oci::reference::DEFAULT_HOST;
 
 use crate::transport::Trust;
 use crate::url::{self, Url};
-use crate::{Config, Error, certificates, host_pattern};
+use crate::{Config, Error, Mirror, Naming, certificates, host_pattern};
 
 /// One door of a registry.
 #[derive(Debug, Clone)]
@@ -12,15 +12,38 @@ pub(crate) struct Endpoint {
     /// Its `/v2/`.
     pub(crate) base: Url,
     pub(crate) trust: Trust,
-    /// True if it only stands in for the registry: anything it lacks is asked of the next.
-    pub(crate) is_mirror: bool,
+    /// If it only stands in for a registry: anything it lacks is asked of the next.
+    pub(crate) stands_in: Option<StandIn>,
     /// Under which name credentials are kept.
     pub(crate) key: String,
 }
 
+/// For whom a mirror stands in, and how it is told.
+#[derive(Debug, Clone)]
+pub(crate) struct StandIn {
+    /// The registry's host as references write it.
+    pub(crate) host: String,
+    naming: Naming,
+}
+
 impl Endpoint {
     fn new(is_https: bool, authority: &str, trust: Trust, key: &str) -> Self {
-        Self { base: Url::new(is_https, authority, "/v2/"), trust, is_mirror: false, key: key.to_owned() }
+        Self { base: Url::new(is_https, authority, "/v2/"), trust, stands_in: None, key: key.to_owned() }
+    }
+
+    /// True if it only stands in for a registry.
+    pub(crate) fn is_mirror(&self) -> bool {
+        self.stands_in.is_some()
+    }
+
+    /// Where `path`, which lies below `/v2/` and begins with a repository, is here.
+    pub(crate) fn url(&self, path: &str) -> Url {
+        let join = |path: &str| self.base.join(path).unwrap_or_else(|| self.base.clone());
+        match &self.stands_in {
+            Some(StandIn { naming: Naming::Prefix(prefix), .. }) => join(&format!("{prefix}/{path}")),
+            Some(StandIn { naming: Naming::Query, host }) => join(path).with_query("ns", host),
+            Some(StandIn { naming: Naming::Silent, .. }) | None => join(path),
+        }
     }
 }
 
@@ -33,14 +56,17 @@ impl Endpoint {
 /// # Errors
 /// When a mirror's setting is no URL.
 pub(crate) fn endpoints(config: &Config, host: &str, with_mirrors: bool) -> Result<Vec<Endpoint>, Error> {
-    if host != DEFAULT_HOST {
-        return Ok(doors(config, host, host));
-    }
     let mut found = Vec::new();
-    for mirror in config.mirrors.iter().filter(|_| with_mirrors) {
-        found.extend(mirror_doors(config, mirror)?);
+    let is_every = |mirror: &Mirror| mirror.of == Mirror::EVERY && !url::is_loopback(Url::new(true, host, "/").host());
+    for mirror in config.mirrors.iter().filter(|mirror| with_mirrors && (mirror.of == host || is_every(mirror))) {
+        let stands_in = StandIn { host: host.to_owned(), naming: mirror.naming.clone() };
+        let doors = mirror_doors(config, &mirror.url)?.into_iter();
+        found.extend(doors.map(|door| Endpoint { stands_in: Some(stands_in.clone()), ..door }));
     }
-    found.push(Endpoint::new(true, HUB, Trust::Verified, crate::auth::HUB_KEY));
+    match host {
+        DEFAULT_HOST => found.push(Endpoint::new(true, HUB, Trust::Verified, crate::auth::HUB_KEY)),
+        _ => found.extend(doors(config, host, host)),
+    }
     Ok(found)
 }
 
@@ -64,17 +90,14 @@ fn doors(config: &Config, authority: &str, key: &str) -> Vec<Endpoint> {
 
 fn mirror_doors(config: &Config, mirror: &str) -> Result<Vec<Endpoint>, Error> {
     let mirror = mirror.trim().trim_end_matches('/');
-    let as_mirror = |endpoint| Endpoint { is_mirror: true, ..endpoint };
     if !mirror.contains("://") {
-        return Ok(doors(config, mirror, mirror).into_iter().map(as_mirror).collect());
+        return Ok(doors(config, mirror, mirror));
     }
     let url = Url::parse(mirror).ok_or_else(|| Error::Setting { what: "registry mirror", value: mirror.to_owned() })?;
     let trust = trust_of_host(config, &url);
     let endpoint = Endpoint::new(url.is_https(), url.authority(), trust, url.authority());
-    Ok(vec![as_mirror(Endpoint {
-        base: url.join(&format!("{}/v2/", path_of(&url))).unwrap_or(endpoint.base.clone()),
-        ..endpoint
-    })])
+    let base = url.join(&format!("{}/v2/", path_of(&url))).unwrap_or(endpoint.base.clone());
+    Ok(vec![Endpoint { base, ..endpoint }])
 }
 
 /// How far to trust whoever answers at `url`, where `endpoint` sent us.
@@ -123,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_hubs_mirrors_come_first_and_only_for_the_hub() {
-        let mirrors = vec!["http://127.0.0.1:1/proxy/".to_owned(), "mirror.example".to_owned()];
+        let mirrors = ["http://127.0.0.1:1/proxy/", "mirror.example"].map(Mirror::of_hub).to_vec();
         let config = Config { mirrors, ..Config::default() };
         let expected = [
             "http://127.0.0.1:1/proxy/v2/ Unverified",
@@ -133,7 +156,42 @@ mod tests {
         assert_eq!(bases(&config, "docker.io"), expected);
         assert_eq!(bases(&config, "example.com"), ["https://example.com/v2/ Verified"]);
         assert_eq!(endpoints(&config, "docker.io", false).unwrap().len(), 1);
-        let broken = Config { mirrors: vec!["ftp://x".to_owned()], ..Config::default() };
+        let broken = Config { mirrors: vec![Mirror::of_hub("ftp://x")], ..Config::default() };
         assert!(endpoints(&broken, "docker.io", true).is_err());
+    }
+
+    #[test]
+    fn mirrors_of_any_registry_are_told_which_one_is_meant() {
+        let mirror = |of: &str, url: &str, naming| Mirror { of: of.to_owned(), url: url.to_owned(), naming };
+        let mirrors = vec![
+            mirror("ghcr.io", "https://one.example", Naming::Prefix("ghcr".to_owned())),
+            mirror("*", "https://all.example/x", Naming::Query),
+        ];
+        let config = Config { mirrors, ..Config::default() };
+        let check = |host: &str, expected: &[&str]| {
+            let found = endpoints(&config, host, true).unwrap();
+            let urls: Vec<String> = found.iter().map(|one| one.url("team/web/tags/list").to_string()).collect();
+            assert_eq!(urls, expected, "{host}");
+        };
+        check(
+            "ghcr.io",
+            &[
+                "https://one.example/v2/ghcr/team/web/tags/list",
+                "https://all.example/x/v2/team/web/tags/list?ns=ghcr.io",
+                "https://ghcr.io/v2/team/web/tags/list",
+            ],
+        );
+        check(
+            "docker.io",
+            &[
+                "https://all.example/x/v2/team/web/tags/list?ns=docker.io",
+                "https://registry-1.docker.io/v2/team/web/tags/list",
+            ],
+        );
+        // What is on this machine needs nobody to stand in for it.
+        check(
+            "localhost:5000",
+            &["http://localhost:5000/v2/team/web/tags/list", "https://localhost:5000/v2/team/web/tags/list"],
+        );
     }
 }

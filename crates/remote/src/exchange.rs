@@ -27,8 +27,7 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     /// A request to the registry; `path` lies below `/v2/`.
     pub(crate) fn request(&self, method: Method, path: &str) -> Request<'static> {
-        let url = self.endpoint.base.join(path).unwrap_or_else(|| self.endpoint.base.clone());
-        self.request_at(method, url)
+        self.request_at(method, self.endpoint.url(path))
     }
 
     /// A request to where the registry sent us.

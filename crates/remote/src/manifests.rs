@@ -93,7 +93,12 @@ impl RepositoryClient {
         Ok((is_plain && is_asked_for && size <= MAX_MANIFEST_BYTES).then(|| Descriptor::new(media_type, digest, size)))
     }
 
-    fn get(&self, session: &Session<'_>, reference: &str, expected: Option<&Descriptor>) -> Result<Document, Error> {
+    pub(crate) fn get(
+        &self,
+        session: &Session<'_>,
+        reference: &str,
+        expected: Option<&Descriptor>,
+    ) -> Result<Document, Error> {
         let mut request = session.request(Method::GET, &self.manifest_path(reference));
         request.headers.insert(header::ACCEPT, HeaderValue::from_static(ACCEPT));
         let mut response = session.succeed(&request)?;
@@ -123,7 +128,7 @@ impl RepositoryClient {
         Ok(Document { descriptor, bytes, content })
     }
 
-    fn manifest_path(&self, reference: &str) -> String {
+    pub(crate) fn manifest_path(&self, reference: &str) -> String {
         format!("{}/manifests/{reference}", self.path)
     }
 }

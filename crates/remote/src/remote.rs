@@ -113,17 +113,17 @@ impl Inner {
         let mut endpoints = endpoint::endpoints(self.transport.config(), host, with_mirrors)?;
         {
             let liars = self.liars.lock().expect("no holder panics");
-            endpoints.retain(|endpoint| !endpoint.is_mirror || !liars.contains(&endpoint.base));
+            endpoints.retain(|endpoint| !endpoint.is_mirror() || !liars.contains(&endpoint.base));
         }
         let known = self.doors.lock().expect("no holder panics").get(host).cloned();
         if let Some(known) = known {
-            endpoints.retain(|endpoint| endpoint.is_mirror || endpoint.base == known);
+            endpoints.retain(|endpoint| endpoint.is_mirror() || endpoint.base == known);
         }
         let mut first_failure = None;
         let last = endpoints.len().saturating_sub(1);
         for (n, endpoint) in endpoints.iter().enumerate() {
             let result = work(&self.session(endpoint, scopes));
-            if endpoint.is_mirror {
+            if endpoint.is_mirror() {
                 if result.is_ok() {
                     return result;
                 }

@@ -1,10 +1,12 @@
-//! Listing tags. Source: distribution-spec, "Content Discovery".
+//! Listing tags and repositories. Source: distribution-spec, "Content Discovery"; distribution's HTTP API, "Catalog".
 
 use std::collections::HashSet;
 
 use serde::Deserialize;
 use ureq::http::Method;
 
+use crate::auth::token::Scopes;
+use crate::exchange::Session;
 use crate::response::Response;
 use crate::url::Url;
 use crate::{Error, RepositoryClient};
@@ -15,43 +17,57 @@ impl RepositoryClient {
     /// # Errors
     /// When there is no such repository, or the registry cannot be asked.
     pub fn tags(&self) -> Result<Vec<String>, Error> {
-        self.pulling(|session| {
-            let mut found = Vec::new();
-            let mut known = HashSet::new();
-            let mut visited = HashSet::new();
-            let mut barren = 0;
-            let mut next = Some(session.request(Method::GET, &format!("{}/tags/list", self.path)).url);
-            while let Some(url) = next.take() {
-                if !visited.insert(url.clone()) || visited.len() > MAX_PAGES {
-                    break;
-                }
-                let mut response = session.succeed(&session.request_at(Method::GET, url))?;
-                let page = page(&mut response)?;
-                let before = found.len();
-                found.extend(page.into_iter().filter(|tag| known.insert(tag.clone())));
-                barren = if found.len() > before { 0 } else { barren + 1 };
-                if barren < MAX_BARREN && found.len() < MAX_TAGS {
-                    next = next_page(&response).filter(|next| next.origin() == session.endpoint.base.origin());
-                }
-            }
-            Ok(found)
-        })
+        self.pulling(|session| listed(session, &format!("{}/tags/list", self.path)))
     }
+
+    /// All repositories of the registry that this one is on, in its order, as far as it lists them to us.
+    ///
+    /// # Errors
+    /// When the registry does not list them, or cannot be asked.
+    pub fn repositories(&self) -> Result<Vec<String>, Error> {
+        let mut scopes = Scopes::default();
+        scopes.add("registry:catalog:*");
+        self.inner.at_doors(&self.host, false, &scopes, |session| listed(session, "_catalog"))
+    }
+}
+
+/// Each name of a list that comes in pages, once.
+fn listed(session: &Session<'_>, path: &str) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    let mut known = HashSet::new();
+    let mut visited = HashSet::new();
+    let mut barren = 0;
+    let mut next = Some(session.request(Method::GET, path).url);
+    while let Some(url) = next.take() {
+        if !visited.insert(url.clone()) || visited.len() > MAX_PAGES {
+            break;
+        }
+        let mut response = session.succeed(&session.request_at(Method::GET, url))?;
+        let page = page(&mut response)?;
+        let before = found.len();
+        found.extend(page.into_iter().filter(|name| known.insert(name.clone())));
+        barren = if found.len() > before { 0 } else { barren + 1 };
+        if barren < MAX_BARREN && found.len() < MAX_NAMES {
+            next = next_page(&response).filter(|next| next.origin() == session.endpoint.base.origin());
+        }
+    }
+    Ok(found)
 }
 
 fn page(response: &mut Response) -> Result<Vec<String>, Error> {
     #[derive(Deserialize)]
     struct Page {
         tags: Option<Vec<String>>,
+        repositories: Option<Vec<String>>,
     }
     let body = response.read_body(MAX_PAGE)?;
     let page: Page =
         serde_json::from_slice(&body).map_err(|why| response.invalid(crate::json_text::go_error(&body, &why)))?;
-    Ok(page.tags.unwrap_or_default())
+    Ok(page.tags.or(page.repositories).unwrap_or_default())
 }
 
 /// Where the next page is, if any of the answer's `Link` headers says so.
-fn next_page(response: &Response) -> Option<Url> {
+pub(crate) fn next_page(response: &Response) -> Option<Url> {
     let links = response.headers.get_all("link").iter().filter_map(|value| value.to_str().ok());
     let target = links.filter_map(next_target).next()?;
     response.url.join(&target.replace(' ', "%20"))
@@ -79,11 +95,11 @@ fn next_target(links: &str) -> Option<&str> {
 
 /// 16 MiB: registries without pages send everything at once.
 const MAX_PAGE: u64 = 16 << 20;
-/// 10,000 pages, a million tags: beyond that a list is no list any more.
+/// 10,000 pages, a million names: beyond that a list is no list any more.
 const MAX_PAGES: usize = 10_000;
-/// 5 pages in a row without a new tag: some registries hide what one may not see, others walk in circles.
+/// 5 pages in a row without a new name: some registries hide what one may not see, others walk in circles.
 const MAX_BARREN: usize = 5;
-const MAX_TAGS: usize = 1_000_000;
+const MAX_NAMES: usize = 1_000_000;
 
 #[cfg(test)]
 mod tests {

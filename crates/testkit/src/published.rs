@@ -139,7 +139,7 @@ impl Published {
 
     /// What an honest registry answers, with this under `tag`; `None` for what it does not have.
     pub fn answer(&self, tag: &str, heard: &Heard) -> Option<Vec<u8>> {
-        let last = heard.target.rsplit('/').next().unwrap_or_default();
+        let last = last_of(&heard.target);
         let found = if heard.target.contains("/manifests/") {
             self.manifest(tag, last).map(|found| (&found.descriptor, &found.bytes))
         } else {
@@ -162,7 +162,7 @@ impl Published {
 
     /// As [`Self::answer`] for any tag, and 404 for what is not there.
     pub fn answer_any(&self, heard: &Heard) -> Vec<u8> {
-        let last = heard.target.rsplit('/').next().unwrap_or_default();
+        let last = last_of(&heard.target);
         let tag = if last.contains(':') { "" } else { last };
         self.answer(tag, heard).unwrap_or_else(|| reply(404, &[], b"{}"))
     }
@@ -178,6 +178,12 @@ impl Published {
         let own = self.blobs.iter().find(|(b, _)| b.digest.as_str() == digest && !b.media_type.is_foreign_layer());
         own.or_else(|| self.members.iter().find_map(|member| member.blob(digest)))
     }
+}
+
+/// The last component of a request's path.
+fn last_of(target: &str) -> &str {
+    let path = target.split('?').next().unwrap_or_default();
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 impl TestRegistry {

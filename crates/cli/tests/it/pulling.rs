@@ -256,3 +256,74 @@ fn a_mirror_is_asked_for_docker_hubs_images() {
     ));
     host.run(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).prints("web:latest\n");
 }
+
+#[test]
+fn any_registry_may_have_mirrors_and_none_of_them_ends_a_pull() {
+    let (host, web) = (host(), web());
+    let published = Published::of(&web);
+    // One that has nothing, one that lies about every blob, one that is not there; then one that is told which is meant.
+    let empty = FaultyServer::start(|_| wharfie_testkit::faulty_server::reply(404, &[], b"{}"));
+    let honest = published.clone();
+    let liar = FaultyServer::start(move |heard| match heard.target.contains("/blobs/") {
+        true => wharfie_testkit::faulty_server::reply(200, &[], b"lies"),
+        false => honest.answer_any(heard),
+    });
+    let good = published.served();
+    let mirror = |registry: &str, address: &str, more: &str| {
+        format!("[[mirrors]]\nregistry = \"{registry}\"\nurl = \"http://{address}\"\n{more}\n")
+    };
+    let settings = [
+        "concurrent-transfers = 1\n".to_owned(),
+        mirror("r.invalid", "127.0.0.1:1", ""),
+        mirror("r.invalid", empty.address(), ""),
+        mirror("r.invalid", liar.address(), "prefix = \"cache/r\""),
+        mirror("*", good.address(), ""),
+    ];
+    host.file("config.toml", settings.concat().as_bytes());
+    host.run(&["pull", "-q", "r.invalid/team/web:1"]).prints("r.invalid/team/web:1\n");
+    host.run(&["inspect", "-f", "{{.Id}}", "r.invalid/team/web:1"]).prints(&format!("{}\n", web.id()));
+    assert_eq!(empty.lines()[0], "HEAD /v2/team/web/manifests/1?ns=r.invalid");
+    assert_eq!(liar.lines()[0], "HEAD /v2/cache/r/team/web/manifests/1");
+    let lines = good.lines();
+    assert!(
+        lines.iter().all(|line| line.contains("/v2/team/web/blobs/sha256:") && line.ends_with("?ns=r.invalid")),
+        "{lines:?}"
+    );
+    // Another registry has the one for all, and docker.io too.
+    host.run(&["pull", "-q", "other.invalid/x:1"]).succeeds();
+    host.run(&["pull", "-q", "web"]).succeeds();
+    assert!(good.lines().contains(&"HEAD /v2/library/web/manifests/latest?ns=docker.io".to_owned()));
+    // What is pushed goes to the registry itself.
+    let pushed = host.run(&["push", "r.invalid/team/web:1"]);
+    assert!(pushed.code == 1 && pushed.stderr.contains("https://r.invalid/v2/"), "{}", pushed.stderr);
+}
+
+#[test]
+fn a_registry_takes_over_in_the_middle_of_a_blob_from_its_mirror() {
+    let (host, web) = (host(), web());
+    let published = Published::of(&web);
+    let registry = TestRegistry::start();
+    let name = registry.publish("team/web:1", &published);
+    // It says how long the blob is, sends a part of it, and has nothing more to say.
+    let honest = published;
+    let begun = std::sync::Mutex::new(std::collections::HashSet::new());
+    let breaking = FaultyServer::start(move |heard| {
+        let answer = honest.answer_any(heard);
+        if heard.method == "GET" && heard.target.contains("/blobs/") {
+            return match begun.lock().expect("nobody fails with it").insert(heard.target.clone()) {
+                true => answer[..answer.len() - 3].to_vec(),
+                false => wharfie_testkit::faulty_server::reply(503, &[], b"{}"),
+            };
+        }
+        answer
+    });
+    let settings = format!(
+        "concurrent-transfers = 1\n[[mirrors]]\nregistry = \"{}\"\nurl = \"http://{}\"\n",
+        registry.address(),
+        breaking.address()
+    );
+    host.file("config.toml", settings.as_bytes());
+    host.run(&["pull", "-q", &name]).succeeds();
+    host.run(&["inspect", "-f", "{{.Id}}", &name]).prints(&format!("{}\n", web.id()));
+    assert!(registry.blobs_served() > 0);
+}

@@ -33,6 +33,13 @@ impl Scopes {
         scopes
     }
 
+    /// Reading `path` and removing from it.
+    pub(crate) fn delete(path: &str) -> Self {
+        let mut scopes = Self::default();
+        scopes.add(&format!("repository:{path}:pull,delete"));
+        scopes
+    }
+
     /// Adds what `text`, scopes separated by blanks, asks for.
     pub(crate) fn add(&mut self, text: &str) {
         for scope in text.split_ascii_whitespace() {

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use wharfie_content::Opened;
-use wharfie_remote::{Config, ConnectionError, Error, Keychain, Proxy, Remote, Retry};
+use wharfie_remote::{Config, ConnectionError, Error, Keychain, Mirror, Proxy, Remote, Retry};
 use wharfie_testkit::faulty_server::reply;
 use wharfie_testkit::{FaultyServer, TestRegistry};
 
@@ -159,6 +159,7 @@ fn mirrors_stand_in_for_the_hub_in_order() {
     let dead = FaultyServer::start(|_| Vec::new()).address().to_owned();
     let mirrors =
         vec![dead, empty.address().to_owned(), format!("http://{}/proxy/", full.address()), "never.invalid".to_owned()];
+    let mirrors = mirrors.iter().map(|url| Mirror::of_hub(url)).collect();
     let remote = Remote::new(Config { mirrors, ..config() }, Keychain::anonymous());
     let fetched = repository(&remote, "docker.io", "library/web").manifest("v1", None).unwrap();
     assert_eq!(fetched.descriptor, descriptor);
@@ -171,6 +172,7 @@ fn a_mirror_that_serves_wrong_bytes_is_asked_once() {
     let liar = FaultyServer::start(|_| reply(200, &[], b"<html>x"));
     let honest = FaultyServer::start(|_| reply(200, &[], b"content"));
     let mirrors = vec![liar.address().to_owned(), honest.address().to_owned()];
+    let mirrors = mirrors.iter().map(|url| Mirror::of_hub(url)).collect();
     let remote = Remote::new(Config { mirrors, ..config() }, Keychain::anonymous());
     let web = repository(&remote, "docker.io", "library/web");
     let blob = layer(b"content");
