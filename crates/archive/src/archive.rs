@@ -44,8 +44,8 @@ impl Archive {
         let (_, decoder) = Decoder::detect(input).map_err(Error::Tar)?;
         let members = Members::collect(decoder, intake)?;
         let (mut images, mut roots) = (BTreeMap::new(), Vec::new());
-        // Both may be there. Only a layout can say that a name has several platforms.
-        if members.document("manifest.json").is_some() && !oci::has_indexes(&members) {
+        // Both may be there.
+        if members.document("manifest.json").is_some() && !oci::says_more(&members) {
             for (image, root) in docker::images(&members)? {
                 images.insert(root.descriptor.digest.clone(), image);
                 roots.push(root);

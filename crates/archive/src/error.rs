@@ -29,6 +29,14 @@ pub enum Error {
     /// Neither docker-archive nor OCI layout.
     #[error("invalid archive: does not contain a manifest.json")]
     NoManifest,
+    /// A layout lists nothing under that name, or nothing at all if it is empty.
+    #[error("{} lists no image{}", path.display(), if name.is_empty() { String::new() } else { format!(" called {name}") })]
+    NoSuchName {
+        /// Its directory.
+        path: PathBuf,
+        /// Which was asked for.
+        name: String,
+    },
     /// A document of the archive is not the JSON it should be.
     #[error("invalid archive: failed to decode {member}: {source}")]
     Json {

@@ -1,6 +1,7 @@
 //! OCI image layouts as directories: a source and a sink of graphs.
 //! Source: image-spec, image-layout.md.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,7 +13,7 @@ use wharfie_content::graph;
 use wharfie_content::place::{BoxError, FilePart, Place};
 use wharfie_content::{Counted, Document, Opened, Outcome, Part, Sink, Source, Verified, Watch};
 use wharfie_oci::manifest::{AnyManifest, MAX_MANIFEST_BYTES};
-use wharfie_oci::{Descriptor, Digest, Index, MediaType};
+use wharfie_oci::{Descriptor, Digest, Index, MediaType, Reference};
 
 use crate::archive::Root;
 use crate::error::{Error, Result};
@@ -88,7 +89,7 @@ impl Layout {
         let is_named = |member: &&Descriptor| {
             let notes = member.annotations.iter().flatten();
             notes.filter(|(key, _)| [oci::REF_NAME, oci::IMAGE_NAME].contains(&key.as_str())).any(|(_, value)| {
-                let tag = value.parse::<wharfie_oci::Reference>().ok();
+                let tag = value.parse::<Reference>().ok();
                 value == name || (value.contains(['/', ':']) && tag.is_some_and(|full| full.tag() == Some(name)))
             })
         };
@@ -101,16 +102,7 @@ impl Layout {
     /// # Errors
     /// When it cannot be read or written.
     pub fn name(&self, root: &Descriptor, name: &str) -> Result<()> {
-        let mut index: Index = match self.small(INDEX) {
-            Ok(bytes) => json(INDEX, &bytes)?,
-            Err(Error::Missing { .. }) => Index {
-                schema_version: 2,
-                media_type: Some(MediaType::OCI_INDEX),
-                manifests: Vec::new(),
-                annotations: None,
-            },
-            Err(why) => return Err(why),
-        };
+        let mut index = self.index()?;
         let is_named = |member: &Descriptor| {
             member.annotations.as_ref().and_then(|notes| notes.get(oci::REF_NAME)).is_some_and(|own| own == name)
         };
@@ -118,6 +110,56 @@ impl Layout {
         let annotations = Some([(oci::REF_NAME.to_owned(), name.to_owned())].into());
         index.manifests.push(Descriptor { annotations, ..root.clone() });
         self.write(INDEX, &serde_json::to_vec(&index).map_err(Error::Document)?)
+    }
+
+    /// What `index.json` lists, as it stands there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn listed(&self) -> Result<Vec<Descriptor>> {
+        Ok(self.index()?.manifests)
+    }
+
+    /// Lists `root` in `index.json` under a whole reference, in place of what had that name before. So many repositories can be
+    /// in one layout, and whoever loads it has their names.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn name_wholly(&self, root: &Descriptor, name: &Reference) -> Result<()> {
+        let canonical = name.canonical();
+        let own = |member: &Descriptor| member.annotations.as_ref()?.get(oci::IMAGE_NAME).cloned();
+        let mut index = self.index()?;
+        index.manifests.retain(|member| own(member).as_ref() != Some(&canonical));
+        let mut annotations = BTreeMap::from([(oci::IMAGE_NAME.to_owned(), canonical)]);
+        annotations.extend(name.tag().map(|tag| (oci::REF_NAME.to_owned(), tag.to_owned())));
+        index.manifests.push(Descriptor { annotations: Some(annotations), ..root.clone() });
+        self.write(INDEX, &serde_json::to_vec(&index).map_err(Error::Document)?)
+    }
+
+    /// Lists `root` in `index.json` without a name, unless it is there.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn list(&self, root: &Descriptor) -> Result<()> {
+        let mut index = self.index()?;
+        if index.manifests.iter().any(|member| member.digest == root.digest) {
+            return Ok(());
+        }
+        index.manifests.push(root.clone());
+        self.write(INDEX, &serde_json::to_vec(&index).map_err(Error::Document)?)
+    }
+
+    fn index(&self) -> Result<Index> {
+        match self.small(INDEX) {
+            Ok(bytes) => json(INDEX, &bytes),
+            Err(Error::Missing { .. }) => Ok(Index {
+                schema_version: 2,
+                media_type: Some(MediaType::OCI_INDEX),
+                manifests: Vec::new(),
+                annotations: None,
+            }),
+            Err(why) => Err(why),
+        }
     }
 
     fn open_file(&self, name: &str) -> Result<File> {

@@ -1,5 +1,6 @@
 //! OCI image layout: `index.json` and the blobs it leads to. Source: image-spec, image-layout.md.
 
+use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, Digest, Index, Reference};
 
 use crate::archive::Root;
@@ -47,11 +48,22 @@ pub(crate) fn roots_of(bytes: &[u8]) -> Result<Vec<Root>> {
     Ok(roots)
 }
 
-/// True for a layout that lists an index: something of several platforms, which docker's `manifest.json` cannot say.
-pub(crate) fn has_indexes(members: &Members) -> bool {
+/// True for a layout that says what docker's `manifest.json` cannot: that a name has several platforms, or under which digest
+/// an image with compressed layers is known to registries.
+pub(crate) fn says_more(members: &Members) -> bool {
     let Some(bytes) = members.document("index.json") else { return false };
-    json::<Index>("index.json", bytes)
-        .is_ok_and(|index| index.manifests.iter().any(|member| member.media_type.is_index()))
+    let Ok(index) = json::<Index>("index.json", bytes) else { return false };
+    index.manifests.iter().any(|member| {
+        let manifest = || AnyManifest::parse(members.document(&path(&member.digest))?, &member.media_type).ok();
+        let is_compressed = |manifest: AnyManifest| match manifest {
+            AnyManifest::Manifest(manifest) => {
+                let kinds = manifest.layers.iter().map(|layer| layer.media_type.as_str());
+                manifest.is_image() && kinds.clone().any(|kind| kind.ends_with("gzip") || kind.ends_with("zstd"))
+            }
+            AnyManifest::Index(_) => false,
+        };
+        member.media_type.is_index() || manifest().is_some_and(is_compressed)
+    })
 }
 
 fn name_of(descriptor: &Descriptor) -> Option<String> {

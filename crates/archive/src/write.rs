@@ -33,6 +33,8 @@ pub struct SavedImage {
 /// What goes by the same names: an image, or several for different platforms, the one that is meant by default first.
 #[derive(Debug, Clone)]
 pub struct Saved {
+    /// The document that was put into the archive for them; one is made if there is none.
+    pub root: Option<Descriptor>,
     /// The images.
     pub images: Vec<SavedImage>,
     /// Their tags; digests are not kept in archives.
@@ -143,13 +145,15 @@ impl Documents {
         let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         let all = || saved.iter().flat_map(|saved| &saved.images);
         let ids: BTreeSet<&Digest> = all().map(|image| &image.config.digest).collect();
-        for Saved { images, references } in saved {
+        for Saved { root, images, references } in saved {
             let mut manifests = Vec::with_capacity(images.len());
             for (n, image) in images.iter().enumerate() {
-                let manifest = to_json(&oci_manifest(image))?;
-                let descriptor = Descriptor::of(MediaType::OCI_MANIFEST, &manifest);
-                blobs.push((descriptor.digest.clone(), manifest));
-                manifests.push(Descriptor { platform: Some(image.platform.clone()), ..descriptor });
+                if root.is_none() {
+                    let manifest = to_json(&oci_manifest(image))?;
+                    let descriptor = Descriptor::of(MediaType::OCI_MANIFEST, &manifest);
+                    blobs.push((descriptor.digest.clone(), manifest));
+                    manifests.push(Descriptor { platform: Some(image.platform.clone()), ..descriptor });
+                }
                 // A name means one image there: the first.
                 let mut names: Vec<String> = references.iter().map(Reference::familiar).filter(|_| n == 0).collect();
                 names.sort();
@@ -164,9 +168,10 @@ impl Documents {
                         .map(|parent| parent.as_str().to_owned()),
                 });
             }
-            let descriptor = match manifests.as_slice() {
-                [only] => Descriptor { platform: None, ..only.clone() },
-                _ => {
+            let descriptor = match (root, manifests.as_slice()) {
+                (Some(root), _) => root.clone(),
+                (None, [only]) => Descriptor { platform: None, ..only.clone() },
+                (None, _) => {
                     let index = to_json(&index(manifests))?;
                     let descriptor = Descriptor::of(MediaType::OCI_INDEX, &index);
                     blobs.push((descriptor.digest.clone(), index));

@@ -71,6 +71,17 @@ pub enum Error {
     /// A name in an archive that is no tag.
     #[error("invalid tag {0:?}")]
     InvalidTag(String),
+    /// A layout lists several images, and one was to be copied; holds their names.
+    #[error("there are several images: {}", .0.join(", "))]
+    SeveralRoots(Vec<String>),
+    /// A registry removes no tags alone, and the manifest behind this one has others, which are named.
+    #[error("cannot remove {reference}: the registry removes a manifest with all of its tags, and {} are the same one", .others.join(", "))]
+    SharedManifest {
+        /// Familiar.
+        reference: String,
+        /// The other tags.
+        others: Vec<String>,
+    },
     /// Pushing names a tag, never content.
     #[error("cannot push a digest reference")]
     PushDigest,
@@ -313,6 +324,13 @@ impl From<wharfie_build::dockerfile::Error> for Error {
     }
 }
 
+impl From<BoxError> for Error {
+    /// Takes the error of a place out of its wrapping.
+    fn from(why: BoxError) -> Self {
+        of_place(why)
+    }
+}
+
 impl From<graph::Error> for Error {
     /// Takes the errors of the two places out of their wrapping.
     fn from(why: graph::Error) -> Self {
@@ -372,7 +390,7 @@ impl Fault for Error {
             | Self::NoSuchReference
             | Self::NotKept(_)
             | Self::OtherPlatform { .. } => Kind::NotFound,
-            Self::Conflict(_) => Kind::InUse,
+            Self::Conflict(_) | Self::SharedManifest { .. } => Kind::InUse,
             Self::Config { .. } | Self::Verification { .. } | Self::LayerCount { .. } | Self::Inventory { .. } => {
                 Kind::Corrupt
             }
@@ -398,6 +416,7 @@ impl Fault for Error {
             | Self::AmbiguousId
             | Self::Change(_)
             | Self::SeveralImages(_)
+            | Self::SeveralRoots(_)
             | Self::History => Kind::Invalid,
         }
     }
@@ -451,6 +470,8 @@ impl Fault for Error {
             | Self::Inventory { .. }
             | Self::NoAdvisories(_)
             | Self::SeveralImages(_)
+            | Self::SeveralRoots(_)
+            | Self::SharedManifest { .. }
             | Self::Verification { .. } => Speaker::Client,
         }
     }
@@ -485,6 +506,8 @@ impl Fault for Error {
             Self::NoAdvisories(_) => {
                 "`wharfie scan db import DIR` takes OSV's zips (<ecosystem>/all.zip), `--db DIR` reads them where they are"
             }
+            Self::SharedManifest { .. } => "name it by its digest, NAME@DIGEST, to remove it with all of its tags",
+            Self::SeveralRoots(_) => "say which, as in `oci:DIRECTORY:NAME`, or copy all with `--all-tags`",
             Self::SeveralImages(_) => "`wharfie load` takes them all in; then look into each by its name",
             // Their texts say what to do, or there is nothing.
             Self::InvalidFilter(_)

@@ -6,6 +6,7 @@
 pub mod build;
 pub mod change;
 pub mod container;
+pub mod copy;
 pub mod disk;
 pub mod engine;
 pub mod error;
@@ -36,6 +37,7 @@ pub mod restore;
 pub mod save;
 pub mod search;
 pub mod tag;
+pub mod tags;
 pub mod version;
 pub mod volumes;
 mod watch;

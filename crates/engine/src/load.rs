@@ -8,6 +8,7 @@ use wharfie_archive::{Archive, Intake, Layout, Root, StoredLayer, Taken};
 use wharfie_content::event::{Event, Subject, task};
 use wharfie_content::graph::{self, Copied, Found, Images, Options, Order, Platforms};
 use wharfie_content::{BoxError, Counted, Observer, Outcome, Part, Source, Warning};
+use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{DiffId, Digest, ImageId, Platform, Reference};
 use wharfie_store::images::{Name, Recording};
 use wharfie_store::{Ingest, Lease, StoreSink};
@@ -86,11 +87,24 @@ impl Engine {
         lease: &Lease<'_>,
         observer: &dyn Observer,
     ) -> Result<Vec<Copied>> {
+        Ok(self.hold_named_archive(load, source, lease, observer)?.0)
+    }
+
+    /// As [`Self::hold_archive`], with the names that it has in the archive.
+    pub(crate) fn hold_named_archive(
+        &self,
+        load: &Load,
+        source: &mut (dyn Read + Send),
+        lease: &Lease<'_>,
+        observer: &dyn Observer,
+    ) -> Result<(Vec<Copied>, Vec<String>)> {
         let intake = LeaseIntake { lease, observer };
         let archive = Archive::read(source, &intake)?;
         let check = |image: &Found<'_>| archive.check(image, &intake);
         let offer = Offer { source: &archive, roots: archive.roots(), check: &check, naming: None };
-        self.hold_first(&offer, load, lease, observer)
+        let copied = self.hold_first(&offer, load, lease, observer)?;
+        let names = archive.roots().first().map(|root| root.names.clone());
+        Ok((copied, names.unwrap_or_default()))
     }
 
     /// As [`Self::hold_archive`], of the layout in a directory.
@@ -118,12 +132,12 @@ impl Engine {
         lease: &Lease<'_>,
         observer: &dyn Observer,
     ) -> Result<Vec<Copied>> {
-        match offer.roots {
+        match offer.images().as_slice() {
             [] => Err(wharfie_archive::Error::NoManifest.into()),
-            [root] => self.copy(offer, root, load, lease, observer),
+            [root] => self.copy_root(offer, root, load, lease, observer),
             several => {
                 let name =
-                    |root: &Root| root.names.first().cloned().unwrap_or_else(|| root.descriptor.digest.to_string());
+                    |root: &&Root| root.names.first().cloned().unwrap_or_else(|| root.descriptor.digest.to_string());
                 Err(Error::SeveralImages(several.iter().map(name).collect()))
             }
         }
@@ -136,9 +150,9 @@ impl Engine {
         let mut notes = Vec::new();
         let mut loaded: Vec<(ImageId, Digest, Vec<Reference>)> = Vec::new();
         let mut places: HashMap<Digest, usize> = HashMap::new();
-        for root in offer.roots {
+        for root in offer.images() {
             let references = root.names.iter().map(|name| tag(name)).collect::<Result<Vec<_>>>()?;
-            let copied = self.copy(offer, root, load, lease, observer)?;
+            let copied = self.copy_root(offer, root, load, lease, observer)?;
             let found = self::recording(&copied);
             // One configuration may come under several roots: it is one image.
             let Some(first) = found.images.first() else { continue };
@@ -186,6 +200,24 @@ struct Offer<'a> {
     naming: Option<graph::Naming<'a>>,
 }
 
+impl Offer<'_> {
+    /// What is offered, without the signatures and other documents about images that may be listed beside them.
+    fn images(&self) -> Vec<&Root> {
+        let is_image = |root: &&Root| {
+            if !root.names.is_empty() || root.descriptor.media_type.is_config() {
+                return true;
+            }
+            match self.source.document(&root.descriptor, true).map(|document| document.content) {
+                Ok(AnyManifest::Manifest(manifest)) => manifest.subject.is_none() && manifest.is_image(),
+                // What is wrong with it is found when it is copied.
+                Ok(AnyManifest::Index(_)) | Err(_) => true,
+            }
+        };
+        let images: Vec<&Root> = self.roots.iter().filter(is_image).collect();
+        if images.is_empty() { self.roots.iter().collect() } else { images }
+    }
+}
+
 /// What a name of the root is to stand for.
 fn target(copied: &[Copied], id: &ImageId) -> Digest {
     let root = copied.last().and_then(|root| root.document.as_ref());
@@ -194,7 +226,7 @@ fn target(copied: &[Copied], id: &ImageId) -> Digest {
 
 impl Engine {
     /// Takes what a root leads to.
-    fn copy(
+    fn copy_root(
         &self,
         offer: &Offer<'_>,
         root: &Root,

@@ -216,13 +216,4 @@ impl Engine {
         }
         Ok(is_newer)
     }
-
-    /// The tags of a repository, in the registry's order.
-    ///
-    /// # Errors
-    /// When the registry does not have the repository, refuses, or cannot be reached.
-    pub fn tags(&self, repository: &Repository) -> Result<Vec<String>> {
-        let client = self.remote().repository(repository);
-        client.tags().map_err(|source| Error::Pull { reference: repository.familiar(), source })
-    }
 }

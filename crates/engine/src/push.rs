@@ -149,14 +149,14 @@ impl Engine {
 }
 
 /// What a name is pushed as.
-struct ToPush {
-    root: Document,
+pub(crate) struct ToPush {
+    pub(crate) root: Document,
     /// The index that the name stands for, if it is not here as a whole and nobody asked for one platform of it.
-    part_of: Option<Digest>,
+    pub(crate) part_of: Option<Digest>,
 }
 
 /// The document that a name is pushed as, which is held by the lease with all that it leads to.
-fn to_push(lease: &Lease<'_>, reference: &Reference, platform: Option<&Platform>) -> Result<ToPush> {
+pub(crate) fn to_push(lease: &Lease<'_>, reference: &Reference, platform: Option<&Platform>) -> Result<ToPush> {
     let store = lease.store();
     let nothing = || Error::NothingToPush(reference.repository().familiar());
     let row = store.reference(&reference.canonical())?.ok_or_else(nothing)?;

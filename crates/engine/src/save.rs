@@ -53,22 +53,12 @@ impl Engine {
         let store = self.reader()?;
         let chosen = chosen(store, save)?;
         match output {
-            Output::Open(file) => write(store, &chosen, &file, observer)?,
-            Output::Path(path) => {
-                let (file, aside) = create_aside(&path)?;
-                let written = reserve(&file, &path, least_size(store, &chosen)?)
-                    .and_then(|()| write(store, &chosen, &file, observer));
-                let placed = written.and_then(|()| {
-                    let placed = std::fs::rename(&aside, &path);
-                    placed.map_err(|source| Error::File { doing: "rename", path: path.clone(), source })
-                });
-                if placed.is_err() {
-                    let _ = std::fs::remove_file(&aside);
-                }
-                placed?;
-            }
+            Output::Open(file) => write(store, &chosen, &file, observer),
+            Output::Path(path) => write_aside(&path, |file| {
+                reserve(file, &path, least_size(store, &chosen)?)?;
+                write(store, &chosen, file, observer)
+            }),
         }
-        Ok(())
     }
 }
 
@@ -134,7 +124,7 @@ fn write(store: &Store, chosen: &[Chosen], file: &File, observer: &dyn Observer)
                 parent: parent.clone(),
             }));
         }
-        saved.push(Saved { images: written, references: references.clone() });
+        saved.push(Saved { root: None, images: written, references: references.clone() });
     }
     Ok(sink.finish(&saved)?)
 }
@@ -280,6 +270,22 @@ pub fn create_aside(path: &Path) -> Result<(File, PathBuf)> {
             Err(source) => return Err(Error::File { doing: "open", path: path.into(), source }),
         }
     }
+}
+
+/// Writes a file that appears at `path` when it is whole, in place of what was there.
+///
+/// # Errors
+/// As `write`; also when the file cannot be made.
+pub(crate) fn write_aside<T>(path: &Path, write: impl FnOnce(&File) -> Result<T>) -> Result<T> {
+    let (file, aside) = create_aside(path)?;
+    let placed = write(&file).and_then(|written| match std::fs::rename(&aside, path) {
+        Ok(()) => Ok(written),
+        Err(source) => Err(Error::File { doing: "rename", path: path.into(), source }),
+    });
+    if placed.is_err() {
+        let _ = std::fs::remove_file(&aside);
+    }
+    placed
 }
 
 /// 1,000 names that are taken: somebody does not want us to write.

@@ -58,7 +58,8 @@ impl Index {
         Ok(closest(wanted, known.into_iter()))
     }
 
-    fn images(&self) -> impl Iterator<Item = &Descriptor> {
+    /// Its members that are images.
+    pub fn images(&self) -> impl Iterator<Item = &Descriptor> {
         self.manifests.iter().filter(|member| !member.is_attestation())
     }
 }

@@ -6,6 +6,7 @@ pub mod buildx;
 mod choices;
 pub mod completion;
 pub mod container;
+pub mod copy;
 pub mod image;
 pub mod insight;
 pub mod inspect;
@@ -85,6 +86,7 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("logout", &logout::COMMAND).common(),
         Entry::new("search", &search::COMMAND).common(),
         Entry::new("tags", &tags::COMMAND).common(),
+        Entry::new("copy", &copy::COMMAND).common(),
         Entry::new("sbom", &insight::sbom::COMMAND).common(),
         Entry::new("scan", &insight::scan::COMMAND).common(),
         Entry::new("serve", &serve::COMMAND).common(),

@@ -254,6 +254,8 @@ fn others() -> Vec<(&'static str, Error)> {
         | Error::Output { .. }
         | Error::Inventory { .. }
         | Error::SeveralImages(_)
+        | Error::SeveralRoots(_)
+        | Error::SharedManifest { .. }
         | Error::NoAdvisories(_)
         | Error::Verification { .. } => (),
     };
@@ -296,6 +298,8 @@ fn others() -> Vec<(&'static str, Error)> {
         ("Inventory", Error::Inventory { path: "sbom.json".into(), source: Trouble::Broken("ends too early") }),
         ("NoAdvisories", Error::NoAdvisories("/var/lib/wharfie/advisories/index".into())),
         ("SeveralImages", Error::SeveralImages(vec!["web:1".into(), "db:1".into()])),
+        ("SeveralRoots", Error::SeveralRoots(vec!["1".into(), "2".into()])),
+        ("SharedManifest", Error::SharedManifest { reference: "r.example/web:1".into(), others: vec!["2".into()] }),
         ("Verification", Error::Verification { what: "manifest", digest: digest() }),
     ]
 }

@@ -3,6 +3,7 @@
 mod build;
 mod checking;
 mod container;
+mod copies;
 mod crash;
 mod crowd;
 mod dry_runs;

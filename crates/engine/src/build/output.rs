@@ -21,7 +21,7 @@ use super::{Built, BuiltImage};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::push::Push;
-use crate::save::{self, create_aside};
+use crate::save;
 use crate::{events, outgoing};
 
 /// What becomes of a build's result.
@@ -237,7 +237,7 @@ impl Outgoing<'_, '_> {
             for image in &built.images {
                 images.push(self.copy_plain(image, &sink)?);
             }
-            Ok(sink.finish(&[Saved { images, references: names.to_vec() }])?)
+            Ok(sink.finish(&[Saved { root: None, images, references: names.to_vec() }])?)
         })
     }
 
@@ -326,15 +326,7 @@ impl Outgoing<'_, '_> {
             save::Output::Path(path) => path,
         };
         save::check_output(path)?;
-        let (file, aside) = create_aside(path)?;
-        let placed = write(&file).and_then(|()| {
-            let placed = std::fs::rename(&aside, path);
-            placed.map_err(|source| Error::File { doing: "rename", path: path.clone(), source })
-        });
-        if placed.is_err() {
-            let _ = std::fs::remove_file(&aside);
-        }
-        placed
+        save::write_aside(path, write)
     }
 }
 
