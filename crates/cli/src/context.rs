@@ -96,7 +96,7 @@ impl Context {
             program: PathBuf::from("/proc/self/exe").canonicalize().unwrap_or_else(|_| PathBuf::from("/proc/self/exe")),
             is_rootless: !env::is_root(),
         };
-        let connect = self.connector(None);
+        let connect = self.connector(None, |_| ());
         Ok(self.engine.get_or_init(|| Engine::new(config, connect)))
     }
 
@@ -107,10 +107,24 @@ impl Context {
     pub fn engine_trusting(&self, host: &str) -> Result<&Engine> {
         if self.engine.get().is_none() {
             let config = self.engine()?.config().clone();
-            let trusting = Engine::new(config, self.connector(Some(host.to_owned())));
+            let trusting = Engine::new(config, self.connector(Some(host.to_owned()), |_| ()));
             return Ok(self.trusting.get_or_init(|| trusting));
         }
         self.engine()
+    }
+
+    /// As [`Self::engine`], for a registry of this machine that caches others: it asks them themselves, since it may be their
+    /// mirror, and does not let its clients wait long for one that does not answer.
+    ///
+    /// # Errors
+    /// When a setting cannot be understood.
+    pub fn engine_for_caches(&self) -> Result<Engine> {
+        let connect = self.connector(None, |config| {
+            config.mirrors.clear();
+            config.retry.attempts = 2;
+            config.retry.longest = 2;
+        });
+        Ok(Engine::new(self.engine()?.config().clone(), connect))
     }
 
     /// The verbs for a command that removes something: with `--dry-run` they only find out what would go.
@@ -144,15 +158,20 @@ impl Context {
     }
 
     /// How registries are reached, as a recipe: nothing is read before a verb needs a registry.
-    fn connector(&self, trusted: Option<String>) -> impl Fn() -> Remote + Send + Sync + 'static {
+    fn connector(
+        &self,
+        trusted: Option<String>,
+        adjust: fn(&mut wharfie_remote::Config),
+    ) -> impl Fn() -> Remote + Send + Sync + 'static {
+        let mirrors = self.mirrors();
         let mut insecure = self.insecure_registries();
         insecure.extend(trusted);
-        let mirrors = self.mirrors();
         let directory = self.docker_config();
         let jobs = self.settings.transfers();
         move || {
             let docker = DockerConfig::load(&directory.join("config.json"));
-            let config = crate::network::config(insecure.clone(), mirrors.clone(), jobs, &directory, &docker);
+            let mut config = crate::network::config(insecure.clone(), mirrors.clone(), jobs, &directory, &docker);
+            adjust(&mut config);
             let mut keychain = Keychain::new(docker);
             if let Some(path) = env::nonempty("PATH") {
                 keychain = keychain.with_path(path.as_ref());

@@ -38,6 +38,7 @@ pub mod save;
 pub mod search;
 pub mod tag;
 pub mod tags;
+pub mod upstream;
 pub mod version;
 pub mod volumes;
 mod watch;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use rustix::buffer::spare_capacity;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::storage::Passing;
@@ -152,11 +153,22 @@ pub(crate) enum InboundError {
     /// More than is allowed.
     #[error("more than {0} bytes")]
     TooLarge(u64),
+    /// Who else was asked for the bytes fails.
+    #[error("{0}")]
+    Elsewhere(io::Error),
 }
 
-/// The body of a request, with bounds on its size and on how long it may stand still.
+/// Where bytes come in from.
+enum From {
+    /// A client.
+    Client(Incoming),
+    /// A thread that reads them elsewhere.
+    Reader(mpsc::Receiver<io::Result<Bytes>>),
+}
+
+/// The body of a request, or what is fetched elsewhere, with bounds on its size and on how long it may stand still.
 pub(crate) struct Inbound {
-    body: Incoming,
+    body: From,
     idle: Duration,
     limit: u64,
     received: u64,
@@ -164,12 +176,20 @@ pub(crate) struct Inbound {
 
 impl Inbound {
     pub(crate) fn new(body: Incoming, idle: Duration) -> Self {
-        Self { body, idle, limit: u64::MAX, received: 0 }
+        Self { body: From::Client(body), idle, limit: u64::MAX, received: 0 }
+    }
+
+    /// What a thread reads.
+    pub(crate) fn read_from(pieces: mpsc::Receiver<io::Result<Bytes>>, idle: Duration) -> Self {
+        Self { body: From::Reader(pieces), idle, limit: u64::MAX, received: 0 }
     }
 
     /// True if there is nothing more to read.
     pub(crate) fn is_over(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.body {
+            From::Client(body) => body.is_end_stream(),
+            From::Reader(pieces) => pieces.is_closed() && pieces.is_empty(),
+        }
     }
 
     /// Allows at most so many bytes.
@@ -179,17 +199,17 @@ impl Inbound {
 
     /// How many bytes the client has announced, if it did.
     pub(crate) fn announced(&self) -> Option<u64> {
-        self.body.size_hint().exact()
+        match &self.body {
+            From::Client(body) => body.size_hint().exact(),
+            From::Reader(_) => None,
+        }
     }
 
     /// The next bytes, or `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, InboundError> {
         loop {
-            let frame = std::future::poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx));
-            let frame = tokio::time::timeout(self.idle, frame).await.map_err(|_| InboundError::Idle(self.idle))?;
-            let Some(frame) = frame.transpose()? else { return Ok(None) };
-            // Trailers say nothing that matters here.
-            let Ok(bytes) = frame.into_data() else { continue };
+            let piece = tokio::time::timeout(self.idle, self.body.next()).await;
+            let Some(bytes) = piece.map_err(|_| InboundError::Idle(self.idle))?? else { return Ok(None) };
             if bytes.is_empty() {
                 continue;
             }
@@ -209,7 +229,7 @@ impl Inbound {
         self.limit(limit);
         let mut all = BytesMut::new();
         while let Some(bytes) = self.next().await? {
-            if all.is_empty() && self.body.is_end_stream() {
+            if all.is_empty() && self.is_over() {
                 return Ok(bytes);
             }
             all.extend_from_slice(&bytes);
@@ -220,7 +240,7 @@ impl Inbound {
     /// Reads on to the end of a body that nobody wants, so that the client gets to read the answer: one that is still
     /// sending when the connection closes sees only that. Gives up soon.
     pub(crate) async fn drain(mut self) {
-        if self.body.is_end_stream() {
+        if self.is_over() {
             return;
         }
         let reading = async {
@@ -228,6 +248,20 @@ impl Inbound {
             while let Ok(Some(_)) = self.next().await {}
         };
         let _given_up = tokio::time::timeout(DRAINING, reading).await;
+    }
+}
+
+impl From {
+    /// The next piece; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, InboundError> {
+        match self {
+            Self::Client(body) => {
+                let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await;
+                // Trailers say nothing that matters here.
+                Ok(frame.transpose()?.map(|frame| frame.into_data().unwrap_or_default()))
+            }
+            Self::Reader(pieces) => pieces.recv().await.transpose().map_err(InboundError::Elsewhere),
+        }
     }
 }
 

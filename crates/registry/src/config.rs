@@ -13,6 +13,7 @@ use crate::rates::Rate;
 use crate::retention::{Immutable, Policy};
 use crate::storage::Place;
 use crate::tls::Tls;
+use crate::upstream::Cache;
 use crate::webhooks::Webhook;
 
 /// Everything there is to say; nothing is read from files or the environment.
@@ -34,6 +35,8 @@ pub struct Config {
     pub keeping: Keeping,
     /// How much may be kept.
     pub quotas: Vec<Quota>,
+    /// Other registries, of which some repositories are caches.
+    pub caches: Vec<Cache>,
     /// Who is told what was pushed and deleted.
     pub webhooks: Vec<Webhook>,
     /// How long it waits before it tries again to reach somebody else; longer each time.

@@ -106,6 +106,10 @@ impl Registry {
                 checked.problems.push(Problem::Manifest(name.to_string(), digest));
                 continue;
             };
+            // A cache has what somebody has asked for.
+            if self.cache_of(name).is_some() {
+                continue;
+            }
             let blobs = document.blobs.iter().map(|part| (part, Key::link(name, part)));
             let children = document.children.iter().map(|part| (part, Key::manifest(name, part)));
             for (part, key) in blobs.chain(children) {

@@ -38,6 +38,7 @@ mod tags;
 pub mod tls;
 mod tokens;
 mod uploads;
+pub mod upstream;
 mod webhooks;
 
 pub use config::{Config, Limits};

@@ -1,5 +1,6 @@
 //! Manifests: sent, taken, deleted. Source: distribution-spec, "Pulling manifests", "Pushing Manifests", "Deleting Manifests".
 
+use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderName};
 use wharfie_oci::{Digest, Digester, MediaType};
@@ -104,33 +105,16 @@ impl Registry {
         }
         self.check_named(name, &document).await?;
         let size = bytes.len() as u64;
-        let media_type = document.media_type.as_str().to_owned();
-        let head = Head { media_type: media_type.clone(), at: self.now(), subject: document.subject.clone() };
-        self.mark(name).await?;
-        // What collection asks for stands before what it asks about, names come last.
-        for tag in &tags {
-            self.storage.put(Key::tagged(name, &digest, tag), Vec::new()).await?;
-        }
-        for child in &document.children {
-            self.storage.put(Key::child(name, child, &digest), Vec::new()).await?;
-        }
-        self.storage.put(Key::manifest(name, &digest), Manifest { head, bytes }.write()).await?;
-        if let Some(subject) = &document.subject {
-            let referrer = record::bytes(&document.referrer(&digest, size));
-            self.storage.put(Key::referrer(name, subject, &digest), referrer).await?;
-        }
+        self.keep_manifest(name, &tags, &digest, &document, bytes).await?;
         // A server beside this one may have collected what was there a moment ago. It sees the manifest from now on; if it
         // did not, nothing was promised yet.
         if !self.storage.is_alone() {
             self.check_named(name, &document).await?;
         }
-        let tagged = Tagged { digest: digest.clone(), media_type, size, at: self.now() };
-        for tag in &tags {
-            self.storage.put(Key::tag(name, tag), record::bytes(&tagged)).await?;
-        }
+        self.keep_tags(name, &tags, (&digest, size), &document).await?;
 
         for tag in tags.iter().map(Some).chain(tags.is_empty().then_some(None)) {
-            let manifest = Some((tagged.media_type.as_str(), size));
+            let manifest = Some((document.media_type.as_str(), size));
             self.tell(request, &Happened { action: "push", repository: name, tag, digest: Some(&digest), manifest })
                 .await;
         }
@@ -143,6 +127,50 @@ impl Registry {
             builder = builder.header(TAG, tag.as_str());
         }
         Ok(builder.empty())
+    }
+
+    /// Writes down a manifest that `tags` are to stand for, but not yet do.
+    pub(crate) async fn keep_manifest(
+        &self,
+        name: &RepositoryName,
+        tags: &[Tag],
+        digest: &Digest,
+        document: &Document,
+        bytes: Bytes,
+    ) -> Result<(), Refusal> {
+        let media_type = document.media_type.as_str().to_owned();
+        let head = Head { media_type, at: self.now(), subject: document.subject.clone() };
+        self.mark(name).await?;
+        // What collection asks for stands before what it asks about, names come last.
+        for tag in tags {
+            self.storage.put(Key::tagged(name, digest, tag), Vec::new()).await?;
+        }
+        for child in &document.children {
+            self.storage.put(Key::child(name, child, digest), Vec::new()).await?;
+        }
+        let size = bytes.len() as u64;
+        self.storage.put(Key::manifest(name, digest), Manifest { head, bytes }.write()).await?;
+        if let Some(subject) = &document.subject {
+            let referrer = record::bytes(&document.referrer(digest, size));
+            self.storage.put(Key::referrer(name, subject, digest), referrer).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets tags stand for a manifest, which is there, and which is so many bytes long.
+    pub(crate) async fn keep_tags(
+        &self,
+        name: &RepositoryName,
+        tags: &[Tag],
+        (digest, size): (&Digest, u64),
+        document: &Document,
+    ) -> Result<(), Refusal> {
+        let media_type = document.media_type.as_str().to_owned();
+        let tagged = Tagged { digest: digest.clone(), media_type, size, at: self.now() };
+        for tag in tags {
+            self.storage.put(Key::tag(name, tag), record::bytes(&tagged)).await?;
+        }
+        Ok(())
     }
 
     /// A manifest is taken only with all that it names: nobody shall pull half of an image.

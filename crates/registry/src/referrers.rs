@@ -14,7 +14,7 @@ use crate::record;
 use crate::router::Registry;
 
 /// `OCI-Filters-Applied`: which of the filters that were asked for are done here.
-const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
+pub(crate) const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 /// 4 MiB: what clients take as a manifest, which the list is.
 const MAX_BYTES: usize = 4 << 20;
 /// 1000 referrers are looked at for one page.
@@ -22,6 +22,11 @@ const MAX_PAGE: usize = 1000;
 
 impl Registry {
     pub(crate) async fn list_referrers(&self, name: &RepositoryName, subject: &Digest, request: &Request) -> Answer {
+        if let Some((cache, path)) = self.cache_of(name)
+            && let Some(answer) = self.list_cached_referrers(cache, &path, subject, &request.query).await
+        {
+            return answer;
+        }
         let mut asked = Asked::of(&request.query)?;
         asked.limit = asked.limit.min(MAX_PAGE);
         let filter = request.query.value("artifactType").filter(|text| !text.is_empty());

@@ -93,6 +93,19 @@ impl Route {
         }
     }
 
+    /// The same of another repository, if it is about one.
+    pub(crate) fn within(self, name: RepositoryName) -> Self {
+        match self {
+            Self::Tags(_) => Self::Tags(name),
+            Self::Manifest(_, reference) => Self::Manifest(name, reference),
+            Self::Blob(_, digest) => Self::Blob(name, digest),
+            Self::Uploads(_) => Self::Uploads(name),
+            Self::Upload(_, id) => Self::Upload(name, id),
+            Self::Referrers(_, digest) => Self::Referrers(name, digest),
+            route => route,
+        }
+    }
+
     /// The repository that it is about.
     pub fn repository(&self) -> Option<&RepositoryName> {
         match self {

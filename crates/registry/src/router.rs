@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::header::{self, HeaderName};
+use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::{RwLock, Semaphore};
 
@@ -22,6 +22,7 @@ use crate::rates::Rates;
 use crate::refusal::{Code, Refusal};
 use crate::route::Route;
 use crate::storage::Storage;
+use crate::upstream::{Cache, Caching, Standing};
 use crate::webhooks::Webhooks;
 
 /// What all requests share.
@@ -41,6 +42,8 @@ pub(crate) struct Registry {
     pub(crate) pulls: Arc<Pulls>,
     pub(crate) metrics: Arc<Metrics>,
     rates: Arc<Rates>,
+    pub(crate) caches: Vec<Cache>,
+    pub(crate) caching: Arc<Caching>,
     pub(crate) is_secure: bool,
     log: Arc<dyn Log>,
     clock: fn() -> wharfie_oci::Timestamp,
@@ -62,6 +65,8 @@ impl Registry {
             pulls: Arc::default(),
             metrics: Arc::default(),
             rates: Arc::default(),
+            caches: config.caches.clone(),
+            caching: Arc::default(),
             is_secure: config.tls.is_some(),
             limits: config.limits,
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
@@ -85,6 +90,8 @@ impl Registry {
             pulls: Arc::clone(&self.pulls),
             metrics: Arc::clone(&self.metrics),
             rates: Arc::clone(&self.rates),
+            caches: config.caches.clone(),
+            caching: Arc::clone(&self.caching),
             is_secure: config.tls.is_some(),
             limits: config.limits,
             uploads: if is_same { Arc::clone(&self.uploads) } else { Arc::new(Semaphore::new(config.limits.uploads)) },
@@ -104,7 +111,7 @@ impl Registry {
     }
 
     /// Answers a request, whatever it is.
-    pub(crate) async fn handle(&self, path: &str, mut request: Request) -> Response<Body> {
+    pub(crate) async fn handle(self: &Arc<Self>, path: &str, mut request: Request) -> Response<Body> {
         let answered = match Route::parse(path) {
             Ok(route) => match self.insist_on_patience(&route, &request) {
                 Ok(()) => self.route(route, &mut request).await,
@@ -119,9 +126,9 @@ impl Registry {
             refused(&refusal)
         });
         if path.starts_with("/v2") {
-            response.headers_mut().insert(API_VERSION, header::HeaderValue::from_static("registry/2.0"));
+            response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
         }
-        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         // Whoever waits for leave to send does not want to be asked for a body that nobody takes.
         if !request.headers.contains_key(header::EXPECT) && !request.body.is_over() {
             tokio::spawn(request.body.drain());
@@ -140,10 +147,23 @@ impl Registry {
         })
     }
 
-    async fn route(&self, route: Route, request: &mut Request) -> Answer {
+    async fn route(self: &Arc<Self>, route: Route, request: &mut Request) -> Answer {
+        let route = self.by_namespace(route, &request.query)?;
         self.admit(&route, request).await?;
         let method = request.method.clone();
         let is_read = method == Method::GET || method == Method::HEAD;
+        self.insist_on_reading(&route, &method)?;
+        let standing = if is_read { self.fill(&route).await? } else { Standing::Fresh };
+        let mut answered = self.answer(route, request, is_read).await?;
+        if standing == Standing::Stale {
+            // Source: RFC 7234, 5.5.1.
+            answered.headers_mut().insert(header::WARNING, HeaderValue::from_static("110 - \"Response is Stale\""));
+        }
+        Ok(answered)
+    }
+
+    async fn answer(&self, route: Route, request: &mut Request, is_read: bool) -> Answer {
+        let method = request.method.clone();
         match (route, &method) {
             (Route::Base, _) if is_read => Ok(answer(StatusCode::OK).bytes("application/json", "{}")),
             (Route::Live, _) if is_read => Ok(answer(StatusCode::OK).bytes("text/plain", "ok\n")),

@@ -12,6 +12,11 @@ use crate::router::Registry;
 
 impl Registry {
     pub(crate) async fn list_tags(&self, name: &RepositoryName, request: &Request) -> Answer {
+        if let Some((cache, path)) = self.cache_of(name)
+            && let Some(answer) = self.list_cached_tags(cache, &path, name, &request.query).await
+        {
+            return answer;
+        }
         let asked = Asked::of(&request.query)?;
         let page = self.storage.list(&Folder::tags(name), asked.after, asked.limit).await?;
         if page.names.is_empty() && self.storage.modified(&Key::repository(name)).await?.is_none() {

@@ -92,7 +92,7 @@ impl Registry {
         Ok(answer(StatusCode::NO_CONTENT).empty())
     }
 
-    async fn session(&self, name: &RepositoryName, id: &DataId) -> Result<Session, Refusal> {
+    pub(crate) async fn session(&self, name: &RepositoryName, id: &DataId) -> Result<Session, Refusal> {
         let session = self.storage.session(id).await?;
         session
             .filter(|session| session.started().is_of(name))
@@ -143,7 +143,7 @@ impl Registry {
     }
 
     /// Makes a blob of what was received, if it is what it should be.
-    async fn finish(&self, name: &RepositoryName, mut session: Session, digest: &Digest) -> Answer {
+    pub(crate) async fn finish(&self, name: &RepositoryName, mut session: Session, digest: &Digest) -> Answer {
         let actual = session.seal(digest.algorithm()).await?;
         if actual != *digest {
             session.end(false).await?;
@@ -244,7 +244,7 @@ pub(crate) fn interrupted(why: &InboundError) -> Refusal {
     let refusal = Refusal::new(Code::BlobUploadInvalid, &why.to_string());
     match why {
         InboundError::Idle(_) => refusal.with_status(408),
-        InboundError::Broken(_) | InboundError::TooLarge(_) => refusal,
+        InboundError::Broken(_) | InboundError::TooLarge(_) | InboundError::Elsewhere(_) => refusal,
     }
 }
 

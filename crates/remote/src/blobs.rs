@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ureq::http::{HeaderMap, HeaderValue, Method, header};
 use wharfie_content::{BoxError, Document, Opened, Part, Source, Watch};
-use wharfie_oci::{Descriptor, Digest};
+use wharfie_oci::{Descriptor, Digest, MediaType};
 
 use crate::auth::token::Scopes;
 use crate::endpoint::{self, Endpoint};
@@ -67,6 +67,23 @@ impl RepositoryClient {
                 200..=299 => Ok(true),
                 404 => Ok(false),
                 _ => Err(response.into_error()),
+            }
+        })
+    }
+
+    /// A blob of which only the digest is known, with the size that the registry says it has.
+    ///
+    /// # Errors
+    /// When there is none, or the registry refuses, does not say it, or cannot be asked.
+    pub fn describe_blob(&self, digest: &Digest) -> Result<Descriptor, Error> {
+        self.pulling(|session| {
+            let response = session.send_patiently(&session.request(Method::HEAD, &blob_path(&self.path, digest)))?;
+            match (response.is_success(), response.content_length()) {
+                (true, Some(size)) => {
+                    Ok(Descriptor::new(MediaType::new("application/octet-stream"), digest.clone(), size))
+                }
+                (true, None) => Err(response.invalid("it does not say how long the blob is")),
+                (false, _) => Err(response.into_error()),
             }
         })
     }

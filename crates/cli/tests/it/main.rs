@@ -38,6 +38,7 @@ mod served;
 mod serving;
 mod serving_bounds;
 mod serving_bucket;
+mod serving_caches;
 mod serving_killed;
 mod suggesting;
 mod terminal;

@@ -13,6 +13,7 @@ use wharfie_registry::auth::Access;
 use wharfie_registry::config::Keeping;
 use wharfie_registry::fsck::Checked;
 use wharfie_registry::gc::{Collected, Mode};
+use wharfie_registry::upstream::Cache;
 use wharfie_registry::{Config, Limits, Maintenance, Place, Quota, Server, Webhook};
 
 /// A registry that ends with the test.
@@ -30,6 +31,7 @@ pub(crate) struct Setup {
     pub(crate) keeping: Keeping,
     pub(crate) quotas: Vec<Quota>,
     pub(crate) webhooks: Vec<Webhook>,
+    pub(crate) caches: Vec<Cache>,
     /// Somewhere else than in a directory of its own.
     pub(crate) place: Option<Place>,
 }
@@ -37,8 +39,15 @@ pub(crate) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         let keeping = Keeping { every: None, ..Keeping::default() };
-        let (quotas, webhooks) = (Vec::new(), Vec::new());
-        Self { limits: Limits::default(), access: Arc::new(Access::Open), keeping, quotas, webhooks, place: None }
+        Self {
+            limits: Limits::default(),
+            access: Arc::new(Access::Open),
+            keeping,
+            quotas: Vec::new(),
+            webhooks: Vec::new(),
+            caches: Vec::new(),
+            place: None,
+        }
     }
 }
 
@@ -85,6 +94,7 @@ impl Registry {
             keeping: self.setup.keeping.clone(),
             quotas: self.setup.quotas.clone(),
             webhooks: self.setup.webhooks.clone(),
+            caches: self.setup.caches.clone(),
             retry_unit: Duration::from_millis(1),
             log: Arc::new(()),
             patience: Duration::from_secs(5),

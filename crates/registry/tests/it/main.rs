@@ -5,6 +5,7 @@
 mod access;
 mod bounds;
 mod bucket;
+mod caching;
 mod client;
 mod collecting;
 mod crowd;

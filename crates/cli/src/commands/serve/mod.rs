@@ -4,6 +4,7 @@ mod bounds;
 mod bucket;
 mod log;
 pub mod options;
+mod upstream;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use wharfie_oci::Fault;
 use wharfie_registry::gc::Mode;
+use wharfie_registry::upstream::Cache;
 use wharfie_registry::{Config, Maintenance, Place, Server};
 
 use self::bounds::{QuotaOptions, WebhookOptions};
@@ -123,10 +125,34 @@ fn config(cx: &Context, matches: &Matches, settings: &Options) -> Result<Config>
         keeping: options.keeping()?,
         quotas: options.quotas.iter().map(QuotaOptions::read).collect::<Result<_>>()?,
         webhooks: options.webhooks.iter().map(WebhookOptions::read).collect::<Result<_>>()?,
+        caches: caches(cx, &options)?,
         retry_unit: network::retry_unit(),
         log: Arc::new(log::Lines),
         patience: PATIENCE,
     })
+}
+
+/// The caches of other registries. They are asked with the credentials of whoever runs the server.
+fn caches(cx: &Context, options: &Options) -> Result<Vec<Cache>> {
+    let mut caches: Vec<Cache> = Vec::new();
+    for upstream in &options.upstreams {
+        let engine = cx.engine_for_caches()?;
+        let cache = upstream.read(|host| engine.upstream(host))?;
+        // Of two that share a beginning, nobody could say which one a name means.
+        let is_within = |a: &str, b: &str| a == b || a.starts_with(&format!("{b}/"));
+        if let Some(other) = caches.iter().find(|known| {
+            known.registry == cache.registry
+                || is_within(&known.prefix, &cache.prefix)
+                || is_within(&cache.prefix, &known.prefix)
+        }) {
+            let text = format!("two upstreams share {:?}", other.prefix);
+            return Err(
+                Failure::new(text).help(Some("give each a prefix of its own, and each registry once".to_owned()))
+            );
+        }
+        caches.push(cache);
+    }
+    Ok(caches)
 }
 
 fn serve(cx: &Context, matches: &Matches, mut config: Config) -> Result {

@@ -52,6 +52,8 @@ pub struct Options {
     pub immutable: Vec<ImmutableOptions>,
     /// How much some repositories may keep.
     pub quotas: Vec<QuotaOptions>,
+    /// Other registries, of which some repositories are caches.
+    pub upstreams: Vec<super::upstream::UpstreamOptions>,
     /// Who is told what was pushed and deleted.
     pub webhooks: Vec<WebhookOptions>,
     /// How often one address may ask.

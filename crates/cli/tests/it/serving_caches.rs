@@ -1,0 +1,70 @@
+//! `serve` as a cache of other registries, and as a mirror that clients ask first.
+
+use wharfie_testkit::{Image, Published, TestRegistry, archive};
+
+use crate::served::Served;
+use crate::{host, host_with};
+
+#[test]
+fn what_was_pulled_through_is_there_when_the_other_registry_is_not() {
+    let (hub, server) = (TestRegistry::start(), host());
+    let (amd, arm) = (Image::busybox(), Image::busybox().on("linux", "arm64"));
+    let index = Published::index(&[("linux/amd64", &Published::of(&amd)), ("linux/arm64", &Published::of(&arm))]);
+    let name = hub.publish("team/web:1", &index);
+    let settings = format!("[[serve.upstreams]]\nregistry = \"{}\"\nprefix = \"hub\"\nfresh = \"0\"\n", hub.address());
+    server.file("config.toml", settings.as_bytes());
+    let cache = Served::start(&server, &[]);
+    // By a name of the cache, and by the registry's own name with the cache as its mirror.
+    let first = host();
+    let pulled = first.run(&["pull", "-q", &cache.name("hub/team/web:1")]).succeeds();
+    assert_eq!(pulled, format!("{}\n", cache.name("hub/team/web:1")));
+    let served = hub.blobs_served();
+    let second = host();
+    let mirror = format!("[[mirrors]]\nregistry = \"{}\"\nurl = \"http://{}\"\n", hub.address(), cache.address);
+    second.file("config.toml", mirror.as_bytes());
+    second.run(&["pull", "-q", &name]).succeeds();
+    assert_eq!(hub.blobs_served(), served);
+    second.run(&["inspect", "-f", "{{.Id}}", &name]).prints(&format!("{}\n", amd.id()));
+    // Its tags are the other registry's, as long as that is there.
+    hub.publish("team/web:2", &index);
+    first.run(&["tags", "--sort", "name", &cache.name("hub/team/web")]).prints("1\n2\n");
+    drop(hub);
+    first.run(&["tags", &cache.name("hub/team/web")]).prints("1\n");
+    let third = host();
+    third.run(&["pull", "-q", &cache.name("hub/team/web:1")]).succeeds();
+    third.run(&["inspect", "-f", "{{.Id}}", &cache.name("hub/team/web:1")]).prints(&format!("{}\n", amd.id()));
+    let failed = third.run(&["pull", "-q", "--platform", "linux/arm64", &cache.name("hub/team/web:1")]);
+    assert!(failed.code == 1 && failed.stderr.contains("does not give this now"), "{}", failed.stderr);
+    let (code, log) = cache.end();
+    assert!(code == Some(0) && log.contains("is served as it was"), "{log}");
+    server.run(&["serve", "fsck"]).succeeds();
+}
+
+#[test]
+fn a_cache_refuses_pushes_and_two_caches_have_each_a_place() {
+    let (image, hub) = (Image::busybox(), TestRegistry::start());
+    let host = host_with(&[(&image, &["web:1"])]);
+    let upstream = |registry: &str, prefix: &str| {
+        format!("[[serve.upstreams]]\nregistry = \"{registry}\"\nprefix = \"{prefix}\"\n")
+    };
+    let server = crate::host();
+    server.file("config.toml", upstream(hub.address(), "hub").as_bytes());
+    let cache = Served::start(&server, &[]);
+    let name = cache.name("hub/web:1");
+    host.run(&["tag", "web:1", &name]).succeeds();
+    let failed = host.run(&["push", "-q", &name]);
+    let words = format!("the repository is a cache of {}: push there", hub.address());
+    assert!(failed.code == 1 && failed.stderr.contains(&words), "{}", failed.stderr);
+    // Beside it, it is a registry like any other.
+    let own = cache.name("own/web:1");
+    host.run_with(&["load", "-q"], &archive(&[(&image, &[&own])])).succeeds();
+    host.run(&["push", "-q", &own]).succeeds();
+    for (settings, words) in [
+        (upstream("a.example", "hub") + &upstream("b.example", "hub/b"), "two upstreams share \"hub\""),
+        (upstream("nohost", "x"), "\"nohost\" is no registry"),
+        (upstream("a.example", "X"), "\"X\" is no beginning of repositories' names"),
+    ] {
+        server.file("config.toml", settings.as_bytes());
+        server.run(&["serve", "fsck"]).fails(1, words);
+    }
+}

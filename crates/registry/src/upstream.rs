@@ -1,0 +1,431 @@
+//! Repositories that are caches of other registries'. What is asked for is fetched once, proven, kept as if it had been
+//! pushed, and served while the other registry is away. Nothing is pushed to them.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::{Method, StatusCode, header};
+use tokio::sync::{Semaphore, mpsc};
+use wharfie_oci::{Descriptor, Digest, Digester, MediaType};
+
+use crate::answer::{Answer, answer};
+use crate::body::Inbound;
+use crate::document;
+use crate::event::Event;
+use crate::listing::Asked;
+use crate::name::{Reference, RepositoryName, Tag};
+use crate::query::Query;
+use crate::refusal::{Code, Refusal};
+use crate::route::Route;
+use crate::router::Registry;
+use crate::storage::{AppendError, Started};
+
+/// Another registry, as whoever configures this one reaches it. Everything waits; threads for that are made here.
+pub trait Upstream: Send + Sync {
+    /// What a tag or digest of a repository stands for.
+    ///
+    /// # Errors
+    /// When there is none, or the registry does not say.
+    fn resolve(&self, repository: &str, reference: &str) -> Result<Descriptor, Trouble>;
+
+    /// A manifest, as the registry sends it, and its type.
+    ///
+    /// # Errors
+    /// When there is none, or the registry does not send it.
+    fn manifest(&self, repository: &str, digest: &Digest) -> Result<(MediaType, Vec<u8>), Trouble>;
+
+    /// The bytes of a blob, from the start.
+    ///
+    /// # Errors
+    /// When there is none, or the registry does not send it.
+    fn blob(&self, repository: &str, digest: &Digest) -> Result<Box<dyn Read + Send>, Trouble>;
+
+    /// All tags of a repository.
+    ///
+    /// # Errors
+    /// When there is no such repository, or the registry does not say.
+    fn tags(&self, repository: &str) -> Result<Vec<String>, Trouble>;
+
+    /// What is about a manifest.
+    ///
+    /// # Errors
+    /// When the registry does not say.
+    fn referrers(&self, repository: &str, subject: &Digest) -> Result<Vec<Descriptor>, Trouble>;
+}
+
+/// Why another registry does not give what is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// It has no such thing.
+    Missing(String),
+    /// It does not answer, answers with a mistake of its own, or wants to be asked less often.
+    Away(String),
+    /// It answers and refuses, or what it sends makes no sense.
+    Refused(String),
+}
+
+/// A cache of another registry.
+#[derive(Clone)]
+pub struct Cache {
+    /// The other registry's host, as references write it: what the query `ns` names.
+    pub registry: String,
+    /// What the names of its repositories begin with here.
+    pub prefix: String,
+    /// How long a tag is believed to stand for what it did.
+    pub fresh: Duration,
+    /// The other registry.
+    pub upstream: Arc<dyn Upstream>,
+}
+
+/// What is known of caches while the server runs.
+pub(crate) struct Caching {
+    /// Things that somebody is fetching; whoever else wants one of them waits.
+    flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// When a tag was last asked for at the other registry.
+    asked: Mutex<HashMap<String, Instant>>,
+    fetching: Semaphore,
+}
+
+impl Default for Caching {
+    fn default() -> Self {
+        Self { flights: Mutex::default(), asked: Mutex::default(), fetching: Semaphore::new(FETCHING) }
+    }
+}
+
+impl Caching {
+    /// Does `work` on what `key` names, while nobody else does.
+    async fn alone<T>(&self, key: &str, work: impl Future<Output = T>) -> T {
+        let flight = {
+            let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+            if flights.len() >= MAX_KNOWN {
+                flights.retain(|_, flight| Arc::strong_count(flight) > 1);
+            }
+            Arc::clone(flights.entry(key.to_owned()).or_default())
+        };
+        let _alone = flight.lock().await;
+        work.await
+    }
+
+    fn is_fresh(&self, key: &str, fresh: Duration) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.get(key).is_some_and(|at| at.elapsed() < fresh)
+    }
+
+    fn note(&self, key: &str) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.len() >= MAX_KNOWN {
+            asked.clear();
+        }
+        asked.insert(key.to_owned(), Instant::now());
+    }
+}
+
+/// Whether what is here is what the other registry has now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is, as far as anybody knows.
+    Fresh,
+    /// The other registry could not be asked.
+    Stale,
+}
+
+impl Registry {
+    /// The route with the repository's name here, if the query `ns` says of which registry it is.
+    pub(crate) fn by_namespace(&self, route: Route, query: &Query) -> Result<Route, Refusal> {
+        let (Some(namespace), false) = (query.value("ns"), self.caches.is_empty()) else { return Ok(route) };
+        let Some(name) = route.repository() else { return Ok(route) };
+        let unknown = || Refusal::new(Code::NameUnknown, "no cache of that registry is here").with_detail(namespace);
+        let cache = self.caches.iter().find(|cache| cache.registry == namespace).ok_or_else(unknown)?;
+        let name = RepositoryName::parse(&format!("{}/{name}", cache.prefix)).ok_or_else(unknown)?;
+        Ok(route.within(name))
+    }
+
+    /// The cache that a repository is in, and its name at the other registry.
+    pub(crate) fn cache_of(&self, name: &RepositoryName) -> Option<(&Cache, String)> {
+        self.caches.iter().find_map(|cache| {
+            let rest = name.as_str().strip_prefix(cache.prefix.as_str())?.strip_prefix('/')?;
+            Some((cache, rest.to_owned()))
+        })
+    }
+
+    /// Refuses what would change a cache, but for removing from it.
+    pub(crate) fn insist_on_reading(&self, route: &Route, method: &Method) -> Result<(), Refusal> {
+        let cache = route.repository().and_then(|name| self.cache_of(name));
+        let is_push = match route {
+            Route::Uploads(_) | Route::Upload(..) => true,
+            _ => method == Method::PUT || method == Method::POST || method == Method::PATCH,
+        };
+        match cache {
+            Some((cache, _)) if is_push => {
+                let words = format!("the repository is a cache of {}: push there", cache.registry);
+                Err(Refusal::new(Code::Denied, &words).with_status(405).with_header(header::ALLOW, "GET, HEAD, DELETE"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sees to it that what is asked for is here, if it is of a cache. Work that has begun goes on when the client leaves.
+    pub(crate) async fn fill(self: &Arc<Self>, route: &Route) -> Result<Standing, Refusal> {
+        let Some((cache, path)) = route.repository().and_then(|name| self.cache_of(name)) else {
+            return Ok(Standing::Fresh);
+        };
+        let (registry, cache, route) = (Arc::clone(self), cache.clone(), route.clone());
+        let work = async move {
+            match route {
+                Route::Manifest(name, Reference::Tag(tag)) => registry.fill_tag(&cache, &path, &name, &tag).await,
+                Route::Manifest(name, Reference::Digest(digest)) => {
+                    registry.fill_manifest(&cache, &path, &name, &digest, None).await
+                }
+                Route::Blob(name, digest) => registry.fill_blob(&cache, &path, &name, &digest).await,
+                _ => Ok(Standing::Fresh),
+            }
+        };
+        let working = tokio::spawn(work).await;
+        working.unwrap_or_else(|why| Err(Refusal::unavailable(&format!("a defect: {why}"))))
+    }
+
+    async fn fill_tag(&self, cache: &Cache, path: &str, name: &RepositoryName, tag: &Tag) -> Result<Standing, Refusal> {
+        let key = format!("{name}:{tag}");
+        self.caching
+            .alone(&key, async {
+                let known = self.tagged(name, tag).await?;
+                let known = match known {
+                    Some(known) if self.manifest(name, &known.digest).await?.is_some() => Some(known),
+                    _ => None,
+                };
+                if known.is_some() && self.caching.is_fresh(&key, cache.fresh) {
+                    return Ok(Standing::Fresh);
+                }
+                let word = tag.as_str().to_owned();
+                match self.ask(cache, path, move |upstream, path| upstream.resolve(path, &word)).await {
+                    Ok(found) if known.as_ref().is_some_and(|known| known.digest == found.digest) => {
+                        self.caching.note(&key);
+                        Ok(Standing::Fresh)
+                    }
+                    Ok(found) => {
+                        let standing = self.fill_manifest(cache, path, name, &found.digest, Some(tag)).await;
+                        match (standing, known) {
+                            (Ok(standing), _) => {
+                                self.caching.note(&key);
+                                Ok(standing)
+                            }
+                            // The other registry told what is new, and did not give it.
+                            (Err(_), Some(_)) => Ok(Standing::Stale),
+                            (Err(refusal), None) => Err(refusal),
+                        }
+                    }
+                    Err(Trouble::Missing(why)) => Err(missing(Code::ManifestUnknown, &why)),
+                    Err(Trouble::Away(why) | Trouble::Refused(why)) if known.is_some() => {
+                        let what = format!("{} does not answer: {key} is served as it was: {why}", cache.registry);
+                        self.note(&Event::Failed { what });
+                        Ok(Standing::Stale)
+                    }
+                    Err(why) => Err(self.away(cache, &key, why)),
+                }
+            })
+            .await
+    }
+
+    /// Has a manifest here, and lets `tag` stand for it.
+    async fn fill_manifest(
+        &self,
+        cache: &Cache,
+        path: &str,
+        name: &RepositoryName,
+        digest: &Digest,
+        tag: Option<&Tag>,
+    ) -> Result<Standing, Refusal> {
+        let key = format!("{name}@{digest}");
+        self.caching
+            .alone(&key, async {
+                let known = self.manifest(name, digest).await?;
+                let (media_type, bytes) = match known {
+                    Some(_) if tag.is_none() => return Ok(Standing::Fresh),
+                    Some(known) => (MediaType::new(&known.head.media_type), known.bytes),
+                    None => {
+                        let wanted = digest.clone();
+                        let sent = self.ask(cache, path, move |upstream, path| upstream.manifest(path, &wanted)).await;
+                        let (media_type, bytes) = sent.map_err(|why| match why {
+                            Trouble::Missing(why) => missing(Code::ManifestUnknown, &why),
+                            why => self.away(cache, &key, why),
+                        })?;
+                        (media_type, Bytes::from(bytes))
+                    }
+                };
+                let mut digester = Digester::new(digest.algorithm());
+                digester.update(&bytes);
+                if digester.finish() != *digest || bytes.len() as u64 > self.limits.manifest_bytes {
+                    return Err(self.away(cache, &key, Trouble::Refused("it sends something else".to_owned())));
+                }
+                let document = document::parse(&bytes, &media_type)
+                    .map_err(|_| self.away(cache, &key, Trouble::Refused("it sends no manifest".to_owned())))?;
+                let _relied_on = self.gate.read().await;
+                let tags: Vec<Tag> = tag.cloned().into_iter().collect();
+                let size = bytes.len() as u64;
+                self.keep_manifest(name, &tags, digest, &document, bytes).await?;
+                self.keep_tags(name, &tags, (digest, size), &document).await?;
+                Ok(Standing::Fresh)
+            })
+            .await
+    }
+
+    async fn fill_blob(
+        &self,
+        cache: &Cache,
+        path: &str,
+        name: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Standing, Refusal> {
+        // What another repository has is not fetched either; one that may not read it there asks the other registry first.
+        let key = format!("{name}@{digest}");
+        self.caching
+            .alone(&key, async {
+                if self.link(name, digest).await?.is_some() {
+                    return Ok(Standing::Fresh);
+                }
+                let Ok(_fetching) = self.caching.fetching.acquire().await else { return Ok(Standing::Fresh) };
+                let wanted = digest.clone();
+                let opened = self.ask(cache, path, move |upstream, path| upstream.blob(path, &wanted)).await;
+                let reader = opened.map_err(|why| match why {
+                    Trouble::Missing(why) => missing(Code::BlobUnknown, &why),
+                    why => self.away(cache, &key, why),
+                })?;
+                let id = self.storage.begin(&Started::new(name, digest.algorithm(), self.now())).await?;
+                let mut session = self.session(name, &id).await?;
+                let mut body = Inbound::read_from(pour(reader), self.limits.idle);
+                body.limit(self.limits.blob_bytes);
+                if let Err(why) = session.append(&mut body).await {
+                    session.end(false).await?;
+                    return Err(match why {
+                        AppendError::Inbound(why) => self.away(cache, &key, Trouble::Away(why.to_string())),
+                        AppendError::Storage(why) => why.into(),
+                    });
+                }
+                match self.finish(name, session, digest).await {
+                    Ok(_) => Ok(Standing::Fresh),
+                    Err(refusal) if refusal.status() == StatusCode::BAD_REQUEST => {
+                        Err(self.away(cache, &key, Trouble::Refused("it sends something else".to_owned())))
+                    }
+                    Err(refusal) => Err(refusal),
+                }
+            })
+            .await
+    }
+
+    /// The tags of a cached repository, as the other registry has them; those that are here if it does not answer.
+    pub(crate) async fn list_cached_tags(
+        &self,
+        cache: &Cache,
+        path: &str,
+        name: &RepositoryName,
+        query: &Query,
+    ) -> Option<Answer> {
+        let mut tags = match self.ask(cache, path, |upstream, path| upstream.tags(path)).await {
+            Ok(tags) => tags,
+            Err(Trouble::Missing(why)) => return Some(Err(missing(Code::NameUnknown, &why))),
+            Err(Trouble::Away(why) | Trouble::Refused(why)) => {
+                self.note(&Event::Failed { what: format!("{} does not list {path}: {why}", cache.registry) });
+                return None;
+            }
+        };
+        tags.retain(|tag| Tag::parse(tag).is_some());
+        tags.sort_unstable();
+        let asked = match Asked::of(query) {
+            Ok(asked) => asked,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let from = asked.after.map_or(0, |after| tags.partition_point(|tag| tag.as_str() <= after));
+        let rest = &tags[from..];
+        let page = &rest[..rest.len().min(asked.limit)];
+        let mut builder = answer(StatusCode::OK);
+        if let Some(last) = page.last().filter(|_| rest.len() > page.len()) {
+            builder = builder.header(header::LINK, &asked.next(&format!("/v2/{name}/tags/list"), last, ""));
+        }
+        Some(Ok(builder.json(&serde_json::json!({ "name": name.as_str(), "tags": page }))))
+    }
+
+    /// What is about a manifest of a cached repository; `None` if the other registry does not answer.
+    pub(crate) async fn list_cached_referrers(
+        &self,
+        cache: &Cache,
+        path: &str,
+        subject: &Digest,
+        query: &Query,
+    ) -> Option<Answer> {
+        let about = subject.clone();
+        let asked = self.ask(cache, path, move |upstream, path| upstream.referrers(path, &about)).await;
+        let mut manifests = asked.ok()?;
+        let mut builder = answer(StatusCode::OK);
+        if let Some(filter) = query.value("artifactType").filter(|text| !text.is_empty()) {
+            manifests.retain(|found| found.artifact_type.as_deref() == Some(filter));
+            builder = builder.header(crate::referrers::FILTERS, "artifactType");
+        }
+        let media_type = MediaType::OCI_INDEX;
+        let index = serde_json::json!({
+            "schemaVersion": 2, "mediaType": media_type.as_str(), "manifests": manifests,
+        });
+        Some(Ok(builder.bytes(media_type.as_str(), index.to_string())))
+    }
+
+    /// Asks the other registry, on a thread that may wait.
+    async fn ask<T: Send + 'static>(
+        &self,
+        cache: &Cache,
+        path: &str,
+        work: impl FnOnce(&dyn Upstream, &str) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let (upstream, path) = (Arc::clone(&cache.upstream), path.to_owned());
+        let asked = tokio::task::spawn_blocking(move || work(&*upstream, &path)).await;
+        asked.unwrap_or_else(|why| Err(Trouble::Away(format!("a defect: {why}"))))
+    }
+
+    /// The answer for what is not here and cannot be had now.
+    fn away(&self, cache: &Cache, key: &str, why: Trouble) -> Refusal {
+        let (Trouble::Missing(why) | Trouble::Away(why) | Trouble::Refused(why)) = why;
+        self.note(&Event::Failed { what: format!("{} does not give {key}: {why}", cache.registry) });
+        Refusal::new(Code::Unavailable, &format!("{} does not give this now", cache.registry))
+            .with_detail(why)
+            .with_header(header::RETRY_AFTER, "10")
+    }
+}
+
+fn missing(code: Code, why: &str) -> Refusal {
+    Refusal::new(code, "the registry behind this cache has no such thing").with_detail(why)
+}
+
+/// Reads on a thread of its own; whoever receives need not be faster or slower.
+fn pour(mut reader: Box<dyn Read + Send>) -> mpsc::Receiver<std::io::Result<Bytes>> {
+    let (sender, receiver) = mpsc::channel(PIECES);
+    tokio::task::spawn_blocking(move || {
+        loop {
+            let mut piece = vec![0; PIECE];
+            let sent = match reader.read(&mut piece) {
+                Ok(0) => return,
+                Ok(read) => {
+                    piece.truncate(read);
+                    sender.blocking_send(Ok(Bytes::from(piece)))
+                }
+                Err(why) if why.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(why) => {
+                    let _nobody_listens = sender.blocking_send(Err(why));
+                    return;
+                }
+            };
+            if sent.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// 64 KiB are read at once, and eight of them wait at most.
+const PIECE: usize = 64 << 10;
+const PIECES: usize = 8;
+/// 16 blobs are fetched at once: each has a thread for as long as it takes, and the disk needs some too.
+const FETCHING: usize = 16;
+/// 10,000 tags whose age is known.
+const MAX_KNOWN: usize = 10_000;
