@@ -36,6 +36,7 @@ pub mod remove;
 pub mod restore;
 pub mod save;
 pub mod search;
+pub mod served;
 pub mod tag;
 pub mod tags;
 pub mod upstream;

@@ -15,6 +15,7 @@ use crate::answer::{Answer, answer};
 use crate::body::Inbound;
 use crate::document;
 use crate::event::Event;
+use crate::key::Key;
 use crate::listing::Asked;
 use crate::name::{Reference, RepositoryName, Tag};
 use crate::query::Query;
@@ -217,7 +218,13 @@ impl Registry {
                             (Err(refusal), None) => Err(refusal),
                         }
                     }
-                    Err(Trouble::Missing(why)) => Err(missing(Code::ManifestUnknown, &why)),
+                    Err(Trouble::Missing(why)) => {
+                        // It was removed there; what it stood for goes with a collection.
+                        if known.is_some() {
+                            self.storage.delete(Key::tag(name, tag)).await?;
+                        }
+                        Err(missing(Code::ManifestUnknown, &why))
+                    }
                     Err(Trouble::Away(why) | Trouble::Refused(why)) if known.is_some() => {
                         let what = format!("{} does not answer: {key} is served as it was: {why}", cache.registry);
                         self.note(&Event::Failed { what });

@@ -1,8 +1,10 @@
 //! `serve` as a cache of other registries, and as a mirror that clients ask first.
 
+use std::os::unix::fs::MetadataExt;
+
 use wharfie_testkit::{Image, Published, TestRegistry, archive};
 
-use crate::served::Served;
+use crate::served::{Served, ask};
 use crate::{host, host_with};
 
 #[test]
@@ -67,4 +69,34 @@ fn a_cache_refuses_pushes_and_two_caches_have_each_a_place() {
         server.file("config.toml", settings.as_bytes());
         server.run(&["serve", "fsck"]).fails(1, words);
     }
+}
+
+#[test]
+fn images_of_the_store_are_served_without_being_pushed() {
+    let (built, pulled, registry) = (Image::busybox(), Image::new().with_file("a", "b"), TestRegistry::start());
+    let name = registry.publish("team/web:1", &Published::of(&pulled));
+    let host = host_with(&[(&built, &["built:1"])]);
+    host.run(&["pull", "-q", &name]).succeeds();
+    let server = Served::start(&host, &["--images"]);
+    let other = crate::host();
+    let built_name = server.name("images/built:1");
+    other.run(&["pull", "-q", &built_name]).succeeds();
+    other.run(&["inspect", "-f", "{{.Id}}", &built_name]).prints(&format!("{}\n", built.id()));
+    // What was pulled goes out under the digest that it came with; a port is no part of a repository's name.
+    let there = server.name(&format!("images/{}", name.replacen(':', "-", 1)));
+    other.run(&["pull", "-q", &there]).succeeds();
+    let digests = other.run(&["inspect", "-f", "{{.RepoDigests}}", &there]).succeeds();
+    assert!(digests.contains(&Published::of(&pulled).digest()), "{digests}");
+    other.run(&["tags", &server.name("images/built")]).prints("1\n");
+    // Nothing is kept twice.
+    let data = std::fs::read_dir(host.store().join("registry/data")).expect("it is there");
+    let links = data.map(|entry| entry.expect("it stays").metadata().expect("it is a file").nlink());
+    assert!(links.collect::<Vec<_>>().iter().all(|links| *links == 2));
+    // What is no image of that name is not given away, and what was removed is gone.
+    let layer = Published::of(&pulled);
+    let secret = format!("/v2/images/built/blobs/{}", layer.layers[0].digest);
+    let reply = ask(&server.address, "GET", &secret, &[], b"").expect("it answers");
+    assert_eq!(reply.status, 404);
+    host.run(&["rmi", "built:1"]).succeeds();
+    assert_ne!(other.run(&["pull", "-q", &built_name]).code, 0);
 }

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod bucket;
+mod images;
 mod log;
 pub mod options;
 mod upstream;
@@ -35,6 +36,7 @@ const ADDRESS: Texts = Texts::new("address", "Address to listen on, HOST:PORT (d
 const ANONYMOUS_PULL: Switch = Switch::new("anonymous-pull", "Let whoever has not logged in pull");
 const HTPASSWD: Text =
     Text::new("htpasswd", "File of users, as htpasswd -B writes it").complete(Complete::Files).value_name("file");
+const IMAGES: Switch = Switch::new("images", "Serve the images of this machine too, as images/NAME:TAG");
 const TLS_CERTIFICATE: Text = Text::new("tls-certificate", "Certificate and those that lead to an authority, PEM")
     .complete(Complete::Files)
     .value_name("file");
@@ -50,6 +52,7 @@ pub static COMMAND: Command<Run> = Command {
         ANONYMOUS_PULL.flag(),
         DRY_RUN.flag(),
         HTPASSWD.flag(),
+        IMAGES.flag(),
         TLS_CERTIFICATE.flag(),
         TLS_KEY.flag(),
     ],
@@ -58,6 +61,10 @@ pub static COMMAND: Command<Run> = Command {
         Example {
             text: "For everybody who can reach port 443, with passwords and encryption",
             command: "serve --address :443 --htpasswd users --tls-certificate cert.pem --tls-key key.pem",
+        },
+        Example {
+            text: "The images of this machine, without pushing them: pull HOST:5000/images/NAME",
+            command: "serve --images --address :5000",
         },
         Example {
             text: "What a collection would remove, and why each tag stays or goes",
@@ -107,6 +114,7 @@ fn config(cx: &Context, matches: &Matches, settings: &Options) -> Result<Config>
     file(&HTPASSWD, &mut options.htpasswd);
     file(&TLS_CERTIFICATE, &mut options.tls_certificate);
     file(&TLS_KEY, &mut options.tls_key);
+    options.images |= matches.get(&IMAGES);
     options.anonymous_pull |= matches.get(&ANONYMOUS_PULL);
     let mut addresses = Vec::new();
     for text in &options.address {
@@ -135,6 +143,9 @@ fn config(cx: &Context, matches: &Matches, settings: &Options) -> Result<Config>
 /// The caches of other registries. They are asked with the credentials of whoever runs the server.
 fn caches(cx: &Context, options: &Options) -> Result<Vec<Cache>> {
     let mut caches: Vec<Cache> = Vec::new();
+    if options.images {
+        caches.push(images::cache(cx.engine_for_caches()?));
+    }
     for upstream in &options.upstreams {
         let engine = cx.engine_for_caches()?;
         let cache = upstream.read(|host| engine.upstream(host))?;

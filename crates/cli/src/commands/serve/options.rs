@@ -52,6 +52,8 @@ pub struct Options {
     pub immutable: Vec<ImmutableOptions>,
     /// How much some repositories may keep.
     pub quotas: Vec<QuotaOptions>,
+    /// The images of this machine are served too.
+    pub images: bool,
     /// Other registries, of which some repositories are caches.
     pub upstreams: Vec<super::upstream::UpstreamOptions>,
     /// Who is told what was pushed and deleted.

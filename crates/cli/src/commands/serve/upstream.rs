@@ -81,7 +81,7 @@ impl Upstream for Behind {
     }
 }
 
-fn trouble(why: Error) -> Trouble {
+pub(super) fn trouble(why: Error) -> Trouble {
     let text = crate::compat::reasons(&why);
     match why.kind() {
         Kind::NotFound => Trouble::Missing(text),
