@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wharfie_content::event::{Event, Outcome};
+use wharfie_content::graph::CopiedImage;
 use wharfie_content::place::{BoxError, Place};
 use wharfie_content::{Counted, Document, Part, Sink, Source, Verified, Watch};
 use wharfie_layer::entry::{Entry, Kind};
@@ -28,6 +29,18 @@ pub struct SavedImage {
     pub platform: Platform,
     /// The image it was made from.
     pub parent: Option<ImageId>,
+}
+
+impl SavedImage {
+    /// An image that was copied into the archive as it travels.
+    pub fn of(image: &CopiedImage) -> Self {
+        Self {
+            config: Descriptor::new(MediaType::OCI_CONFIG, image.id.digest().clone(), image.bytes.len() as u64),
+            layers: image.layers.iter().map(|layer| layer.descriptor.clone()).collect(),
+            platform: image.config.platform(),
+            parent: None,
+        }
+    }
 }
 
 /// What goes by the same names: an image, or several for different platforms, the one that is meant by default first.

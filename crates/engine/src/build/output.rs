@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use wharfie_archive::{ArchiveSink, Layout, Saved, SavedImage};
 use wharfie_content::graph::{self, Images, Options, Order, Platforms};
-use wharfie_content::{Document, Event, Observer, Outcome, Part, Subject, Task, Warning};
+use wharfie_content::{Document, Observer, Outcome, Part, Subject, Task};
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, DiffId, Index, MediaType, Platform, Reference};
 use wharfie_store::images::{Name, Recording};
@@ -227,12 +227,19 @@ impl Outgoing<'_, '_> {
     }
 
     fn archive(&self, built: &Built, names: &[Reference], to: &save::Output) -> Result<()> {
-        if self.is_attested() || !self.build.annotations.is_empty() {
-            let text = "an archive has no attestations and annotations: `type=oci,tar=false` and `--push` have them";
-            self.observer.observe(Event::Warned(Warning::Note(format!("WARNING: {text}"))));
-        }
+        // What is said of images stands in documents: then those go, over layers as they travel.
+        let document = match self.is_attested() || !self.build.annotations.is_empty() {
+            true => self.document(built, names)?,
+            false => None,
+        };
         self.write_file(to, |file| {
             let sink = ArchiveSink::new(file)?;
+            if let Some(document) = document {
+                let root = document.descriptor.clone();
+                let copied = self.copy(&root, Some(document), &sink)?;
+                let images = copied.iter().filter_map(|copied| copied.image.as_ref()).map(SavedImage::of).collect();
+                return Ok(sink.finish(&[Saved { root: Some(root), images, references: names.to_vec() }])?);
+            }
             let mut images = Vec::with_capacity(built.images.len());
             for image in &built.images {
                 images.push(self.copy_plain(image, &sink)?);

@@ -133,7 +133,7 @@ impl<'a> Target<'a> {
             }
             Self::Archive { saved, .. } => saved.borrow_mut().push(Saved {
                 root,
-                images: copied.iter().filter_map(|copied| copied.image.as_ref()).map(saved_image).collect(),
+                images: copied.iter().filter_map(|copied| copied.image.as_ref()).map(SavedImage::of).collect(),
                 references: name.whole.clone().into_iter().collect(),
             }),
             Self::Store { lease, .. } => {
@@ -195,18 +195,5 @@ impl<'a> Target<'a> {
             Self::Archive { sink, saved, .. } => Ok(sink.finish(&saved.into_inner())?),
             Self::Registry { .. } | Self::Layout { .. } | Self::Store { .. } => Ok(()),
         }
-    }
-}
-
-fn saved_image(image: &wharfie_content::graph::CopiedImage) -> SavedImage {
-    SavedImage {
-        config: Descriptor::new(
-            wharfie_oci::MediaType::OCI_CONFIG,
-            image.id.digest().clone(),
-            image.bytes.len() as u64,
-        ),
-        layers: image.layers.iter().map(|layer| layer.descriptor.clone()).collect(),
-        platform: image.config.platform(),
-        parent: None,
     }
 }

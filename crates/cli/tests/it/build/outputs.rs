@@ -322,9 +322,22 @@ fn what_is_in_it_stands_beside_the_image() {
     assert_eq!(statement["subject"][0]["digest"]["sha256"], digest);
     let packages = statement["predicate"]["packages"].as_array().expect("SPDX lists packages");
     assert!(packages.iter().any(|one| one["name"] == "tool" && one["versionInfo"] == "1.2-3"), "{packages:?}");
-    // What an archive leaves out is said.
-    let told = host.run(&["build", "--sbom=true", "-o", "type=oci,dest=a.tar", "ctx"]);
-    assert!(told.code == 0 && told.stderr.contains("an archive has no attestations"), "{}", told.stderr);
+    // An archive has them as well, and is loaded by others.
+    let words =
+        ["build", "-q", "-t", "web:1", "--sbom=true", "--annotation", "a=b", "-o", "type=oci,dest=a.tar", "ctx"];
+    host.run(&words).succeeds();
+    host.run(&["copy", "-q", "archive:a.tar", "oci:layout:1"]).succeeds();
+    let blob = |descriptor: &Value| {
+        let digest = descriptor["digest"].as_str().expect("it has one").replace(':', "/");
+        json(&fs::read_to_string(host.path().join("layout/blobs").join(digest)).expect("it is there"))
+    };
+    let index = blob(&json(&fs::read_to_string(host.path().join("layout/index.json")).unwrap())["manifests"][0]);
+    let members = index["manifests"].as_array().expect("an index");
+    assert_eq!(blob(&members[0])["annotations"]["a"], "b");
+    assert_eq!(blob(&members[1])["layers"][0]["annotations"]["in-toto.io/predicate-type"], "https://spdx.dev/Document");
+    let other = crate::host();
+    let path = host.path().join("a.tar");
+    other.run(&["load", "-i", &path.to_string_lossy()]).prints("Loaded image: web:1\n");
     let refused = host.run(&["build", "--sbom=generator=x", "ctx"]);
     assert!(
         refused.code != 0 && refused.stderr.contains("generators that are images are not run"),

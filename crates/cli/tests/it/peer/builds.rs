@@ -9,6 +9,7 @@ use wharfie_testkit::image::tar;
 use wharfie_testkit::{Host, Image, archive, file, needs};
 
 use super::docker::Daemon;
+use super::podman::Podman;
 use crate::host_with;
 
 /// Dockerfiles that both builders understand, and build the same of. Each stands upon `box:1`.
@@ -109,6 +110,60 @@ fn configuration(text: &str) -> Value {
     config
 }
 
+/// What only one of two lists has, in words.
+fn different(name: &str, theirs: &[String], ours: &[String]) -> Option<String> {
+    let only = |one: &[String], other: &[String]| -> Vec<String> {
+        one.iter().filter(|line| !other.contains(line)).cloned().collect()
+    };
+    let (left, right) = (only(theirs, ours), only(ours, theirs));
+    (!left.is_empty() || !right.is_empty()).then(|| format!("{name}: they alone have {left:#?}, we alone {right:#?}"))
+}
+
+/// What buildah leaves in layers of its own: places of mounts, and of its hosts files copies.
+const LEFT_BY_BUILDAH: [&str; 4] = ["run", "etc2/hostname", "etc2/hosts", "etc2/resolv.conf"];
+
+#[test]
+fn buildah_and_we_build_the_same() {
+    let image = Image::busybox()
+        .with_layer(wharfie_testkit::image::tar_of_link("link", "/tmp"))
+        .with_config("Env", serde_json::json!(["PATH=/bin"]));
+    let host = host_with(&[(&image, &["box:1"])]);
+    let Some(podman) = Podman::within(&host) else { return };
+    let base = host.file("box.tar", &archive(&[(&image, &["localhost/box:1"])]));
+    podman.buildah(&["pull", "-q", &format!("docker-archive:{}", base.display())]);
+    files(&host);
+    let context = host.path().join("ctx").to_string_lossy().into_owned();
+    let saved = host.path().join("theirs.tar").to_string_lossy().into_owned();
+    let files_of = |image: &str| {
+        let container = host.run(&["create", image, "x"]).succeeds();
+        host.run(&["export", "-o", "all.tar", container.trim()]).succeeds();
+        exported(&std::fs::read(host.path().join("all.tar")).expect("it was written"))
+    };
+    let mut wrong = Vec::new();
+    for (name, lines) in DOCKERFILES {
+        let text = format!("FROM box:1\n{lines}");
+        host.file("ctx/Dockerfile", text.as_bytes());
+        host.run(&["build", "-q", "--network=none", "-t", "ours:1", "ctx"]).succeeds();
+        host.file("ctx/Dockerfile", text.replace("box:1", "localhost/box:1").as_bytes());
+        let words =
+            ["bud", "-q", "--isolation", "chroot", "--format", "docker", "--identity-label=false", "--pull-never"];
+        podman.buildah(&[&words[..], &["-t", "localhost/theirs:1", &context]].concat());
+        let _replaced = std::fs::remove_file(&saved);
+        podman.buildah(&["push", "-q", "localhost/theirs:1", &format!("docker-archive:{saved}:theirs:1")]);
+        host.run(&["load", "-q", "-i", &saved]).succeeds();
+        let mut theirs = files_of("theirs:1");
+        theirs.retain(|line| !LEFT_BY_BUILDAH.iter().any(|path| line.starts_with(&format!("{path} "))));
+        wrong.extend(different(name, &theirs, &files_of("ours:1")));
+        let [theirs, ours] =
+            ["theirs:1", "ours:1"].map(|image| configuration(&host.run(&["image", "inspect", image]).succeeds()));
+        // It keeps ranges of ports as they are written, and forgets the flags of SHELL; docker does neither.
+        if theirs != ours && !["configuration", "shell forms"].contains(name) {
+            wrong.push(format!("{name}: buildah has {theirs:#}, we {ours:#}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn docker_and_we_build_the_same() {
     let Some(docker) = Daemon::get() else { return };
@@ -132,13 +187,7 @@ fn docker_and_we_build_the_same() {
         let ours = host.run(&["create", "ours:1", "x"]).succeeds();
         host.run(&["export", "-o", "all.tar", ours.trim()]).succeeds();
         let ours = exported(&std::fs::read(&path).unwrap());
-        let only = |one: &[String], other: &[String]| {
-            one.iter().filter(|line| !other.contains(line)).cloned().collect::<Vec<_>>()
-        };
-        let (left, right) = (only(&theirs, &ours), only(&ours, &theirs));
-        if !left.is_empty() || !right.is_empty() {
-            wrong.push(format!("{name}: docker alone has {left:#?}, we alone {right:#?}"));
-        }
+        wrong.extend(different(name, &theirs, &ours));
         let theirs = configuration(&docker.run(&["image", "inspect", "theirs:1"]));
         let ours = configuration(&host.run(&["image", "inspect", "ours:1"]).succeeds());
         if theirs != ours {

@@ -38,7 +38,7 @@ impl Podman {
     }
 
     #[track_caller]
-    fn buildah(&self, words: &[&str]) -> String {
+    pub(super) fn buildah(&self, words: &[&str]) -> String {
         needs::succeeds(&mut self.command("buildah", words), "buildah")
     }
 
