@@ -1,10 +1,13 @@
 //! Images made ready to be sent: the manifest that each goes out with.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt;
 
 use wharfie_content::{Document, graph};
-use wharfie_layer::compression::gzip_encoder;
+use wharfie_layer::seekable::{self, END_LEN, End};
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, DiffId, Digest, ImageId, Manifest, MediaType};
 use wharfie_store::graph::ManifestRow;
@@ -58,8 +61,7 @@ pub(crate) fn of_image(lease: &Lease<'_>, id: &ImageId) -> Result<Document> {
     let config = Descriptor::new(MediaType::DOCKER_CONFIG, id.digest().clone(), size);
     let mut layers = Vec::with_capacity(diff_ids.len());
     for diff_id in &diff_ids {
-        let blob = compressed(lease, diff_id)?;
-        layers.push(Descriptor::new(MediaType::DOCKER_LAYER_GZIP, blob.digest, blob.size));
+        layers.push(Descriptor { media_type: MediaType::DOCKER_LAYER_GZIP, ..compressed(lease, diff_id)? });
     }
     described(lease, MediaType::DOCKER_MANIFEST, config, layers, BTreeMap::new())
 }
@@ -74,7 +76,7 @@ pub(crate) fn annotated(
     let config =
         Descriptor::new(MediaType::OCI_CONFIG, id.digest().clone(), config_bytes(lease.store(), id)?.len() as u64);
     let layers = diff_ids.iter().map(|diff_id| {
-        compressed(lease, diff_id).map(|blob| Descriptor::new(MediaType::OCI_LAYER_GZIP, blob.digest, blob.size))
+        compressed(lease, diff_id).map(|blob| Descriptor { media_type: MediaType::OCI_LAYER_GZIP, ..blob })
     });
     described(lease, MediaType::OCI_MANIFEST, config, layers.collect::<Result<_>>()?, annotations)
 }
@@ -91,13 +93,8 @@ pub(crate) fn in_dockers_types(lease: &Lease<'_>, root: &Document) -> Result<Doc
             _ if blob.digest == *layer.diff_id.digest() => {
                 Descriptor::new(MediaType::DOCKER_LAYER, blob.digest, blob.size)
             }
-            kind if kind.as_str().ends_with("gzip") => {
-                Descriptor::new(MediaType::DOCKER_LAYER_GZIP, blob.digest, blob.size)
-            }
-            _ => {
-                let gzip = compressed(lease, &layer.diff_id)?;
-                Descriptor::new(MediaType::DOCKER_LAYER_GZIP, gzip.digest, gzip.size)
-            }
+            kind if kind.as_str().ends_with("gzip") => Descriptor { media_type: MediaType::DOCKER_LAYER_GZIP, ..blob },
+            _ => Descriptor { media_type: MediaType::DOCKER_LAYER_GZIP, ..compressed(lease, &layer.diff_id)? },
         });
     }
     described(lease, MediaType::DOCKER_MANIFEST, config, layers, BTreeMap::new())
@@ -137,7 +134,7 @@ fn indented(document: &Manifest) -> Result<Vec<u8>> {
     Ok(wharfie_oci::json::indented(&text, "   ").into_bytes())
 }
 
-/// The gzip form of a layer, made now if there is none.
+/// The gzip form of a layer, made now if there is none; with an annotation that names its index, if it has one.
 pub(crate) fn compressed(lease: &Lease<'_>, diff_id: &DiffId) -> Result<Descriptor> {
     let store = lease.store();
     let known = store.blobs_of_layer(diff_id)?;
@@ -146,20 +143,34 @@ pub(crate) fn compressed(lease: &Lease<'_>, diff_id: &DiffId) -> Result<Descript
         .find(|blob| blob.media_type == MediaType::OCI_LAYER_GZIP || blob.media_type == MediaType::DOCKER_LAYER_GZIP)
     {
         lease.hold_blob(&gzip.digest)?;
-        return Ok(gzip);
+        return indexed(store, gzip);
     }
     let (mut file, offset, size) = store.open_tar(diff_id)?;
     let (digest, size) = lease.put_stream(|out| {
         file.seek(SeekFrom::Start(offset))?;
-        let mut encoder = gzip_encoder(io::BufWriter::with_capacity(BUFFER, out));
-        let mut tar = io::BufReader::with_capacity(BUFFER, file.take(size));
-        io::copy(&mut tar, &mut encoder)?;
-        encoder.finish()?.flush()
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        seekable::compress(&mut file.take(size), out, threads)?;
+        Ok(())
     })?;
     let blob = Descriptor::new(MediaType::OCI_LAYER_GZIP, digest, size);
     lease.record_blob_of_layer(&blob, diff_id)?;
-    Ok(blob)
+    indexed(store, blob)
 }
 
-/// 256 KiB at a time through the compressor.
-const BUFFER: usize = 256 << 10;
+/// A compressed layer with the digest of its index, if it ends in one.
+fn indexed(store: &Store, blob: Descriptor) -> Result<Descriptor> {
+    let path = store.blob_path(&blob.digest);
+    let mut end = [0; END_LEN];
+    let read = File::open(&path).and_then(|file| match blob.size.checked_sub(END_LEN as u64) {
+        Some(at) => file.read_exact_at(&mut end, at).map(|()| true),
+        None => Ok(false),
+    });
+    let has_end = read.map_err(|source| Error::File { doing: "read", path, source })?;
+    Ok(match End::read(&end, blob.size).filter(|_| has_end) {
+        Some(end) => {
+            let note = (seekable::ANNOTATION.to_owned(), end.digest.to_string());
+            Descriptor { annotations: Some(BTreeMap::from([note])), ..blob }
+        }
+        None => blob,
+    })
+}

@@ -24,6 +24,7 @@ mod races;
 pub mod resolve;
 pub mod scan;
 pub mod seam;
+pub mod seekable;
 pub mod tar;
 pub mod trail;
 mod tree;

@@ -70,6 +70,16 @@ impl Digest {
         format!("sha256:{hex}").parse()
     }
 
+    /// The SHA-256 digest with these bytes.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        encode("sha256:", bytes)
+    }
+
+    /// Its bytes: 32 of SHA-256, 64 of SHA-512.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        unhex(self.hex()).expect("a digest is of hexadecimal digits")
+    }
+
     /// Which algorithm made it.
     pub fn algorithm(&self) -> Algorithm {
         if self.0.starts_with("sha512:") { Algorithm::Sha512 } else { Algorithm::Sha256 }

@@ -232,7 +232,7 @@ impl Store {
         for blob in self.blobs_of_layer(diff_id)? {
             let Ok(mut file) = File::open(self.blob_path(&blob.digest)) else { continue };
             let lease = self.lease()?;
-            let ingest = crate::Ingest { blob: Some(&blob), diff_id: Some(diff_id) };
+            let ingest = crate::Ingest { blob: Some(&blob), diff_id: Some(diff_id), index: None };
             if lease.ingest(&mut file, ingest, &|| ()).is_ok() {
                 return Ok(true);
             }

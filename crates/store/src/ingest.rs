@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
+use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -19,6 +20,7 @@ use wharfie_content::Mismatch;
 use wharfie_layer::compression::{Compression, Decoder};
 use wharfie_layer::erofs::{self, LayerIndex};
 use wharfie_layer::fill;
+use wharfie_layer::seekable::{self, Index};
 use wharfie_layer::tar::Indexer;
 use wharfie_oci::{Descriptor, DiffId, Digest, Digester, MediaType};
 
@@ -33,6 +35,8 @@ pub struct Ingest<'a> {
     pub blob: Option<&'a Descriptor>,
     /// What they must unpack to, if a configuration said so.
     pub diff_id: Option<&'a DiffId>,
+    /// The index of the gzip layer that they are, if it is known: then blocks are inflated on all processors.
+    pub index: Option<&'a Index>,
 }
 
 /// A layer that has been taken in.
@@ -136,9 +140,17 @@ impl Lease<'_> {
         let (compressed, mut reader) = ChunkReader::pipe();
         let (received, unpacked) = thread::scope(|scope| {
             let unpacking = scope.spawn(move || -> Result<LayerRow> {
-                let mut decoder = Decoder::new(compression, &mut reader).map_err(Error::Layer)?;
-                let layer = write_layer(layer, &mut decoder, &spill)?;
-                drop(decoder);
+                let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+                let layer = match ingest.index.filter(|_| compression == Compression::Gzip && threads.get() > 1) {
+                    Some(index) => {
+                        let inflated = seekable::inflate(&mut reader, index.clone(), threads);
+                        write_layer(layer, &mut inflated.map_err(Error::of_source)?, &spill)?
+                    }
+                    None => {
+                        let mut decoder = Decoder::new(compression, &mut reader).map_err(Error::Layer)?;
+                        write_layer(layer, &mut decoder, &spill)?
+                    }
+                };
                 // What follows the compressed data is part of the blob all the same.
                 reader.for_each(|_| ());
                 Ok(layer)

@@ -2,11 +2,12 @@
 //! ([`Lease::record`]).
 
 use std::collections::BTreeSet;
-use std::io::{self, Cursor};
+use std::io::{self, Cursor, Read};
 
 use wharfie_content::place::{BoxError, Place, Plan, of_stream};
 use wharfie_content::{Cancel, Counted, Document, Event, Outcome, Part, Sink, Source, Verified, Watch};
-use wharfie_oci::{Descriptor, DiffId, ImageId};
+use wharfie_layer::seekable::{self, End, Index};
+use wharfie_oci::{Descriptor, DiffId, Digest, ImageId};
 
 use crate::error::Error;
 use crate::ingest::Ingest;
@@ -32,7 +33,8 @@ impl<'a> StoreSink<'a> {
         watch: Watch<'_>,
     ) -> Result<Outcome, BoxError> {
         let Part { descriptor, .. } = part;
-        let ingest = Ingest { blob: Some(descriptor), diff_id: Some(diff_id) };
+        let index = index_of(part, source, watch);
+        let ingest = Ingest { blob: Some(descriptor), diff_id: Some(diff_id), index: index.as_ref() };
         let arrived = || watch.observer.observe(Event::Verified { task: watch.task });
         let store = self.lease.store();
         // What somebody else left is tried once: it may be wrong, whoever put it there.
@@ -136,6 +138,31 @@ impl Sink for StoreSink<'_> {
     }
 }
 
+/// The index of a layer, if its descriptor names one and the source can give its end: it is no more than a help.
+fn index_of(part: &Part, source: &dyn Source, watch: Watch<'_>) -> Option<Index> {
+    let Descriptor { size, .. } = part.descriptor;
+    let wanted: Digest = part.descriptor.annotations.as_ref()?.get(seekable::ANNOTATION)?.parse().ok()?;
+    let last = |len: u64| -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut opened = source.open_from(part, size.checked_sub(len)?, watch).ok()?;
+        (&mut opened).take(len).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 == len).then_some(bytes)
+    };
+    let guess = GUESS.max(size / PART_OF_BLOB).min(size);
+    let mut bytes = last(guess)?;
+    let end = End::read(&bytes, size).filter(|end| end.digest == wanted)?;
+    let tail = match guess.checked_sub(end.tail()) {
+        Some(from) => bytes.split_off(usize::try_from(from).ok()?),
+        None => last(end.tail())?,
+    };
+    end.index(&tail).ok()
+}
+
+/// The index is 0.3 % of a layer, a little more of one with many small files; asking for a little too much is better than asking twice.
+const PART_OF_BLOB: u64 = 150;
+/// 16 KiB.
+const GUESS: u64 = 16 << 10;
+
 fn passed_on(why: Error) -> BoxError {
     match why {
         Error::Source(why) => of_source(why),
@@ -156,7 +183,7 @@ impl Lease<'_> {
     ///
     /// # Errors
     /// When they cannot be read, are not what they should be, or the store cannot be written.
-    pub fn put_verified(&self, descriptor: &Descriptor, bytes: &mut dyn io::Read) -> Result<(), Error> {
+    pub fn put_verified(&self, descriptor: &Descriptor, bytes: &mut dyn Read) -> Result<(), Error> {
         let file = self.blob_file(&descriptor.digest)?;
         io::copy(bytes, &mut file.file()).map_err(|why| match why.get_ref() {
             None if matches!(why.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {

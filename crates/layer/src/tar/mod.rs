@@ -9,7 +9,7 @@
 
 mod header;
 mod indexer;
-mod machine;
+pub(crate) mod machine;
 mod paced;
 mod pax;
 mod reader;
