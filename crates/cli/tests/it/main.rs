@@ -34,6 +34,7 @@ mod rootless;
 mod scale;
 mod searching;
 mod secured;
+mod seekable;
 mod served;
 mod serving;
 mod serving_bounds;

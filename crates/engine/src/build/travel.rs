@@ -190,7 +190,8 @@ impl Import {
         let task = Task::begin(observer, Subject::Fetch(blob.clone()));
         let part = Part { descriptor: blob.clone(), diff_id: Some(layer.clone()) };
         let mut opened = self.source.open(&part, Watch { observer, task: task.id() }).map_err(of_place)?;
-        lease.ingest(&mut opened, Ingest { blob: Some(blob), diff_id: Some(layer), index: None }, &|| task.verified())?;
+        lease
+            .ingest(&mut opened, Ingest { blob: Some(blob), diff_id: Some(layer), index: None }, &|| task.verified())?;
         task.end(Outcome::Done);
         Ok(())
     }

@@ -132,7 +132,7 @@ pub const END_LEN: usize = EMPTY + 4 + END_DATA;
 
 impl End {
     /// The members that carry `index` at the end of a blob whose data ends at `at`.
-    pub(super) fn members(index: &[u8], at: u64) -> (Vec<u8>, Digest) {
+    pub fn members(index: &[u8], at: u64) -> (Vec<u8>, Digest) {
         let digest = Digest::of(index);
         let mut out = Vec::with_capacity(index.len() + (index.len() / PART + 2) * (EMPTY + 4));
         for part in index.chunks(PART) {
