@@ -53,7 +53,7 @@ pub fn compress(source: &mut dyn Read, out: &mut dyn Write, threads: NonZeroUsiz
             // Each worker has one block under way and one that is done.
             while taken < sent && (len == 0 || sent - taken >= 2 * workers.len()) {
                 let result = workers[taken % workers.len()].results.recv();
-                writing.take(result.map_err(|_| io::Error::other("a compressing thread ended"))??)?;
+                writing.take(&result.map_err(|_| io::Error::other("a compressing thread ended"))??)?;
                 taken += 1;
             }
             if len == 0 {
@@ -116,7 +116,7 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    fn take(&mut self, packed: Packed) -> io::Result<()> {
+    fn take(&mut self, packed: &Packed) -> io::Result<()> {
         self.out.write_all(&packed.bytes)?;
         self.at += packed.bytes.len() as u64;
         self.crc.combine(&packed.crc);

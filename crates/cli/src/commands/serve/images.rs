@@ -27,20 +27,20 @@ struct Images(Engine);
 
 impl Upstream for Images {
     fn resolve(&self, repository: &str, reference: &str) -> Result<Descriptor, Trouble> {
-        self.0.serve_image(repository, reference).map_err(trouble)
+        self.0.serve_image(repository, reference).map_err(|why| trouble(&why))
     }
 
     fn manifest(&self, _repository: &str, digest: &Digest) -> Result<(MediaType, Vec<u8>), Trouble> {
-        let found = self.0.serve_manifest(digest).map_err(trouble)?;
+        let found = self.0.serve_manifest(digest).map_err(|why| trouble(&why))?;
         Ok((found.descriptor.media_type, found.bytes))
     }
 
     fn blob(&self, repository: &str, digest: &Digest) -> Result<Box<dyn Read + Send>, Trouble> {
-        self.0.serve_blob(repository, digest).map_err(trouble)
+        self.0.serve_blob(repository, digest).map_err(|why| trouble(&why))
     }
 
     fn tags(&self, repository: &str) -> Result<Vec<String>, Trouble> {
-        match self.0.serve_tags(repository).map_err(trouble)? {
+        match self.0.serve_tags(repository).map_err(|why| trouble(&why))? {
             tags if tags.is_empty() => Err(Trouble::Missing(format!("no image here is called {repository}"))),
             tags => Ok(tags),
         }

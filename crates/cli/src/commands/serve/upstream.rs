@@ -60,29 +60,29 @@ struct Behind(Reader);
 
 impl Upstream for Behind {
     fn resolve(&self, repository: &str, reference: &str) -> Result<Descriptor, Trouble> {
-        self.0.resolve(repository, reference).map_err(trouble)
+        self.0.resolve(repository, reference).map_err(|why| trouble(&why))
     }
 
     fn manifest(&self, repository: &str, digest: &Digest) -> Result<(MediaType, Vec<u8>), Trouble> {
-        let found = self.0.manifest(repository, digest).map_err(trouble)?;
+        let found = self.0.manifest(repository, digest).map_err(|why| trouble(&why))?;
         Ok((found.descriptor.media_type, found.bytes))
     }
 
     fn blob(&self, repository: &str, digest: &Digest) -> Result<Box<dyn Read + Send>, Trouble> {
-        self.0.blob(repository, digest).map_err(trouble)
+        self.0.blob(repository, digest).map_err(|why| trouble(&why))
     }
 
     fn tags(&self, repository: &str) -> Result<Vec<String>, Trouble> {
-        self.0.tags(repository).map_err(trouble)
+        self.0.tags(repository).map_err(|why| trouble(&why))
     }
 
     fn referrers(&self, repository: &str, subject: &Digest) -> Result<Vec<Descriptor>, Trouble> {
-        self.0.referrers(repository, subject).map_err(trouble)
+        self.0.referrers(repository, subject).map_err(|why| trouble(&why))
     }
 }
 
-pub(super) fn trouble(why: Error) -> Trouble {
-    let text = crate::compat::reasons(&why);
+pub(super) fn trouble(why: &Error) -> Trouble {
+    let text = crate::compat::reasons(why);
     match why.kind() {
         Kind::NotFound => Trouble::Missing(text),
         Kind::Unavailable | Kind::Cancelled => Trouble::Away(text),
