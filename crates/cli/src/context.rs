@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use wharfie_engine::{Config, Engine};
 use wharfie_oci::Platform;
-use wharfie_remote::{DockerConfig, Download, Keychain, Mirror, Remote};
+use wharfie_remote::{DockerConfig, Download, Keychain, Remote};
 
 use crate::commands::{CONFIG, INSECURE_REGISTRY, REGISTRY_MIRROR, STORE_ROOT};
 use crate::commands::{DRY_RUN, UNASKED};
@@ -163,7 +163,7 @@ impl Context {
         trusted: Option<String>,
         adjust: fn(&mut wharfie_remote::Config),
     ) -> impl Fn() -> Remote + Send + Sync + 'static {
-        let mirrors = self.mirrors();
+        let mirrors = crate::network::mirrors(&self.registry_mirrors(), &self.settings);
         let mut insecure = self.insecure_registries();
         insecure.extend(trusted);
         let directory = self.docker_config();
@@ -192,12 +192,6 @@ impl Context {
     pub fn insecure_registries(&self) -> Vec<String> {
         let given = self.globals.get(&INSECURE_REGISTRY);
         self.settings.insecure_registries.iter().chain(given).cloned().collect()
-    }
-
-    /// Who is asked before which registry.
-    fn mirrors(&self) -> Vec<Mirror> {
-        let of_hub = self.registry_mirrors();
-        of_hub.iter().map(|url| Mirror::of_hub(url)).chain(self.settings.mirrors()).collect()
     }
 
     /// Registries that are asked before Docker Hub.

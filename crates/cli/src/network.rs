@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use wharfie_remote::{Config, DockerConfig, Mirror, Proxy};
+use wharfie_remote::{Config, DockerConfig, Mirror, Naming, Proxy};
 
 use crate::env;
+use crate::settings::Settings;
 
 /// Folders with certificates, the user's first.
 const CERTIFICATES: &[&str] = &["/etc/wharfie/certs.d", "/etc/docker/certs.d", "/etc/containers/certs.d"];
@@ -33,6 +34,19 @@ pub(crate) fn config(
     };
     config.retry.unit = retry_unit();
     config
+}
+
+/// The mirrors of the Hub as docker names them, then those that the settings name.
+pub(crate) fn mirrors(of_hub: &[String], settings: &Settings) -> Vec<Mirror> {
+    let named = settings.mirrors.iter().map(|mirror| Mirror {
+        of: mirror.registry.clone(),
+        url: mirror.url.clone(),
+        naming: match &mirror.prefix {
+            Some(prefix) => Naming::Prefix(prefix.trim_matches('/').to_owned()),
+            None => Naming::Query,
+        },
+    });
+    of_hub.iter().map(|url| Mirror::of_hub(url)).chain(named).collect()
 }
 
 /// How long the second of a retry is: one, unless a test or somebody impatient says something else.

@@ -11,7 +11,6 @@ use wharfie_oci::reference::is_path;
 use wharfie_oci::size::{self, Units};
 use wharfie_oci::{Platform, Reference};
 use wharfie_oci::{Timestamp, duration};
-use wharfie_remote::{Mirror, Naming};
 use wharfie_store::Options;
 use wharfie_store::snapshots::Kind as SnapshotKind;
 
@@ -137,18 +136,6 @@ impl Settings {
         })
     }
 
-    /// The mirrors of all registries.
-    pub fn mirrors(&self) -> impl Iterator<Item = Mirror> {
-        self.mirrors.iter().map(|mirror| Mirror {
-            of: mirror.registry.clone(),
-            url: mirror.url.clone(),
-            naming: match &mirror.prefix {
-                Some(prefix) => Naming::Prefix(prefix.trim_matches('/').to_owned()),
-                None => Naming::Query,
-            },
-        })
-    }
-
     /// Layers that are moved at once.
     pub fn transfers(&self) -> usize {
         self.concurrent_transfers.unwrap_or(TRANSFERS).max(1)
@@ -174,7 +161,7 @@ impl MirrorOptions {
     fn check(&self) -> Result<(), String> {
         let is_host = format!("{}/x", self.registry).parse::<Reference>();
         let is_host = is_host.is_ok_and(|found| found.repository().host() == self.registry);
-        if self.registry != Mirror::EVERY && !is_host {
+        if self.registry != "*" && !is_host {
             return Err(format!("{:?} is no registry; write for example \"ghcr.io\", or \"*\"", self.registry));
         }
         match &self.prefix {

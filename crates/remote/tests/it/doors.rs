@@ -158,7 +158,7 @@ fn mirrors_stand_in_for_the_hub_in_order() {
     let full = FaultyServer::start(move |_| answer.clone());
     let dead = FaultyServer::start(|_| Vec::new()).address().to_owned();
     let mirrors =
-        vec![dead, empty.address().to_owned(), format!("http://{}/proxy/", full.address()), "never.invalid".to_owned()];
+        [dead, empty.address().to_owned(), format!("http://{}/proxy/", full.address()), "never.invalid".to_owned()];
     let mirrors = mirrors.iter().map(|url| Mirror::of_hub(url)).collect();
     let remote = Remote::new(Config { mirrors, ..config() }, Keychain::anonymous());
     let fetched = repository(&remote, "docker.io", "library/web").manifest("v1", None).unwrap();
@@ -171,7 +171,7 @@ fn mirrors_stand_in_for_the_hub_in_order() {
 fn a_mirror_that_serves_wrong_bytes_is_asked_once() {
     let liar = FaultyServer::start(|_| reply(200, &[], b"<html>x"));
     let honest = FaultyServer::start(|_| reply(200, &[], b"content"));
-    let mirrors = vec![liar.address().to_owned(), honest.address().to_owned()];
+    let mirrors = [liar.address().to_owned(), honest.address().to_owned()];
     let mirrors = mirrors.iter().map(|url| Mirror::of_hub(url)).collect();
     let remote = Remote::new(Config { mirrors, ..config() }, Keychain::anonymous());
     let web = repository(&remote, "docker.io", "library/web");
