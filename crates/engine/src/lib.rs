@@ -36,6 +36,7 @@ pub mod restore;
 pub mod save;
 pub mod search;
 pub mod tag;
+pub mod trust;
 pub mod version;
 pub mod volumes;
 mod watch;
