@@ -1,11 +1,12 @@
 //! What every command is given: the engine, the settings, and where output goes. Nothing is opened before it is needed.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use wharfie_engine::trust::{self, Demand};
 use wharfie_engine::{Config, Engine};
 use wharfie_oci::Platform;
 use wharfie_remote::{DockerConfig, Download, Keychain, Remote};
@@ -35,6 +36,7 @@ pub struct Context {
     rehearsal: OnceCell<Engine>,
     zone: OnceCell<TimeZone>,
     now: wharfie_oci::Timestamp,
+    demand: Cell<Option<Demand>>,
 }
 
 impl Context {
@@ -53,6 +55,7 @@ impl Context {
             rehearsal: OnceCell::new(),
             zone: OnceCell::new(),
             now: env::now(),
+            demand: Cell::default(),
         })
     }
 
@@ -61,10 +64,26 @@ impl Context {
         &self.settings
     }
 
-    /// Docker verifies signatures when this is turned off; we cannot, and say so.
-    pub fn warn_of_trust(&self, is_disabled: bool) {
-        if !is_disabled {
-            self.warn("WARNING: --disable-content-trust=false is not supported: signatures are not verified");
+    /// What `--disable-content-trust` says, if it was given. To be called before the first verb.
+    pub fn heed_trust(&self, is_given: bool, is_disabled: bool) {
+        let said = if is_disabled { Demand::Never } else { Demand::Always };
+        self.demand.set(Some(said).filter(|_| is_given));
+    }
+
+    /// Whether signatures are asked for: by flag, else by docker's variable, for which everything but a plain no is a yes.
+    pub fn demand(&self) -> Demand {
+        const NO: [&str; 6] = ["0", "f", "F", "false", "False", "FALSE"];
+        self.demand.get().unwrap_or_else(|| match env::nonempty("DOCKER_CONTENT_TRUST") {
+            Some(said) if !NO.contains(&said.as_str()) => Demand::Always,
+            _ => Demand::ByPolicy,
+        })
+    }
+
+    fn trust_settings(&self) -> trust::Settings {
+        trust::Settings {
+            directory: self.docker_config().join("trust"),
+            demand: self.demand(),
+            containers_policy: self.settings.containers_policy.clone(),
         }
     }
 
@@ -97,7 +116,8 @@ impl Context {
             is_rootless: !env::is_root(),
         };
         let connect = self.connector(None);
-        Ok(self.engine.get_or_init(|| Engine::new(config, connect)))
+        let trust = self.trust_settings();
+        Ok(self.engine.get_or_init(|| Engine::new(config, connect).with_trust(trust)))
     }
 
     /// As [`Self::engine`], but for one more registry that need not prove who it is.
@@ -107,7 +127,7 @@ impl Context {
     pub fn engine_trusting(&self, host: &str) -> Result<&Engine> {
         if self.engine.get().is_none() {
             let config = self.engine()?.config().clone();
-            let trusting = Engine::new(config, self.connector(Some(host.to_owned())));
+            let trusting = Engine::new(config, self.connector(Some(host.to_owned()))).with_trust(self.trust_settings());
             return Ok(self.trusting.get_or_init(|| trusting));
         }
         self.engine()

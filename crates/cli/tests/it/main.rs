@@ -40,6 +40,7 @@ mod serving_bucket;
 mod serving_killed;
 mod suggesting;
 mod terminal;
+mod trust;
 mod words;
 
 use wharfie_testkit::{Host, Image, archive};

@@ -89,7 +89,9 @@ pub enum TrustError {
 impl Fault for TrustError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoData { .. } | Self::Untrusted { .. } | Self::Rejected { .. } | Self::NoSigningKey(_) => Kind::Denied,
+            Self::NoData { .. } | Self::Untrusted { .. } | Self::Rejected { .. } | Self::NoSigningKey(_) => {
+                Kind::Denied
+            }
             Self::OpenToOthers(_) | Self::Writable(_) => Kind::Denied,
             Self::File { source, .. } | Self::Key(source) => source.kind(),
             Self::NoTag(_) | Self::DigestReference | Self::BadName { .. } | Self::Reserved => Kind::Invalid,
@@ -106,12 +108,16 @@ impl Fault for TrustError {
             Self::Untrusted { .. } => {
                 "`wharfie trust inspect --pretty` shows whose signatures count; `--disable-content-trust` goes without"
             }
-            Self::Rejected { .. } => "`containers-policy` in wharfie's settings names the policy; `wharfie trust sign` signs",
+            Self::Rejected { .. } => {
+                "`containers-policy` in wharfie's settings names the policy; `wharfie trust sign` signs"
+            }
             Self::OpenToOthers(_) => "`chmod 600` closes it",
             Self::Writable(_) => "`chmod go-w` closes it",
             Self::File { source, .. } | Self::Key(source) => return source.help(),
             Self::NoTag(_) | Self::DigestReference => "name a tag: NAME:TAG",
-            Self::NoSigningKey(_) => "`wharfie trust key load` takes the private key of one of the repository's signers",
+            Self::NoSigningKey(_) => {
+                "`wharfie trust key load` takes the private key of one of the repository's signers"
+            }
             Self::NoSignatures(_) => "`wharfie trust signer add` says whose signatures count: others are not shown",
             Self::NoSigner { .. } => "`wharfie trust inspect --pretty` lists the signers",
             Self::Kept(_) => "delete them there, or take the signer away with `wharfie trust signer remove`",

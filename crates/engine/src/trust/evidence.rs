@@ -57,10 +57,13 @@ impl Attached {
         self.manifest().is_some_and(|manifest| manifest.layers.iter().any(is_simple))
     }
 
-    /// True if all of it is small: nobody has us keep more than that for the sake of a signature.
+    /// True if all of it is small and in one place: nobody has us keep more than that for the sake of a signature.
     fn is_small(&self) -> bool {
-        let parts = |manifest: &Manifest| manifest.layers.iter().map(|one| one.size).fold(manifest.config.size, u64::saturating_add);
-        self.manifest().is_some_and(|manifest| parts(manifest) <= MAX_DOCUMENT * 4)
+        self.manifest().is_some_and(|manifest| {
+            let mut parts = manifest.layers.iter().chain([&manifest.config]);
+            let size = parts.clone().map(|part| part.size).fold(0, u64::saturating_add);
+            size <= MAX_DOCUMENT * 4 && parts.all(|part| part.urls.is_none())
+        })
     }
 }
 
@@ -112,7 +115,9 @@ fn signatures(source: &dyn Source, layer: &Descriptor) -> std::result::Result<Ve
     if layer.size > MAX_DOCUMENT {
         return Err(format!("a signature has {} bytes", layer.size));
     }
-    let bytes = place::read(source, layer).map_err(|why| format!("a signature cannot be read: {why}"))?;
+    // Only where the image is: nobody has us ask elsewhere for the sake of a signature.
+    let bare = Descriptor::new(layer.media_type.clone(), layer.digest.clone(), layer.size);
+    let bytes = place::read(source, &bare).map_err(|why| format!("a signature cannot be read: {why}"))?;
     let read = if layer.media_type.as_str() == simple::MEDIA_TYPE {
         let notes = layer.annotations.as_ref().and_then(|notes| notes.get(simple::ANNOTATION));
         simple::read(&bytes, notes.map_or("", String::as_str)).map(|signature| vec![signature])
@@ -147,7 +152,8 @@ pub(crate) fn remote(client: &RepositoryClient, digest: &Digest) -> Result<Evide
         Err(why) if is_absent(&why) => {}
         Err(why) => return Err(why.into()),
     }
-    let is_bundle = |found: &Descriptor| found.artifact_type.as_deref().is_none_or(|kind| kind.starts_with(bundle::MEDIA_TYPES));
+    let is_bundle =
+        |found: &Descriptor| found.artifact_type.as_deref().is_none_or(|kind| kind.starts_with(bundle::MEDIA_TYPES));
     let referrers = client.referrers(digest)?.into_iter().filter(is_bundle);
     for referrer in referrers.take(MAX_ENTRIES) {
         match client.manifest(referrer.digest.as_str(), None) {

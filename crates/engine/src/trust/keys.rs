@@ -68,12 +68,16 @@ impl Engine {
     ///
     /// # Errors
     /// When it cannot be read, others can read it, or the passphrase is wrong.
-    pub fn trust_private_key(&self, path: &Path, passphrase: &mut dyn FnMut() -> Result<Vec<u8>>) -> Result<PrivateKey> {
+    pub fn trust_private_key<E: From<Error>>(
+        &self,
+        path: &Path,
+        passphrase: impl FnOnce() -> Result<Vec<u8>, E>,
+    ) -> Result<PrivateKey, E> {
         let text = read_closed(path)?;
         let opened = PrivateKey::from_pem(&text, || passphrase().map_err(Failed::Other));
         opened.map_err(|why| match why {
             Failed::Other(why) => why,
-            Failed::Key(source) => TrustError::File { path: path.into(), source }.into(),
+            Failed::Key(source) => Error::from(TrustError::File { path: path.into(), source }).into(),
         })
     }
 
@@ -123,12 +127,12 @@ impl Engine {
 }
 
 /// What kept a key from being opened.
-enum Failed {
+enum Failed<E> {
     Key(wharfie_trust::Error),
-    Other(Error),
+    Other(E),
 }
 
-impl From<wharfie_trust::Error> for Failed {
+impl<E> From<wharfie_trust::Error> for Failed<E> {
     fn from(why: wharfie_trust::Error) -> Self {
         Self::Key(why)
     }

@@ -20,10 +20,10 @@ pub use guard::Trusted;
 pub(crate) use guard::asked;
 pub use inspect::{SignedTag, TrustReport};
 pub use keys::KeyFile;
-pub use policy::check_name;
+pub use policy::{check_name, check_signer};
 pub use revoke::{Revoke, Revoked};
 pub use sign::{Sign, Signed, Signing};
-pub use wharfie_trust::{KeyId, PrivateKey, PublicKey, policy::ADMIN};
+pub use wharfie_trust::{Error as KeyError, KeyId, PrivateKey, PublicKey, policy::ADMIN};
 
 /// What a user wants of signatures.
 #[derive(Debug, Clone)]

@@ -34,9 +34,7 @@ impl Engine {
     pub fn trust_policy(&self) -> Result<Policy> {
         let path = path(&self.trust_settings()?.directory);
         match read(&path)? {
-            Some(bytes) => {
-                Policy::parse(&bytes).map_err(|source| TrustError::File { path, source }.into())
-            }
+            Some(bytes) => Policy::parse(&bytes).map_err(|source| TrustError::File { path, source }.into()),
             None => Ok(Policy::default()),
         }
     }
@@ -141,7 +139,7 @@ impl Engine {
 ///
 /// # Errors
 /// When it is that.
-pub(super) fn check_signer(name: &str) -> Result<()> {
+pub fn check_signer(name: &str) -> Result<()> {
     if wharfie_trust::policy::is_reserved(name) {
         return Err(TrustError::Reserved.into());
     }

@@ -5,10 +5,10 @@ use wharfie_store::images::Recording;
 use wharfie_trust::policy::Revocation;
 use wharfie_trust::{PublicKey, Rule, Signature};
 
+use super::TrustError;
 use super::evidence::{self, Evidence, about};
 use super::sign::simple_manifest;
 use super::travel::layers_under_tag;
-use super::TrustError;
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -93,7 +93,8 @@ impl Engine {
         let mut old = Vec::new();
         for attached in &here.attached {
             let Some(manifest) = attached.manifest() else { continue };
-            let left: Vec<Descriptor> = manifest.layers.iter().filter(|layer| !is_gone(layer, &here)).cloned().collect();
+            let left: Vec<Descriptor> =
+                manifest.layers.iter().filter(|layer| !is_gone(layer, &here)).cloned().collect();
             if left.len() == manifest.layers.len() {
                 continue;
             }

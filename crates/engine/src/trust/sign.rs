@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use wharfie_content::Document;
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, Digest, Manifest, MediaType, Reference, Repository, Timestamp};
-use wharfie_store::images::{Name, Recording};
 use wharfie_store::Lease;
+use wharfie_store::images::{Name, Recording};
 use wharfie_trust::policy::{ADMIN, Revocation};
 use wharfie_trust::signature::Form;
 use wharfie_trust::{PrivateKey, Rule, Signature, Wanted, bundle, simple};
@@ -59,9 +59,8 @@ impl Engine {
         let files = self.trust_keys()?;
         let listed = rule.signers.iter().flat_map(|(name, keys)| keys.iter().map(move |key| (name.as_str(), key.id())));
         let own = rule.repository.iter().map(|key| (ADMIN, key.id()));
-        let here = |(name, id): (&str, _)| {
-            files.iter().find(|file| file.id == id).map(|file| (name.to_owned(), file.clone()))
-        };
+        let here =
+            |(name, id): (&str, _)| files.iter().find(|file| file.id == id).map(|file| (name.to_owned(), file.clone()));
         let signers: Vec<_> = listed.filter_map(here).collect();
         let keys = if signers.is_empty() { own.filter_map(here).collect() } else { signers };
         match keys.is_empty() {
@@ -69,6 +68,15 @@ impl Engine {
             true => Err(TrustError::NoSigningKey(repository.canonical()).into()),
             false => Ok(Signing::With(keys)),
         }
+    }
+
+    /// The digest that a name has on its registry.
+    ///
+    /// # Errors
+    /// When the registry does not have it or cannot be asked.
+    pub fn remote_digest(&self, reference: &Reference) -> Result<Digest> {
+        let found = self.remote().repository(reference.repository()).resolve(&super::asked(reference));
+        Ok(found.map_err(|source| Error::Pull { reference: reference.familiar(), source })?.digest)
     }
 
     /// Lets a key be the repository's own, which signs where no signer does.
@@ -88,7 +96,9 @@ impl Engine {
     /// When there is no such image, the store cannot be written, or the registry refuses.
     pub fn sign(&self, sign: &Sign<'_>) -> Result<Signed> {
         let reference = sign.reference.clone();
-        let (None, Some(_)) = (reference.digest(), reference.tag()) else { return Err(TrustError::DigestReference.into()) };
+        let (None, Some(_)) = (reference.digest(), reference.tag()) else {
+            return Err(TrustError::DigestReference.into());
+        };
         let store = self.writer()?;
         let lease = store.lease()?;
         let subject = self.subject(&lease, sign)?;
@@ -148,7 +158,13 @@ impl Engine {
     }
 
     /// Makes what is missing of signatures, and records it.
-    fn attach_signatures(&self, lease: &Lease<'_>, sign: &Sign<'_>, subject: &Descriptor, known: &Evidence) -> Result<()> {
+    fn attach_signatures(
+        &self,
+        lease: &Lease<'_>,
+        sign: &Sign<'_>,
+        subject: &Descriptor,
+        known: &Evidence,
+    ) -> Result<()> {
         let now = (self.config().store.clock)();
         let (name, digest) = (&sign.reference, &subject.digest);
         let signatures = known.signatures();
@@ -170,7 +186,8 @@ impl Engine {
         }
         let simple: Vec<_> = known.attached.iter().filter(|attached| attached.is_simple()).collect();
         if !layers.is_empty() {
-            let all = merged(simple.iter().filter_map(|attached| attached.manifest()).flat_map(|one| &one.layers), &layers);
+            let all =
+                merged(simple.iter().filter_map(|attached| attached.manifest()).flat_map(|one| &one.layers), &layers);
             recording.manifests.push(about(&simple_manifest(lease, all)?, digest));
         }
         if recording.manifests.is_empty() {

@@ -2,14 +2,14 @@
 
 use wharfie_content::{Document, graph};
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, Digest};
+use wharfie_oci::{Descriptor, Digest, Manifest};
 use wharfie_remote::{Destination, RepositoryClient};
 use wharfie_store::{Lease, StoreSource};
 
 use super::evidence::{Attached, plain, tag_of};
 use super::sign::{merged, simple_manifest};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::outgoing;
 
 impl Engine {
@@ -37,6 +37,37 @@ impl Engine {
         let all = merged(there.iter(), &own.cloned().collect::<Vec<_>>());
         if all.len() > there.len() {
             self.put_under_tag(&lease, client, &subject.digest, all)?;
+        }
+        Ok(())
+    }
+
+    /// Copies what one repository has about `subject` to another, which has that already. Nothing is an answer too; what the other
+    /// has stays.
+    pub(crate) fn carry_evidence(
+        &self,
+        from: &RepositoryClient,
+        to: &RepositoryClient,
+        subject: &Digest,
+    ) -> Result<()> {
+        let options = plain(self.config().jobs);
+        let here = |_: &Digest| if from.host() == to.host() { vec![from.path().to_owned()] } else { Vec::new() };
+        let destination = Destination::new(to, &here);
+        if let Ok(document) = from.manifest(&tag_of(subject), None)
+            && let AnyManifest::Manifest(manifest) = &document.content
+        {
+            let there = layers_under_tag(to, subject);
+            graph::copy(from, &destination, &document.descriptor, &options)?;
+            let layers = merged(there.iter(), &manifest.layers);
+            let all = Manifest { layers, ..manifest.as_ref().clone() };
+            let bytes = match there.is_empty() {
+                true => document.bytes,
+                false => serde_json::to_vec(&all).map_err(Error::Document)?,
+            };
+            to.put_manifest(&tag_of(subject), &document.descriptor.media_type, &bytes)?;
+        }
+        for referrer in from.referrers(subject)? {
+            graph::copy(from, &destination, &referrer, &options)?;
+            to.list_referrer(subject, &referrer)?;
         }
         Ok(())
     }
