@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use wharfie_engine::trust::{self, Demand};
+use wharfie_engine::trust::Demand;
 use wharfie_engine::{Config, Engine};
 use wharfie_oci::Platform;
 use wharfie_remote::{DockerConfig, Download, Keychain, Remote};
@@ -36,7 +36,8 @@ pub struct Context {
     rehearsal: OnceCell<Engine>,
     zone: OnceCell<TimeZone>,
     now: wharfie_oci::Timestamp,
-    demand: Cell<Option<Demand>>,
+    /// What was said of signatures, if anything was.
+    pub(crate) demand: Cell<Option<Demand>>,
 }
 
 impl Context {
@@ -62,29 +63,6 @@ impl Context {
     /// The configuration file.
     pub fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// What `--disable-content-trust` says, if it was given. To be called before the first verb.
-    pub fn heed_trust(&self, is_given: bool, is_disabled: bool) {
-        let said = if is_disabled { Demand::Never } else { Demand::Always };
-        self.demand.set(Some(said).filter(|_| is_given));
-    }
-
-    /// Whether signatures are asked for: by flag, else by docker's variable, for which everything but a plain no is a yes.
-    pub fn demand(&self) -> Demand {
-        const NO: [&str; 6] = ["0", "f", "F", "false", "False", "FALSE"];
-        self.demand.get().unwrap_or_else(|| match env::nonempty("DOCKER_CONTENT_TRUST") {
-            Some(said) if !NO.contains(&said.as_str()) => Demand::Always,
-            _ => Demand::ByPolicy,
-        })
-    }
-
-    fn trust_settings(&self) -> trust::Settings {
-        trust::Settings {
-            directory: self.docker_config().join("trust"),
-            demand: self.demand(),
-            containers_policy: self.settings.containers_policy.clone(),
-        }
     }
 
     /// The flags before the command word.

@@ -220,7 +220,8 @@ impl Engine {
         observer: &dyn Observer,
     ) -> Result<bool> {
         let mut is_newer = false;
-        for tag in self.tags(repository)? {
+        // What lies under cosign's tags is about images and is none.
+        for tag in self.tags(repository)?.into_iter().filter(|tag| !crate::trust::is_signature_tag(tag)) {
             let reference = Reference::tagged(repository.clone(), &tag)?;
             is_newer |= self.pull(&Pull { reference, platform: platform.cloned(), trusted: None }, observer)?.is_newer;
         }

@@ -82,7 +82,7 @@ pub enum TrustError {
         repository: String,
     },
     /// The registry kept what was revoked.
-    #[error("the registry keeps signatures of {0} that were revoked: they no longer count on this machine only")]
+    #[error("the registry may keep signatures of {0} that were revoked: they no longer count on this machine only")]
     Kept(String),
 }
 

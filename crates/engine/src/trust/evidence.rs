@@ -43,6 +43,12 @@ pub(crate) fn tag_of(digest: &Digest) -> String {
     format!("{}-{}.sig", digest.algorithm().as_str(), digest.hex())
 }
 
+/// True for tags that such things lie under: signatures, attestations, documents, and lists of what refers to something.
+pub(crate) fn is_signature_tag(tag: &str) -> bool {
+    let digest = tag.split('.').next().unwrap_or_default();
+    digest.strip_prefix("sha256-").is_some_and(|hex| Digest::sha256(hex).is_ok())
+}
+
 impl Attached {
     pub(crate) fn manifest(&self) -> Option<&Manifest> {
         match &self.document.content {

@@ -95,8 +95,7 @@ impl Engine {
             Some(tag) => vec![tag.to_owned()],
             None => client.tags()?,
         };
-        // Tags of signatures and lists of referrers are no images.
-        let images = tags.into_iter().filter(|tag| !tag.starts_with("sha256-"));
+        let images = tags.into_iter().filter(|tag| !evidence::is_signature_tag(tag));
         let mut found = Vec::new();
         for tag in images.take(MAX_TAGS) {
             let digest = client.resolve(&tag)?.digest;

@@ -16,6 +16,7 @@ mod travel;
 use std::path::PathBuf;
 
 pub use error::TrustError;
+pub(crate) use evidence::is_signature_tag;
 pub use guard::Trusted;
 pub(crate) use guard::asked;
 pub use inspect::{SignedTag, TrustReport};

@@ -1,6 +1,6 @@
 //! Revoke: signatures of a tag go, here and on the registry, and are remembered as what does not count: others may have copies.
 
-use wharfie_oci::{Descriptor, Digest, Reference};
+use wharfie_oci::{Descriptor, Digest, Fault, Kind, Reference};
 use wharfie_store::images::Recording;
 use wharfie_trust::policy::Revocation;
 use wharfie_trust::{PublicKey, Rule, Signature};
@@ -24,7 +24,7 @@ pub struct Revoke {
 pub struct Revoked {
     /// Tags that had signatures.
     pub tags: Vec<String>,
-    /// The registry did not let all signatures go.
+    /// The registry did not let all signatures go, or could not be asked.
     pub is_kept: bool,
 }
 
@@ -40,11 +40,14 @@ impl Engine {
         let rule = policy.rule(asked.repository()).ok_or_else(nothing)?;
         let mut names = self.local_names(asked)?;
         // Who cannot be reached cannot be changed: what is here still can.
-        let there = self.remote_names(asked).unwrap_or_default();
+        let (there, is_unreached) = match self.remote_names(asked) {
+            Ok(there) => (there, false),
+            Err(why) => (Vec::new(), why.kind() != Kind::NotFound),
+        };
         names.extend(there.iter().cloned());
         names.sort_by_key(|(reference, digest)| (reference.canonical(), digest.clone()));
         names.dedup();
-        let mut revoked = Revoked { tags: Vec::new(), is_kept: false };
+        let mut revoked = Revoked { tags: Vec::new(), is_kept: is_unreached };
         for (reference, digest) in names {
             let is_there = there.iter().any(|(_, known)| *known == digest);
             let (found, is_kept) = self.revoke_one(rule, &reference, &digest, is_there)?;

@@ -34,7 +34,6 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    cx.heed_trust(matches.is_given(&DISABLE_CONTENT_TRUST), matches.get(&DISABLE_CONTENT_TRUST));
     let typed = &matches.args()[0];
     let reference: Reference = typed.parse().map_err(wharfie_engine::Error::from)?;
     let quiet = matches.get(&QUIET);

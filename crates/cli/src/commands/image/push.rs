@@ -34,7 +34,6 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    cx.heed_trust(matches.is_given(&DISABLE_CONTENT_TRUST), matches.get(&DISABLE_CONTENT_TRUST));
     let reference: Reference = matches.args()[0].parse().map_err(wharfie_engine::Error::from)?;
     let (quiet, all_tags) = (matches.get(&QUIET), matches.get(&ALL_TAGS));
     if all_tags && !reference.is_name_only() {

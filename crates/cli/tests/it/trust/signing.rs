@@ -5,7 +5,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 use wharfie_testkit::{Image, TestRegistry, archive};
 
-use super::{believing, blob, body, image, key, policy, signatures, signing_host};
+use super::{believing, blob, body, forged, image, key, policy, set_policy, signatures, signing_host};
+use crate::served::Served;
 
 #[test]
 fn an_image_is_signed_shown_and_revoked() {
@@ -66,9 +67,13 @@ fn others_read_what_is_written() {
         let message = host.file("message", message);
         let encoded = host.file("signature.b64", signature.as_bytes());
         let signature = host.path().join("signature");
-        let decoded =
-            Command::new("openssl").args(["base64", "-d", "-A", "-in"]).arg(encoded).arg("-out").arg(&signature);
-        assert!(decoded.status().unwrap().success());
+        let decoded = Command::new("openssl")
+            .args(["base64", "-d", "-A", "-in"])
+            .arg(encoded)
+            .arg("-out")
+            .arg(&signature)
+            .status();
+        assert!(decoded.unwrap().success());
         let words = ["dgst", "-sha256", "-verify", &ada, "-signature"];
         let output = Command::new("openssl").args(words).arg(signature).arg(message).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "Verified OK\n");
@@ -108,7 +113,7 @@ fn an_image_is_signed_without_a_registry_and_its_signature_travels() {
         signed.stdout,
         format!("Finished initializing signed repository for {repository}\nSuccessfully signed {name}\n")
     );
-    assert_eq!(registry.requests().len(), registry.count("GET", "nothing"));
+    assert_eq!(registry.requests(), Vec::<String>::new());
     let shown = host.run(&["trust", "inspect", "--pretty", &name]).succeeds();
     assert!(shown.contains("(Repo Admin)") && shown.contains("\n  Repository Key:\t"), "{shown}");
     let created = host.command(&["create", "--pull", "never", &name, "true"]).env("DOCKER_CONTENT_TRUST", "1").output();
@@ -132,6 +137,55 @@ fn a_push_signs_where_content_trust_is_on() {
     let end = format!("Signing and pushing trust metadata for {name}\nSuccessfully signed {name}\n");
     assert!(said.ends_with(&end), "{said}");
     believing(&ada, "ada", repository).run(&["pull", "-q", &name]).succeeds();
+}
+
+#[test]
+fn one_form_is_enough_and_lists_are_found_either_way() {
+    let (registry, host) = (TestRegistry::start(), signing_host());
+    let web = image("1");
+    let name = registry.publish("web:1", &web);
+    let ada = key(&host, "ada");
+    host.run(&["trust", "signer", "add", "--key", &ada, "ada", name.trim_end_matches(":1")]).succeeds();
+    host.run(&["trust", "sign", &name]).succeeds();
+    // Without what lies under cosign's tag the bundle is found, by the list under the digest's tag.
+    let tag = format!("web:sha256-{}.sig", web.descriptor.digest.hex());
+    registry.publish(&tag, &forged(&[]));
+    believing(&ada, "ada", name.trim_end_matches(":1")).run(&["pull", "-q", &name]).succeeds();
+    // A registry that looks by itself has no such list.
+    let served = Served::start(&host, &[]);
+    let name = format!("{}/web:1", served.address);
+    let repository = name.trim_end_matches(":1");
+    host.run_with(&["load", "-q"], &archive(&[(&Image::new().with_file("a", "b"), &[&name])])).succeeds();
+    host.run(&["trust", "signer", "add", "--key", &ada, "ada", repository]).succeeds();
+    host.run(&["trust", "sign", "--progress", "quiet", &name]).succeeds();
+    let tags = host.run(&["tags", repository]).succeeds();
+    let tags: Vec<&str> = tags.lines().collect();
+    assert!(tags.len() == 2 && tags[0] == "1" && tags[1].ends_with(".sig"), "{tags:?}");
+    let other = believing(&ada, "ada", repository);
+    other.run(&["pull", "-q", &name]).succeeds();
+    // All tags are all images: what is about them is none.
+    other.run(&["pull", "-q", "-a", repository]).succeeds();
+}
+
+#[test]
+fn signatures_go_along_between_repositories() {
+    let (registry, elsewhere, host) = (TestRegistry::start(), TestRegistry::start(), signing_host());
+    let web = image("1");
+    let name = registry.publish("web:1", &web);
+    let ada = key(&host, "ada");
+    host.run(&["trust", "signer", "add", "--key", &ada, "ada", name.trim_end_matches(":1")]).succeeds();
+    host.run(&["trust", "sign", &name]).succeeds();
+    let copy = format!("{}/team/web:1", elsewhere.address());
+    let create = ["buildx", "imagetools", "create", "--progress", "quiet", "--prefer-index=false", "-t", &copy, &name];
+    host.run(&create).succeeds();
+    assert_eq!(signatures(&elsewhere, "team/web", &web), signatures(&registry, "web", &web));
+    // It is a signature of the other repository still: whoever takes it here has to say so.
+    let other = believing(&ada, "ada", copy.trim_end_matches(":1"));
+    assert_eq!(other.run(&["pull", "-q", &copy]).code, 1);
+    let mut lenient = policy(&other);
+    lenient["repositories"][copy.trim_end_matches(":1")]["identity"] = json!("digest");
+    set_policy(&other, &lenient);
+    other.run(&["pull", "-q", &copy]).succeeds();
 }
 
 #[test]
