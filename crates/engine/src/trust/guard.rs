@@ -1,6 +1,6 @@
 //! The guard: what has to be signed, asked before anything of an image is fetched or run. Whatever is not proven is refused.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wharfie_content::event::Event;
 use wharfie_content::{Observer, Warning};
@@ -110,13 +110,13 @@ impl Engine {
 }
 
 /// What podman's policy wants.
-fn containers(path: &PathBuf, reference: &Reference) -> Result<Vec<Guard>> {
-    let unreadable = |source| Error::from(TrustError::File { path: path.clone(), source });
-    let missing = || Error::File { doing: "open", path: path.clone(), source: std::io::ErrorKind::NotFound.into() };
+fn containers(path: &Path, reference: &Reference) -> Result<Vec<Guard>> {
+    let unreadable = |source| Error::from(TrustError::File { path: path.to_owned(), source });
+    let missing = || Error::File { doing: "open", path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
     let bytes = policy::read(path)?.ok_or_else(missing)?;
     let policy = ContainersPolicy::parse(&bytes).map_err(unreadable)?;
     let requirements = policy.requirements(reference);
-    let never = |why| Guard::Never { path: path.clone(), why };
+    let never = |why| Guard::Never { path: path.to_owned(), why };
     let mut guards = Vec::new();
     for requirement in requirements {
         match requirement {
@@ -129,7 +129,7 @@ fn containers(path: &PathBuf, reference: &Reference) -> Result<Vec<Guard>> {
                     Failed::Other(why) => why,
                     Failed::Policy(source) => unreadable(source),
                 })?;
-                guards.push(Guard::Signed { path: path.clone(), signed: Box::new(signed.clone()), keys });
+                guards.push(Guard::Signed { path: path.to_owned(), signed: Box::new(signed.clone()), keys });
             }
         }
     }
