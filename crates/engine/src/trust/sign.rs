@@ -103,6 +103,7 @@ impl Engine {
         let lease = store.lease()?;
         let subject = self.subject(&lease, sign)?;
         let digest = &subject.digest;
+        self.name_signed(&reference, digest)?;
         let client = self.remote().repository(reference.repository());
         let mut known = evidence::local(store, digest)?;
         if !sign.is_local {
@@ -130,8 +131,7 @@ impl Engine {
         Ok(Signed { digest: digest.clone(), before })
     }
 
-    /// The manifest or index that is to be signed. An image that has none gets the one that it is pushed with, and its name stands
-    /// for that from then on.
+    /// The manifest or index that is to be signed. An image that has none gets the one that it is pushed with.
     fn subject(&self, lease: &Lease<'_>, sign: &Sign<'_>) -> Result<Descriptor> {
         let store = lease.store();
         let reference = &sign.reference;
@@ -151,10 +151,20 @@ impl Engine {
         if let Some(document) = outgoing::recorded(store, &row.target)? {
             return Ok(document.descriptor);
         }
-        let document = outgoing::of_image(lease, &row.image)?;
-        let target = document.descriptor.digest.clone();
-        store.set_reference(&Name { reference: reference.clone(), target, image: Some(row.image) })?;
-        Ok(document.descriptor)
+        Ok(outgoing::of_image(lease, &row.image)?.descriptor)
+    }
+
+    /// Lets a name stand for what is signed, if it stands for an image of which that is the manifest: what is signed is what the
+    /// name is compared with.
+    fn name_signed(&self, reference: &Reference, digest: &Digest) -> Result<()> {
+        let store = self.writer()?;
+        let Some(row) = store.reference(&reference.canonical())? else { return Ok(()) };
+        let described = store.manifest(digest)?.and_then(|manifest| manifest.image);
+        if store.manifest(&row.target)?.is_none() && described.as_ref() == Some(&row.image) {
+            let (reference, target) = (reference.clone(), digest.clone());
+            store.set_reference(&Name { reference, target, image: Some(row.image) })?;
+        }
+        Ok(())
     }
 
     /// Makes what is missing of signatures, and records it.

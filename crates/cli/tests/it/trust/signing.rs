@@ -137,6 +137,13 @@ fn a_push_signs_where_content_trust_is_on() {
     let end = format!("Signing and pushing trust metadata for {name}\nSuccessfully signed {name}\n");
     assert!(said.ends_with(&end), "{said}");
     believing(&ada, "ada", repository).run(&["pull", "-q", &name]).succeeds();
+    // Here it is what was signed as well, without the registry.
+    let hex = registry.digest("web:1").hex().to_owned();
+    drop(registry);
+    let shown: Value = serde_json::from_str(&host.run(&["trust", "inspect", &name]).succeeds()).unwrap();
+    assert_eq!(shown[0]["SignedTags"], json!([{"SignedTag": "1", "Digest": hex, "Signers": ["ada"]}]));
+    let created = host.command(&["create", "--pull", "never", &name, "true"]).env("DOCKER_CONTENT_TRUST", "1").output();
+    assert!(created.unwrap().status.success());
 }
 
 #[test]
