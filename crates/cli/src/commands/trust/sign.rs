@@ -40,17 +40,19 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let engine = cx.engine()?;
     let is_local = matches.get(&LOCAL);
-    let is_here = engine.inspect(typed, None).is_ok();
+    // Nobody gets a key for an image that there is not.
+    let mut digest = match engine.inspect(typed, None) {
+        Ok(_) => None,
+        Err(why) if is_local => return Err(why.into()),
+        Err(_) => Some(engine.remote_digest(&reference)?),
+    };
     let keys = keys(cx, engine, reference.repository())?;
-    let mut digest = None;
     if is_local {
         cx.warn(&format!("Signing trust data for local image {typed}"));
-    } else if is_here {
+    } else if digest.is_none() {
         cx.warn(&format!("Signing and pushing trust data for local image {typed}, may overwrite remote trust data"));
         let progress = cx.interruptible_progress(style(matches, cx.is_out_terminal(), false)?);
         digest = push(engine, &reference, &*progress)?;
-    } else {
-        digest = Some(engine.remote_digest(&reference)?);
     }
     sign(cx, engine, &Sign { reference, digest, keys: &keys, is_local }, typed)
 }

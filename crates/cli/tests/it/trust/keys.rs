@@ -115,3 +115,29 @@ fn signers_come_and_go() {
     host.run(&["trust", "signer", "remove", "-f", "bob", web]).succeeds();
     assert_eq!(policy(&host)["repositories"][web]["signers"], serde_json::json!({}));
 }
+
+#[test]
+fn many_change_the_policy_at_once() {
+    let host = signing_host();
+    let ada = key(&host, "ada");
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let (host, ada) = (&host, &ada);
+            scope.spawn(move || {
+                host.run(&["trust", "signer", "add", "--key", ada, "ada", &format!("registry.example/web{n}")])
+                    .succeeds();
+            });
+        }
+    });
+    assert_eq!(policy(&host)["repositories"].as_object().map(serde_json::Map::len), Some(8));
+}
+
+#[test]
+fn a_policy_that_others_can_change_is_none() {
+    use std::os::unix::fs::PermissionsExt;
+    let host = host();
+    let path = host.file("home/.docker/trust/policy.json", b"{}");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let text = format!("{} can be changed by others: it is not used", path.display());
+    host.run(&["pull", "-q", "registry.example/web:1"]).fails(1, &text);
+}

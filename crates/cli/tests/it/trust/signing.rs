@@ -206,10 +206,17 @@ fn what_cannot_be_signed_is_told() {
         (shown.code, shown.stdout.as_str(), shown.words_without_help().as_str()),
         (1, "[]\n", "no signatures or cannot access registry.example/web:1\n")
     );
+    // Nobody gets a key for an image that there is not.
+    let missing = host.run(&["trust", "sign", "--local", "web:1"]);
+    assert_eq!((missing.code, missing.stdout.as_str()), (1, ""));
+    assert_eq!(missing.words_without_help(), "Error response from daemon: No such image: web:1\n");
+    assert!(!host.docker_config().join("trust").exists());
     // Somebody may sign, and it is nobody here.
     let elsewhere = signing_host();
     let eve = key(&elsewhere, "eve");
+    let name = "registry.example/web:1";
+    host.run_with(&["load", "-q"], &archive(&[(&Image::new().with_file("a", "b"), &[name])])).succeeds();
     host.run(&["trust", "signer", "add", "--key", &eve, "eve", "registry.example/web"]).succeeds();
-    host.run(&["trust", "sign", "--local", "registry.example/web:1"])
+    host.run(&["trust", "sign", "--local", name])
         .fails(1, "failed to sign registry.example/web: no valid signing keys for delegation roles");
 }
