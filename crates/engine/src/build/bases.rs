@@ -63,7 +63,8 @@ impl<'a> BaseImages<'a> {
         let store = self.engine.writer()?;
         let local = names::find_for(store, name, Some(platform)).and_then(|found| {
             // What is here and is not signed as it must be is asked for on its registry.
-            let checked = found.reference.as_ref().map(|named| self.engine.check_local_trust(named, self.observer));
+            let named = found.reference.as_ref();
+            let checked = named.map(|named| self.engine.check_local_trust(named, &found.id, self.observer));
             checked.transpose().map(|_| found)
         });
         let id = match local {

@@ -99,7 +99,7 @@ impl Engine {
             why => why,
         })?;
         if let Some(named) = &found.reference {
-            self.check_local_trust(named, &())?;
+            self.check_local_trust(named, &found.id, &())?;
         }
         let image = self.config_of(store, &found.id)?;
         let mut settings = create.settings.clone();

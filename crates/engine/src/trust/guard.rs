@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use wharfie_content::event::Event;
 use wharfie_content::{Observer, Warning};
-use wharfie_oci::{Descriptor, Digest, Reference};
+use wharfie_oci::{Descriptor, Digest, ImageId, Reference};
 use wharfie_remote::RepositoryClient;
 use wharfie_trust::containers::{ContainersPolicy, Requirement, SigstoreSigned};
 use wharfie_trust::policy::Refusal;
@@ -62,15 +62,26 @@ impl Engine {
 
     /// As [`Self::trusted`], of what a name stands for in the store, by signatures in the store: nothing is asked of anybody.
     ///
+    /// `image` is what is about to be used.
+    ///
     /// # Errors
-    /// When it is not signed as it must be.
-    pub(crate) fn check_local_trust(&self, reference: &Reference, observer: &dyn Observer) -> Result<()> {
+    /// When it is not signed as it must be, or the name stands for another image by now.
+    pub(crate) fn check_local_trust(
+        &self,
+        reference: &Reference,
+        image: &ImageId,
+        observer: &dyn Observer,
+    ) -> Result<()> {
         let guards = self.guards(reference)?;
         if guards.is_empty() {
             return Ok(());
         }
         let store = self.reader()?;
-        let Some(digest) = store.target(&reference.canonical())? else { return Ok(()) };
+        let moved = || Error::NoSuchImage(reference.familiar());
+        let digest = store.target(&reference.canonical())?.ok_or_else(moved)?;
+        if !store.variants(&digest)?.iter().any(|variant| variant.image == *image) {
+            return Err(moved());
+        }
         let wanted = Wanted { digest: &digest, reference };
         judge(&guards, &evidence::local(store, &digest)?, &wanted, observer)
     }

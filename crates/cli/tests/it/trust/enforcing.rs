@@ -119,6 +119,26 @@ fn whoever_asks_for_nothing_gets_what_there_is() {
 }
 
 #[test]
+fn signatures_without_end_are_not_looked_through() {
+    let (registry, _host, web, _name, ada) = signed();
+    let good = payloads(&registry, "web", &web);
+    let name = registry.publish("other:1", &web);
+    let tag = format!("other:sha256-{}.sig", web.descriptor.digest.hex());
+    let other = believing(&ada, "ada", name.trim_end_matches(":1"));
+    let mut lenient = policy(&other);
+    lenient["repositories"][name.trim_end_matches(":1")]["identity"] = json!("digest");
+    set_policy(&other, &lenient);
+    let among = |count: usize| {
+        let junk = (0..count).map(|n| (format!("{{{n}"), "AA==".to_owned()));
+        registry.publish(&tag, &forged(&junk.chain(good.clone()).collect::<Vec<_>>()));
+        other.run(&["pull", "-q", &name])
+    };
+    let said = among(100);
+    assert!(said.code == 1 && said.stderr.starts_with("No valid trust data for 1: "), "{}", said.stderr);
+    among(10).succeeds();
+}
+
+#[test]
 fn a_policy_asks_where_nobody_else_does() {
     let (registry, _host, _web, name, ada) = signed();
     let other = host();
