@@ -209,23 +209,37 @@ fn chosen<'a>(store: &Store, found: &Descriptor, variants: &'a [Variant], wanted
 }
 
 impl Engine {
-    /// Pulls every tag of a repository. True if at least one stood for something else before.
+    /// Pulls every tag of a repository, but those that are not signed as they must be. True if at least one stood for something else
+    /// before.
     ///
     /// # Errors
-    /// As [`Self::pull`], at the first tag that fails; those before it are here.
+    /// As [`Self::pull`], at the first tag that fails; those before it are here. Also if none is signed as it must be.
     pub fn pull_all(
         &self,
         repository: &Repository,
         platform: Option<&Platform>,
         observer: &dyn Observer,
     ) -> Result<bool> {
-        let mut is_newer = false;
+        let (mut is_newer, mut is_any, mut refused) = (false, false, None);
         // What lies under cosign's tags is about images and is none.
         for tag in self.tags(repository)?.into_iter().filter(|tag| !crate::trust::is_signature_tag(tag)) {
             let reference = Reference::tagged(repository.clone(), &tag)?;
-            is_newer |= self.pull(&Pull { reference, platform: platform.cloned(), trusted: None }, observer)?.is_newer;
+            let name = reference.familiar();
+            match self.pull(&Pull { reference, platform: platform.cloned(), trusted: None }, observer) {
+                Ok(pulled) => (is_newer, is_any) = (is_newer | pulled.is_newer, true),
+                // As with docker, all tags are all that are signed.
+                Err(Error::Trust(why)) => {
+                    let text = format!("WARNING: {name} is skipped: {why}");
+                    observer.observe(Event::Warned(Warning::Note(text)));
+                    refused = Some(why);
+                }
+                Err(why) => return Err(why),
+            }
         }
-        Ok(is_newer)
+        match refused {
+            Some(why) if !is_any => Err(why.into()),
+            _ => Ok(is_newer),
+        }
     }
 
     /// The tags of a repository, in the registry's order.

@@ -101,7 +101,13 @@ fn a_tag_that_was_moved_is_refused() {
     let repository = name.trim_end_matches(":1");
     let why = "No valid trust data for 2: a signature does not count: it is of the tag 1";
     believing(&ada, "ada", repository).run(&["pull", "-q", &second]).fails(1, why);
-    believing(&ada, "ada", repository).run(&["pull", "-q", &name]).succeeds();
+    // All tags are all that are signed.
+    let other = believing(&ada, "ada", repository);
+    let all = other.run(&["pull", "-q", "-a", repository]);
+    assert_eq!((all.code, all.stderr), (0, format!("WARNING: {second} is skipped: {why}\n")));
+    assert_eq!(other.run(&["images", "--format", "{{.Tag}}"]).succeeds(), "1\n");
+    registry.publish("web:1", &image("unsigned"));
+    assert_eq!(believing(&ada, "ada", repository).run(&["pull", "-q", "-a", repository]).code, 1);
 }
 
 #[test]
