@@ -47,8 +47,8 @@ struct Subject {
     annotations: Option<BTreeMap<String, serde_json::Value>>,
 }
 
-/// 16 images that one statement is about: real ones are about one.
-const MAX_SUBJECTS: usize = 16;
+/// 4 images that one statement is about: real ones are about one.
+const MAX_SUBJECTS: usize = 4;
 /// The annotation with what a signer calls itself.
 const SIGNER: &str = "signer";
 

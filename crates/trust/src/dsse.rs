@@ -39,8 +39,8 @@ pub struct Opened {
     pub signatures: Vec<Vec<u8>>,
 }
 
-/// 16 signatures of one envelope: real ones have one.
-const MAX_SIGNATURES: usize = 16;
+/// 4 signatures of one envelope: real ones have one.
+const MAX_SIGNATURES: usize = 4;
 
 impl Envelope {
     /// Decodes it. Nothing is verified.

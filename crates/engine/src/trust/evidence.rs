@@ -18,6 +18,8 @@ pub(crate) struct Evidence {
     pub(crate) attached: Vec<Attached>,
     /// What was there and could not be read.
     notes: Vec<String>,
+    /// Bytes of what was read.
+    size: u64,
 }
 
 /// A manifest with signatures.
@@ -37,6 +39,10 @@ pub(crate) struct Entry {
 
 /// 64 layers of one manifest, and 64 manifests: nobody signs as often.
 const MAX_ENTRIES: usize = 64;
+
+/// 4 MiB of signatures about one image: real ones have some thousand bytes.
+const MAX_EVIDENCE: u64 = 4 << 20;
+const TOO_MUCH: &str = "there is more about it than anybody signs";
 
 /// The tag under which cosign has signatures of `digest`.
 pub(crate) fn tag_of(digest: &Digest) -> String {
@@ -94,6 +100,7 @@ impl Evidence {
             }
         }
         self.notes.extend(other.notes);
+        self.size += other.size;
         self
     }
 
@@ -101,13 +108,21 @@ impl Evidence {
     fn read(&mut self, source: &dyn Source, document: Document) {
         let AnyManifest::Manifest(manifest) = &document.content else { return };
         let mut entries = Vec::new();
+        self.size += document.bytes.len() as u64;
         for layer in manifest.layers.iter().take(MAX_ENTRIES) {
+            if self.size > MAX_EVIDENCE {
+                self.notes.push(TOO_MUCH.to_owned());
+                return;
+            }
             let kind = layer.media_type.as_str();
             if kind != simple::MEDIA_TYPE && !kind.starts_with(bundle::MEDIA_TYPES) {
                 continue;
             }
             match signatures(source, layer) {
-                Ok(signatures) => entries.push(Entry { layer: layer.clone(), signatures }),
+                Ok(signatures) => {
+                    self.size += signatures.iter().map(|one| one.message.len() as u64).sum::<u64>();
+                    entries.push(Entry { layer: layer.clone(), signatures });
+                }
                 Err(why) => self.notes.push(why),
             }
         }

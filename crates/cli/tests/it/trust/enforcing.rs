@@ -142,6 +142,21 @@ fn signatures_without_end_are_not_looked_through() {
     let said = among(100);
     assert!(said.code == 1 && said.stderr.starts_with("No valid trust data for 1: "), "{}", said.stderr);
     among(10).succeeds();
+    // Nor is what is large: a few of these are more than anybody signs.
+    let third = registry.publish("third:1", &web);
+    let large = (0..8).map(|n| {
+        (
+            good[0].0.replace("\"optional\"", &format!("\"{}{n}\":0,\"optional\"", "x".repeat(1_000_000))),
+            "AA==".to_owned(),
+        )
+    });
+    let tag = format!("third:sha256-{}.sig", web.descriptor.digest.hex());
+    registry.publish(&tag, &forged(&large.chain(good.clone()).collect::<Vec<_>>()));
+    let fresh = host().with("DOCKER_CONTENT_TRUST", "1");
+    let rule = lenient["repositories"][name.trim_end_matches(":1")].clone();
+    set_policy(&fresh, &json!({"repositories": {(third.trim_end_matches(":1")): rule}}));
+    let said = fresh.run(&["pull", "-q", &third]);
+    assert!(said.code == 1 && said.stderr.starts_with("No valid trust data for 1: "), "{}", said.stderr);
 }
 
 #[test]
