@@ -1,11 +1,12 @@
 //! What every command is given: the engine, the settings, and where output goes. Nothing is opened before it is needed.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use wharfie_engine::trust::Demand;
 use wharfie_engine::{Config, Engine};
 use wharfie_oci::Platform;
 use wharfie_remote::{DockerConfig, Download, Keychain, Remote};
@@ -35,6 +36,8 @@ pub struct Context {
     rehearsal: OnceCell<Engine>,
     zone: OnceCell<TimeZone>,
     now: wharfie_oci::Timestamp,
+    /// What was said of signatures, if anything was.
+    pub(crate) demand: Cell<Option<Demand>>,
 }
 
 impl Context {
@@ -53,19 +56,13 @@ impl Context {
             rehearsal: OnceCell::new(),
             zone: OnceCell::new(),
             now: env::now(),
+            demand: Cell::default(),
         })
     }
 
     /// The configuration file.
     pub fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// Docker verifies signatures when this is turned off; we cannot, and say so.
-    pub fn warn_of_trust(&self, is_disabled: bool) {
-        if !is_disabled {
-            self.warn("WARNING: --disable-content-trust=false is not supported: signatures are not verified");
-        }
     }
 
     /// The flags before the command word.
@@ -97,7 +94,8 @@ impl Context {
             is_rootless: !env::is_root(),
         };
         let connect = self.connector(None, |_| ());
-        Ok(self.engine.get_or_init(|| Engine::new(config, connect)))
+        let trust = self.trust_settings();
+        Ok(self.engine.get_or_init(|| Engine::new(config, connect).with_trust(trust)))
     }
 
     /// As [`Self::engine`], but for one more registry that need not prove who it is.
@@ -107,7 +105,8 @@ impl Context {
     pub fn engine_trusting(&self, host: &str) -> Result<&Engine> {
         if self.engine.get().is_none() {
             let config = self.engine()?.config().clone();
-            let trusting = Engine::new(config, self.connector(Some(host.to_owned()), |_| ()));
+            let connect = self.connector(Some(host.to_owned()), |_| ());
+            let trusting = Engine::new(config, connect).with_trust(self.trust_settings());
             return Ok(self.trusting.get_or_init(|| trusting));
         }
         self.engine()

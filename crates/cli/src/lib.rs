@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod compat;
 pub mod context;
+mod demand;
 pub mod env;
 pub mod failure;
 pub mod flags;

@@ -79,6 +79,7 @@ fn start(program: String, words: &[String]) -> Result {
             let context = Context::new(program, invocation.path, invocation.globals)?;
             check_log_level(&context)?;
             crate::machine::check(&context).map_err(|why| why.code(invocation.command.not_begun))?;
+            context.heed_trust(&invocation.matches);
             context.check_docker_config();
             // While there is one thread.
             crate::rootless::prepare(&context, invocation.command.needs, &invocation.matches)

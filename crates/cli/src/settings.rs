@@ -38,6 +38,8 @@ pub struct Settings {
     pub grace_limit: Option<String>,
     /// Removed images go at once when less than this is free on the disk, as `5GB`.
     pub grace_free: Option<String>,
+    /// Podman's `policy.json`, if images have to keep to it.
+    pub containers_policy: Option<PathBuf>,
     /// Layers that are moved at once.
     pub concurrent_transfers: Option<usize>,
     /// Who runs containers for which nobody says it.

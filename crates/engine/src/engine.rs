@@ -7,6 +7,7 @@ use wharfie_remote::Remote;
 use wharfie_store::{Options, Store};
 
 use crate::error::Result;
+use crate::trust;
 
 /// What an engine is told by its user.
 #[derive(Debug, Clone)]
@@ -33,19 +34,26 @@ pub struct Engine {
     writer: OnceLock<Store>,
     connect: Arc<dyn Fn() -> Remote + Send + Sync>,
     remote: OnceLock<Remote>,
+    pub(crate) trust: Option<trust::Settings>,
 }
 
 impl Engine {
     /// An engine that has opened nothing yet. `connect` makes the registry client when the first verb needs it.
     pub fn new(config: Config, connect: impl Fn() -> Remote + Send + Sync + 'static) -> Self {
         let connect = Arc::new(connect);
-        Self { config, reader: OnceLock::new(), writer: OnceLock::new(), connect, remote: OnceLock::new() }
+        Self { config, reader: OnceLock::new(), writer: OnceLock::new(), connect, remote: OnceLock::new(), trust: None }
+    }
+
+    /// The same, told what the user wants of signatures; without it nobody's are asked for.
+    #[must_use]
+    pub fn with_trust(self, settings: trust::Settings) -> Self {
+        Self { trust: Some(settings), ..self }
     }
 
     /// Another one for the same store, that has opened nothing yet: what it opens is closed when it is dropped.
     pub(crate) fn again(&self) -> Self {
-        let (config, connect) = (self.config.clone(), Arc::clone(&self.connect));
-        Self { config, reader: OnceLock::new(), writer: OnceLock::new(), connect, remote: OnceLock::new() }
+        let (config, connect, trust) = (self.config.clone(), Arc::clone(&self.connect), self.trust.clone());
+        Self { config, reader: OnceLock::new(), writer: OnceLock::new(), connect, remote: OnceLock::new(), trust }
     }
 
     /// An engine to remove with and see what would go: it works on a copy of what the store knows, and touches neither files

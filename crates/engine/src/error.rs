@@ -11,6 +11,7 @@ use wharfie_oci::{Digest, Fault, ImageId, Kind, Speaker};
 
 use crate::container::ContainerError;
 use crate::networks::NetworkError;
+use crate::trust::TrustError;
 use crate::volumes::VolumeError;
 
 /// Results of this crate.
@@ -128,6 +129,9 @@ pub enum Error {
     /// A container is not there, or not as it must be.
     #[error(transparent)]
     Container(#[from] ContainerError),
+    /// An image is not trusted, or cannot be signed.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// A build failed.
     #[error(transparent)]
     Build(#[from] crate::build::BuildError),
@@ -379,6 +383,7 @@ impl Fault for Error {
             Self::Remote(why) | Self::Pull { source: why, .. } => why.kind(),
             Self::Runtime(why) => why.kind(),
             Self::Container(why) => why.kind(),
+            Self::Trust(why) => why.kind(),
             Self::Build(why) => why.kind(),
             Self::Network(why) => why.kind(),
             Self::Volume(why) => why.kind(),
@@ -467,6 +472,7 @@ impl Fault for Error {
             | Self::File { .. }
             | Self::Output(_)
             | Self::Build(_)
+            | Self::Trust(_)
             | Self::Inventory { .. }
             | Self::NoAdvisories(_)
             | Self::SeveralImages(_)
@@ -482,6 +488,7 @@ impl Fault for Error {
             Self::Archive(why) => return why.help(),
             Self::Runtime(why) => return why.help(),
             Self::Container(why) => return why.help(),
+            Self::Trust(why) => return why.help(),
             Self::Build(why) => return why.help(),
             Self::Network(why) => return why.help(),
             Self::Volume(why) => return why.help(),

@@ -39,6 +39,7 @@ pub mod search;
 pub mod served;
 pub mod tag;
 pub mod tags;
+pub mod trust;
 pub mod upstream;
 pub mod version;
 pub mod volumes;

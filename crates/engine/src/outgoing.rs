@@ -24,6 +24,11 @@ pub(crate) fn whole_index(store: &Store, target: &Digest) -> Result<Option<Docum
     Ok(is_whole.then_some(document))
 }
 
+/// The manifest or index `digest`, if it is recorded and its bytes are here and make sense.
+pub(crate) fn recorded(store: &Store, digest: &Digest) -> Result<Option<Document>> {
+    store.manifest(digest)?.map_or(Ok(None), |row| document(store, &row))
+}
+
 /// A recorded document, if its bytes are here and make sense.
 fn document(store: &Store, row: &ManifestRow) -> Result<Option<Document>> {
     let announced = Descriptor::new(row.media_type.clone(), row.digest.clone(), 0);

@@ -51,6 +51,12 @@ impl Engine {
             check: &|_| Ok(()),
         };
         graph::copy(&source, &destination, &publish.root.descriptor, &options)?;
+        // What was said about it where it comes from is said of the same bytes here.
+        for (from, digest) in source.subjects(publish) {
+            if (from.host(), from.path()) != (to.host(), to.path()) {
+                self.carry_evidence(from, &to, &digest)?;
+            }
+        }
         Ok(())
     }
 }
@@ -80,6 +86,14 @@ impl Assembled {
             clients: repositories.into_iter().map(client).collect(),
             origins: Mutex::new(origins),
         }
+    }
+
+    /// What signatures and SBOMs may be about: the root, if one of the repositories may have it as it is, and its members.
+    fn subjects(&self, publish: &Publish) -> Vec<(&RepositoryClient, Digest)> {
+        let root = publish.root.descriptor.digest.clone();
+        let members = publish.members.iter().map(|(_, digest)| digest.clone());
+        let members = members.filter_map(|digest| Some((self.origin(&digest)?, digest)));
+        self.clients.iter().map(|client| (client, root.clone())).chain(members).collect()
     }
 
     fn origin(&self, digest: &Digest) -> Option<&RepositoryClient> {

@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::inspect::check_platform;
 use crate::record::recording;
+use crate::trust::{Trusted, asked};
 
 /// What to pull.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Pull {
     pub reference: Reference,
     /// What it must run on; this machine's platform if not given.
     pub platform: Option<Platform>,
+    /// What [`Engine::trusted`] said of it, if it was asked already: that very content is pulled.
+    pub trusted: Option<Trusted>,
 }
 
 /// What a pull came to.
@@ -52,11 +55,17 @@ impl Engine {
             return Err(Error::Scratch);
         }
         let client = self.remote().repository(reference.repository());
-        let asked = match (reference.digest(), reference.tag()) {
-            (Some(digest), _) => digest.as_str(),
-            (None, tag) => tag.unwrap_or_default(),
+        // Whoever has to be believed is asked before anything else is.
+        let trusted = match &pull.trusted {
+            Some(trusted) => Some(trusted.clone()),
+            None => self.trusted(&reference, observer)?,
         };
-        let found = client.resolve(asked).map_err(|source| Error::Pull { reference: reference.familiar(), source })?;
+        let found = match &trusted {
+            Some(trusted) => trusted.found.clone(),
+            None => client
+                .resolve(&asked(&reference))
+                .map_err(|source| Error::Pull { reference: reference.familiar(), source })?,
+        };
         let tag = reference.tag().map_or_else(|| reference.familiar(), str::to_owned);
         let what = Subject::Resolve { tag, repository: reference.repository().path().to_owned() };
         let result = task(observer, what, |whole| -> Result<_> {
@@ -64,6 +73,9 @@ impl Engine {
                 Some(id) => (id, false),
                 None => self.fetch(&client, &reference, &found, pull, &Parts { whole, observer })?,
             };
+            if let Some(trusted) = &trusted {
+                self.keep_trusted(&client, trusted)?;
+            }
             let outcome = Outcome::Manifest { digest: found.digest.clone(), size: found.size };
             Ok((Pulled { id, digest: found.digest.clone(), is_newer }, outcome))
         });
@@ -111,11 +123,9 @@ impl Engine {
     ) -> Result<(Digest, Vec<graph::Copied>)> {
         let reference = reference.clone().without_redundant_tag().or_latest();
         let client = self.remote().repository(reference.repository());
-        let asked = match (reference.digest(), reference.tag()) {
-            (Some(digest), _) => digest.as_str(),
-            (None, tag) => tag.unwrap_or_default(),
-        };
-        let found = client.resolve(asked).map_err(|source| Error::Pull { reference: reference.familiar(), source })?;
+        let found = client
+            .resolve(&asked(&reference))
+            .map_err(|source| Error::Pull { reference: reference.familiar(), source })?;
         let options = Options {
             platforms: Platforms::Closest(platform.unwrap_or(&self.config().store.platform)),
             jobs: self.config().jobs,
@@ -199,21 +209,36 @@ fn chosen<'a>(store: &Store, found: &Descriptor, variants: &'a [Variant], wanted
 }
 
 impl Engine {
-    /// Pulls every tag of a repository. True if at least one stood for something else before.
+    /// Pulls every tag of a repository, but those that are not signed as they must be. True if at least one stood for something else
+    /// before.
     ///
     /// # Errors
-    /// As [`Self::pull`], at the first tag that fails; those before it are here.
+    /// As [`Self::pull`], at the first tag that fails; those before it are here. Also if none is signed as it must be.
     pub fn pull_all(
         &self,
         repository: &Repository,
         platform: Option<&Platform>,
         observer: &dyn Observer,
     ) -> Result<bool> {
-        let mut is_newer = false;
-        for tag in self.tags(repository)? {
+        let (mut is_newer, mut is_any, mut refused) = (false, false, None);
+        // What lies under cosign's tags is about images and is none.
+        for tag in self.tags(repository)?.into_iter().filter(|tag| !crate::trust::is_signature_tag(tag)) {
             let reference = Reference::tagged(repository.clone(), &tag)?;
-            is_newer |= self.pull(&Pull { reference, platform: platform.cloned() }, observer)?.is_newer;
+            let name = reference.familiar();
+            match self.pull(&Pull { reference, platform: platform.cloned(), trusted: None }, observer) {
+                Ok(pulled) => (is_newer, is_any) = (is_newer | pulled.is_newer, true),
+                // As with docker, all tags are all that are signed.
+                Err(Error::Trust(why)) => {
+                    let text = format!("WARNING: {name} is skipped: {why}");
+                    observer.observe(Event::Warned(Warning::Note(text)));
+                    refused = Some(why);
+                }
+                Err(why) => return Err(why),
+            }
         }
-        Ok(is_newer)
+        match refused {
+            Some(why) if !is_any => Err(why.into()),
+            _ => Ok(is_newer),
+        }
     }
 }

@@ -75,9 +75,11 @@ impl Engine {
         if let Some(index) = &part_of {
             // A tag that stands for all of the index already is not made to stand for less.
             let tag = reference.tag().unwrap_or_default();
-            if let Ok(found) = self.remote().repository(repository).resolve(tag)
+            let client = self.remote().repository(repository);
+            if let Ok(found) = client.resolve(tag)
                 && found.digest == *index
             {
+                self.send_evidence(&client, &found)?;
                 return self.pushed(reference, &found.digest, found.size, observer);
             }
         }
@@ -105,6 +107,11 @@ impl Engine {
                 "WARNING: {} has platforms that are not here: only the image for {platform} was pushed",
                 reference.familiar()
             ))));
+        }
+        // What others say about it goes with it.
+        let client = self.remote().repository(repository);
+        for document in copied.iter().filter_map(|copied| copied.document.as_ref()) {
+            self.send_evidence(&client, &document.descriptor)?;
         }
         self.pushed(reference, &descriptor.digest, descriptor.size, observer)
     }

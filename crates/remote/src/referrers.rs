@@ -52,8 +52,35 @@ impl RepositoryClient {
         if manifests.len() == before {
             return Ok(());
         }
+        self.put_list(subject, manifests)
+    }
+
+    /// Takes manifests away that refer to `subject`, as far as the registry lets it. True if all are gone.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached.
+    pub fn remove_referrers(&self, subject: &Digest, gone: &[Digest]) -> Result<bool, Error> {
+        let mut all = true;
+        for digest in gone {
+            match self.delete_manifest(digest.as_str()) {
+                Ok(()) => {}
+                Err(why) if why.status() == Some(404) => {}
+                Err(why) if why.status().is_some_and(|status| (400..500).contains(&status)) => all = false,
+                Err(why) => return Err(why),
+            }
+        }
+        let mut listed = self.pushing(|session| self.tagged_referrers(session, subject))?;
+        let before = listed.len();
+        listed.retain(|known| !gone.contains(&known.digest));
+        if listed.len() < before {
+            self.put_list(subject, listed)?;
+        }
+        Ok(all)
+    }
+
+    fn put_list(&self, subject: &Digest, manifests: Vec<Descriptor>) -> Result<(), Error> {
         let index = Index { schema_version: 2, media_type: Some(MediaType::OCI_INDEX), manifests, annotations: None };
-        let bytes = serde_json::to_vec(&index).expect("descriptors have names for keys");
+        let bytes = serde_json::to_vec(&index).map_err(|why| Error::Local(why.into()))?;
         self.put_manifest(&fallback_tag(subject), &MediaType::OCI_INDEX, &bytes)?;
         Ok(())
     }

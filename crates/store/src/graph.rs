@@ -155,6 +155,26 @@ impl Store {
         })
     }
 
+    /// Forgets documents that are about something and nothing else leads to: what they name goes with the next collection.
+    /// Idempotent.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn forget_referrers(&self, digests: &[Digest]) -> Result<()> {
+        self.write_durably(|db| {
+            let forget = || -> rusqlite::Result<()> {
+                for digest in digests {
+                    let sql = "DELETE FROM manifest WHERE digest = ?1 AND subject IS NOT NULL AND image IS NULL";
+                    if db.prepare_cached(sql)?.execute([digest.as_str()])? > 0 {
+                        db.prepare_cached("DELETE FROM edge WHERE parent = ?1")?.execute([digest.as_str()])?;
+                    }
+                }
+                Ok(())
+            };
+            forget().map_err(self.metadata_error())
+        })
+    }
+
     /// The canonical names that lead to an image, directly or through an index, in byte order.
     ///
     /// # Errors

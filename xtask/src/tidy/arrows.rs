@@ -11,6 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wharfie-bake", &["wharfie-oci"]),
     ("wharfie-model", &[]),
     ("wharfie-scan", &["wharfie-oci"]),
+    ("wharfie-trust", &["wharfie-oci"]),
     ("wharfie-layer", &["wharfie-oci"]),
     ("wharfie-store", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
     ("wharfie-remote", &["wharfie-oci", "wharfie-content", "wharfie-layer"]),
@@ -30,6 +31,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wharfie-bake",
             "wharfie-model",
             "wharfie-scan",
+            "wharfie-trust",
         ],
     ),
     ("wharfie-registry", &["wharfie-oci"]),
@@ -63,7 +65,7 @@ const TEST_KIT: &str = "wharfie-testkit";
 
 /// Every crate of others with the rooms that may use it; none given: all. Why each was taken says `docs/dependencies.md`.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("base64", &["wharfie-remote", "wharfie-bake", "wharfie-registry", "wharfie"]),
+    ("base64", &["wharfie-remote", "wharfie-bake", "wharfie-registry", "wharfie-trust", "wharfie"]),
     // The registry's HTTP, and the asynchronous runtime that only it has.
     ("bcrypt", &["wharfie-registry"]),
     ("bytes", &["wharfie-registry"]),
@@ -72,7 +74,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("hyper-rustls", &["wharfie-registry"]),
     ("hyper-util", &["wharfie-registry"]),
     ("object_store", &["wharfie-registry"]),
-    ("ring", &["wharfie-registry"]),
+    ("ring", &["wharfie-registry", "wharfie-trust"]),
     ("tokio", &["wharfie-registry"]),
     ("tokio-rustls", &["wharfie-registry"]),
     ("bzip2", &["wharfie-layer"]),
@@ -91,6 +93,10 @@ const FOREIGN: &[(&str, &[&str])] = &[
     // Unsafe calls, which are made in one file.
     ("libc", &["wharfie-runtime"]),
     ("lzma-rust2", &["wharfie-layer"]),
+    // What hides private keys in files.
+    ("poly1305", &["wharfie-trust"]),
+    ("salsa20", &["wharfie-trust"]),
+    ("scrypt", &["wharfie-trust"]),
     ("proptest", &[]),
     ("rusqlite", &["wharfie-store"]),
     ("rustix", &[]),

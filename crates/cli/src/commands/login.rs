@@ -153,14 +153,18 @@ fn prompts(cx: &Context, key: &str, username: Option<String>, password: Option<S
     Ok((username, password))
 }
 
-fn line() -> Result<String> {
+/// One line of stdin.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn line() -> Result<String> {
     let mut text = String::new();
     io::stdin().lock().read_line(&mut text).map_err(|why| Failure::new(format!("cannot read: {why}")))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Reads with the terminal's echo turned off, and turns it on again whatever happens.
-fn without_echo(read: impl FnOnce() -> Result<String>) -> Result<String> {
+pub(crate) fn without_echo(read: impl FnOnce() -> Result<String>) -> Result<String> {
     let stdin = io::stdin();
     let Ok(before) = tcgetattr(&stdin) else { return read() };
     let mut silent = before.clone();

@@ -18,6 +18,7 @@ pub mod search;
 pub mod serve;
 pub mod system;
 pub mod tags;
+pub mod trust;
 pub mod unshare;
 pub mod version;
 
@@ -99,6 +100,7 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("manifest", &manifest::COMMAND),
         Entry::new("network", &container::network::COMMAND),
         Entry::new("system", &system::COMMAND),
+        Entry::new("trust", &trust::COMMAND),
         Entry::new("volume", &container::volume::COMMAND),
         Entry::new("attach", &container::exec::ATTACH),
         Entry::new("commit", &container::changes::COMMIT),

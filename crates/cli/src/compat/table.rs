@@ -9,6 +9,7 @@ use wharfie_engine::build::BuildError;
 use wharfie_engine::container::ContainerError;
 use wharfie_engine::error::{Conflict, Error};
 use wharfie_engine::networks::NetworkError;
+use wharfie_engine::trust::TrustError;
 use wharfie_engine::volumes::VolumeError;
 use wharfie_oci::{ContainerId, ContainerName, Digest, Fault, NetworkName, VolumeName};
 use wharfie_scan::content::Trouble;
@@ -121,6 +122,24 @@ samples!(network_errors, NetworkError {
     Port { container: name::<ContainerName>("web"), id: id(), address: "0.0.0.0:80", reason: "port is already allocated" };
 });
 
+samples!(trust_errors, TrustError {
+    NoData { tag: "1" };
+    Untrusted { tag: "1", why: "no signer that is trusted signed it" };
+    Rejected { reference: "docker.io/library/web:1", path: "/etc/containers/policy.json", why: "nobody signed it" };
+    File { path: "alice.pub", source: wharfie_engine::trust::KeyError::NoPem };
+    OpenToOthers("alice.key");
+    Writable("policy.json");
+    Key(wharfie_engine::trust::KeyError::Passphrase);
+    NoTag("web");
+    DigestReference;
+    NoSigningKey("docker.io/library/web");
+    NoSignatures("web:1");
+    BadName { what: "key", name: "Alice" };
+    Reserved;
+    NoSigner { signer: "alice", repository: "web" };
+    Kept("web:1");
+});
+
 samples!(volume_errors, VolumeError {
     NoSuch("data");
     InUse { name: name::<VolumeName>("data"), users: vec![id()] };
@@ -218,6 +237,7 @@ fn others() -> Vec<(&'static str, Error)> {
         | Error::Container { .. }
         | Error::Network { .. }
         | Error::Volume { .. }
+        | Error::Trust { .. }
         | Error::Conflict { .. }
         | Error::Config { .. }
         | Error::Document { .. } => (),
@@ -322,6 +342,7 @@ fn table() -> String {
     container_errors().into_iter().for_each(|(name, error)| add(name, error.into()));
     network_errors().into_iter().for_each(|(name, error)| add(name, error.into()));
     volume_errors().into_iter().for_each(|(name, error)| add(name, error.into()));
+    trust_errors().into_iter().for_each(|(name, error)| add(name, error.into()));
     conflicts().into_iter().for_each(|(name, why)| add(name, Error::Conflict(why)));
     others().into_iter().for_each(|(name, error)| add(name, error));
     build_errors().into_iter().for_each(|(name, error)| add(&format!("BuildError::{name}"), error.into()));

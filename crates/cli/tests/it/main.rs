@@ -43,6 +43,7 @@ mod serving_caches;
 mod serving_killed;
 mod suggesting;
 mod terminal;
+mod trust;
 mod words;
 
 use wharfie_testkit::{Host, Image, archive};

@@ -61,15 +61,21 @@ impl<'a> BaseImages<'a> {
 
     fn look(&self, name: &str, platform: &Platform) -> Result<BaseImage> {
         let store = self.engine.writer()?;
-        let local = names::find_for(store, name, Some(platform));
+        let local = names::find_for(store, name, Some(platform)).and_then(|found| {
+            // What is here and is not signed as it must be is asked for on its registry.
+            let named = found.reference.as_ref();
+            let checked = named.map(|named| self.engine.check_local_trust(named, &found.id, self.observer));
+            checked.transpose().map(|_| found)
+        });
         let id = match local {
             Ok(found) if !self.build.pull || found.reference.is_none() => found.id,
             other => {
                 let reference: Reference = name.parse()?;
-                let pull = Pull { reference, platform: Some(platform.clone()) };
+                let pull = Pull { reference, platform: Some(platform.clone()), trusted: None };
                 match (self.engine.pull(&pull, self.observer), other) {
                     (Ok(pulled), _) => pulled.id,
                     (Err(Error::Cancelled), _) => return Err(Error::Cancelled),
+                    (Err(why @ Error::Trust(_)), _) => return Err(why),
                     // An image of another platform, or of none, is better than nothing; the plan warns of it.
                     (Err(why), Err(Error::OtherPlatform { .. })) if !self.build.pull => {
                         names::find(store, name).map_err(|_| why)?.id

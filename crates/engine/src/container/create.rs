@@ -98,6 +98,9 @@ impl Engine {
             Error::BadName(why) => Error::Reference(why),
             why => why,
         })?;
+        if let Some(named) = &found.reference {
+            self.check_local_trust(named, &found.id, &())?;
+        }
         let image = self.config_of(store, &found.id)?;
         let mut settings = create.settings.clone();
         settings.image_name.clone_from(&create.image);

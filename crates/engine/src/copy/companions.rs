@@ -11,6 +11,7 @@ use wharfie_oci::{Descriptor, Digest};
 use wharfie_remote::RepositoryClient;
 
 use crate::error::Result;
+use crate::trust::is_signature_tag;
 
 /// Something about an image.
 #[derive(Debug, Clone)]
@@ -50,7 +51,7 @@ impl<'a> InRepository<'a> {
         if let Some(tags) = self.tags.get() {
             return Ok(tags);
         }
-        let tags = self.client.tags()?.into_iter().filter(|tag| is_about(tag)).collect();
+        let tags = self.client.tags()?.into_iter().filter(|tag| is_signature_tag(tag)).collect();
         Ok(self.tags.get_or_init(|| tags))
     }
 }
@@ -83,7 +84,7 @@ impl InLayout {
         for member in layout.listed()? {
             let name = member.annotations.as_ref().and_then(|notes| notes.get(oci::REF_NAME).cloned());
             let plain = Descriptor { annotations: None, ..member };
-            if let Some(tag) = name.filter(|name| is_about(name)) {
+            if let Some(tag) = name.filter(|name| is_signature_tag(name)) {
                 tagged.push((tag, plain));
                 continue;
             }
@@ -118,13 +119,6 @@ fn tags_about(subject: &Digest) -> impl Iterator<Item = String> {
     ENDINGS.iter().map(move |ending| format!("{start}.{ending}"))
 }
 
-/// True for a tag that such documents are kept under, and for that of a list of referrers.
-pub(super) fn is_about(tag: &str) -> bool {
-    let Some((algorithm, rest)) = tag.split_once('-') else { return false };
-    let (hex, ending) = rest.split_once('.').map_or((rest, None), |(hex, ending)| (hex, Some(ending)));
-    format!("{algorithm}:{hex}").parse::<Digest>().is_ok() && ending.is_none_or(|ending| ENDINGS.contains(&ending))
-}
-
 /// Signatures, attestations, SBOMs.
 const ENDINGS: [&str; 3] = ["sig", "att", "sbom"];
 
@@ -136,12 +130,12 @@ mod tests {
     fn tags_about_images_are_known() {
         let hex = "ab".repeat(32);
         for tag in [format!("sha256-{hex}"), format!("sha256-{hex}.sig"), format!("sha256-{hex}.sbom")] {
-            assert!(is_about(&tag), "{tag}");
+            assert!(is_signature_tag(&tag), "{tag}");
         }
         for tag in ["latest".to_owned(), "sha256-1".to_owned(), format!("sha256-{hex}.x"), format!("md5-{hex}")] {
-            assert!(!is_about(&tag), "{tag}");
+            assert!(!is_signature_tag(&tag), "{tag}");
         }
         let tags: Vec<String> = tags_about(&Digest::of(b"x")).collect();
-        assert!(tags.len() == 3 && tags.iter().all(|tag| is_about(tag)));
+        assert!(tags.len() == 3 && tags.iter().all(|tag| is_signature_tag(tag)));
     }
 }

@@ -14,6 +14,7 @@ use wharfie_content::graph::{self, Images, Options, Order, Platforms};
 use wharfie_content::{BoxError, Document, Event, Observer, Opened, Part, Sink, Source, Subject, Warning, Watch};
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, DiffId, Digest, Platform, Reference, Repository};
+use wharfie_remote::Destination;
 use wharfie_store::StoreSource;
 
 use crate::engine::Engine;
@@ -258,11 +259,21 @@ impl Delivery<'_> {
                     self.observer.observe(Event::Warned(Warning::Note(text)));
                     return Ok(count);
                 }
-                let name = target::Name::companion(companion.tag.clone());
                 let root = &companion.descriptor;
-                target.with_sink(self.offer.repository, &name, &mut |sink| {
-                    Ok(graph::copy(self.offer.source, sink, root, &options)?)
-                })?;
+                match (target, &companion.tag) {
+                    // What others have signed there stays.
+                    (Target::Registry { client, .. }, Some(tag)) => {
+                        let document = self.offer.source.document(root, false)?;
+                        let destination = Destination::new(client, &|_| Vec::new());
+                        self.engine.carry_tagged(self.offer.source, (client, &destination), tag, &document)?;
+                    }
+                    _ => {
+                        let name = target::Name::default();
+                        target.with_sink(self.offer.repository, &name, &mut |sink| {
+                            Ok(graph::copy(self.offer.source, sink, root, &options)?)
+                        })?;
+                    }
+                }
                 target.list_companion(&companion)?;
                 count += 1;
                 if depth < MAX_DEPTH && !seen.contains(&root.digest) {

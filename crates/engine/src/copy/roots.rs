@@ -52,7 +52,7 @@ pub(super) fn in_repository(client: &RepositoryClient, reference: &Reference, al
         return Ok(vec![asked(reference.clone().or_latest().tag(), word, name.clone())]);
     }
     let tags = client.tags().map_err(|source| Error::Pull { reference: repository.familiar(), source })?;
-    let tags = tags.iter().filter(|tag| !super::companions::is_about(tag));
+    let tags = tags.iter().filter(|tag| !crate::trust::is_signature_tag(tag));
     tags.map(|tag| Ok(asked(Some(tag), tag, Reference::tagged(repository.clone(), tag)?))).collect()
 }
 
@@ -66,7 +66,7 @@ pub(super) fn in_layout(layout: &Layout, path: &Path, name: Option<&str>, all: b
         let named = whole.filter(|name| name.tag().is_some());
         let bare = note(oci::REF_NAME);
         let tag = named.as_ref().and_then(Reference::tag).map(str::to_owned).or_else(|| bare.clone());
-        if tag.as_deref().is_some_and(super::companions::is_about) {
+        if tag.as_deref().is_some_and(crate::trust::is_signature_tag) {
             continue;
         }
         let is_wanted = name.is_none_or(|wanted| {

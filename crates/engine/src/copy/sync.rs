@@ -64,7 +64,7 @@ impl Engine {
         for repository in repositories {
             for tag in self.tags(&repository)? {
                 let is_meant = glob::matches(&pattern.tag, &tag).map_err(|_| Error::Pattern)?;
-                if is_meant && !super::companions::is_about(&tag) {
+                if is_meant && !crate::trust::is_signature_tag(&tag) {
                     found.push(Reference::tagged(repository.clone(), &tag)?);
                 }
             }

@@ -35,11 +35,6 @@ pub(super) struct Name {
 }
 
 impl Name {
-    /// Of a document about an image.
-    pub(super) fn companion(tag: Option<String>) -> Self {
-        Self { tag, whole: None }
-    }
-
     /// What the user is told.
     pub(super) fn shown(&self) -> Option<String> {
         self.whole.as_ref().map(Reference::familiar).or_else(|| self.tag.clone())

@@ -64,7 +64,6 @@ pub(crate) fn prepare(cx: &Context, matches: &Matches, source: Source) -> Result
     if !matches.get(&flags::RM) {
         cx.warn("WARNING: --rm=false leaves no container either: `run` the image of the step before to look into it");
     }
-    cx.warn_of_trust(matches.get(&flags::DISABLE_CONTENT_TRUST));
     for flag in matches.unsupported() {
         cx.warn(&format!("WARNING: --{flag} is not supported, and ignored"));
     }

@@ -307,7 +307,6 @@ pub(crate) use create_flags;
 
 /// Says which of the given flags change nothing.
 pub(crate) fn warn_of_unsupported(cx: &Context, matches: &Matches) {
-    cx.warn_of_trust(matches.get(&DISABLE_CONTENT_TRUST));
     for name in matches.unsupported() {
         cx.warn(&format!("WARNING: --{name} is not supported and changes nothing"));
     }

@@ -147,6 +147,8 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<Created> {
 fn lacking(cx: &Context, image: &str, why: Error) -> Result<String> {
     match why {
         Error::NoSuchImage(name) => Ok(name),
+        // What is here is not what was signed: its registry may have that.
+        Error::Trust(_) => Ok(image.to_owned()),
         Error::OtherPlatform { .. } => {
             let reference = image.parse::<Reference>().map_err(Error::from)?.or_latest();
             // An id that is here is the image that was meant; no registry has another one of that name.
@@ -169,7 +171,11 @@ fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
     let progress = cx.progress_on_stderr(style);
     let reference = reference.or_latest();
     let pulled = cx.engine()?.pull(
-        &Pull { reference: reference.clone(), platform: cx.platform(matches.get(&create_flags::PLATFORM))? },
+        &Pull {
+            reference: reference.clone(),
+            platform: cx.platform(matches.get(&create_flags::PLATFORM))?,
+            trusted: None,
+        },
         &*progress,
     )?;
     if !matches.get(&create_flags::QUIET) {

@@ -34,7 +34,6 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    cx.warn_of_trust(matches.get(&DISABLE_CONTENT_TRUST));
     let typed = &matches.args()[0];
     let reference: Reference = typed.parse().map_err(wharfie_engine::Error::from)?;
     let quiet = matches.get(&QUIET);
@@ -60,9 +59,23 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         progress.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG));
     }
     let reference = reference.or_latest();
-    let pulled = cx.engine()?.pull(&Pull { reference: reference.clone(), platform }, &*progress);
+    let trusted = cx.engine()?.trusted(&reference, &*progress)?;
+    let name = reference.clone().without_redundant_tag();
+    // What is pulled is the content, and the tag is given to it.
+    let digested = trusted.as_ref().filter(|_| name.digest().is_none()).map(|trusted| {
+        let digested = Reference::digested(reference.repository().clone(), trusted.digest().clone());
+        (format!("{}@{}", name.familiar(), trusted.digest()), digested)
+    });
+    if let (Some((both, _)), false) = (&digested, quiet) {
+        progress.line(&format!("Pull (1 of 1): {both}"));
+    }
+    let pulled = cx.engine()?.pull(&Pull { reference: reference.clone(), platform, trusted }, &*progress);
     let Pulled { is_newer, .. } = pulled?;
-    end(&*progress, &reference.clone().without_redundant_tag(), is_newer, quiet);
+    let (_, stored) = digested.clone().unwrap_or_else(|| (String::new(), name.clone()));
+    end(&*progress, &stored, is_newer, quiet);
+    if let (Some((_, digested)), false) = (&digested, quiet) {
+        progress.line(&format!("Tagging {} as {}", digested.familiar(), name.familiar()));
+    }
     print(&reference.canonical())
 }
 

@@ -1,8 +1,10 @@
 //! `push`: to a registry.
 
 use wharfie_engine::push::Push;
+use wharfie_engine::trust::Demand;
 use wharfie_oci::Reference;
 
+use crate::commands::trust::sign::sign_pushed;
 use crate::commands::{PROGRESS, Run, choices, print_result, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -32,7 +34,6 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    cx.warn_of_trust(matches.get(&DISABLE_CONTENT_TRUST));
     let reference: Reference = matches.args()[0].parse().map_err(wharfie_engine::Error::from)?;
     let (quiet, all_tags) = (matches.get(&QUIET), matches.get(&ALL_TAGS));
     if all_tags && !reference.is_name_only() {
@@ -46,12 +47,17 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let reference = if all_tags { reference } else { reference.or_latest() };
     let pushed = cx.engine()?.push(&Push { reference: reference.clone(), all_tags, platform }, &*progress);
-    pushed.map_err(|why| match why {
+    let pushed = pushed.map_err(|why| match why {
         // Docker's daemon says this without the request that it was the answer to.
         wharfie_engine::Error::Remote(wharfie_remote::Error::NoBasicCredentials { .. }) => {
             Failure::new("no basic auth credentials")
         }
         why => why.into(),
     })?;
+    if cx.demand() == Demand::Always {
+        for pushed in pushed {
+            sign_pushed(cx, &pushed.reference, pushed.digest)?;
+        }
+    }
     if quiet { print_result(cx, &*progress, style, &reference.canonical()) } else { Ok(()) }
 }

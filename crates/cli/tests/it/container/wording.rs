@@ -96,15 +96,6 @@ fn what_only_the_daemon_can_refuse_is_refused_in_its_words() {
 }
 
 #[test]
-fn trust_that_cannot_be_had_is_said() {
-    let Some(host) = box_host() else { return };
-    let outcome = host.run(&["run", "--rm", "--disable-content-trust=false", "box:1", "echo", "hello"]);
-    let text = "WARNING: --disable-content-trust=false is not supported: signatures are not verified\n";
-    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("hello\n", text));
-    host.run(&["run", "--rm", "--disable-content-trust", "box:1", "echo", "hello"]).prints("hello\n");
-}
-
-#[test]
 fn both_forms_of_cp_are_shown() {
     let Some(host) = box_host() else { return };
     let help = host.run(&["cp", "--help"]).succeeds();

@@ -1,0 +1,143 @@
+//! `trust key` and `trust signer`: docker's words, cosign's files, for their owner alone.
+
+use super::{key, mode, policy, signing_host};
+use crate::host;
+
+/// `cosign generate-key-pair` with an empty passphrase (of sigstore-rs's tests).
+const COSIGN_KEY: &str = "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----
+eyJrZGYiOnsibmFtZSI6InNjcnlwdCIsInBhcmFtcyI6eyJOIjo2NTUzNiwiciI6
+OCwicCI6MX0sInNhbHQiOiJFY3pJR3Z0bnpFcCsxaEpudERnbGI1UnoxN3gwQVMy
+YklvWGRNcDQrU1NJPSJ9LCJjaXBoZXIiOnsibmFtZSI6Im5hY2wvc2VjcmV0Ym94
+Iiwibm9uY2UiOiJtSVVKbG1OMzNINExvZ0dhaG5MamdmK3R4SmJwci93MCJ9LCJj
+aXBoZXJ0ZXh0IjoiM3FtS2FidXRuYm1WT1IvTkZGM2NDaUErTXp1WWQ5L0VERDVI
+MVlUSGhQVzZsSzAvdjVqdDZCQzlsME12NGV5am9qZkl0d3B6a2JJOXQrZGx5VXZ3
+VUgvMWZjbkFZT2dEdXRLQzkvSkNiOE02SVY2VHpVaDF5c0ZFWDFzeG9xb1FzeUpL
+bjM0UVlldFNlaVdDaGtmUHUyZXByQjFEV0pwekdzTGZIakxNVTkzOEdmNk1xM1A0
+N0ZSd2syZzY1cFZnSGMwVWV1L1N1OUs0Zmc9PSJ9
+-----END ENCRYPTED SIGSTORE PRIVATE KEY-----
+";
+
+#[test]
+fn a_key_is_made_for_its_owner_alone() {
+    let host = signing_host();
+    let public = host.path().join("ada.pub");
+    host.run(&["trust", "key", "generate", "ada"]).prints(&format!(
+        "Generating key for ada...\nSuccessfully generated and loaded private key. Corresponding public key available: {}\n",
+        public.display()
+    ));
+    let private = host.docker_config().join("trust/private");
+    let files: Vec<_> = std::fs::read_dir(&private).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [file] = files.as_slice() else { panic!("{files:?}") };
+    assert_eq!((mode(&private), mode(file)), (0o700, 0o600));
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.starts_with("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nrole: ada\n"), "{text}");
+    // The file's name is SHA-256 of what openssl calls the public key.
+    let der =
+        std::process::Command::new("openssl").args(["pkey", "-pubin", "-outform", "der", "-in"]).arg(&public).output();
+    let id = wharfie_oci::Digest::of(&der.unwrap().stdout);
+    assert_eq!(file.file_stem().unwrap().to_str().unwrap(), id.hex());
+    host.run(&["trust", "key", "generate", "ada"])
+        .fails(1, &format!("public key file already exists: \"{}\"", public.display()));
+    host.run(&["trust", "key", "generate", "Ada"]).fails(
+        1,
+        "key name \"Ada\" must start with lowercase alphanumeric characters and can include \"-\" or \"_\" after the first character",
+    );
+}
+
+#[test]
+fn a_key_is_loaded_if_nobody_else_can_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let host = host().with("COSIGN_PASSWORD", "");
+    let path = host.file("cosign.key", COSIGN_KEY.as_bytes());
+    let close = |bits| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(bits)).unwrap();
+    close(0o644);
+    let refused = host.run(&["trust", "key", "load", "cosign.key"]);
+    assert_eq!(refused.stdout, "Loading key from \"cosign.key\"...\n");
+    assert_eq!(
+        refused.stderr,
+        "error importing key from cosign.key: private key file cosign.key must not be readable or writable by others\n \
+         help: `chmod 600` closes it\n"
+    );
+    close(0o600);
+    host.run(&["trust", "key", "load", "--name", "ada", "cosign.key"])
+        .prints("Loading key from \"cosign.key\"...\nSuccessfully imported key from cosign.key\n");
+    // A wrong passphrase is told, and so is what is no key.
+    let wrong = host.command(&["trust", "key", "load", "cosign.key"]).env("COSIGN_PASSWORD", "x").output().unwrap();
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(said.contains("cosign.key: the passphrase is wrong, or the key is damaged"), "{said}");
+    let path = host.file("no.key", b"hello");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let said = host.run(&["trust", "key", "load", "no.key"]).words_without_help();
+    assert_eq!(said, "error importing key from no.key: no.key: it is no key in PEM\n");
+}
+
+#[test]
+fn passphrases_are_asked_for_where_nobody_set_them() {
+    let host = host();
+    let made = host.run_with(&["trust", "key", "generate", "ada"], b"one\none\n");
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    assert!(made.stderr.starts_with("Enter passphrase for new ada key with ID "), "{}", made.stderr);
+    let other = host.run_with(&["trust", "key", "generate", "bob"], b"one\ntwo\n");
+    assert!(other.code == 1 && other.stderr.contains("passphrases do not match"), "{}", other.stderr);
+    assert!(!host.path().join("bob.pub").exists());
+}
+
+#[test]
+fn signers_come_and_go() {
+    let host = signing_host();
+    let ada = key(&host, "ada");
+    let web = "registry.example/web";
+    host.run(&["trust", "signer", "add", "ada", web])
+        .fails(1, "path to a public key must be provided using the `--key` flag");
+    host.run(&["trust", "signer", "add", "--key", &ada, "releases", web])
+        .fails(1, "releases is a reserved keyword, use a different signer name");
+    host.run(&["trust", "signer", "add", "--key", &ada, "ada", web]).prints(&format!(
+        "Adding signer \"ada\" to {web}...\nInitializing signed repository for {web}...\nSuccessfully initialized \"{web}\"\n\
+         Successfully added signer: ada to {web}\n\n"
+    ));
+    let bob = key(&host, "bob");
+    host.run(&["trust", "signer", "add", "--key", &bob, "bob", web])
+        .prints(&format!("Adding signer \"bob\" to {web}...\nSuccessfully added signer: bob to {web}\n\n"));
+    let known: Vec<String> =
+        policy(&host)["repositories"][web]["signers"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(known, ["ada", "bob"]);
+    assert_eq!(mode(&host.docker_config().join("trust/policy.json")), 0o600);
+    host.run(&["trust", "signer", "remove", "ada", web])
+        .prints(&format!("Removing signer \"ada\" from {web}...\nSuccessfully removed ada from {web}\n\n"));
+    let gone = host.run(&["trust", "signer", "remove", "ada", web]);
+    assert_eq!(
+        gone.words_without_help(),
+        format!("no signer ada for repository {web}\n\nerror removing signer from: {web}\n")
+    );
+    // The last one is not removed unasked.
+    let asked = host.run_with(&["trust", "signer", "remove", "bob", web], b"n\n");
+    assert!(asked.code == 0 && asked.stdout.contains("will make registry.example/web unpullable"), "{}", asked.stdout);
+    host.run(&["trust", "signer", "remove", "-f", "bob", web]).succeeds();
+    assert_eq!(policy(&host)["repositories"][web]["signers"], serde_json::json!({}));
+}
+
+#[test]
+fn many_change_the_policy_at_once() {
+    let host = signing_host();
+    let ada = key(&host, "ada");
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let (host, ada) = (&host, &ada);
+            scope.spawn(move || {
+                host.run(&["trust", "signer", "add", "--key", ada, "ada", &format!("registry.example/web{n}")])
+                    .succeeds();
+            });
+        }
+    });
+    assert_eq!(policy(&host)["repositories"].as_object().map(serde_json::Map::len), Some(8));
+}
+
+#[test]
+fn a_policy_that_others_can_change_is_none() {
+    use std::os::unix::fs::PermissionsExt;
+    let host = host();
+    let path = host.file("home/.docker/trust/policy.json", b"{}");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let text = format!("{} can be changed by others: it is not used", path.display());
+    host.run(&["pull", "-q", "registry.example/web:1"]).fails(1, &text);
+}

@@ -1,0 +1,128 @@
+//! What can go wrong with signatures. The texts are docker's where docker has one.
+
+use std::path::PathBuf;
+
+use wharfie_oci::{Fault, Kind};
+
+/// Why an image is not trusted, or cannot be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// Nobody signed what a name stands for.
+    #[error("No trust data for {tag}")]
+    NoData {
+        /// The tag, or the name with its digest.
+        tag: String,
+    },
+    /// There are signatures, and none counts.
+    #[error("No valid trust data for {tag}: {why}")]
+    Untrusted {
+        /// As above.
+        tag: String,
+        /// The nearest miss.
+        why: String,
+    },
+    /// Podman's policy does not take it.
+    #[error("{reference} is rejected by the policy in {path}: {why}")]
+    Rejected {
+        /// In full.
+        reference: String,
+        /// Of the policy.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A key, a policy or a signature in a file is no good.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: wharfie_trust::Error,
+    },
+    /// A file of keys that others can read; docker's words.
+    #[error("private key file {0} must not be readable or writable by others")]
+    OpenToOthers(PathBuf),
+    /// A policy that others can write.
+    #[error("{0} can be changed by others: it is not used")]
+    Writable(PathBuf),
+    /// A key cannot be used.
+    #[error(transparent)]
+    Key(#[from] wharfie_trust::Error),
+    /// Signing needs a tag.
+    #[error("no tag specified for {0}")]
+    NoTag(String),
+    /// Signing needs a tag.
+    #[error("cannot use a digest reference for IMAGE:TAG")]
+    DigestReference,
+    /// Nobody here may sign for the repository.
+    #[error("failed to sign {0}: no valid signing keys for delegation roles")]
+    NoSigningKey(String),
+    /// Nothing is signed, as far as one can see.
+    #[error("no signatures or cannot access {0}")]
+    NoSignatures(String),
+    /// A name that no key can have.
+    #[error(
+        "{what} name \"{name}\" must start with lowercase alphanumeric characters and can include \"-\" or \"_\" after the first character"
+    )]
+    BadName {
+        /// `key`, `signer`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A name that docker keeps for itself.
+    #[error("releases is a reserved keyword, use a different signer name")]
+    Reserved,
+    /// No signer of that name.
+    #[error("no signer {signer} for repository {repository}")]
+    NoSigner {
+        /// Who.
+        signer: String,
+        /// Where.
+        repository: String,
+    },
+    /// The registry kept what was revoked.
+    #[error("the registry may keep signatures of {0} that were revoked: they no longer count on this machine only")]
+    Kept(String),
+}
+
+impl Fault for TrustError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoData { .. } | Self::Untrusted { .. } | Self::Rejected { .. } | Self::NoSigningKey(_) => {
+                Kind::Denied
+            }
+            Self::OpenToOthers(_) | Self::Writable(_) => Kind::Denied,
+            Self::File { source, .. } | Self::Key(source) => source.kind(),
+            Self::NoTag(_) | Self::DigestReference | Self::BadName { .. } | Self::Reserved => Kind::Invalid,
+            Self::NoSignatures(_) | Self::NoSigner { .. } => Kind::NotFound,
+            Self::Kept(_) => Kind::Unavailable,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let text = match self {
+            Self::NoData { .. } => {
+                "`wharfie trust sign` signs an image, `wharfie trust signer add` says whose signatures count; `--disable-content-trust` goes without"
+            }
+            Self::Untrusted { .. } => {
+                "`wharfie trust inspect --pretty` shows whose signatures count; `--disable-content-trust` goes without"
+            }
+            Self::Rejected { .. } => {
+                "`containers-policy` in wharfie's settings names the policy; `wharfie trust sign` signs"
+            }
+            Self::OpenToOthers(_) => "`chmod 600` closes it",
+            Self::Writable(_) => "`chmod go-w` closes it",
+            Self::File { source, .. } | Self::Key(source) => return source.help(),
+            Self::NoTag(_) | Self::DigestReference => "name a tag: NAME:TAG",
+            Self::NoSigningKey(_) => {
+                "`wharfie trust key load` takes the private key of one of the repository's signers"
+            }
+            Self::NoSignatures(_) => "`wharfie trust signer add` says whose signatures count: others are not shown",
+            Self::NoSigner { .. } => "`wharfie trust inspect --pretty` lists the signers",
+            Self::Kept(_) => "delete them there, or take the signer away with `wharfie trust signer remove`",
+            Self::BadName { .. } | Self::Reserved => return None,
+        };
+        Some(text.to_owned())
+    }
+}

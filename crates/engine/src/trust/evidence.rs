@@ -1,0 +1,234 @@
+//! Signatures of an image, where they lie: in the store, under cosign's tag, or among what refers to it on the registry.
+
+use wharfie_content::graph::{self, Images, Options, Order, Platforms};
+use wharfie_content::{Document, Source, place};
+use wharfie_oci::manifest::AnyManifest;
+use wharfie_oci::{Descriptor, Digest, Manifest};
+use wharfie_remote::RepositoryClient;
+use wharfie_store::images::Recording;
+use wharfie_store::{NewManifest, Store, StoreSink, StoreSource};
+use wharfie_trust::{MAX_DOCUMENT, Signature, bundle, simple};
+
+use crate::engine::Engine;
+use crate::error::Result;
+
+/// Everything that was found about one digest.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Evidence {
+    pub(crate) attached: Vec<Attached>,
+    /// What was there and could not be read.
+    notes: Vec<String>,
+    /// Bytes of what was read.
+    size: u64,
+}
+
+/// A manifest with signatures.
+#[derive(Debug, Clone)]
+pub(crate) struct Attached {
+    pub(crate) document: Document,
+    /// Its layers with what they say; those that say nothing are not among them.
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// A layer with signatures.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) layer: Descriptor,
+    pub(crate) signatures: Vec<Signature>,
+}
+
+/// 64 layers of one manifest, and 64 manifests: nobody signs as often.
+const MAX_ENTRIES: usize = 64;
+
+/// 4 MiB of signatures about one image: real ones have some thousand bytes.
+const MAX_EVIDENCE: u64 = 4 << 20;
+const TOO_MUCH: &str = "there is more about it than anybody signs";
+
+/// The tag under which cosign has signatures of `digest`.
+pub(crate) fn tag_of(digest: &Digest) -> String {
+    format!("{}-{}.sig", digest.algorithm().as_str(), digest.hex())
+}
+
+/// True for tags that such things lie under: signatures, attestations, documents, and lists of what refers to something.
+pub(crate) fn is_signature_tag(tag: &str) -> bool {
+    let digest = tag.split('.').next().unwrap_or_default();
+    digest.strip_prefix("sha256-").is_some_and(|hex| Digest::sha256(hex).is_ok())
+}
+
+impl Attached {
+    pub(crate) fn manifest(&self) -> Option<&Manifest> {
+        match &self.document.content {
+            AnyManifest::Manifest(manifest) => Some(manifest),
+            AnyManifest::Index(_) => None,
+        }
+    }
+
+    /// True for what lies under cosign's tag.
+    pub(crate) fn is_simple(&self) -> bool {
+        let is_simple = |layer: &Descriptor| layer.media_type.as_str() == simple::MEDIA_TYPE;
+        self.manifest().is_some_and(|manifest| manifest.layers.iter().any(is_simple))
+    }
+
+    /// True if all of it is small and in one place: nobody has us keep more than that for the sake of a signature.
+    fn is_small(&self) -> bool {
+        self.manifest().is_some_and(|manifest| {
+            let mut parts = manifest.layers.iter().chain([&manifest.config]);
+            let size = parts.clone().map(|part| part.size).fold(0, u64::saturating_add);
+            size <= MAX_DOCUMENT * 4 && parts.all(|part| part.urls.is_none())
+        })
+    }
+}
+
+impl Evidence {
+    /// All signatures.
+    pub(crate) fn signatures(&self) -> Vec<Signature> {
+        let entries = self.attached.iter().flat_map(|attached| &attached.entries);
+        entries.flat_map(|entry| entry.signatures.iter().cloned()).collect()
+    }
+
+    /// What may be the reason why there is too little.
+    pub(crate) fn note(&self) -> Option<&str> {
+        self.notes.first().map(String::as_str)
+    }
+
+    /// Adds what others found and this has not.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        for attached in other.attached {
+            let digest = &attached.document.descriptor.digest;
+            if !self.attached.iter().any(|known| known.document.descriptor.digest == *digest) {
+                self.attached.push(attached);
+            }
+        }
+        self.notes.extend(other.notes);
+        self.size += other.size;
+        self
+    }
+
+    /// Reads what a document says, if it says anything.
+    fn read(&mut self, source: &dyn Source, document: Document) {
+        let AnyManifest::Manifest(manifest) = &document.content else { return };
+        let mut entries = Vec::new();
+        self.size += document.bytes.len() as u64;
+        for layer in manifest.layers.iter().take(MAX_ENTRIES) {
+            if self.size > MAX_EVIDENCE {
+                self.notes.push(TOO_MUCH.to_owned());
+                return;
+            }
+            let kind = layer.media_type.as_str();
+            if kind != simple::MEDIA_TYPE && !kind.starts_with(bundle::MEDIA_TYPES) {
+                continue;
+            }
+            match signatures(source, layer) {
+                Ok(signatures) => {
+                    self.size += signatures.iter().map(|one| one.message.len() as u64).sum::<u64>();
+                    entries.push(Entry { layer: layer.clone(), signatures });
+                }
+                Err(why) => self.notes.push(why),
+            }
+        }
+        if !entries.is_empty() {
+            self.attached.push(Attached { document, entries });
+        }
+    }
+}
+
+fn signatures(source: &dyn Source, layer: &Descriptor) -> std::result::Result<Vec<Signature>, String> {
+    if layer.size > MAX_DOCUMENT {
+        return Err(format!("a signature has {} bytes", layer.size));
+    }
+    // Only where the image is: nobody has us ask elsewhere for the sake of a signature.
+    let bare = Descriptor::new(layer.media_type.clone(), layer.digest.clone(), layer.size);
+    let bytes = place::read(source, &bare).map_err(|why| format!("a signature cannot be read: {why}"))?;
+    let read = if layer.media_type.as_str() == simple::MEDIA_TYPE {
+        let notes = layer.annotations.as_ref().and_then(|notes| notes.get(simple::ANNOTATION));
+        simple::read(&bytes, notes.map_or("", String::as_str)).map(|signature| vec![signature])
+    } else {
+        bundle::read(&bytes)
+    };
+    read.map_err(|why| why.to_string())
+}
+
+/// What the store has about `digest`.
+pub(crate) fn local(store: &Store, digest: &Digest) -> Result<Evidence> {
+    let source = StoreSource::new(store);
+    let mut evidence = Evidence::default();
+    for row in store.referrers(digest)?.into_iter().take(MAX_ENTRIES) {
+        let announced = Descriptor::new(row.media_type.clone(), row.digest.clone(), 0);
+        match store.document(&row.digest, &announced) {
+            Ok(document) => evidence.read(&source, document),
+            Err(why) => evidence.notes.push(why.to_string()),
+        }
+    }
+    Ok(evidence)
+}
+
+/// What the registry has about `digest`: under cosign's tag, and among what refers to it.
+///
+/// # Errors
+/// When it fails or cannot be reached; not when it has nothing.
+pub(crate) fn remote(client: &RepositoryClient, digest: &Digest) -> Result<Evidence> {
+    let mut evidence = Evidence::default();
+    match client.manifest(&tag_of(digest), None) {
+        Ok(document) => evidence.read(client, document),
+        Err(why) if is_absent(&why) => {}
+        Err(why) => return Err(why.into()),
+    }
+    let is_bundle =
+        |found: &Descriptor| found.artifact_type.as_deref().is_none_or(|kind| kind.starts_with(bundle::MEDIA_TYPES));
+    let referrers = client.referrers(digest)?.into_iter().filter(is_bundle);
+    for referrer in referrers.take(MAX_ENTRIES) {
+        match client.manifest(referrer.digest.as_str(), None) {
+            Ok(document) => evidence.read(client, document),
+            Err(why) if is_absent(&why) => evidence.notes.push(format!("a signature cannot be read: {why}")),
+            Err(why) => return Err(why.into()),
+        }
+    }
+    Ok(evidence)
+}
+
+/// True for an answer that says that there is nothing, or nothing that could be taken for a signature.
+fn is_absent(why: &wharfie_remote::Error) -> bool {
+    why.status().is_some_and(|status| (400..500).contains(&status))
+        || matches!(why, wharfie_remote::Error::Manifest { .. } | wharfie_remote::Error::ManifestMismatch { .. })
+}
+
+impl Engine {
+    /// Keeps what a registry has about `digest`, which is here: it is verified without the registry from now on, and travels on.
+    pub(super) fn keep_evidence(&self, client: &RepositoryClient, digest: &Digest, evidence: &Evidence) -> Result<()> {
+        let store = self.writer()?;
+        let lease = store.lease()?;
+        let mut recording = Recording::default();
+        for attached in evidence.attached.iter().filter(|attached| attached.is_small()) {
+            let descriptor = &attached.document.descriptor;
+            if store.manifest(&descriptor.digest)?.is_some() {
+                continue;
+            }
+            graph::copy(client, &StoreSink::new(&lease), descriptor, &plain(self.config().jobs))?;
+            recording.manifests.push(about(&attached.document, digest));
+        }
+        if !recording.manifests.is_empty() {
+            lease.record(&recording)?;
+        }
+        Ok(())
+    }
+}
+
+/// A row for a document that is about `subject`, whether or not it says so: what lies under cosign's tag does not.
+pub(crate) fn about(document: &Document, subject: &Digest) -> NewManifest {
+    let Descriptor { media_type, digest, .. } = &document.descriptor;
+    let row = NewManifest::of(media_type.clone(), digest.clone(), &document.content);
+    NewManifest { subject: Some(subject.clone()), image: None, ..row }
+}
+
+/// Copying what is no image, with nobody watching.
+pub(crate) fn plain<'a>(jobs: usize) -> Options<'a> {
+    Options {
+        platforms: Platforms::All,
+        jobs,
+        observer: &(),
+        naming: None,
+        order: Order::BottomFirst,
+        images: Images::Ignored,
+        check: &|_| Ok(()),
+    }
+}

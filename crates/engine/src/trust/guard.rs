@@ -1,0 +1,214 @@
+//! The guard: what has to be signed, asked before anything of an image is fetched or run. Whatever is not proven is refused.
+
+use std::path::{Path, PathBuf};
+
+use wharfie_content::event::Event;
+use wharfie_content::{Observer, Warning};
+use wharfie_oci::{Descriptor, Digest, ImageId, Reference};
+use wharfie_remote::RepositoryClient;
+use wharfie_trust::containers::{ContainersPolicy, Requirement, SigstoreSigned};
+use wharfie_trust::policy::Refusal;
+use wharfie_trust::{Mode, Policy, PublicKey, Rule, Wanted};
+
+use super::evidence::{self, Evidence};
+use super::{Demand, TrustError, keys, policy};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// What a name stands for on its registry, by the word of those who have to be believed.
+#[derive(Debug, Clone)]
+pub struct Trusted {
+    pub(crate) found: Descriptor,
+    pub(super) evidence: Evidence,
+}
+
+impl Trusted {
+    /// The digest of the manifest or index.
+    pub fn digest(&self) -> &Digest {
+        &self.found.digest
+    }
+}
+
+/// One thing that has to be so.
+enum Guard {
+    Rule { policy: Policy, rule: Rule, is_enforced: bool },
+    Signed { path: PathBuf, signed: Box<SigstoreSigned>, keys: Vec<PublicKey> },
+    Never { path: PathBuf, why: &'static str },
+}
+
+impl Engine {
+    /// Looks whether a name needs signatures, and finds and judges them on its registry. `None` if it needs none. No layer is
+    /// fetched.
+    ///
+    /// # Errors
+    /// When what the name stands for is not signed as it must be, or the registry cannot be asked.
+    pub fn trusted(&self, reference: &Reference, observer: &dyn Observer) -> Result<Option<Trusted>> {
+        let reference = reference.clone().without_redundant_tag().or_latest();
+        let guards = self.guards(&reference)?;
+        if guards.is_empty() {
+            return Ok(None);
+        }
+        let client = self.remote().repository(reference.repository());
+        let found = client
+            .resolve(&asked(&reference))
+            .map_err(|source| Error::Pull { reference: reference.familiar(), source })?;
+        let known = evidence::local(self.reader()?, &found.digest)?;
+        let wanted = Wanted { digest: &found.digest, reference: &reference };
+        let is_enough = judge(&guards, &known, &wanted, &()).is_ok() && !guards.iter().any(Guard::is_lenient);
+        let evidence = if is_enough { known } else { known.and(evidence::remote(&client, &found.digest)?) };
+        judge(&guards, &evidence, &wanted, observer)?;
+        Ok(Some(Trusted { found, evidence }))
+    }
+
+    /// As [`Self::trusted`], of what a name stands for in the store, by signatures in the store: nothing is asked of anybody.
+    ///
+    /// `image` is what is about to be used.
+    ///
+    /// # Errors
+    /// When it is not signed as it must be, or the name stands for another image by now.
+    pub(crate) fn check_local_trust(
+        &self,
+        reference: &Reference,
+        image: &ImageId,
+        observer: &dyn Observer,
+    ) -> Result<()> {
+        let guards = self.guards(reference)?;
+        if guards.is_empty() {
+            return Ok(());
+        }
+        let store = self.reader()?;
+        let moved = || Error::NoSuchImage(reference.familiar());
+        let digest = store.target(&reference.canonical())?.ok_or_else(moved)?;
+        if !store.variants(&digest)?.iter().any(|variant| variant.image == *image) {
+            return Err(moved());
+        }
+        let wanted = Wanted { digest: &digest, reference };
+        judge(&guards, &evidence::local(store, &digest)?, &wanted, observer)
+    }
+
+    /// Keeps the signatures that were found with what they are about, which is here now.
+    pub(crate) fn keep_trusted(&self, client: &RepositoryClient, trusted: &Trusted) -> Result<()> {
+        self.keep_evidence(client, &trusted.found.digest, &trusted.evidence)
+    }
+
+    /// What has to be so for a name.
+    fn guards(&self, reference: &Reference) -> Result<Vec<Guard>> {
+        let Some(settings) = &self.trust else { return Ok(Vec::new()) };
+        let mut guards = Vec::new();
+        if settings.demand != Demand::Never {
+            let policy = self.trust_policy()?;
+            let rule = policy.rule(reference.repository()).cloned();
+            let mode = rule.as_ref().map(|rule| rule.mode);
+            let is_enforced = match (mode, settings.demand) {
+                (Some(Mode::Enforce), _) => Some(true),
+                (Some(Mode::Off), _) => None,
+                // As docker has it: whoever names content needs nobody's word for it.
+                (_, Demand::Always) => reference.digest().is_none().then_some(true),
+                (Some(Mode::Warn), _) => Some(false),
+                _ => None,
+            };
+            guards.extend(is_enforced.map(|is_enforced| Guard::Rule {
+                policy,
+                rule: rule.unwrap_or_default(),
+                is_enforced,
+            }));
+        }
+        if let Some(path) = &settings.containers_policy {
+            guards.extend(containers(path, reference)?);
+        }
+        Ok(guards)
+    }
+}
+
+/// What podman's policy wants.
+fn containers(path: &Path, reference: &Reference) -> Result<Vec<Guard>> {
+    let unreadable = |source| Error::from(TrustError::File { path: path.to_owned(), source });
+    let missing = || Error::File { doing: "open", path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+    let bytes = policy::read(path)?.ok_or_else(missing)?;
+    let policy = ContainersPolicy::parse(&bytes).map_err(unreadable)?;
+    let requirements = policy.requirements(reference);
+    let never = |why| Guard::Never { path: path.to_owned(), why };
+    let mut guards = Vec::new();
+    for requirement in requirements {
+        match requirement {
+            Requirement::InsecureAcceptAnything => {}
+            Requirement::Reject => guards.push(never("nothing of it is taken")),
+            Requirement::Unknown => guards.push(never("it asks for signatures of a kind that wharfie does not verify")),
+            Requirement::SigstoreSigned(signed) => {
+                let file = |path: &str| keys::public(path.as_ref()).map(|key| key.to_pem()).map_err(Failed::Other);
+                let keys = signed.keys(file).map_err(|why| match why {
+                    Failed::Other(why) => why,
+                    Failed::Policy(source) => unreadable(source),
+                })?;
+                guards.push(Guard::Signed { path: path.to_owned(), signed: Box::new(signed.clone()), keys });
+            }
+        }
+    }
+    if requirements.is_empty() {
+        guards.push(never("it says nothing about it"));
+    }
+    Ok(guards)
+}
+
+enum Failed {
+    Policy(wharfie_trust::Error),
+    Other(Error),
+}
+
+impl From<wharfie_trust::Error> for Failed {
+    fn from(why: wharfie_trust::Error) -> Self {
+        Self::Policy(why)
+    }
+}
+
+impl Guard {
+    /// True for one that only tells.
+    fn is_lenient(&self) -> bool {
+        matches!(self, Self::Rule { is_enforced: false, .. })
+    }
+}
+
+/// What a registry is asked for by this name.
+pub(crate) fn asked(reference: &Reference) -> String {
+    match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => digest.to_string(),
+        (None, tag) => tag.unwrap_or_default().to_owned(),
+    }
+}
+
+fn judge(guards: &[Guard], evidence: &Evidence, wanted: &Wanted<'_>, observer: &dyn Observer) -> Result<()> {
+    let signatures = evidence.signatures();
+    let tag = || match wanted.reference.tag() {
+        Some(tag) if wanted.reference.digest().is_none() => tag.to_owned(),
+        _ => wanted.reference.familiar(),
+    };
+    for guard in guards {
+        match guard {
+            Guard::Rule { policy, rule, is_enforced } => {
+                let Err(why) = policy.judge(rule, &signatures, wanted) else { continue };
+                let why = match (why, evidence.note()) {
+                    (Refusal::Unsigned, None) => TrustError::NoData { tag: tag() },
+                    (Refusal::Unsigned, Some(note)) => TrustError::Untrusted { tag: tag(), why: note.to_owned() },
+                    (why, _) => TrustError::Untrusted { tag: tag(), why: why.to_string() },
+                };
+                if *is_enforced {
+                    return Err(why.into());
+                }
+                observer.observe(Event::Warned(Warning::Note(format!("WARNING: {why}"))));
+            }
+            Guard::Signed { path, signed, keys } => {
+                let refused = |why: Refusal| TrustError::Rejected {
+                    reference: wanted.reference.canonical(),
+                    path: path.clone(),
+                    why: why.to_string(),
+                };
+                signed.judge(keys, &signatures, wanted).map_err(refused)?;
+            }
+            Guard::Never { path, why } => {
+                let (reference, path) = (wanted.reference.canonical(), path.clone());
+                return Err(TrustError::Rejected { reference, path, why: (*why).to_owned() }.into());
+            }
+        }
+    }
+    Ok(())
+}
