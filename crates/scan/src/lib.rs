@@ -5,6 +5,7 @@
 //! keeps and in how far it looks, and says what it could not read instead of failing the whole.
 
 pub mod advisory;
+pub mod analysis;
 pub mod check;
 pub mod content;
 pub mod distro;

@@ -11,11 +11,12 @@ use crate::error::{Error, Result};
 /// 4 KiB: headers of links, directories and empty files stand side by side; those of files do not.
 const WINDOW: usize = 4 << 10;
 
-/// Calls `take` for each entry of the tar of `len` bytes that begins at `from` in `file`. The entry's buffers are reused.
+/// Calls `take` for each entry of the tar of `len` bytes that begins at `from` in `file`, until it wants no more. The entry's
+/// buffers are reused.
 ///
 /// # Errors
 /// If the bytes are no tar, end inside an entry, or cannot be read. What came before was taken.
-pub fn headers(file: &File, from: u64, len: u64, take: &mut dyn FnMut(&Entry)) -> Result<()> {
+pub fn headers(file: &File, from: u64, len: u64, take: &mut dyn FnMut(&Entry) -> bool) -> Result<()> {
     let mut machine = Machine::new();
     let mut window = Window { file, from, len, bytes: [0; WINDOW], at: 0, filled: 0 };
     loop {
@@ -32,8 +33,8 @@ pub fn headers(file: &File, from: u64, len: u64, take: &mut dyn FnMut(&Entry)) -
                 let offset = machine.offset();
                 match window.block(offset)? {
                     Ok(block) => {
-                        if machine.block(&block)? {
-                            take(machine.entry());
+                        if machine.block(&block)? && !take(machine.entry()) {
+                            return Ok(());
                         }
                     }
                     Err(0) => return machine.finish(),
@@ -109,7 +110,10 @@ mod tests {
         file.write_all(bytes).unwrap();
         file.write_all(&[9; 600]).unwrap();
         let mut entries = Vec::new();
-        let end = headers(&file, 6, bytes.len() as u64, &mut |entry| entries.push(entry.clone()));
+        let end = headers(&file, 6, bytes.len() as u64, &mut |entry| {
+            entries.push(entry.clone());
+            true
+        });
         (entries, end)
     }
 
