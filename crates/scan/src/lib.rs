@@ -6,6 +6,7 @@
 
 pub mod advisory;
 pub mod analysis;
+mod bounded;
 pub mod check;
 pub mod content;
 pub mod distro;
