@@ -86,7 +86,7 @@ impl Lying {
             Some(place) if place.len <= MAX_DOCUMENT => {
                 let mut bytes = vec![0; usize::try_from(place.len).unwrap_or_default()];
                 file.read_exact_at(&mut bytes, place.offset).map_err(Error::Read)?;
-                Ok(Some(bytes))
+                Ok::<_, Error>(Some(bytes))
             }
             _ => Ok(None),
         };

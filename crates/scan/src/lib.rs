@@ -8,6 +8,7 @@ pub mod advisory;
 pub mod analysis;
 mod bounded;
 pub mod check;
+pub mod compare;
 pub mod content;
 pub mod distro;
 pub mod exceptions;

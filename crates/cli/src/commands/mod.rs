@@ -85,6 +85,7 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("logout", &logout::COMMAND).common(),
         Entry::new("search", &search::COMMAND).common(),
         Entry::new("tags", &tags::COMMAND).common(),
+        Entry::new("analyze", &insight::analyze::COMMAND).common(),
         Entry::new("sbom", &insight::sbom::COMMAND).common(),
         Entry::new("scan", &insight::scan::COMMAND).common(),
         Entry::new("serve", &serve::COMMAND).common(),

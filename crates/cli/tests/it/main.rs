@@ -1,5 +1,6 @@
 //! The real binary on real input.
 
+mod analyze;
 mod build;
 mod checking;
 mod container;

@@ -44,19 +44,23 @@ impl Engine {
         match &look.target {
             Target::Document(path) => return Err(Error::NoLayers(path.clone())),
             Target::Archive(path) => {
-                if let Some(analyzed) = self.analyze_archive(path, look)? {
+                let analyzed = self.analyze_archive(path, look, observer).map_err(|why| why.of_work(observer))?;
+                if let Some(analyzed) = analyzed {
                     return Ok(analyzed);
                 }
             }
             _ => {}
         }
-        let made = self.opened(look, input, observer, &mut |opened| self.analyze_opened(opened));
+        let made = self.opened(look, input, observer, &mut |opened| self.analyze_opened(opened, observer));
         made.map_err(|why| why.of_work(observer))
     }
 
-    fn analyze_opened(&self, opened: Opened) -> Result<Analyzed> {
+    fn analyze_opened(&self, opened: Opened, observer: &dyn Observer) -> Result<Analyzed> {
         let mut analyzer = Analyzer::default();
-        for layer in opened.layers {
+        let mut layers = opened.layers;
+        missing(opened.config.as_ref(), &mut layers);
+        for layer in layers {
+            observer.check().map_err(|_| Error::Cancelled)?;
             let taken = match (layer.diff_id.as_str(), &opened.directory) {
                 ("", Some(directory)) => of_directory(directory.as_fd(), &mut analyzer),
                 (diff_id, _) => {
@@ -72,7 +76,7 @@ impl Engine {
     }
 
     /// Analyses an archive without taking anything out of it. `None` if it is not the plain case.
-    fn analyze_archive(&self, path: &Path, look: &Look) -> Result<Option<Analyzed>> {
+    fn analyze_archive(&self, path: &Path, look: &Look, observer: &dyn Observer) -> Result<Option<Analyzed>> {
         let file = File::open(path).map_err(|source| Error::File { doing: "open", path: path.into(), source })?;
         // What is wrong with an archive is told by who reads all of it.
         let Ok(Some(lying)) = Lying::find(&file) else { return Ok(None) };
@@ -82,8 +86,11 @@ impl Engine {
             return Ok(None);
         }
         let mut analyzer = Analyzer::default();
-        for (layer, place) in described(&config, &diff_ids).into_iter().zip(&lying.layers) {
-            let taken = of_place(&file, *place, &mut analyzer);
+        let mut layers = described(&config, &diff_ids);
+        missing(Some(&config), &mut layers);
+        for (layer, place) in layers.into_iter().zip(&lying.layers) {
+            let taken = of_place(&Piece { file: &file, place: *place, observer }, &mut analyzer);
+            observer.check().map_err(|_| Error::Cancelled)?;
             finish(&mut analyzer, layer, taken);
         }
         let id = ImageId::new(Digest::of(&lying.config));
@@ -92,7 +99,15 @@ impl Engine {
     }
 }
 
-fn finish(analyzer: &mut Analyzer, layer: Layer, taken: wharfie_layer::error::Result<()>) {
+/// Says of layers that the history does not tell of that it does not, in dive's word.
+fn missing(config: Option<&ImageConfig>, layers: &mut [Layer]) {
+    let told = config.map_or(0, |config| config.history.iter().filter(|step| !step.empty_layer).count());
+    for layer in layers.iter_mut().skip(told).filter(|layer| layer.created_by.is_empty()) {
+        "(missing)".clone_into(&mut layer.created_by);
+    }
+}
+
+fn finish(analyzer: &mut Analyzer, layer: Layer, taken: Result<(), wharfie_layer::Error>) {
     if let Err(why) = taken {
         analyzer.warn(format!("the layer of {:?} is damaged, and only its beginning counts: {why}", layer.created_by));
     }
@@ -122,14 +137,15 @@ fn told(entry: &Entry) -> analysis::Entry<'_> {
 }
 
 /// Takes a layer that lies in an archive.
-fn of_place(file: &File, place: Place, analyzer: &mut Analyzer) -> wharfie_layer::error::Result<()> {
+fn of_place(piece: &Piece<'_>, analyzer: &mut Analyzer) -> Result<(), wharfie_layer::Error> {
+    let Piece { file, place, .. } = piece;
     let mut prefix = [0; Compression::PREFIX];
     let len = file.read_at(&mut prefix, place.offset).unwrap_or_default();
     let compression = Compression::detect(&prefix[..len]);
     if compression == Compression::None {
         return headers(file, place.offset, place.len, &mut |entry| analyzer.entry(&told(entry)));
     }
-    let decoder = Decoder::new(compression, BufReader::with_capacity(BUFFER, Piece { file, place }))?;
+    let decoder = Decoder::new(compression, BufReader::with_capacity(BUFFER, *piece))?;
     let mut tar = Reader::new(decoder);
     while let Some(member) = tar.next_entry()? {
         if !analyzer.entry(&told(member.entry())) {
@@ -139,14 +155,17 @@ fn of_place(file: &File, place: Place, analyzer: &mut Analyzer) -> wharfie_layer
     Ok(())
 }
 
-/// A part of a file, read from its beginning on.
+/// A part of a file, read from its beginning on, unless the work is called off.
+#[derive(Clone, Copy)]
 struct Piece<'a> {
     file: &'a File,
     place: Place,
+    observer: &'a dyn Observer,
 }
 
 impl Read for Piece<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.observer.check().map_err(io::Error::other)?;
         let len = usize::try_from(self.place.len).unwrap_or(usize::MAX).min(out.len());
         let read = self.file.read_at(&mut out[..len], self.place.offset)?;
         self.place.offset += read as u64;
@@ -156,7 +175,7 @@ impl Read for Piece<'_> {
 }
 
 /// Takes what a directory has as one layer: as `commit` would write it.
-fn of_directory(directory: std::os::fd::BorrowedFd<'_>, analyzer: &mut Analyzer) -> wharfie_layer::error::Result<()> {
+fn of_directory(directory: std::os::fd::BorrowedFd<'_>, analyzer: &mut Analyzer) -> Result<(), wharfie_layer::Error> {
     let mut is_full = false;
     let sink = |entry: &Entry| match analyzer.entry(&told(entry)) {
         true => Ok(()),

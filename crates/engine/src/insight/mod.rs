@@ -2,6 +2,7 @@
 
 pub mod advisories;
 pub mod analyze;
+pub mod compare;
 mod open;
 pub mod secrets;
 mod take;

@@ -48,11 +48,7 @@ const LEFTOVERS: &[Leftover] = &[
         places: &["var/cache/apt/"],
         help: "end the instruction with `apt-get clean`, or give it `--mount=type=cache,target=/var/cache/apt`",
     },
-    Leftover {
-        kind: "apk-cache",
-        places: &["var/cache/apk/", "etc/apk/cache/"],
-        help: "call `apk add --no-cache`",
-    },
+    Leftover { kind: "apk-cache", places: &["var/cache/apk/", "etc/apk/cache/"], help: "call `apk add --no-cache`" },
     Leftover {
         kind: "rpm-cache",
         places: &["var/cache/dnf/", "var/cache/yum/", "var/cache/libdnf5/", "var/cache/zypp/"],
@@ -97,10 +93,14 @@ fn of_hidden(how: How) -> (&'static str, &'static str) {
             "remove them in the instruction that makes them, or make them in a stage of its own: a later instruction only hides them",
         ),
         How::Replaced => ("written-again", "write them once: every version stays in its layer"),
-        How::Owned => ("copied-by-chown", "give the files their owner when they come: `COPY --chown=…`, or `chown` in the same RUN"),
-        How::Permitted => {
-            ("copied-by-chmod", "give the files their mode when they come: `COPY --chmod=…`, or `chmod` in the same RUN")
-        }
+        How::Owned => (
+            "copied-by-chown",
+            "give the files their owner when they come: `COPY --chown=…`, or `chown` in the same RUN",
+        ),
+        How::Permitted => (
+            "copied-by-chmod",
+            "give the files their mode when they come: `COPY --chmod=…`, or `chmod` in the same RUN",
+        ),
         How::Repeated => ("copied-again", "copy them once: the same files are in both layers"),
     }
 }
@@ -160,7 +160,7 @@ impl Adviser {
     /// What saves most comes first.
     pub(super) fn finish(self) -> Vec<Advice> {
         let mut all: Vec<Advice> = self.found.into_values().collect();
-        all.sort_by(|a, b| b.size_bytes.cmp(&a.size_bytes));
+        all.sort_by_key(|advice| std::cmp::Reverse(advice.size_bytes));
         all.truncate(MAX_ADVICE);
         all
     }

@@ -118,7 +118,7 @@ impl Counter {
                 paths.push(Inefficient { path: index(path), count: known.count, size });
             }
         }
-        paths.sort_by(|a, b| b.size.cmp(&a.size));
+        paths.sort_by_key(|path| std::cmp::Reverse(path.size));
         #[expect(clippy::cast_precision_loss, reason = "dive divides the same way")]
         let score = if total == 0 { 1.0 } else { least as f64 / total as f64 };
         Efficiency { score, wasted, paths, stopped: self.stopped }

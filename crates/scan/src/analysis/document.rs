@@ -59,10 +59,7 @@ pub fn write(analysis: &Analysis, name: &str, id: Option<&str>, out: &mut dyn Wr
 
 /// An instruction without the shell that ran it, as dive shows it.
 fn command(created_by: &str) -> &str {
-    match created_by {
-        "" => "(missing)",
-        text => text.strip_prefix("/bin/sh -c ").unwrap_or(text),
-    }
+    created_by.strip_prefix("/bin/sh -c ").unwrap_or(created_by)
 }
 
 fn shown(analysis: &Analysis, path: super::PathNumber) -> String {

@@ -269,7 +269,11 @@ mod tests {
         taking.finish(&names, &mut all, &mut leaves);
         let show = |(item, is_leaf): (&Item, &bool)| {
             let path = String::from_utf8(names.path(item.path)).unwrap();
-            format!("{path}{}{}", if item.kind == ItemKind::Implied { "?" } else { "" }, if *is_leaf { "" } else { "/" })
+            format!(
+                "{path}{}{}",
+                if item.kind == ItemKind::Implied { "?" } else { "" },
+                if *is_leaf { "" } else { "/" }
+            )
         };
         all.iter().zip(&leaves).map(show).collect()
     }
@@ -277,14 +281,10 @@ mod tests {
     #[test]
     fn items_come_as_dive_visits_them() {
         assert_eq!(listed(&["b", "a/", "a/c/d", "a/b", "./b", "a-"]), ["a/b", "a/c/d", "a/c?/", "a/", "a-", "b"]);
-        assert_eq!(listed(&["a/.wh..wh..opq", "b/.wh.c", "x/.wh..wh.plnk/1"]), [
-            "a?",
-            "b/.wh.c",
-            "b?/",
-            "x/.wh..wh.plnk/1",
-            "x/.wh..wh.plnk?/",
-            "x?/"
-        ]);
+        assert_eq!(
+            listed(&["a/.wh..wh..opq", "b/.wh.c", "x/.wh..wh.plnk/1"]),
+            ["a?", "b/.wh.c", "b?/", "x/.wh..wh.plnk/1", "x/.wh..wh.plnk?/", "x?/"]
+        );
         assert_eq!(listed(&[".", "/", "./"]), [""; 0]);
     }
 }

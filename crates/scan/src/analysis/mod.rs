@@ -164,7 +164,9 @@ impl Analyzer {
             if !self.is_full {
                 self.is_full = true;
                 let layer = self.layers.len();
-                self.warn(format!("there are more files than are looked at: what follows in layer {layer} and above is left out"));
+                self.warn(format!(
+                    "there are more files than are looked at: what follows in layer {layer} and above is left out"
+                ));
             }
             return false;
         }
@@ -215,7 +217,7 @@ impl Analyzer {
             let facts = &mut self.layers[hidden.layer];
             facts.hidden = facts.hidden.saturating_add(hidden.size);
         }
-        hidden.sort_by(|a, b| b.size.cmp(&a.size));
+        hidden.sort_by_key(|hidden| std::cmp::Reverse(hidden.size));
         let advice = adviser.finish();
         let leftover = advice.iter().filter(|advice| advice.hidden_by.is_none()).map(|advice| advice.size_bytes);
         let leftover = leftover.fold(0, u64::saturating_add);

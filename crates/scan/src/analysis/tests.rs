@@ -6,7 +6,8 @@ fn analysed(layers: &[&[(&str, u64)]]) -> Analysis {
     for layer in layers {
         for (path, size) in *layer {
             let kind = if path.ends_with('/') { ItemKind::Directory } else { ItemKind::File };
-            let entry = Entry { path: path.as_bytes(), kind, size: *size, mode: 0o644, uid: 0, gid: 0, mtime: 0, link: b"" };
+            let entry =
+                Entry { path: path.as_bytes(), kind, size: *size, mode: 0o644, uid: 0, gid: 0, mtime: 0, link: b"" };
             assert!(analyzer.entry(&entry));
         }
         analyzer.end_layer(Layer::default());
@@ -38,10 +39,7 @@ fn copies_count_all_for_dive_and_once_less_in_truth() {
     assert_eq!(wasted(&image), [("a".to_owned(), 3, 34)]);
     assert_eq!(image.efficiency.score, 10.0 / 34.0);
     assert_eq!(image.reclaimable, 22);
-    assert_eq!(
-        hidden(&image),
-        [("a".to_owned(), 1, 2, How::Repeated), ("a".to_owned(), 0, 1, How::Replaced)]
-    );
+    assert_eq!(hidden(&image), [("a".to_owned(), 1, 2, How::Repeated), ("a".to_owned(), 0, 1, How::Replaced)]);
     assert_eq!(image.whereabouts().layers_of(image.efficiency.paths[0].path), [0, 1, 2]);
 }
 
@@ -71,10 +69,7 @@ fn a_whiteout_of_nothing_ends_dives_count_and_not_ours() {
 fn an_opaque_directory_hides_and_keeps_its_own() {
     let image = analysed(&[&[("o/a", 10), ("o/b", 20)], &[("o/", 0), ("o/.wh..wh..opq", 0), ("o/a", 3)]]);
     assert_eq!(image.reclaimable, 30);
-    assert_eq!(
-        hidden(&image),
-        [("o/b".to_owned(), 0, 1, How::Removed), ("o/a".to_owned(), 0, 1, How::Replaced)]
-    );
+    assert_eq!(hidden(&image), [("o/b".to_owned(), 0, 1, How::Removed), ("o/a".to_owned(), 0, 1, How::Replaced)]);
     assert_eq!(wasted(&image), [("o/a".to_owned(), 2, 13)]);
     assert_eq!(image.opaque_in(1).len(), 1);
 }
@@ -112,7 +107,8 @@ fn what_a_hard_link_still_shows_cannot_be_saved() {
 #[test]
 fn advice_says_what_and_where() {
     let mut analyzer = Analyzer::default();
-    let entry = |path, uid, size| Entry { path, kind: ItemKind::File, size, mode: 0o644, uid, gid: 0, mtime: 9, link: b"" };
+    let entry =
+        |path, uid, size| Entry { path, kind: ItemKind::File, size, mode: 0o644, uid, gid: 0, mtime: 9, link: b"" };
     analyzer.entry(&entry(b"var/lib/apt/lists/deb.lz4", 0, 100));
     analyzer.entry(&entry(b"srv/app", 0, 50));
     analyzer.entry(&entry(b"tmp/x", 0, 20));
@@ -122,11 +118,8 @@ fn advice_says_what_and_where() {
     analyzer.entry(&entry(b"root/.cache/pip/http/1", 0, 30));
     analyzer.end_layer(Layer::default());
     let analysis = analyzer.finish();
-    let told: Vec<_> = analysis
-        .advice
-        .iter()
-        .map(|advice| (advice.kind, advice.size_bytes, advice.layer, advice.hidden_by))
-        .collect();
+    let told: Vec<_> =
+        analysis.advice.iter().map(|advice| (advice.kind, advice.size_bytes, advice.layer, advice.hidden_by)).collect();
     assert_eq!(
         told,
         [

@@ -26,6 +26,7 @@ use super::Run;
 pub static COMMAND: Command<Run> = Command {
     about: "Manage images",
     subcommands: &[
+        Entry::new("analyze", &super::insight::analyze::COMMAND),
         Entry::new("build", &super::build::COMMAND),
         Entry::new("history", &history::COMMAND),
         Entry::new("import", &import::COMMAND),
