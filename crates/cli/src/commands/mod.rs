@@ -11,6 +11,7 @@ pub mod insight;
 pub mod inspect;
 pub mod login;
 pub mod logout;
+pub mod maintain;
 pub mod manifest;
 pub mod manpage;
 pub mod search;
@@ -88,6 +89,7 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("analyze", &insight::analyze::COMMAND).common(),
         Entry::new("sbom", &insight::sbom::COMMAND).common(),
         Entry::new("scan", &insight::scan::COMMAND).common(),
+        Entry::new("maintain", &maintain::COMMAND).common(),
         Entry::new("serve", &serve::COMMAND).common(),
         Entry::new("version", &version::COMMAND).common(),
         Entry::new("info", &system::info::COMMAND).common(),
