@@ -32,6 +32,8 @@ pub(crate) enum Which {
     Registry,
     /// What builds cost.
     Build,
+    /// What looking into images costs.
+    Insight,
     /// What thousands of images cost; without a peer, which takes minutes for it. Bars are seconds.
     Scale,
 }
@@ -55,6 +57,13 @@ pub(crate) fn run(wharfie: PathBuf, rounds: usize, which: Which) -> Result<Repor
         for round in 1..=rounds {
             say(&format!("round {round} of {rounds}: thousands of images"));
             bench.scale(&folder)?;
+        }
+        return Ok(bench.report);
+    }
+    if which == Which::Insight {
+        for round in 1..=rounds {
+            say(&format!("round {round} of {rounds}: looking into images"));
+            bench.insight()?;
         }
         return Ok(bench.report);
     }

@@ -1,6 +1,6 @@
 //! Whole-process measurements against dockerd, interleaved in one run: CPU seconds (user + system) of everything a
 //! command causes, daemons included, with the physical floor beside it. Wall time is reported of one case only: on
-//! shared machines it is noise. So is the memory that keepers of idle containers hold. Run it as root with `cargo xtask bench [ROUNDS [short|scale|build|registry]]`; the results go to stdout as the table that
+//! shared machines it is noise. So is the memory that keepers of idle containers hold. Run it as root with `cargo xtask bench [ROUNDS [short|scale|build|insight|registry]]`; the results go to stdout as the table that
 //! `docs/benchmarks.md` shows.
 
 mod builds;
@@ -10,6 +10,7 @@ mod docker;
 mod floor;
 mod held;
 mod inputs;
+mod insight;
 mod place;
 mod registry;
 mod report;
@@ -25,13 +26,14 @@ const ROUNDS: usize = 5;
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let Some(wharfie) = words.next() else {
-        report::say("usage: wharfie-bench PROGRAM [ROUNDS [short|scale|build|registry]]");
+        report::say("usage: wharfie-bench PROGRAM [ROUNDS [short|scale|build|insight|registry]]");
         return ExitCode::FAILURE;
     };
     let rounds = words.next().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
     let which = match words.next().as_deref() {
         Some("short") => cases::Which::Short,
         Some("build") => cases::Which::Build,
+        Some("insight") => cases::Which::Insight,
         Some("registry") => cases::Which::Registry,
         Some("scale") => cases::Which::Scale,
         _ => cases::Which::All,

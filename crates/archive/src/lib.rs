@@ -8,6 +8,7 @@ mod archive;
 pub mod docker;
 pub mod error;
 mod layout;
+mod lying;
 pub mod oci;
 pub mod read;
 #[cfg(test)]
@@ -17,5 +18,6 @@ mod write;
 pub use archive::{Archive, Root};
 pub use error::{Error, Result};
 pub use layout::Layout;
+pub use lying::{Lying, Place};
 pub use read::{Intake, StoredLayer, Taken};
 pub use write::{ArchiveSink, Saved, SavedImage};

@@ -48,6 +48,12 @@ pub(crate) fn roots_of(bytes: &[u8]) -> Result<Vec<Root>> {
     Ok(roots)
 }
 
+/// True for an `index.json` that lists something of several platforms.
+pub(crate) fn lists_indexes(bytes: &[u8]) -> bool {
+    json::<Index>("index.json", bytes)
+        .is_ok_and(|index| index.manifests.iter().any(|member| member.media_type.is_index()))
+}
+
 /// True for a layout that says what docker's `manifest.json` cannot: that a name has several platforms, or under which digest
 /// an image with compressed layers is known to registries.
 pub(crate) fn says_more(members: &Members) -> bool {

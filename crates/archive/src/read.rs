@@ -242,13 +242,13 @@ fn is_document(name: &str, head: &[u8]) -> bool {
 }
 
 /// `link` as seen from the directory of `name`.
-fn beside(name: &str, link: &str) -> String {
+pub(crate) fn beside(name: &str, link: &str) -> String {
     let directory = name.rsplit_once('/').map_or("", |(directory, _)| directory);
     normalise(if link.starts_with('/') { "" } else { directory }, link)
 }
 
 /// One spelling for a path, never above the archive's root.
-fn normalise(directory: &str, path: &str) -> String {
+pub(crate) fn normalise(directory: &str, path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in directory.split('/').chain(path.split('/')) {
         match part {

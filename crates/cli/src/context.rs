@@ -355,6 +355,15 @@ impl Context {
         out.write_all(bytes).and_then(|()| out.flush()).map_err(|why| Failure::output(&why))
     }
 
+    /// Has something written to stdout as it is made: for what may be large. Not for terminals.
+    ///
+    /// # Errors
+    /// When nobody reads it any more.
+    pub fn stream(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result {
+        let mut out = io::stdout().lock();
+        write(&mut out).and_then(|()| out.flush()).map_err(|why| Failure::output(&why))
+    }
+
     /// Writes a line to stdout.
     ///
     /// # Errors

@@ -14,6 +14,8 @@ use wharfie_oci::{Timestamp, duration};
 use wharfie_store::Options;
 use wharfie_store::snapshots::Kind as SnapshotKind;
 
+use crate::commands::image::retain::PolicyOptions;
+use crate::commands::maintain::MaintainOptions;
 use crate::commands::serve::options::Options as ServeOptions;
 use crate::env;
 use crate::failure::Failure;
@@ -46,6 +48,10 @@ pub struct Settings {
     pub default_runtime: Option<String>,
     /// Programs of runtimes by their names, besides those on the path.
     pub runtimes: BTreeMap<String, Runtime>,
+    /// Which names of images stay.
+    pub retain: Vec<PolicyOptions>,
+    /// What is done every day.
+    pub maintain: MaintainOptions,
     /// The registry that this machine serves.
     pub serve: ServeOptions,
 }

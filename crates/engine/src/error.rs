@@ -226,6 +226,9 @@ pub enum Error {
     /// There are no advisories to scan with; says where they would be.
     #[error("there is no data base of advisories in {0}")]
     NoAdvisories(PathBuf),
+    /// What was named has packages, and no layers.
+    #[error("{} is a document: it has no layers to look at", .0.display())]
+    NoLayers(PathBuf),
     /// An archive has several images where one is asked for; their names.
     #[error("there are several images in the archive: {}", .0.join(", "))]
     SeveralImages(Vec<String>),
@@ -390,6 +393,7 @@ impl Fault for Error {
             Self::System { source, .. } | Self::File { source, .. } => kind_of(source),
             Self::NoPlatform(_)
             | Self::NoAdvisories(_)
+            | Self::NoLayers(_)
             | Self::NothingToPush(_)
             | Self::NoSuchImage(_)
             | Self::NoSuchReference
@@ -475,6 +479,7 @@ impl Fault for Error {
             | Self::Trust(_)
             | Self::Inventory { .. }
             | Self::NoAdvisories(_)
+            | Self::NoLayers(_)
             | Self::SeveralImages(_)
             | Self::SeveralRoots(_)
             | Self::SharedManifest { .. }
@@ -510,6 +515,7 @@ impl Fault for Error {
             Self::Pattern => "in a pattern `*` and `?` stand for any text and any letter, `[a-z]` for one of several",
             Self::AmbiguousId => "give more digits of the id",
             Self::Inventory { .. } => "`wharfie sbom --format cyclonedx-json` writes a document that can be read",
+            Self::NoLayers(_) => "name an image, an archive or a directory: `wharfie analyze IMAGE`",
             Self::NoAdvisories(_) => {
                 "`wharfie scan db import DIR` takes OSV's zips (<ecosystem>/all.zip), `--db DIR` reads them where they are"
             }

@@ -33,7 +33,7 @@ pub struct Pruned {
 }
 
 /// The events of a removed image.
-fn told(id: &ImageId, names: &[String]) -> Vec<Note> {
+pub(crate) fn told(id: &ImageId, names: &[String]) -> Vec<Note> {
     let familiar = |name: &String| name.parse::<Reference>().map_or_else(|_| name.clone(), |name| name.familiar());
     let mut notes: Vec<Note> = names.iter().map(|name| events::of_image(id, "untag", &familiar(name))).collect();
     notes.push(events::of_image(id, "delete", id.as_str()));

@@ -40,11 +40,24 @@ pub struct Version {
     pub kind: Kind,
     /// Permission bits with set-id and sticky bits.
     pub mode: u16,
+    /// Owner and group.
+    pub owner: (u32, u32),
     /// Bytes of a regular file, else 0.
     pub size: u64,
     /// Which file it is among those of its part, if it has several names.
     pub same: Option<u64>,
     place: Place,
+}
+
+impl Version {
+    /// Which file of its layer it is: the same number in the same layer is the same file. `None` in a directory, where it may
+    /// have changed.
+    pub fn number(&self) -> Option<u64> {
+        match &self.place {
+            Place::Layer(_, node) => Some(node.number),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -316,6 +329,7 @@ impl Walk<'_> {
                         standing: Standing::Shown,
                         kind,
                         mode: node.mode,
+                        owner: (node.uid, node.gid),
                         size: if kind == Kind::File { node.size } else { 0 },
                         same: (node.links > 1).then_some(node.number),
                         place: Place::Layer(*layer, node),
@@ -373,7 +387,8 @@ fn on_disk(trail: &mut Trail, name: &[u8], has_whiteouts: bool) -> rustix::io::R
     let size = u64::try_from(stat.st_size).ok().filter(|_| kind == Kind::File).unwrap_or_default();
     let mode = (stat.st_mode & 0o7777) as u16;
     let same = (stat.st_nlink > 1).then_some(stat.st_ino);
-    Ok(Looked::File(Version { part: 0, standing: Standing::Shown, kind, mode, size, same, place }))
+    let owner = (stat.st_uid, stat.st_gid);
+    Ok(Looked::File(Version { part: 0, standing: Standing::Shown, kind, mode, owner, size, same, place }))
 }
 
 /// 64 warnings: who has more need not hear each.

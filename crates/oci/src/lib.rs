@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod media_type;
 pub mod object;
 pub mod path;
+pub mod pattern;
 pub mod platform;
 pub mod reference;
 pub mod size;

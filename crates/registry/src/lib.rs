@@ -20,7 +20,6 @@ mod maintenance;
 mod manifests;
 mod metrics;
 mod name;
-pub mod pattern;
 mod query;
 mod quotas;
 mod range;

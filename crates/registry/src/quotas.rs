@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::key::{Folder, Key};
 use crate::name::RepositoryName;
-use crate::pattern::Pattern;
 use crate::record::{self, Link};
 use crate::refusal::{Code, Refusal};
 use crate::router::Registry;
+use wharfie_oci::pattern::Pattern;
 
 /// What the blobs of all repositories of some names may take together. A blob counts once for each repository that has it.
 #[derive(Debug, Clone, PartialEq, Eq)]

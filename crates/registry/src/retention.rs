@@ -4,7 +4,7 @@ use std::fmt;
 
 use wharfie_oci::Digest;
 
-use crate::pattern::Pattern;
+use wharfie_oci::pattern::Pattern;
 
 /// What is kept of the repositories that it is about. The first policy that is about a repository decides; without one,
 /// every tag stays.

@@ -21,8 +21,8 @@ use crate::body::Body;
 use crate::client::{HttpsClient, https_client};
 use crate::event::{Event, Log};
 use crate::name::{DataId, RepositoryName, Tag};
-use crate::pattern::Pattern;
 use crate::router::Registry;
+use wharfie_oci::pattern::Pattern;
 
 /// Somebody who wants to know.
 #[derive(Clone, PartialEq, Eq)]

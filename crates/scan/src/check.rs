@@ -27,6 +27,21 @@ const SECRETS: [&str; 9] =
     ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL"];
 /// Ends of names of variables that only say where secrets are.
 const PLACES: [&str; 6] = ["_FILE", "_PATH", "_DIR", "_URL", "_URI", "_NAME"];
+/// Ends of names of variables that say how secrets are handled: for how long, how many, of which kind.
+const MANNERS: [&str; 12] = [
+    "_TTL",
+    "_EXPIRY",
+    "_EXPIRATION",
+    "_EXPIRES",
+    "_TIMEOUT",
+    "_LIFETIME",
+    "_MAX_AGE",
+    "_LENGTH",
+    "_SIZE",
+    "_LIMIT",
+    "_TYPE",
+    "_ALGORITHM",
+];
 /// 10 files are named; the rest are counted.
 const NAMED: usize = 10;
 
@@ -42,8 +57,10 @@ pub fn of_image(name: &str, config: &ImageConfig, set_id: &[String]) -> Vec<Chec
     for pair in own.env.iter().flatten() {
         let Some((key, value)) = pair.split_once('=') else { continue };
         let upper = key.to_ascii_uppercase();
-        let is_place = PLACES.iter().any(|end| upper.ends_with(end));
-        if !value.is_empty() && !is_place && SECRETS.iter().any(|part| upper.contains(part)) {
+        let is_about = PLACES.iter().chain(&MANNERS).any(|end| upper.ends_with(end));
+        // Nobody's secret is a truth value.
+        let is_switch = matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "yes" | "no" | "on" | "off");
+        if !value.is_empty() && !is_about && !is_switch && SECRETS.iter().any(|part| upper.contains(part)) {
             let text = format!(
                 "the variable {key} has a value that everybody can read: use a secret (`RUN --mount=type=secret`, `run -e`)"
             );
@@ -77,6 +94,9 @@ mod tests {
         };
         assert_eq!(ids("web:latest", "{}", &[]), ["user-root", "tag-latest"]);
         assert_eq!(ids("host:5000/web", r#"{"User":"web"}"#, &[]), Vec::<String>::new());
+        let manners =
+            r#"{"User":"web","Env":["TOKEN_TTL=5","PASSWORD_MIN_LENGTH=8","USE_TOKEN=true","TOKEN_ALGORITHM=RS256"]}"#;
+        assert_eq!(ids("web:1", manners, &[]), Vec::<String>::new());
         let env = r#"{"User":"1:0","Env":["DB_PASSWORD=x","PASSWORD_FILE=/run/x","TOKEN=","PATH=/bin"]}"#;
         assert_eq!(ids("web:1", env, &["bin/su".to_owned()]), ["env-secret", "set-id"]);
         assert!(ids("web:1", "{\"User\":\"root:root\"}", &[]).contains(&"user-root".to_owned()));

@@ -25,6 +25,8 @@ enum Letters {
     Url,
     /// With `-`, `_` and `.`.
     Dotted,
+    /// With `-`, `_` and `/`.
+    Path,
 }
 
 struct Shape {
@@ -63,6 +65,9 @@ const SHAPES: &[Shape] = &[
     exact("npm_", Letters::Alphanumeric, 36, "npm token"),
     shape("pypi-AgEIcHlwaS5vcmc", Letters::Url, 50, "PyPI token"),
     shape("dckr_pat_", Letters::Url, 20, "Docker Hub token"),
+    shape("sk-ant-", Letters::Url, 40, "Anthropic API key"),
+    shape("sk-proj-", Letters::Url, 40, "OpenAI API key"),
+    shape("https://hooks.slack.com/services/", Letters::Path, 36, "Slack webhook"),
     shape("SG.", Letters::Dotted, 60, "SendGrid key"),
     shape("hvs.", Letters::Url, 24, "Vault token"),
 ];
@@ -74,6 +79,8 @@ const MAX_LEAKS: usize = 50;
 const KEY: &[u8] = b"-----BEGIN ";
 /// 64 letters of base64: what only talks of keys has none.
 const LEAST_KEY: usize = 64;
+/// 1 KiB of a key is looked at: headers and the first lines.
+const MAX_KEY: usize = 1 << 10;
 
 /// True if a file of this path is searched at all. What a system's packages bring to `usr`, `lib`, `bin` and `sbin` is full of
 /// examples and has no secrets of whoever made the image.
@@ -92,9 +99,11 @@ pub fn search(path: &str, bytes: &[u8]) -> Vec<Leak> {
     let (mut line, mut counted) = (1, 0);
     let mut at = 0;
     while at < bytes.len() && found.len() < MAX_LEAKS {
-        let is_start = matches!(bytes[at], b'-' | b'A' | b'g' | b'x' | b's' | b'r' | b'n' | b'p' | b'd' | b'S' | b'h')
+        let is_start = STARTS.contains(&bytes[at])
             && at.checked_sub(1).is_none_or(|before| !is_word(bytes[before]) || bytes[at] == b'-');
-        let hit = if is_start { token(&bytes[at..]).or_else(|| key(&bytes[at..])) } else { None };
+        let rest = &bytes[at..];
+        let hit =
+            if is_start { token(rest).or_else(|| key(rest)).or_else(|| url(rest)).or_else(|| jwt(rest)) } else { None };
         match hit {
             Some((kind, len)) => {
                 line += bytes[counted..at].iter().filter(|byte| **byte == b'\n').count();
@@ -111,6 +120,57 @@ pub fn search(path: &str, bytes: &[u8]) -> Vec<Leak> {
     found
 }
 
+/// What shapes, keys, URLs and web tokens begin with.
+const STARTS: &[u8] = b"-AgxsrnpdShmae";
+
+/// Services whose URLs have passwords.
+const SCHEMES: &[&str] = &[
+    "postgres://",
+    "postgresql://",
+    "mysql://",
+    "mariadb://",
+    "mongodb://",
+    "mongodb+srv://",
+    "redis://",
+    "rediss://",
+    "amqp://",
+    "amqps://",
+];
+/// What stands for a password in examples.
+const EXAMPLES: &[&str] =
+    &["password", "passwd", "pass", "secret", "changeme", "pwd", "example", "root", "admin", "postgres", "guest"];
+/// 512 bytes of a URL up to its host.
+const MAX_URL: usize = 512;
+
+/// A URL of a data base or a queue with a password in it that is none of an example.
+fn url(bytes: &[u8]) -> Option<(&'static str, usize)> {
+    let scheme = SCHEMES.iter().find(|scheme| bytes.starts_with(scheme.as_bytes()))?;
+    let rest = &bytes[scheme.len()..bytes.len().min(MAX_URL)];
+    let end =
+        rest.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'/' | b'<' | b'`'));
+    let authority = &rest[..end.unwrap_or(rest.len())];
+    let at = authority.iter().rposition(|byte| *byte == b'@')?;
+    let text = std::str::from_utf8(&authority[..at]).ok()?;
+    let (user, password) = text.split_once(':')?;
+    let is_filled_in = password.contains(['$', '{', '*', '['])
+        || password.starts_with("%s")
+        || password.bytes().all(|byte| byte == b'x' || byte == b'X' || byte == b'.');
+    let lower = password.to_ascii_lowercase();
+    let is_example = EXAMPLES.contains(&lower.as_str()) || password == user || is_filled_in;
+    (!password.is_empty() && !is_example).then_some(("password in a URL", scheme.len() + at))
+}
+
+/// A signed JSON web token. Source: RFC 7519, three parts of base64url, the first two being JSON objects.
+fn jwt(bytes: &[u8]) -> Option<(&'static str, usize)> {
+    let belongs = |byte: &u8| is_word(*byte) || *byte == b'-' || *byte == b'.';
+    let len = bytes.iter().position(|byte| !belongs(byte)).unwrap_or(bytes.len());
+    let mut parts = bytes[..len].split(|byte| *byte == b'.');
+    let [head, claims, signature] = [parts.next()?, parts.next()?, parts.next()?];
+    let is_object = |part: &[u8]| part.starts_with(b"eyJ") && part.len() >= 12;
+    (is_object(head) && is_object(claims) && signature.len() >= 20 && parts.next().is_none())
+        .then_some(("JSON web token", len))
+}
+
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
@@ -122,6 +182,7 @@ fn token(bytes: &[u8]) -> Option<(&'static str, usize)> {
         Letters::Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
         Letters::Url => is_word(byte) || byte == b'-',
         Letters::Dotted => is_word(byte) || byte == b'-' || byte == b'.',
+        Letters::Path => is_word(byte) || byte == b'-' || byte == b'/',
     };
     let rest = &bytes[shape.start.len()..];
     let len = rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len());
@@ -142,12 +203,20 @@ fn key(bytes: &[u8]) -> Option<(&'static str, usize)> {
         return None;
     }
     let body = rest.get(end + 5..)?;
-    // Headers of old keys, and the newline that stands as two letters in JSON.
-    let letters = body
+    let mut text = body[..body.len().min(MAX_KEY)].to_vec();
+    // In JSON newlines are two letters, and the rest of the document stands on the same line.
+    for at in 1..text.len() {
+        if text[at - 1..=at] == *b"\\n" {
+            text[at - 1..=at].copy_from_slice(b"\n\n");
+        }
+    }
+    let until_quote = text.iter().position(|byte| matches!(byte, b'"' | b'\'')).unwrap_or(text.len());
+    let letters = text[..until_quote]
         .split(|byte| *byte == b'\n')
+        // Headers of old keys.
         .filter(|line| !line.contains(&b':'))
         .flat_map(|line| line.iter())
-        .filter(|byte| !matches!(**byte, b'\r' | b' ' | b'\\' | b'\t'))
+        .filter(|byte| !matches!(**byte, b'\r' | b' ' | b'\t'))
         .take_while(|byte| is_word(**byte) || matches!(**byte, b'+' | b'/' | b'='))
         .take(LEAST_KEY)
         .count();
@@ -204,6 +273,28 @@ mod tests {
         check("root/.ssh/id_rsa", &key, &["private key 1 -----BEGIN RSA PRIVATE KEY"]);
         check("README", "write -----BEGIN PRIVATE KEY----- first", &[]);
         check("a", &format!("\0{aws}"), &[]);
+        let body = "MIIEpAIBAAKCAQEA".repeat(4);
+        let json = format!(
+            r#"{{"a":1,"private_key":"-----BEGIN PRIVATE KEY-----\n{body}\n{body}\n-----END PRIVATE KEY-----\n","b":"c:d"}}"#
+        );
+        check("sa.json", &json, &["private key 1 -----BEGIN PRIVATE KEY"]);
+        check("sa.json", r#"{"key":"-----BEGIN PRIVATE KEY-----","text":"MIIEpAIBAAKCAQEA..."}"#, &[]);
+        let long = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6aB3dE6gH9jK2";
+        check("a", &format!("k=sk-ant-api03-{long}"), &["Anthropic API key 1 sk-ant-a"]);
+        check("a", &format!("k=sk-proj-{long}\n"), &["OpenAI API key 1 sk-proj-"]);
+        check(
+            "a",
+            &format!("https://hooks.slack.com/services/T0{}/B0{}/{}", &long[..8], &long[..8], &long[..24]),
+            &["Slack webhook 1 https://"],
+        );
+        check("a", "DATABASE_URL=postgres://app:s3cr3tpw@db:5432/x\n", &["password in a URL 1 postgres"]);
+        for example in ["user:password", "postgres:postgres", "app:${DB_PASSWORD}", "app:<password>", "app:xxxx", "app"]
+        {
+            check("a", &format!("postgres://{example}@db/x"), &[]);
+        }
+        let jwt = format!("eyJ{}.eyJ{}.{}", &long[..17], &long[..20], &long[..43]);
+        check("a", &format!("Bearer {jwt}\n"), &["JSON web token 1 eyJaB3dE"]);
+        check("a", &jwt[..40], &[]);
     }
 
     #[test]

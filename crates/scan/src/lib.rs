@@ -5,7 +5,10 @@
 //! keeps and in how far it looks, and says what it could not read instead of failing the whole.
 
 pub mod advisory;
+pub mod analysis;
+mod bounded;
 pub mod check;
+pub mod compare;
 pub mod content;
 pub mod distro;
 pub mod exceptions;

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use wharfie_oci::ImageId;
 
 use crate::error::Result;
+use crate::graph::variants;
 use crate::journal::Note;
 use crate::store::Store;
 use crate::trash::{Removal, RemovedImage, forget, stacks_only_of};
@@ -64,6 +65,95 @@ impl Store {
         }
         Ok(removed)
     }
+}
+
+/// Names that are to go, and the images that they meant when that was decided.
+pub type Doomed = [(String, ImageId)];
+
+/// What became of [`Doomed`] names.
+#[derive(Debug, Default)]
+pub struct Gone {
+    /// Names that went, with the images they led to.
+    pub names: Vec<(String, ImageId)>,
+    /// Images that went with their last names.
+    pub images: Vec<(ImageId, RemovedImage)>,
+    /// Names that stay: they mean something else by now, or a container or a mount needs the image.
+    pub spared: Vec<String>,
+}
+
+impl Store {
+    /// Removes names, as long as they mean what they meant, and nothing uses the images; and then the images that have no tag
+    /// left. Looks and acts within the same transactions.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn remove_names(&self, doomed: &Doomed, removal: Removal, telling: Telling<'_>) -> Result<Gone> {
+        let removal = self.effective(removal);
+        let now = self.now().to_nanos();
+        let mut gone = Gone::default();
+        for doomed in doomed.chunks(AT_ONCE) {
+            let part = self.write(|db| {
+                let change = || -> rusqlite::Result<Gone> {
+                    let mut gone = Gone::default();
+                    let mut images: Vec<ImageId> = Vec::new();
+                    for (name, id) in doomed {
+                        let Some(meant) = unused_images_of(db, name, id)? else {
+                            gone.spared.push(name.clone());
+                            continue;
+                        };
+                        Self::drop_names(
+                            db,
+                            std::slice::from_ref(name),
+                            (removal == Removal::Undoable).then_some(now),
+                        )?;
+                        // The last note of an image that goes is its own.
+                        for note in telling(id, std::slice::from_ref(name)).into_iter().take(1) {
+                            self.write_event(db, &note)?;
+                        }
+                        gone.names.push((name.clone(), id.clone()));
+                        images.extend(meant);
+                    }
+                    images.sort();
+                    images.dedup();
+                    for id in images {
+                        let Some(_) = removable(db, &id, Names::Digests)? else { continue };
+                        let removed = remove_alone(db, &id, removal, now)?;
+                        for note in telling(&id, &removed.names) {
+                            self.write_event(db, &note)?;
+                        }
+                        gone.images.push((id, removed));
+                    }
+                    Ok(gone)
+                };
+                change().map_err(self.metadata_error())
+            })?;
+            gone.names.extend(part.names);
+            gone.images.extend(part.images);
+            gone.spared.extend(part.spared);
+        }
+        Ok(gone)
+    }
+}
+
+/// The images that a name leads to, on all platforms. `None` if it does not lead to `id`, or one of them is used.
+fn unused_images_of(db: &Transaction<'_>, name: &str, id: &ImageId) -> rusqlite::Result<Option<Vec<ImageId>>> {
+    let sql = "SELECT target FROM reference WHERE name = ?1 AND image = ?2";
+    let target: Option<String> =
+        db.prepare_cached(sql)?.query_row(params![name, id.as_str()], |row| row.get(0)).optional()?;
+    let Some(target) = target else { return Ok(None) };
+    let mut images: Vec<ImageId> = match target.parse() {
+        Ok(target) => variants(db, &target)?.into_iter().map(|variant| variant.image).collect(),
+        Err(_) => Vec::new(),
+    };
+    images.push(id.clone());
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM container WHERE image = ?1) OR EXISTS (SELECT 1 FROM mount WHERE image = ?1)";
+    for image in &images {
+        if db.prepare_cached(sql)?.query_row([image.as_str()], |row| row.get(0))? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(images))
 }
 
 /// The names that an image may have and be removed all the same.

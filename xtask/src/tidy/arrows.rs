@@ -86,7 +86,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("hcl-edit", &["wharfie-bake"]),
     ("md-5", &["wharfie-bake"]),
     ("regex", &["wharfie-bake"]),
-    ("serde-saphyr", &["wharfie-bake"]),
+    ("serde-saphyr", &["wharfie-bake", "wharfie"]),
     ("sha1", &["wharfie-bake"]),
     // Times of documents, dates of HTTP, and what people read. Nobody else needs more than those give.
     ("jiff", &["wharfie-oci", "wharfie-remote", "wharfie-bake", "wharfie"]),

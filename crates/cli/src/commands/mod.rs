@@ -12,6 +12,7 @@ pub mod insight;
 pub mod inspect;
 pub mod login;
 pub mod logout;
+pub mod maintain;
 pub mod manifest;
 pub mod manpage;
 pub mod search;
@@ -88,8 +89,10 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("search", &search::COMMAND).common(),
         Entry::new("tags", &tags::COMMAND).common(),
         Entry::new("copy", &copy::COMMAND).common(),
+        Entry::new("analyze", &insight::analyze::COMMAND).common(),
         Entry::new("sbom", &insight::sbom::COMMAND).common(),
         Entry::new("scan", &insight::scan::COMMAND).common(),
+        Entry::new("maintain", &maintain::COMMAND).common(),
         Entry::new("serve", &serve::COMMAND).common(),
         Entry::new("version", &version::COMMAND).common(),
         Entry::new("info", &system::info::COMMAND).common(),

@@ -121,6 +121,7 @@ fn commands_that_touch_the_files_of_containers_users_enter_the_namespace() {
             "diff",
             "export",
             "image build",
+            "maintain",
             "restart",
             "run",
             "start",

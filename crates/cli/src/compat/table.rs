@@ -277,6 +277,7 @@ fn others() -> Vec<(&'static str, Error)> {
         | Error::SeveralRoots(_)
         | Error::SharedManifest { .. }
         | Error::NoAdvisories(_)
+        | Error::NoLayers(_)
         | Error::Verification { .. } => (),
     };
     let bad_reference = || "UPPER".parse::<wharfie_oci::Reference>().expect_err("names are in lower case");
@@ -316,6 +317,7 @@ fn others() -> Vec<(&'static str, Error)> {
         ("File", Error::File { doing: "open", path: "/x".into(), source: io::ErrorKind::NotFound.into() }),
         ("Output", Error::Output("invalid output path".into())),
         ("Inventory", Error::Inventory { path: "sbom.json".into(), source: Trouble::Broken("ends too early") }),
+        ("NoLayers", Error::NoLayers("web.cdx.json".into())),
         ("NoAdvisories", Error::NoAdvisories("/var/lib/wharfie/advisories/index".into())),
         ("SeveralImages", Error::SeveralImages(vec!["web:1".into(), "db:1".into()])),
         ("SeveralRoots", Error::SeveralRoots(vec!["1".into(), "2".into()])),

@@ -12,7 +12,7 @@ const SECOND: &str = "\nPackage: curl\nStatus: install ok installed\nVersion: 7.
 const SIX: &str = "usr/lib/python3/dist-packages/six-1.16.0.egg-info/PKG-INFO";
 
 /// Debian with a package more in its second layer, things of other kinds, and one that the last layer removes.
-fn image() -> Image {
+pub(crate) fn image() -> Image {
     let base = [
         file("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n"),
         file("var/lib/dpkg/status", STATUS),
@@ -139,7 +139,7 @@ fn broken_files_are_warnings_and_the_rest_is_told() {
 }
 
 /// A directory with records as OSV publishes them, one by one.
-fn advisories(host: &wharfie_testkit::Host) -> String {
+pub(crate) fn advisories(host: &wharfie_testkit::Host) -> String {
     let record = |id: &str, ecosystem: &str, name: &str, fixed: &str, more: Value| {
         let mut record = json!({"id": id, "modified": "2020-01-01T00:00:00Z", "summary": format!("{name} breaks"),
             "affected": [{"package": {"ecosystem": ecosystem, "name": name},

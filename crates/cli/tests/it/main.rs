@@ -1,5 +1,6 @@
 //! The real binary on real input.
 
+mod analyze;
 mod build;
 mod checking;
 mod container;
@@ -17,6 +18,7 @@ mod inspecting;
 mod listing;
 mod loading;
 mod logging_in;
+mod maintain;
 mod manifest_lists;
 mod manifests;
 mod memory;
@@ -30,6 +32,7 @@ mod pushing;
 mod pushing_failures;
 mod removing;
 mod restoring;
+mod retain;
 mod rootless;
 mod scale;
 mod searching;

@@ -120,3 +120,76 @@ fn a_layer_of_absurdly_many_files_is_indexed_in_little_memory() {
 fn a_layer_of_a_gibibyte_is_moved_in_little_memory() {
     life(1024);
 }
+
+/// KiB of the promise for hostile images: 64 MiB, of which the released program has 7 of its own.
+const BOUNDED: u64 = 57 << 10;
+
+/// Runs a command on something hostile, and insists on that.
+#[track_caller]
+fn in_bounds(host: &Host, words: &[&str]) {
+    let own = peak(host, &["version"], None, None);
+    let peak = peak(host, words, None, None) - own;
+    assert!(peak < BOUNDED, "`{}` took {peak} KiB besides its own {own}, more than {BOUNDED}", words.join(" "));
+}
+
+/// A layer of so many empty files, compressed to almost nothing.
+fn many_files(count: u32) -> Vec<u8> {
+    let mut tar = Writer::new(wharfie_layer::compression::gzip_encoder(Vec::new()));
+    for n in 0..count {
+        let (entry, content) = file(&format!("{:03}/a-name-that-is-longer-than-most-{n}", n % 1000), "");
+        tar.append(&entry, content.as_slice()).expect("a vector takes every byte");
+    }
+    tar.finish().map(|gzip| gzip.finish().expect("a vector takes every byte")).expect("it is a tar")
+}
+
+#[test]
+fn an_image_of_half_a_million_names_is_analyzed_in_bounded_memory() {
+    let host = host();
+    let layer = many_files(500_000);
+    let diff_id = wharfie_oci::Digest::of(b"whatever");
+    let config = format!(
+        r#"{{"architecture":"amd64","os":"linux","config":{{}},"rootfs":{{"type":"layers","diff_ids":["{diff_id}"]}}}}"#
+    );
+    let member = |name: &str, bytes: &[u8]| {
+        let (mut entry, _) = file(name, "");
+        entry.size = bytes.len() as u64;
+        (entry, bytes.to_vec())
+    };
+    let manifest = br#"[{"Config":"c.json","RepoTags":null,"Layers":["l/layer.tar"]}]"#;
+    let archive = wharfie_testkit::image::tar(&[
+        member("c.json", config.as_bytes()),
+        member("l/layer.tar", &layer),
+        member("manifest.json", manifest),
+    ]);
+    let path = host.file("many.tar", &archive).display().to_string();
+    in_bounds(&host, &["analyze", "--format", "json", "-o", "out.json", &path]);
+    let said = host.run(&["analyze", &path]);
+    assert!(said.stderr.contains("there are more files than are looked at"), "{}", said.stderr);
+    assert!(said.stdout.contains("in 1 layer"), "{}", said.stdout);
+}
+
+#[test]
+fn documents_that_are_made_to_be_large_are_read_in_bounded_memory() {
+    let host = host();
+    // In a list in a list: limits of each alone would not hold.
+    let nested = |part: &str, list: &str| format!("{{{part}\"components\":[{list}]}}");
+    let cyclonedx = nested("\"bomFormat\":\"CycloneDX\",", &nested("", &vec!["{}"; 2 << 20].join(",")));
+    let php = format!("{{\"packages\":[{}]}}", vec!["{}"; 1 << 21].join(","));
+    let members: Vec<String> = (0..1 << 19).map(|n| format!("\"a/{n}\":{{}}")).collect();
+    let dotnet = format!("{{\"libraries\":{{{}}}}}", members.join(","));
+    let dpkg = format!("Package: a\nStatus: install ok installed\nVersion: 1\n{}", "a:\n".repeat(5 << 20));
+    for (path, text) in [
+        ("app/bom.json", cyclonedx),
+        ("app/vendor/composer/installed.json", php),
+        ("app/app.deps.json", dotnet),
+        ("var/lib/dpkg/status", dpkg),
+    ] {
+        let root = host.path().join("root");
+        let place = root.join(path);
+        std::fs::create_dir_all(place.parent().expect("it is in a folder"))
+            .expect("the host's own folder takes folders");
+        std::fs::write(&place, text).expect("the disk has room");
+        in_bounds(&host, &["sbom", "-o", "out", &root.display().to_string()]);
+        std::fs::remove_dir_all(&root).expect("it is ours");
+    }
+}

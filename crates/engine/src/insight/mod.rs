@@ -1,6 +1,8 @@
 //! Looking into images: which packages they have, and who brought them. Layers are read in place; nothing is unpacked or mounted.
 
 pub mod advisories;
+pub mod analyze;
+pub mod compare;
 mod open;
 pub mod secrets;
 mod take;

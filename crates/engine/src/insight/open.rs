@@ -22,6 +22,8 @@ use crate::names;
 /// Something to look through, and what is known of it.
 pub(super) struct Opened {
     pub(super) view: View,
+    /// What lies on top of the layers, or alone: a container's changes, or a directory.
+    pub(super) directory: Option<OwnedFd>,
     /// As the user called it.
     pub(super) name: String,
     pub(super) id: Option<ImageId>,
@@ -120,6 +122,7 @@ impl Engine {
         let diff_ids = image.config.rootfs.diff_ids.clone();
         Ok(Opened {
             view: View::of_layers(inodes(store, &diff_ids)?),
+            directory: None,
             name: name.to_owned(),
             id: Some(image.id),
             digest,
@@ -138,6 +141,7 @@ impl Engine {
         };
         Ok(Opened {
             view: View::of_layers(inodes(store, &diff_ids)?),
+            directory: None,
             name: found.reference.map_or_else(|| name.to_owned(), |reference| reference.familiar()),
             // Of an image without a manifest the name stands for its configuration.
             digest: digest.filter(|digest| digest != found.id.digest()).map(|digest| digest.to_string()),
@@ -157,6 +161,7 @@ impl Engine {
         layers.push(Layer { diff_id: String::new(), created_by: format!("changes of container {name}") });
         Ok(Opened {
             view: View::of_changes(open(&upper)?, inodes(store, &diff_ids)?),
+            directory: Some(open(&upper)?),
             name: name.to_owned(),
             id: Some(row.image),
             digest: None,
@@ -173,6 +178,7 @@ fn load(look: &Look) -> Load {
 fn directory(path: &Path) -> Result<Opened> {
     Ok(Opened {
         view: View::of_directory(open(path)?),
+        directory: Some(open(path)?),
         name: path.display().to_string(),
         id: None,
         digest: None,
@@ -196,7 +202,7 @@ fn inodes(store: &Store, diff_ids: &[DiffId]) -> Result<Vec<wharfie_layer::erofs
 }
 
 /// The layers with the instructions that made them, bottom first.
-fn described(config: &ImageConfig, diff_ids: &[DiffId]) -> Vec<Layer> {
+pub(super) fn described(config: &ImageConfig, diff_ids: &[DiffId]) -> Vec<Layer> {
     let mut steps = config.history.iter().filter(|step| !step.empty_layer);
     let describe = |diff_id: &DiffId| Layer {
         diff_id: diff_id.to_string(),

@@ -8,6 +8,7 @@
 //! reading follows Go's `archive/tar`, because that is what made and read almost every image there is.
 
 mod header;
+mod headers;
 mod indexer;
 pub(crate) mod machine;
 mod paced;
@@ -17,6 +18,7 @@ mod sparse;
 mod whole;
 mod writer;
 
+pub use headers::headers;
 pub use indexer::{EntrySink, Indexer, Totals};
 pub use reader::{EntryReader, Reader};
 pub(crate) use whole::whole;

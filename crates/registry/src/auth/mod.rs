@@ -10,8 +10,8 @@ use hyper::header::{self, HeaderMap};
 
 use self::htpasswd::Users;
 use self::token::{Access as Granted, Claims, Signer};
-use crate::pattern::Pattern;
 use crate::refusal::{Code, Refusal};
+use wharfie_oci::pattern::Pattern;
 
 /// What may be done with a repository, as a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

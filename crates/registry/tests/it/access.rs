@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use wharfie_oci::pattern::Pattern;
 use wharfie_registry::auth::htpasswd::Users;
 use wharfie_registry::auth::{Access, Actions, Rule};
 use wharfie_registry::config::Keeping;
-use wharfie_registry::pattern::Pattern;
 use wharfie_registry::retention::Immutable;
 
 use crate::client::{OCI_MANIFEST, Registry, Reply, Setup};

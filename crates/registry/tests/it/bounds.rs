@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wharfie_oci::Digest;
-use wharfie_registry::pattern::Pattern;
+use wharfie_oci::pattern::Pattern;
 use wharfie_registry::{Limits, Quota, Rate};
 
 use crate::client::{Registry, Setup};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use wharfie_oci::Digest;
+use wharfie_oci::pattern::Pattern;
 use wharfie_registry::config::Keeping;
 use wharfie_registry::gc::Mode;
-use wharfie_registry::pattern::Pattern;
 use wharfie_registry::retention::{Keep, Policy};
 
 use crate::client::{OCI_INDEX, OCI_MANIFEST, Registry, Setup};

@@ -5,8 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use serde_json::Value;
+use wharfie_oci::pattern::Pattern;
 use wharfie_registry::Webhook;
-use wharfie_registry::pattern::Pattern;
 
 use crate::client::{Registry, Setup};
 

@@ -1,17 +1,16 @@
 //! What a program of .NET is made of. Source: .NET SDK documentation, "runtime configuration files", `*.deps.json`.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
-use super::MAX_TEXT;
+use super::{MAX_ENTRIES, MAX_TEXT};
+use crate::bounded::Members;
 use crate::content::{Content, Result, read_all};
 use crate::package::{Package, PackageKind};
 
 #[derive(Deserialize)]
 struct Document {
     #[serde(default)]
-    libraries: BTreeMap<String, Library>,
+    libraries: Members<Library, MAX_ENTRIES>,
 }
 
 #[derive(Deserialize)]
@@ -24,7 +23,7 @@ struct Library {
 pub(super) fn read(content: &dyn Content, packages: &mut Vec<Package>) -> Result<()> {
     let bytes = read_all(content, MAX_TEXT)?;
     let document: Document = serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes))?;
-    for (key, library) in document.libraries {
+    for (key, library) in document.libraries.0 {
         let Some((name, version)) = key.rsplit_once('/') else { continue };
         let name = match library.kind.as_str() {
             "package" => name,

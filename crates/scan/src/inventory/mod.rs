@@ -81,6 +81,8 @@ pub struct Found {
 const MAX_WARNINGS: usize = 64;
 /// 60,000 packages of one image: more than any honest one has, and all that fit into memory.
 const MAX_PACKAGES: usize = 60_000;
+/// One more of one document, so that it is seen that there are too many.
+const MAX_ENTRIES: usize = MAX_PACKAGES + 1;
 /// 16 MiB of text: the largest honest data bases have five.
 const MAX_TEXT: u64 = 16 << 20;
 /// 4 MiB: the largest honest documents of one package have a few hundred kilobytes.

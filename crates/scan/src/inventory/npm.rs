@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::MAX_DOCUMENT;
+use crate::bounded::Small;
 use crate::content::{Content, Result, read_all};
 use crate::package::{Package, PackageKind};
 
@@ -26,11 +27,11 @@ pub(super) fn is_of_package(folder: &str) -> bool {
 
 #[derive(Deserialize)]
 struct Document {
-    name: Option<Value>,
-    version: Option<Value>,
-    license: Option<Value>,
-    licenses: Option<Value>,
-    author: Option<Value>,
+    name: Option<Small>,
+    version: Option<Small>,
+    license: Option<Small>,
+    licenses: Option<Small>,
+    author: Option<Small>,
 }
 
 /// The package of a `package.json`; none if it has no name or version.
@@ -40,7 +41,8 @@ pub(super) fn read(content: &dyn Content, packages: &mut Vec<Package>) -> Result
         // Test data of packages has broken ones on purpose.
         return Ok(());
     };
-    let (Some(Value::String(name)), Some(Value::String(version))) = (document.name, document.version) else {
+    let (Some(Small(Value::String(name))), Some(Small(Value::String(version)))) = (document.name, document.version)
+    else {
         return Ok(());
     };
     let (namespace, name) = match name.split_once('/') {
@@ -48,8 +50,8 @@ pub(super) fn read(content: &dyn Content, packages: &mut Vec<Package>) -> Result
         _ => (String::new(), name),
     };
     let licences =
-        [document.license, document.licenses].into_iter().flatten().flat_map(|value| names(&value)).collect();
-    let supplier = document.author.iter().flat_map(|author| match author {
+        [document.license, document.licenses].into_iter().flatten().flat_map(|Small(value)| names(&value)).collect();
+    let supplier = document.author.iter().flat_map(|Small(author)| match author {
         Value::String(text) => Some(text.clone()),
         Value::Object(author) => author.get("name").and_then(Value::as_str).map(str::to_owned),
         _ => None,

@@ -1,17 +1,15 @@
 //! Installed packages of composer: a list in its first version, an object with a list in its second.
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::{MAX_TEXT, npm};
+use super::{MAX_ENTRIES, MAX_TEXT, npm};
+use crate::bounded::{AtMost, Small};
 use crate::content::{Content, Result, read_all};
 use crate::package::{Package, PackageKind};
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Document {
-    Second { packages: Vec<Entry> },
-    First(Vec<Entry>),
+struct Second {
+    packages: AtMost<Entry, MAX_ENTRIES>,
 }
 
 #[derive(Deserialize)]
@@ -20,16 +18,19 @@ struct Entry {
     name: String,
     #[serde(default)]
     version: String,
-    license: Option<Value>,
+    license: Option<Small>,
 }
 
 /// The packages of an `installed.json`.
 pub(super) fn read(content: &dyn Content, packages: &mut Vec<Package>) -> Result<()> {
     let bytes = read_all(content, MAX_TEXT)?;
-    let (Document::First(entries) | Document::Second { packages: entries }) = serde_json::from_slice(&bytes)?;
+    let AtMost(entries) = match bytes.trim_ascii_start().first() {
+        Some(b'[') => serde_json::from_slice(&bytes)?,
+        _ => serde_json::from_slice::<Second>(&bytes)?.packages,
+    };
     for Entry { name, version, license } in entries {
         let (namespace, name) = name.split_once('/').unwrap_or(("", &name));
-        let licences = license.iter().flat_map(npm::names).collect();
+        let licences = license.iter().flat_map(|Small(licence)| npm::names(licence)).collect();
         let package = Package::new(PackageKind::Composer, name, version);
         packages.push(Package { namespace: namespace.to_owned(), licences, ..package });
     }

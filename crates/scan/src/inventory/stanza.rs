@@ -27,6 +27,9 @@ pub(super) fn first(text: &str) -> Fields<'_> {
     fields
 }
 
+/// 256 fields of one paragraph.
+const MAX_FIELDS: usize = 256;
+
 /// One paragraph: keys with the first line of their values, in order.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a>(Vec<(&'a str, &'a str)>);
@@ -36,7 +39,8 @@ impl<'a> Fields<'a> {
         if line.starts_with([' ', '\t']) {
             return;
         }
-        if let Some((key, value)) = line.split_once(':') {
+        // Nobody's package has more, and a paragraph of millions would take much more memory than its text.
+        if let Some((key, value)) = line.split_once(':').filter(|_| self.0.len() < MAX_FIELDS) {
             self.0.push((key, value.trim()));
         }
     }

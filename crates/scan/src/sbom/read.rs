@@ -1,7 +1,12 @@
 //! Documents of others, as far as they name packages. Lenient: versions of the formats differ, and so do their writers.
 
-use serde::Deserialize;
+use std::cell::Cell;
+use std::fmt;
 
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+
+use crate::bounded::AtMost;
 use crate::content::Result;
 use crate::distro::Distro;
 use crate::package::{Inventory, Layer, Package, PackageKind, Source};
@@ -25,6 +30,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<Inventory>> {
     Ok(match probe {
         Probe { wharfie_inventory: Some(_), .. } => Some(serde_json::from_slice(bytes)?),
         Probe { bom_format: Some(format), .. } if format == "CycloneDX" => {
+            LEFT.set(MAX_ENTRIES);
             Some(cyclonedx(serde_json::from_slice(bytes)?))
         }
         Probe { spdx_version: Some(version), .. } if version.starts_with("SPDX-2") => {
@@ -34,11 +40,16 @@ pub fn read(bytes: &[u8]) -> Result<Option<Inventory>> {
     })
 }
 
+/// 60,000 packages of a document, and one more, so that it is seen that there are too many.
+const MAX_ENTRIES: usize = 60_001;
+/// 64 licences, properties and references of one package.
+const MAX_PARTS: usize = 64;
+
 #[derive(Deserialize)]
 struct Bom {
     metadata: Option<Metadata>,
     #[serde(default)]
-    components: Vec<Component>,
+    components: Components,
 }
 
 #[derive(Deserialize)]
@@ -55,12 +66,46 @@ struct Component {
     version: Option<String>,
     purl: Option<String>,
     #[serde(default)]
-    licenses: Vec<Choice>,
+    licenses: AtMost<Choice, MAX_PARTS>,
     publisher: Option<String>,
     #[serde(default)]
-    properties: Vec<Property>,
+    properties: AtMost<Property, MAX_PARTS>,
     #[serde(default)]
-    components: Vec<Component>,
+    components: Components,
+}
+
+/// Components, and those in them: all of a document together are as many as its limit allows.
+#[derive(Default)]
+struct Components(Vec<Component>);
+
+thread_local! {
+    /// How many of the document that is being read may still be built.
+    static LEFT: Cell<usize> = const { Cell::new(MAX_ENTRIES) };
+}
+
+impl<'de> Deserialize<'de> for Components {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Components;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a list of components")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Components, A::Error> {
+                let mut all = Vec::new();
+                while let Some(left) = LEFT.get().checked_sub(1) {
+                    LEFT.set(left);
+                    let Some(one) = list.next_element()? else { return Ok(Components(all)) };
+                    all.push(one);
+                }
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Components(all))
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
 }
 
 #[derive(Deserialize)]
@@ -89,17 +134,17 @@ fn cyclonedx(bom: Bom) -> Inventory {
         inventory.name = root.name;
         inventory.digest = root.version.filter(|version| version.starts_with("sha256:"));
     }
-    let mut open = bom.components;
+    let mut open = bom.components.0;
     open.reverse();
     while let Some(component) = open.pop() {
-        open.extend(component.components.into_iter().rev());
+        open.extend(component.components.0.into_iter().rev());
         if component.kind == "operating-system" {
             let version_id = component.version.unwrap_or_default();
             inventory.distro = Some(Distro { id: component.name, version_id, ..Distro::default() });
             continue;
         }
         let property = |names: &[&str]| {
-            let found = component.properties.iter().find(|property| names.contains(&property.name.as_str()));
+            let found = component.properties.0.iter().find(|property| names.contains(&property.name.as_str()));
             found.map(|property| property.value.clone()).unwrap_or_default()
         };
         let Some(mut package) = component.purl.as_deref().and_then(|url| named(url, &mut inventory)) else { continue };
@@ -116,7 +161,7 @@ fn cyclonedx(bom: Bom) -> Inventory {
             package.source = Some(Source { name, version });
         }
         package.supplier = component.publisher.unwrap_or_default();
-        let names = component.licenses.into_iter().filter_map(|choice| {
+        let names = component.licenses.0.into_iter().filter_map(|choice| {
             choice.expression.or_else(|| choice.license.and_then(|license| license.id.or(license.name)))
         });
         package.licences = names.collect();
@@ -130,7 +175,7 @@ struct Spdx {
     #[serde(default)]
     name: String,
     #[serde(default)]
-    packages: Vec<Entry>,
+    packages: AtMost<Entry, MAX_ENTRIES>,
 }
 
 #[derive(Deserialize)]
@@ -139,7 +184,7 @@ struct Entry {
     license_declared: Option<String>,
     source_info: Option<String>,
     #[serde(default)]
-    external_refs: Vec<Reference>,
+    external_refs: AtMost<Reference, MAX_PARTS>,
 }
 
 #[derive(Deserialize)]
@@ -153,8 +198,8 @@ struct Reference {
 
 fn spdx(document: Spdx) -> Inventory {
     let mut inventory = Inventory { name: document.name, ..Inventory::default() };
-    for entry in document.packages {
-        let url = entry.external_refs.iter().find(|one| one.reference_type == "purl");
+    for entry in document.packages.0 {
+        let url = entry.external_refs.0.iter().find(|one| one.reference_type == "purl");
         let Some(mut package) = url.and_then(|url| named(&url.reference_locator, &mut inventory)) else { continue };
         let stated = entry.license_declared.filter(|text| !matches!(text.as_str(), "" | "NOASSERTION" | "NONE"));
         package.licences = stated.into_iter().collect();

@@ -2,6 +2,8 @@
 
 #[path = "../../../../fuzz/bodies/advisories.rs"]
 mod advisories;
+#[path = "../../../../fuzz/bodies/analysis.rs"]
+mod analysis;
 #[path = "../../../../fuzz/bodies/packages.rs"]
 mod packages;
 
@@ -45,5 +47,10 @@ proptest! {
         }
         packages::run(&bytes);
         advisories::run(&bytes);
+    }
+
+    #[test]
+    fn layers_of_any_names(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        analysis::run(&bytes);
     }
 }

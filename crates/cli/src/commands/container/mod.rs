@@ -20,7 +20,7 @@ pub mod options;
 mod ports;
 pub mod run;
 pub mod stats;
-mod terminal;
+pub(crate) mod terminal;
 pub mod update;
 mod variables;
 pub mod volume;

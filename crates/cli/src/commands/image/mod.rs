@@ -10,6 +10,7 @@ pub mod prune;
 pub mod pull;
 pub mod push;
 pub mod restore;
+pub mod retain;
 pub mod rm;
 pub mod save;
 pub mod tag;
@@ -26,6 +27,7 @@ use super::Run;
 pub static COMMAND: Command<Run> = Command {
     about: "Manage images",
     subcommands: &[
+        Entry::new("analyze", &super::insight::analyze::COMMAND),
         Entry::new("build", &super::build::COMMAND),
         Entry::new("history", &history::COMMAND),
         Entry::new("import", &import::COMMAND),
@@ -37,6 +39,7 @@ pub static COMMAND: Command<Run> = Command {
         Entry::new("pull", &pull::COMMAND),
         Entry::new("push", &push::COMMAND),
         Entry::new("restore", &restore::COMMAND),
+        Entry::new("retain", &retain::COMMAND),
         Entry::new("rm", &rm::COMMAND).aliases(&["remove"]),
         Entry::new("rmi", &rm::COMMAND).hidden(),
         Entry::new("save", &save::COMMAND),

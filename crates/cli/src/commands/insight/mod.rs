@@ -1,5 +1,6 @@
 //! Commands that look into images.
 
+pub mod analyze;
 mod db;
 mod report;
 pub mod sbom;

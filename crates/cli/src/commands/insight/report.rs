@@ -15,7 +15,7 @@ use crate::render::{ellipsis, table};
 /// How bad a secret in an image is.
 pub(super) const LEAK: Severity = Severity::High;
 /// Columns of a layer's instruction.
-const INSTRUCTION: usize = 40;
+pub(super) const INSTRUCTION: usize = 40;
 
 /// All that was found.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ use crate::render::sanitise::{Layout, sanitise};
 
 const FORMATS: &[&str] = &["table", "json", "sarif", "cyclonedx"];
 const PARTS: &[&str] = &["vulnerabilities", "leaks", "checks"];
-const SEVERITIES: &[&str] = &["unknown", "negligible", "low", "medium", "high", "critical"];
+pub(crate) const SEVERITIES: &[&str] = &["unknown", "negligible", "low", "medium", "high", "critical"];
 
 const FORMAT: Text =
     Text::new("format", "Form of the output: \"table\", \"json\", \"sarif\" (2.1.0), \"cyclonedx\" (1.6)")
@@ -31,15 +31,16 @@ const FAIL_ON: Text =
     Text::new("fail-on", "Leave with exit code 2 if there is a finding of this severity or a worse one")
         .complete(Complete::Words(SEVERITIES))
         .value_name("severity");
-const ONLY_FIXED: Switch = Switch::new("only-fixed", "Show and count only findings that a newer version mends");
-const IGNORE_FILE: Text = Text::new(
+pub(crate) const ONLY_FIXED: Switch =
+    Switch::new("only-fixed", "Show and count only findings that a newer version mends");
+pub(crate) const IGNORE_FILE: Text = Text::new(
     "ignore-file",
     "File with findings to leave out: \"ID [package=NAME] [until=YYYY-MM-DD] # reason\" a line",
 );
 const ONLY: Texts = Texts::of_commas("only", "Look only for these (\"vulnerabilities\", \"leaks\", \"checks\")")
     .complete(Complete::Words(PARTS))
     .value_name("what");
-pub(super) const DB: Text = Text::new("db", "Directory of OSV's zips to use, instead of what `scan db import` took");
+pub(crate) const DB: Text = Text::new("db", "Directory of OSV's zips to use, instead of what `scan db import` took");
 
 /// `PROG scan`.
 pub static COMMAND: Command<Run> = Command {
@@ -83,11 +84,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let wanted = matches.get(&SEVERITY).iter().map(|word| severity(word)).collect::<Result<Vec<_>>>()?;
     let limit = matches.get(&FAIL_ON).map(severity).transpose()?;
-    let today = Timestamp { nanos: 0, ..cx.now() }.to_string()[..10].to_owned();
-    let exceptions = match matches.get(&IGNORE_FILE) {
-        Some(path) => read_exceptions(cx, Path::new(path), &today)?,
-        None => Vec::new(),
-    };
+    let exceptions = exceptions(cx, matches)?;
     let base = base(matches);
     let parts = matches.get(&ONLY);
     if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
@@ -164,16 +161,26 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 }
 
 /// Which data base a command was told to use.
-pub(super) fn base(matches: &Matches) -> Base {
+pub(crate) fn base(matches: &Matches) -> Base {
     matches.get(&DB).map_or(Base::Own, |path| Base::At(path.into()))
 }
 
-fn severity(word: &str) -> Result<Severity> {
+/// Reads a severity.
+pub(crate) fn severity(word: &str) -> Result<Severity> {
     let known = Severity::parse(word).filter(|_| SEVERITIES.contains(&word.to_ascii_lowercase().as_str()));
     known.ok_or_else(|| {
         let help = format!("severities are {}", SEVERITIES.join(", "));
         Failure::new(format!("invalid severity {word:?}")).help(Some(help))
     })
+}
+
+/// What `--ignore-file` accepts today.
+pub(crate) fn exceptions(cx: &Context, matches: &Matches) -> Result<Vec<exceptions::Exception>> {
+    let today = Timestamp { nanos: 0, ..cx.now() }.to_string()[..10].to_owned();
+    match matches.get(&IGNORE_FILE) {
+        Some(path) => read_exceptions(cx, Path::new(path), &today),
+        None => Ok(Vec::new()),
+    }
 }
 
 fn read_exceptions(cx: &Context, path: &Path, today: &str) -> Result<Vec<exceptions::Exception>> {
@@ -191,7 +198,8 @@ fn read_exceptions(cx: &Context, path: &Path, today: &str) -> Result<Vec<excepti
     Ok(found)
 }
 
-fn warn_of_age(cx: &Context, newest: &str) {
+/// Warns if nothing new has come for long.
+pub(crate) fn warn_of_age(cx: &Context, newest: &str) {
     let Ok(newest) = newest.parse::<Timestamp>() else { return };
     let age = cx.now().seconds - newest.seconds;
     if age > OLD {

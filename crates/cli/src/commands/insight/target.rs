@@ -18,6 +18,10 @@ pub(super) fn parse(word: &str, look: impl Fn(&Path) -> Option<Metadata>) -> Res
             "container" => return Ok(Target::Container(rest.to_owned())),
             "registry" => return Ok(Target::Registry(rest.to_owned())),
             "dir" => return Ok(Target::Directory(path())),
+            // As dive and skopeo write it.
+            "docker-archive" | "docker-tar" => {
+                return Ok(Target::Archive(PathBuf::from(rest.strip_prefix("//").unwrap_or(rest))));
+            }
             "archive" => return Ok(Target::Archive(path())),
             "oci" => return Ok(Target::Layout(path())),
             "sbom" => return Ok(Target::Document(path())),
@@ -66,6 +70,8 @@ mod tests {
         check("-", "Stream");
         check("container:web", "Container(\"web\")");
         check("registry:web:1", "Registry(\"web:1\")");
+        check("docker-archive:///x/web.tar", "Archive(\"/x/web.tar\")");
+        check("docker-archive:web.tar", "Archive(\"web.tar\")");
         check("dir:x", "Directory(\"x\")");
         check("missing.tar", "Image(\"missing.tar\")");
         check(&at("rootfs"), "Directory(\"/rootfs\")");

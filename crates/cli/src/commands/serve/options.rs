@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use wharfie_oci::duration;
+use wharfie_oci::pattern::Pattern;
 use wharfie_oci::size::{self, Units};
 use wharfie_registry::auth::htpasswd::Users;
 use wharfie_registry::auth::{Access, Actions, Rule};
 use wharfie_registry::config::{Keeping, Limits};
-use wharfie_registry::pattern::Pattern;
 use wharfie_registry::retention::{Immutable, Keep, Policy};
 use wharfie_registry::tls::Tls;
 

@@ -2,6 +2,7 @@
 
 mod builds;
 mod commits;
+mod dive;
 pub(crate) mod docker;
 pub(crate) mod podman;
 mod skopeo;

@@ -1,0 +1,229 @@
+//! `image retain`: which names of images stay, by rules of the settings file or of the command line.
+
+use serde::Deserialize;
+use serde_json::json;
+use wharfie_engine::remove::Removed;
+use wharfie_engine::retain::{Keep, Policy, Retained, Verdict};
+use wharfie_oci::duration;
+use wharfie_oci::pattern::Pattern;
+
+use crate::commands::{DRY_RUN, Run, UNASKED};
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Command, Complete, Example, Matches, Text, Texts};
+use crate::render::table;
+use crate::settings::Settings;
+
+/// `[[retain]]` of the settings file; the words are those of `[[serve.retention]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PolicyOptions {
+    /// Patterns of repositories, as `images` shows them.
+    pub repositories: Vec<String>,
+    /// Reasons to keep a name.
+    pub keep: Vec<KeepOptions>,
+}
+
+/// A reason to keep names.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct KeepOptions {
+    /// Patterns of tags; all tags if there are none.
+    pub tags: Vec<String>,
+    /// The newest so many.
+    pub last: Option<usize>,
+    /// Those that came here within this time.
+    pub pulled_within: Option<String>,
+    /// Those that a container was made from or started within this time.
+    pub used_within: Option<String>,
+}
+
+const FORMATS: &[&str] = &["table", "json"];
+
+const REPOSITORIES: Texts =
+    Texts::new("repositories", "Judge only names of these repositories, as \"team/**\" (all if not given)");
+const KEEP_LAST: Text = Text::new("keep-last", "Keep the newest so many tags of each repository").value_name("N");
+const KEEP_TAGS: Texts = Texts::new("keep-tags", "Keep tags of this pattern, as \"v*\"");
+const PULLED_WITHIN: Text =
+    Text::new("pulled-within", "Keep what was pulled, built, loaded or tagged within this time, as \"168h\"")
+        .value_name("duration");
+const USED_WITHIN: Text =
+    Text::new("used-within", "Keep what a container was made from or started within this time").value_name("duration");
+const FORMAT: Text =
+    Text::new("format", "Form of the output: \"table\", \"json\"").complete(Complete::Words(FORMATS)).default("table");
+
+/// `PROG image retain`.
+pub static COMMAND: Command<Run> = Command {
+    about: "Remove the names of images that no rule keeps, and images that lose their last one",
+    usage: "[OPTIONS]",
+    flags: &[
+        FORMAT.flag(),
+        KEEP_LAST.flag(),
+        KEEP_TAGS.flag(),
+        PULLED_WITHIN.flag(),
+        REPOSITORIES.flag(),
+        USED_WITHIN.flag(),
+        DRY_RUN.flag(),
+        UNASKED.flag(),
+    ],
+    examples: &[
+        Example {
+            text: "See what the rules of the settings file would do, and why",
+            command: "image retain --dry-run",
+        },
+        Example {
+            text: "Keep the newest three tags of each repository, releases, and what was used in a month",
+            command: "image retain --keep-last 3 --keep-tags \"v*\" --used-within 720h",
+        },
+    ],
+    run: Some(run),
+    ..Command::BASE
+};
+
+fn run(cx: &Context, matches: &Matches) -> Result {
+    let format = matches.get(&FORMAT).unwrap_or_default();
+    if !FORMATS.contains(&format) {
+        let known = FORMATS.join(", ");
+        return Err(Failure::new(format!("invalid format {format:?}")).help(Some(format!("the formats are {known}"))));
+    }
+    let policies = match given(matches)? {
+        Some(policy) => vec![policy],
+        None => policies(cx.settings())?,
+    };
+    if policies.is_empty() {
+        let help = "give --keep-last, --keep-tags, --pulled-within or --used-within, or write [[retain]] into the settings file";
+        return Err(Failure::new("there are no rules that say what to keep").help(Some(help.to_owned())));
+    }
+    let question =
+        "WARNING! This will remove all names of images that no rule keeps.\nAre you sure you want to continue?";
+    if !cx.may_remove(matches, question)? {
+        return Ok(());
+    }
+    let retained = cx.engine_to_remove(matches)?.retain(&policies)?;
+    for name in &retained.spared {
+        cx.warn(&format!("WARNING: {name} was put to use in this moment, and stays"));
+    }
+    match format {
+        "json" => cx.line(&document(&retained).to_string())?,
+        _ => {
+            cx.print_table(&decisions(&retained))?;
+            cx.print(&went(&retained))?;
+        }
+    }
+    cx.end_dry_run(matches);
+    Ok(())
+}
+
+/// The rules of the settings file.
+pub(crate) fn policies(settings: &Settings) -> Result<Vec<Policy>> {
+    settings.retain.iter().map(PolicyOptions::read).collect()
+}
+
+/// The one rule that flags make; none if there are none.
+fn given(matches: &Matches) -> Result<Option<Policy>> {
+    let options = KeepOptions {
+        tags: Vec::new(),
+        last: match matches.get(&KEEP_LAST) {
+            Some(text) => Some(text.parse().map_err(|_| {
+                Failure::new(format!("invalid value {text:?} for --keep-last")).help(Some("it is a number".to_owned()))
+            })?),
+            None => None,
+        },
+        pulled_within: matches.get(&PULLED_WITHIN).map(str::to_owned),
+        used_within: matches.get(&USED_WITHIN).map(str::to_owned),
+    };
+    let (repositories, tags) = (matches.get(&REPOSITORIES), matches.get(&KEEP_TAGS));
+    let mut keep = Vec::new();
+    if options != KeepOptions::default() {
+        keep.push(options.read()?);
+    }
+    if !tags.is_empty() {
+        keep.push(Keep { tags: patterns(tags), ..Keep::default() });
+    }
+    if keep.is_empty() {
+        return match repositories.is_empty() {
+            true => Ok(None),
+            // Without a reason all of them would go, which nobody means who forgot one.
+            false => Err(Failure::new("--repositories does not say what to keep")
+                .help(Some("give --keep-last, --keep-tags, --pulled-within or --used-within as well".to_owned()))),
+        };
+    }
+    let repositories = if repositories.is_empty() { vec![Pattern::new("**")] } else { patterns(repositories) };
+    Ok(Some(Policy { repositories, keep }))
+}
+
+fn patterns(texts: &[String]) -> Vec<Pattern> {
+    texts.iter().map(|text| Pattern::new(text)).collect()
+}
+
+impl PolicyOptions {
+    fn read(&self) -> Result<Policy> {
+        let keep = self.keep.iter().map(KeepOptions::read).collect::<Result<_>>()?;
+        Ok(Policy { repositories: patterns(&self.repositories), keep })
+    }
+}
+
+impl KeepOptions {
+    fn read(&self) -> Result<Keep> {
+        let seconds = |text: &Option<String>| match text {
+            None => Ok(None),
+            Some(text) => {
+                let nanos = duration::parse(text).filter(|nanos| *nanos >= 0);
+                let help = "write for example \"168h\" for a week".to_owned();
+                let seconds = nanos.map(|nanos| nanos / 1_000_000_000);
+                seconds.map(Some).ok_or_else(|| Failure::new(format!("{text:?} is no duration")).help(Some(help)))
+            }
+        };
+        Ok(Keep {
+            tags: patterns(&self.tags),
+            last: self.last,
+            pulled_within: seconds(&self.pulled_within)?,
+            used_within: seconds(&self.used_within)?,
+        })
+    }
+}
+
+fn decisions(retained: &Retained) -> String {
+    let rows: Vec<_> = retained
+        .decisions
+        .iter()
+        .map(|decision| [decision.name.clone(), decision.image.short().to_owned(), decision.verdict.to_string()])
+        .collect();
+    table::rows(["NAME", "IMAGE ID", "DECISION"], &rows)
+}
+
+/// What went, as `rmi` tells it.
+fn went(retained: &Retained) -> String {
+    let line = |removed: &Removed| match removed {
+        Removed::Reference(reference) => format!("Untagged: {}\n", reference.familiar()),
+        Removed::Image(id) => format!("Deleted: {id}\n"),
+        Removed::Layer(chain_id, _) => format!("Deleted: {chain_id}\n"),
+    };
+    retained.removed.iter().map(line).collect()
+}
+
+/// All of it, for programs.
+pub(crate) fn document(retained: &Retained) -> serde_json::Value {
+    let decisions: Vec<_> = retained
+        .decisions
+        .iter()
+        .map(|decision| {
+            json!({
+                "name": decision.name,
+                "image": decision.image.as_str(),
+                "stays": decision.verdict != Verdict::Goes,
+                "why": decision.verdict.to_string(),
+            })
+        })
+        .collect();
+    let removed: Vec<_> = retained
+        .removed
+        .iter()
+        .map(|removed| match removed {
+            Removed::Reference(reference) => json!({"untagged": reference.familiar()}),
+            Removed::Image(id) => json!({"deleted": id.as_str()}),
+            Removed::Layer(chain_id, bytes) => json!({"deleted": chain_id.as_str(), "bytes": bytes}),
+        })
+        .collect();
+    json!({"decisions": decisions, "removed": removed, "spared": retained.spared})
+}

@@ -1,0 +1,80 @@
+//! What is new since the last time: findings of scans, remembered in the store's folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::save::create_aside;
+
+/// Findings by what was scanned: whatever text stands for each.
+pub type Findings = BTreeMap<String, BTreeSet<String>>;
+
+/// 64 MiB of findings: of thousands of images.
+const MAX_BYTES: u64 = 64 << 20;
+
+impl Engine {
+    /// Says which of `found` were not there when this was called last, and remembers them if `is_kept`. What was scanned then and
+    /// is in `gone` is forgotten; of what is in neither, what was known stays known.
+    ///
+    /// # Errors
+    /// When the store's folder cannot be read or written.
+    pub fn news(&self, found: &Findings, gone: &dyn Fn(&str) -> bool, is_kept: bool) -> Result<Findings> {
+        self.writer()?;
+        let directory = self.config().root.join("maintenance");
+        let failed = |doing| {
+            let path = directory.clone();
+            move |source| Error::File { doing, path, source }
+        };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed("mkdir"))?;
+        // Who asks at the same moment is to hear the rest only.
+        let turn = File::open(&directory).map_err(failed("open"))?;
+        flock(&turn, FlockOperation::LockExclusive).map_err(|why| failed("lock")(why.into()))?;
+        let path = directory.join("findings.json");
+        let mut known = read(&path)?;
+        let mut new = Findings::new();
+        for (what, findings) in found {
+            let before = known.get(what);
+            let fresh = findings.iter().filter(|finding| before.is_none_or(|before| !before.contains(*finding)));
+            let fresh: BTreeSet<String> = fresh.cloned().collect();
+            if !fresh.is_empty() {
+                new.insert(what.clone(), fresh);
+            }
+        }
+        if is_kept {
+            known.retain(|what, _| !gone(what));
+            known.extend(found.clone());
+            write(&path, &known)?;
+        }
+        Ok(new)
+    }
+}
+
+fn read(path: &Path) -> Result<Findings> {
+    let failed = |source| Error::File { doing: "open", path: path.into(), source };
+    match std::fs::metadata(path) {
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Findings::new()),
+        found => {
+            if found.map_err(failed)?.len() > MAX_BYTES {
+                return Ok(Findings::new());
+            }
+        }
+    }
+    // Who has broken it hears everything again.
+    Ok(serde_json::from_slice(&std::fs::read(path).map_err(failed)?).unwrap_or_default())
+}
+
+fn write(path: &Path, known: &Findings) -> Result<()> {
+    let text = serde_json::to_vec(known).map_err(Error::Document)?;
+    let (mut file, aside) = create_aside(path)?;
+    let written = file.write_all(&text).and_then(|()| file.sync_data()).and_then(|()| std::fs::rename(&aside, path));
+    written.map_err(|source| {
+        let _ = std::fs::remove_file(&aside);
+        Error::File { doing: "write", path: path.into(), source }
+    })
+}
