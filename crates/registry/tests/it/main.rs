@@ -13,6 +13,7 @@ mod deleting;
 mod hostile;
 mod listing;
 mod manifests;
+mod pages;
 mod pulling;
 mod pushing;
 mod referrers;
