@@ -80,7 +80,7 @@ impl Registry {
                 body.html(&of_index(view, &subject, &manifest, &index, summary));
             }
             Err(_) => {
-                body.html(&section(view.words().about, &about(view, &subject, &manifest, Facts::default())));
+                body.html(&section(view.words().about, &about(view, &subject, &manifest, &Facts::default())));
                 body.element("p", view.words().manifest_unreadable);
             }
         }
@@ -122,7 +122,7 @@ fn pull(view: &View<'_>, subject: &Subject<'_>) -> Html {
 }
 
 /// What is told of every manifest, and `more`.
-fn about(view: &View<'_>, subject: &Subject<'_>, manifest: &Manifest, more: Facts) -> Html {
+fn about(view: &View<'_>, subject: &Subject<'_>, manifest: &Manifest, more: &Facts) -> Html {
     let words = view.words();
     let mut facts = Facts::default();
     facts.fact(words.digest, &code(subject.digest.as_str()));
@@ -170,7 +170,7 @@ fn of_image(
             facts.text(words.author, author);
         }
     }
-    let mut html = section(words.about, &about(view, subject, manifest, facts));
+    let mut html = section(words.about, &about(view, subject, manifest, &facts));
     let history = configuration.document().map_or(&[][..], |config| &config.history);
     html.html(&section(words.layers, &layers::shown(image, history, words)));
     html.html(&section(words.runs, &configuration.shown(words)));
@@ -186,7 +186,7 @@ fn of_index<'a>(
     summary: impl Fn(&Digest) -> &'a Summary,
 ) -> Html {
     let words = view.words();
-    let mut html = section(words.about, &about(view, subject, manifest, Facts::default()));
+    let mut html = section(words.about, &about(view, subject, manifest, &Facts::default()));
     let mut table = Table::new("platforms", &[words.platform, words.contents, words.size, words.digest]);
     for member in index.manifests.iter().take(MAX_MEMBERS) {
         let platform = match &member.platform {

@@ -179,7 +179,7 @@ impl Facts {
     }
 
     /// Adds what others tell.
-    pub(super) fn append(&mut self, facts: Self) {
+    pub(super) fn append(&mut self, facts: &Self) {
         self.0.html(&facts.0);
     }
 

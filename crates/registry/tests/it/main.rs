@@ -14,6 +14,7 @@ mod hostile;
 mod listing;
 mod manifests;
 mod pages;
+mod pages_access;
 mod pulling;
 mod pushing;
 mod referrers;
