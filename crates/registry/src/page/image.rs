@@ -73,9 +73,8 @@ impl Registry {
                 body.html(&of_image(view, &subject, &manifest, &image, &configuration));
             }
             Ok(AnyManifest::Index(index)) => {
-                let members = index.manifests.iter().take(MAX_MEMBERS);
-                let summaries =
-                    self.summaries(name, members.map(|member| (member.digest.clone(), member.size))).await?;
+                let members = index.manifests.iter().take(MAX_MEMBERS).map(|member| member.digest.clone());
+                let summaries = self.summaries(name, members.collect()).await?;
                 let summary = |digest: &Digest| summaries.get(digest).unwrap_or(&Summary::Missing);
                 body.html(&of_index(view, &subject, &manifest, &index, summary));
             }

@@ -1,6 +1,6 @@
 //! What a manifest is, in a few words: what lists tell of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -34,27 +34,27 @@ pub(super) enum Summary {
     Damaged,
 }
 
-/// 64 KiB: manifests of images are a few kilobytes, and a page looks at a hundred.
+/// 64 KiB with the line before it: manifests of images are a few kilobytes, and a page looks at a hundred.
 const MAX_BYTES: u64 = 64 << 10;
 /// 6 platforms are named.
 const MAX_PLATFORMS: usize = 6;
 
 impl Registry {
-    /// What these manifests are; each is so many bytes long.
+    /// What these manifests are. How large one is, its record tells: an index may say anything of its members.
     pub(super) async fn summaries(
         &self,
         name: &RepositoryName,
-        manifests: impl Iterator<Item = (Digest, u64)>,
+        manifests: HashSet<Digest>,
     ) -> Result<HashMap<Digest, Summary>, Refusal> {
         let mut reading = JoinSet::new();
-        for (digest, size) in manifests {
+        for digest in manifests {
             let (storage, key) = (Arc::clone(&self.storage), Key::manifest(name, &digest));
             reading.spawn(async move {
-                if size > MAX_BYTES {
-                    let is_here = storage.modified(&key).await?.is_some();
-                    return Ok((digest, if is_here { Summary::Large } else { Summary::Missing }));
-                }
-                let stored = storage.get(&key).await?;
+                let stored = match storage.size(&key).await? {
+                    Some(size) if size > MAX_BYTES => return Ok((digest, Summary::Large)),
+                    Some(_) => storage.get(&key).await?,
+                    None => None,
+                };
                 Ok::<_, Refusal>((digest, stored.map_or(Summary::Missing, |stored| Summary::read(&stored.bytes))))
             });
         }

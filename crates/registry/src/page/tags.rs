@@ -32,9 +32,8 @@ impl Registry {
                 tags.push((tag, tagged));
             }
         }
-        let wanted: HashMap<Digest, u64> =
-            tags.iter().map(|(_, tagged)| (tagged.digest.clone(), tagged.size)).collect();
-        let summaries = self.summaries(name, wanted.into_iter()).await?;
+        let wanted = tags.iter().map(|(_, tagged)| tagged.digest.clone()).collect();
+        let summaries = self.summaries(name, wanted).await?;
         let last = page.names.last().filter(|_| page.has_more);
         Ok(show(name, view, &tags, &summaries, last.map(String::as_str)))
     }

@@ -201,6 +201,21 @@ fn an_index_names_its_platforms() {
 }
 
 #[test]
+fn lists_do_not_believe_what_an_index_says_of_sizes() {
+    let registry = Registry::start();
+    let mut large = image(&registry, "multi", b"{}", &[("one", 3)]);
+    large["annotations"] = json!({ "note": "x".repeat(70_000) });
+    let large = push(&registry, "multi", digest_of(&large).as_str(), &large);
+    let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [part(OCI_MANIFEST, &large, 1)] });
+    push(&registry, "multi", "1", &index);
+    shows(&page(&registry, "/ui/multi/-/1", 200), &["<tr><td>not told</td><td>too large to look into</td><td>–</td>"]);
+    // Its own page shows all but the end of a text that has none.
+    let shown = page(&registry, &format!("/ui/multi/-/{large}"), 200);
+    shows(&shown, &["<td><code>note</code></td><td><code>xxx", "x…</code>"]);
+    assert!(shown.len() < 20_000, "{}", shown.len());
+}
+
+#[test]
 fn what_refers_to_an_image_is_shown() {
     let registry = Registry::start();
     let subject = registry.push_image("a", "1", "content");
