@@ -39,6 +39,7 @@ pub(crate) const TESTS: &[Package] = &[
     ("ssh-add", "openssh-client"),
     ("slirp4netns", "slirp4netns"),
     ("nft", "nftables"),
+    ("chromium", "chromium"),
 ];
 
 /// What measuring needs beside that.

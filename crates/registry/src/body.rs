@@ -50,6 +50,17 @@ impl Body {
         Self::Whole(Some(bytes.into()).filter(|bytes| !bytes.is_empty()))
     }
 
+    /// All of it, in memory. Whoever asks knows that it is not too much.
+    pub(crate) async fn whole(mut self) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
+            if let Ok(data) = frame?.into_data() {
+                all.extend_from_slice(&data);
+            }
+        }
+        Ok(all)
+    }
+
     /// `count` bytes of `file` from `at`.
     pub(crate) fn file(file: File, at: u64, count: u64) -> Self {
         Self::File(FileBody { file: Arc::new(file), at, left: count, pending: None })

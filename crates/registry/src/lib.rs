@@ -20,6 +20,7 @@ mod maintenance;
 mod manifests;
 mod metrics;
 mod name;
+mod page;
 mod query;
 mod quotas;
 mod range;
@@ -52,6 +53,7 @@ pub use webhooks::Webhook;
 /// What takes apart what comes over the network, for tests and fuzzing.
 pub mod parsers {
     pub use crate::document::{Document, parse as manifest};
+    pub use crate::page::Address;
     pub use crate::query::Query;
     pub use crate::range::{Wanted, chunk, wanted};
     pub use crate::refusal::{Code, Refusal};

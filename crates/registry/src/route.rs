@@ -4,6 +4,7 @@
 use wharfie_oci::Digest;
 
 use crate::name::{DataId, Reference, RepositoryName};
+use crate::page::Address;
 use crate::query::decode;
 use crate::refusal::{Code, Refusal};
 
@@ -38,6 +39,8 @@ pub enum Route {
     Live,
     /// `/readyz`: the storage answers.
     Ready,
+    /// `/` and what lies beneath `/ui`: pages for people.
+    Page(Address),
 }
 
 /// The longest path that is looked at: a name, a sha512 digest, and all of it percent-encoded.
@@ -60,7 +63,9 @@ impl Route {
             "/readyz" => return Ok(Self::Ready),
             _ => {}
         }
-        let rest = path.strip_prefix("/v2/").ok_or_else(no_such_page)?;
+        let Some(rest) = path.strip_prefix("/v2/") else {
+            return Address::parse(path).map(Self::Page).ok_or_else(no_such_page);
+        };
         if rest.len() > MAX_PATH {
             return Err(Refusal::new(Code::NameInvalid, "the path is too long for any repository"));
         }
@@ -122,7 +127,8 @@ impl Route {
             | Self::Token
             | Self::Metrics
             | Self::Live
-            | Self::Ready => None,
+            | Self::Ready
+            | Self::Page(_) => None,
         }
     }
 }
@@ -177,6 +183,8 @@ mod tests {
         check(&format!("/v2/a/blobs/{digest}"), Route::Blob(name("a"), digest.clone()));
         check(&format!("/v2/a%2db/blobs/sha256%3A{}", digest.hex()), Route::Blob(name("a-b"), digest.clone()));
         check(&format!("/v2/a/referrers/{digest}"), Route::Referrers(name("a"), digest));
+        check("/", Route::Page(Address::Repositories));
+        check("/ui/v2/tags/list", Route::Page(Address::Repository(name("v2/tags/list"))));
         check("/v2/a/blobs/uploads/", Route::Uploads(name("a")));
         check("/v2/a/blobs/uploads", Route::Uploads(name("a")));
         check(&format!("/v2/a/blobs/uploads/{id}"), Route::Upload(name("a"), id));
@@ -188,7 +196,7 @@ mod tests {
             let refusal = Route::parse(path).unwrap_err();
             assert_eq!((refusal.status().as_u16(), refusal.code()), (status, code), "{path}");
         }
-        check("/", 404, Code::Unsupported);
+        check("/favicon.ico", 404, Code::Unsupported);
         check("/v2/a", 404, Code::Unsupported);
         check("/v2/tags/list", 400, Code::NameInvalid);
         check("/v2/A/tags/list", 400, Code::NameInvalid);

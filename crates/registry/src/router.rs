@@ -17,6 +17,7 @@ use crate::key::Key;
 use crate::maintenance::Pulls;
 use crate::metrics::{self, Metrics};
 use crate::name::RepositoryName;
+use crate::page;
 use crate::quotas::Quotas;
 use crate::rates::Rates;
 use crate::refusal::{Code, Refusal};
@@ -30,6 +31,8 @@ pub(crate) struct Registry {
     pub(crate) storage: Arc<Storage>,
     pub(crate) limits: Limits,
     pub(crate) uploads: Arc<Semaphore>,
+    /// Pages that are made now.
+    pub(crate) pages: Arc<Semaphore>,
     /// Held by whoever relies on what it has found, until it has written that down.
     pub(crate) gate: Arc<RwLock<()>>,
     pub(crate) access: Arc<Access>,
@@ -70,6 +73,7 @@ impl Registry {
             is_secure: config.tls.is_some(),
             limits: config.limits,
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
+            pages: Arc::new(Semaphore::new(page::AT_ONCE)),
             gate: Arc::default(),
             log: Arc::clone(&config.log),
             clock: config.clock,
@@ -95,6 +99,7 @@ impl Registry {
             is_secure: config.tls.is_some(),
             limits: config.limits,
             uploads: if is_same { Arc::clone(&self.uploads) } else { Arc::new(Semaphore::new(config.limits.uploads)) },
+            pages: Arc::clone(&self.pages),
             gate: Arc::clone(&self.gate),
             log: Arc::clone(&config.log),
             clock: config.clock,
@@ -113,16 +118,18 @@ impl Registry {
     /// Answers a request, whatever it is.
     pub(crate) async fn handle(self: &Arc<Self>, path: &str, mut request: Request) -> Response<Body> {
         let answered = match Route::parse(path) {
-            Ok(route) => match self.insist_on_patience(&route, &request) {
+            // On the heap: what a page needs while it is made shall not be set aside for every request.
+            Ok(Route::Page(address)) => Ok(Box::pin(self.show(&address, &request)).await),
+            // Probes may ask as often as they like.
+            Ok(route @ (Route::Live | Route::Ready)) => self.route(route, &mut request).await,
+            Ok(route) => match self.insist_on_patience(&request) {
                 Ok(()) => self.route(route, &mut request).await,
                 Err(refusal) => Err(refusal),
             },
             Err(refusal) => Err(refusal),
         };
         let mut response = answered.unwrap_or_else(|refusal| {
-            if let Some(cause) = refusal.cause() {
-                self.note(&Event::Failed { what: cause.to_owned() });
-            }
+            self.note_cause(&refusal);
             refused(&refusal)
         });
         if path.starts_with("/v2") {
@@ -136,11 +143,16 @@ impl Registry {
         response
     }
 
-    /// Refuses whoever asks too often; probes may.
-    fn insist_on_patience(&self, route: &Route, request: &Request) -> Result<(), Refusal> {
-        let Some(rate) = self.limits.rate.filter(|_| !matches!(route, Route::Live | Route::Ready)) else {
-            return Ok(());
-        };
+    /// Tells the log why a request fails, if it is not the client's doing.
+    pub(crate) fn note_cause(&self, refusal: &Refusal) {
+        if let Some(cause) = refusal.cause() {
+            self.note(&Event::Failed { what: cause.to_owned() });
+        }
+    }
+
+    /// Refuses whoever asks too often.
+    pub(crate) fn insist_on_patience(&self, request: &Request) -> Result<(), Refusal> {
+        let Some(rate) = self.limits.rate else { return Ok(()) };
         self.rates.take(rate, request.client.ip(), Instant::now()).map_err(|wait| {
             Refusal::new(Code::TooManyRequests, "too many requests from this address; try again later")
                 .with_header(header::RETRY_AFTER, &wait.as_secs().saturating_add(1).to_string())
@@ -149,9 +161,12 @@ impl Registry {
 
     async fn route(self: &Arc<Self>, route: Route, request: &mut Request) -> Answer {
         let route = self.by_namespace(route, &request.query)?;
-        self.admit(&route, request).await?;
         let method = request.method.clone();
         let is_read = method == Method::GET || method == Method::HEAD;
+        if !is_read {
+            Self::insist_on_own_site(request)?;
+        }
+        self.admit(&route, request).await?;
         self.insist_on_reading(&route, &method)?;
         let standing = if is_read { self.fill(&route).await? } else { Standing::Fresh };
         let mut answered = self.answer(route, request, is_read).await?;
@@ -226,7 +241,8 @@ fn allowed(route: &Route) -> &'static str {
         | Route::Token
         | Route::Metrics
         | Route::Live
-        | Route::Ready => "GET, HEAD",
+        | Route::Ready
+        | Route::Page(_) => "GET, HEAD",
     }
 }
 

@@ -1,11 +1,11 @@
 //! Who may do what with which request, and the tokens that say so.
 
-use hyper::StatusCode;
+use hyper::{StatusCode, header};
 
 use crate::answer::{Answer, Request, answer};
 use crate::auth::{Actions, Caller, Gatekeeper};
 use crate::name::RepositoryName;
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
 use crate::route::Route;
 use crate::router::{Registry, actions};
 
@@ -34,6 +34,17 @@ impl Registry {
         self.gatekeeper().insist(&caller, &request.headers, name.as_str(), actions(route, &request.method))
     }
 
+    /// Refuses what a page of somebody else has a browser send: the browser adds the password that it was given for our pages.
+    /// Source: Fetch, "`Origin` header": browsers tell where whatever is not read comes from; other clients say nothing.
+    pub(crate) fn insist_on_own_site(request: &Request) -> Result<(), Refusal> {
+        let Some(origin) = request.headers.get(header::ORIGIN) else { return Ok(()) };
+        let from = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+        if from.is_some() && from == request.header(header::HOST) {
+            return Ok(());
+        }
+        Err(Refusal::new(Code::Denied, "browsers change nothing here for the pages of other sites"))
+    }
+
     /// True if a blob may be mounted from there; from anywhere only by whoever sees everything.
     pub(crate) async fn may_read(&self, from: Option<&RepositoryName>, request: &Request) -> Result<bool, Refusal> {
         let caller = self.caller(request).await?;
@@ -47,6 +58,6 @@ impl Registry {
     pub(crate) async fn give_token(&self, request: &Request) -> Answer {
         let caller = self.caller(request).await?;
         let token = self.gatekeeper().token(&caller, request.query.values("scope"));
-        Ok(answer(StatusCode::OK).header(hyper::header::CACHE_CONTROL, "no-store").json(&token))
+        Ok(answer(StatusCode::OK).header(header::CACHE_CONTROL, "no-store").json(&token))
     }
 }

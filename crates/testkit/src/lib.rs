@@ -1,5 +1,6 @@
 //! Fixture builders, test registry, contract suites and host sandbox for wharfie's tests.
 
+pub mod browser;
 pub mod contract;
 pub mod faulty_server;
 pub mod host;
@@ -10,6 +11,7 @@ pub mod published;
 pub mod registry;
 pub mod tls;
 
+pub use browser::Browser;
 pub use faulty_server::{FaultyServer, Heard};
 pub use host::{Host, Outcome};
 pub use image::{Image, archive, file};

@@ -44,6 +44,7 @@ mod serving_bounds;
 mod serving_bucket;
 mod serving_caches;
 mod serving_killed;
+mod serving_pages;
 mod suggesting;
 mod terminal;
 mod trust;

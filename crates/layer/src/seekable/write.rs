@@ -215,7 +215,7 @@ mod tests {
         let plain = tar(700_000);
         let (blob, made) = packed(&plain, 2);
         let (end, index) = index(&blob);
-        assert_eq!(made.index, Some(end.digest.clone()));
+        assert_eq!(made.index, Some(end.digest));
         assert_eq!((index.plain, index.blocks.len()), (plain.len() as u64, plain.len().div_ceil(BLOCK)));
         let headers = zstd::decode_all(index.headers.as_slice()).unwrap();
         assert_eq!(headers.len() as u64, index.headers_plain);

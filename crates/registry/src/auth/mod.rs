@@ -192,6 +192,25 @@ impl Gatekeeper<'_> {
         }
     }
 
+    /// True if there may be something that everybody reads, also without a password.
+    pub(crate) fn is_open_to_readers(&self) -> bool {
+        let is_open = |rule: &Rule| rule.actions.contains(Actions::PULL) && rule.users.iter().any(String::is_empty);
+        match self.access {
+            Access::Open => true,
+            Access::Ruled { rules, .. } => rules.iter().any(is_open),
+        }
+    }
+
+    /// The host that names of images begin with here: the configured one, or the one that the client has reached.
+    pub(crate) fn host<'h>(&'h self, headers: &'h HeaderMap) -> &'h str {
+        match self.access {
+            Access::Ruled { url: Some(url), .. } => {
+                url.split_once("://").map_or(url.as_str(), |(_, host)| host).trim_end_matches('/')
+            }
+            Access::Open | Access::Ruled { url: None, .. } => host(headers),
+        }
+    }
+
     /// True if a caller may know of a repository.
     pub(crate) fn sees(&self, caller: &Caller, repository: &str) -> bool {
         match caller {

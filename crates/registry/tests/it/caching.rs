@@ -236,3 +236,27 @@ fn lists_are_the_others_as_long_as_it_answers() {
     let referrers = registry.get(&format!("/v2/hub/web/referrers/{digest}")).expect(200);
     assert!(referrers.json()["manifests"].as_array().unwrap().is_empty());
 }
+
+#[test]
+fn a_page_of_a_cache_shows_what_is_here_and_asks_nobody() {
+    let (registry, other) = caching(Duration::ZERO);
+    let (here, there) = (other.put_image("here"), other.put_image("there"));
+    let member = |digest: &Digest| json!({ "mediaType": OCI_MANIFEST, "digest": digest, "size": 1 });
+    let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [member(&here), member(&there)] });
+    let index = other.put_manifest(OCI_INDEX, &index);
+    other.tag("team/web:1", &index);
+    other.tag("team/web:2", &index);
+    registry.get("/ui/hub/team/web").expect(404);
+    registry.get("/v2/hub/team/web/manifests/1").expect(200);
+    registry.get(&format!("/v2/hub/team/web/manifests/{here}")).expect(200);
+    let asked = other.asked.load(Ordering::SeqCst);
+    let shown = |target: &str, status: u16| String::from_utf8(registry.get(target).expect(status).body).unwrap();
+    assert!(shown("/", 200).contains("/ui/hub/team/web"));
+    let tags = shown("/ui/hub/team/web", 200);
+    assert!(tags.contains("/ui/hub/team/web/-/1") && !tags.contains("/ui/hub/team/web/-/2"), "{tags}");
+    assert!(shown("/ui/hub/team/web/-/1", 200).contains("<td>not here</td>"));
+    assert!(shown(&format!("/ui/hub/team/web/-/{here}"), 200).contains("The configuration is not here."));
+    shown("/ui/hub/team/web/-/2", 404);
+    shown(&format!("/ui/hub/team/web/-/{there}"), 404);
+    assert_eq!(other.asked.load(Ordering::SeqCst), asked);
+}

@@ -13,6 +13,8 @@ mod deleting;
 mod hostile;
 mod listing;
 mod manifests;
+mod pages;
+mod pages_access;
 mod pulling;
 mod pushing;
 mod referrers;
