@@ -23,6 +23,8 @@ pub enum Platforms<'a> {
     All,
     /// The one that runs best there.
     Closest(&'a Platform),
+    /// All that the source has, attestations as well.
+    Here,
     /// The images that the source has, of an index that may be there in part; of these platforms alone if there are any.
     Present(&'a [Platform]),
 }
@@ -303,6 +305,15 @@ impl Walk<'_> {
     fn members(&self, index: &Index) -> Result<Vec<Descriptor>, Error> {
         match self.options.platforms {
             Platforms::All => Ok(index.manifests.clone()),
+            Platforms::Here => {
+                let mut members = Vec::new();
+                for member in &index.manifests {
+                    if self.source.has(member)? {
+                        members.push(member.clone());
+                    }
+                }
+                Ok(members)
+            }
             Platforms::Closest(wanted) => {
                 let chosen = index.select_by(wanted, |member| self.platform_of(member))?;
                 Ok(vec![chosen.cloned().ok_or_else(|| Error::NoPlatform(wanted.to_string()))?])

@@ -76,7 +76,7 @@ pub enum Error {
     #[error("there are several images: {}", .0.join(", "))]
     SeveralRoots(Vec<String>),
     /// A registry removes no tags alone, and the manifest behind this one has others, which are named.
-    #[error("cannot remove {reference}: the registry removes a manifest with all of its tags, and {} are the same one", .others.join(", "))]
+    #[error("cannot remove {reference}: the registry removes manifests, not tags, and {} need the same one", .others.join(", "))]
     SharedManifest {
         /// Familiar.
         reference: String,

@@ -32,6 +32,8 @@ pub struct Loaded {
 pub struct Load {
     /// The platforms to take from indexes, and which other images must be for; all and any if there are none.
     pub platforms: Vec<Platform>,
+    /// All that is there, also what is no image: attestations go with what they are about.
+    pub is_whole: bool,
 }
 
 impl Engine {
@@ -245,13 +247,17 @@ impl Engine {
             }
             Ok(())
         };
+        let (platforms, images) = match load.is_whole {
+            true => (Platforms::Here, Images::Known),
+            false => (Platforms::Present(&load.platforms), Images::Required),
+        };
         let options = Options {
-            platforms: Platforms::Present(&load.platforms),
+            platforms,
             jobs: self.config().jobs,
             observer,
             naming: offer.naming,
             order: Order::BottomFirst,
-            images: Images::Required,
+            images,
             check: &check,
         };
         graph::copy(offer.source, &StoreSink::new(lease), &root.descriptor, &options).map_err(of_archive)

@@ -39,6 +39,29 @@ fn document(store: &Store, row: &ManifestRow) -> Result<Option<Document>> {
     }
 }
 
+/// The manifests that a target leads to.
+fn meant(store: &Store, target: &Digest) -> Result<Vec<Digest>> {
+    let members = match recorded(store, target)?.map(|document| document.content) {
+        Some(AnyManifest::Index(index)) => index.manifests.into_iter().map(|member| member.digest).collect(),
+        Some(AnyManifest::Manifest(_)) | None => Vec::new(),
+    };
+    Ok(members.into_iter().chain([target.clone()]).collect())
+}
+
+/// True if each layer of a manifest has been seen to unpack to the diff id that it is said to.
+fn is_proven(store: &Store, manifest: &Manifest, diff_ids: &[DiffId]) -> Result<bool> {
+    if manifest.layers.len() != diff_ids.len() {
+        return Ok(false);
+    }
+    for (layer, diff_id) in manifest.layers.iter().zip(diff_ids) {
+        let is_plain = layer.digest == *diff_id.digest();
+        if !is_plain && !store.blobs_of_layer(diff_id)?.iter().any(|blob| blob.digest == layer.digest) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn is_whole(store: &Store, document: &Document) -> Result<bool> {
     let has = |one: &Descriptor| {
         let layer = DiffId::new(one.digest.clone());
@@ -50,14 +73,24 @@ fn is_whole(store: &Store, document: &Document) -> Result<bool> {
 
 /// The manifest that an image came with, if all of its layers are still here as they came; else one that is made now: docker's,
 /// over gzip layers, as docker would push it. The lease holds all of it.
-pub(crate) fn of_image(lease: &Lease<'_>, id: &ImageId) -> Result<Document> {
+///
+/// An image may have come with several manifests: the one that `target` is, or leads to, is taken if it can be. None is taken whose
+/// layers are not known to unpack to those of the configuration: a manifest is recorded also if its layers were here already
+/// and nobody has looked at the blobs that it names.
+pub(crate) fn of_image(lease: &Lease<'_>, id: &ImageId, target: Option<&Digest>) -> Result<Document> {
     let store = lease.store();
     let diff_ids: Vec<DiffId> = store.layers_of(id)?.into_iter().map(|layer| layer.diff_id).collect();
     lease.hold_all(diff_ids.iter().map(DiffId::digest).chain([id.digest()]))?;
-    for row in store.manifests_of(id)? {
+    let meant = match target {
+        Some(target) => meant(store, target)?,
+        None => Vec::new(),
+    };
+    let mut rows = store.manifests_of(id)?;
+    rows.sort_by_key(|row| !meant.contains(&row.digest));
+    for row in rows {
         let Some(document) = document(store, &row)? else { continue };
         let AnyManifest::Manifest(manifest) = &document.content else { continue };
-        if manifest.layers.len() == diff_ids.len() && is_whole(store, &document)? {
+        if is_proven(store, manifest, &diff_ids)? && is_whole(store, &document)? {
             lease.hold_all([&row.digest])?;
             return Ok(document);
         }

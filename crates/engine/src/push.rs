@@ -178,8 +178,9 @@ pub(crate) fn to_push(lease: &Lease<'_>, reference: &Reference, platform: Option
         None => row.image,
     };
     let is_index = store.manifest(&row.target)?.is_some_and(|found| found.image.is_none());
+    let target = Some(row.target.clone());
     let part_of = (is_index && platform.is_none()).then_some(row.target);
-    Ok(ToPush { root: outgoing::of_image(lease, &image)?, part_of })
+    Ok(ToPush { root: outgoing::of_image(lease, &image, part_of.as_ref().or(target.as_ref()))?, part_of })
 }
 
 /// The layers of everything that was sent.

@@ -1,5 +1,6 @@
 //! Served: the images of the store as a registry on this machine reads them, each as it would be pushed.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -26,14 +27,15 @@ impl Engine {
         Ok(to_push(&lease, &reference, None)?.root.descriptor)
     }
 
-    /// A manifest or index that images here have or were given.
+    /// A manifest or index of the repository's images. Nothing else of the store is given away.
     ///
     /// # Errors
     /// When there is none, or the store is damaged.
-    pub fn serve_manifest(&self, digest: &Digest) -> Result<Document> {
-        let store = self.reader()?;
-        let row = store.manifest(digest)?.ok_or(Error::NoSuchReference)?;
-        Ok(store.document(digest, &Descriptor::new(row.media_type, digest.clone(), 0))?)
+    pub fn serve_manifest(&self, path: &str, digest: &Digest) -> Result<Document> {
+        match self.served_manifests(path)?.contains(digest) {
+            true => self.served_document(digest),
+            false => Err(Error::NoSuchReference),
+        }
     }
 
     /// A blob that a manifest of the repository's images names, for reading. Nothing else of the store is given away.
@@ -41,15 +43,11 @@ impl Engine {
     /// # Errors
     /// When there is none.
     pub fn serve_blob(&self, path: &str, digest: &Digest) -> Result<Box<dyn Read + Send>> {
-        let store = self.reader()?;
-        for name in self.served_names()?.into_iter().filter(|name| served_path(name) == path) {
-            let Some(row) = store.reference(&name.canonical())? else { continue };
-            let manifests = store.manifests_of(&row.image)?;
-            let targets = manifests.into_iter().map(|manifest| manifest.digest).chain([row.target]);
-            for target in targets {
-                if self.names_blob(&target, digest)? {
-                    return self.open_blob(digest);
-                }
+        for manifest in self.served_manifests(path)? {
+            if let AnyManifest::Manifest(manifest) = self.served_document(&manifest)?.content
+                && (manifest.config.digest == *digest || manifest.layers.iter().any(|layer| layer.digest == *digest))
+            {
+                return self.open_blob(digest);
             }
         }
         Err(Error::NoSuchReference)
@@ -85,26 +83,34 @@ impl Engine {
         rows.iter().filter(|row| !row.is_digest).map(names::reference).collect()
     }
 
-    /// True if a manifest, or a member of an index, names a blob.
-    fn names_blob(&self, target: &Digest, blob: &Digest) -> Result<bool> {
-        let document = match self.serve_manifest(target) {
-            Ok(document) => document,
-            Err(Error::NoSuchReference | Error::Store(wharfie_store::Error::MissingBlob(_))) => return Ok(false),
-            Err(why) => return Err(why),
-        };
-        match document.content {
-            AnyManifest::Manifest(manifest) => {
-                Ok(manifest.config.digest == *blob || manifest.layers.iter().any(|layer| layer.digest == *blob))
-            }
-            AnyManifest::Index(index) => {
-                for member in index.manifests.iter().filter(|member| member.media_type.is_manifest()) {
-                    if self.names_blob(&member.digest, blob)? {
-                        return Ok(true);
+    /// The manifests and indexes that are here of the images that a repository has.
+    fn served_manifests(&self, path: &str) -> Result<BTreeSet<Digest>> {
+        let store = self.reader()?;
+        let mut found = BTreeSet::new();
+        for name in self.served_names()?.into_iter().filter(|name| served_path(name) == path) {
+            let Some(row) = store.reference(&name.canonical())? else { continue };
+            let own = store.manifests_of(&row.image)?.into_iter().map(|manifest| manifest.digest);
+            let mut waiting: Vec<Digest> = own.chain([row.target]).collect();
+            while let Some(digest) = waiting.pop() {
+                match self.served_document(&digest) {
+                    Ok(document) => {
+                        if let AnyManifest::Index(index) = document.content {
+                            waiting.extend(index.manifests.into_iter().map(|member| member.digest));
+                        }
+                        found.insert(digest);
                     }
+                    Err(Error::NoSuchReference | Error::Store(wharfie_store::Error::MissingBlob(_))) => {}
+                    Err(why) => return Err(why),
                 }
-                Ok(false)
             }
         }
+        Ok(found)
+    }
+
+    fn served_document(&self, digest: &Digest) -> Result<Document> {
+        let store = self.reader()?;
+        let row = store.manifest(digest)?.ok_or(Error::NoSuchReference)?;
+        Ok(store.document(digest, &Descriptor::new(row.media_type, digest.clone(), 0))?)
     }
 }
 

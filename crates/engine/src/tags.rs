@@ -128,6 +128,15 @@ impl Engine {
         for other in client.tags().map_err(failed)?.into_iter().filter(|other| other != tag) {
             match client.resolve(&other) {
                 Ok(other_found) if other_found.digest == found.digest => others.push(other),
+                // An index would lose one of its members.
+                Ok(other_found) if other_found.media_type.is_index() => {
+                    let document = client.manifest(other_found.digest.as_str(), None).map_err(failed)?;
+                    if let AnyManifest::Index(index) = document.content
+                        && index.manifests.iter().any(|member| member.digest == found.digest)
+                    {
+                        others.push(other);
+                    }
+                }
                 Ok(_) => {}
                 Err(why) if why.status() == Some(404) => {}
                 Err(why) => return Err(failed(why)),

@@ -31,6 +31,7 @@ use crate::refusal::{Code, Refusal};
 use crate::router::Registry;
 use crate::storage::{self, Holding, Place, Storage};
 use crate::tls::Tls;
+use crate::upstream;
 use crate::webhooks::Webhooks;
 
 /// Why a registry does not start.
@@ -128,7 +129,7 @@ impl Server {
             .enable_io()
             .enable_time()
             .thread_name("registry")
-            .max_blocking_threads(BLOCKING_THREADS)
+            .max_blocking_threads(BLOCKING_THREADS + upstream::THREADS * config.caches.len())
             .build()
             .map_err(Error::Threads)?;
         // Wrong keys and names are told to whoever starts it, not to each client.

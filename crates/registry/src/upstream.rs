@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode, header};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use wharfie_oci::{Descriptor, Digest, Digester, MediaType};
 
 use crate::answer::{Answer, answer};
@@ -82,18 +82,20 @@ pub struct Cache {
 }
 
 /// What is known of caches while the server runs.
+#[derive(Default)]
 pub(crate) struct Caching {
     /// Things that somebody is fetching; whoever else wants one of them waits.
     flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// When a tag was last asked for at the other registry.
     asked: Mutex<HashMap<String, Instant>>,
-    fetching: Semaphore,
+    /// Of each other registry: how many threads may wait for it. One that does not answer keeps those, and no others.
+    permits: Mutex<HashMap<String, Permits>>,
 }
 
-impl Default for Caching {
-    fn default() -> Self {
-        Self { flights: Mutex::default(), asked: Mutex::default(), fetching: Semaphore::new(FETCHING) }
-    }
+#[derive(Clone)]
+struct Permits {
+    asking: Arc<Semaphore>,
+    fetching: Arc<Semaphore>,
 }
 
 impl Caching {
@@ -108,6 +110,12 @@ impl Caching {
         };
         let _alone = flight.lock().await;
         work.await
+    }
+
+    fn permits(&self, registry: &str) -> Permits {
+        let mut permits = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Permits { asking: Arc::new(Semaphore::new(ASKING)), fetching: Arc::new(Semaphore::new(FETCHING)) };
+        permits.entry(registry.to_owned()).or_insert_with(new).clone()
     }
 
     fn is_fresh(&self, key: &str, fresh: Duration) -> bool {
@@ -293,7 +301,8 @@ impl Registry {
                 if self.link(name, digest).await?.is_some() {
                     return Ok(Standing::Fresh);
                 }
-                let Ok(_fetching) = self.caching.fetching.acquire().await else { return Ok(Standing::Fresh) };
+                let fetching = self.permit(self.caching.permits(&cache.registry).fetching).await;
+                let fetching = fetching.map_err(|why| self.away(cache, &key, why))?;
                 let wanted = digest.clone();
                 let opened = self.ask(cache, path, move |upstream, path| upstream.blob(path, &wanted)).await;
                 let reader = opened.map_err(|why| match why {
@@ -302,7 +311,7 @@ impl Registry {
                 })?;
                 let id = self.storage.begin(&Started::new(name, digest.algorithm(), self.now())).await?;
                 let mut session = self.session(name, &id).await?;
-                let mut body = Inbound::read_from(pour(reader), self.limits.idle);
+                let mut body = Inbound::read_from(pour(reader, fetching), self.limits.idle);
                 body.limit(self.limits.blob_bytes);
                 if let Err(why) = session.append(&mut body).await {
                     session.end(false).await?;
@@ -385,8 +394,22 @@ impl Registry {
         work: impl FnOnce(&dyn Upstream, &str) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
         let (upstream, path) = (Arc::clone(&cache.upstream), path.to_owned());
-        let asked = tokio::task::spawn_blocking(move || work(&*upstream, &path)).await;
+        let asking = self.permit(self.caching.permits(&cache.registry).asking).await?;
+        let asked = tokio::task::spawn_blocking(move || {
+            // Whoever asked may be gone; the thread is not, before the other registry has answered.
+            let _asking = asking;
+            work(&*upstream, &path)
+        })
+        .await;
         asked.unwrap_or_else(|why| Err(Trouble::Away(format!("a defect: {why}"))))
+    }
+
+    /// Leave to keep a thread waiting, if there is one soon.
+    async fn permit(&self, of: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Trouble> {
+        match tokio::time::timeout(PATIENCE, of.acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Trouble::Away("too many wait for its answer".to_owned())),
+        }
     }
 
     /// The answer for what is not here and cannot be had now.
@@ -404,9 +427,10 @@ fn missing(code: Code, why: &str) -> Refusal {
 }
 
 /// Reads on a thread of its own; whoever receives need not be faster or slower.
-fn pour(mut reader: Box<dyn Read + Send>) -> mpsc::Receiver<std::io::Result<Bytes>> {
+fn pour(mut reader: Box<dyn Read + Send>, permit: OwnedSemaphorePermit) -> mpsc::Receiver<std::io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(PIECES);
     tokio::task::spawn_blocking(move || {
+        let _permit = permit;
         loop {
             let mut piece = vec![0; PIECE];
             let sent = match reader.read(&mut piece) {
@@ -432,7 +456,12 @@ fn pour(mut reader: Box<dyn Read + Send>) -> mpsc::Receiver<std::io::Result<Byte
 /// 64 KiB are read at once, and eight of them wait at most.
 const PIECE: usize = 64 << 10;
 const PIECES: usize = 8;
-/// 16 blobs are fetched at once: each has a thread for as long as it takes, and the disk needs some too.
-const FETCHING: usize = 16;
+/// Questions to one registry at once, and blobs that are fetched from it: each has a thread for as long as it takes.
+const ASKING: usize = 8;
+const FETCHING: usize = 8;
+/// As many threads as the caches of a server can keep waiting: the disk needs others.
+pub(crate) const THREADS: usize = ASKING + FETCHING;
+/// 10 s: then whoever asks is told to come again, or gets what is here.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// 10,000 tags whose age is known.
 const MAX_KNOWN: usize = 10_000;

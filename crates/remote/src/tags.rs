@@ -36,7 +36,7 @@ fn listed(session: &Session<'_>, path: &str) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     let mut known = HashSet::new();
     let mut visited = HashSet::new();
-    let mut barren = 0;
+    let (mut barren, mut bytes) = (0, 0);
     let mut next = Some(session.request(Method::GET, path).url);
     while let Some(url) = next.take() {
         if !visited.insert(url.clone()) || visited.len() > MAX_PAGES {
@@ -44,6 +44,10 @@ fn listed(session: &Session<'_>, path: &str) -> Result<Vec<String>, Error> {
         }
         let mut response = session.succeed(&session.request_at(Method::GET, url))?;
         let page = page(&mut response)?;
+        bytes += page.iter().map(String::len).sum::<usize>();
+        if bytes > MAX_BYTES {
+            return Err(response.invalid(format_args!("the names of its list have more than {MAX_BYTES} bytes")));
+        }
         let before = found.len();
         found.extend(page.into_iter().filter(|name| known.insert(name.clone())));
         barren = if found.len() > before { 0 } else { barren + 1 };
@@ -95,6 +99,8 @@ fn next_target(links: &str) -> Option<&str> {
 
 /// 16 MiB: registries without pages send everything at once.
 const MAX_PAGE: u64 = 16 << 20;
+/// 64 MiB of names: a million of them are less.
+const MAX_BYTES: usize = 64 << 20;
 /// 10,000 pages, a million names: beyond that a list is no list any more.
 const MAX_PAGES: usize = 10_000;
 /// 5 pages in a row without a new name: some registries hide what one may not see, others walk in circles.

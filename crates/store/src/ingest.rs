@@ -144,7 +144,10 @@ impl Lease<'_> {
                 let layer = match ingest.index.filter(|_| compression == Compression::Gzip && threads.get() > 1) {
                     Some(index) => {
                         let inflated = seekable::inflate(&mut reader, index.clone(), threads);
-                        write_layer(layer, &mut inflated.map_err(Error::of_source)?, &spill)?
+                        let mut inflated = inflated.map_err(Error::of_source)?;
+                        let layer = write_layer(layer, &mut inflated, &spill)?;
+                        inflated.finish().map_err(Error::of_source)?;
+                        layer
                     }
                     None => {
                         let mut decoder = Decoder::new(compression, &mut reader).map_err(Error::Layer)?;

@@ -49,6 +49,10 @@ impl Source for StoreSource<'_> {
         config.rootfs.diff_ids.iter().map(describe).collect()
     }
 
+    fn has(&self, member: &Descriptor) -> Result<bool, BoxError> {
+        Ok(self.made.contains_key(&member.digest) || self.store.blob_path(&member.digest).exists())
+    }
+
     fn open<'a>(&'a self, part: &Part, _watch: Watch<'a>) -> Result<Box<dyn Opened + 'a>, BoxError> {
         let Part { descriptor, diff_id } = part;
         // A plain layer has no blob: its tar lies in the layer's file.

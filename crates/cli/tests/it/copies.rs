@@ -271,19 +271,24 @@ fn tags_are_looked_into_and_removed_where_the_registry_lets_us() {
 fn a_tag_that_others_share_is_not_removed_with_them() {
     // It removes manifests only, with all their tags.
     let published = Published::of(&web("x"));
-    let image = published.clone();
+    let (image, index) = (published.clone(), Published::index(&[("linux/amd64", &published)]));
     let server = FaultyServer::start(move |heard| match (heard.method.as_str(), heard.target.as_str()) {
         ("DELETE", target) if target.contains("sha256:") => reply(202, &[], b""),
         ("DELETE", _) => reply(405, &[], br#"{"errors":[{"code":"UNSUPPORTED","message":"no tags"}]}"#),
         (_, "/v2/web/tags/list") => reply(200, &[], br#"{"tags":["1","2"]}"#),
+        (_, "/v2/member/tags/list") => reply(200, &[], br#"{"tags":["1","all"]}"#),
+        (_, "/v2/member/manifests/all") => index.answer_any(heard),
+        (_, target) if target == format!("/v2/member/manifests/{}", index.digest()) => index.answer_any(heard),
         (_, "/v2/one/tags/list") => reply(200, &[], br#"{"tags":["1"]}"#),
         _ => image.answer_any(heard),
     });
     let (host, name) = (host(), |name: &str| format!("{}/{name}", server.address()));
     let shared = host.run(&["rmi", "--remote", &name("web:1")]);
-    let text = "cannot remove WEB:1: the registry removes a manifest with all of its tags, and 2 are the same one";
+    let text = "cannot remove WEB:1: the registry removes manifests, not tags, and 2 need the same one";
     shared.fails(1, &text.replace("WEB", &name("web")));
     assert!(!server.lines().iter().any(|line| line.starts_with("DELETE /v2/web/manifests/sha256:")));
+    let member = host.run(&["rmi", "--remote", &name("member:1")]);
+    assert!(member.code == 1 && member.stderr.contains("and all need the same one"), "{}", member.stderr);
     host.run(&["rmi", "--remote", &name("one:1")]).prints(&format!("Untagged: {}\n", name("one:1")));
     assert!(server.lines().contains(&format!("DELETE /v2/one/manifests/{}", published.digest())));
 }

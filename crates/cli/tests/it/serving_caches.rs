@@ -97,6 +97,9 @@ fn images_of_the_store_are_served_without_being_pushed() {
     let secret = format!("/v2/images/built/blobs/{}", layer.layers[0].digest);
     let reply = ask(&server.address, "GET", &secret, &[], b"").expect("it answers");
     assert_eq!(reply.status, 404);
+    let secret = format!("/v2/images/built/manifests/{}", layer.digest());
+    let reply = ask(&server.address, "GET", &secret, &[], b"").expect("it answers");
+    assert_eq!(reply.status, 404);
     host.run(&["rmi", "built:1"]).succeeds();
     assert_ne!(other.run(&["pull", "-q", &built_name]).code, 0);
 }

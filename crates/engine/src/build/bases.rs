@@ -78,7 +78,12 @@ impl<'a> BaseImages<'a> {
                     (Err(why @ Error::Trust(_)), _) => return Err(why),
                     // An image of another platform, or of none, is better than nothing; the plan warns of it.
                     (Err(why), Err(Error::OtherPlatform { .. })) if !self.build.pull => {
-                        names::find(store, name).map_err(|_| why)?.id
+                        let found = names::find(store, name).map_err(|_| why)?;
+                        // It is proven like any other: that its registry does not answer is no reason to believe it.
+                        if let Some(named) = &found.reference {
+                            self.engine.check_local_trust(named, &found.id, self.observer)?;
+                        }
+                        found.id
                     }
                     (Err(why), _) => return Err(why),
                 }
@@ -132,7 +137,7 @@ impl<'a> BaseImages<'a> {
         if let Some(image) = found.get(&key) {
             return Ok(Arc::clone(image));
         }
-        let load = Load { platforms: vec![platform.clone()] };
+        let load = Load { platforms: vec![platform.clone()], is_whole: false };
         let loaded = self.engine.load_layout(&load, path, self.observer)?;
         let missing = || Error::NoSuchImage(key.0.clone());
         let id = match wanted {

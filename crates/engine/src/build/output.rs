@@ -191,7 +191,7 @@ impl Outgoing<'_, '_> {
     fn predicates(&self, image: &BuiltImage) -> Result<Vec<Predicate>> {
         let mut predicates = Vec::new();
         if self.build.sbom {
-            let text = self.engine.spdx(image.id.as_str(), Some(&image.platform), crate::version::VERSION)?;
+            let text = self.engine.spdx(self.lease.store(), &image.id, &image.layers, crate::version::VERSION)?;
             let body = serde_json::from_str(&text).map_err(Error::Document)?;
             predicates.push(Predicate { kind: SPDX, body });
         }

@@ -7,6 +7,7 @@ mod roots;
 mod sync;
 mod target;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use wharfie_archive::Layout;
@@ -174,6 +175,15 @@ struct Delivery<'a> {
 impl Delivery<'_> {
     /// Copies all that is offered.
     fn all(&self, target: &Target<'_>) -> Result<Vec<Copied>> {
+        let mut names = BTreeSet::new();
+        for root in &self.offer.roots {
+            // What has several names where it comes from may have one where it goes: nothing is to be lost by that.
+            if let Some(name) = target.name_of(root, self.copy.all_tags)?.shown()
+                && !names.insert(name.clone())
+            {
+                return Err(Error::SeveralRoots(vec![name.clone(), name]));
+            }
+        }
         self.offer.roots.iter().map(|root| self.one(target, root)).collect()
     }
 

@@ -126,7 +126,7 @@ pub(super) fn in_store(lease: &Lease<'_>, name: &str, copy: &Copy) -> Result<Vec
     match found.reference.filter(|reference| reference.tag().is_some()) {
         Some(reference) => Ok(vec![pushed(reference)?]),
         None => {
-            let document = outgoing::of_image(lease, &found.id)?;
+            let document = outgoing::of_image(lease, &found.id, None)?;
             Ok(vec![Root { what: What::Known(document), tag: None, name: None }])
         }
     }
@@ -143,7 +143,8 @@ impl Engine {
     ) -> Result<Root> {
         let failed = |source| Error::File { doing: "open", path: path.into(), source };
         let mut file = File::open(path).map_err(failed)?;
-        let load = Load { platforms: copy.platforms.clone() };
+        let is_whole = copy.platforms.is_empty() && !matches!(copy.to, Place::Store(_));
+        let load = Load { platforms: copy.platforms.clone(), is_whole };
         let (copied, names) = self.hold_named_archive(&load, &mut file, lease, observer)?;
         let name = names.first().and_then(|name| name.parse::<Reference>().ok()).map(Reference::or_latest);
         let last = copied.last().ok_or(wharfie_archive::Error::NoManifest)?;

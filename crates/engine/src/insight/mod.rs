@@ -11,9 +11,11 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use wharfie_content::Observer;
-use wharfie_oci::{Digest, Platform, Timestamp};
+use wharfie_oci::{DiffId, Digest, ImageId, Platform, Timestamp};
 use wharfie_scan::sbom::{self, Stamp};
 use wharfie_scan::{Inventory, content};
+
+use wharfie_store::Store;
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -94,15 +96,13 @@ impl Engine {
         made.map_err(|why| why.of_work(observer))
     }
 
-    /// What is in an image that is here, as an SPDX document in JSON. `version` is the program's.
+    /// The SPDX document of an image whose layers and configuration are in the store, whether or not it has a name or a row there.
+    /// `version` is ours.
     ///
     /// # Errors
-    /// When there is no such image, or it cannot be read.
-    pub fn spdx(&self, image: &str, platform: Option<&Platform>, version: &str) -> Result<String> {
-        self.reader()?;
-        crate::names::find_for(self.reader()?, image, platform)?;
-        let look = Look { target: Target::Image(image.to_owned()), platform: platform.cloned() };
-        let inventory = self.inventory(&look, &mut std::io::empty(), &())?;
+    /// When it cannot be read.
+    pub(crate) fn spdx(&self, store: &Store, id: &ImageId, diff_ids: &[DiffId], version: &str) -> Result<String> {
+        let inventory = take::inventory(self.held_image(store, id, diff_ids)?)?;
         sbom::spdx(&inventory, &self.stamp(&inventory, version)).map_err(Error::Document)
     }
 

@@ -151,6 +151,20 @@ impl Engine {
         })
     }
 
+    /// An image whose parts are in the store.
+    pub(super) fn held_image(&self, store: &Store, id: &ImageId, diff_ids: &[DiffId]) -> Result<Opened> {
+        let config = self.config_of(store, id)?;
+        Ok(Opened {
+            view: View::of_layers(inodes(store, diff_ids)?),
+            directory: None,
+            name: id.to_string(),
+            id: Some(id.clone()),
+            digest: None,
+            layers: described(&config, diff_ids),
+            config: Some(config),
+        })
+    }
+
     fn opened_container(&self, name: &str) -> Result<Opened> {
         let row = self.container(name)?;
         let store = self.writer()?;
@@ -172,7 +186,7 @@ impl Engine {
 }
 
 fn load(look: &Look) -> Load {
-    Load { platforms: look.platform.iter().cloned().collect() }
+    Load { platforms: look.platform.iter().cloned().collect(), is_whole: false }
 }
 
 fn directory(path: &Path) -> Result<Opened> {

@@ -45,8 +45,14 @@ impl Engine {
         // One signer is enough to be shown.
         let lenient = Rule { threshold: 1, ..rule.clone() };
         let mut tags = self.local_tags(&policy, &lenient, reference)?;
-        if tags.is_empty() {
-            tags = self.remote_tags(&policy, &lenient, reference).unwrap_or_default();
+        // Of a repository there may be more on its registry; without that, what is here is told.
+        if tags.is_empty() || reference.tag().is_none() {
+            for tag in self.remote_tags(&policy, &lenient, reference).unwrap_or_default() {
+                if !tags.iter().any(|known| known.tag == tag.tag) {
+                    tags.push(tag);
+                }
+            }
+            tags.sort_by(|a, b| a.tag.cmp(&b.tag));
         }
         let ids = |keys: &Vec<wharfie_trust::PublicKey>| keys.iter().map(wharfie_trust::PublicKey::id).collect();
         Ok(TrustReport {

@@ -151,7 +151,7 @@ impl Engine {
         if let Some(document) = outgoing::recorded(store, &row.target)? {
             return Ok(document.descriptor);
         }
-        Ok(outgoing::of_image(lease, &row.image)?.descriptor)
+        Ok(outgoing::of_image(lease, &row.image, Some(&row.target))?.descriptor)
     }
 
     /// Lets a name stand for what is signed, if it stands for an image of which that is the manifest: what is signed is what the

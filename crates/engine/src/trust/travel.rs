@@ -2,11 +2,11 @@
 
 use wharfie_content::{Document, Source, graph};
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, Digest, Manifest};
+use wharfie_oci::{Descriptor, Digest, Manifest, Reference};
 use wharfie_remote::{Destination, RepositoryClient};
 use wharfie_store::{Lease, StoreSource};
 
-use super::evidence::{Attached, plain, tag_of};
+use super::evidence::{self, Attached, Entry, plain, tag_of};
 use super::sign::{merged, simple_manifest};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -14,11 +14,28 @@ use crate::outgoing;
 
 impl Engine {
     /// Sends all that the store has about `subject`, which the repository has already. What is there under cosign's tag stays
-    /// beside what comes.
+    /// beside what comes. Signatures that are of another repository stay here: they are worth nothing there, and tell names that
+    /// nobody there need know.
     pub(crate) fn send_evidence(&self, client: &RepositoryClient, subject: &Descriptor) -> Result<()> {
         let store = self.writer()?;
         let mut simple = Vec::new();
+        let mut foreign: Vec<Digest> = Vec::new();
+        for attached in evidence::local(store, &subject.digest)?.attached {
+            let is_foreign = |entry: &&Entry| {
+                let names = entry.signatures.iter().map(|signature| signature.claim.name.as_ref());
+                !entry.signatures.is_empty() && names.clone().all(|name| name.is_some_and(|name| !is_of(client, name)))
+            };
+            let layers = attached.entries.iter().filter(is_foreign).map(|entry| entry.layer.digest.clone());
+            let before = foreign.len();
+            foreign.extend(layers);
+            if foreign.len() - before == attached.entries.len() {
+                foreign.push(attached.document.descriptor.digest.clone());
+            }
+        }
         for row in store.referrers(&subject.digest)? {
+            if foreign.contains(&row.digest) {
+                continue;
+            }
             let Some(document) = outgoing::recorded(store, &row.digest)? else { continue };
             let attached = Attached { document, entries: Vec::new() };
             if attached.is_simple() && attached.manifest().is_some_and(|manifest| manifest.subject.is_none()) {
@@ -34,6 +51,7 @@ impl Engine {
         let lease = store.lease()?;
         let there = layers_under_tag(client, &subject.digest);
         let own = simple.iter().filter_map(Attached::manifest).flat_map(|manifest| &manifest.layers);
+        let own = own.filter(|layer| !foreign.contains(&layer.digest));
         let all = merged(there.iter(), &own.cloned().collect::<Vec<_>>());
         if all.len() > there.len() {
             self.put_under_tag(&lease, client, &subject.digest, all)?;
@@ -105,6 +123,11 @@ impl Engine {
         graph::copy(&source, &destination, &document.descriptor, &plain(self.config().jobs))?;
         Ok(())
     }
+}
+
+/// True if a claim's name is of the repository of `client`.
+fn is_of(client: &RepositoryClient, name: &Reference) -> bool {
+    (name.repository().host(), name.repository().path()) == (client.host(), client.path())
 }
 
 /// The layers that lie under cosign's tag of `subject` on a registry; none if there is nothing to be read.

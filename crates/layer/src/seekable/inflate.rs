@@ -1,13 +1,14 @@
 //! Inflating on several threads, each block proven before anybody sees it.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::{Crc, Decompress, FlushDecompress, Status};
 use wharfie_oci::Digest;
 
-use super::{HEADER, Index};
+use super::{HEADER, Index, LAST};
+use crate::compression::{Compression, Decoder};
 use crate::fill;
 
 /// The plain tar of a layer whose index is known, while its compressed bytes stream past. What stands behind the blocks is left in
@@ -22,6 +23,8 @@ pub struct Inflated<R> {
     at: usize,
     /// Buffers that were used.
     spare: Vec<Job>,
+    /// Of all plain bytes so far.
+    crc: Crc,
 }
 
 /// A block on its way: compressed and plain bytes, of which the latter are to be so many and have that digest.
@@ -31,6 +34,7 @@ struct Job {
     plain: Vec<u8>,
     expected: usize,
     digest: [u8; 32],
+    crc: Crc,
 }
 
 struct Worker {
@@ -55,7 +59,17 @@ pub fn inflate<R: Read>(mut source: R, index: Index, threads: NonZeroUsize) -> i
         Ok(Worker { jobs, results: results_end })
     });
     let workers = workers.collect::<io::Result<Vec<_>>>()?;
-    Ok(Inflated { source, index, workers, sent: 0, taken: 0, current: Vec::new(), at: 0, spare: Vec::new() })
+    Ok(Inflated {
+        source,
+        index,
+        workers,
+        sent: 0,
+        taken: 0,
+        current: Vec::new(),
+        at: 0,
+        spare: Vec::new(),
+        crc: Crc::new(),
+    })
 }
 
 impl<R: Read> Inflated<R> {
@@ -77,10 +91,38 @@ impl<R: Read> Inflated<R> {
         }
         let mut job = self.workers[self.taken % self.workers.len()].results.recv().map_err(|_| ended())??;
         self.taken += 1;
+        self.crc.combine(&job.crc);
         std::mem::swap(&mut self.current, &mut job.plain);
         self.at = 0;
         self.spare.push(job);
         Ok(true)
+    }
+}
+
+impl<R: BufRead> Inflated<R> {
+    /// Insists that what follows the blocks is what everybody else takes for their end, and that nothing comes after it but
+    /// members without data: the layer is the same for who knows nothing of its index.
+    ///
+    /// # Errors
+    /// When it is not, or was not read to its end.
+    pub fn finish(mut self) -> io::Result<()> {
+        let mut end = [0; LAST.len() + 8];
+        if self.taken < self.index.blocks.len() || fill(&mut self.source, &mut end)? != end.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let (last, sums) = end.split_at(LAST.len());
+        let size = u32::try_from(self.index.plain & u64::from(u32::MAX)).expect("32 bits are left");
+        if last != LAST || sums[..4] != self.crc.sum().to_le_bytes() || sums[4..] != size.to_le_bytes() {
+            return Err(wrong("does not end where its index says"));
+        }
+        if self.source.fill_buf()?.is_empty() {
+            return Ok(());
+        }
+        let mut rest = Decoder::new(Compression::Gzip, &mut self.source).map_err(io::Error::other)?;
+        match rest.read(&mut [0])? {
+            0 => Ok(()),
+            _ => Err(wrong("goes on behind its end")),
+        }
     }
 }
 
@@ -124,7 +166,16 @@ fn unpack(decompressor: &mut Decompress, mut job: Job) -> io::Result<Job> {
         }
     }
     let is_whole = decompressor.total_in() == job.compressed.len() as u64 && job.plain.len() == job.expected;
-    if !is_whole || Digest::of(&job.plain).to_bytes() != job.digest {
+    // Who inflates all of it in one go must be at the begin of something new here, and at a whole byte. Then alone an empty last
+    // block is one: within a block these bits would be data, or not be enough.
+    let mut probe = Vec::with_capacity(1);
+    let ends = decompressor.decompress_vec(&LAST, &mut probe, FlushDecompress::Finish);
+    let is_apart = matches!(ends, Ok(Status::StreamEnd))
+        && probe.is_empty()
+        && decompressor.total_in() == (job.compressed.len() + LAST.len()) as u64;
+    job.crc = Crc::new();
+    job.crc.update(&job.plain);
+    if !is_whole || !is_apart || Digest::of(&job.plain).to_bytes() != job.digest {
         return Err(wrong("has a block that is not what its index says"));
     }
     Ok(job)

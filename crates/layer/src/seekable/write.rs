@@ -244,14 +244,38 @@ mod tests {
         let (end, index) = index(&blob);
         let read = |blob: &[u8], index: Index| {
             let mut back = Vec::new();
-            inflate(blob, index, threads(2)).and_then(|mut inflated| inflated.read_to_end(&mut back))
+            let mut inflated = inflate(blob, index, threads(2))?;
+            inflated.read_to_end(&mut back)?;
+            inflated.finish()
         };
+        read(&blob, index.clone()).unwrap();
         for at in [0, 10, 5_000, end.at as usize - 20] {
             let mut wrong = blob.clone();
             wrong[at] ^= 1;
             assert!(read(&wrong, index.clone()).is_err(), "{at}");
         }
         assert!(read(&blob[..end.at as usize / 2], index.clone()).is_err());
+        // Nor is anything else than it for who knows of no index: more data behind its end, in a member of their own, or another end.
+        let more = {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(b"more").unwrap();
+            encoder.finish().unwrap()
+        };
+        let (data, tail) = blob.split_at(end.at as usize);
+        assert!(read(&[data, &more, tail].concat(), index.clone()).is_err());
+        assert!(read(&[&blob, more.as_slice()].concat(), index.clone()).is_err());
+        let mut open = blob.clone();
+        open[end.at as usize - 10] = 2;
+        assert!(read(&open, index.clone()).is_err());
+        // A block that ends within something: everybody else would take the next one for its data.
+        let mut within = index.clone();
+        let first = within.blocks[0].compressed as usize;
+        // The length of an empty stored block, which is what a flush ends with, left open for two more bytes.
+        let mut blocks = blob[..HEADER.len() + first].to_vec();
+        blocks.extend_from_slice(&[0, 2, 0, 0xfd, 0xff]);
+        within.blocks[0].compressed += 5;
+        blocks.extend_from_slice(&blob[HEADER.len() + first..]);
+        assert!(read(&blocks, within).is_err());
         let mut wrong = index.clone();
         wrong.blocks[1].digest[0] ^= 1;
         assert!(read(&blob, wrong).is_err());

@@ -20,6 +20,7 @@ struct Other {
     tags: Mutex<HashMap<String, Digest>>,
     is_away: AtomicBool,
     lies: AtomicBool,
+    hangs: AtomicBool,
     asked: AtomicUsize,
     sent: AtomicUsize,
 }
@@ -53,6 +54,9 @@ impl Other {
 
     fn answer(&self) -> Result<(), Trouble> {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        while self.hangs.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         match self.is_away.load(Ordering::SeqCst) {
             true => Err(Trouble::Away("503".to_owned())),
             false => Ok(()),
@@ -259,4 +263,27 @@ fn a_page_of_a_cache_shows_what_is_here_and_asks_nobody() {
     shown("/ui/hub/team/web/-/2", 404);
     shown(&format!("/ui/hub/team/web/-/{there}"), 404);
     assert_eq!(other.asked.load(Ordering::SeqCst), asked);
+}
+
+#[test]
+fn a_registry_that_does_not_answer_keeps_nobody_else_waiting() {
+    let (registry, other) = caching(Duration::ZERO);
+    other.hangs.store(true, Ordering::SeqCst);
+    // More than there are threads for the disk; their clients leave, the other registry still does not answer.
+    let waiting: Vec<_> = (0..100)
+        .map(|n| {
+            let mut stream = registry.connect();
+            let head = format!("GET /v2/hub/r{n}/manifests/1 HTTP/1.1\r\nHost: test\r\n\r\n");
+            std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    while other.asked.load(Ordering::SeqCst) == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(waiting);
+    registry.push_image("own/web", "1", "content");
+    registry.get("/v2/own/web/manifests/1").expect(200);
+    assert!(other.asked.load(Ordering::SeqCst) < 20);
+    other.hangs.store(false, Ordering::SeqCst);
 }

@@ -33,7 +33,7 @@ pub static COMMAND: Command<Run> = Command {
 };
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let load = Load { platforms: platforms(matches.get(&PLATFORM))? };
+    let load = Load { platforms: platforms(matches.get(&PLATFORM))?, is_whole: false };
     let style = style(matches, cx.is_out_terminal(), matches.get(&QUIET))?;
     if let Some(path) = matches.get(&INPUT).map(Path::new).filter(|path| path.is_dir()) {
         let progress = cx.interruptible_progress(style);

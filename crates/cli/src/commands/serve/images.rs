@@ -30,8 +30,8 @@ impl Upstream for Images {
         self.0.serve_image(repository, reference).map_err(|why| trouble(&why))
     }
 
-    fn manifest(&self, _repository: &str, digest: &Digest) -> Result<(MediaType, Vec<u8>), Trouble> {
-        let found = self.0.serve_manifest(digest).map_err(|why| trouble(&why))?;
+    fn manifest(&self, repository: &str, digest: &Digest) -> Result<(MediaType, Vec<u8>), Trouble> {
+        let found = self.0.serve_manifest(repository, digest).map_err(|why| trouble(&why))?;
         Ok((found.descriptor.media_type, found.bytes))
     }
 

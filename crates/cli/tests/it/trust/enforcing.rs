@@ -180,6 +180,15 @@ fn a_policy_asks_where_nobody_else_does() {
     let fake = archive(&[(&Image::new().with_file("a", "fake"), &[&evil])]);
     other.run_with(&["load", "-q"], &fake).succeeds();
     other.run(&["create", "--pull", "never", &evil, "true"]).fails(1, "No trust data for 2");
+    // Nor is an image of another platform good enough because its registry has none.
+    let (lost, arm) =
+        (format!("{}/lost:1", registry.address()), Image::new().with_file("a", "arm").on("linux", "s390x"));
+    other.run_with(&["load", "-q"], &archive(&[(&arm, &[&lost])])).succeeds();
+    for text in [format!("FROM {lost}\n"), format!("FROM scratch\nCOPY --from={lost} /a /a\n")] {
+        other.file("Dockerfile", text.as_bytes());
+        let built = other.run(&["build", "-q", "."]);
+        assert!(built.code == 1 && built.stderr.contains("No trust data for 1"), "{}", built.stderr);
+    }
     set_policy(&other, &json!({"repositories": {(pattern.clone()): rule("warn")}}));
     let warned = other.run(&["pull", "-q", &evil]);
     assert_eq!((warned.code, warned.stderr.as_str()), (0, "WARNING: No trust data for 2\n"));
