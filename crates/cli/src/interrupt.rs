@@ -1,7 +1,8 @@
 //! Ctrl-C while something moves: the work is called off, so that nothing is left behind, and the exit code tells the signal.
 //! Docker's client says nothing more.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, LazyLock, Once};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -12,6 +13,10 @@ use crate::render::progress::Progress;
 
 /// The signal that called off the work of this process; 0 if none did.
 static RECEIVED: AtomicI32 = AtomicI32::new(0);
+
+/// True while nobody listens any more.
+static UNHEARD: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+static RESTORED: Once = Once::new();
 
 /// 2 s: how long work may take to stop. What still waits for a registry then is left to the kernel, as without all this.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,6 +40,7 @@ impl Interruptible {
     /// Listens from now on, until this is dropped.
     pub(crate) fn new(progress: Box<dyn Progress>) -> Self {
         let cancel = Cancel::default();
+        UNHEARD.store(false, Ordering::Relaxed);
         let heard = Signals::new([SIGINT, SIGTERM]).ok().map(|signals| listen(signals, cancel.clone()));
         Self { progress, cancel, heard }
     }
@@ -60,6 +66,13 @@ impl Drop for Interruptible {
     fn drop(&mut self) {
         if let Some(heard) = &self.heard {
             heard.close();
+            // Who has listened once has taken the signals from the system for ever: what follows is ended by them again.
+            UNHEARD.store(true, Ordering::Relaxed);
+            RESTORED.call_once(|| {
+                for signal in [SIGINT, SIGTERM] {
+                    let _ = signal_hook::flag::register_conditional_default(signal, Arc::clone(&UNHEARD));
+                }
+            });
         }
     }
 }

@@ -103,8 +103,10 @@ impl ContainersPolicy {
 
 /// Scopes that a name is in, the one that says most first.
 fn scopes_of(reference: &Reference) -> Vec<String> {
-    let mut scope = reference.repository().canonical();
-    let mut scopes = vec![reference.canonical(), scope.clone()];
+    let written = reference.repository().canonical();
+    let mut scope = crate::pattern::plain(reference.repository());
+    let rest = reference.canonical().split_off(written.len());
+    let mut scopes = vec![format!("{scope}{rest}"), scope.clone()];
     while let Some((above, _)) = scope.rsplit_once('/') {
         scope = above.to_owned();
         scopes.push(scope.clone());

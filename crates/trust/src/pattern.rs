@@ -1,5 +1,21 @@
 //! Patterns of repositories: `*` is anything within one component of a name, `**` anything at all.
 
+use wharfie_oci::Repository;
+
+/// A repository's name as policies write it: hosts in lower case, ports without zeros before them. Whoever spells a registry in
+/// another way means the same one, and is judged by the same rule.
+pub(crate) fn plain(repository: &Repository) -> String {
+    let host = repository.host().to_ascii_lowercase();
+    let host = match host.rsplit_once(':') {
+        Some((name, port)) => match port.parse::<u16>() {
+            Ok(port) => format!("{name}:{port}"),
+            Err(_) => host,
+        },
+        None => host,
+    };
+    format!("{host}/{}", repository.path())
+}
+
 /// True if `pattern` fits the whole of `name`. Takes time in proportion to both lengths multiplied.
 pub fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
@@ -39,6 +55,19 @@ pub fn weight(pattern: &str) -> (bool, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_registry_has_one_name_whatever_its_spelling() {
+        for (spelled, expected) in [
+            ("LOCALHOST:05600/team/web", "localhost:5600/team/web"),
+            ("R.Example/web", "r.example/web"),
+            ("[::1]:5000/web", "[::1]:5000/web"),
+            ("web", "docker.io/library/web"),
+        ] {
+            let reference: wharfie_oci::Reference = spelled.parse().unwrap();
+            assert_eq!(plain(reference.repository()), expected);
+        }
+    }
 
     #[test]
     fn stars_stay_within_components() {

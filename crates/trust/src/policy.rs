@@ -193,8 +193,8 @@ impl Policy {
 
     /// The rule for a repository: that of its own name, else of the pattern that says most.
     pub fn rule(&self, repository: &Repository) -> Option<&Rule> {
-        let name = repository.canonical();
-        if let Some(own) = self.rules.get(&name) {
+        let name = pattern::plain(repository);
+        if let Some(own) = self.rules.get(&repository.canonical()).or_else(|| self.rules.get(&name)) {
             return Some(own);
         }
         let fitting = self.rules.iter().filter(|(pattern, _)| pattern::fits(pattern, &name));

@@ -74,7 +74,10 @@ const TITLES: &[(&str, &str)] = &[
 const TABLE: &str = "{{.Tag}}\t{{.Digest}}\t{{.Platforms}}\t{{.CreatedSince}}\t{{.Size}}";
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let reference: Reference = matches.args()[0].parse().map_err(wharfie_engine::Error::from)?;
+    let reference: Reference = {
+        let name = &matches.args()[0];
+        name.strip_prefix("docker://").unwrap_or(name).parse().map_err(wharfie_engine::Error::from)?
+    };
     if !reference.is_name_only() {
         return Err(Failure::new(format!("{reference} is not a repository: leave out the tag or digest")));
     }

@@ -1,7 +1,7 @@
 //! `push` to a real registry: every line, and nothing sent that is there already.
 
 use serde_json::Value;
-use wharfie_oci::{DiffId, Digest};
+use wharfie_oci::{Descriptor, DiffId, Digest};
 use wharfie_testkit::{Host, Image, Published, TestRegistry};
 
 use crate::{host, host_with};
@@ -164,18 +164,20 @@ fn an_image_without_layers_can_be_pushed_and_pulled() {
     other.run(&["inspect", "-f", "{{.Id}}", &name]).prints(&format!("{}\n", empty.id()));
 }
 
-/// A manifest that says it is `image`, over another layer than the image's, with a digest that sorts before that of `honest`.
-fn swapped(image: &Image, honest: &Published) -> Published {
-    let (mut found, mut n) = (None, 0);
-    while found.is_none() {
+/// A manifest that says it is `image`, over the layer of another one, with a digest that sorts before that of `honest`; and that
+/// other image.
+fn swapped(image: &Image, honest: &Published) -> (Published, Published) {
+    let mut n = 0;
+    loop {
         n += 1;
         let other = Published::of(&Image::new().with_file("a", &format!("owned {n}")));
-        let layer =
-            (other.layers[0].clone(), other.blobs.iter().find(|(b, _)| *b == other.layers[0]).unwrap().1.clone());
+        let is_layer = |blob: &&(Descriptor, Vec<u8>)| blob.0 == other.layers[0];
+        let layer = other.blobs.iter().find(is_layer).expect("its layer is among its blobs").clone();
         let evil = Published::with_layers(image, vec![layer]);
-        found = Some(evil).filter(|evil| evil.digest() < honest.digest());
+        if evil.digest() < honest.digest() {
+            return (evil, other);
+        }
     }
-    found.expect("it was looked for until there was one")
 }
 
 #[test]
@@ -183,29 +185,13 @@ fn a_name_is_pushed_as_what_it_stands_for_and_not_as_another_manifest_of_the_sam
     let registry = TestRegistry::start();
     let image = Image::new().with_file("a", "honest");
     let honest = Published::of(&image);
-    let evil = swapped(&image, &honest);
-    let foreign = Published::of(&Image::new().with_file("x", "y"));
+    let (evil, owner) = swapped(&image, &honest);
     let host = host();
     let name = registry.publish("honest/web:1", &honest);
     let other = registry.publish("evil/web:1", &evil);
     host.run(&["pull", "-q", &name]).succeeds();
-    host.run(&["pull", "-q", &registry.publish("evil/x:1", &foreign)]).succeeds();
     // The layer is known by its diff id: nobody looks at the blob that this manifest names, and it may be here all the same.
-    let evil_layer = registry.publish("evil/layer:1", &{
-        let layers =
-            evil.layers.iter().map(|l| (l.clone(), evil.blobs.iter().find(|(b, _)| b == l).unwrap().1.clone()));
-        let (layer, bytes) = layers.last().unwrap();
-        let mut n = 0;
-        loop {
-            n += 1;
-            let own = Image::new().with_file("a", &format!("owned {n}"));
-            let of_own = Published::of(&own);
-            if of_own.layers[0].digest == layer.digest {
-                break Published::with_layers(&own, vec![(layer, bytes)]);
-            }
-        }
-    });
-    host.run(&["pull", "-q", &evil_layer]).succeeds();
+    host.run(&["pull", "-q", &registry.publish("evil/owner:1", &owner)]).succeeds();
     host.run(&["pull", "-q", &other]).succeeds();
     let copy = format!("{}/copy/web:1", registry.address());
     host.run(&["tag", &name, &copy]).succeeds();

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use wharfie_trust::{Policy, PublicKey};
 
 use super::{Settings, TrustError};
@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 const MAX_FILE: u64 = 16 << 20;
 /// Anybody but the owner may write.
 const OTHERS_WRITE: u32 = 0o022;
+/// In such a directory only owners replace files.
+const STICKY: u32 = 0o1000;
 
 impl Engine {
     /// Where keys and the policy are.
@@ -68,15 +70,25 @@ fn path(directory: &Path) -> PathBuf {
     directory.join("policy.json")
 }
 
-/// The bytes of a file that only its owner may change; `None` if there is none.
+/// The bytes of a file that only its owner may change or replace; `None` if there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     let failed = |source| Error::File { doing: "open", path: path.into(), source };
-    let file = match File::open(path) {
+    let mut options = File::options();
+    // What is no file has nobody wait for it.
+    options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let file = match options.open(path) {
         Ok(file) => file,
         Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
         Err(why) => return Err(failed(why)),
     };
-    if file.metadata().map_err(failed)?.mode() & OTHERS_WRITE != 0 {
+    let found = file.metadata().map_err(failed)?;
+    if !found.is_file() {
+        return Err(failed(ErrorKind::InvalidInput.into()));
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let around = directory.metadata().map_err(failed)?;
+    let may_replace = around.mode() & OTHERS_WRITE != 0 && around.mode() & STICKY == 0;
+    if found.mode() & OTHERS_WRITE != 0 || may_replace {
         return Err(TrustError::Writable(path.into()).into());
     }
     let mut bytes = Vec::new();

@@ -28,7 +28,7 @@ const SYNC: Switch =
 
 /// `PROG copy`.
 pub static COMMAND: Command<Run> = Command {
-    about: "Copy images between registries, the store, archives and layouts",
+    about: "Copy images between registries (NAME), the store (store:NAME), archives (archive:FILE) and layouts (oci:DIRECTORY)",
     usage: "[OPTIONS] SOURCE [SOURCE...] DESTINATION",
     arity: Arity::AtLeast(1),
     flags: &[
@@ -52,6 +52,7 @@ pub static COMMAND: Command<Run> = Command {
             text: "Into an archive, for one platform",
             command: "copy --platform linux/arm64 alpine archive:alpine.tar",
         },
+        Example { text: "From an archive to a registry", command: "copy archive:web.tar registry.example/web:1" },
         Example { text: "From this machine's store into an OCI layout", command: "copy store:web:1 oci:layout:1" },
         Example { text: "Mirror by patterns", command: "copy --sync 'registry.example/team/*:1.*' mirror.example" },
     ],

@@ -35,7 +35,7 @@ pub(super) fn run(cx: &Context, matches: &Matches) -> Result {
     let (mut news, mut old) = (0, 0);
     for source in &sources {
         let bad = |why: wharfie_engine::Error| about(source, why);
-        let pattern = Pattern::parse(source).map_err(bad)?;
+        let pattern = Pattern::parse(source.strip_prefix("docker://").unwrap_or(source)).map_err(bad)?;
         let found = match cx.engine()?.matching(&pattern) {
             Ok(found) => found,
             Err(why) => {
@@ -44,7 +44,10 @@ pub(super) fn run(cx: &Context, matches: &Matches) -> Result {
             }
         };
         if found.is_empty() {
-            cx.warn(&format!("WARNING: nothing is called {}", sanitise(source, Layout::OneLine)));
+            // A pattern that is mistyped would mirror nothing for ever, and nobody would know.
+            errors.push(Failure::new(format!("nothing is called {}", sanitise(source, Layout::OneLine))).help(Some(
+                "`*` is anything within one component of a name: `team/*` and `*/*` are repositories of two".to_owned(),
+            )));
         }
         for from in found {
             let to = to.of(&from)?;
