@@ -1,6 +1,7 @@
 //! Patterns of repositories: `*` is anything within one component of a name, `**` anything at all.
 
 use wharfie_oci::Repository;
+use wharfie_oci::pattern::Pattern;
 
 /// A repository's name as policies write it: hosts in lower case, ports without zeros before them. Whoever spells a registry in
 /// another way means the same one, and is judged by the same rule.
@@ -16,40 +17,14 @@ pub(crate) fn plain(repository: &Repository) -> String {
     format!("{host}/{}", repository.path())
 }
 
-/// True if `pattern` fits the whole of `name`. Takes time in proportion to both lengths multiplied.
+/// True if `pattern` means `name`, by the grammar of all our patterns.
 pub fn fits(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
-    // `reached[n]`: what was read of the pattern fits the first n bytes of the name.
-    let mut reached = vec![false; name.len() + 1];
-    reached[0] = true;
-    let mut at = 0;
-    while at < pattern.len() {
-        let mut next = vec![false; name.len() + 1];
-        if pattern[at] == b'*' {
-            let is_deep = pattern.get(at + 1) == Some(&b'*');
-            at += if is_deep { 2 } else { 1 };
-            let mut is_open = false;
-            for n in 0..=name.len() {
-                is_open |= reached[n];
-                next[n] = is_open;
-                if !is_deep && name.get(n) == Some(&b'/') {
-                    is_open = false;
-                }
-            }
-        } else {
-            for n in 0..name.len() {
-                next[n + 1] = reached[n] && name[n] == pattern[at];
-            }
-            at += 1;
-        }
-        reached = next;
-    }
-    reached[name.len()]
+    Pattern::new(pattern).is_match(name)
 }
 
 /// How much a pattern says: the one that says most decides.
 pub fn weight(pattern: &str) -> (bool, usize) {
-    (!pattern.contains('*'), pattern.bytes().filter(|byte| *byte != b'*').count())
+    (!pattern.contains(['*', '?']), pattern.bytes().filter(|byte| !b"*?".contains(byte)).count())
 }
 
 #[cfg(test)]

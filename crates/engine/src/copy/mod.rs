@@ -204,6 +204,9 @@ impl Delivery<'_> {
         };
         // Who has it under that name has all of it: a copy of what has not changed asks for nothing else.
         let is_old = self.copy.platforms.is_empty() && target.has(&name, &found)?;
+        if is_old && !self.copy.companions {
+            return Ok(Copied { name: name.shown(), digest: found.digest, is_old, companions: 0 });
+        }
         let document = match &root.what {
             What::Known(document) => document.clone(),
             _ => self.offer.source.document(&found, true)?,

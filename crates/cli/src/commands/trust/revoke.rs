@@ -6,7 +6,7 @@ use wharfie_oci::Reference;
 
 use crate::commands::Run;
 use crate::context::Context;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::flags::{Arity, Command, Complete, Example, Matches, Switch};
 
 const YES: Switch = Switch::new("yes", "Do not prompt for confirmation").short('y');
@@ -30,7 +30,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let typed = &matches.args()[0];
     let reference: Reference = typed.parse().map_err(Error::from)?;
     if reference.digest().is_some() {
-        return Err(Failure::new("cannot use a digest reference for IMAGE:TAG"));
+        return Err(Error::from(TrustError::DigestReference).into());
     }
     let question = format!("Confirm you would like to delete all signature data for {typed}?");
     if reference.tag().is_none() && !matches.get(&YES) && !cx.confirm(&question)? {
