@@ -1,20 +1,18 @@
 //! Bodies: those that are sent, and those that come in.
 
 use std::fs::File;
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
-use rustix::buffer::spare_capacity;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
+use crate::file_body::FileBody;
 use crate::storage::Passing;
+use crate::wire::{Outlet, Piece};
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -26,18 +24,6 @@ pub(crate) enum Body {
     /// What comes from a bucket.
     Passing(Passing),
 }
-
-/// Sends a part of a file, a piece at a time: as much memory as one piece, and a thread only while the disk is read.
-#[derive(Debug)]
-pub(crate) struct FileBody {
-    file: Arc<File>,
-    at: u64,
-    left: u64,
-    pending: Option<JoinHandle<io::Result<Bytes>>>,
-}
-
-/// 64 KiB: what a processor keeps near itself between reading and sending; larger pieces cost more, for memory that is new each time.
-const PIECE: u64 = 64 << 10;
 
 impl Body {
     /// Nothing.
@@ -54,7 +40,7 @@ impl Body {
     pub(crate) async fn whole(mut self) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
         while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
-            if let Ok(data) = frame?.into_data() {
+            if let Ok(Piece::Memory(data)) = frame?.into_data() {
                 all.extend_from_slice(&data);
             }
         }
@@ -63,82 +49,35 @@ impl Body {
 
     /// `count` bytes of `file` from `at`.
     pub(crate) fn file(file: File, at: u64, count: u64) -> Self {
-        Self::File(FileBody { file: Arc::new(file), at, left: count, pending: None })
-    }
-}
-
-impl FileBody {
-    /// The next piece if the system has it in memory. It need not be waited for then, and what does not wait needs no thread.
-    fn read_at_once(&self) -> Option<Bytes> {
-        let count = usize::try_from(self.left.min(PIECE)).expect("a piece fits into memory");
-        let mut piece = vec![0; count];
-        let into = &mut [io::IoSliceMut::new(&mut piece)];
-        let read = rustix::io::preadv2(&self.file, into, self.at, rustix::io::ReadWriteFlags::NOWAIT).ok()?;
-        piece.truncate(read);
-        Some(Bytes::from(piece)).filter(|piece| !piece.is_empty())
+        Self::File(FileBody::new(file, at, count))
     }
 
-    fn read(&mut self) -> JoinHandle<io::Result<Bytes>> {
-        let (file, at) = (Arc::clone(&self.file), self.at);
-        let count = usize::try_from(self.left.min(PIECE)).expect("a piece fits into memory");
-        tokio::task::spawn_blocking(move || {
-            let mut piece = Vec::with_capacity(count);
-            while piece.len() < count {
-                // What is read need not be zero before.
-                let at = at + piece.len() as u64;
-                match rustix::io::pread(&file, spare_capacity(&mut piece), at) {
-                    Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                    Err(why) => return Err(why.into()),
-                }
-            }
-            // A vector may have got more room than it asked for, and the file may have more than is wanted.
-            piece.truncate(count);
-            Ok(Bytes::from(piece))
-        })
+    /// Lets the connection send what is a file.
+    pub(crate) fn over(mut self, outlet: Option<&Outlet>) -> Self {
+        if let (Self::File(body), Some(outlet)) = (&mut self, outlet) {
+            body.go_through(outlet.clone());
+        }
+        self
     }
 }
 
 impl hyper::body::Body for Body {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match self.get_mut() {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Passing(passing) => passing.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
-            Self::File(body) => {
-                if body.left == 0 {
-                    return Poll::Ready(None);
-                }
-                if body.pending.is_none()
-                    && let Some(piece) = body.read_at_once()
-                {
-                    body.at += piece.len() as u64;
-                    body.left -= piece.len() as u64;
-                    return Poll::Ready(Some(Ok(Frame::data(piece))));
-                }
-                let mut reading = body.pending.take().unwrap_or_else(|| body.read());
-                let Poll::Ready(read) = Pin::new(&mut reading).poll(cx) else {
-                    body.pending = Some(reading);
-                    return Poll::Pending;
-                };
-                let piece = read.map_err(io::Error::other).and_then(|piece| piece);
-                if let Ok(piece) = &piece {
-                    body.at += piece.len() as u64;
-                    body.left -= piece.len() as u64;
-                } else {
-                    body.left = 0;
-                }
-                Poll::Ready(Some(piece.map(Frame::data)))
-            }
-        }
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Piece>>>> {
+        let piece = match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Piece::Memory(bytes)))),
+            Self::Passing(passing) => passing.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Piece::Memory))),
+            Self::File(body) => body.poll_piece(cx),
+        };
+        piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
-            Self::File(body) => body.left == 0,
+            Self::File(body) => body.left() == 0,
             Self::Passing(passing) => passing.left() == 0,
         }
     }
@@ -146,7 +85,7 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(match self {
             Self::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
-            Self::File(body) => body.left,
+            Self::File(body) => body.left(),
             Self::Passing(passing) => passing.left(),
         })
     }

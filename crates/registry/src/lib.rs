@@ -11,6 +11,7 @@ mod client;
 pub mod config;
 mod document;
 mod event;
+mod file_body;
 pub mod fsck;
 pub mod gc;
 mod key;
@@ -40,6 +41,7 @@ mod tokens;
 mod uploads;
 pub mod upstream;
 mod webhooks;
+mod wire;
 
 pub use config::{Config, Limits};
 pub use event::{Event, Log};

@@ -33,6 +33,7 @@ use crate::storage::{self, Holding, Place, Storage};
 use crate::tls::Tls;
 use crate::upstream;
 use crate::webhooks::Webhooks;
+use crate::wire::{Outlet, Wire};
 
 /// Why a registry does not start.
 #[derive(Debug, thiserror::Error)]
@@ -275,29 +276,38 @@ async fn agree(stream: TcpStream, client: SocketAddr, shared: Shared, stopped: w
     // Answers are written whole: waiting for more to send only delays them.
     let _slower = stream.set_nodelay(true);
     let live = shared.live;
-    let Some(acceptor) = live.acceptor() else { return connection(TokioIo::new(stream), client, live, stopped).await };
+    let Some(acceptor) = live.acceptor() else {
+        let wire = Wire::new(stream);
+        let outlet = wire.outlet();
+        return connection(TokioIo::new(wire), Some(outlet), client, live, stopped).await;
+    };
     // Who takes too long, or speaks something else, matters to nobody but himself.
     if let Ok(Ok(stream)) = tokio::time::timeout(live.registry().limits.head, acceptor.accept(stream)).await {
-        connection(TokioIo::new(stream), client, live, stopped).await;
+        connection(TokioIo::new(stream), None, client, live, stopped).await;
     }
 }
 
 async fn connection<S: hyper::rt::Read + hyper::rt::Write + Unpin + 'static>(
     stream: S,
+    outlet: Option<Outlet>,
     client: SocketAddr,
     live: Arc<Live>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let limits = live.registry().limits;
     let service = service_fn(move |request| {
-        let registry = live.registry();
-        async move { Ok::<_, Infallible>(serve(registry, client, request).await) }
+        let (registry, outlet) = (live.registry(), outlet.clone());
+        async move {
+            let answered = serve(registry, client, request).await;
+            Ok::<_, Infallible>(answered.map(|body| body.over(outlet.as_ref())))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(MAX_BUFFER)
         .max_headers(MAX_HEADERS)
+        .writev(true)
         .serve_connection(stream, service);
     tokio::pin!(connection);
     tokio::select! {
