@@ -12,6 +12,7 @@ mod machine;
 mod network;
 pub mod program;
 pub mod render;
+pub mod retention;
 mod rootless;
 mod runtimes;
 pub mod settings;

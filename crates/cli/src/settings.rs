@@ -14,11 +14,11 @@ use wharfie_oci::{Timestamp, duration};
 use wharfie_store::Options;
 use wharfie_store::snapshots::Kind as SnapshotKind;
 
-use crate::commands::image::retain::PolicyOptions;
 use crate::commands::maintain::MaintainOptions;
 use crate::commands::serve::options::Options as ServeOptions;
 use crate::env;
 use crate::failure::Failure;
+use crate::retention::PolicyOptions;
 
 /// What the file says.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]

@@ -1,13 +1,11 @@
 //! Retention: which names of images stay on this machine, and why each stays or goes.
 //!
-//! The registry's policies use the same words ([retention] there): the first policy that is about a repository decides, one
-//! reason to keep a name is enough, and without a policy everything stays. What a container or a mount uses always stays.
-//! What goes can be brought back as after `rmi`.
+//! The rules are those of [`wharfie_oci::retention`]. What a container or a mount uses always stays. What goes can be brought
+//! back as after `rmi`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use wharfie_oci::pattern::Pattern;
+use wharfie_oci::retention::{Facts, Occasion, Policy, Verdict, When};
 use wharfie_oci::{ImageId, Reference};
 use wharfie_store::Store;
 use wharfie_store::journal::{JournalEntry, Kind};
@@ -18,28 +16,6 @@ use crate::error::Result;
 use crate::names;
 use crate::prune::told;
 use crate::remove::Removed;
-
-/// What is kept of the repositories that it is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// Which repositories, as `images` shows them.
-    pub repositories: Vec<Pattern>,
-    /// Reasons to keep a name: one is enough. Without any of them it goes.
-    pub keep: Vec<Keep>,
-}
-
-/// A reason to keep names.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Keep {
-    /// Which tags; all of them if there is no pattern.
-    pub tags: Vec<Pattern>,
-    /// The newest so many of these, by when their images were made.
-    pub last: Option<usize>,
-    /// Those that came here within so many seconds: pulled, built, loaded or tagged.
-    pub pulled_within: Option<i64>,
-    /// Those from which a container was made or started within so many seconds.
-    pub used_within: Option<i64>,
-}
 
 /// What retention came to.
 #[derive(Debug, Default)]
@@ -63,70 +39,17 @@ pub struct Decision {
     pub verdict: Verdict,
 }
 
-/// Whether a name stays, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// A reason keeps it.
-    Stays(Reason),
-    /// No reason does.
-    Goes,
-}
-
-/// Why a name stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// A container was made from it, or it is mounted.
-    InUse(String),
-    /// The policy keeps all tags of such names.
-    Name,
-    /// One of the newest: which one, and of how many.
-    Last(usize, usize),
-    /// It came so many seconds ago.
-    Pulled(i64),
-    /// It was used so many seconds ago.
-    Used(i64),
-    /// What was used is not known for as long as was asked, only for so many seconds.
-    Unknown(i64),
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stays(Reason::InUse(by)) => write!(f, "stays: {by} uses it"),
-            Self::Stays(Reason::Name) => f.write_str("stays: the policy keeps tags of this name"),
-            Self::Stays(Reason::Last(which, of)) => write!(f, "stays: number {which} of the last {of}"),
-            Self::Stays(Reason::Pulled(ago)) => write!(f, "stays: pulled {} ago", Ago(*ago)),
-            Self::Stays(Reason::Used(ago)) => write!(f, "stays: used {} ago", Ago(*ago)),
-            Self::Stays(Reason::Unknown(since)) => write!(f, "stays: what was used is only known for {}", Ago(*since)),
-            Self::Goes => f.write_str("goes: nothing in the policy keeps it"),
-        }
-    }
-}
-
-/// Seconds as people read them.
-struct Ago(i64);
-
-impl fmt::Display for Ago {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            ..120 => write!(f, "{} s", self.0),
-            120..7200 => write!(f, "{} min", self.0 / 60),
-            7200..172_800 => write!(f, "{} h", self.0 / 3600),
-            _ => write!(f, "{} days", self.0 / 86_400),
-        }
-    }
-}
-
 /// What is known of a name.
 #[derive(Debug, Clone)]
-struct Facts {
+struct Standing {
     reference: Reference,
     canonical: String,
     image: ImageId,
     made: i64,
     pulled: i64,
     used: Option<i64>,
-    in_use: Option<String>,
+    /// Why it stays whatever the rules say.
+    held: Option<String>,
 }
 
 /// What the journal tells of uses.
@@ -146,22 +69,25 @@ impl Engine {
         let store = self.freeing_writer()?;
         let now = (self.config().store.clock)().seconds;
         let uses = uses(&store.journal(0)?);
-        let mut repositories: BTreeMap<String, Vec<Facts>> = BTreeMap::new();
-        for facts in self.facts(store, &uses)? {
-            repositories.entry(repository(&facts.reference)).or_default().push(facts);
+        let mut repositories: BTreeMap<String, Vec<Standing>> = BTreeMap::new();
+        for standing in self.standings(store, &uses)? {
+            repositories.entry(repository(&standing.reference)).or_default().push(standing);
         }
         let mut retained = Retained::default();
         let mut doomed = Vec::new();
         for (repository, mut tags) in repositories {
-            let about = |policy: &&Policy| policy.repositories.iter().any(|pattern| pattern.is_match(&repository));
-            let Some(policy) = policies.iter().find(about) else { continue };
+            let Some(policy) = Policy::of(policies, &repository) else { continue };
             tags.sort_by(|a, b| (b.made, b.pulled, &b.canonical).cmp(&(a.made, a.pulled, &a.canonical)));
-            let verdicts = policy.judge(&tags, uses.since, now);
-            for (facts, verdict) in tags.into_iter().zip(verdicts) {
+            let verdicts = judge(policy, &tags, uses.since, now);
+            for (standing, verdict) in tags.into_iter().zip(verdicts) {
                 if verdict == Verdict::Goes {
-                    doomed.push((facts.canonical, facts.image.clone()));
+                    doomed.push((standing.canonical, standing.image.clone()));
                 }
-                retained.decisions.push(Decision { name: facts.reference.familiar(), image: facts.image, verdict });
+                retained.decisions.push(Decision {
+                    name: standing.reference.familiar(),
+                    image: standing.image,
+                    verdict,
+                });
             }
         }
         let gone = store.remove_names(&doomed, Removal::Undoable, &told)?;
@@ -182,7 +108,7 @@ impl Engine {
         Ok(retained)
     }
 
-    fn facts(&self, store: &Store, uses: &Uses) -> Result<Vec<Facts>> {
+    fn standings(&self, store: &Store, uses: &Uses) -> Result<Vec<Standing>> {
         let mut in_use: BTreeMap<ImageId, String> = BTreeMap::new();
         for mount in store.mounts()? {
             in_use.insert(mount.image, "a mount".to_owned());
@@ -202,11 +128,11 @@ impl Engine {
                     None => BTreeSet::new(),
                 };
                 let user = std::iter::once(&image.id).chain(&others).find_map(|id| in_use.get(id));
-                all.push(Facts {
+                all.push(Standing {
                     made: image.created.unwrap_or_default(),
                     pulled: image.tagged_at.map_or(0, |moment| moment.seconds),
                     used: uses.of(&reference, &image.id),
-                    in_use: user.cloned(),
+                    held: user.map(|by| format!("{by} uses it")),
                     canonical: row,
                     image: image.id.clone(),
                     reference,
@@ -254,117 +180,55 @@ impl Uses {
 /// 4 digits of an id: fewer are rather a name.
 const MIN_HEX: usize = 4;
 
-impl Policy {
-    /// Judges all tags of a repository, the newest first.
-    fn judge(&self, tags: &[Facts], since: i64, now: i64) -> Vec<Verdict> {
-        let first = |facts: &Facts| match &facts.in_use {
-            Some(by) => Verdict::Stays(Reason::InUse(by.clone())),
-            None => Verdict::Goes,
-        };
-        let mut verdicts: Vec<Verdict> = tags.iter().map(first).collect();
-        for keep in &self.keep {
-            keep.judge(tags, since, now, &mut verdicts);
-        }
-        verdicts
-    }
+/// Judges all tags of a repository, the newest first.
+fn judge(policy: &Policy, tags: &[Standing], since: i64, now: i64) -> Vec<Verdict> {
+    let times: Vec<_> = tags.iter().map(|standing| standing.times(since)).collect();
+    let facts = tags.iter().zip(&times).map(|(standing, times)| Facts {
+        tag: standing.reference.tag().unwrap_or_default(),
+        held: standing.held.as_deref(),
+        times,
+    });
+    policy.judge(facts, now)
 }
 
-impl Keep {
-    fn judge(&self, tags: &[Facts], since: i64, now: i64, verdicts: &mut [Verdict]) {
-        let is_named = |facts: &Facts| {
-            let tag = facts.reference.tag().unwrap_or_default();
-            self.tags.is_empty() || self.tags.iter().any(|pattern| pattern.is_match(tag))
-        };
-        let named = tags.iter().zip(verdicts).filter(|(facts, _)| is_named(facts));
-        for (rank, (facts, verdict)) in named.enumerate() {
-            let reason = self.reason(facts, rank, since, now);
-            if let (Verdict::Goes, Some(reason)) = (&*verdict, reason) {
-                *verdict = Verdict::Stays(reason);
-            }
-        }
-    }
-
-    fn reason(&self, facts: &Facts, rank: usize, since: i64, now: i64) -> Option<Reason> {
-        if (self.last, self.pulled_within, self.used_within) == (None, None, None) {
-            return Some(Reason::Name);
-        }
-        let ago = |moment: i64| now.saturating_sub(moment);
-        if let Some(last) = self.last.filter(|last| rank < *last) {
-            return Some(Reason::Last(rank + 1, last));
-        }
-        if self.pulled_within.is_some_and(|within| ago(facts.pulled) <= within) {
-            return Some(Reason::Pulled(ago(facts.pulled)));
-        }
-        let within = self.used_within?;
-        match facts.used.map(ago).filter(|ago| *ago <= within) {
-            Some(ago) => Some(Reason::Used(ago)),
-            None => (since > now.saturating_sub(within)).then(|| Reason::Unknown(ago(since))),
-        }
+impl Standing {
+    /// `since` is when the journal begins.
+    fn times(&self, since: i64) -> [(Occasion, When); 2] {
+        let used = self.used.map_or(When::NotSince(since), When::At);
+        [(Occasion::Pulled, When::At(self.pulled)), (Occasion::Used, used)]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use wharfie_oci::Digest;
+    use wharfie_oci::pattern::Pattern;
+    use wharfie_oci::retention::Keep;
 
     use super::*;
 
-    fn facts(name: &str, made: i64, pulled: i64, used: Option<i64>) -> Facts {
-        let reference: Reference = name.parse().unwrap();
-        let image = ImageId::new(Digest::of(name.as_bytes()));
-        Facts { canonical: reference.canonical(), reference, image, made, pulled, used, in_use: None }
-    }
-
-    fn told(keep: Vec<Keep>, tags: &[Facts], since: i64) -> Vec<String> {
-        let policy = Policy { repositories: vec![Pattern::new("**")], keep };
-        policy.judge(tags, since, 100_000).iter().map(ToString::to_string).collect()
-    }
-
-    const GOES: &str = "goes: nothing in the policy keeps it";
-
     #[test]
-    fn one_reason_is_enough() {
+    fn what_a_container_uses_stays_and_times_count() {
+        let standing = |name: &str, pulled, used| {
+            let reference: Reference = name.parse().unwrap();
+            let image = ImageId::new(Digest::of(name.as_bytes()));
+            Standing { canonical: reference.canonical(), reference, image, made: 0, pulled, used, held: None }
+        };
+        let mut held = standing("web:9", 1, None);
+        held.held = Some("container one uses it".to_owned());
         let tags = [
-            facts("web:3", 30, 1000, None),
-            facts("web:2", 20, 99_500, None),
-            facts("web:latest", 15, 0, None),
-            facts("web:1", 10, 1000, Some(99_990)),
-            facts("web:0", 5, 0, None),
+            standing("web:3", 99_500, None),
+            standing("web:2", 1000, Some(99_990)),
+            standing("web:1", 1000, None),
+            held,
         ];
-        let keep = vec![
-            Keep { last: Some(1), ..Keep::default() },
-            Keep { tags: vec![Pattern::new("latest")], ..Keep::default() },
-            Keep { pulled_within: Some(600), used_within: Some(60), ..Keep::default() },
-        ];
-        assert_eq!(
-            told(keep, &tags, i64::MIN),
-            [
-                "stays: number 1 of the last 1",
-                "stays: pulled 8 min ago",
-                "stays: the policy keeps tags of this name",
-                "stays: used 10 s ago",
-                GOES
-            ]
-        );
-        assert_eq!(told(Vec::new(), &tags[..1], i64::MIN), [GOES]);
-        let mut used = facts("web:9", 1, 1, None);
-        used.in_use = Some("container one".to_owned());
-        assert_eq!(told(Vec::new(), &[used], i64::MIN), ["stays: container one uses it"]);
-    }
-
-    #[test]
-    fn the_last_are_counted_among_those_of_the_pattern() {
-        let tags = [facts("web:dev", 30, 0, None), facts("web:1.2", 20, 0, None), facts("web:1.1", 10, 0, None)];
-        let keep = Keep { tags: vec![Pattern::new("1.*")], last: Some(1), ..Keep::default() };
-        assert_eq!(told(vec![keep], &tags, i64::MIN), [GOES, "stays: number 1 of the last 1", GOES]);
-    }
-
-    #[test]
-    fn what_is_not_known_stays() {
-        let tags = [facts("web:1", 1, 1, None), facts("web:0", 1, 1, Some(50_000))];
-        let keep = |within| vec![Keep { used_within: Some(within), ..Keep::default() }];
-        assert_eq!(told(keep(90_000), &tags, 40_000)[0], "stays: what was used is only known for 16 h");
-        assert_eq!(told(keep(90_000), &tags, 40_000)[1], "stays: used 13 h ago");
-        assert_eq!(told(keep(20_000), &tags, 40_000), [GOES, GOES]);
+        let within = vec![(Occasion::Pulled, 600), (Occasion::Used, 60)];
+        let keep = vec![Keep { within, ..Keep::default() }];
+        let policy = Policy { repositories: vec![Pattern::new("**")], keep };
+        let told =
+            |since| -> Vec<String> { judge(&policy, &tags, since, 100_000).iter().map(ToString::to_string).collect() };
+        let (pulled, used, held) = ("stays: pulled 8 min ago", "stays: used 10 s ago", "stays: container one uses it");
+        assert_eq!(told(i64::MIN), [pulled, used, "goes: nothing in the policy keeps it", held]);
+        assert_eq!(told(99_970)[2], "stays: what was used is only known for 30 s");
     }
 }

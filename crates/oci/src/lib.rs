@@ -18,6 +18,7 @@ pub mod path;
 pub mod pattern;
 pub mod platform;
 pub mod reference;
+pub mod retention;
 pub mod size;
 pub mod time;
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wharfie_oci::Timestamp;
+use wharfie_oci::retention::Policy;
 
 use crate::auth::Access;
 use crate::event::Log;
 use crate::quotas::Quota;
 use crate::rates::Rate;
-use crate::retention::{Immutable, Policy};
+use crate::retention::Immutable;
 use crate::storage::Place;
 use crate::tls::Tls;
 use crate::upstream::Cache;

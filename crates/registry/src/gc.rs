@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use wharfie_oci::retention::{Policy, Verdict};
 use wharfie_oci::{Digest, MediaType};
 
 use crate::document;
@@ -9,7 +10,7 @@ use crate::key::{Folder, Key};
 use crate::name::{DataId, RepositoryName, Tag};
 use crate::record::{self, Link, Tagged};
 use crate::refusal::Refusal;
-use crate::retention::{Facts, Policy, Verdict};
+use crate::retention::{Standing, judge};
 use crate::router::Registry;
 
 /// Whether a collection removes anything.
@@ -95,18 +96,17 @@ impl Registry {
         collected: &mut Collected,
         named: &mut Named,
     ) -> Result<(), Refusal> {
-        let mut tags = self.facts(name).await?;
+        let mut tags = self.standings(name).await?;
         if let Some(policy) = Policy::of(policies, name.as_str()) {
-            let verdicts = policy.judge(&tags, self.now());
             let mut kept = Vec::new();
-            for (facts, verdict) in tags.into_iter().zip(verdicts) {
-                let (repository, tag, digest) = (name.to_string(), facts.tag.clone(), facts.digest.clone());
+            for (standing, verdict) in judge(policy, tags, self.now()) {
+                let (repository, tag, digest) = (name.to_string(), standing.tag.clone(), standing.digest.clone());
                 let goes = verdict == Verdict::Goes;
                 collected.verdicts.push(Judged { repository, tag, digest, verdict });
                 if !goes {
-                    kept.push(facts);
+                    kept.push(standing);
                 } else if mode == Mode::Collect {
-                    self.remove_tag(name, &facts).await?;
+                    self.remove_tag(name, &standing).await?;
                 }
             }
             tags = kept;
@@ -141,23 +141,23 @@ impl Registry {
     }
 
     /// All tags of a repository, with what policies ask about.
-    pub(crate) async fn facts(&self, name: &RepositoryName) -> Result<Vec<Facts>, Refusal> {
-        let mut facts = Vec::new();
+    pub(crate) async fn standings(&self, name: &RepositoryName) -> Result<Vec<Standing>, Refusal> {
+        let mut all = Vec::new();
         for text in self.all(&Folder::tags(name)).await? {
             let Some(tag) = Tag::parse(&text) else { continue };
             let Some(tagged) = self.tagged(name, &tag).await? else { continue };
             let pulled = self.pulled(name, &tag, &tagged.digest).await?;
             let is_immutable = self.is_immutable(name, &tag);
-            facts.push(Facts { tag: text, digest: tagged.digest, pushed: tagged.at, pulled, is_immutable });
+            all.push(Standing { tag: text, digest: tagged.digest, pushed: tagged.at, pulled, is_immutable });
         }
-        Ok(facts)
+        Ok(all)
     }
 
     /// Removes a tag that a policy does not keep, unless it stands for something else by now.
-    async fn remove_tag(&self, name: &RepositoryName, facts: &Facts) -> Result<(), Refusal> {
-        let Some(tag) = Tag::parse(&facts.tag) else { return Ok(()) };
+    async fn remove_tag(&self, name: &RepositoryName, judged: &Standing) -> Result<(), Refusal> {
+        let Some(tag) = Tag::parse(&judged.tag) else { return Ok(()) };
         let _alone = self.gate.write().await;
-        let is_same = |tagged: &Tagged| tagged.digest == facts.digest && tagged.at == facts.pushed;
+        let is_same = |tagged: &Tagged| tagged.digest == judged.digest && tagged.at == judged.pushed;
         if self.tagged(name, &tag).await?.as_ref().is_some_and(is_same) {
             self.storage.delete(Key::tag(name, &tag)).await?;
         }
@@ -185,10 +185,10 @@ impl Registry {
     async fn walk(
         &self,
         name: &RepositoryName,
-        tags: &[Facts],
+        tags: &[Standing],
         nodes: &HashMap<Digest, Node>,
     ) -> Result<HashSet<Digest>, Refusal> {
-        let mut open: Vec<Digest> = tags.iter().map(|facts| facts.digest.clone()).collect();
+        let mut open: Vec<Digest> = tags.iter().map(|standing| standing.digest.clone()).collect();
         for (digest, node) in nodes {
             let stands_alone = match &node.subject {
                 Some(subject) => !nodes.contains_key(subject),

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use wharfie_oci::retention::Occasion;
+
 use crate::auth::token::Signer;
 use crate::config::Config;
 use crate::event::Event;
@@ -109,7 +111,7 @@ const MAX_NOTED: usize = 100_000;
 impl Registry {
     /// Notes that a manifest was pulled, if a policy asks for it.
     pub(crate) async fn note_pull(&self, name: &RepositoryName, reference: &Reference) -> Result<(), Refusal> {
-        if !self.keeping.policies.iter().any(|policy| policy.keep.iter().any(|keep| keep.pulled_within.is_some())) {
+        if !self.keeping.policies.iter().any(|policy| policy.asks_for(Occasion::Pulled)) {
             return Ok(());
         }
         let now = self.now();

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 use wharfie_oci::Digest;
 use wharfie_oci::pattern::Pattern;
+use wharfie_oci::retention::{Keep, Policy};
 use wharfie_registry::config::Keeping;
 use wharfie_registry::gc::Mode;
-use wharfie_registry::retention::{Keep, Policy};
 
 use crate::client::{OCI_INDEX, OCI_MANIFEST, Registry, Setup};
 
@@ -136,7 +136,7 @@ fn policies_say_which_tags_stay() {
             "a:dev goes: nothing in the policy keeps it",
             "a:latest stays: the policy keeps tags of this name",
             "a:v1 goes: nothing in the policy keeps it",
-            "a:v2 stays: number 1 of the last 1 pushed",
+            "a:v2 stays: number 1 of the last 1",
         ]
     );
     assert_eq!(registry.get("/v2/a/tags/list").json()["tags"], json!(["dev", "latest", "v1", "v2"]));

@@ -1,42 +1,18 @@
 //! `image retain`: which names of images stay, by rules of the settings file or of the command line.
 
-use serde::Deserialize;
 use serde_json::json;
 use wharfie_engine::remove::Removed;
-use wharfie_engine::retain::{Keep, Policy, Retained, Verdict};
-use wharfie_oci::duration;
+use wharfie_engine::retain::Retained;
 use wharfie_oci::pattern::Pattern;
+use wharfie_oci::retention::{Keep, Policy, Verdict};
 
 use crate::commands::{DRY_RUN, Run, UNASKED};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Complete, Example, Matches, Text, Texts};
 use crate::render::table;
+use crate::retention::{KeepOptions, OF_IMAGES, patterns};
 use crate::settings::Settings;
-
-/// `[[retain]]` of the settings file; the words are those of `[[serve.retention]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct PolicyOptions {
-    /// Patterns of repositories, as `images` shows them.
-    pub repositories: Vec<String>,
-    /// Reasons to keep a name.
-    pub keep: Vec<KeepOptions>,
-}
-
-/// A reason to keep names.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct KeepOptions {
-    /// Patterns of tags; all tags if there are none.
-    pub tags: Vec<String>,
-    /// The newest so many.
-    pub last: Option<usize>,
-    /// Those that came here within this time.
-    pub pulled_within: Option<String>,
-    /// Those that a container was made from or started within this time.
-    pub used_within: Option<String>,
-}
 
 const FORMATS: &[&str] = &["table", "json"];
 
@@ -116,13 +92,12 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 
 /// The rules of the settings file.
 pub(crate) fn policies(settings: &Settings) -> Result<Vec<Policy>> {
-    settings.retain.iter().map(PolicyOptions::read).collect()
+    settings.retain.iter().map(|policy| policy.read(OF_IMAGES)).collect()
 }
 
 /// The one rule that flags make; none if there are none.
 fn given(matches: &Matches) -> Result<Option<Policy>> {
     let options = KeepOptions {
-        tags: Vec::new(),
         last: match matches.get(&KEEP_LAST) {
             Some(text) => Some(text.parse().map_err(|_| {
                 Failure::new(format!("invalid value {text:?} for --keep-last")).help(Some("it is a number".to_owned()))
@@ -131,11 +106,12 @@ fn given(matches: &Matches) -> Result<Option<Policy>> {
         },
         pulled_within: matches.get(&PULLED_WITHIN).map(str::to_owned),
         used_within: matches.get(&USED_WITHIN).map(str::to_owned),
+        ..KeepOptions::default()
     };
     let (repositories, tags) = (matches.get(&REPOSITORIES), matches.get(&KEEP_TAGS));
     let mut keep = Vec::new();
     if options != KeepOptions::default() {
-        keep.push(options.read()?);
+        keep.push(options.read(OF_IMAGES)?);
     }
     if !tags.is_empty() {
         keep.push(Keep { tags: patterns(tags), ..Keep::default() });
@@ -150,37 +126,6 @@ fn given(matches: &Matches) -> Result<Option<Policy>> {
     }
     let repositories = if repositories.is_empty() { vec![Pattern::new("**")] } else { patterns(repositories) };
     Ok(Some(Policy { repositories, keep }))
-}
-
-fn patterns(texts: &[String]) -> Vec<Pattern> {
-    texts.iter().map(|text| Pattern::new(text)).collect()
-}
-
-impl PolicyOptions {
-    fn read(&self) -> Result<Policy> {
-        let keep = self.keep.iter().map(KeepOptions::read).collect::<Result<_>>()?;
-        Ok(Policy { repositories: patterns(&self.repositories), keep })
-    }
-}
-
-impl KeepOptions {
-    fn read(&self) -> Result<Keep> {
-        let seconds = |text: &Option<String>| match text {
-            None => Ok(None),
-            Some(text) => {
-                let nanos = duration::parse(text).filter(|nanos| *nanos >= 0);
-                let help = "write for example \"168h\" for a week".to_owned();
-                let seconds = nanos.map(|nanos| nanos / 1_000_000_000);
-                seconds.map(Some).ok_or_else(|| Failure::new(format!("{text:?} is no duration")).help(Some(help)))
-            }
-        };
-        Ok(Keep {
-            tags: patterns(&self.tags),
-            last: self.last,
-            pulled_within: seconds(&self.pulled_within)?,
-            used_within: seconds(&self.used_within)?,
-        })
-    }
 }
 
 fn decisions(retained: &Retained) -> String {

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use wharfie_registry::{Quota, Rate, Webhook};
 
 use super::bucket::key;
-use super::options::{bytes, patterns, span};
+use super::options::{bytes, span};
 use crate::failure::{Failure, Result};
+use crate::retention::patterns;
 
 /// How often one address may ask.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

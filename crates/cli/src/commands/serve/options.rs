@@ -12,11 +12,12 @@ use wharfie_oci::size::{self, Units};
 use wharfie_registry::auth::htpasswd::Users;
 use wharfie_registry::auth::{Access, Actions, Rule};
 use wharfie_registry::config::{Keeping, Limits};
-use wharfie_registry::retention::{Immutable, Keep, Policy};
+use wharfie_registry::retention::Immutable;
 use wharfie_registry::tls::Tls;
 
 use super::bounds::{QuotaOptions, RateOptions, WebhookOptions};
 use crate::failure::{Failure, Result};
+use crate::retention::{OF_REGISTRIES, PolicyOptions, patterns};
 
 /// What the file says of registries that this machine serves.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
@@ -88,30 +89,6 @@ pub struct RuleOptions {
     pub actions: Vec<String>,
 }
 
-/// `[[serve.retention]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct PolicyOptions {
-    /// Patterns of repositories.
-    pub repositories: Vec<String>,
-    /// Reasons to keep a tag.
-    pub keep: Vec<KeepOptions>,
-}
-
-/// A reason to keep tags.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct KeepOptions {
-    /// Patterns of tags; all tags if there are none.
-    pub tags: Vec<String>,
-    /// The last so many that were pushed.
-    pub last: Option<usize>,
-    /// Those pushed within this time.
-    pub pushed_within: Option<String>,
-    /// Those pulled within this time.
-    pub pulled_within: Option<String>,
-}
-
 /// `[[serve.immutable]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -148,8 +125,7 @@ impl Options {
             keeping.every = Some(every).filter(|every| !every.is_zero());
         }
         for policy in &self.retention {
-            let keep = policy.keep.iter().map(KeepOptions::read).collect::<Result<_>>()?;
-            keeping.policies.push(Policy { repositories: patterns(&policy.repositories), keep });
+            keeping.policies.push(policy.read(OF_REGISTRIES)?);
         }
         for rule in &self.immutable {
             let (repositories, tags) = (patterns(&rule.repositories), patterns(&rule.tags));
@@ -223,25 +199,6 @@ impl Options {
                 .help(Some("give both --tls-certificate and --tls-key".to_owned()))),
         }
     }
-}
-
-impl KeepOptions {
-    fn read(&self) -> Result<Keep> {
-        let seconds = |name, text: &Option<String>| -> Result<Option<i64>> {
-            let span = span(name, text.as_deref())?;
-            Ok(span.map(|span| i64::try_from(span.as_secs()).unwrap_or(i64::MAX)))
-        };
-        Ok(Keep {
-            tags: patterns(&self.tags),
-            last: self.last,
-            pushed_within: seconds("pushed-within", &self.pushed_within)?,
-            pulled_within: seconds("pulled-within", &self.pulled_within)?,
-        })
-    }
-}
-
-pub(super) fn patterns(texts: &[String]) -> Vec<Pattern> {
-    texts.iter().map(|text| Pattern::new(text)).collect()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
