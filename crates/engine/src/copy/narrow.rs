@@ -13,13 +13,16 @@ pub(super) fn to_platforms(source: &dyn Source, root: Document, platforms: &[Pla
     let index = match &root.content {
         AnyManifest::Index(index) => index,
         AnyManifest::Manifest(manifest) => {
-            let Some(wanted) = platforms.first().filter(|_| manifest.is_image()) else { return Ok(root) };
+            if platforms.is_empty() || !manifest.is_image() {
+                return Ok(root);
+            }
             let config =
                 ImageConfig::parse(&read(source, &manifest.config).map_err(wharfie_content::graph::Error::from)?);
             let found = config.map_or_else(|_| Platform::host(), |config| config.platform());
-            return match platforms.iter().any(|wanted| wanted.distance(&found).is_some()) {
-                true => Ok(root),
-                false => Err(Error::NoPlatform(wanted.to_string())),
+            // It is for one platform: whoever wants others as well would miss them.
+            return match platforms.iter().find(|wanted| wanted.distance(&found).is_none()) {
+                Some(missing) => Err(Error::NoPlatform(missing.to_string())),
+                None => Ok(root),
             };
         }
     };

@@ -3,16 +3,21 @@
 use std::io::{self, Write};
 
 use crate::tar::BLOCK;
-use crate::tar::machine::{Machine, Need};
+use crate::tar::feed::{Feed, Part};
+use crate::tar::machine::Machine;
 
 /// Gathers headers, with what belongs to them: extended headers and long names. File data is passed over.
 pub struct Headers {
-    machine: Machine,
-    /// A block of which a part has come.
-    partial: Vec<u8>,
+    feed: Feed,
+    runs: Runs,
+}
+
+/// Headers, compressed.
+struct Runs {
     /// Headers that stand side by side, until something else follows.
     run: Vec<u8>,
     run_at: u64,
+    /// None if there are too many, or the bytes are no tar.
     out: Option<zstd::Encoder<'static, Vec<u8>>>,
     plain: u64,
 }
@@ -28,58 +33,58 @@ impl Headers {
     /// # Errors
     /// When the compressor cannot be set up.
     pub fn new() -> io::Result<Self> {
-        Ok(Self {
-            machine: Machine::new(),
-            partial: Vec::new(),
-            run: Vec::new(),
-            run_at: 0,
-            out: Some(zstd::Encoder::new(Vec::new(), LEVEL)?),
-            plain: 0,
-        })
+        let out = Some(zstd::Encoder::new(Vec::new(), LEVEL)?);
+        Ok(Self { feed: Feed::new(), runs: Runs { run: Vec::new(), run_at: 0, out, plain: 0 } })
     }
 
     /// Takes the next bytes of the tar. What is no tar has no headers; whoever reads the layer says so.
     ///
     /// # Errors
     /// When the compressor fails.
-    pub fn push(&mut self, mut chunk: &[u8]) -> io::Result<()> {
-        while !chunk.is_empty() && self.out.is_some() {
-            match self.machine.need() {
-                Need::Nothing => break,
-                Need::Skip(len) => {
-                    self.end_run()?;
-                    let here = usize::try_from(len).unwrap_or(usize::MAX).min(chunk.len());
-                    self.machine.skipped(here as u64);
-                    chunk = &chunk[here..];
-                }
-                Need::Block => {
-                    let here = (BLOCK - self.partial.len()).min(chunk.len());
-                    self.partial.extend_from_slice(&chunk[..here]);
-                    chunk = &chunk[here..];
-                    if let Ok(block) = <[u8; BLOCK]>::try_from(self.partial.as_slice()) {
-                        self.partial.clear();
-                        self.block(&block)?;
-                    }
-                }
-            }
+    pub fn push(&mut self, chunk: &[u8]) -> io::Result<()> {
+        let Self { feed, runs } = self;
+        if runs.out.is_none() {
+            return Ok(());
         }
-        Ok(())
+        feed.push(chunk, |machine, part| match part {
+            Part::Block(block) => runs.block(machine, block),
+            Part::Data => runs.end(),
+        })
     }
 
-    fn block(&mut self, block: &[u8; BLOCK]) -> io::Result<()> {
+    /// The headers, compressed with zstd, and how many bytes they are plain: runs of `offset: u64, length: u32, bytes`, all numbers
+    /// little-endian. Empty if there are too many, or the bytes were no tar.
+    ///
+    /// # Errors
+    /// When the compressor fails.
+    pub fn finish(mut self) -> io::Result<(Vec<u8>, u64)> {
+        self.runs.end()?;
+        match self.runs.out {
+            Some(out) => Ok((out.finish()?, self.runs.plain)),
+            None => Ok((Vec::new(), 0)),
+        }
+    }
+}
+
+impl Runs {
+    fn block(&mut self, machine: &mut Machine, block: &[u8; BLOCK]) -> io::Result<()> {
+        // A machine that refused a block takes no more.
+        if self.out.is_none() {
+            return Ok(());
+        }
         if self.run.is_empty() {
-            self.run_at = self.machine.offset();
+            self.run_at = machine.offset();
         }
         self.run.extend_from_slice(block);
-        if self.machine.block(block).is_err() {
+        if machine.block(block).is_err() {
             self.out = None;
         } else if self.run.len() >= MAX_RUN {
-            self.end_run()?;
+            self.end()?;
         }
         Ok(())
     }
 
-    fn end_run(&mut self) -> io::Result<()> {
+    fn end(&mut self) -> io::Result<()> {
         let Some(out) = self.out.as_mut().filter(|_| !self.run.is_empty()) else { return Ok(()) };
         let len = u32::try_from(self.run.len()).expect("runs are short");
         out.write_all(&self.run_at.to_le_bytes())?;
@@ -91,19 +96,6 @@ impl Headers {
             self.out = None;
         }
         Ok(())
-    }
-
-    /// The headers, compressed with zstd, and how many bytes they are plain: runs of `offset: u64, length: u32, bytes`, all numbers
-    /// little-endian. Empty if there are too many, or the bytes were no tar.
-    ///
-    /// # Errors
-    /// When the compressor fails.
-    pub fn finish(mut self) -> io::Result<(Vec<u8>, u64)> {
-        self.end_run()?;
-        match self.out {
-            Some(out) => Ok((out.finish()?, self.plain)),
-            None => Ok((Vec::new(), 0)),
-        }
     }
 }
 

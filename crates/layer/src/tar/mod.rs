@@ -7,6 +7,7 @@
 //! Accepted: v7, ustar, star, GNU (long names, base-256 numbers, sparse files) and PAX. Where dialects disagree the
 //! reading follows Go's `archive/tar`, because that is what made and read almost every image there is.
 
+pub(crate) mod feed;
 mod header;
 mod headers;
 mod indexer;

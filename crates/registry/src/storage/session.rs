@@ -1,8 +1,7 @@
 //! An upload in a directory: the data file grows, its length is the offset, and the digest is computed on the way.
 
-use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -102,14 +101,14 @@ impl LocalSession {
             self.open.take().expect("a session is open as long as somebody has it");
         let mut writing: Option<tokio::task::JoinHandle<Written>> = None;
         let mut idle = Some((file, digester, size));
-        let mut waiting = VecDeque::new();
+        let mut waiting = Vec::new();
         let mut gathered = 0;
         let mut end: Result<bool, InboundError> = Ok(false);
         loop {
             match body.next().await {
                 Ok(Some(bytes)) => {
                     gathered += bytes.len();
-                    waiting.push_back(bytes);
+                    waiting.push(bytes);
                 }
                 Ok(None) => end = Ok(true),
                 Err(why) => end = Err(why),
@@ -126,7 +125,7 @@ impl LocalSession {
             if let Some((file, digester, size)) = idle.take() {
                 let batch = std::mem::take(&mut waiting);
                 gathered = 0;
-                writing = Some(tokio::task::spawn_blocking(move || write(file, digester, size, batch)));
+                writing = Some(tokio::task::spawn_blocking(move || write(file, digester, size, &batch)));
             }
             if is_over {
                 break;
@@ -194,18 +193,33 @@ impl LocalSession {
 
 type Written = io::Result<(File, Digester, u64)>;
 
-fn write(mut file: File, mut digester: Digester, size: u64, batch: VecDeque<Bytes>) -> Written {
+fn write(mut file: File, mut digester: Digester, size: u64, batch: &[Bytes]) -> Written {
+    if let Err(why) = write_all(&mut file, batch) {
+        // A part of it may be there, and nobody knows which: the batch is sent again.
+        let _shorter = file.set_len(size);
+        return Err(why);
+    }
     let mut written = size;
     for bytes in batch {
-        if let Err(why) = file.write_all(&bytes) {
-            // Half of a piece may be there, and nobody knows which half: the rest is sent again.
-            let _shorter = file.set_len(written);
-            return Err(why);
-        }
-        digester.update(&bytes);
+        digester.update(bytes);
         written += bytes.len() as u64;
     }
     Ok((file, digester, written))
+}
+
+/// Writes all pieces with as few calls as the system allows.
+fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|bytes| IoSlice::new(bytes)).collect();
+    let mut left = slices.as_mut_slice();
+    while !left.is_empty() {
+        match file.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut left, written),
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(())
 }
 
 /// What a server that ended has left of a session.
@@ -242,5 +256,5 @@ pub(super) fn hash(file: &mut File, algorithm: Algorithm, limit: u64) -> io::Res
     }
 }
 
-/// 512 KiB: what is gathered before a thread writes it. Twice this is the memory of an upload.
-const BATCH: usize = 512 << 10;
+/// 1 MiB: what is gathered before a thread writes it: each change of threads costs, and twice this is the memory of an upload.
+const BATCH: usize = 1 << 20;
