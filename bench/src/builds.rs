@@ -1,13 +1,14 @@
 //! What builds cost.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::Result;
 use crate::cases::{Bench, succeed};
+use crate::cpu::peak;
 use crate::docker::Docker;
 use crate::floor;
-use crate::place::{Place, run};
+use crate::place::Place;
 
 /// Contexts, in a folder of their own.
 struct Contexts {
@@ -156,16 +157,4 @@ impl Bench {
         self.report.add(case, "wharfie", peak);
         Ok(())
     }
-}
-
-/// MiB that a command's own process takes at most.
-fn peak(command: &Command, note: &Path) -> Result<f64> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let note = note.to_string_lossy().into_owned();
-    let words: Vec<String> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
-    let mut all = vec!["-f", "%M", "-o", &note, &program];
-    all.extend(words.iter().map(String::as_str));
-    run("/usr/bin/time", &all)?;
-    let text = std::fs::read_to_string(&note).map_err(|why| why.to_string())?;
-    text.trim().parse::<f64>().map(|kib| kib / 1024.0).map_err(|why| format!("{text:?} is no number: {why}"))
 }

@@ -142,3 +142,16 @@ impl Drop for Meter {
         let _ = std::fs::remove_dir(&self.group);
     }
 }
+
+/// MiB that a command's own process takes at most; `note` is a file for that.
+pub(crate) fn peak(command: &Command, note: &Path) -> Result<f64> {
+    let mut timed = Command::new("/usr/bin/time");
+    timed.args(["-f", "%M", "-o"]).arg(note).arg(command.get_program()).args(command.get_args());
+    timed.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = timed.stdin(Stdio::null()).output().map_err(|why| format!("cannot start {timed:?}: {why}"))?;
+    if !output.status.success() {
+        return Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let text = std::fs::read_to_string(note).map_err(|why| why.to_string())?;
+    text.trim().parse::<f64>().map(|kib| kib / 1024.0).map_err(|why| format!("{text:?} is no number: {why}"))
+}

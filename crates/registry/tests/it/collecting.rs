@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use wharfie_oci::Digest;
 use wharfie_oci::pattern::Pattern;
-use wharfie_oci::retention::{Keep, Policy};
+use wharfie_oci::retention::{Keep, Occasion, Policy};
 use wharfie_registry::config::Keeping;
 use wharfie_registry::gc::Mode;
 
@@ -149,7 +149,7 @@ fn policies_say_which_tags_stay() {
 
 #[test]
 fn pulls_count_by_tag() {
-    let keep = Keep { pulled_within: Some(1_000_000), ..Keep::default() };
+    let keep = Keep { within: vec![(Occasion::Pulled, 1_000_000)], ..Keep::default() };
     let policy = Policy { repositories: vec![Pattern::new("**")], keep: vec![keep] };
     let keeping = Keeping { grace: Duration::ZERO, every: None, policies: vec![policy], ..Keeping::default() };
     let mut registry = Registry::set_up(Setup { keeping, ..Setup::default() });
