@@ -82,11 +82,12 @@ const LEAST_KEY: usize = 64;
 /// 1 KiB of a key is looked at: headers and the first lines.
 const MAX_KEY: usize = 1 << 10;
 
-/// True if a file of this path is searched at all. What a system's packages bring to `usr`, `lib`, `bin` and `sbin` is full of
-/// examples and has no secrets of whoever made the image.
+/// True if a file of this path is searched at all. What a system's packages bring to `usr`, `lib`, `bin` and `sbin`, and what they
+/// do when they are installed, is full of examples and has no secrets of whoever made the image.
 pub fn is_searched(path: &str) -> bool {
     let is_local = ["usr/local/", "usr/src/"].iter().any(|start| path.starts_with(start));
-    is_local || !["usr/", "lib/", "lib64/", "bin/", "sbin/"].iter().any(|start| path.starts_with(start))
+    let of_packages = ["usr/", "lib/", "lib64/", "bin/", "sbin/", "var/lib/dpkg/info/"];
+    is_local || !of_packages.iter().any(|start| path.starts_with(start))
 }
 
 /// The secrets in a file of this path.
@@ -99,7 +100,7 @@ pub fn search(path: &str, bytes: &[u8]) -> Vec<Leak> {
     let (mut line, mut counted) = (1, 0);
     let mut at = 0;
     while at < bytes.len() && found.len() < MAX_LEAKS {
-        let is_start = STARTS.contains(&bytes[at])
+        let is_start = bytes.get(at + 1).is_some_and(|second| STARTS.has(bytes[at], *second))
             && at.checked_sub(1).is_none_or(|before| !is_word(bytes[before]) || bytes[at] == b'-');
         let rest = &bytes[at..];
         let hit =
@@ -120,8 +121,39 @@ pub fn search(path: &str, bytes: &[u8]) -> Vec<Leak> {
     found
 }
 
-/// What shapes, keys, URLs and web tokens begin with.
-const STARTS: &[u8] = b"-AgxsrnpdShmae";
+/// The first two letters of all shapes, keys, URLs and web tokens: few places of a file have any of them.
+static STARTS: Pairs = {
+    let mut pairs = Pairs([[0; 4]; 256]);
+    pairs.add(KEY);
+    pairs.add(WEB_TOKEN);
+    let mut at = 0;
+    while at < SHAPES.len() {
+        pairs.add(SHAPES[at].start);
+        at += 1;
+    }
+    at = 0;
+    while at < SCHEMES.len() {
+        pairs.add(SCHEMES[at].as_bytes());
+        at += 1;
+    }
+    pairs
+};
+
+/// Pairs of bytes: by the first one a bit for each that may follow.
+struct Pairs([[u64; 4]; 256]);
+
+impl Pairs {
+    const fn add(&mut self, start: &[u8]) {
+        self.0[start[0] as usize][start[1] as usize / 64] |= 1 << (start[1] % 64);
+    }
+
+    const fn has(&self, first: u8, second: u8) -> bool {
+        self.0[first as usize][second as usize / 64] >> (second % 64) & 1 == 1
+    }
+}
+
+/// A JSON object in base64url: `{"`.
+const WEB_TOKEN: &[u8] = b"eyJ";
 
 /// Services whose URLs have passwords.
 const SCHEMES: &[&str] = &[
@@ -166,7 +198,7 @@ fn jwt(bytes: &[u8]) -> Option<(&'static str, usize)> {
     let len = bytes.iter().position(|byte| !belongs(byte)).unwrap_or(bytes.len());
     let mut parts = bytes[..len].split(|byte| *byte == b'.');
     let [head, claims, signature] = [parts.next()?, parts.next()?, parts.next()?];
-    let is_object = |part: &[u8]| part.starts_with(b"eyJ") && part.len() >= 12;
+    let is_object = |part: &[u8]| part.starts_with(WEB_TOKEN) && part.len() >= 12;
     (is_object(head) && is_object(claims) && signature.len() >= 20 && parts.next().is_none())
         .then_some(("JSON web token", len))
 }
