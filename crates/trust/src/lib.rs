@@ -18,6 +18,7 @@ pub mod private;
 pub mod sealed;
 pub mod signature;
 pub mod simple;
+mod strict;
 
 pub use error::{Error, Result};
 pub use identity::{Identity, Wanted};

@@ -10,6 +10,7 @@ use crate::identity::{Identity, Mismatch, Wanted};
 use crate::key::{KeyId, PublicKey};
 use crate::pattern;
 use crate::signature::Signature;
+use crate::strict;
 
 /// When a rule is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -148,7 +149,8 @@ impl Policy {
     /// # Errors
     /// When it is not JSON of this shape, or a key in it cannot be read.
     pub fn parse(json: &[u8]) -> Result<Self> {
-        let document: Document = serde_json::from_slice(json).map_err(|why| Error::Policy(why.to_string()))?;
+        let value = strict::parse(json)?;
+        let document: Document = serde_json::from_value(value).map_err(|why| Error::Policy(why.to_string()))?;
         let mut rules = BTreeMap::new();
         for (pattern, entry) in document.repositories {
             let key = |pem: &String| {
@@ -211,6 +213,21 @@ impl Policy {
     pub fn own_rule_mut(&mut self, repository: &Repository) -> &mut Rule {
         let before = self.rule(repository).cloned().unwrap_or_default();
         self.rules.entry(repository.canonical()).or_insert(before)
+    }
+
+    /// All rules, by repository or pattern.
+    pub fn rules(&self) -> impl Iterator<Item = (&str, &Rule)> {
+        self.rules.iter().map(|(pattern, rule)| (pattern.as_str(), rule))
+    }
+
+    /// Lets `key` no longer be the own one of a repository, which goes if nothing else is said of it. Idempotent.
+    pub fn forget_repository_key(&mut self, repository: &Repository, key: &PublicKey) {
+        let name = repository.canonical();
+        let Some(rule) = self.rules.get_mut(&name).filter(|rule| rule.repository.as_ref() == Some(key)) else { return };
+        rule.repository = None;
+        if *rule == Rule::default() {
+            self.rules.remove(&name);
+        }
     }
 
     /// True if there is nothing in it.

@@ -42,6 +42,8 @@ const MAX_ENTRIES: usize = 64;
 
 /// 4 MiB of signatures about one image: real ones have some thousand bytes.
 const MAX_EVIDENCE: u64 = 4 << 20;
+/// 300 letters of what is wrong with one.
+const MAX_NOTE: usize = 300;
 const TOO_MUCH: &str = "there is more about it than anybody signs";
 
 /// The tag under which cosign has signatures of `digest`.
@@ -123,12 +125,20 @@ impl Evidence {
                     self.size += signatures.iter().map(|one| one.message.len() as u64).sum::<u64>();
                     entries.push(Entry { layer: layer.clone(), signatures });
                 }
-                Err(why) => self.notes.push(why),
+                Err(why) => self.notes.push(short(&why)),
             }
         }
         if !entries.is_empty() {
             self.attached.push(Attached { document, entries });
         }
+    }
+}
+
+/// What is wrong with a document may quote all of it.
+fn short(why: &str) -> String {
+    match why.char_indices().nth(MAX_NOTE) {
+        Some((end, _)) => format!("{}…", &why[..end]),
+        None => why.to_owned(),
     }
 }
 
@@ -156,7 +166,7 @@ pub(crate) fn local(store: &Store, digest: &Digest) -> Result<Evidence> {
         let announced = Descriptor::new(row.media_type.clone(), row.digest.clone(), 0);
         match store.document(&row.digest, &announced) {
             Ok(document) => evidence.read(&source, document),
-            Err(why) => evidence.notes.push(why.to_string()),
+            Err(why) => evidence.notes.push(short(&why.to_string())),
         }
     }
     Ok(evidence)
@@ -179,7 +189,7 @@ pub(crate) fn remote(client: &RepositoryClient, digest: &Digest) -> Result<Evide
     for referrer in referrers.take(MAX_ENTRIES) {
         match client.manifest(referrer.digest.as_str(), None) {
             Ok(document) => evidence.read(client, document),
-            Err(why) if is_absent(&why) => evidence.notes.push(format!("a signature cannot be read: {why}")),
+            Err(why) if is_absent(&why) => evidence.notes.push(short(&format!("a signature cannot be read: {why}"))),
             Err(why) => return Err(why.into()),
         }
     }

@@ -91,6 +91,11 @@ impl Engine {
         self.keep_evidence(client, &trusted.found.digest, &trusted.evidence)
     }
 
+    /// True if something has to be signed before images of this name are taken.
+    pub(crate) fn needs_signatures(&self, reference: &Reference) -> Result<bool> {
+        Ok(!self.guards(&reference.clone().without_redundant_tag().or_latest())?.is_empty())
+    }
+
     /// What has to be so for a name.
     fn guards(&self, reference: &Reference) -> Result<Vec<Guard>> {
         let Some(settings) = &self.trust else { return Ok(Vec::new()) };

@@ -26,6 +26,8 @@ pub struct KeyFile {
 
 /// Anybody but the owner may do something.
 const OTHERS: u32 = 0o077;
+/// 4 digits of an id: fewer may be meant otherwise.
+const MIN_ID: usize = 4;
 /// 64 KiB: a key has some hundred bytes.
 const MAX_KEY: u64 = 64 << 10;
 
@@ -119,6 +121,33 @@ impl Engine {
         let failed = |source| Error::File { doing: "write", path: path.clone(), source };
         replace(&path, sealed.to_pem(role).as_bytes()).map_err(failed)?;
         Ok(KeyFile { path, id, role: role.to_owned() })
+    }
+
+    /// The private key that is meant by an id, the beginning of one, or what it is called.
+    ///
+    /// # Errors
+    /// When there is none, or several.
+    pub fn find_trust_key(&self, word: &str) -> Result<KeyFile> {
+        let all = self.trust_keys()?;
+        let is_meant = |file: &&KeyFile| file.role == word || (word.len() >= MIN_ID && file.id.as_str().starts_with(word));
+        let found: Vec<&KeyFile> = match all.iter().find(|file| file.id.as_str() == word) {
+            Some(file) => vec![file],
+            None => all.iter().filter(is_meant).collect(),
+        };
+        match found[..] {
+            [only] => Ok(only.clone()),
+            [] => Err(TrustError::NoKey(word.to_owned()).into()),
+            _ => Err(TrustError::SeveralKeys(word.to_owned()).into()),
+        }
+    }
+
+    /// Removes a private key. What it signed stays signed.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove_trust_key(&self, file: &KeyFile) -> Result<()> {
+        let failed = |source| Error::File { doing: "remove", path: file.path.clone(), source };
+        std::fs::remove_file(&file.path).map_err(failed)
     }
 
     fn private_directory(&self) -> Result<PathBuf> {

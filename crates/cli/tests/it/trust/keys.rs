@@ -141,3 +141,37 @@ fn a_policy_that_others_can_change_is_none() {
     let text = format!("{} can be changed by others: it is not used", path.display());
     host.run(&["pull", "-q", "registry.example/web:1"]).fails(1, &text);
 }
+
+#[test]
+fn keys_and_signers_are_listed_and_keys_are_removed() {
+    let host = signing_host();
+    let ada = key(&host, "ada");
+    key(&host, "bob");
+    let told = host.run(&["trust", "key", "ls"]).succeeds();
+    let rows: Vec<Vec<&str>> = told.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((rows.len(), &rows[0][..]), (3, &["KEY", "ID", "NAME"][..]));
+    let id = rows.iter().find(|row| row[1] == "ada").unwrap()[0].to_owned();
+    host.run(&["trust", "signer", "add", "--key", &ada, "ada", "registry.example/web"]).succeeds();
+    let told = host.run(&["trust", "signer", "ls"]).succeeds();
+    assert!(told.lines().any(|line| {
+        line.split_whitespace().eq(["registry.example/web", "asked", "ada", &id[..12]])
+    }), "{told}");
+    assert_eq!(host.run(&["trust", "signer", "ls", "registry.example/other"]).succeeds().lines().count(), 1);
+    host.run(&["trust", "key", "rm", "-f", "carol"])
+        .fails(1, "no private key carol\n help: `wharfie trust key ls` lists the keys that are here");
+    // All or none.
+    assert_eq!(host.run(&["trust", "key", "rm", "-f", "ada", "carol"]).code, 1);
+    host.run(&["trust", "key", "rm", "-f", &id[..8]]).prints(&format!("{id}\n"));
+    host.run(&["trust", "key", "rm", "-f", "bob"]).succeeds();
+    assert_eq!(host.run(&["trust", "key", "ls"]).succeeds().lines().count(), 1);
+}
+
+#[test]
+fn what_could_not_be_signed_leaves_nothing_behind() {
+    let host = signing_host();
+    let image = wharfie_testkit::Image::new().with_file("a", "b");
+    host.run_with(&["load", "-q"], &wharfie_testkit::archive(&[(&image, &["127.0.0.1:1/web:1"])])).succeeds();
+    assert_eq!(host.run(&["trust", "sign", "127.0.0.1:1/web:1"]).code, 1);
+    assert_eq!(host.run(&["trust", "key", "ls"]).succeeds().lines().count(), 1);
+    assert_eq!(host.run(&["trust", "signer", "ls"]).succeeds().lines().count(), 1);
+}
