@@ -26,6 +26,7 @@ mod manifests;
 mod memory;
 mod mounting;
 mod nested;
+mod osv;
 mod peer;
 mod platforms;
 mod pulling;
