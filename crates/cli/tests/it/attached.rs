@@ -91,6 +91,48 @@ fn a_registry_takes_documents_about_what_is_not_here() {
     );
 }
 
+/// Puts an artifact with one layer into a repository, by hand: its own type and the layer's; gives how lists have it.
+pub(crate) fn put_artifact(
+    registry: &TestRegistry,
+    path: &str,
+    [kind, layer_kind]: [&str; 2],
+    bytes: &[u8],
+    subject: &Value,
+) -> Value {
+    const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    let mut config = json!({"mediaType": "application/vnd.oci.empty.v1+json"});
+    let mut layer = json!({"mediaType": layer_kind});
+    for (part, bytes) in [(&mut config, &b"{}"[..]), (&mut layer, bytes)] {
+        let digest = wharfie_oci::Digest::of(bytes);
+        part["digest"] = digest.as_str().into();
+        part["size"] = bytes.len().into();
+        let (status, answer) = registry.request("POST", &format!("/v2/{path}/blobs/uploads/"), "", b"");
+        assert_eq!(status, 202, "{answer}");
+        let head = answer.lines().find(|line| line.to_ascii_lowercase().starts_with("location:"));
+        let url = head.and_then(|line| line.split_once(':')).expect("it says where").1.trim();
+        let at = url.find("/v2/").expect("it is a path of the protocol");
+        let mark = if url.contains('?') { "&" } else { "?" };
+        let target = format!("{}{mark}digest={digest}", &url[at..]);
+        assert_eq!(registry.request("PUT", &target, "application/octet-stream", bytes).0, 201);
+    }
+    let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": kind, "config": config,
+        "layers": [layer], "subject": subject})
+    .to_string();
+    let digest = wharfie_oci::Digest::of(manifest.as_bytes());
+    let target = format!("/v2/{path}/manifests/{digest}");
+    let (status, answer) = registry.request("PUT", &target, MANIFEST, manifest.as_bytes());
+    assert_eq!(status, 201, "{answer}");
+    json!({"mediaType": MANIFEST, "artifactType": kind, "digest": digest.as_str(), "size": manifest.len()})
+}
+
+/// Keeps the list of what refers to an image, as clients do for registries that do not.
+pub(crate) fn list_referrers(registry: &TestRegistry, path: &str, image: &Published, members: &[Value]) {
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let index = json!({"schemaVersion": 2, "mediaType": kind, "manifests": members});
+    let target = format!("/v2/{path}/manifests/sha256-{}", image.descriptor.digest.hex());
+    assert_eq!(registry.request("PUT", &target, kind, index.to_string().as_bytes()).0, 201);
+}
+
 /// Whoever can push can say anything: it has to be about this very image, and to be what it says.
 #[test]
 fn documents_about_others_and_damaged_ones_are_not_believed() {
@@ -98,51 +140,19 @@ fn documents_about_others_and_damaged_ones_are_not_believed() {
     let web = Published::of(&image());
     let name = registry.publish("web:1", &web);
     let lie = br#"{"bomFormat":"CycloneDX","components":[{"type":"library","purl":"pkg:npm/nothing@1"}]}"#;
-    let put = |bytes: &[u8], subject: &str, tag: &str| {
-        let kind = "application/vnd.cyclonedx+json";
-        let mut config = json!({"mediaType": "application/vnd.oci.empty.v1+json"});
-        let mut layer = json!({"mediaType": kind});
-        for (part, bytes) in [(&mut config, &b"{}"[..]), (&mut layer, bytes)] {
-            let digest = wharfie_oci::Digest::of(bytes);
-            part["digest"] = digest.as_str().into();
-            part["size"] = bytes.len().into();
-            let (status, answer) = registry.request("POST", "/v2/web/blobs/uploads/", "", b"");
-            assert_eq!(status, 202, "{answer}");
-            let head = answer.lines().find(|line| line.to_ascii_lowercase().starts_with("location:")).unwrap();
-            let url = head.split_once(':').unwrap().1.trim();
-            let path = url.find("/v2/").map(|at| &url[at..]).unwrap();
-            let target = format!("{path}{}digest={digest}", if path.contains('?') { "&" } else { "?" });
-            assert_eq!(registry.request("PUT", &target, "application/octet-stream", bytes).0, 201);
-        }
+    let put = |bytes: &[u8], subject: &str| {
         let subject = json!({"mediaType": web.descriptor.media_type.as_str(), "digest": subject, "size": 1});
-        let manifest = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "artifactType": kind, "config": config, "layers": [layer], "subject": subject})
-        .to_string();
-        let (status, answer) = registry.request(
-            "PUT",
-            &format!("/v2/web/manifests/{tag}"),
-            "application/vnd.oci.image.manifest.v1+json",
-            manifest.as_bytes(),
-        );
-        assert_eq!(status, 201, "{answer}");
-        json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "artifactType": kind,
-            "digest": wharfie_oci::Digest::of(manifest.as_bytes()).as_str(), "size": manifest.len()})
+        put_artifact(&registry, "web", ["application/vnd.cyclonedx+json"; 2], bytes, &subject)
     };
-    let list = |members: &[Value]| {
-        let index = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
-            "manifests": members});
-        let target = format!("/v2/web/manifests/sha256-{}", web.descriptor.digest.hex());
-        let kind = "application/vnd.oci.image.index.v1+json";
-        assert_eq!(registry.request("PUT", &target, kind, index.to_string().as_bytes()).0, 201);
-    };
-    let other = put(lie, &format!("sha256:{}", "1".repeat(64)), "other");
-    let broken = put(b"{\"bomFormat\":", &web.digest(), "broken");
+    let list = |members: &[Value]| list_referrers(&registry, "web", &web, members);
+    let other = put(lie, &format!("sha256:{}", "1".repeat(64)));
+    let broken = put(b"{\"bomFormat\":", &web.digest());
     list(&[other, broken]);
     let host = host();
     let told = host.run(&["sbom", "--progress", "quiet", &name]);
     assert!(told.stdout.contains("libc6") && !told.stderr.contains(SAID), "{}{}", told.stdout, told.stderr);
     // One that is about it is believed,
-    let honest = put(lie, &web.digest(), "honest");
+    let honest = put(lie, &web.digest());
     list(&[honest]);
     let told = host.run(&["sbom", "--progress", "quiet", &name]);
     assert!(!told.stdout.contains("libc6") && told.stdout.contains("nothing"), "{}", told.stdout);

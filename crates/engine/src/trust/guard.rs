@@ -112,11 +112,9 @@ impl Engine {
                 (Some(Mode::Warn), _) => Some(false),
                 _ => None,
             };
-            guards.extend(is_enforced.map(|is_enforced| Guard::Rule {
-                policy,
-                rule: rule.unwrap_or_default(),
-                is_enforced,
-            }));
+            if let Some(is_enforced) = is_enforced {
+                guards.push(Guard::Rule { policy, rule: self.with_roots(rule.unwrap_or_default())?, is_enforced });
+            }
         }
         if let Some(path) = &settings.containers_policy {
             guards.extend(containers(path, reference)?);

@@ -6,10 +6,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use wharfie_trust::sealed::Sealed;
-use wharfie_trust::{KeyId, PrivateKey, PublicKey, pem};
+use wharfie_trust::notation::Roots;
+use wharfie_trust::{KeyId, PrivateKey, PublicKey, Rule, pem};
 
 use super::TrustError;
-use super::policy::{create_directory, replace};
+use super::policy::{create_directory, read, replace};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -154,6 +155,45 @@ impl Engine {
         Ok(self.trust_settings()?.directory.join("private"))
     }
 }
+
+impl Engine {
+    /// A rule with the roots that its certificates need, from `truststore/x509/ca/NAME` beside the policy, as notation has them.
+    ///
+    /// # Errors
+    /// When a store of certificates cannot be read, has none, or can be changed by others.
+    pub(super) fn with_roots(&self, mut rule: Rule) -> Result<Rule> {
+        let Some(trusted) = &rule.notation else { return Ok(rule) };
+        let place = self.trust_settings()?.directory.join("truststore/x509/ca");
+        let mut certificates = Vec::new();
+        for name in trusted.stores() {
+            let directory = place.join(name);
+            let failed = |source| Error::File { doing: "open", path: directory.clone(), source };
+            let before = certificates.len();
+            for entry in std::fs::read_dir(&directory).map_err(failed)?.take(MAX_ROOTS) {
+                let path = entry.map_err(failed)?.path();
+                let end = path.extension().and_then(|end| end.to_str()).unwrap_or_default().to_ascii_lowercase();
+                if !["pem", "crt", "cer"].contains(&end.as_str()) {
+                    continue;
+                }
+                let bytes = read(&path)?.unwrap_or_default();
+                let blocks = pem::read_all(&String::from_utf8_lossy(&bytes));
+                match blocks.is_empty() {
+                    true => certificates.push(bytes),
+                    false => certificates.extend(blocks.into_iter().map(|block| block.bytes)),
+                }
+            }
+            if certificates.len() == before {
+                let source = wharfie_trust::Error::Policy("there are no certificates in it".to_owned());
+                return Err(TrustError::File { path: directory, source }.into());
+            }
+        }
+        rule.roots = Roots { certificates, now: (self.config().store.clock)().seconds };
+        Ok(rule)
+    }
+}
+
+/// 1,000 files of certificates in one store.
+const MAX_ROOTS: usize = 1000;
 
 /// What kept a key from being opened.
 enum Failed<E> {

@@ -123,7 +123,8 @@ impl Engine {
         }
         let wanted = Wanted { digest, reference: &reference };
         let policy = self.trust_policy()?;
-        let rule = Rule { threshold: 1, ..policy.rule(reference.repository()).cloned().unwrap_or_default() };
+        let rule = policy.rule(reference.repository()).cloned().unwrap_or_default();
+        let rule = self.with_roots(Rule { threshold: 1, ..rule })?;
         let before = policy.judge(&rule, &known.signatures(), &wanted).unwrap_or_default();
         self.attach_signatures(&lease, sign, &subject, &known)?;
         if !sign.is_local {

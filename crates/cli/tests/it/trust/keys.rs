@@ -175,3 +175,41 @@ fn what_could_not_be_signed_leaves_nothing_behind() {
     assert_eq!(host.run(&["trust", "key", "ls"]).succeeds().lines().count(), 1);
     assert_eq!(host.run(&["trust", "signer", "ls"]).succeeds().lines().count(), 1);
 }
+
+#[test]
+fn a_policy_that_says_something_twice_or_belongs_to_others_is_none() {
+    let host = host();
+    let home = host.docker_config().join("trust");
+    std::fs::create_dir_all(&home).unwrap();
+    let path = home.join("policy.json");
+    std::fs::write(&path, r#"{"repositories":{"web":{"mode":"enforce"},"web":{"mode":"off"}}}"#).unwrap();
+    let said = host.run(&["pull", "-q", "127.0.0.1:1/web"]);
+    assert!(said.stderr.contains("\"web\" stands twice in one object"), "{}", said.stderr);
+    // Podman's alike.
+    std::fs::remove_file(&path).unwrap();
+    let podmans = host.path().join("policy.json");
+    host.file("config.toml", format!("containers-policy = {:?}\n", podmans.display().to_string()).as_bytes());
+    for (policy, why) in [
+        (r#"{"default":[{"type":"reject"}],"default":[{"type":"insecureAcceptAnything"}]}"#, "\"default\" stands twice"),
+        (r#"{"default":[{"type":"insecureAcceptAnything","keyPath":"/k"}]}"#, "\"keyPath\" is not known here"),
+        (
+            r#"{"default":[{"type":"sigstoreSigned","keyPath":"/k","signedIdentity":{"type":"matchExact","prefix":"x"}}]}"#,
+            "\"prefix\" is not known here",
+        ),
+        (r#"{"default":[{"type":"sigstoreSigned","keyPath":"/k","keyData":"x"}]}"#, "more than one of keyPath"),
+        (
+            r#"{"default":[{"type":"insecureAcceptAnything"}],"transports":{"docker":{"a":[{"type":"reject"}],"a":[{"type":"insecureAcceptAnything"}]}}}"#,
+            "\"a\" stands twice",
+        ),
+        (r#"{"default":[{"type":"insecureAcceptAnything"}],"extra":1}"#, "unknown field `extra`"),
+    ] {
+        std::fs::write(&podmans, policy).unwrap();
+        let said = host.run(&["pull", "-q", "127.0.0.1:1/web"]);
+        assert!(said.code == 1 && said.stderr.contains(why), "{why}: {}", said.stderr);
+    }
+    std::fs::write(&podmans, r#"{"default":[{"type":"insecureAcceptAnything"}]}"#).unwrap();
+    if std::os::unix::fs::chown(&podmans, Some(12_345), None).is_ok() {
+        let said = host.run(&["pull", "-q", "127.0.0.1:1/web"]);
+        assert!(said.stderr.contains("belongs to user 12345: it is not used"), "{}", said.stderr);
+    }
+}

@@ -2,6 +2,7 @@
 
 mod enforcing;
 mod keys;
+mod notation;
 mod signing;
 
 use std::path::Path;
