@@ -3,6 +3,7 @@
 //! What is signed and by whom is judged by `wharfie_trust`, which is given bytes. This is where they come from: the store, the
 //! registry, and the user's directory of keys with its policy.
 
+pub(crate) mod archived;
 mod error;
 mod evidence;
 mod guard;

@@ -1,5 +1,6 @@
 //! `trust`, and images that are taken only if somebody signed them.
 
+mod archives;
 mod enforcing;
 mod keys;
 mod notation;
