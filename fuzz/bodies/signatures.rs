@@ -3,8 +3,8 @@
 
 use wharfie_oci::Digest;
 use wharfie_trust::containers::ContainersPolicy;
-use wharfie_trust::sealed::Sealed;
 use wharfie_trust::notation::{Roots, Trusted};
+use wharfie_trust::sealed::Sealed;
 use wharfie_trust::{Policy, PublicKey, Wanted, bundle, notation, pem, simple};
 
 /// Who has signed nothing here.

@@ -524,7 +524,9 @@ impl Fault for Error {
             Self::NoAdvisories(_) => {
                 "`wharfie scan db import DIR` takes OSV's zips (<ecosystem>/all.zip), `--db DIR` reads them where they are"
             }
-            Self::NotAttachable(_) => "`wharfie load` and `wharfie tag` give it a name; `-o FILE` writes the document to a file",
+            Self::NotAttachable(_) => {
+                "`wharfie load` and `wharfie tag` give it a name; `-o FILE` writes the document to a file"
+            }
             Self::SharedManifest { .. } => "name it by its digest, NAME@DIGEST, to remove it with all of its tags",
             Self::SeveralRoots(_) => "say which, as in `oci:DIRECTORY:NAME`, or copy all with `--all-tags`",
             Self::SeveralImages(_) => "`wharfie load` takes them all in; then look into each by its name",

@@ -126,7 +126,8 @@ fn end(distro: &Distro) -> Option<(&'static str, bool)> {
     let (oldest, end) = releases.first()?;
     let is_older = Scheme::Deb.compare(version, oldest) == Some(std::cmp::Ordering::Less);
     // Amazon's are numbered by year before they are by number.
-    (is_older && version.starts_with(|first: char| first.is_ascii_digit()) && distro.id != "amzn").then_some((end, true))
+    (is_older && version.starts_with(|first: char| first.is_ascii_digit()) && distro.id != "amzn")
+        .then_some((end, true))
 }
 
 /// What is to be said of a system on the day `today`, `YYYY-MM-DD`, if it gets no updates any more.
@@ -140,7 +141,9 @@ pub fn check(distro: &Distro, today: &str) -> Option<Check> {
     Some(Check {
         id: "system-end-of-life".to_owned(),
         severity: Severity::High,
-        text: format!("{name} has had no updates {since} {end}, and few advisories tell of it: build on a newer release"),
+        text: format!(
+            "{name} has had no updates {since} {end}, and few advisories tell of it: build on a newer release"
+        ),
     })
 }
 

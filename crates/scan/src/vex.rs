@@ -179,7 +179,8 @@ impl Document {
                 RawVulnerability::Name(name) => vec![name],
                 RawVulnerability::Named { id, name, aliases } => [id, name].into_iter().chain(aliases.0).collect(),
             };
-            let shared: Vec<String> = statement.subcomponents.0.into_iter().flat_map(|one| one.product().names).collect();
+            let shared: Vec<String> =
+                statement.subcomponents.0.into_iter().flat_map(|one| one.product().names).collect();
             let products = statement.products.0.into_iter().map(|raw| {
                 let mut product = raw.product();
                 product.subcomponents.extend(shared.iter().cloned());
@@ -388,14 +389,18 @@ mod tests {
             )
         };
         let check = |statements: &[String], expected: Status| {
-            let text =
-                format!(r#"{{"@context":"https://openvex.dev/ns","statements":[{}]}}"#, statements.join(","));
+            let text = format!(r#"{{"@context":"https://openvex.dev/ns","statements":[{}]}}"#, statements.join(","));
             let documents = [Document::parse(text.as_bytes()).unwrap()];
             assert_eq!(verdict(&documents, &finding(0), &inventory()).unwrap().status, expected);
         };
         check(&[statement("fixed", 2), statement("affected", 1)], Status::Fixed);
         check(&[statement("not_affected", 1), statement("under_investigation", 1)], Status::UnderInvestigation);
         assert!(Document::parse(b"{}").is_err());
-        assert!(Document::parse(br#"{"@context":"https://openvex.dev/ns","statements":[{"vulnerability":"a","status":"fine"}]}"#).is_err());
+        assert!(
+            Document::parse(
+                br#"{"@context":"https://openvex.dev/ns","statements":[{"vulnerability":"a","status":"fine"}]}"#
+            )
+            .is_err()
+        );
     }
 }

@@ -192,7 +192,9 @@ impl Trusted {
         for identity in &self.trusted_identities {
             let is_known = if identity == "*" { self.trusted_identities.len() == 1 } else { parse(identity).is_some() };
             if !is_known {
-                return wrong(format!("{identity:?} is no identity: write \"x509.subject: C=…, ST=…, O=…\", or \"*\" alone"));
+                return wrong(format!(
+                    "{identity:?} is no identity: write \"x509.subject: C=…, ST=…, O=…\", or \"*\" alone"
+                ));
             }
         }
         Ok(())

@@ -30,10 +30,7 @@ fn a_document_is_attached_once_believed_and_goes_with_the_image() {
     assert_eq!(told.stdout, plain);
     assert_eq!(
         told.stderr,
-        format!(
-            "{SAID}{} (application/vnd.cyclonedx+json); --no-attached looks into the layers\n",
-            digest.trim_end()
-        )
+        format!("{SAID}{} (application/vnd.cyclonedx+json); --no-attached looks into the layers\n", digest.trim_end())
     );
     let told = host.run(&["sbom", "--no-attached", "web:1"]);
     assert_eq!((told.stdout.as_str(), told.stderr.as_str()), (plain.as_str(), ""));
@@ -189,7 +186,8 @@ fn the_data_base_goes_through_a_registry() {
     other.run(&["scan", "db", "pull", &digested]).succeeds();
     host.run(&["scan", "db", "push", "--db", &osv, &registry.name("other:2")]).succeeds();
     other.run(&["scan", "db", "pull", &registry.name("other:2")]).succeeds();
-    host.run(&["scan", "db", "push", &digested]).fails(1, "refusing to create a tag with a digest reference\n help: name a tag: NAME:TAG");
+    host.run(&["scan", "db", "push", &digested])
+        .fails(1, "refusing to create a tag with a digest reference\n help: name a tag: NAME:TAG");
     // What is something else is not taken, and the old one stays.
     let before = scan(&other);
     host.run(&["tag", "web:1", &registry.name("web:1")]).succeeds();

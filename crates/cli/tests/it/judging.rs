@@ -13,7 +13,12 @@ fn document(host: &Host, words: &[&str]) -> Value {
 }
 
 fn ids(document: &Value) -> Vec<&str> {
-    document["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap()).collect()
+    document["findings"]
+        .as_array()
+        .expect("it is a list")
+        .iter()
+        .map(|finding| finding["id"].as_str().expect("it is a text"))
+        .collect()
 }
 
 #[test]
@@ -43,7 +48,8 @@ fn what_a_vex_document_settles_is_left_out_with_its_reason() {
     );
     assert_eq!(ids(&scan(&["--vex", &other])).len(), 2);
     // The exit code follows.
-    let code = |words: &[&str]| host.run(&[&["scan", "--db", &osv, "--fail-on", "high"], words, &["web:1"]].concat()).code;
+    let code =
+        |words: &[&str]| host.run(&[&["scan", "--db", &osv, "--fail-on", "high"], words, &["web:1"]].concat()).code;
     assert_eq!((code(&["--only", "vulnerabilities"]), code(&["--only", "vulnerabilities", "--vex", &settled])), (2, 0));
     let none = host.file("none", b"{}").display().to_string();
     host.run(&["scan", "--vex", &none, "web:1"]).fails(1, &format!("{none} is no OpenVEX document"));
@@ -137,7 +143,10 @@ fn lists_of_debian_and_alpine_are_advisories() {
     assert!(check["text"].as_str().unwrap().starts_with("Alpine Linux v3.11 has had no updates since 2021-11-01"));
     assert_eq!(old.run(&["scan", "--only", "checks", "--fail-on", "high", "old:1"]).code, 2);
     let accepted = old.file("accepted", b"system-end-of-life # soon\n").display().to_string();
-    assert_eq!(old.run(&["scan", "--only", "checks", "--fail-on", "high", "--ignore-file", &accepted, "old:1"]).code, 0);
+    assert_eq!(
+        old.run(&["scan", "--only", "checks", "--fail-on", "high", "--ignore-file", &accepted, "old:1"]).code,
+        0
+    );
 }
 
 fn status(version: &str) -> Vec<u8> {

@@ -298,7 +298,9 @@ fn collect(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Resu
         let (kind, path) = (entry.file_type()?, entry.path());
         if kind.is_dir() && depth > 1 {
             collect(&path, depth - 1, found)?;
-        } else if kind.is_file() && (path.extension().is_some_and(|end| end == "zip" || end == "json") || has_name_of_extra(&path)) {
+        } else if kind.is_file()
+            && (path.extension().is_some_and(|end| end == "zip" || end == "json") || has_name_of_extra(&path))
+        {
             found.push(path);
         }
     }

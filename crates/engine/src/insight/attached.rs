@@ -122,7 +122,7 @@ impl Engine {
     pub fn attach_document(&self, attach: &Attach<'_>) -> Result<Attached> {
         match &attach.look.target {
             Target::Image(name) => match names::find_for(self.reader()?, name, attach.look.platform.as_ref()) {
-                Ok(found) => self.attach_here(attach, found),
+                Ok(found) => self.attach_here(attach, &found),
                 Err(Error::NoSuchImage(_)) => self.attach_there(attach, name),
                 Err(why) => Err(why),
             },
@@ -131,7 +131,7 @@ impl Engine {
         }
     }
 
-    fn attach_here(&self, attach: &Attach<'_>, found: names::Found) -> Result<Attached> {
+    fn attach_here(&self, attach: &Attach<'_>, found: &names::Found) -> Result<Attached> {
         let store = self.writer()?;
         let id = match &attach.inventory.id {
             Some(id) => ImageId::new(id.parse().map_err(|_| Error::NoSuchImage(id.clone()))?),
@@ -208,7 +208,7 @@ impl Engine {
     fn referring_here(&self, subject: &Digest) -> Result<Vec<Document>> {
         let store = self.reader()?;
         let rows = store.referrers(subject)?.into_iter().take(MAX_DOCUMENTS);
-        Ok(rows.filter_map(|row| outgoing::recorded(store, &row.digest).transpose()).collect::<Result<Vec<_>>>()?)
+        rows.filter_map(|row| outgoing::recorded(store, &row.digest).transpose()).collect()
     }
 
     fn beside_local(&self, subjects: &[Subject], needs_signatures: bool) -> Result<Option<Beside>> {
@@ -344,9 +344,8 @@ fn stated(source: &dyn Source, document: &Document, subject: &Digest) -> Option<
     };
     let bytes = bytes(source, manifest.layers.iter().find(is_spdx)?)?;
     let statement: Statement<'_> = serde_json::from_slice(&bytes).ok()?;
-    let is_about = |of: &StatementSubject| {
-        of.digest.get(subject.algorithm().as_str()).is_some_and(|hex| hex == subject.hex())
-    };
+    let is_about =
+        |of: &StatementSubject| of.digest.get(subject.algorithm().as_str()).is_some_and(|hex| hex == subject.hex());
     if !statement.subject.iter().any(is_about) {
         return None;
     }

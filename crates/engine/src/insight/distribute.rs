@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wharfie_content::{BoxError, Document, Opened, Part, Source, Verified, Watch, graph};
-use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::digest::Algorithm;
+use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, Digest, Digester, Manifest, MediaType, Reference};
 use wharfie_remote::Destination;
 use wharfie_scan::advisory::Index;
@@ -55,11 +55,7 @@ impl Source for OnItsWay {
         Ok(self.manifest.clone())
     }
 
-    fn open<'a>(
-        &'a self,
-        part: &Part,
-        _watch: Watch<'a>,
-    ) -> std::result::Result<Box<dyn Opened + 'a>, BoxError> {
+    fn open<'a>(&'a self, part: &Part, _watch: Watch<'a>) -> std::result::Result<Box<dyn Opened + 'a>, BoxError> {
         match part.descriptor.media_type.as_str() {
             EMPTY => Ok(Box::new(Cursor::new(b"{}"))),
             _ => Ok(Box::new(Reading { file: Arc::clone(&self.index), at: 0 })),

@@ -6,8 +6,8 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use wharfie_content::{Document, Observer};
 use wharfie_content::graph::{Copied, CopiedImage};
+use wharfie_content::{Document, Observer};
 use wharfie_layer::view::View;
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{DiffId, ImageConfig, ImageId, Reference};
@@ -146,7 +146,9 @@ impl Engine {
         };
         let mut notes = BTreeMap::new();
         for row in store.manifests_of(&found.id)? {
-            notes.extend(outgoing::recorded(store, &row.digest)?.map(|document| annotations(&document)).unwrap_or_default());
+            notes.extend(
+                outgoing::recorded(store, &row.digest)?.map(|document| annotations(&document)).unwrap_or_default(),
+            );
         }
         Ok(Opened {
             annotations: notes,

@@ -222,8 +222,7 @@ pub(crate) fn remote(client: &RepositoryClient, digest: &Digest) -> Result<Evide
         Err(why) if is_absent(&why) => {}
         Err(why) => return Err(why.into()),
     }
-    let is_bundle =
-        |found: &Descriptor| {
+    let is_bundle = |found: &Descriptor| {
         let is_known = |kind: &str| kind.starts_with(bundle::MEDIA_TYPES) || kind == notation::ARTIFACT;
         found.artifact_type.as_deref().is_none_or(is_known)
     };

@@ -5,8 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use wharfie_trust::sealed::Sealed;
 use wharfie_trust::notation::Roots;
+use wharfie_trust::sealed::Sealed;
 use wharfie_trust::{KeyId, PrivateKey, PublicKey, Rule, pem};
 
 use super::TrustError;
@@ -130,7 +130,8 @@ impl Engine {
     /// When there is none, or several.
     pub fn find_trust_key(&self, word: &str) -> Result<KeyFile> {
         let all = self.trust_keys()?;
-        let is_meant = |file: &&KeyFile| file.role == word || (word.len() >= MIN_ID && file.id.as_str().starts_with(word));
+        let is_meant =
+            |file: &&KeyFile| file.role == word || (word.len() >= MIN_ID && file.id.as_str().starts_with(word));
         let found: Vec<&KeyFile> = match all.iter().find(|file| file.id.as_str() == word) {
             Some(file) => vec![file],
             None => all.iter().filter(is_meant).collect(),

@@ -103,16 +103,12 @@ impl<S: Read + Write + Seek> Builder<S> {
     pub fn add_file(&mut self, content: &dyn Content, moment: &str) -> Result<()> {
         match feeds::kind(content)? {
             Some(Feed::Record) => self.add_record(&read_all(content, MAX_RECORD)?),
-            Some(Feed::Tracker) => {
-                feeds::tracker(content, &mut |ecosystem, name, advisory| {
-                    self.add_advisory(ecosystem, name, &advisory, moment)
-                })
-            }
-            Some(Feed::Secdb) => {
-                feeds::secdb(content, &mut |ecosystem, name, advisory| {
-                    self.add_advisory(ecosystem, name, &advisory, moment)
-                })
-            }
+            Some(Feed::Tracker) => feeds::tracker(content, &mut |ecosystem, name, advisory| {
+                self.add_advisory(ecosystem, name, &advisory, moment)
+            }),
+            Some(Feed::Secdb) => feeds::secdb(content, &mut |ecosystem, name, advisory| {
+                self.add_advisory(ecosystem, name, &advisory, moment)
+            }),
             Some(Feed::Kev) => {
                 let date = feeds::kev(content, &mut |cve, exploited| self.add_extra(KEV, cve, exploited))?;
                 self.date(KEV, &date);

@@ -119,7 +119,7 @@ pub(crate) fn perform(cx: &Context, matches: &Matches, build: &Build, style: Sty
             _ => None,
         });
         for name in pushed.flatten() {
-            sign_pushed(cx, name, digest.clone(), &|line| {
+            sign_pushed(cx, name, digest, &|line| {
                 cx.warn(line);
                 Ok(())
             })?;

@@ -49,7 +49,13 @@ fn beside(matches: &Matches) -> Beside {
 
 /// The inventory of what was named. Warnings of it go to stderr.
 fn inventory(cx: &Context, matches: &Matches, look: &Look) -> Result<Inventory> {
-    looked(cx, matches, look, |engine, look, progress| engine.inventory(look, &mut std::io::stdin(), progress), |all| all)
+    looked(
+        cx,
+        matches,
+        look,
+        |engine, look, progress| engine.inventory(look, &mut std::io::stdin(), progress),
+        |all| all,
+    )
 }
 
 /// As [`inventory`], with secrets and checks.

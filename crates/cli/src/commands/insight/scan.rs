@@ -42,8 +42,9 @@ const IGNORE_BASE: Switch = Switch::new("ignore-base", "Leave out what is in the
 const ONLY: Texts = Texts::of_commas("only", "Look only for these (\"vulnerabilities\", \"leaks\", \"checks\")")
     .complete(Complete::Words(PARTS))
     .value_name("what");
-const VEX: Texts = Texts::new("vex", "OpenVEX document: what it says is not affected or fixed is left out; may be repeated")
-    .value_name("FILE");
+const VEX: Texts =
+    Texts::new("vex", "OpenVEX document: what it says is not affected or fixed is left out; may be repeated")
+        .value_name("FILE");
 const ONLY_KEV: Switch = Switch::new("kev", "Show and count only vulnerabilities that CISA knows to be exploited");
 pub(crate) const DB: Text = Text::new("db", "Directory of OSV's zips to use, instead of what `scan db import` took");
 
@@ -158,9 +159,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     found.settle(&documents);
     let (only_fixed, only_kev) = (matches.get(&ONLY_FIXED), matches.get(&ONLY_KEV));
     found.findings.retain(|finding| {
-        is_wanted(finding.severity)
-            && (finding.fixed.is_some() || !only_fixed)
-            && (finding.kev.is_some() || !only_kev)
+        is_wanted(finding.severity) && (finding.fixed.is_some() || !only_fixed) && (finding.kev.is_some() || !only_kev)
     });
     found.leaks.retain(|_| is_wanted(LEAK));
     found.checks.retain(|check| is_wanted(check.severity));
@@ -204,9 +203,10 @@ fn newer_base(cx: &Context, found: &Report, advisories: &Base) -> Result<Option<
     let key = |inventory: &Inventory, finding: &Finding| {
         (finding.id.clone(), inventory.packages[finding.package].full_name())
     };
-    let of_base = found.findings.iter().filter(|finding| {
-        found.inventory.is_of_base(found.inventory.packages[finding.package].layer)
-    });
+    let of_base = found
+        .findings
+        .iter()
+        .filter(|finding| found.inventory.is_of_base(found.inventory.packages[finding.package].layer));
     let here: BTreeSet<_> = of_base.map(|finding| key(&found.inventory, finding)).collect();
     if here.is_empty() {
         return Ok(None);

@@ -50,11 +50,15 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         if is_local {
             cx.warn(&format!("Signing trust data for local image {typed}"));
         } else if digest.is_none() {
-            cx.warn(&format!("Signing and pushing trust data for local image {typed}, may overwrite remote trust data"));
+            cx.warn(&format!(
+                "Signing and pushing trust data for local image {typed}, may overwrite remote trust data"
+            ));
             let progress = cx.interruptible_progress(style(matches, cx.is_out_terminal(), false)?);
             digest = push(engine, &reference, &*progress)?;
         }
-        sign(engine, &Sign { reference: reference.clone(), digest: digest.clone(), keys, is_local }, typed, &|line| cx.line(line))
+        sign(engine, &Sign { reference: reference.clone(), digest: digest.clone(), keys, is_local }, typed, &|line| {
+            cx.line(line)
+        })
     })
 }
 
@@ -70,7 +74,7 @@ type Tell<'a> = &'a dyn Fn(&str) -> Result;
 ///
 /// # Errors
 /// When nobody here may sign, or the registry refuses.
-pub(crate) fn sign_pushed(cx: &Context, reference: &Reference, digest: Digest, tell: Tell<'_>) -> Result {
+pub(crate) fn sign_pushed(cx: &Context, reference: &Reference, digest: &Digest, tell: Tell<'_>) -> Result {
     let engine = cx.engine()?;
     let typed = reference.familiar();
     with_keys(cx, engine, reference.repository(), tell, |keys| {

@@ -72,7 +72,8 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
             Mode::Warn => "warn",
             Mode::Off => "off",
         };
-        let ids = |keys: &[PublicKey]| keys.iter().map(|key| key.id().short().to_owned()).collect::<Vec<_>>().join(", ");
+        let ids =
+            |keys: &[PublicKey]| keys.iter().map(|key| key.id().short().to_owned()).collect::<Vec<_>>().join(", ");
         let signers = rule.signers.iter().map(|(signer, keys)| (signer.as_str(), ids(keys)));
         let own = rule.repository.iter().map(|key| (ADMIN, key.id().short().to_owned()));
         let before = rows.len();

@@ -9,7 +9,8 @@ use super::{believing, key, policy, set_policy, signing_host};
 
 /// What an archive has in one of its members.
 fn member(host: &Host, archive: &str, name: &str) -> Value {
-    let output = Command::new("tar").args(["-xOf", archive, name]).current_dir(host.path()).output().unwrap();
+    let output =
+        Command::new("tar").args(["-xOf", archive, name]).current_dir(host.path()).output().expect("tar is everywhere");
     serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("{name}: {why}"))
 }
 

@@ -153,9 +153,10 @@ fn keys_and_signers_are_listed_and_keys_are_removed() {
     let id = rows.iter().find(|row| row[1] == "ada").unwrap()[0].to_owned();
     host.run(&["trust", "signer", "add", "--key", &ada, "ada", "registry.example/web"]).succeeds();
     let told = host.run(&["trust", "signer", "ls"]).succeeds();
-    assert!(told.lines().any(|line| {
-        line.split_whitespace().eq(["registry.example/web", "asked", "ada", &id[..12]])
-    }), "{told}");
+    assert!(
+        told.lines().any(|line| { line.split_whitespace().eq(["registry.example/web", "asked", "ada", &id[..12]]) }),
+        "{told}"
+    );
     assert_eq!(host.run(&["trust", "signer", "ls", "registry.example/other"]).succeeds().lines().count(), 1);
     host.run(&["trust", "key", "rm", "-f", "carol"])
         .fails(1, "no private key carol\n help: `wharfie trust key ls` lists the keys that are here");
@@ -190,7 +191,10 @@ fn a_policy_that_says_something_twice_or_belongs_to_others_is_none() {
     let podmans = host.path().join("policy.json");
     host.file("config.toml", format!("containers-policy = {:?}\n", podmans.display().to_string()).as_bytes());
     for (policy, why) in [
-        (r#"{"default":[{"type":"reject"}],"default":[{"type":"insecureAcceptAnything"}]}"#, "\"default\" stands twice"),
+        (
+            r#"{"default":[{"type":"reject"}],"default":[{"type":"insecureAcceptAnything"}]}"#,
+            "\"default\" stands twice",
+        ),
         (r#"{"default":[{"type":"insecureAcceptAnything","keyPath":"/k"}]}"#, "\"keyPath\" is not known here"),
         (
             r#"{"default":[{"type":"sigstoreSigned","keyPath":"/k","signedIdentity":{"type":"matchExact","prefix":"x"}}]}"#,

@@ -19,7 +19,8 @@ impl Authority<'_> {
     }
 
     fn openssl(&self, words: &[&str]) -> Vec<u8> {
-        let output = Command::new("openssl").args(words).current_dir(self.0.path()).output().unwrap();
+        let output =
+            Command::new("openssl").args(words).current_dir(self.0.path()).output().expect("openssl is installed");
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
@@ -29,8 +30,21 @@ impl Authority<'_> {
         let (key, certificate) = (format!("{name}.key"), format!("{name}.pem"));
         let subject = format!("/C=US/ST=WA/O={name}/CN=root");
         self.openssl(&[
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", &key, "-out", &certificate, "-subj", &subject,
-            "-days", "30", "-addext", "keyUsage=critical,keyCertSign",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            &key,
+            "-out",
+            &certificate,
+            "-subj",
+            &subject,
+            "-days",
+            "30",
+            "-addext",
+            "keyUsage=critical,keyCertSign",
         ]);
     }
 
@@ -45,7 +59,9 @@ impl Authority<'_> {
             None => words.push("rsa:2048"),
         }
         self.openssl(&words);
-        let extensions = format!("basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage={usage}\n");
+        let extensions = format!(
+            "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage={usage}\n"
+        );
         self.0.file("extensions", extensions.as_bytes());
         let (ca, ca_key) = (format!("{root}.pem"), format!("{root}.key"));
         let mut words = vec!["x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &ca_key, "-CAcreateserial"];
@@ -121,8 +137,7 @@ fn envelope(authority: &Authority<'_>, made: &Made<'_>) -> String {
     let payload = base64(json!({"targetArtifact": made.target}).to_string().as_bytes(), true);
     let protected = base64(protected.to_string().as_bytes(), true);
     let signature = authority.sign(made.by, made.algorithm, format!("{protected}.{payload}").as_bytes());
-    let chain: Vec<String> =
-        [made.by, made.root].iter().map(|name| base64(&authority.der(name), false)).collect();
+    let chain: Vec<String> = [made.by, made.root].iter().map(|name| base64(&authority.der(name), false)).collect();
     json!({"payload": payload, "protected": protected, "header": {"x5c": chain, "io.cncf.notary.signingAgent": "test"},
         "signature": base64(&signature, true)})
     .to_string()
@@ -136,8 +151,8 @@ fn target(image: &Published) -> Value {
 /// Lets `host` trust the roots of a store.
 fn trust(host: &Host, authority: &Authority<'_>, root: &str, repository: &str, identity: &str) {
     let store: PathBuf = host.docker_config().join("trust/truststore/x509/ca").join("acme");
-    std::fs::create_dir_all(&store).unwrap();
-    std::fs::copy(authority.at(&format!("{root}.pem")), store.join("root.pem")).unwrap();
+    std::fs::create_dir_all(&store).expect("the host's own folder takes folders");
+    std::fs::copy(authority.at(&format!("{root}.pem")), store.join("root.pem")).expect("openssl made it");
     set_policy(
         host,
         &json!({"repositories": {repository: {"mode": "enforce",
