@@ -1,12 +1,12 @@
 //! Documents that lie beside an image and say what is in it: attached to its manifest, or put into its index by the build that
 //! made it. Whoever finds one need not look into the layers, but believes whoever could put it there.
 
-use std::io::Read;
+use std::io::Read as _;
 
 use serde::Deserialize;
 use wharfie_content::{Document, Part, Source, Verified, Watch};
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, Digest, ImageId, Manifest, Platform, Reference, Timestamp};
+use wharfie_oci::{Descriptor, Digest, ImageId, Platform, Reference, Timestamp};
 use wharfie_remote::RepositoryClient;
 use wharfie_scan::{Inventory, sbom};
 use wharfie_store::images::Recording;
@@ -48,12 +48,19 @@ pub struct Attached {
 }
 
 /// A document that was found beside an image.
-struct Beside {
+struct Read {
     inventory: Inventory,
     kind: String,
     /// The manifest that holds it.
     digest: Digest,
-    created: String,
+}
+
+/// A manifest that may hold a document about `subject`.
+struct Candidate {
+    manifest: Document,
+    subject: Digest,
+    /// Whether an index lists it beside the image, as builds have it.
+    is_of_build: bool,
 }
 
 /// Something that documents can be about.
@@ -211,42 +218,41 @@ impl Engine {
         rows.filter_map(|row| outgoing::recorded(store, &row.digest).transpose()).collect()
     }
 
-    fn beside_local(&self, subjects: &[Subject], needs_signatures: bool) -> Result<Option<Beside>> {
+    fn beside_local(&self, subjects: &[Subject], needs_signatures: bool) -> Result<Option<Read>> {
         let store = self.reader()?;
-        let source = StoreSource::new(store);
         let mut all = Vec::new();
         for subject in subjects {
             let digest = &subject.manifest.digest;
             for member in attestations(subject) {
-                let document = outgoing::recorded(store, &member.digest)?;
-                all.extend(document.and_then(|document| stated(&source, &document, digest)));
+                all.extend(outgoing::recorded(store, &member.digest)?.map(|found| Candidate::of(found, digest, true)));
             }
             if !needs_signatures {
-                let documents = self.referring_here(digest)?;
-                all.extend(documents.iter().filter_map(|document| read(&source, document, digest)));
+                let found = self.referring_here(digest)?.into_iter();
+                all.extend(found.map(|found| Candidate::of(found, digest, false)));
             }
         }
-        Ok(newest(all))
+        Ok(newest(&StoreSource::new(store), all))
     }
 
     /// The digest of what the registry has under the name, and the newest document beside the image.
-    fn beside_remote(&self, name: &str, platform: Option<&Platform>) -> Result<(Digest, Option<Beside>)> {
+    fn beside_remote(&self, name: &str, platform: Option<&Platform>) -> Result<(Digest, Option<Read>)> {
         let reference = name.parse::<Reference>().map_err(Error::BadName)?.without_redundant_tag().or_latest();
         let client = self.remote().repository(reference.repository());
         let subject = self.remote_subject(&client, &reference, platform)?;
         let digest = &subject.manifest.digest;
         let mut all = Vec::new();
         for member in attestations(&subject) {
-            let document = client.manifest(member.digest.as_str(), None).ok();
-            all.extend(document.and_then(|document| stated(&client, &document, digest)));
+            let found = client.manifest(member.digest.as_str(), None).ok();
+            all.extend(found.map(|found| Candidate::of(found, digest, true)));
         }
         if !self.needs_signatures(&reference)? {
             // Who cannot be asked has none: the image itself is still there to be looked into.
-            let documents = referring_there(&client, digest).unwrap_or_default();
-            all.extend(documents.iter().filter_map(|document| read(&client, document, digest)));
+            let found = referring_there(&client, digest).unwrap_or_default().into_iter();
+            all.extend(found.map(|found| Candidate::of(found, digest, false)));
         }
+        let beside = newest(&client, all);
         let root = subject.index.map_or(subject.manifest.digest, |index| index.descriptor.digest);
-        Ok((root, newest(all)))
+        Ok((root, beside))
     }
 
     /// The manifest of one platform's image on its registry.
@@ -273,7 +279,20 @@ impl Engine {
     }
 }
 
-impl Beside {
+impl Candidate {
+    fn of(manifest: Document, subject: &Digest, is_of_build: bool) -> Self {
+        Self { manifest, subject: subject.clone(), is_of_build }
+    }
+
+    /// When it was made, RFC 3339; empty if it does not say.
+    fn created(&self) -> String {
+        let AnyManifest::Manifest(manifest) = &self.manifest.content else { return String::new() };
+        let text = manifest.annotations.as_ref().and_then(|notes| notes.get(CREATED));
+        text.and_then(|text| text.parse::<Timestamp>().ok()).map(|moment| moment.to_string()).unwrap_or_default()
+    }
+}
+
+impl Read {
     /// What it says, and where that is from.
     fn told(self) -> Inventory {
         let attached = Some(format!("{} ({})", self.digest, self.kind));
@@ -295,32 +314,33 @@ fn is_kind(media_type: &str) -> bool {
 /// The manifest that holds a document which says the same as the one that is to be attached.
 fn same(source: &dyn Source, known: &[Document], subject: &Digest, attach: &Attach<'_>) -> Option<Digest> {
     let new = sbom::read(attach.text.as_bytes()).ok().flatten()?;
-    let is_same = |beside: &Beside| beside.kind == attach.kind && beside.inventory == new;
+    let is_same = |beside: &Read| beside.kind == attach.kind && beside.inventory == new;
     let known = known.iter().filter_map(|document| read(source, document, subject));
     known.filter(is_same).map(|beside| beside.digest).next()
 }
 
-/// The last that was made; of several of one moment the one that tells of most packages.
-fn newest(all: Vec<Beside>) -> Option<Beside> {
-    all.into_iter().max_by_key(|beside| (beside.created.clone(), beside.inventory.packages.len()))
+/// The last that was made and can be read. One is read after the other: together they may be large.
+fn newest(source: &dyn Source, mut all: Vec<Candidate>) -> Option<Read> {
+    all.sort_by_key(|candidate| std::cmp::Reverse(candidate.created()));
+    all.iter().find_map(|Candidate { manifest, subject, is_of_build }| match is_of_build {
+        true => stated(source, manifest, subject),
+        false => read(source, manifest, subject),
+    })
 }
 
 /// What a document says that names `subject` itself. Whoever lists it may be wrong.
-fn read(source: &dyn Source, document: &Document, subject: &Digest) -> Option<Beside> {
+fn read(source: &dyn Source, document: &Document, subject: &Digest) -> Option<Read> {
     let AnyManifest::Manifest(manifest) = &document.content else { return None };
     if manifest.subject.as_ref().is_none_or(|of| of.digest != *subject) {
         return None;
     }
     let layer = manifest.layers.iter().find(|layer| is_kind(layer.media_type.as_str()))?;
     let inventory = sbom::read(&bytes(source, layer)?).ok().flatten()?;
-    Some(beside(document, manifest, layer.media_type.as_str(), inventory))
+    Some(found(document, layer.media_type.as_str(), inventory))
 }
 
-fn beside(document: &Document, manifest: &Manifest, kind: &str, inventory: Inventory) -> Beside {
-    let notes = manifest.annotations.as_ref();
-    let created = notes.and_then(|notes| notes.get(CREATED)).and_then(|text| text.parse::<Timestamp>().ok());
-    let created = created.map(|moment| moment.to_string()).unwrap_or_default();
-    Beside { inventory, kind: kind.to_owned(), digest: document.descriptor.digest.clone(), created }
+fn found(document: &Document, kind: &str, inventory: Inventory) -> Read {
+    Read { inventory, kind: kind.to_owned(), digest: document.descriptor.digest.clone() }
 }
 
 /// The manifests of what a build says of an image, in the index that lists both.
@@ -336,7 +356,7 @@ fn attestations(subject: &Subject) -> Vec<Descriptor> {
 }
 
 /// The SPDX document of an attestation, if its statement is about `subject`.
-fn stated(source: &dyn Source, document: &Document, subject: &Digest) -> Option<Beside> {
+fn stated(source: &dyn Source, document: &Document, subject: &Digest) -> Option<Read> {
     let AnyManifest::Manifest(manifest) = &document.content else { return None };
     let is_spdx = |layer: &&Descriptor| {
         let kind = layer.annotations.as_ref().and_then(|notes| notes.get(PREDICATE_TYPE));
@@ -350,7 +370,7 @@ fn stated(source: &dyn Source, document: &Document, subject: &Digest) -> Option<
         return None;
     }
     let inventory = sbom::read(statement.predicate.get().as_bytes()).ok().flatten()?;
-    Some(beside(document, manifest, "attestation of its build", inventory))
+    Some(found(document, "attestation of its build", inventory))
 }
 
 /// A small blob, proven.

@@ -28,8 +28,7 @@ pub(super) static COMMAND: Command<Run> = Command {
 };
 
 static IMPORT: Command<Run> = Command {
-    about: "Take advisories from OSV's zips, directories of them or single records, and from lists of others: Debian's tracker, \
-            Alpine's secdb, CISA's known exploited vulnerabilities, EPSS",
+    about: "Take advisories from files: OSV's zips or records, lists of Debian, Alpine, CISA and EPSS",
     usage: "PATH [PATH...]",
     arity: Arity::AtLeast(1),
     examples: &[
