@@ -195,3 +195,31 @@ fn the_data_base_goes_through_a_registry() {
     assert_eq!(other.run(&["scan", "db", "pull", &registry.name("web:1")]).code, 1);
     assert_eq!(scan(&other), before);
 }
+
+#[test]
+fn a_data_base_that_is_none_or_damaged_is_not_taken() {
+    let (host, registry) = (host(), TestRegistry::start());
+    let osv = advisories(&host);
+    host.run(&["scan", "db", "import", &osv]).succeeds();
+    let index = host.store().join("advisories/index");
+    let before = std::fs::read(&index).unwrap();
+    let kind = || wharfie_oci::MediaType::new("application/vnd.wharfie.advisories.v1");
+    let described = |bytes: &[u8]| wharfie_oci::Descriptor::of(kind(), bytes);
+    let of =
+        |layer, bytes: &[u8]| Published::with_layers(&wharfie_testkit::Image::new(), vec![(layer, bytes.to_vec())]);
+    let name = registry.publish("db:1", &of(described(b"nonsense"), b"nonsense"));
+    let said = host.run(&["scan", "db", "pull", &name]);
+    assert!(said.code == 1 && said.stderr.contains("is no data base of advisories"), "{}", said.stderr);
+    // Other bytes of the same length than the digest says.
+    let mut damaged = before.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    let server = of(described(&before), &damaged).served();
+    let said = host.run(&["scan", "db", "pull", &format!("{}/db:1", server.address())]);
+    assert!(said.code == 1 && said.stderr.contains("does not match its digest"), "{}", said.stderr);
+    let endless = wharfie_oci::Descriptor { size: 1 << 40, ..described(b"x") };
+    let server = of(endless, b"x").served();
+    assert_eq!(host.run(&["scan", "db", "pull", &format!("{}/db:1", server.address())]).code, 1);
+    assert_eq!(std::fs::read(&index).unwrap(), before);
+    let left: Vec<_> = std::fs::read_dir(host.store().join("advisories")).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}

@@ -171,7 +171,7 @@ fn document_kind(manifest: &Manifest) -> &str {
 }
 
 /// What is wrong with a document may quote all of it.
-fn short(why: &str) -> String {
+pub(super) fn short(why: &str) -> String {
     match why.char_indices().nth(MAX_NOTE) {
         Some((end, _)) => format!("{}…", &why[..end]),
         None => why.to_owned(),

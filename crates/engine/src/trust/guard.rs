@@ -10,7 +10,7 @@ use wharfie_trust::containers::{ContainersPolicy, Requirement, SigstoreSigned};
 use wharfie_trust::policy::Refusal;
 use wharfie_trust::{Mode, Policy, PublicKey, Rule, Wanted};
 
-use super::evidence::{self, Evidence};
+use super::evidence::{self, Evidence, short};
 use super::{Demand, TrustError, keys, policy};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -192,7 +192,7 @@ fn judge(guards: &[Guard], evidence: &Evidence, wanted: &Wanted<'_>, observer: &
                 let why = match (why, evidence.note()) {
                     (Refusal::Unsigned, None) => TrustError::NoData { tag: tag() },
                     (Refusal::Unsigned, Some(note)) => TrustError::Untrusted { tag: tag(), why: note.to_owned() },
-                    (why, _) => TrustError::Untrusted { tag: tag(), why: why.to_string() },
+                    (why, _) => TrustError::Untrusted { tag: tag(), why: short(&why.to_string()) },
                 };
                 if *is_enforced {
                     return Err(why.into());
@@ -203,7 +203,7 @@ fn judge(guards: &[Guard], evidence: &Evidence, wanted: &Wanted<'_>, observer: &
                 let refused = |why: Refusal| TrustError::Rejected {
                     reference: wanted.reference.canonical(),
                     path: path.clone(),
-                    why: why.to_string(),
+                    why: short(&why.to_string()),
                 };
                 signed.judge(keys, &signatures, wanted).map_err(refused)?;
             }

@@ -80,6 +80,10 @@ fn ls(cx: &Context, matches: &Matches) -> Result {
         for (signer, keys) in signers.chain(own) {
             rows.push([name.to_owned(), mode.to_owned(), signer.to_owned(), keys]);
         }
+        if let Some(trusted) = &rule.notation {
+            let stores = trusted.stores().collect::<Vec<_>>().join(", ");
+            rows.push([name.to_owned(), mode.to_owned(), trusted.trusted_identities.join("; "), stores]);
+        }
         if rows.len() == before {
             rows.push([name.to_owned(), mode.to_owned(), String::new(), String::new()]);
         }
