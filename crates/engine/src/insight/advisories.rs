@@ -265,7 +265,7 @@ fn listed(sources: &[(PathBuf, Source)]) -> Vec<Source> {
 
 /// The files to read at these paths: zips, or, where there are none, single records.
 fn sources(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Source)>> {
-    let mut all = Vec::new();
+    let mut all: Vec<(PathBuf, Source)> = Vec::new();
     for path in paths {
         let failed = |source| Error::File { doing: "open", path: path.clone(), source };
         let found = std::fs::metadata(path).map_err(failed)?;
@@ -283,7 +283,12 @@ fn sources(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Source)>> {
             return Err(Error::Inventory { path: path.clone(), source: Trouble::Broken("has no advisories in it") });
         }
         files.sort();
+        let before = all.len();
         for file in files.into_iter().take(MAX_SOURCES) {
+            // What is named beside its directory is not read twice.
+            if all[..before].iter().any(|(known, _)| *known == file) {
+                continue;
+            }
             let found = std::fs::metadata(&file).map_err(failed)?;
             let source = (file.display().to_string(), found.len(), found.mtime());
             all.push((file, source));
