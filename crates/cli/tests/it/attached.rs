@@ -5,6 +5,7 @@ use wharfie_testkit::{Published, TestRegistry};
 
 use crate::insight::{advisories, image};
 use crate::served::{Served, ask};
+use crate::trust::notation::base64;
 use crate::{host, host_with};
 
 const SAID: &str = "The packages are those of a document with the image, ";
@@ -148,6 +149,25 @@ fn documents_about_others_and_damaged_ones_are_not_believed() {
     let host = host();
     let told = host.run(&["sbom", "--progress", "quiet", &name]);
     assert!(told.stdout.contains("libc6") && !told.stderr.contains(SAID), "{}{}", told.stdout, told.stderr);
+    // An attestation as cosign attaches it: of another image, and of this one.
+    let attested = |digest: &str| {
+        let hex = digest.trim_start_matches("sha256:");
+        let bom: Value = serde_json::from_slice(lie).expect("it is JSON");
+        let statement = json!({"_type": "https://in-toto.io/Statement/v1", "subject": [{"digest": {"sha256": hex}}],
+            "predicateType": "https://cyclonedx.org/bom", "predicate": bom});
+        let envelope = base64(statement.to_string().as_bytes(), false);
+        let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
+        let bundle = json!({"mediaType": kind, "dsseEnvelope": {"payload": envelope,
+            "payloadType": "application/vnd.in-toto+json", "signatures": [{"sig": "AA=="}]}});
+        let subject = json!({"mediaType": web.descriptor.media_type.as_str(), "digest": web.digest(), "size": 1});
+        put_artifact(&registry, "web", [kind; 2], bundle.to_string().as_bytes(), &subject)
+    };
+    list(&[attested(&"2".repeat(64))]);
+    let told = host.run(&["sbom", "--progress", "quiet", &name]);
+    assert!(told.stdout.contains("libc6") && !told.stderr.contains(SAID), "{}{}", told.stdout, told.stderr);
+    list(&[attested(&web.digest())]);
+    let told = host.run(&["sbom", "--progress", "quiet", &name]);
+    assert!(told.stderr.contains("(attestation, unverified)"), "{}", told.stderr);
     // One that is about it is believed,
     let honest = put(lie, &web.digest());
     list(&[honest]);

@@ -11,6 +11,8 @@ use wharfie_remote::RepositoryClient;
 use wharfie_scan::{Inventory, sbom};
 use wharfie_store::images::Recording;
 use wharfie_store::{Lease, StoreSource};
+use wharfie_trust::bundle;
+use wharfie_trust::dsse::Envelope;
 
 use super::{Look, MAX_DOCUMENT, Target};
 use crate::engine::Engine;
@@ -84,6 +86,12 @@ struct Statement<'a> {
     subject: Vec<StatementSubject>,
     #[serde(borrow)]
     predicate: &'a serde_json::value::RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Bundle {
+    dsse_envelope: Option<Envelope>,
 }
 
 #[derive(Deserialize)]
@@ -302,13 +310,19 @@ impl Read {
 
 /// Documents that say of themselves that they tell what is in an image.
 fn referring_there(client: &RepositoryClient, subject: &Digest) -> Result<Vec<Document>> {
-    let is_wanted = |found: &Descriptor| found.artifact_type.as_deref().is_none_or(is_kind);
+    let is_wanted =
+        |found: &Descriptor| found.artifact_type.as_deref().is_none_or(|kind| is_kind(kind) || is_bundle(kind));
     let referrers = client.referrers(subject)?.into_iter().filter(is_wanted).take(MAX_DOCUMENTS);
     Ok(referrers.filter_map(|found| client.manifest(found.digest.as_str(), None).ok()).collect())
 }
 
 fn is_kind(media_type: &str) -> bool {
     [CYCLONEDX, SPDX].contains(&media_type.split(';').next().unwrap_or_default())
+}
+
+/// True for an attestation as cosign attaches it.
+fn is_bundle(media_type: &str) -> bool {
+    media_type.starts_with(bundle::MEDIA_TYPES)
 }
 
 /// The manifest that holds a document which says the same as the one that is to be attached.
@@ -334,8 +348,15 @@ fn read(source: &dyn Source, document: &Document, subject: &Digest) -> Option<Re
     if manifest.subject.as_ref().is_none_or(|of| of.digest != *subject) {
         return None;
     }
-    let layer = manifest.layers.iter().find(|layer| is_kind(layer.media_type.as_str()))?;
-    let inventory = sbom::read(&bytes(source, layer)?).ok().flatten()?;
+    let kind = |layer: &Descriptor| is_kind(layer.media_type.as_str()) || is_bundle(layer.media_type.as_str());
+    let layer = manifest.layers.iter().find(|layer| kind(layer))?;
+    let bytes = bytes(source, layer)?;
+    if is_bundle(layer.media_type.as_str()) {
+        let bundle: Bundle = serde_json::from_slice(&bytes).ok()?;
+        let inventory = of_statement(&bundle.dsse_envelope?.open().ok()?.payload, subject)?;
+        return Some(found(document, "attestation, unverified", inventory));
+    }
+    let inventory = sbom::read(&bytes).ok().flatten()?;
     Some(found(document, layer.media_type.as_str(), inventory))
 }
 
@@ -363,14 +384,18 @@ fn stated(source: &dyn Source, document: &Document, subject: &Digest) -> Option<
         kind.is_some_and(|kind| kind == "https://spdx.dev/Document")
     };
     let bytes = bytes(source, manifest.layers.iter().find(is_spdx)?)?;
-    let statement: Statement<'_> = serde_json::from_slice(&bytes).ok()?;
+    Some(found(document, "attestation of its build", of_statement(&bytes, subject)?))
+}
+
+/// What a statement's document says, if the statement is about `subject`.
+fn of_statement(bytes: &[u8], subject: &Digest) -> Option<Inventory> {
+    let statement: Statement<'_> = serde_json::from_slice(bytes).ok()?;
     let is_about =
         |of: &StatementSubject| of.digest.get(subject.algorithm().as_str()).is_some_and(|hex| hex == subject.hex());
     if !statement.subject.iter().any(is_about) {
         return None;
     }
-    let inventory = sbom::read(statement.predicate.get().as_bytes()).ok().flatten()?;
-    Some(found(document, "attestation of its build", inventory))
+    sbom::read(statement.predicate.get().as_bytes()).ok().flatten()
 }
 
 /// A small blob, proven.

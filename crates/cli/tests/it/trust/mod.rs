@@ -3,7 +3,7 @@
 mod archives;
 mod enforcing;
 mod keys;
-mod notation;
+pub(crate) mod notation;
 mod signing;
 
 use std::path::Path;

@@ -95,7 +95,8 @@ impl Authority<'_> {
     }
 }
 
-fn base64(bytes: &[u8], is_url: bool) -> String {
+/// Base64, the usual form or the one for URLs.
+pub(crate) fn base64(bytes: &[u8], is_url: bool) -> String {
     let letters: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').collect();
     let letter = |bits: u32| match (bits & 63, is_url) {
         (62, false) => '+',
