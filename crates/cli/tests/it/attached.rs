@@ -243,3 +243,38 @@ fn a_data_base_that_is_none_or_damaged_is_not_taken() {
     let left: Vec<_> = std::fs::read_dir(host.store().join("advisories")).unwrap().collect();
     assert_eq!(left.len(), 1, "{left:?}");
 }
+
+#[test]
+fn vex_documents_with_an_image_count_if_they_are_asked_for() {
+    let (host, registry) = (host(), TestRegistry::start());
+    let web = Published::of(&image());
+    let name = registry.publish("web:1", &web);
+    let osv = advisories(&host);
+    let vex = json!({"@context": "https://openvex.dev/ns/v0.2.0", "statements": [{"vulnerability": {"name": "CVE-2018-1"},
+        "products": [{"@id": "pkg:npm/left-pad"}], "status": "not_affected"}]});
+    let subject = json!({"mediaType": web.descriptor.media_type.as_str(), "digest": web.digest(), "size": 1});
+    let count = |words: &[&str]| {
+        let all =
+            [&["scan", "--db", &osv, "--format", "json", "--progress", "quiet"], words, &[name.as_str()]].concat();
+        let told = host.run(&all);
+        let document: Value = serde_json::from_str(&told.stdout).unwrap();
+        (document["findings"].as_array().unwrap().len(), told.stderr)
+    };
+    let (found, said) = count(&["--vex", "attached"]);
+    assert!(found == 2 && said.contains("there is no VEX document with the image"), "{said}");
+    let kind = "application/vnd.openvex+json";
+    let plain = put_artifact(&registry, "web", [kind; 2], vex.to_string().as_bytes(), &subject);
+    list_referrers(&registry, "web", &web, &[plain]);
+    assert_eq!(count(&[]).0, 2);
+    let (found, said) = count(&["--vex", "attached"]);
+    assert!(found == 1 && said.contains("A VEX document with the image counts, sha256:"), "{said}");
+    let statement = json!({"_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"digest": {"sha256": web.descriptor.digest.hex()}}],
+        "predicateType": "https://openvex.dev/ns/v0.2.0", "predicate": vex});
+    let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    let bundle = json!({"mediaType": kind, "dsseEnvelope": {"payloadType": "application/vnd.in-toto+json",
+        "payload": base64(statement.to_string().as_bytes(), false), "signatures": [{"sig": "AA=="}]}});
+    let member = put_artifact(&registry, "web", [kind; 2], bundle.to_string().as_bytes(), &subject);
+    list_referrers(&registry, "web", &web, &[member]);
+    assert_eq!(count(&["--vex", "attached"]).0, 1);
+}

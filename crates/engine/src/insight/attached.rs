@@ -81,7 +81,10 @@ const OF_TYPE: &str = "vnd.docker.reference.type";
 const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Statement<'a> {
+    #[serde(default)]
+    predicate_type: String,
     #[serde(default)]
     subject: Vec<StatementSubject>,
     #[serde(borrow)]
@@ -178,7 +181,7 @@ impl Engine {
         }
         let client = self.remote().repository(reference.repository());
         let subject = self.remote_subject(&client, &reference, attach.look.platform.as_ref())?.manifest;
-        let known = referring_there(&client, &subject.digest)?;
+        let known = referring_there(&client, &subject.digest, may_tell)?;
         if let Some(known) = same(&client, &known, &subject.digest, attach) {
             return Ok(Attached { subject: subject.digest, digest: known, is_old: true });
         }
@@ -220,10 +223,26 @@ impl Engine {
         Ok(rows.map(subject).collect())
     }
 
-    fn referring_here(&self, subject: &Digest) -> Result<Vec<Document>> {
+    /// What is about a manifest, in the store.
+    pub(super) fn referring_here(&self, subject: &Digest) -> Result<Vec<Document>> {
         let store = self.reader()?;
         let rows = store.referrers(subject)?.into_iter().take(MAX_DOCUMENTS);
         rows.filter_map(|row| outgoing::recorded(store, &row.digest).transpose()).collect()
+    }
+
+    /// The manifests of an image that is here, and the indexes that list them.
+    pub(super) fn digests_here(&self, found: &names::Found) -> Result<Vec<Digest>> {
+        Ok(digests(self.local_subjects(found)?))
+    }
+
+    /// As [`Self::digests_here`], of an image on its registry.
+    pub(super) fn digests_there(
+        &self,
+        client: &RepositoryClient,
+        reference: &Reference,
+        platform: Option<&Platform>,
+    ) -> Result<Vec<Digest>> {
+        Ok(digests(vec![self.remote_subject(client, reference, platform)?]))
     }
 
     fn beside_local(&self, subjects: &[Subject], needs_signatures: bool) -> Result<Option<Read>> {
@@ -255,7 +274,7 @@ impl Engine {
         }
         if !self.needs_signatures(&reference)? {
             // Who cannot be asked has none: the image itself is still there to be looked into.
-            let found = referring_there(&client, digest).unwrap_or_default().into_iter();
+            let found = referring_there(&client, digest, may_tell).unwrap_or_default().into_iter();
             all.extend(found.map(|found| Candidate::of(found, digest, false)));
         }
         let beside = newest(&client, all);
@@ -287,6 +306,16 @@ impl Engine {
     }
 }
 
+fn digests(subjects: Vec<Subject>) -> Vec<Digest> {
+    let both = |subject: Subject| {
+        [Some(subject.manifest.digest), subject.index.map(|index| index.descriptor.digest)].into_iter().flatten()
+    };
+    let mut all: Vec<Digest> = subjects.into_iter().flat_map(both).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
 impl Candidate {
     fn of(manifest: Document, subject: &Digest, is_of_build: bool) -> Self {
         Self { manifest, subject: subject.clone(), is_of_build }
@@ -308,12 +337,20 @@ impl Read {
     }
 }
 
-/// Documents that say of themselves that they tell what is in an image.
-fn referring_there(client: &RepositoryClient, subject: &Digest) -> Result<Vec<Document>> {
-    let is_wanted =
-        |found: &Descriptor| found.artifact_type.as_deref().is_none_or(|kind| is_kind(kind) || is_bundle(kind));
+/// What is about a manifest on its registry, of these types or of none that the list tells.
+pub(super) fn referring_there(
+    client: &RepositoryClient,
+    subject: &Digest,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Document>> {
+    let is_wanted = |found: &Descriptor| found.artifact_type.as_deref().is_none_or(&is_wanted);
     let referrers = client.referrers(subject)?.into_iter().filter(is_wanted).take(MAX_DOCUMENTS);
     Ok(referrers.filter_map(|found| client.manifest(found.digest.as_str(), None).ok()).collect())
+}
+
+/// True for what may tell what is in an image.
+fn may_tell(kind: &str) -> bool {
+    is_kind(kind) || is_bundle(kind)
 }
 
 fn is_kind(media_type: &str) -> bool {
@@ -321,7 +358,7 @@ fn is_kind(media_type: &str) -> bool {
 }
 
 /// True for an attestation as cosign attaches it.
-fn is_bundle(media_type: &str) -> bool {
+pub(super) fn is_bundle(media_type: &str) -> bool {
     media_type.starts_with(bundle::MEDIA_TYPES)
 }
 
@@ -348,12 +385,11 @@ fn read(source: &dyn Source, document: &Document, subject: &Digest) -> Option<Re
     if manifest.subject.as_ref().is_none_or(|of| of.digest != *subject) {
         return None;
     }
-    let kind = |layer: &Descriptor| is_kind(layer.media_type.as_str()) || is_bundle(layer.media_type.as_str());
-    let layer = manifest.layers.iter().find(|layer| kind(layer))?;
+    let layer = manifest.layers.iter().find(|layer| may_tell(layer.media_type.as_str()))?;
     let bytes = bytes(source, layer)?;
     if is_bundle(layer.media_type.as_str()) {
-        let bundle: Bundle = serde_json::from_slice(&bytes).ok()?;
-        let inventory = of_statement(&bundle.dsse_envelope?.open().ok()?.payload, subject)?;
+        let predicate = payload_of(&bytes, subject, |_| true)?;
+        let inventory = sbom::read(&predicate).ok().flatten()?;
         return Some(found(document, "attestation, unverified", inventory));
     }
     let inventory = sbom::read(&bytes).ok().flatten()?;
@@ -384,22 +420,27 @@ fn stated(source: &dyn Source, document: &Document, subject: &Digest) -> Option<
         kind.is_some_and(|kind| kind == "https://spdx.dev/Document")
     };
     let bytes = bytes(source, manifest.layers.iter().find(is_spdx)?)?;
-    Some(found(document, "attestation of its build", of_statement(&bytes, subject)?))
+    let predicate = predicate_of(&bytes, subject, |_| true)?;
+    Some(found(document, "attestation of its build", sbom::read(&predicate).ok().flatten()?))
 }
 
-/// What a statement's document says, if the statement is about `subject`.
-fn of_statement(bytes: &[u8], subject: &Digest) -> Option<Inventory> {
+/// What a bundle of cosign's says of `subject`, if it is of a wanted type. Nobody's signature is verified.
+pub(super) fn payload_of(bytes: &[u8], subject: &Digest, is_wanted: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
+    let bundle: Bundle = serde_json::from_slice(bytes).ok()?;
+    predicate_of(&bundle.dsse_envelope?.open().ok()?.payload, subject, is_wanted)
+}
+
+/// What a statement says, if it is about `subject` and of a wanted type.
+fn predicate_of(bytes: &[u8], subject: &Digest, is_wanted: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
     let statement: Statement<'_> = serde_json::from_slice(bytes).ok()?;
     let is_about =
         |of: &StatementSubject| of.digest.get(subject.algorithm().as_str()).is_some_and(|hex| hex == subject.hex());
-    if !statement.subject.iter().any(is_about) {
-        return None;
-    }
-    sbom::read(statement.predicate.get().as_bytes()).ok().flatten()
+    let is_one = is_wanted(&statement.predicate_type) && statement.subject.iter().any(is_about);
+    is_one.then(|| statement.predicate.get().as_bytes().to_vec())
 }
 
 /// A small blob, proven.
-fn bytes(source: &dyn Source, layer: &Descriptor) -> Option<Vec<u8>> {
+pub(super) fn bytes(source: &dyn Source, layer: &Descriptor) -> Option<Vec<u8>> {
     if layer.size > MAX_DOCUMENT {
         return None;
     }

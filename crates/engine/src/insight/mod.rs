@@ -3,6 +3,7 @@
 pub mod advisories;
 pub mod analyze;
 pub mod attached;
+mod attached_vex;
 mod base;
 pub mod compare;
 pub mod distribute;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use wharfie_engine::insight::Examined;
 use wharfie_engine::insight::advisories::{Base, read_file};
+use wharfie_engine::insight::{Examined, Look};
 use wharfie_oci::Timestamp;
 use wharfie_scan::advisory::{Finding, KEV, Severity, unchecked};
 use wharfie_scan::{Inventory, exceptions, lifetime, sarif, sbom, vex};
@@ -86,6 +86,8 @@ pub static COMMAND: Command<Run> = Command {
     ..Command::BASE
 };
 
+/// The word for VEX documents that lie with the image.
+const ATTACHED: &str = "attached";
 /// What the threshold of `--fail-on` gives.
 const FOUND: u8 = 2;
 /// 30 days, in seconds: older advisories lack what everybody knows.
@@ -100,7 +102,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let wanted = matches.get(&SEVERITY).iter().map(|word| severity(word)).collect::<Result<Vec<_>>>()?;
     let limit = matches.get(&FAIL_ON).map(severity).transpose()?;
     let exceptions = exceptions(cx, matches)?;
-    let documents = matches.get(&VEX).iter().map(|path| document(Path::new(path))).collect::<Result<Vec<_>>>()?;
+    let files = matches.get(&VEX).iter().filter(|word| *word != ATTACHED);
+    let mut documents = files.map(|path| document(Path::new(path))).collect::<Result<Vec<_>>>()?;
     let base = base(matches);
     let parts = matches.get(&ONLY);
     if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
@@ -123,6 +126,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         warn_of_age(cx, &known.meta.newest);
     }
     let look = look(cx, matches, beside(matches))?;
+    if matches.get(&VEX).iter().any(|word| word == ATTACHED) {
+        documents.extend(attached(cx, &look)?);
+    }
     let Examined { inventory, leaks, checks } = match wants("leaks") || wants("checks") {
         true => examined(cx, matches, &look)?,
         // A document with the image is all that is needed: no layer is fetched.
@@ -226,6 +232,24 @@ fn newer_base(cx: &Context, found: &Report, advisories: &Base) -> Result<Option<
     Ok(best.map(|(gone, name)| {
         format!("Update the base {} to {name}: {gone} of its {} vulnerabilities are gone", known.name, here.len())
     }))
+}
+
+/// The documents that lie with the image.
+fn attached(cx: &Context, look: &Look) -> Result<Vec<vex::Document>> {
+    let mut documents = Vec::new();
+    for (digest, text) in cx.engine()?.attached_vex(look)? {
+        match vex::Document::parse(&text) {
+            Ok(document) => {
+                cx.warn(&format!("A VEX document with the image counts, {digest}"));
+                documents.push(document);
+            }
+            Err(why) => cx.warn(&format!("WARNING: {digest} {}", sanitise(&why.to_string(), Layout::OneLine))),
+        }
+    }
+    if documents.is_empty() {
+        cx.warn("WARNING: there is no VEX document with the image that could count");
+    }
+    Ok(documents)
 }
 
 fn document(path: &Path) -> Result<vex::Document> {
