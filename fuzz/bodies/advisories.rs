@@ -1,9 +1,10 @@
-//! Advisories: no record makes an import panic, and what was imported can be opened and asked; nor does a damaged data base.
+//! Advisories: no record, list or VEX document makes an import panic, and what was imported can be opened and asked; nor does a
+//! damaged data base.
 
 use std::io::Cursor;
 
 use wharfie_scan::advisory::{Builder, Index, find};
-use wharfie_scan::{Inventory, Package, PackageKind};
+use wharfie_scan::{Inventory, Package, PackageKind, vex};
 
 /// Insists on it for one input, as a record, an archive of records, and a data base.
 pub(crate) fn run(bytes: &[u8]) {
@@ -15,11 +16,17 @@ pub(crate) fn run(bytes: &[u8]) {
     let mut builder = Builder::new(Cursor::new(Vec::new()));
     let _ = builder.add_record(&bytes);
     let _ = builder.add_zip("all.zip", &bytes);
+    let _ = builder.add_file(&bytes, "2026-11-30T00:00:00Z");
     let mut out = Cursor::new(Vec::new());
     builder.finish(&mut out, "2026-11-30T00:00:00Z").expect("memory can be written");
     let made = out.into_inner();
     let index = Index::open(&made).expect("what was made can be opened");
-    find(&inventory, &index).expect("what was made can be asked");
+    let found = find(&inventory, &index).expect("what was made can be asked");
+    if let Ok(document) = vex::Document::parse(&bytes) {
+        for finding in &found {
+            let _ = vex::verdict(std::slice::from_ref(&document), finding, &inventory);
+        }
+    }
     if let Ok(index) = Index::open(&bytes) {
         let _ = find(&inventory, &index);
     }

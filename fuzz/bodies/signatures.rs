@@ -3,8 +3,9 @@
 
 use wharfie_oci::Digest;
 use wharfie_trust::containers::ContainersPolicy;
+use wharfie_trust::notation::{Roots, Trusted};
 use wharfie_trust::sealed::Sealed;
-use wharfie_trust::{Policy, PublicKey, Wanted, bundle, pem, simple};
+use wharfie_trust::{Policy, PublicKey, Wanted, bundle, notation, pem, simple};
 
 /// Who has signed nothing here.
 const NOBODY: &str = "-----BEGIN PUBLIC KEY-----
@@ -26,6 +27,15 @@ pub(crate) fn run(bytes: &[u8]) {
     let nobody = PublicKey::from_pem(NOBODY).expect("it is a key");
     let mut found = bundle::read(bytes).unwrap_or_default();
     found.extend(simple::read(bytes, &text));
+    if let Ok(signature) = notation::read(bytes) {
+        let trusted = Trusted { trust_stores: vec!["ca:x".to_owned()], trusted_identities: vec!["*".to_owned()] };
+        // The bytes themselves as a root: whatever chain there is, nobody who signed nothing is named.
+        for certificates in [Vec::new(), vec![bytes.to_vec()]] {
+            let roots = Roots { certificates, now: 1_800_000_000 };
+            assert!(signature.certified_by(&roots, &trusted).is_err());
+        }
+        found.push(signature);
+    }
     assert!(!found.iter().any(|signature| signature.is_by(&nobody)));
     if let Ok(policy) = Policy::parse(bytes) {
         let again = Policy::parse(policy.to_json().as_bytes()).expect("what is written is read");

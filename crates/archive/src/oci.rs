@@ -40,8 +40,9 @@ pub(crate) fn roots_of(bytes: &[u8]) -> Result<Vec<Root>> {
         match roots.iter_mut().find(|known| known.descriptor.digest == descriptor.digest) {
             Some(known) => known.names.extend(name),
             None => {
+                let tag = descriptor.annotations.as_ref().and_then(|notes| notes.get(REF_NAME)).cloned();
                 let descriptor = Descriptor { annotations: None, ..descriptor.clone() };
-                roots.push(Root { descriptor, names: name.into_iter().collect(), parent: None });
+                roots.push(Root { descriptor, names: name.into_iter().collect(), tag, parent: None });
             }
         }
     }
@@ -54,21 +55,24 @@ pub(crate) fn lists_indexes(bytes: &[u8]) -> bool {
         .is_ok_and(|index| index.manifests.iter().any(|member| member.media_type.is_index()))
 }
 
-/// True for a layout that says what docker's `manifest.json` cannot: that a name has several platforms, or under which digest
-/// an image with compressed layers is known to registries.
+/// True for a layout that says what docker's `manifest.json` cannot: that a name has several platforms, under which digest
+/// an image with compressed layers is known to registries, or what is about images.
 pub(crate) fn says_more(members: &Members) -> bool {
     let Some(bytes) = members.document("index.json") else { return false };
     let Ok(index) = json::<Index>("index.json", bytes) else { return false };
     index.manifests.iter().any(|member| {
         let manifest = || AnyManifest::parse(members.document(&path(&member.digest))?, &member.media_type).ok();
-        let is_compressed = |manifest: AnyManifest| match manifest {
+        let says_more = |manifest: AnyManifest| match manifest {
             AnyManifest::Manifest(manifest) => {
+                if manifest.subject.is_some() {
+                    return true;
+                }
                 let kinds = manifest.layers.iter().map(|layer| layer.media_type.as_str());
                 manifest.is_image() && kinds.clone().any(|kind| kind.ends_with("gzip") || kind.ends_with("zstd"))
             }
             AnyManifest::Index(_) => false,
         };
-        member.media_type.is_index() || manifest().is_some_and(is_compressed)
+        member.media_type.is_index() || manifest().is_some_and(says_more)
     })
 }
 

@@ -223,6 +223,9 @@ pub enum Error {
         /// Why.
         source: wharfie_scan::content::Trouble,
     },
+    /// Documents lie beside images with names, and not beside what was looked at.
+    #[error("{0} is no image with a name: nothing can be attached to it")]
+    NotAttachable(String),
     /// There are no advisories to scan with; says where they would be.
     #[error("there is no data base of advisories in {0}")]
     NoAdvisories(PathBuf),
@@ -411,6 +414,7 @@ impl Fault for Error {
             | Self::InvalidTag(_)
             | Self::PushDigest
             | Self::Reference(_)
+            | Self::NotAttachable(_)
             | Self::BadName(_)
             | Self::Platform(_)
             | Self::DigestTarget
@@ -479,6 +483,7 @@ impl Fault for Error {
             | Self::Trust(_)
             | Self::Inventory { .. }
             | Self::NoAdvisories(_)
+            | Self::NotAttachable(_)
             | Self::NoLayers(_)
             | Self::SeveralImages(_)
             | Self::SeveralRoots(_)
@@ -511,13 +516,16 @@ impl Fault for Error {
             }
             Self::Platform(_) => "a platform is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64",
             Self::DigestTarget | Self::PushDigest => "name a tag: NAME:TAG",
-            Self::BadTime(_) => "a moment is written like 2026-11-29T10:00:00, a time before now like 90m or 24h",
+            Self::BadTime(_) => "a moment is written like 2026-11-29T10:00:00, a time before now like 90m, 24h or 7d",
             Self::Pattern => "in a pattern `*` and `?` stand for any text and any letter, `[a-z]` for one of several",
             Self::AmbiguousId => "give more digits of the id",
             Self::Inventory { .. } => "`wharfie sbom --format cyclonedx-json` writes a document that can be read",
             Self::NoLayers(_) => "name an image, an archive or a directory: `wharfie analyze IMAGE`",
             Self::NoAdvisories(_) => {
                 "`wharfie scan db import DIR` takes OSV's zips (<ecosystem>/all.zip), `--db DIR` reads them where they are"
+            }
+            Self::NotAttachable(_) => {
+                "`wharfie load` and `wharfie tag` give it a name; `-o FILE` writes the document to a file"
             }
             Self::SharedManifest { .. } => "name it by its digest, NAME@DIGEST, to remove it with all of its tags",
             Self::SeveralRoots(_) => "say which, as in `oci:DIRECTORY:NAME`, or copy all with `--all-tags`",

@@ -62,7 +62,8 @@ fn is_proven(store: &Store, manifest: &Manifest, diff_ids: &[DiffId]) -> Result<
     Ok(true)
 }
 
-fn is_whole(store: &Store, document: &Document) -> Result<bool> {
+/// True if everything that a document leads to is here as it says.
+pub(crate) fn is_whole(store: &Store, document: &Document) -> Result<bool> {
     let has = |one: &Descriptor| {
         let layer = DiffId::new(one.digest.clone());
         Ok(store.blob_path(&one.digest).exists() || store.layer_path(&layer).exists())

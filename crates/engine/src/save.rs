@@ -8,7 +8,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 use wharfie_archive::{ArchiveSink, Saved, SavedImage};
 use wharfie_content::graph::{self, Images, Options, Order, Platforms};
-use wharfie_content::{Observer, Part, Subject};
+use wharfie_content::{Document, Observer, Part, Subject};
 use wharfie_oci::reference::is_image_id;
 use wharfie_oci::{Descriptor, DiffId, Digest, ImageId, MediaType, Platform, Reference};
 use wharfie_store::{Store, StoreSource};
@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::inspect::config_size;
 use crate::names;
+use crate::trust::archived;
 
 /// What to save.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +68,8 @@ struct Chosen {
     /// The one that is meant by default first.
     images: Vec<ImageId>,
     references: Vec<Reference>,
+    /// What they stand for, if something is about it that goes along: then it has to stay what it is.
+    root: Option<Document>,
 }
 
 fn chosen(store: &Store, save: &Save) -> Result<Vec<Chosen>> {
@@ -74,7 +77,7 @@ fn chosen(store: &Store, save: &Save) -> Result<Vec<Chosen>> {
     for name in &save.images {
         for (images, reference) in named(store, name, &save.platforms)? {
             let at = chosen.iter().position(|known| known.images == images).unwrap_or_else(|| {
-                chosen.push(Chosen { images, references: Vec::new() });
+                chosen.push(Chosen { images, references: Vec::new(), root: None });
                 chosen.len() - 1
             });
             let references = &mut chosen[at].references;
@@ -83,6 +86,15 @@ fn chosen(store: &Store, save: &Save) -> Result<Vec<Chosen>> {
     }
     for chosen in &mut chosen {
         chosen.references.sort_by_key(Reference::canonical);
+        // Of several platforms all that are here go along, or none of what is about them.
+        if let Some(reference) = chosen.references.first().filter(|_| save.platforms.is_empty())
+            && let Some(target) = store.target(&reference.canonical())?
+        {
+            let stands_for = |other: &Reference| Ok(store.target(&other.canonical())?.as_ref() == Some(&target));
+            if chosen.references.iter().map(stands_for).collect::<Result<Vec<bool>>>()?.into_iter().all(|same| same) {
+                chosen.root = archived::travelling(store, &target)?;
+            }
+        }
         for id in &chosen.images {
             // What is missing is known before anything is written.
             for layer in store.layers_of(id)? {
@@ -110,7 +122,20 @@ fn write(store: &Store, chosen: &[Chosen], file: &File, observer: &dyn Observer)
         check: &|_| Ok(()),
     };
     let mut saved = Vec::with_capacity(chosen.len());
-    for Chosen { images, references } in chosen {
+    for Chosen { images, references, root } in chosen {
+        if let Some(root) = root {
+            let options = Options { platforms: Platforms::Here, images: Images::Known, ..options };
+            let copied = graph::copy(&source, &sink, &root.descriptor, &options)?;
+            let mut written: Vec<SavedImage> =
+                copied.iter().filter_map(|copied| copied.image.as_ref()).map(SavedImage::of).collect();
+            // The one that is meant by default first.
+            written.sort_by_key(|image| images.iter().position(|id| *id.digest() == image.config.digest));
+            saved.push(Saved { root: Some(root.descriptor.clone()), images: written, references: references.clone() });
+            let documents = copied.iter().filter_map(|copied| copied.document.as_ref());
+            let subjects: Vec<Digest> = documents.map(|document| document.descriptor.digest.clone()).collect();
+            archived::save(store, &sink, &subjects, &mut saved)?;
+            continue;
+        }
         let mut written = Vec::with_capacity(images.len());
         for id in images {
             let size = config_size(store, id)?;
@@ -132,7 +157,9 @@ fn write(store: &Store, chosen: &[Chosen], file: &File, observer: &dyn Observer)
 /// Bytes that an archive of these images has at least: each layer once.
 fn least_size(store: &Store, chosen: &[Chosen]) -> Result<u64> {
     let mut layers: BTreeMap<DiffId, u64> = BTreeMap::new();
-    for id in chosen.iter().flat_map(|chosen| &chosen.images) {
+    // What goes as it was compressed has another size.
+    let plain = chosen.iter().filter(|chosen| chosen.root.is_none());
+    for id in plain.flat_map(|chosen| &chosen.images) {
         for layer in store.layers_of(id)? {
             let (_, _, size) = store.open_tar(&layer.diff_id)?;
             layers.insert(layer.diff_id, size);

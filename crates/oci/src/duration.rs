@@ -1,6 +1,8 @@
-//! Durations as Go writes them: `1h30m`, `10s`, `1.5ms`. Health checks and time filters use them.
+//! Durations as Go writes them: `1h30m`, `10s`, `1.5ms`; and `7d`, `2w`, which Go does not read. Whatever takes a duration reads it
+//! here.
 
-/// A duration in nanoseconds: an optional sign, then numbers with optional fractions, each with a unit (`ns us µs ms s m h`); or `0`.
+/// A duration in nanoseconds: an optional sign, then numbers with optional fractions, each with a unit (`ns us µs ms s m h d
+/// w`); or `0`. A day has 24 hours, a week 7 days.
 pub fn parse(text: &str) -> Option<i64> {
     let (negative, mut rest) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -23,6 +25,11 @@ pub fn parse(text: &str) -> Option<i64> {
         rest = tail;
     }
     i64::try_from(if negative { -total } else { total }).ok()
+}
+
+/// As [`parse`], of what Go reads alone: a Dockerfile that is good here is good elsewhere.
+pub fn parse_go(text: &str) -> Option<i64> {
+    parse(text).filter(|_| !text.contains(['d', 'w']))
 }
 
 /// `1h30m0s`, `1.5s`, `20ms`, `0s`: as Go prints durations.
@@ -74,6 +81,8 @@ fn unit_nanoseconds(unit: &str) -> Option<i128> {
         "s" => 1_000_000_000,
         "m" => 60_000_000_000,
         "h" => 3_600_000_000_000,
+        "d" => 24 * 3_600_000_000_000,
+        "w" => 7 * 24 * 3_600_000_000_000,
         _ => return None,
     })
 }
@@ -108,8 +117,12 @@ mod tests {
         check("1.5s", Some(1_500_000_000));
         check("-10ms", Some(-10_000_000));
         check("0", Some(0));
+        check("7d", Some(7 * 86_400 * 1_000_000_000));
+        check("2w", Some(14 * 86_400 * 1_000_000_000));
+        check("1d12h", Some(36 * 3_600 * 1_000_000_000));
         for bad in ["", "1", "s", "1x", ".s", "1.2.3s", "999999999999h"] {
             check(bad, None);
         }
+        assert_eq!((parse_go("7d"), parse_go("1h"), parse("1h")), (None, parse("1h"), Some(3_600_000_000_000)));
     }
 }

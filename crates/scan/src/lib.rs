@@ -14,14 +14,16 @@ pub mod distro;
 pub mod exceptions;
 pub mod inventory;
 pub mod leak;
+pub mod lifetime;
 pub mod package;
 pub mod purl;
 pub mod sarif;
 pub mod sbom;
 pub mod version;
+pub mod vex;
 mod zip;
 
 pub use content::Content;
 pub use distro::Distro;
 pub use inventory::{Found, Reader};
-pub use package::{Inventory, Layer, Package, PackageKind, Source};
+pub use package::{Base, Inventory, KnownBy, Layer, Package, PackageKind, Source};

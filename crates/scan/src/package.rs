@@ -191,4 +191,40 @@ pub struct Inventory {
     /// What could not be read and why, for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What it was made from, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
+    /// The document beside the image that says all of this, and its kind, if it was not found in the layers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached: Option<String>,
+}
+
+/// What an image was made from: its lowest layers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// What it is called; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// How many layers are its own.
+    pub layers: usize,
+    /// How that is known.
+    #[serde(rename = "knownBy")]
+    pub known_by: KnownBy,
+}
+
+/// How it is known what an image was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KnownBy {
+    /// An image that is here has exactly these layers.
+    Image,
+    /// Guessed: the last command that is set before more layers come is the base's.
+    History,
+}
+
+impl Inventory {
+    /// True if a layer is of what the image was made from.
+    pub fn is_of_base(&self, layer: Option<usize>) -> bool {
+        matches!((&self.base, layer), (Some(base), Some(layer)) if layer < base.layers)
+    }
 }

@@ -89,6 +89,12 @@ fn rule(finding: &Finding) -> Value {
     if let Some(score) = finding.score {
         rule["properties"]["security-severity"] = format!("{score:.1}").into();
     }
+    if finding.kev.is_some() {
+        rule["properties"]["tags"] = json!(["security", finding.severity.word(), "kev"]);
+    }
+    if let Some(epss) = finding.epss {
+        rule["properties"]["epss"] = json!(epss);
+    }
     rule
 }
 

@@ -83,6 +83,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Signature>> {
             claim: claim.clone(),
             message: opened.message.clone(),
             bytes: signature.clone(),
+            certified: None,
         }));
     }
     Ok(found)

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use wharfie_oci::{Reference, Repository};
 
 use crate::error::{Error, Result};
@@ -13,6 +14,7 @@ use crate::identity::Wanted;
 use crate::key::PublicKey;
 use crate::policy::Refusal;
 use crate::signature::{Claim, Form, Signature};
+use crate::strict;
 
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -85,12 +87,19 @@ pub enum SignedIdentity {
 }
 
 impl ContainersPolicy {
-    /// Reads the file.
+    /// Reads the file. As podman does, names that stand twice and names that are not known are refused: a word that was mistyped
+    /// must not open a door.
     ///
     /// # Errors
     /// When it is not JSON of this shape.
     pub fn parse(json: &[u8]) -> Result<Self> {
-        serde_json::from_slice(json).map_err(|why| Error::Policy(why.to_string()))
+        let value = strict::parse(json)?;
+        let lists = value.get("transports").and_then(Value::as_object).into_iter().flat_map(Map::values);
+        let lists = lists.filter_map(Value::as_object).flat_map(Map::values).chain(value.get("default"));
+        for requirement in lists.filter_map(Value::as_array).flatten().filter_map(Value::as_object) {
+            check(requirement)?;
+        }
+        serde_json::from_value(value).map_err(|why| Error::Policy(why.to_string()))
     }
 
     /// What has to be so for a name: of the scope that says most about it.
@@ -98,6 +107,27 @@ impl ContainersPolicy {
         let Some(scopes) = self.transports.get("docker") else { return &self.default };
         let found = scopes_of(reference).into_iter().find_map(|scope| scopes.get(&scope));
         found.or_else(|| scopes.get("")).unwrap_or(&self.default)
+    }
+}
+
+/// Refuses names that a requirement of its type does not have. What else a type has that nobody here verifies is of no interest.
+fn check(requirement: &Map<String, Value>) -> Result<()> {
+    match requirement.get("type").and_then(Value::as_str) {
+        Some("insecureAcceptAnything" | "reject") => strict::only(requirement, &["type"]),
+        Some("sigstoreSigned") => {
+            let keys = ["keyPath", "keyPaths", "keyData", "keyDatas"];
+            if keys.iter().filter(|key| requirement.contains_key(**key)).count() > 1 {
+                return Err(Error::Policy(format!("sigstoreSigned has more than one of {}", keys.join(", "))));
+            }
+            let Some(identity) = requirement.get("signedIdentity").and_then(Value::as_object) else { return Ok(()) };
+            match identity.get("type").and_then(Value::as_str) {
+                Some("exactReference") => strict::only(identity, &["type", "dockerReference"]),
+                Some("exactRepository") => strict::only(identity, &["type", "dockerRepository"]),
+                Some("remapIdentity") => strict::only(identity, &["type", "prefix", "signedPrefix"]),
+                _ => strict::only(identity, &["type"]),
+            }
+        }
+        _ => Ok(()),
     }
 }
 

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use ring::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA256_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
-    VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_FIXED, ED25519,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+    UnparsedPublicKey, VerificationAlgorithm,
 };
 use wharfie_oci::Digest;
 
@@ -54,6 +55,29 @@ enum Kind {
     P384,
     Rsa,
     Ed25519,
+}
+
+/// How something in JWS was signed. Source: RFC 7518, section 3.1, as far as notation takes it and something here verifies it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JwsAlgorithm {
+    Ps256,
+    Ps384,
+    Ps512,
+    Es256,
+    Es384,
+}
+
+impl JwsAlgorithm {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "PS256" => Self::Ps256,
+            "PS384" => Self::Ps384,
+            "PS512" => Self::Ps512,
+            "ES256" => Self::Es256,
+            "ES384" => Self::Es384,
+            _ => return None,
+        })
+    }
 }
 
 /// The label of a public key in PEM.
@@ -119,6 +143,21 @@ impl PublicKey {
             Kind::P384 => &ECDSA_P384_SHA256_ASN1,
             Kind::Rsa => &RSA_PKCS1_2048_8192_SHA256,
             Kind::Ed25519 => &ED25519,
+        };
+        UnparsedPublicKey::new(algorithm, &self.bytes).verify(message, signature).is_ok()
+    }
+}
+
+impl PublicKey {
+    /// As [`Self::verifies`], of JWS: the algorithm has to be one of the key's kind.
+    pub(crate) fn verifies_jws(&self, algorithm: JwsAlgorithm, message: &[u8], signature: &[u8]) -> bool {
+        let algorithm: &'static dyn VerificationAlgorithm = match (self.kind, algorithm) {
+            (Kind::P256, JwsAlgorithm::Es256) => &ECDSA_P256_SHA256_FIXED,
+            (Kind::P384, JwsAlgorithm::Es384) => &ECDSA_P384_SHA384_FIXED,
+            (Kind::Rsa, JwsAlgorithm::Ps256) => &RSA_PSS_2048_8192_SHA256,
+            (Kind::Rsa, JwsAlgorithm::Ps384) => &RSA_PSS_2048_8192_SHA384,
+            (Kind::Rsa, JwsAlgorithm::Ps512) => &RSA_PSS_2048_8192_SHA512,
+            _ => return false,
         };
         UnparsedPublicKey::new(algorithm, &self.bytes).verify(message, signature).is_ok()
     }

@@ -1,6 +1,6 @@
 //! Trust: keys, what was signed with them, and whose signatures an image needs.
 //!
-//! Signatures are cosign's: simple signing and in-toto statements in sigstore's bundles. Everything here is a value or a reader of
+//! Signatures are cosign's (simple signing, and in-toto statements in sigstore's bundles) and notation's. Everything here is a value or a reader of
 //! bytes: where signatures lie, and what is fetched for them, is the engine's business. Bytes are hostile until a key says
 //! otherwise, and a signature that is not understood is none.
 
@@ -11,6 +11,7 @@ pub mod dsse;
 pub mod error;
 pub mod identity;
 pub mod key;
+pub mod notation;
 pub mod pattern;
 pub mod pem;
 pub mod policy;
@@ -18,6 +19,7 @@ pub mod private;
 pub mod sealed;
 pub mod signature;
 pub mod simple;
+mod strict;
 
 pub use error::{Error, Result};
 pub use identity::{Identity, Wanted};

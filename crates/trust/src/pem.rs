@@ -42,6 +42,17 @@ pub fn read(text: &str) -> Option<Block> {
     Some(Block { label: label.to_owned(), headers, bytes })
 }
 
+/// All blocks of `text`, up to the first that is broken.
+pub fn read_all(text: &str) -> Vec<Block> {
+    let (mut found, mut rest) = (Vec::new(), text);
+    while let Some(block) = read(rest) {
+        let end = format!("-----END {}-----", block.label);
+        rest = rest.split_once(&end).map_or("", |(_, rest)| rest);
+        found.push(block);
+    }
+    found
+}
+
 /// The text of a block, in lines of 64 characters.
 pub fn write(block: &Block) -> String {
     let Block { label, headers, bytes } = block;

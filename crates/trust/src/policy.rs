@@ -8,8 +8,10 @@ use wharfie_oci::{Digest, Repository};
 use crate::error::{Error, Result};
 use crate::identity::{Identity, Mismatch, Wanted};
 use crate::key::{KeyId, PublicKey};
+use crate::notation::{Roots, Trusted};
 use crate::pattern;
 use crate::signature::Signature;
+use crate::strict;
 
 /// When a rule is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,12 +41,17 @@ pub struct Rule {
     pub signers: BTreeMap<String, Vec<PublicKey>>,
     /// The repository's own key, which signs where no signer does: docker's "Repo Admin".
     pub repository: Option<PublicKey>,
+    /// Whose certificates count, if any do.
+    pub notation: Option<Trusted>,
+    /// The roots that those need. They lie in files, which whoever judges has read.
+    pub roots: Roots,
 }
 
 impl Default for Rule {
     fn default() -> Self {
         let (mode, identity) = (Mode::default(), Identity::default());
-        Self { mode, identity, threshold: 1, signers: BTreeMap::new(), repository: None }
+        let (signers, roots) = (BTreeMap::new(), Roots::default());
+        Self { mode, identity, threshold: 1, signers, repository: None, notation: None, roots }
     }
 }
 
@@ -92,6 +99,8 @@ struct Entry {
     signers: BTreeMap<String, Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     repository: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notation: Option<Trusted>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -148,7 +157,8 @@ impl Policy {
     /// # Errors
     /// When it is not JSON of this shape, or a key in it cannot be read.
     pub fn parse(json: &[u8]) -> Result<Self> {
-        let document: Document = serde_json::from_slice(json).map_err(|why| Error::Policy(why.to_string()))?;
+        let value = strict::parse(json)?;
+        let document: Document = serde_json::from_value(value).map_err(|why| Error::Policy(why.to_string()))?;
         let mut rules = BTreeMap::new();
         for (pattern, entry) in document.repositories {
             let key = |pem: &String| {
@@ -165,8 +175,10 @@ impl Policy {
                 return Err(Error::Policy(format!("the threshold of {pattern} is 0")));
             }
             let repository = entry.repository.as_ref().map(key).transpose()?;
-            let Entry { mode, identity, threshold, .. } = entry;
-            rules.insert(pattern, Rule { mode, identity, threshold, signers, repository });
+            entry.notation.as_ref().map_or(Ok(()), Trusted::check)?;
+            let Entry { mode, identity, threshold, notation, .. } = entry;
+            let roots = Roots::default();
+            rules.insert(pattern, Rule { mode, identity, threshold, signers, repository, notation, roots });
         }
         Ok(Self { rules, revoked: document.revoked })
     }
@@ -183,6 +195,7 @@ impl Policy {
                 .map(|(name, keys)| (name.clone(), keys.iter().map(PublicKey::to_pem).collect()))
                 .collect(),
             repository: rule.repository.as_ref().map(PublicKey::to_pem),
+            notation: rule.notation.clone(),
         };
         let repositories = self.rules.iter().map(|(pattern, rule)| (pattern.clone(), entry(rule))).collect();
         let document = Document { repositories, revoked: self.revoked.clone() };
@@ -211,6 +224,21 @@ impl Policy {
     pub fn own_rule_mut(&mut self, repository: &Repository) -> &mut Rule {
         let before = self.rule(repository).cloned().unwrap_or_default();
         self.rules.entry(repository.canonical()).or_insert(before)
+    }
+
+    /// All rules, by repository or pattern.
+    pub fn rules(&self) -> impl Iterator<Item = (&str, &Rule)> {
+        self.rules.iter().map(|(pattern, rule)| (pattern.as_str(), rule))
+    }
+
+    /// Lets `key` no longer be the own one of a repository, which goes if nothing else is said of it. Idempotent.
+    pub fn forget_repository_key(&mut self, repository: &Repository, key: &PublicKey) {
+        let name = repository.canonical();
+        let Some(rule) = self.rules.get_mut(&name).filter(|rule| rule.repository.as_ref() == Some(key)) else { return };
+        rule.repository = None;
+        if *rule == Rule::default() {
+            self.rules.remove(&name);
+        }
     }
 
     /// True if there is nothing in it.
@@ -257,7 +285,7 @@ impl Policy {
         let mut misses = Vec::new();
         for signature in signatures {
             match self.signer(rule, signature, wanted) {
-                Ok(name) => drop(agree.insert(name.to_owned())),
+                Ok(name) => drop(agree.insert(name)),
                 Err(why) => misses.push(why),
             }
         }
@@ -273,7 +301,10 @@ impl Policy {
     }
 
     /// Whose signature it is, if it counts.
-    fn signer<'a>(&self, rule: &'a Rule, signature: &Signature, wanted: &Wanted<'_>) -> Result<&'a str, Miss> {
+    fn signer(&self, rule: &Rule, signature: &Signature, wanted: &Wanted<'_>) -> Result<String, Miss> {
+        if signature.certified.is_some() {
+            return self.certified(rule, signature, wanted);
+        }
         let listed = rule.signers.iter().flat_map(|(name, keys)| keys.iter().map(move |key| (name.as_str(), key)));
         let mut keys = listed.chain(rule.repository.iter().map(|key| (ADMIN, key)));
         let (name, key) = keys.find(|(_, key)| signature.is_by(key)).ok_or(Miss::Unlisted)?;
@@ -281,7 +312,20 @@ impl Policy {
         if self.is_revoked(signature, &key.id(), wanted) {
             return Err(Miss::Revoked);
         }
-        Ok(name)
+        Ok(name.to_owned())
+    }
+
+    /// The same of a signature with a certificate. It names no repository: the pattern of the rule is what it counts for, as
+    /// notation has it, unless the very tag has to be signed.
+    fn certified(&self, rule: &Rule, signature: &Signature, wanted: &Wanted<'_>) -> Result<String, Miss> {
+        let trusted = rule.notation.as_ref().ok_or(Miss::Unlisted)?;
+        let signer = signature.certified_by(&rule.roots, trusted).map_err(Miss::Certificate)?;
+        let identity = if rule.identity == Identity::Exact { Identity::Exact } else { Identity::Digest };
+        identity.check(&signature.claim, wanted).map_err(Miss::Identity)?;
+        if self.is_revoked(signature, &signer.id, wanted) {
+            return Err(Miss::Revoked);
+        }
+        Ok(signer.name)
     }
 }
 
@@ -290,6 +334,8 @@ impl Policy {
 enum Miss {
     #[error("no signer that is trusted signed it")]
     Unlisted,
+    #[error("a signature of notation's does not count: {0}")]
+    Certificate(String),
     #[error("a signature does not count: {0}")]
     Identity(Mismatch),
     #[error("its signature was revoked")]

@@ -3,6 +3,7 @@
 use wharfie_oci::{Digest, Reference};
 
 use crate::key::PublicKey;
+use crate::notation::Certified;
 
 /// What somebody signed: that this content is that image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +23,15 @@ impl Claim {
     }
 }
 
-/// In which of cosign's two forms something was signed.
+/// In which form something was signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// A simple signing payload under the tag `sha256-….sig`.
     Simple,
     /// An in-toto statement in a bundle that refers to the image.
     Bundle,
+    /// Notation's envelope, which refers to the image.
+    Notation,
 }
 
 /// A signature with what it is over.
@@ -42,11 +45,14 @@ pub struct Signature {
     pub message: Vec<u8>,
     /// The signature itself.
     pub bytes: Vec<u8>,
+    /// What notation's envelopes have beside it.
+    pub certified: Option<Box<Certified>>,
 }
 
 impl Signature {
-    /// True if it was made with this key.
+    /// True if it was made with this key. What has a certificate is judged by that
+    /// ([`Self::certified_by`](crate::notation)).
     pub fn is_by(&self, key: &PublicKey) -> bool {
-        key.verifies(&self.message, &self.bytes)
+        self.certified.is_none() && key.verifies(&self.message, &self.bytes)
     }
 }

@@ -103,7 +103,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
     // The network. Whoever else wants something from a registry asks `remote`.
     ("rustls", &["wharfie-remote", "wharfie-registry"]),
     ("rustls-native-certs", &["wharfie-remote"]),
-    ("rustls-webpki", &["wharfie-remote"]),
+    ("rustls-pki-types", &["wharfie-trust"]),
+    ("rustls-webpki", &["wharfie-remote", "wharfie-trust"]),
     ("serde", &[]),
     ("serde_json", &[]),
     ("sha2", &["wharfie-oci", "wharfie-bake", "wharfie-testkit", "wharfie-bench"]),

@@ -129,6 +129,9 @@ samples!(trust_errors, TrustError {
     File { path: "alice.pub", source: wharfie_engine::trust::KeyError::NoPem };
     OpenToOthers("alice.key");
     Writable("policy.json");
+    Foreign { path: "policy.json", uid: 1000u32 };
+    NoKey("alice");
+    SeveralKeys("repository");
     Key(wharfie_engine::trust::KeyError::Passphrase);
     NoTag("web");
     DigestReference;
@@ -277,6 +280,7 @@ fn others() -> Vec<(&'static str, Error)> {
         | Error::SeveralRoots(_)
         | Error::SharedManifest { .. }
         | Error::NoAdvisories(_)
+        | Error::NotAttachable(_)
         | Error::NoLayers(_)
         | Error::Verification { .. } => (),
     };
@@ -318,6 +322,7 @@ fn others() -> Vec<(&'static str, Error)> {
         ("Output", Error::Output("invalid output path".into())),
         ("Inventory", Error::Inventory { path: "sbom.json".into(), source: Trouble::Broken("ends too early") }),
         ("NoLayers", Error::NoLayers("web.cdx.json".into())),
+        ("NotAttachable", Error::NotAttachable("web.tar".into())),
         ("NoAdvisories", Error::NoAdvisories("/var/lib/wharfie/advisories/index".into())),
         ("SeveralImages", Error::SeveralImages(vec!["web:1".into(), "db:1".into()])),
         ("SeveralRoots", Error::SeveralRoots(vec!["1".into(), "2".into()])),

@@ -48,7 +48,13 @@ pub(super) fn text<R>(place: &Place<'_, R>) -> String {
     let is_root = place.path.len() == 1;
     let mut out = String::with_capacity(1024);
     out.push_str("Usage:  ");
-    if command.is_group() {
+    if command.run.is_some() && !command.usage.is_empty() && !is_root {
+        // It does something by itself, and some words after it are commands of their own.
+        line(&mut out, format_args!("{}", place.usage_line()));
+        if command.is_group() {
+            line(&mut out, format_args!("        {path} COMMAND"));
+        }
+    } else if command.is_group() {
         let options = if command.flags.iter().any(|flag| !flag.hidden) { " [OPTIONS]" } else { "" };
         line(&mut out, format_args!("{path}{options} COMMAND"));
     } else {

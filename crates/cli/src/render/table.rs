@@ -13,13 +13,24 @@ const MIN_WIDTH: usize = 10;
 ///
 /// This is the direct way for tables whose columns are known; [`align`] does the same for text with tabs.
 pub fn rows<const N: usize, S: AsRef<str>>(header: [&str; N], rows: &[[S; N]]) -> String {
-    let mut widths = header.map(columns);
-    for row in rows {
+    laid_out(&header, rows.iter().map(|row| &row[..]))
+}
+
+/// As [`rows`], for tables whose columns are known only when they are written.
+pub fn listed<S: AsRef<str>>(header: &[&str], rows: &[Vec<S>]) -> String {
+    laid_out(header, rows.iter().map(|row| &row[..]))
+}
+
+fn laid_out<'a, S: AsRef<str> + 'a>(header: &[&str], rows: impl ExactSizeIterator<Item = &'a [S]> + Clone) -> String {
+    let mut widths: Vec<usize> = header.iter().map(|cell| columns(cell)).collect();
+    for row in rows.clone() {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(columns(cell.as_ref()));
         }
     }
-    let widths = widths.map(|width| (width + PADDING).max(MIN_WIDTH));
+    for width in &mut widths {
+        *width = (*width + PADDING).max(MIN_WIDTH);
+    }
     let line = widths.iter().sum::<usize>() + 1;
     let mut out = String::with_capacity(line * (rows.len() + 1));
     write_line(&mut out, &widths, header.iter().copied());

@@ -287,9 +287,9 @@ fn secrets_are_found_in_every_layer_and_settings_are_judged() {
         .with_config("Env", json!(["DB_PASSWORD=x"]));
     let host = host_with(&[(&image, &["web:latest"])]);
     let expected = "\
-LEAK                   WHERE            STATE                              BROUGHT BY
-GitHub token           /app/.env:2      removed later, still in the layer  layer 0
-credentials of hosts   /root/.netrc:1   there                              layer 1
+LEAK                   SEVERITY  WHERE            STATE                              BROUGHT BY
+GitHub token           high      /app/.env:2      removed later, still in the layer  layer 0
+credentials of hosts   high      /root/.netrc:1   there                              layer 1
 ";
     let told = host.run(&["scan", "--only", "leaks", "web"]).succeeds();
     assert_eq!(words(&told), words(expected), "{told}");

@@ -1,6 +1,7 @@
 //! The real binary on real input.
 
 mod analyze;
+mod attached;
 mod build;
 mod checking;
 mod container;
@@ -15,6 +16,7 @@ mod imagetools;
 mod import;
 mod insight;
 mod inspecting;
+mod judging;
 mod listing;
 mod loading;
 mod logging_in;
@@ -24,6 +26,7 @@ mod manifests;
 mod memory;
 mod mounting;
 mod nested;
+mod osv;
 mod peer;
 mod platforms;
 mod pulling;

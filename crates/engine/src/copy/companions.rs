@@ -9,9 +9,10 @@ use wharfie_content::{Document, Source};
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, Digest};
 use wharfie_remote::RepositoryClient;
+use wharfie_store::Store;
 
 use crate::error::Result;
-use crate::trust::is_signature_tag;
+use crate::trust::{archived, is_signature_tag};
 
 /// Something about an image.
 #[derive(Debug, Clone)]
@@ -33,6 +34,16 @@ pub(super) struct Nowhere;
 impl Companions for Nowhere {
     fn of(&self, _subject: &Digest) -> Result<Vec<Companion>> {
         Ok(Vec::new())
+    }
+}
+
+/// Those in the store.
+pub(super) struct InStore<'a>(pub(super) &'a Store);
+
+impl Companions for InStore<'_> {
+    fn of(&self, subject: &Digest) -> Result<Vec<Companion>> {
+        let found = archived::in_store(self.0, subject)?.into_iter();
+        Ok(found.map(|found| Companion { descriptor: found.descriptor, tag: found.tag }).collect())
     }
 }
 

@@ -20,7 +20,7 @@ use wharfie_store::StoreSource;
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use companions::{Companions, InLayout, InRepository, Nowhere};
+use companions::{Companions, InLayout, InRepository, InStore, Nowhere};
 use roots::{Root, What};
 pub use sync::Pattern;
 use target::Target;
@@ -125,7 +125,8 @@ impl Engine {
                 let lease = store.lease()?;
                 let roots = roots::in_store(&lease, name, copy)?;
                 let source = StoreSource::new(store);
-                self.deliver(copy, &Offer { source: &source, companions: &Nowhere, roots, repository: None }, observer)
+                let offer = Offer { source: &source, companions: &InStore(store), roots, repository: None };
+                self.deliver(copy, &offer, observer)
             }
             Place::Archive { path, .. } => {
                 let store = self.writer()?;
@@ -220,7 +221,7 @@ impl Delivery<'_> {
             true => members(&document),
             false => self.send(target, &Rooted { source: self.offer.source, root: &document }, root, &name)?,
         };
-        let companions = match self.copy.companions && target.takes_companions() {
+        let companions = match self.copy.companions {
             true => self.companions(target, copied)?,
             false => 0,
         };
@@ -287,7 +288,7 @@ impl Delivery<'_> {
                         })?;
                     }
                 }
-                target.list_companion(&companion)?;
+                target.list_companion(&companion, &subject)?;
                 count += 1;
                 if depth < MAX_DEPTH && !seen.contains(&root.digest) {
                     waiting.push((root.digest.clone(), depth + 1));

@@ -1,14 +1,15 @@
 //! Where a copy goes, and what it is called there.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 
-use wharfie_archive::{ArchiveSink, Layout, Saved, SavedImage};
+use wharfie_archive::{ArchiveSink, Layout, Saved, SavedImage, oci};
 use wharfie_content::graph::Copied;
 use wharfie_content::{Event, Observer, Warning};
 use wharfie_oci::{Descriptor, Digest, Reference, Repository};
 use wharfie_remote::{Destination, RepositoryClient};
-use wharfie_store::images::Name as StoreName;
+use wharfie_store::images::{Name as StoreName, Recording};
 use wharfie_store::{Lease, StoreSink};
 
 use super::Work;
@@ -16,6 +17,7 @@ use super::companions::Companion;
 use super::roots::Root;
 use crate::error::{Error, Result};
 use crate::record::recording;
+use crate::trust::about;
 
 /// A destination that is open.
 pub(super) enum Target<'a> {
@@ -149,28 +151,25 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    /// True if documents about images can be kept there.
-    pub(super) fn takes_companions(&self) -> bool {
-        match self {
-            Self::Registry { .. } | Self::Layout { .. } | Self::Archive { .. } => true,
-            Self::Store { .. } => false,
-        }
-    }
-
     /// Makes a document about an image found, where the sink did not.
-    pub(super) fn list_companion(&self, companion: &Companion) -> Result<()> {
+    pub(super) fn list_companion(&self, companion: &Companion, subject: &Digest) -> Result<()> {
         let Companion { descriptor, tag } = companion;
         match self {
-            Self::Registry { .. } | Self::Store { .. } => {}
+            Self::Registry { .. } => {}
+            Self::Store { lease, .. } => {
+                let document = lease.store().document(&descriptor.digest, descriptor)?;
+                let manifests = vec![about(&document, subject)];
+                lease.record(&Recording { manifests, ..Recording::default() })?;
+            }
             Self::Layout { layout, .. } => match tag {
                 Some(tag) => layout.name(descriptor, tag)?,
                 None => layout.list(descriptor)?,
             },
-            Self::Archive { name, saved, .. } => {
-                let repository = name.map(|name| name.repository().clone());
-                let tagged = repository.zip(tag.as_ref()).map(|(repository, tag)| Reference::tagged(repository, tag));
-                let references = tagged.transpose()?.into_iter().collect();
-                saved.borrow_mut().push(Saved { root: Some(descriptor.clone()), images: Vec::new(), references });
+            Self::Archive { saved, .. } => {
+                // A tag alone is no name: whoever loads the archive takes no signature for an image.
+                let notes = tag.clone().map(|tag| BTreeMap::from([(oci::REF_NAME.to_owned(), tag)]));
+                let listed = Descriptor { annotations: notes, ..descriptor.clone() };
+                saved.borrow_mut().push(Saved { root: Some(listed), images: Vec::new(), references: Vec::new() });
             }
         }
         Ok(())

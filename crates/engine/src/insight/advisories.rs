@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use wharfie_oci::{Digest, Timestamp};
-use wharfie_scan::advisory::{Builder, Finding, Index, Meta, Source, find};
-use wharfie_scan::content::{Trouble, read_all};
+use wharfie_scan::advisory::{Builder, Finding, Index, Meta, Source, find, is_extra};
+use wharfie_scan::content::Trouble;
 use wharfie_scan::{Content, Inventory};
 
 use crate::engine::Engine;
@@ -43,13 +43,13 @@ pub struct Matched {
 }
 
 /// A file on disk as the readers want it.
-struct OnDisk {
+pub(super) struct OnDisk {
     file: File,
     size: u64,
 }
 
 impl OnDisk {
-    fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let failed = |source| Error::File { doing: "open", path: path.into(), source };
         let file = File::open(path).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
@@ -69,8 +69,8 @@ impl Content for OnDisk {
 
 /// 4 levels of directories: OSV's own layout has two.
 const MAX_DEPTH: usize = 4;
-/// 4 MiB of one record.
-const MAX_RECORD: u64 = 4 << 20;
+/// 4 MiB of a file of exceptions.
+const MAX_TEXT: u64 = 4 << 20;
 /// 10,000 files that are records by themselves are named as one source.
 const MAX_SOURCES: usize = 10_000;
 const BESIDE: &str = ".wharfie-advisories";
@@ -80,13 +80,23 @@ impl Engine {
         self.config().root.join("advisories").join("index")
     }
 
-    /// Takes advisories from zips of OSV, directories of them, or single records. Ecosystems that they have replace what was
+    /// Takes advisories from zips of OSV, directories of them, single records, and lists of others: Debian's tracker, Alpine's secdb,
+    /// CISA's known exploited vulnerabilities, EPSS. Ecosystems that they have replace what was
     /// known of them; others stay.
     ///
     /// # Errors
     /// When something cannot be read, holds no advisories, or the store cannot be written. Single records that make no sense are
     /// warnings.
     pub fn import_advisories(&self, paths: &[PathBuf]) -> Result<Imported> {
+        let (place, _turn) = self.turn_of_advisories()?;
+        let old = OnDisk::open(&place).ok();
+        let old = old.as_ref().and_then(|file| Index::open(file).ok());
+        self.build_base(&sources(paths)?, &place, old.as_ref())
+    }
+
+    /// Where the own data base is, and the right to change it for as long as the file is open: who does so at the same moment is to
+    /// find ours, and not what it would replace.
+    pub(super) fn turn_of_advisories(&self) -> Result<(PathBuf, File)> {
         // The folder belongs to the store, and is as closed as it.
         self.writer()?;
         let place = self.advisories_path();
@@ -94,12 +104,9 @@ impl Engine {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
         let of_directory = |doing| move |source| Error::File { doing, path: directory.into(), source };
         made.map_err(of_directory("mkdir"))?;
-        // Who imports at the same moment is to find ours, and not what it would replace.
         let turn = File::open(directory).map_err(of_directory("open"))?;
         flock(&turn, FlockOperation::LockExclusive).map_err(|why| of_directory("lock")(why.into()))?;
-        let old = OnDisk::open(&place).ok();
-        let old = old.as_ref().and_then(|file| Index::open(file).ok());
-        self.build_base(&sources(paths)?, &place, old.as_ref())
+        Ok((place, turn))
     }
 
     /// Fetches OSV's zips from `from`, `FROM/<ecosystem>/all.zip` each, and imports them.
@@ -110,7 +117,7 @@ impl Engine {
         self.writer()?;
         let known = self.advisories(&Base::Own).map(|(meta, _)| meta.ecosystems.into_keys().collect::<Vec<_>>());
         let wanted = match (ecosystems, known) {
-            ([], Ok(known)) => known,
+            ([], Ok(known)) => known.into_iter().filter(|name| !is_extra(name)).collect(),
             ([], Err(why)) => return Err(why),
             (given, _) => given.to_vec(),
         };
@@ -165,7 +172,7 @@ impl Engine {
     }
 
     /// The file of a data base, which is made if it lies beside zips that have changed.
-    fn located(&self, base: &Base) -> Result<(PathBuf, Vec<String>)> {
+    pub(super) fn located(&self, base: &Base) -> Result<(PathBuf, Vec<String>)> {
         let at = match base {
             Base::Own => {
                 let path = self.advisories_path();
@@ -218,8 +225,8 @@ impl Engine {
             let name = path.display().to_string();
             let added = match path.extension().is_some_and(|end| end == "zip") {
                 true => builder.add_zip(&name, &file),
-                false => match read_all(&file, MAX_RECORD).and_then(|bytes| builder.add_record(&bytes)) {
-                    Err(why @ (Trouble::Json(_) | Trouble::TooLarge(_))) => {
+                false => match builder.add_file(&file, &moment(source.2)) {
+                    Err(why @ (Trouble::Json(_) | Trouble::TooLarge(_) | Trouble::Broken(_))) => {
                         builder.warnings.push(format!("{name} {why}"));
                         Ok(())
                     }
@@ -258,7 +265,7 @@ fn listed(sources: &[(PathBuf, Source)]) -> Vec<Source> {
 
 /// The files to read at these paths: zips, or, where there are none, single records.
 fn sources(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Source)>> {
-    let mut all = Vec::new();
+    let mut all: Vec<(PathBuf, Source)> = Vec::new();
     for path in paths {
         let failed = |source| Error::File { doing: "open", path: path.clone(), source };
         let found = std::fs::metadata(path).map_err(failed)?;
@@ -269,13 +276,19 @@ fn sources(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Source)>> {
         }
         let is_zip = |path: &PathBuf| path.extension().is_some_and(|end| end == "zip");
         if files.iter().any(is_zip) {
-            files.retain(is_zip);
+            // What lies beside zips may be anything, unless it is called as what it is.
+            files.retain(|path| is_zip(path) || has_name_of_extra(path));
         }
         if files.is_empty() {
             return Err(Error::Inventory { path: path.clone(), source: Trouble::Broken("has no advisories in it") });
         }
         files.sort();
+        let before = all.len();
         for file in files.into_iter().take(MAX_SOURCES) {
+            // What is named beside its directory is not read twice.
+            if all[..before].iter().any(|(known, _)| *known == file) {
+                continue;
+            }
             let found = std::fs::metadata(&file).map_err(failed)?;
             let source = (file.display().to_string(), found.len(), found.mtime());
             all.push((file, source));
@@ -290,11 +303,25 @@ fn collect(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Resu
         let (kind, path) = (entry.file_type()?, entry.path());
         if kind.is_dir() && depth > 1 {
             collect(&path, depth - 1, found)?;
-        } else if kind.is_file() && path.extension().is_some_and(|end| end == "zip" || end == "json") {
+        } else if kind.is_file()
+            && (path.extension().is_some_and(|end| end == "zip" || end == "json") || has_name_of_extra(&path))
+        {
             found.push(path);
         }
     }
     Ok(())
+}
+
+/// True for the names under which CISA and FIRST publish their lists.
+fn has_name_of_extra(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name == "known_exploited_vulnerabilities.json" || (name.starts_with("epss") && name.ends_with(".csv"))
+}
+
+/// Seconds since 1970 as the moments of advisories are written.
+fn moment(seconds: i64) -> String {
+    Timestamp { seconds, nanos: 0 }.to_string()
 }
 
 /// Reads all of a small file of the user's.
@@ -304,6 +331,6 @@ fn collect(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Resu
 pub fn read_file(path: &Path) -> Result<String> {
     let failed = |source| Error::File { doing: "open", path: path.into(), source };
     let mut text = String::new();
-    File::open(path).map_err(failed)?.take(MAX_RECORD).read_to_string(&mut text).map_err(failed)?;
+    File::open(path).map_err(failed)?.take(MAX_TEXT).read_to_string(&mut text).map_err(failed)?;
     Ok(text)
 }

@@ -2,7 +2,11 @@
 
 pub mod advisories;
 pub mod analyze;
+pub mod attached;
+mod attached_vex;
+mod base;
 pub mod compare;
+pub mod distribute;
 mod open;
 pub mod secrets;
 mod take;
@@ -48,6 +52,17 @@ pub struct Look {
     pub target: Target,
     /// The platform, where a name has several; this machine's if not given.
     pub platform: Option<Platform>,
+    /// Whether a document beside the image is believed, where there is one.
+    pub beside: Beside,
+}
+
+/// What is done with documents beside an image that say what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// They are believed, and the layers are not looked into for packages.
+    Believed,
+    /// The layers are looked into.
+    Ignored,
 }
 
 /// What was found in an image beside its packages.
@@ -75,7 +90,14 @@ impl Engine {
         if let Target::Document(path) = &look.target {
             return document(path);
         }
-        let made = self.opened(look, input, observer, &mut |opened| take::inventory(opened));
+        if let Some(inventory) = self.believed(look)? {
+            let base = self.base_of_layers(&inventory.layers, None, None)?;
+            return Ok(Inventory { base, ..inventory });
+        }
+        let made = self.opened(look, input, observer, &mut |opened| {
+            let base = self.base_of(&opened)?;
+            Ok(Inventory { base, ..take::inventory(opened)? })
+        });
         made.map_err(|why| why.of_work(observer))
     }
 
@@ -87,13 +109,29 @@ impl Engine {
         if let Target::Document(path) = &look.target {
             return Ok(Examined { inventory: document(path)?, leaks: Vec::new(), checks: Vec::new() });
         }
+        let believed = self.believed(look)?;
         let made = self.opened(look, input, observer, &mut |mut opened| {
             let (leaks, set_id) = secrets::find(&mut opened)?;
             let config = opened.config.as_ref();
             let checks = config.map(|config| wharfie_scan::check::of_image(&opened.name, config, &set_id));
-            Ok(Examined { leaks, checks: checks.unwrap_or_default(), inventory: take::inventory(opened)? })
+            let checks = checks.unwrap_or_default();
+            let base = self.base_of(&opened)?;
+            // A tag may have moved in between.
+            let is_of = |believed: &&Inventory| believed.digest.is_none() || believed.digest == opened.digest;
+            let inventory = match believed.as_ref().filter(is_of) {
+                Some(believed) => take::beside(&opened, believed.clone()),
+                None => take::inventory(opened)?,
+            };
+            Ok(Examined { leaks, checks, inventory: Inventory { base, ..inventory } })
         });
         made.map_err(|why| why.of_work(observer))
+    }
+
+    fn believed(&self, look: &Look) -> Result<Option<Inventory>> {
+        match look.beside {
+            Beside::Believed => self.attached(look),
+            Beside::Ignored => Ok(None),
+        }
     }
 
     /// The SPDX document of an image whose layers and configuration are in the store, whether or not it has a name or a row there.

@@ -1,13 +1,15 @@
 //! From a name to layers that can be looked through. What is not in the store comes into it under a lease, unseen, and goes again.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use wharfie_content::Observer;
-use wharfie_content::graph::Copied;
+use wharfie_content::graph::{Copied, CopiedImage};
+use wharfie_content::{Document, Observer};
 use wharfie_layer::view::View;
+use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{DiffId, ImageConfig, ImageId, Reference};
 use wharfie_scan::Layer;
 use wharfie_store::Store;
@@ -17,7 +19,7 @@ use super::{Look, Target};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::load::Load;
-use crate::names;
+use crate::{names, outgoing};
 
 /// Something to look through, and what is known of it.
 pub(super) struct Opened {
@@ -30,6 +32,8 @@ pub(super) struct Opened {
     /// Of its manifest.
     pub(super) digest: Option<String>,
     pub(super) config: Option<ImageConfig>,
+    /// Of its manifest.
+    pub(super) annotations: BTreeMap<String, String>,
     /// Bottom first; one for each part of the view.
     pub(super) layers: Vec<Layer>,
 }
@@ -115,10 +119,10 @@ impl Engine {
         let wanted = look.platform.as_ref().unwrap_or(&self.config().store.platform);
         let digest =
             copied.last().and_then(|root| root.document.as_ref()).map(|root| root.descriptor.digest.to_string());
-        let images = copied.into_iter().filter_map(|copied| copied.image);
-        let image =
-            images.min_by_key(|image| wanted.distance(&image.config.platform()).map_or(u64::MAX, |near| near as u64));
-        let image = image.ok_or_else(|| Error::NoPlatform(wanted.to_string()))?;
+        let images = copied.into_iter().filter_map(|copied| Some((copied.image?, copied.document)));
+        let distance = |image: &CopiedImage| wanted.distance(&image.config.platform());
+        let image = images.min_by_key(|(image, _)| distance(image).map_or(u64::MAX, |near| near as u64));
+        let (image, document) = image.ok_or_else(|| Error::NoPlatform(wanted.to_string()))?;
         let diff_ids = image.config.rootfs.diff_ids.clone();
         Ok(Opened {
             view: View::of_layers(inodes(store, &diff_ids)?),
@@ -128,6 +132,7 @@ impl Engine {
             digest,
             layers: described(&image.config, &diff_ids),
             config: Some(image.config),
+            annotations: document.map(|document| annotations(&document)).unwrap_or_default(),
         })
     }
 
@@ -139,7 +144,14 @@ impl Engine {
             Some(reference) => store.target(&reference.canonical())?,
             None => None,
         };
+        let mut notes = BTreeMap::new();
+        for row in store.manifests_of(&found.id)? {
+            notes.extend(
+                outgoing::recorded(store, &row.digest)?.map(|document| annotations(&document)).unwrap_or_default(),
+            );
+        }
         Ok(Opened {
+            annotations: notes,
             view: View::of_layers(inodes(store, &diff_ids)?),
             directory: None,
             name: found.reference.map_or_else(|| name.to_owned(), |reference| reference.familiar()),
@@ -162,6 +174,7 @@ impl Engine {
             digest: None,
             layers: described(&config, diff_ids),
             config: Some(config),
+            annotations: BTreeMap::new(),
         })
     }
 
@@ -180,6 +193,7 @@ impl Engine {
             id: Some(row.image),
             digest: None,
             config,
+            annotations: BTreeMap::new(),
             layers,
         })
     }
@@ -197,6 +211,7 @@ fn directory(path: &Path) -> Result<Opened> {
         id: None,
         digest: None,
         config: None,
+        annotations: BTreeMap::new(),
         layers: vec![Layer::default()],
     })
 }
@@ -207,6 +222,13 @@ fn open(path: &Path) -> Result<OwnedFd> {
     match file.metadata().map_err(failed)?.is_dir() {
         true => Ok(file.into()),
         false => Err(failed(std::io::ErrorKind::NotADirectory.into())),
+    }
+}
+
+fn annotations(document: &Document) -> BTreeMap<String, String> {
+    match &document.content {
+        AnyManifest::Manifest(manifest) => manifest.annotations.clone().unwrap_or_default(),
+        AnyManifest::Index(_) => BTreeMap::new(),
     }
 }
 

@@ -72,7 +72,22 @@ pub(super) fn inventory(mut opened: Opened) -> Result<Inventory> {
         layers: opened.layers,
         packages: found.packages,
         warnings,
+        base: None,
+        attached: None,
     })
+}
+
+/// What a document says of what was opened, with the layers that there are: the document's own may have no instructions.
+pub(super) fn beside(opened: &Opened, mut inventory: Inventory) -> Inventory {
+    let layers = std::mem::replace(&mut inventory.layers, opened.layers.clone());
+    let place = |index: usize| {
+        let layer = layers.get(index)?;
+        opened.layers.iter().position(|known| known.diff_id == layer.diff_id)
+    };
+    for package in &mut inventory.packages {
+        package.layer = package.layer.and_then(place);
+    }
+    inventory
 }
 
 /// The file in the image that tells of a package, without the way into archives.

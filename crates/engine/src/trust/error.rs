@@ -45,6 +45,20 @@ pub enum TrustError {
     /// A policy that others can write.
     #[error("{0} can be changed by others: it is not used")]
     Writable(PathBuf),
+    /// A policy of somebody who is neither the user nor root.
+    #[error("{path} belongs to user {uid}: it is not used")]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+        /// Whose.
+        uid: u32,
+    },
+    /// No private key of that name here.
+    #[error("no private key {0}")]
+    NoKey(String),
+    /// Several private keys of that name.
+    #[error("several private keys are called {0}")]
+    SeveralKeys(String),
     /// A key cannot be used.
     #[error(transparent)]
     Key(#[from] wharfie_trust::Error),
@@ -92,10 +106,12 @@ impl Fault for TrustError {
             Self::NoData { .. } | Self::Untrusted { .. } | Self::Rejected { .. } | Self::NoSigningKey(_) => {
                 Kind::Denied
             }
-            Self::OpenToOthers(_) | Self::Writable(_) => Kind::Denied,
+            Self::OpenToOthers(_) | Self::Writable(_) | Self::Foreign { .. } => Kind::Denied,
             Self::File { source, .. } | Self::Key(source) => source.kind(),
-            Self::NoTag(_) | Self::DigestReference | Self::BadName { .. } | Self::Reserved => Kind::Invalid,
-            Self::NoSignatures(_) | Self::NoSigner { .. } => Kind::NotFound,
+            Self::NoTag(_) | Self::DigestReference | Self::BadName { .. } | Self::Reserved | Self::SeveralKeys(_) => {
+                Kind::Invalid
+            }
+            Self::NoSignatures(_) | Self::NoSigner { .. } | Self::NoKey(_) => Kind::NotFound,
             Self::Kept(_) => Kind::Unavailable,
         }
     }
@@ -113,6 +129,9 @@ impl Fault for TrustError {
             }
             Self::OpenToOthers(_) => "`chmod 600` closes it",
             Self::Writable(_) => "`chmod go-w` closes it",
+            Self::Foreign { .. } => "a policy has to be root's or your own: `chown` gives it to you",
+            Self::NoKey(_) => "`wharfie trust key ls` lists the keys that are here",
+            Self::SeveralKeys(_) => "name it by its id: `wharfie trust key ls` lists them",
             Self::File { source, .. } | Self::Key(source) => return source.help(),
             Self::NoTag(_) | Self::DigestReference => "name a tag: NAME:TAG",
             Self::NoSigningKey(_) => {

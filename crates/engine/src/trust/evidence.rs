@@ -7,7 +7,7 @@ use wharfie_oci::{Descriptor, Digest, Manifest};
 use wharfie_remote::RepositoryClient;
 use wharfie_store::images::Recording;
 use wharfie_store::{NewManifest, Store, StoreSink, StoreSource};
-use wharfie_trust::{MAX_DOCUMENT, Signature, bundle, simple};
+use wharfie_trust::{MAX_DOCUMENT, Signature, bundle, notation, simple};
 
 use crate::engine::Engine;
 use crate::error::Result;
@@ -42,6 +42,8 @@ const MAX_ENTRIES: usize = 64;
 
 /// 4 MiB of signatures about one image: real ones have some thousand bytes.
 const MAX_EVIDENCE: u64 = 4 << 20;
+/// 300 letters of what is wrong with one.
+const MAX_NOTE: usize = 300;
 const TOO_MUCH: &str = "there is more about it than anybody signs";
 
 /// The tag under which cosign has signatures of `digest`.
@@ -104,6 +106,32 @@ impl Evidence {
         self
     }
 
+    /// Drops what says that the image is of another type or size than it is. `described` finds out, if anything says something.
+    fn settle(&mut self, described: impl FnOnce() -> Result<Option<Descriptor>>) -> Result<()> {
+        let all = || self.attached.iter().flat_map(|attached| &attached.entries).flat_map(|entry| &entry.signatures);
+        if !all().any(|signature| signature.certified.is_some()) {
+            return Ok(());
+        }
+        let subject = described()?;
+        let mut is_other = false;
+        for entry in self.attached.iter_mut().flat_map(|attached| &mut attached.entries) {
+            entry.signatures.retain(|signature| {
+                let Some(target) = signature.certified.as_ref().map(|certified| &certified.target) else { return true };
+                // What is of another digest is told by whoever compares that.
+                let is_same = subject.as_ref().is_some_and(|subject| {
+                    target.digest != subject.digest
+                        || (&target.media_type, target.size) == (&subject.media_type, subject.size)
+                });
+                is_other |= !is_same;
+                is_same
+            });
+        }
+        if is_other {
+            self.notes.push("a signature of notation's is of something of another type or size".to_owned());
+        }
+        Ok(())
+    }
+
     /// Reads what a document says, if it says anything.
     fn read(&mut self, source: &dyn Source, document: Document) {
         let AnyManifest::Manifest(manifest) = &document.content else { return };
@@ -115,7 +143,12 @@ impl Evidence {
                 return;
             }
             let kind = layer.media_type.as_str();
-            if kind != simple::MEDIA_TYPE && !kind.starts_with(bundle::MEDIA_TYPES) {
+            let is_notation = document_kind(manifest) == notation::ARTIFACT;
+            if is_notation && kind != notation::JWS {
+                self.notes.push(short(&format!("a signature of notation's is in {kind}, which wharfie does not read")));
+                continue;
+            }
+            if !is_notation && kind != simple::MEDIA_TYPE && !kind.starts_with(bundle::MEDIA_TYPES) {
                 continue;
             }
             match signatures(source, layer) {
@@ -123,12 +156,25 @@ impl Evidence {
                     self.size += signatures.iter().map(|one| one.message.len() as u64).sum::<u64>();
                     entries.push(Entry { layer: layer.clone(), signatures });
                 }
-                Err(why) => self.notes.push(why),
+                Err(why) => self.notes.push(short(&why)),
             }
         }
         if !entries.is_empty() {
             self.attached.push(Attached { document, entries });
         }
+    }
+}
+
+/// What an artifact is.
+fn document_kind(manifest: &Manifest) -> &str {
+    manifest.artifact_type.as_deref().unwrap_or_else(|| manifest.config.media_type.as_str())
+}
+
+/// What is wrong with a document may quote all of it.
+pub(super) fn short(why: &str) -> String {
+    match why.char_indices().nth(MAX_NOTE) {
+        Some((end, _)) => format!("{}…", &why[..end]),
+        None => why.to_owned(),
     }
 }
 
@@ -139,11 +185,13 @@ fn signatures(source: &dyn Source, layer: &Descriptor) -> std::result::Result<Ve
     // Only where the image is: nobody has us ask elsewhere for the sake of a signature.
     let bare = Descriptor::new(layer.media_type.clone(), layer.digest.clone(), layer.size);
     let bytes = place::read(source, &bare).map_err(|why| format!("a signature cannot be read: {why}"))?;
-    let read = if layer.media_type.as_str() == simple::MEDIA_TYPE {
-        let notes = layer.annotations.as_ref().and_then(|notes| notes.get(simple::ANNOTATION));
-        simple::read(&bytes, notes.map_or("", String::as_str)).map(|signature| vec![signature])
-    } else {
-        bundle::read(&bytes)
+    let read = match layer.media_type.as_str() {
+        simple::MEDIA_TYPE => {
+            let notes = layer.annotations.as_ref().and_then(|notes| notes.get(simple::ANNOTATION));
+            simple::read(&bytes, notes.map_or("", String::as_str)).map(|signature| vec![signature])
+        }
+        notation::JWS => notation::read(&bytes).map(|signature| vec![signature]),
+        _ => bundle::read(&bytes),
     };
     read.map_err(|why| why.to_string())
 }
@@ -156,9 +204,10 @@ pub(crate) fn local(store: &Store, digest: &Digest) -> Result<Evidence> {
         let announced = Descriptor::new(row.media_type.clone(), row.digest.clone(), 0);
         match store.document(&row.digest, &announced) {
             Ok(document) => evidence.read(&source, document),
-            Err(why) => evidence.notes.push(why.to_string()),
+            Err(why) => evidence.notes.push(short(&why.to_string())),
         }
     }
+    evidence.settle(|| Ok(crate::outgoing::recorded(store, digest)?.map(|document| document.descriptor)))?;
     Ok(evidence)
 }
 
@@ -173,16 +222,19 @@ pub(crate) fn remote(client: &RepositoryClient, digest: &Digest) -> Result<Evide
         Err(why) if is_absent(&why) => {}
         Err(why) => return Err(why.into()),
     }
-    let is_bundle =
-        |found: &Descriptor| found.artifact_type.as_deref().is_none_or(|kind| kind.starts_with(bundle::MEDIA_TYPES));
+    let is_bundle = |found: &Descriptor| {
+        let is_known = |kind: &str| kind.starts_with(bundle::MEDIA_TYPES) || kind == notation::ARTIFACT;
+        found.artifact_type.as_deref().is_none_or(is_known)
+    };
     let referrers = client.referrers(digest)?.into_iter().filter(is_bundle);
     for referrer in referrers.take(MAX_ENTRIES) {
         match client.manifest(referrer.digest.as_str(), None) {
             Ok(document) => evidence.read(client, document),
-            Err(why) if is_absent(&why) => evidence.notes.push(format!("a signature cannot be read: {why}")),
+            Err(why) if is_absent(&why) => evidence.notes.push(short(&format!("a signature cannot be read: {why}"))),
             Err(why) => return Err(why.into()),
         }
     }
+    evidence.settle(|| Ok(Some(client.manifest(digest.as_str(), None)?.descriptor)))?;
     Ok(evidence)
 }
 

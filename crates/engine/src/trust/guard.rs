@@ -10,7 +10,7 @@ use wharfie_trust::containers::{ContainersPolicy, Requirement, SigstoreSigned};
 use wharfie_trust::policy::Refusal;
 use wharfie_trust::{Mode, Policy, PublicKey, Rule, Wanted};
 
-use super::evidence::{self, Evidence};
+use super::evidence::{self, Evidence, short};
 use super::{Demand, TrustError, keys, policy};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -91,6 +91,11 @@ impl Engine {
         self.keep_evidence(client, &trusted.found.digest, &trusted.evidence)
     }
 
+    /// True if something has to be signed before images of this name are taken.
+    pub(crate) fn needs_signatures(&self, reference: &Reference) -> Result<bool> {
+        Ok(!self.guards(&reference.clone().without_redundant_tag().or_latest())?.is_empty())
+    }
+
     /// What has to be so for a name.
     fn guards(&self, reference: &Reference) -> Result<Vec<Guard>> {
         let Some(settings) = &self.trust else { return Ok(Vec::new()) };
@@ -107,11 +112,9 @@ impl Engine {
                 (Some(Mode::Warn), _) => Some(false),
                 _ => None,
             };
-            guards.extend(is_enforced.map(|is_enforced| Guard::Rule {
-                policy,
-                rule: rule.unwrap_or_default(),
-                is_enforced,
-            }));
+            if let Some(is_enforced) = is_enforced {
+                guards.push(Guard::Rule { policy, rule: self.with_roots(rule.unwrap_or_default())?, is_enforced });
+            }
         }
         if let Some(path) = &settings.containers_policy {
             guards.extend(containers(path, reference)?);
@@ -189,7 +192,7 @@ fn judge(guards: &[Guard], evidence: &Evidence, wanted: &Wanted<'_>, observer: &
                 let why = match (why, evidence.note()) {
                     (Refusal::Unsigned, None) => TrustError::NoData { tag: tag() },
                     (Refusal::Unsigned, Some(note)) => TrustError::Untrusted { tag: tag(), why: note.to_owned() },
-                    (why, _) => TrustError::Untrusted { tag: tag(), why: why.to_string() },
+                    (why, _) => TrustError::Untrusted { tag: tag(), why: short(&why.to_string()) },
                 };
                 if *is_enforced {
                     return Err(why.into());
@@ -200,7 +203,7 @@ fn judge(guards: &[Guard], evidence: &Evidence, wanted: &Wanted<'_>, observer: &
                 let refused = |why: Refusal| TrustError::Rejected {
                     reference: wanted.reference.canonical(),
                     path: path.clone(),
-                    why: why.to_string(),
+                    why: short(&why.to_string()),
                 };
                 signed.judge(keys, &signatures, wanted).map_err(refused)?;
             }

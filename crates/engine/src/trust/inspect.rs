@@ -43,7 +43,7 @@ impl Engine {
         let nothing = || TrustError::NoSignatures(reference.familiar());
         let rule = policy.rule(reference.repository()).ok_or_else(nothing)?;
         // One signer is enough to be shown.
-        let lenient = Rule { threshold: 1, ..rule.clone() };
+        let lenient = self.with_roots(Rule { threshold: 1, ..rule.clone() })?;
         let mut tags = self.local_tags(&policy, &lenient, reference)?;
         // Of a repository there may be more on its registry; without that, what is here is told.
         if tags.is_empty() || reference.tag().is_none() {

@@ -5,11 +5,12 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use wharfie_trust::notation::Roots;
 use wharfie_trust::sealed::Sealed;
-use wharfie_trust::{KeyId, PrivateKey, PublicKey, pem};
+use wharfie_trust::{KeyId, PrivateKey, PublicKey, Rule, pem};
 
 use super::TrustError;
-use super::policy::{create_directory, replace};
+use super::policy::{create_directory, read, replace};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -26,6 +27,8 @@ pub struct KeyFile {
 
 /// Anybody but the owner may do something.
 const OTHERS: u32 = 0o077;
+/// 4 digits of an id: fewer may be meant otherwise.
+const MIN_ID: usize = 4;
 /// 64 KiB: a key has some hundred bytes.
 const MAX_KEY: u64 = 64 << 10;
 
@@ -121,10 +124,77 @@ impl Engine {
         Ok(KeyFile { path, id, role: role.to_owned() })
     }
 
+    /// The private key that is meant by an id, the beginning of one, or what it is called.
+    ///
+    /// # Errors
+    /// When there is none, or several.
+    pub fn find_trust_key(&self, word: &str) -> Result<KeyFile> {
+        let all = self.trust_keys()?;
+        let is_meant =
+            |file: &&KeyFile| file.role == word || (word.len() >= MIN_ID && file.id.as_str().starts_with(word));
+        let found: Vec<&KeyFile> = match all.iter().find(|file| file.id.as_str() == word) {
+            Some(file) => vec![file],
+            None => all.iter().filter(is_meant).collect(),
+        };
+        match found[..] {
+            [only] => Ok(only.clone()),
+            [] => Err(TrustError::NoKey(word.to_owned()).into()),
+            _ => Err(TrustError::SeveralKeys(word.to_owned()).into()),
+        }
+    }
+
+    /// Removes a private key. What it signed stays signed.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove_trust_key(&self, file: &KeyFile) -> Result<()> {
+        let failed = |source| Error::File { doing: "remove", path: file.path.clone(), source };
+        std::fs::remove_file(&file.path).map_err(failed)
+    }
+
     fn private_directory(&self) -> Result<PathBuf> {
         Ok(self.trust_settings()?.directory.join("private"))
     }
 }
+
+impl Engine {
+    /// A rule with the roots that its certificates need, from `truststore/x509/ca/NAME` beside the policy, as notation has them.
+    ///
+    /// # Errors
+    /// When a store of certificates cannot be read, has none, or can be changed by others.
+    pub(super) fn with_roots(&self, mut rule: Rule) -> Result<Rule> {
+        let Some(trusted) = &rule.notation else { return Ok(rule) };
+        let place = self.trust_settings()?.directory.join("truststore/x509/ca");
+        let mut certificates = Vec::new();
+        for name in trusted.stores() {
+            let directory = place.join(name);
+            let failed = |source| Error::File { doing: "open", path: directory.clone(), source };
+            let before = certificates.len();
+            for entry in std::fs::read_dir(&directory).map_err(failed)?.take(MAX_ROOTS) {
+                let path = entry.map_err(failed)?.path();
+                let end = path.extension().and_then(|end| end.to_str()).unwrap_or_default().to_ascii_lowercase();
+                if !["pem", "crt", "cer"].contains(&end.as_str()) {
+                    continue;
+                }
+                let bytes = read(&path)?.unwrap_or_default();
+                let blocks = pem::read_all(&String::from_utf8_lossy(&bytes));
+                match blocks.is_empty() {
+                    true => certificates.push(bytes),
+                    false => certificates.extend(blocks.into_iter().map(|block| block.bytes)),
+                }
+            }
+            if certificates.len() == before {
+                let source = wharfie_trust::Error::Policy("there are no certificates in it".to_owned());
+                return Err(TrustError::File { path: directory, source }.into());
+            }
+        }
+        rule.roots = Roots { certificates, now: (self.config().store.clock)().seconds };
+        Ok(rule)
+    }
+}
+
+/// 1,000 files of certificates in one store.
+const MAX_ROOTS: usize = 1000;
 
 /// What kept a key from being opened.
 enum Failed<E> {

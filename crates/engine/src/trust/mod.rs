@@ -3,6 +3,7 @@
 //! What is signed and by whom is judged by `wharfie_trust`, which is given bytes. This is where they come from: the store, the
 //! registry, and the user's directory of keys with its policy.
 
+pub(crate) mod archived;
 mod error;
 mod evidence;
 mod guard;
@@ -16,15 +17,16 @@ mod travel;
 use std::path::PathBuf;
 
 pub use error::TrustError;
-pub(crate) use evidence::is_signature_tag;
+pub(crate) use evidence::{about, is_signature_tag, plain};
 pub use guard::Trusted;
 pub(crate) use guard::asked;
 pub use inspect::{SignedTag, TrustReport};
 pub use keys::KeyFile;
 pub use policy::{check_name, check_signer};
 pub use revoke::{Revoke, Revoked};
+pub(crate) use sign::artifact;
 pub use sign::{Sign, Signed, Signing};
-pub use wharfie_trust::{Error as KeyError, KeyId, PrivateKey, PublicKey, policy::ADMIN};
+pub use wharfie_trust::{Error as KeyError, KeyId, Mode, PrivateKey, PublicKey, Rule, policy::ADMIN};
 
 /// What a user wants of signatures.
 #[derive(Debug, Clone)]

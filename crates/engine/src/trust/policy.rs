@@ -91,10 +91,26 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     if found.mode() & OTHERS_WRITE != 0 || may_replace {
         return Err(TrustError::Writable(path.into()).into());
     }
+    if !owners().contains(&found.uid()) {
+        return Err(TrustError::Foreign { path: path.into(), uid: found.uid() }.into());
+    }
     let mut bytes = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut bytes).map_err(failed)?;
     Ok(Some(bytes))
 }
+
+/// Whose files are believed: root's and our own. In a user namespace root's belong to nobody who has a number there.
+fn owners() -> [u32; 3] {
+    let own = rustix::process::geteuid().as_raw();
+    let is_mapped = std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| {
+        let mut numbers = map.split_whitespace();
+        !(numbers.next() == Some("0") && numbers.next() == Some("0") && numbers.next() == Some("4294967295"))
+    });
+    [0, own, if is_mapped { OVERFLOW } else { own }]
+}
+
+/// The number of all users whom a user namespace does not know.
+const OVERFLOW: u32 = 65_534;
 
 /// Makes a directory that only its owner may enter.
 pub(super) fn create_directory(path: &Path) -> Result<()> {

@@ -90,6 +90,18 @@ impl Engine {
         })
     }
 
+    /// Undoes [`Self::set_repository_key`] and forgets the key: nothing was signed with it.
+    ///
+    /// # Errors
+    /// When the policy cannot be changed or the key not removed.
+    pub fn discard_repository_key(&self, repository: &Repository, key: &PrivateKey, file: &KeyFile) -> Result<()> {
+        self.change_policy(|policy| {
+            policy.forget_repository_key(repository, key.public());
+            Ok(())
+        })?;
+        self.remove_trust_key(file)
+    }
+
     /// Signs in both of cosign's forms. What a key has signed already it does not sign again.
     ///
     /// # Errors
@@ -111,7 +123,8 @@ impl Engine {
         }
         let wanted = Wanted { digest, reference: &reference };
         let policy = self.trust_policy()?;
-        let rule = Rule { threshold: 1, ..policy.rule(reference.repository()).cloned().unwrap_or_default() };
+        let rule = policy.rule(reference.repository()).cloned().unwrap_or_default();
+        let rule = self.with_roots(Rule { threshold: 1, ..rule })?;
         let before = policy.judge(&rule, &known.signatures(), &wanted).unwrap_or_default();
         self.attach_signatures(&lease, sign, &subject, &known)?;
         if !sign.is_local {
@@ -243,18 +256,28 @@ pub(super) fn simple_manifest(lease: &Lease<'_>, layers: Vec<Descriptor>) -> Res
 
 /// What refers to an image and has one bundle.
 fn bundle_manifest(lease: &Lease<'_>, bytes: &[u8], subject: &Descriptor, now: Timestamp) -> Result<Document> {
-    lease.put_blob(bytes)?;
-    let notes: BTreeMap<String, String> = [
+    let notes = [
         ("dev.sigstore.bundle.content", "dsse-envelope".to_owned()),
         ("dev.sigstore.bundle.predicateType", bundle::SIGNED.to_owned()),
         ("org.opencontainers.image.created", Timestamp { nanos: 0, ..now }.to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
+    ];
+    let notes = notes.map(|(name, value)| (name.to_owned(), value)).into();
+    artifact(lease, bundle::MEDIA_TYPE, bytes, subject, notes)
+}
+
+/// A manifest that is about `subject` and has one layer; type of the artifact and of the layer are the same. The lease holds it.
+pub(crate) fn artifact(
+    lease: &Lease<'_>,
+    kind: &str,
+    bytes: &[u8],
+    subject: &Descriptor,
+    notes: BTreeMap<String, String>,
+) -> Result<Document> {
+    lease.put_blob(bytes)?;
     let bare = Descriptor::new(subject.media_type.clone(), subject.digest.clone(), subject.size);
     let manifest = Manifest {
-        artifact_type: Some(bundle::MEDIA_TYPE.to_owned()),
-        layers: vec![Descriptor::of(MediaType::new(bundle::MEDIA_TYPE), bytes)],
+        artifact_type: Some(kind.to_owned()),
+        layers: vec![Descriptor::of(MediaType::new(kind), bytes)],
         subject: Some(bare),
         annotations: Some(notes),
         ..blank()

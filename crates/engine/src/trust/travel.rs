@@ -42,8 +42,7 @@ impl Engine {
                 simple.push(attached);
                 continue;
             }
-            self.send_document(client, &attached.document, None)?;
-            client.refer(&subject.digest, &[listed(&attached.document)])?;
+            self.send_referrer(client, &subject.digest, &attached.document)?;
         }
         if simple.is_empty() {
             return Ok(());
@@ -111,6 +110,12 @@ impl Engine {
     ) -> Result<()> {
         let document = simple_manifest(lease, layers)?;
         self.send_document(client, &document, Some(&tag_of(subject)))
+    }
+
+    /// Sends a document that is about `subject`, which is there, and whose parts are here; and has the registry list it.
+    pub(crate) fn send_referrer(&self, client: &RepositoryClient, subject: &Digest, document: &Document) -> Result<()> {
+        self.send_document(client, document, None)?;
+        Ok(client.refer(subject, &[listed(document)])?)
     }
 
     fn send_document(&self, client: &RepositoryClient, document: &Document, tag: Option<&str>) -> Result<()> {

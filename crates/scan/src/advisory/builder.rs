@@ -1,15 +1,17 @@
 //! Making a data base of advisories. Records stream past; what is kept of each goes to a file for the time being, and only its
 //! place stays in memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use flate2::{Compression, write::DeflateEncoder};
+use serde::Serialize;
 
+use super::feeds::{self, EPSS, Feed, KEV};
 use super::index::{ENTRY, EcosystemMeta, HEAD, Index, MAGIC, Meta, RATINGS, Rating, hash};
-use super::record::Record;
+use super::record::{Advisory, Record};
 use super::severity::Severity;
-use crate::content::{Content, Result, Trouble};
+use crate::content::{Content, Result, Trouble, read_all};
 use crate::zip::Zip;
 
 /// A place that records came from: its path, size in bytes, and time of change in seconds since 1970.
@@ -91,6 +93,58 @@ impl<S: Read + Write + Seek> Builder<S> {
             self.line(RATINGS, &id, &serde_json::to_vec(&rating)?)?;
         }
         Ok(())
+    }
+
+    /// Takes a file that is no archive: a record of OSV, Debian's tracker, Alpine's secdb, CISA's list of what is exploited, or EPSS;
+    /// all but the first also in gzip. `moment` is when it was changed, RFC 3339: not all of them say.
+    ///
+    /// # Errors
+    /// When it is none of them, or the spool cannot be written.
+    pub fn add_file(&mut self, content: &dyn Content, moment: &str) -> Result<()> {
+        match feeds::kind(content)? {
+            Some(Feed::Record) => self.add_record(&read_all(content, MAX_RECORD)?),
+            Some(Feed::Tracker) => feeds::tracker(content, &mut |ecosystem, name, advisory| {
+                self.add_advisory(ecosystem, name, &advisory, moment)
+            }),
+            Some(Feed::Secdb) => feeds::secdb(content, &mut |ecosystem, name, advisory| {
+                self.add_advisory(ecosystem, name, &advisory, moment)
+            }),
+            Some(Feed::Kev) => {
+                let date = feeds::kev(content, &mut |cve, exploited| self.add_extra(KEV, cve, exploited))?;
+                self.date(KEV, &date);
+                Ok(())
+            }
+            Some(Feed::Epss) => {
+                let date = feeds::epss(content, &mut |cve, epss| self.add_extra(EPSS, cve, &epss))?;
+                self.date(EPSS, &date);
+                Ok(())
+            }
+            None => Err(Trouble::Broken("is neither a record of OSV nor a list that is known here")),
+        }
+    }
+
+    fn add_advisory(&mut self, ecosystem: &str, name: &str, advisory: &Advisory, moment: &str) -> Result<()> {
+        let family = ecosystem.split(':').next().unwrap_or_default();
+        self.ecosystems.entry(family.to_owned()).or_default().advisories += 1;
+        self.date(family, moment);
+        if !self.releases.contains(ecosystem) {
+            self.releases.insert(ecosystem.to_owned());
+        }
+        self.line(ecosystem, name, &serde_json::to_vec(advisory)?)
+    }
+
+    fn add_extra(&mut self, kind: &str, cve: &str, what: &impl Serialize) -> Result<()> {
+        self.ecosystems.entry(kind.to_owned()).or_default().advisories += 1;
+        self.line(kind, cve, &serde_json::to_vec(what)?)
+    }
+
+    /// Takes note of the newest change in an ecosystem.
+    fn date(&mut self, family: &str, moment: &str) {
+        if let Some(meta) = self.ecosystems.get_mut(family)
+            && meta.newest.as_str() < moment
+        {
+            moment.clone_into(&mut meta.newest);
+        }
     }
 
     /// Takes the records of a zip archive, as OSV publishes them. Those that make no sense are told and passed over.
@@ -185,11 +239,16 @@ impl<S: Read + Write + Seek> Builder<S> {
             let (same, rest) = lines.split_at(lines.partition_point(|line| line.hash <= first.hash));
             lines = rest;
             text.clear();
+            let mut told = HashSet::new();
             for line in same {
                 let from = text.len();
                 text.resize(from + line.len as usize, 0);
                 self.spool.seek(SeekFrom::Start(line.offset))?;
                 self.spool.read_exact(&mut text[from..])?;
+                // What an older data base had already is not told twice.
+                if same.len() > 1 && !told.insert(text[from..].to_vec()) {
+                    text.truncate(from);
+                }
             }
             let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
             encoder.write_all(&text)?;
@@ -200,7 +259,9 @@ impl<S: Read + Write + Seek> Builder<S> {
             table.extend_from_slice(&(value.len() as u32).to_le_bytes());
             at += value.len() as u64;
         }
-        let newest = self.ecosystems.values().map(|meta| meta.newest.clone()).max().unwrap_or_default();
+        // Others' lists about CVEs change every day, also where advisories are old.
+        let of_advisories = self.ecosystems.iter().filter(|(name, _)| !feeds::is_extra(name));
+        let newest = of_advisories.map(|(_, meta)| meta.newest.clone()).max().unwrap_or_default();
         let meta = Meta {
             made: made.to_owned(),
             newest,

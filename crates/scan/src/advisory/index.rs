@@ -15,6 +15,7 @@ use std::io::Read;
 use flate2::read::DeflateDecoder;
 use serde::{Deserialize, Serialize};
 
+use super::feeds::{EPSS, Epss, Exploited, KEV};
 use super::record::Advisory;
 use super::severity::Severity;
 use crate::content::{Content, Range, Result, Stream, Trouble, bytes_at, read_all, read_up_to};
@@ -127,6 +128,26 @@ impl<'a> Index<'a> {
     pub(super) fn rating(&self, id: &str) -> Result<Option<Rating>> {
         let all: Vec<Rating> = self.values(RATINGS, id)?;
         Ok(all.into_iter().max_by(|a, b| a.severity.cmp(&b.severity).then(a.score.total_cmp_option(b.score))))
+    }
+
+    /// What CISA says of a CVE, if it says anything.
+    ///
+    /// # Errors
+    /// When the data base is damaged.
+    pub(super) fn exploited(&self, id: &str) -> Result<Option<Exploited>> {
+        self.extra(KEV, id)
+    }
+
+    /// What FIRST says of a CVE, as [`Self::exploited`].
+    pub(super) fn epss(&self, id: &str) -> Result<Option<Epss>> {
+        self.extra(EPSS, id)
+    }
+
+    fn extra<T: for<'d> Deserialize<'d>>(&self, kind: &str, id: &str) -> Result<Option<T>> {
+        match self.meta.ecosystems.contains_key(kind) {
+            true => Ok(self.values(kind, id)?.pop()),
+            false => Ok(None),
+        }
     }
 
     fn values<T: for<'d> Deserialize<'d>>(&self, ecosystem: &str, name: &str) -> Result<Vec<T>> {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::ecosystem::{Name, is_covered, names, scheme, uncovered};
+use super::feeds::{Epss, Exploited};
 use super::index::{Index, Meta};
 use super::record::{Advisory, Event};
 use super::severity::Severity;
@@ -33,6 +34,12 @@ pub struct Finding {
     /// `unmaintained` and the like, if it is no vulnerability; else empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub notice: String,
+    /// Since when it is known to be exploited, by CISA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kev: Option<Exploited>,
+    /// How probable it is that it will be, by FIRST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epss: Option<Epss>,
     /// Where the package is in the inventory's list.
     pub package: usize,
 }
@@ -77,6 +84,9 @@ pub fn find(inventory: &Inventory, index: &Index<'_>) -> Result<Vec<Finding>> {
             if let Some(rating) = index.rating(&row.id)? {
                 (row.severity, row.score) = (rating.severity, rating.score);
             }
+        }
+        for row in rows.values_mut() {
+            (row.kev, row.epss) = (index.exploited(&row.id)?, index.epss(&row.id)?);
         }
         let mut rows: Vec<Finding> = rows.into_values().collect();
         rows.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
@@ -141,6 +151,8 @@ fn merge(
         score: None,
         fixed: None,
         notice: advisory.notice.clone(),
+        kev: None,
+        epss: None,
         package: at,
     });
     if !advisory.notice.is_empty() && row.notice != advisory.notice {

@@ -2,12 +2,14 @@
 
 mod builder;
 mod ecosystem;
+mod feeds;
 mod index;
 mod matching;
 mod record;
 mod severity;
 
 pub use builder::{Builder, Source};
+pub use feeds::{EPSS, Epss, Exploited, KEV, is_extra};
 pub use index::{EcosystemMeta, Index, Meta};
 pub use matching::{Finding, find, unchecked};
 pub use record::Advisory;

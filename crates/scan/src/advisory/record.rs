@@ -198,7 +198,7 @@ fn word(value: &Value) -> Option<Severity> {
     Severity::parse(word)
 }
 
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(MAX_SUMMARY) {
         Some((end, _)) => format!("{}…", text[..end].trim_end()),
         None => text.to_owned(),

@@ -51,7 +51,7 @@ fn interval(name: &str, text: &str) -> Result<i64> {
     if text.is_empty() {
         return Ok(0);
     }
-    match duration::parse(text) {
+    match duration::parse_go(text) {
         None => Err(Error::new(unreadable(text))),
         Some(0) => Ok(0),
         Some(interval) if interval < MIN_INTERVAL => {

@@ -14,12 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::json;
 use wharfie_engine::build::output::Output;
 use wharfie_engine::build::{Build, Built, Call};
+use wharfie_engine::trust::Demand;
 use wharfie_oci::json::indented;
 
 use self::failure::Remembering;
 pub(crate) use self::flags::builder;
 pub(crate) use self::source::{Source, find};
 use super::Run;
+use super::trust::sign::sign_pushed;
 use crate::context::{Context, reason};
 use crate::env;
 use crate::failure::{Failure, Result};
@@ -109,6 +111,20 @@ pub(crate) fn perform(cx: &Context, matches: &Matches, build: &Build, style: Sty
         cx.warn(kept.trim_end_matches('\n'));
     }
     let built = built?;
+    if cx.demand() == Demand::Always
+        && let Some(digest) = &built.digest
+    {
+        let pushed = build.outputs.iter().filter_map(|output| match output {
+            Output::Image { names, push: true } => Some(names),
+            _ => None,
+        });
+        for name in pushed.flatten() {
+            sign_pushed(cx, name, digest, &|line| {
+                cx.warn(line);
+                Ok(())
+            })?;
+        }
+    }
     end(cx, matches, build, &built, style)?;
     Ok(Some(built))
 }

@@ -56,7 +56,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     })?;
     if cx.demand() == Demand::Always {
         for pushed in pushed {
-            sign_pushed(cx, &pushed.reference, pushed.digest)?;
+            sign_pushed(cx, &pushed.reference, &pushed.digest, &|line| cx.line(line))?;
         }
     }
     if quiet { print_result(cx, &*progress, style, &reference.canonical()) } else { Ok(()) }

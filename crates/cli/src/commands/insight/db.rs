@@ -1,6 +1,8 @@
 //! `scan db`: the advisories that images are held against.
 
 use wharfie_engine::insight::advisories::Imported;
+use wharfie_oci::Reference;
+use wharfie_scan::advisory::is_extra;
 
 use super::scan::{DB, base};
 use crate::commands::Run;
@@ -15,17 +17,51 @@ const FROM: Text = Text::new("from", "Where the zips are: URL/<ecosystem>/all.zi
 /// `PROG scan db`.
 pub(super) static COMMAND: Command<Run> = Command {
     about: "Manage the data base of advisories",
-    subcommands: &[Entry::new("import", &IMPORT), Entry::new("status", &STATUS), Entry::new("update", &UPDATE)],
+    subcommands: &[
+        Entry::new("import", &IMPORT),
+        Entry::new("pull", &PULL),
+        Entry::new("push", &PUSH),
+        Entry::new("status", &STATUS),
+        Entry::new("update", &UPDATE),
+    ],
     ..Command::BASE
 };
 
 static IMPORT: Command<Run> = Command {
-    about: "Take advisories from OSV's zips, directories of them, or single records",
+    about: "Take advisories from files: OSV's zips or records, lists of Debian, Alpine, CISA and EPSS",
     usage: "PATH [PATH...]",
     arity: Arity::AtLeast(1),
-    examples: &[Example { text: "Take all ecosystems of a directory", command: "scan db import ./osv" }],
+    examples: &[
+        Example { text: "Take all ecosystems of a directory", command: "scan db import ./osv" },
+        Example {
+            text: "Know which vulnerabilities are exploited, and how probable it is of the others",
+            command: "scan db import known_exploited_vulnerabilities.json epss_scores-current.csv.gz",
+        },
+    ],
     complete: Complete::Files,
     run: Some(import),
+    ..Command::BASE
+};
+
+static PUSH: Command<Run> = Command {
+    about: "Send the data base to a registry, from where others pull it",
+    usage: "[OPTIONS] NAME[:TAG]",
+    arity: Arity::Exact(1),
+    flags: &[DB.flag()],
+    examples: &[Example {
+        text: "Let machines without a network of their own have it from a registry that they reach",
+        command: "scan db push registry.example/advisories",
+    }],
+    run: Some(push),
+    ..Command::BASE
+};
+
+static PULL: Command<Run> = Command {
+    about: "Take the data base from a registry, instead of the one that is here",
+    usage: "NAME[:TAG|@DIGEST]",
+    arity: Arity::Exact(1),
+    examples: &[Example { text: "Take it from a registry", command: "scan db pull registry.example/advisories" }],
+    run: Some(pull),
     ..Command::BASE
 };
 
@@ -64,12 +100,30 @@ fn update(cx: &Context, matches: &Matches) -> Result {
     told(cx, &cx.engine()?.update_advisories(from, matches.args())?)
 }
 
+fn push(cx: &Context, matches: &Matches) -> Result {
+    let digest = cx.engine()?.push_advisories(&base(matches), &reference(&matches.args()[0])?)?;
+    cx.line(digest.as_str())
+}
+
+fn pull(cx: &Context, matches: &Matches) -> Result {
+    told(cx, &cx.engine()?.pull_advisories(&reference(&matches.args()[0])?)?)
+}
+
+fn reference(name: &str) -> Result<Reference> {
+    Ok(name.parse().map_err(wharfie_engine::Error::BadName)?)
+}
+
 fn told(cx: &Context, imported: &Imported) -> Result {
     for warning in &imported.warnings {
         cx.warn(&format!("WARNING: {warning}"));
     }
-    let count: u64 = imported.meta.ecosystems.values().map(|meta| meta.advisories).sum();
-    cx.line(&format!("{count} advisories of {} ecosystems", imported.meta.ecosystems.len()))
+    let (extras, ecosystems): (Vec<_>, Vec<_>) = imported.meta.ecosystems.iter().partition(|(name, _)| is_extra(name));
+    let count: u64 = ecosystems.iter().map(|(_, meta)| meta.advisories).sum();
+    let mut text = format!("{count} advisories of {} ecosystems", ecosystems.len());
+    for (name, meta) in extras {
+        text += &format!(", {} CVEs of {name}", meta.advisories);
+    }
+    cx.line(&text)
 }
 
 fn status(cx: &Context, matches: &Matches) -> Result {

@@ -12,13 +12,14 @@ use std::path::Path;
 
 use wharfie_content::Observer;
 use wharfie_engine::Engine;
-use wharfie_engine::insight::{Examined, Look};
+use wharfie_engine::insight::{Beside, Examined, Look};
 use wharfie_scan::Inventory;
 
 use crate::commands::{choices, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Matches, Text};
+use crate::flags::{Matches, Switch, Text};
+use crate::render::sanitise::{Layout, sanitise};
 
 /// `--platform` of commands that look into one image.
 pub(crate) const PLATFORM: Text = Text::new("platform", "Look into the image for this platform")
@@ -28,34 +29,59 @@ pub(crate) const PLATFORM: Text = Text::new("platform", "Look into the image for
 /// `--output` of commands that write documents.
 pub(crate) const OUTPUT: Text = Text::new("output", "Write to a file, instead of STDOUT").short('o');
 
+/// `--no-attached` of commands that believe documents which lie beside images.
+pub(crate) const NO_ATTACHED: Switch =
+    Switch::new("no-attached", "Look into the layers, also if a document with the image says what is in it");
+
 /// What can be looked into, for help.
 pub(crate) const USAGE: &str = "[OPTIONS] IMAGE|PATH|-";
 
-/// The inventory of what the command's word names. Warnings of it go to stderr.
-fn inventory(cx: &Context, matches: &Matches) -> Result<Inventory> {
-    looked(cx, matches, |engine, look, progress| engine.inventory(look, &mut std::io::stdin(), progress), |all| all)
+/// What the command's word names.
+fn look(cx: &Context, matches: &Matches, beside: Beside) -> Result<Look> {
+    let platform = cx.platform(matches.get(&PLATFORM))?;
+    Ok(Look { target: target::parse(&matches.args()[0], |path| std::fs::metadata(path).ok())?, platform, beside })
+}
+
+/// Whether `--no-attached` was not given.
+fn beside(matches: &Matches) -> Beside {
+    if matches.get(&NO_ATTACHED) { Beside::Ignored } else { Beside::Believed }
+}
+
+/// The inventory of what was named. Warnings of it go to stderr.
+fn inventory(cx: &Context, matches: &Matches, look: &Look) -> Result<Inventory> {
+    looked(
+        cx,
+        matches,
+        look,
+        |engine, look, progress| engine.inventory(look, &mut std::io::stdin(), progress),
+        |all| all,
+    )
 }
 
 /// As [`inventory`], with secrets and checks.
-fn examined(cx: &Context, matches: &Matches) -> Result<Examined> {
+fn examined(cx: &Context, matches: &Matches, look: &Look) -> Result<Examined> {
     let examine =
         |engine: &Engine, look: &Look, progress: &dyn Observer| engine.examine(look, &mut std::io::stdin(), progress);
-    looked(cx, matches, examine, |all| &all.inventory)
+    looked(cx, matches, look, examine, |all| &all.inventory)
 }
 
 fn looked<T>(
     cx: &Context,
     matches: &Matches,
+    look: &Look,
     work: impl FnOnce(&Engine, &Look, &dyn Observer) -> wharfie_engine::Result<T>,
-    inventory: impl FnOnce(&T) -> &Inventory,
+    inventory: impl Fn(&T) -> &Inventory,
 ) -> Result<T> {
-    let word = &matches.args()[0];
-    let platform = cx.platform(matches.get(&PLATFORM))?;
-    let look = Look { target: target::parse(word, |path| std::fs::metadata(path).ok())?, platform };
     // What goes to stdout is the document.
     let progress = cx.progress_on_stderr(style(matches, cx.is_err_terminal(), false)?);
     let progress = crate::interrupt::Interruptible::new(progress);
-    let found = work(cx.engine()?, &look, &progress)?;
+    let found = work(cx.engine()?, look, &progress)?;
+    if let Some(document) = &inventory(&found).attached {
+        cx.warn(&format!(
+            "The packages are those of a document with the image, {}; --no-attached looks into the layers",
+            sanitise(document, Layout::OneLine)
+        ));
+    }
     for warning in &inventory(&found).warnings {
         cx.warn(&format!("WARNING: {warning}"));
     }

@@ -6,7 +6,7 @@ use wharfie_scan::advisory::{Finding, Severity};
 use wharfie_scan::check::Check;
 use wharfie_scan::exceptions::Exception;
 use wharfie_scan::sarif::Other;
-use wharfie_scan::{Inventory, purl, sbom};
+use wharfie_scan::{Base, Inventory, KnownBy, purl, sbom, vex};
 
 use super::sbom::instruction;
 use crate::render::sanitise::{Layout, sanitise};
@@ -26,6 +26,18 @@ pub(super) struct Report {
     pub(super) checks: Vec<Check>,
     /// How many were accepted.
     pub(super) ignored: usize,
+    /// What to do about those of the base.
+    pub(super) advice: Option<String>,
+    /// The vulnerabilities among them, with why.
+    pub(super) suppressed: Vec<Suppressed>,
+}
+
+/// A vulnerability that somebody has looked at.
+#[derive(Debug)]
+pub(super) struct Suppressed {
+    finding: Finding,
+    /// What says so, as JSON: `vex` or `ignoreFile`.
+    by: (&'static str, Value),
 }
 
 impl Report {
@@ -33,10 +45,15 @@ impl Report {
     pub(super) fn ignore(&mut self, exceptions: &[Exception]) {
         let count = |report: &Self| report.findings.len() + report.leaks.len() + report.checks.len();
         let all = count(self);
-        let Self { inventory, findings, leaks, checks, .. } = self;
+        let Self { inventory, findings, leaks, checks, suppressed, .. } = self;
         findings.retain(|finding| {
             let name = inventory.packages[finding.package].full_name();
-            !exceptions.iter().any(|exception| exception.is_about(finding, &name))
+            let Some(exception) = exceptions.iter().find(|exception| exception.is_about(finding, &name)) else {
+                return true;
+            };
+            let by = ("ignoreFile", json!({"reason": exception.reason, "until": exception.until}));
+            suppressed.push(Suppressed { finding: finding.clone(), by });
+            false
         });
         leaks.retain(|leaked| {
             let is_about = |exception: &Exception| {
@@ -46,7 +63,27 @@ impl Report {
             !exceptions.iter().any(is_about)
         });
         checks.retain(|check| !exceptions.iter().any(|exception| exception.id == check.id));
-        self.ignored = all - count(self);
+        self.ignored += all - count(self);
+    }
+
+    /// Leaves out vulnerabilities of which a VEX document says that nothing is left to do.
+    pub(super) fn settle(&mut self, documents: &[vex::Document]) {
+        let Self { inventory, findings, suppressed, ignored, .. } = self;
+        findings.retain(|finding| {
+            let verdict = vex::verdict(documents, finding, inventory).filter(|verdict| verdict.status.is_settled());
+            let Some(verdict) = verdict else { return true };
+            *ignored += 1;
+            let by = ("vex", serde_json::to_value(verdict).unwrap_or_default());
+            suppressed.push(Suppressed { finding: finding.clone(), by });
+            false
+        });
+    }
+
+    /// Leaves out what is in the layers of the image that this one was made from.
+    pub(super) fn ignore_base(&mut self) {
+        let Self { inventory, findings, leaks, .. } = self;
+        findings.retain(|finding| !inventory.is_of_base(inventory.packages[finding.package].layer));
+        leaks.retain(|leaked| !inventory.is_of_base(leaked.layer));
     }
 
     /// The severity of the worst of it.
@@ -87,11 +124,12 @@ impl Report {
         if !self.leaks.is_empty() {
             let row = |leaked: &Leaked| {
                 let state = if leaked.is_removed { "removed later, still in the layer" } else { "there" };
-                let cells = [leaked.leak.kind.clone(), place(leaked), state.to_owned(), self.by(leaked.layer)];
+                let word = LEAK.word().to_owned();
+                let cells = [leaked.leak.kind.clone(), word, place(leaked), state.to_owned(), self.by(leaked.layer)];
                 cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
             };
             let rows: Vec<_> = self.leaks.iter().map(row).collect();
-            parts.push(table::rows(["LEAK", "WHERE", "STATE", "BROUGHT BY"], &rows));
+            parts.push(table::rows(["LEAK", "SEVERITY", "WHERE", "STATE", "BROUGHT BY"], &rows));
         }
         if !self.checks.is_empty() {
             let row = |check: &Check| {
@@ -101,8 +139,17 @@ impl Report {
             let rows: Vec<_> = self.checks.iter().map(row).collect();
             parts.push(table::rows(["CHECK", "SEVERITY", "WHAT"], &rows));
         }
-        if !self.findings.is_empty() {
-            parts.push(vulnerabilities(&self.inventory, &self.findings));
+        let of_base = |finding: &&Finding| self.inventory.is_of_base(self.inventory.packages[finding.package].layer);
+        let (base, own): (Vec<&Finding>, Vec<&Finding>) = self.findings.iter().partition(of_base);
+        if !own.is_empty() {
+            parts.push(vulnerabilities(&self.inventory, &own));
+        }
+        if let (false, Some(known)) = (base.is_empty(), &self.inventory.base) {
+            let head = format!("{}:\n", sanitise(&base_name(known), Layout::OneLine));
+            parts.push(head + &vulnerabilities(&self.inventory, &base));
+        }
+        if let Some(advice) = &self.advice {
+            parts.push(sanitise(advice, Layout::OneLine).into_owned() + "\n");
         }
         if has_vulnerabilities {
             parts.push(totals(&self.findings, self.ignored) + "\n");
@@ -125,6 +172,9 @@ impl Report {
                 "path": package.found_in,
                 "purl": purl::of(package, self.inventory.distro.as_ref()),
             });
+            if self.inventory.is_of_base(package.layer) {
+                value["isOfBase"] = true.into();
+            }
             if let Some(layer) = layer(package.layer) {
                 value["layer"] = serde_json::to_value(layer)?;
             }
@@ -142,14 +192,31 @@ impl Report {
             "name": self.inventory.name,
             "id": self.inventory.id,
             "distro": self.inventory.distro,
+            "base": self.inventory.base,
+            "advice": self.advice,
             "packages": self.inventory.packages.len(),
             "ignored": self.ignored,
+            "suppressed": self.suppressed.iter().map(|one| {
+                let mut value = finding(&one.finding)?;
+                value[one.by.0] = one.by.1.clone();
+                Ok(value)
+            }).collect::<serde_json::Result<Vec<_>>>()?,
             "findings": self.findings.iter().map(finding).collect::<serde_json::Result<Vec<_>>>()?,
             "leaks": self.leaks.iter().map(leak).collect::<serde_json::Result<Vec<_>>>()?,
             "checks": self.checks,
             "warnings": self.inventory.warnings,
         });
         serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    }
+}
+
+/// What an image was made from, for people.
+fn base_name(base: &Base) -> String {
+    let layers = if base.layers == 1 { "1 layer".to_owned() } else { format!("{} layers", base.layers) };
+    let guessed = if base.known_by == KnownBy::History { ", as its history looks" } else { "" };
+    match base.name.as_str() {
+        "" => format!("In the base image ({layers}{guessed})"),
+        name => format!("In the base image {name} ({layers}{guessed})"),
     }
 }
 
@@ -162,10 +229,12 @@ fn place(leaked: &Leaked) -> String {
 }
 
 /// By package, the worst first; one line for each finding.
-fn vulnerabilities(inventory: &Inventory, findings: &[Finding]) -> String {
-    let mut groups: Vec<&[Finding]> = findings.chunk_by(|a, b| a.package == b.package).collect();
+fn vulnerabilities(inventory: &Inventory, findings: &[&Finding]) -> String {
+    let mut groups: Vec<&[&Finding]> = findings.chunk_by(|a, b| a.package == b.package).collect();
     groups.sort_by(|a, b| b[0].severity.cmp(&a[0].severity));
-    let mut rows: Vec<[String; 6]> = Vec::new();
+    let has_kev = findings.iter().any(|finding| finding.kev.is_some());
+    let has_epss = findings.iter().any(|finding| finding.epss.is_some());
+    let mut rows: Vec<Vec<String>> = Vec::new();
     for group in groups {
         for (at, finding) in group.iter().enumerate() {
             let package = &inventory.packages[finding.package];
@@ -176,18 +245,33 @@ fn vulnerabilities(inventory: &Inventory, findings: &[Finding]) -> String {
                 "" => finding.severity.word(),
                 notice => notice,
             };
-            let cells = [
+            let mut cells = vec![
                 first(package.full_name()),
                 first(package.version.clone()),
                 finding.fixed.clone().unwrap_or_default(),
                 finding.id.clone(),
                 word.to_owned(),
-                first(ellipsis::fit(&by, INSTRUCTION).into_owned()),
             ];
-            rows.push(cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned()));
+            if has_kev {
+                cells.push(finding.kev.as_ref().map(|kev| kev.added.clone()).unwrap_or_default());
+            }
+            if has_epss {
+                cells.push(finding.epss.map(|epss| percent(epss.probability)).unwrap_or_default());
+            }
+            cells.push(first(ellipsis::fit(&by, INSTRUCTION).into_owned()));
+            rows.push(cells.into_iter().map(|cell| sanitise(&cell, Layout::OneLine).into_owned()).collect());
         }
     }
-    table::rows(["PACKAGE", "INSTALLED", "FIXED IN", "VULNERABILITY", "SEVERITY", "BROUGHT BY"], &rows)
+    let mut heads = vec!["PACKAGE", "INSTALLED", "FIXED IN", "VULNERABILITY", "SEVERITY"];
+    heads.extend(has_kev.then_some("EXPLOITED SINCE"));
+    heads.extend(has_epss.then_some("EPSS"));
+    heads.push("BROUGHT BY");
+    table::listed(&heads, &rows)
+}
+
+/// A probability as people read it.
+fn percent(probability: f64) -> String {
+    format!("{:.1}%", probability * 100.0)
 }
 
 fn totals(findings: &[Finding], ignored: usize) -> String {
@@ -228,6 +312,12 @@ pub(super) fn vulnerability(finding: &Finding) -> Value {
     });
     if !finding.summary.is_empty() {
         value["description"] = finding.summary.clone().into();
+    }
+    let kev = finding.kev.as_ref().map(|kev| json!({"name": "wharfie:kev", "value": kev.added}));
+    let epss = finding.epss.map(|epss| json!({"name": "wharfie:epss", "value": epss.probability.to_string()}));
+    let properties: Vec<Value> = kev.into_iter().chain(epss).collect();
+    if !properties.is_empty() {
+        value["properties"] = properties.into();
     }
     if let Some(fixed) = &finding.fixed {
         value["recommendation"] = format!("update to {fixed}").into();

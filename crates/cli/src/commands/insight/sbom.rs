@@ -1,12 +1,14 @@
 //! `sbom`: what is in an image.
 
+use wharfie_engine::insight::Beside;
+use wharfie_engine::insight::attached::{Attach, CYCLONEDX, SPDX};
 use wharfie_scan::{Inventory, Package, sbom};
 
-use super::{OUTPUT, PLATFORM, USAGE, deliver, inventory};
+use super::{NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, deliver, inventory, look};
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Example, Matches, Text};
+use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::{ellipsis, table};
 
@@ -18,16 +20,22 @@ const FORMAT: Text = Text::new(
 .complete(Complete::Words(FORMATS))
 .default("table");
 
+const ATTACH: Switch = Switch::new(
+    "attach",
+    "Let the document lie with the image (CycloneDX, if no other form is given): it goes with every push and copy",
+);
+
 /// `PROG sbom`.
 pub static COMMAND: Command<Run> = Command {
     about: "List the packages in an image, with the layer that brought each",
     usage: USAGE,
     arity: Arity::Exact(1),
-    flags: &[FORMAT.flag(), OUTPUT.flag(), PLATFORM.flag(), PROGRESS.flag()],
+    flags: &[ATTACH.flag(), FORMAT.flag(), NO_ATTACHED.flag(), OUTPUT.flag(), PLATFORM.flag(), PROGRESS.flag()],
     examples: &[
         Example { text: "List the packages of an image", command: "sbom web:1" },
         Example { text: "Write a document for other tools", command: "sbom --format spdx-json -o web.spdx.json web:1" },
         Example { text: "Look into an archive that nobody has loaded", command: "sbom ./web.tar" },
+        Example { text: "Let the document go with the image", command: "sbom --attach web:1" },
         Example { text: "Look into a container with its changes", command: "sbom container:web" },
     ],
     complete: Complete::Images,
@@ -44,7 +52,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let known = FORMATS.join(", ");
         return Err(Failure::new(format!("invalid format {format:?}")).help(Some(format!("the formats are {known}"))));
     }
-    let inventory = inventory(cx, matches)?;
+    if matches.get(&ATTACH) {
+        return attach(cx, matches, format);
+    }
+    let inventory = inventory(cx, matches, &look(cx, matches, beside(matches))?)?;
     let unwritten = |why: serde_json::Error| wharfie_engine::Error::Document(why);
     let stamp = || Ok::<_, Failure>(cx.engine()?.stamp(&inventory, env!("CARGO_PKG_VERSION")));
     let text = match format {
@@ -60,6 +71,33 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
     };
     deliver(cx, matches, &text)
+}
+
+/// Writes the document to where the image is, and tells its digest.
+fn attach(cx: &Context, matches: &Matches, format: &str) -> Result {
+    let kind = match format {
+        "spdx-json" => SPDX,
+        "cyclonedx-json" => CYCLONEDX,
+        _ if !matches.is_given(&FORMAT) => CYCLONEDX,
+        _ => {
+            return Err(Failure::new(format!("{format:?} is no form that others look for with an image"))
+                .help(Some("attach `--format cyclonedx-json` or `--format spdx-json`".to_owned())));
+        }
+    };
+    // What a document says that is there already is not said once more by us.
+    let look = look(cx, matches, Beside::Ignored)?;
+    let inventory = inventory(cx, matches, &look)?;
+    let stamp = cx.engine()?.stamp(&inventory, env!("CARGO_PKG_VERSION"));
+    let written = if kind == SPDX { sbom::spdx } else { sbom::cyclonedx };
+    let text = written(&inventory, &stamp).map_err(wharfie_engine::Error::Document)?;
+    if matches.is_given(&OUTPUT) {
+        deliver(cx, matches, &text)?;
+    }
+    let attached = cx.engine()?.attach_document(&Attach { look: &look, inventory: &inventory, kind, text: &text })?;
+    if attached.is_old {
+        cx.warn("A document that says the same is there already");
+    }
+    cx.line(attached.digest.as_str())
 }
 
 /// One line for each package and version, as people look for it; where it lies is in the other formats.

@@ -1,15 +1,16 @@
 //! `scan`: what is known to be wrong with the packages in an image.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use wharfie_engine::insight::Examined;
 use wharfie_engine::insight::advisories::{Base, read_file};
+use wharfie_engine::insight::{Examined, Look};
 use wharfie_oci::Timestamp;
-use wharfie_scan::advisory::{Severity, unchecked};
-use wharfie_scan::{exceptions, sarif, sbom};
+use wharfie_scan::advisory::{Finding, KEV, Severity, unchecked};
+use wharfie_scan::{Inventory, exceptions, lifetime, sarif, sbom, vex};
 
 use super::report::{self, LEAK, Report};
-use super::{OUTPUT, PLATFORM, USAGE, db, deliver, examined};
+use super::{NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, db, deliver, examined, inventory, look};
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -37,9 +38,14 @@ pub(crate) const IGNORE_FILE: Text = Text::new(
     "ignore-file",
     "File with findings to leave out: \"ID [package=NAME] [until=YYYY-MM-DD] # reason\" a line",
 );
+const IGNORE_BASE: Switch = Switch::new("ignore-base", "Leave out what is in the layers of the base image");
 const ONLY: Texts = Texts::of_commas("only", "Look only for these (\"vulnerabilities\", \"leaks\", \"checks\")")
     .complete(Complete::Words(PARTS))
     .value_name("what");
+const VEX: Texts =
+    Texts::new("vex", "OpenVEX document: what it says is not affected or fixed is left out; may be repeated")
+        .value_name("FILE");
+const ONLY_KEV: Switch = Switch::new("kev", "Show and count only vulnerabilities that CISA knows to be exploited");
 pub(crate) const DB: Text = Text::new("db", "Directory of OSV's zips to use, instead of what `scan db import` took");
 
 /// `PROG scan`.
@@ -51,18 +57,27 @@ pub static COMMAND: Command<Run> = Command {
         DB.flag(),
         FAIL_ON.flag(),
         FORMAT.flag(),
+        IGNORE_BASE.flag(),
         IGNORE_FILE.flag(),
+        ONLY_KEV.flag(),
+        NO_ATTACHED.flag(),
         ONLY.flag(),
         ONLY_FIXED.flag(),
         OUTPUT.flag(),
         PLATFORM.flag(),
         PROGRESS.flag(),
         SEVERITY.flag(),
+        VEX.flag(),
     ],
     subcommands: &[Entry::new("db", &db::COMMAND)],
     examples: &[
         Example { text: "Scan an image with OSV's zips in a directory", command: "scan --db ./osv web:1" },
         Example { text: "Let a pipeline fail", command: "scan --fail-on high --only-fixed web:1" },
+        Example { text: "Judge what was added to the base image", command: "scan --ignore-base web:1" },
+        Example {
+            text: "Leave out what the vendor has looked at, and tell what is exploited",
+            command: "scan --vex web.openvex.json --kev web:1",
+        },
         Example { text: "Look for secrets in all layers, without a data base", command: "scan --only leaks web:1" },
         Example { text: "Scan a document that another tool wrote", command: "scan ./web.cdx.json" },
     ],
@@ -71,6 +86,8 @@ pub static COMMAND: Command<Run> = Command {
     ..Command::BASE
 };
 
+/// The word for VEX documents that lie with the image.
+const ATTACHED: &str = "attached";
 /// What the threshold of `--fail-on` gives.
 const FOUND: u8 = 2;
 /// 30 days, in seconds: older advisories lack what everybody knows.
@@ -85,6 +102,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let wanted = matches.get(&SEVERITY).iter().map(|word| severity(word)).collect::<Result<Vec<_>>>()?;
     let limit = matches.get(&FAIL_ON).map(severity).transpose()?;
     let exceptions = exceptions(cx, matches)?;
+    let files = matches.get(&VEX).iter().filter(|word| *word != ATTACHED);
+    let mut documents = files.map(|path| document(Path::new(path))).collect::<Result<Vec<_>>>()?;
     let base = base(matches);
     let parts = matches.get(&ONLY);
     if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
@@ -96,12 +115,25 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if wants_vulnerabilities {
         // Nobody should wait for an image to hear that there is nothing to hold against it.
         let known = cx.engine()?.advisories_meta(&base)?;
+        if matches.get(&ONLY_KEV) && !known.meta.ecosystems.contains_key(KEV) {
+            return Err(Failure::new("the data base does not say what is exploited").help(Some(
+                "`wharfie scan db import known_exploited_vulnerabilities.json` takes CISA's list".to_owned(),
+            )));
+        }
         for warning in &known.warnings {
             cx.warn(&format!("WARNING: {warning}"));
         }
         warn_of_age(cx, &known.meta.newest);
     }
-    let Examined { inventory, leaks, checks } = examined(cx, matches)?;
+    let look = look(cx, matches, beside(matches))?;
+    if matches.get(&VEX).iter().any(|word| word == ATTACHED) {
+        documents.extend(attached(cx, &look)?);
+    }
+    let Examined { inventory, leaks, checks } = match wants("leaks") || wants("checks") {
+        true => examined(cx, matches, &look)?,
+        // A document with the image is all that is needed: no layer is fetched.
+        false => Examined { inventory: inventory(cx, matches, &look)?, leaks: Vec::new(), checks: Vec::new() },
+    };
     let mut found = Report { inventory, ..Report::default() };
     if wants_vulnerabilities {
         let matched = cx.engine()?.findings(&found.inventory, &base)?;
@@ -119,14 +151,25 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     if wants("checks") {
         found.checks = checks;
+        let distro = found.inventory.distro.as_ref();
+        found.checks.extend(distro.and_then(|distro| lifetime::check(distro, &today(cx))));
+    }
+    if matches.get(&IGNORE_BASE) {
+        match found.inventory.base {
+            Some(_) => found.ignore_base(),
+            None => cx.warn("WARNING: it is not known what the image was made from: nothing is left out for it"),
+        }
     }
     let is_wanted = |severity: Severity| wanted.is_empty() || wanted.contains(&severity);
     found.ignore(&exceptions);
-    found
-        .findings
-        .retain(|finding| is_wanted(finding.severity) && (finding.fixed.is_some() || !matches.get(&ONLY_FIXED)));
+    found.settle(&documents);
+    let (only_fixed, only_kev) = (matches.get(&ONLY_FIXED), matches.get(&ONLY_KEV));
+    found.findings.retain(|finding| {
+        is_wanted(finding.severity) && (finding.fixed.is_some() || !only_fixed) && (finding.kev.is_some() || !only_kev)
+    });
     found.leaks.retain(|_| is_wanted(LEAK));
     found.checks.retain(|check| is_wanted(check.severity));
+    found.advice = newer_base(cx, &found, &base)?;
     let unwritten = |why: serde_json::Error| wharfie_engine::Error::Document(why);
     let stamp = cx.engine()?.stamp(&found.inventory, env!("CARGO_PKG_VERSION"));
     match format {
@@ -160,6 +203,60 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
 }
 
+/// Which other tag of the base that is here has fewer of its vulnerabilities.
+fn newer_base(cx: &Context, found: &Report, advisories: &Base) -> Result<Option<String>> {
+    let Some(known) = &found.inventory.base else { return Ok(None) };
+    let key = |inventory: &Inventory, finding: &Finding| {
+        (finding.id.clone(), inventory.packages[finding.package].full_name())
+    };
+    let of_base = found
+        .findings
+        .iter()
+        .filter(|finding| found.inventory.is_of_base(found.inventory.packages[finding.package].layer));
+    let here: BTreeSet<_> = of_base.map(|finding| key(&found.inventory, finding)).collect();
+    if here.is_empty() {
+        return Ok(None);
+    }
+    let mut best: Option<(usize, String)> = None;
+    for (name, inventory) in cx.engine()?.other_bases(known)? {
+        let matched = cx.engine()?.findings(&inventory, advisories)?;
+        let there: BTreeSet<_> = matched.findings.iter().map(|finding| key(&inventory, finding)).collect();
+        // One that has as many others is no better.
+        if matched.findings.len() < here.len() {
+            let gone = here.difference(&there).count();
+            if best.as_ref().is_none_or(|(most, _)| gone > *most) {
+                best = Some((gone, name));
+            }
+        }
+    }
+    Ok(best.map(|(gone, name)| {
+        format!("Update the base {} to {name}: {gone} of its {} vulnerabilities are gone", known.name, here.len())
+    }))
+}
+
+/// The documents that lie with the image.
+fn attached(cx: &Context, look: &Look) -> Result<Vec<vex::Document>> {
+    let mut documents = Vec::new();
+    for (digest, text) in cx.engine()?.attached_vex(look)? {
+        match vex::Document::parse(&text) {
+            Ok(document) => {
+                cx.warn(&format!("A VEX document with the image counts, {digest}"));
+                documents.push(document);
+            }
+            Err(why) => cx.warn(&format!("WARNING: {digest} {}", sanitise(&why.to_string(), Layout::OneLine))),
+        }
+    }
+    if documents.is_empty() {
+        cx.warn("WARNING: there is no VEX document with the image that could count");
+    }
+    Ok(documents)
+}
+
+fn document(path: &Path) -> Result<vex::Document> {
+    let text = read_file(path)?;
+    vex::Document::parse(text.as_bytes()).map_err(|why| Failure::new(format!("{} {why}", path.display())))
+}
+
 /// Which data base a command was told to use.
 pub(crate) fn base(matches: &Matches) -> Base {
     matches.get(&DB).map_or(Base::Own, |path| Base::At(path.into()))
@@ -176,11 +273,15 @@ pub(crate) fn severity(word: &str) -> Result<Severity> {
 
 /// What `--ignore-file` accepts today.
 pub(crate) fn exceptions(cx: &Context, matches: &Matches) -> Result<Vec<exceptions::Exception>> {
-    let today = Timestamp { nanos: 0, ..cx.now() }.to_string()[..10].to_owned();
     match matches.get(&IGNORE_FILE) {
-        Some(path) => read_exceptions(cx, Path::new(path), &today),
+        Some(path) => read_exceptions(cx, Path::new(path), &today(cx)),
         None => Ok(Vec::new()),
     }
+}
+
+/// `YYYY-MM-DD`.
+fn today(cx: &Context) -> String {
+    Timestamp { nanos: 0, ..cx.now() }.to_string()[..10].to_owned()
 }
 
 fn read_exceptions(cx: &Context, path: &Path, today: &str) -> Result<Vec<exceptions::Exception>> {

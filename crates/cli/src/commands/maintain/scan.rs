@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use wharfie_engine::insight::{Look, Target};
+use wharfie_engine::insight::{Beside, Look, Target};
 use wharfie_engine::list::List;
 use wharfie_engine::maintain::Findings;
 use wharfie_scan::advisory::Severity;
@@ -66,7 +66,7 @@ pub(super) fn all(cx: &Context, matches: &Matches, is_kept: bool, is_needed: boo
     let mut rows: BTreeMap<(String, String), Row> = BTreeMap::new();
     let mut found = Findings::new();
     for (id, tags) in &names {
-        let look = Look { target: Target::Image(id.clone()), platform: None };
+        let look = Look { target: Target::Image(id.clone()), platform: None, beside: Beside::Ignored };
         let inventory = engine.inventory(&look, &mut std::io::empty(), &());
         let matched = inventory.and_then(|inventory| Ok((engine.findings(&inventory, &base)?, inventory)));
         let (matched, inventory) = match matched {

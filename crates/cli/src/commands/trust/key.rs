@@ -5,21 +5,30 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use wharfie_engine::Error;
-use wharfie_engine::trust::{PrivateKey, TrustError, check_name};
+use wharfie_engine::trust::{KeyFile, PrivateKey, TrustError, check_name};
 
 use super::passphrase::{self, Asked};
 use crate::commands::Run;
 use crate::context::{Context, reason};
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Complete, Entry, Example, Matches, Text};
+use crate::flags::{Arity, Command, Complete, Entry, Example, Matches, Switch, Text};
+use crate::render::sanitise::{Layout, sanitise};
+use crate::render::table;
 
 const DIR: Text = Text::new("dir", "Directory to generate key in, defaults to current directory");
 const NAME: Text = Text::new("name", "Name for the loaded key").default("signer");
 
+const FORCE: Switch = Switch::new("force", "Do not ask before a key is removed").short('f');
+
 /// `PROG trust key`.
 pub(super) static COMMAND: Command<Run> = Command {
     about: "Manage keys for signing Docker images",
-    subcommands: &[Entry::new("generate", &GENERATE), Entry::new("load", &LOAD)],
+    subcommands: &[
+        Entry::new("generate", &GENERATE),
+        Entry::new("load", &LOAD),
+        Entry::new("ls", &LS),
+        Entry::new("rm", &RM),
+    ],
     ..Command::BASE
 };
 
@@ -43,6 +52,49 @@ static LOAD: Command<Run> = Command {
     run: Some(load),
     ..Command::BASE
 };
+
+static LS: Command<Run> = Command {
+    about: "List the private keys that are here",
+    examples: &[Example { text: "See which keys can sign here", command: "trust key ls" }],
+    run: Some(ls),
+    ..Command::BASE
+};
+
+static RM: Command<Run> = Command {
+    about: "Remove private keys, by id or name",
+    usage: "[OPTIONS] KEY [KEY...]",
+    arity: Arity::AtLeast(1),
+    flags: &[FORCE.flag()],
+    examples: &[Example { text: "Remove alice's key; what she signed stays signed", command: "trust key rm alice" }],
+    run: Some(rm),
+    ..Command::BASE
+};
+
+fn ls(cx: &Context, _matches: &Matches) -> Result {
+    let keys = cx.engine()?.trust_keys()?;
+    let row = |file: &KeyFile| [file.id.to_string(), sanitise(&file.role, Layout::OneLine).into_owned()];
+    let rows: Vec<[String; 2]> = keys.iter().map(row).collect();
+    cx.print_table(&table::rows(["KEY ID", "NAME"], &rows))
+}
+
+fn rm(cx: &Context, matches: &Matches) -> Result {
+    let engine = cx.engine()?;
+    // Nothing goes before all of it is known to be there.
+    let files = matches.args().iter().map(|word| engine.find_trust_key(word)).collect::<Result<Vec<_>, Error>>()?;
+    for file in files {
+        let name = sanitise(&file.role, Layout::OneLine);
+        let question = format!(
+            "WARNING! Nothing can be signed with the key {} ({name}) once it is gone, and it cannot be brought back. Are you \
+             sure you want to continue?",
+            file.id.short()
+        );
+        if matches.get(&FORCE) || cx.confirm(&question)? {
+            engine.remove_trust_key(&file)?;
+            cx.line(file.id.as_str())?;
+        }
+    }
+    Ok(())
+}
 
 fn generate(cx: &Context, matches: &Matches) -> Result {
     let name = &matches.args()[0];

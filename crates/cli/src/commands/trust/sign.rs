@@ -46,15 +46,20 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         Err(why) if is_local => return Err(why.into()),
         Err(_) => Some(engine.remote_digest(&reference)?),
     };
-    let keys = keys(cx, engine, reference.repository())?;
-    if is_local {
-        cx.warn(&format!("Signing trust data for local image {typed}"));
-    } else if digest.is_none() {
-        cx.warn(&format!("Signing and pushing trust data for local image {typed}, may overwrite remote trust data"));
-        let progress = cx.interruptible_progress(style(matches, cx.is_out_terminal(), false)?);
-        digest = push(engine, &reference, &*progress)?;
-    }
-    sign(cx, engine, &Sign { reference, digest, keys: &keys, is_local }, typed)
+    with_keys(cx, engine, reference.repository(), &|line| cx.line(line), |keys| {
+        if is_local {
+            cx.warn(&format!("Signing trust data for local image {typed}"));
+        } else if digest.is_none() {
+            cx.warn(&format!(
+                "Signing and pushing trust data for local image {typed}, may overwrite remote trust data"
+            ));
+            let progress = cx.interruptible_progress(style(matches, cx.is_out_terminal(), false)?);
+            digest = push(engine, &reference, &*progress)?;
+        }
+        sign(engine, &Sign { reference: reference.clone(), digest: digest.clone(), keys, is_local }, typed, &|line| {
+            cx.line(line)
+        })
+    })
 }
 
 fn push(engine: &Engine, reference: &Reference, progress: &dyn Observer) -> Result<Option<Digest>> {
@@ -62,20 +67,25 @@ fn push(engine: &Engine, reference: &Reference, progress: &dyn Observer) -> Resu
     Ok(engine.push(&push, progress)?.into_iter().next().map(|pushed| pushed.digest))
 }
 
+/// Where lines about signing go.
+type Tell<'a> = &'a dyn Fn(&str) -> Result;
+
 /// Signs what was just pushed, as docker does with content trust turned on.
 ///
 /// # Errors
 /// When nobody here may sign, or the registry refuses.
-pub(crate) fn sign_pushed(cx: &Context, reference: &Reference, digest: Digest) -> Result {
+pub(crate) fn sign_pushed(cx: &Context, reference: &Reference, digest: &Digest, tell: Tell<'_>) -> Result {
     let engine = cx.engine()?;
-    let keys = keys(cx, engine, reference.repository())?;
     let typed = reference.familiar();
-    sign(cx, engine, &Sign { reference: reference.clone(), digest: Some(digest), keys: &keys, is_local: false }, &typed)
+    with_keys(cx, engine, reference.repository(), tell, |keys| {
+        let sign_this = Sign { reference: reference.clone(), digest: Some(digest.clone()), keys, is_local: false };
+        sign(engine, &sign_this, &typed, tell)
+    })
 }
 
-fn sign(cx: &Context, engine: &Engine, sign: &Sign<'_>, typed: &str) -> Result {
+fn sign(engine: &Engine, sign: &Sign<'_>, typed: &str, tell: Tell<'_>) -> Result {
     if !sign.is_local {
-        cx.line(&format!("Signing and pushing trust metadata for {typed}"))?;
+        tell(&format!("Signing and pushing trust metadata for {typed}"))?;
     }
     let name = sign.reference.canonical();
     let signed = engine.sign(sign).map_err(|why| {
@@ -85,13 +95,20 @@ fn sign(cx: &Context, engine: &Engine, sign: &Sign<'_>, typed: &str) -> Result {
     if !signed.before.is_empty() {
         let tag = sign.reference.tag().unwrap_or_default();
         let who = signed.before.join(", ");
-        cx.line(&format!("Existing signatures for tag {tag} digest {} from:\n{who}", signed.digest.hex()))?;
+        tell(&format!("Existing signatures for tag {tag} digest {} from:\n{who}", signed.digest.hex()))?;
     }
-    cx.line(&format!("Successfully signed {name}"))
+    tell(&format!("Successfully signed {name}"))
 }
 
-/// The keys that sign for a repository, opened. One that has nobody yet gets a key of its own.
-fn keys(cx: &Context, engine: &Engine, repository: &Repository) -> Result<Vec<(String, PrivateKey)>> {
+/// Does `work` with the keys that sign for a repository, opened. One that has nobody yet gets a key of its own, and loses it again
+/// if nothing comes of the work.
+fn with_keys(
+    cx: &Context,
+    engine: &Engine,
+    repository: &Repository,
+    tell: Tell<'_>,
+    work: impl FnOnce(&[(String, PrivateKey)]) -> Result,
+) -> Result {
     match engine.signing(repository)? {
         Signing::With(files) => {
             let mut keys = Vec::with_capacity(files.len());
@@ -101,16 +118,20 @@ fn keys(cx: &Context, engine: &Engine, repository: &Repository) -> Result<Vec<(S
                 let key = engine.trust_private_key(&file.path, || passphrase::known(cx, &asked))?;
                 keys.push((signer, key));
             }
-            Ok(keys)
+            work(&keys)
         }
         Signing::Initialise => {
             let key = PrivateKey::generate().map_err(TrustError::from).map_err(Error::from)?;
             let asked = Asked { role: REPOSITORY, id: &key.public().id() };
             let passphrase = passphrase::new(cx, &asked)?;
-            engine.keep_trust_key(&key, REPOSITORY, &passphrase)?;
+            let file = engine.keep_trust_key(&key, REPOSITORY, &passphrase)?;
             engine.set_repository_key(repository, &key)?;
-            cx.line(&format!("Finished initializing signed repository for {}", repository.canonical()))?;
-            Ok(vec![(ADMIN.to_owned(), key)])
+            tell(&format!("Finished initializing signed repository for {}", repository.canonical()))?;
+            let keys = [(ADMIN.to_owned(), key)];
+            work(&keys).inspect_err(|_| {
+                // What cannot be undone is there the next time, and is no harm.
+                let _ = engine.discard_repository_key(repository, &keys[0].1, &file);
+            })
         }
     }
 }

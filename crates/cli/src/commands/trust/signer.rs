@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use wharfie_engine::Error;
-use wharfie_engine::trust::PublicKey;
+use wharfie_engine::trust::{ADMIN, Mode, PublicKey, Rule};
 use wharfie_oci::{Reference, Repository};
 
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Entry, Example, Matches, Switch, Texts};
+use crate::render::sanitise::{Layout, sanitise};
+use crate::render::table;
 
 const KEY: Texts = Texts::of_commas("key", "Path to the signer's public key file").complete(Complete::Files);
 const FORCE: Switch =
@@ -18,7 +20,7 @@ const FORCE: Switch =
 /// `PROG trust signer`.
 pub(super) static COMMAND: Command<Run> = Command {
     about: "Manage entities who can sign Docker images",
-    subcommands: &[Entry::new("add", &ADD), Entry::new("remove", &REMOVE)],
+    subcommands: &[Entry::new("add", &ADD), Entry::new("ls", &LS), Entry::new("remove", &REMOVE)],
     ..Command::BASE
 };
 
@@ -35,6 +37,18 @@ static ADD: Command<Run> = Command {
     ..Command::BASE
 };
 
+static LS: Command<Run> = Command {
+    about: "List the repositories that need signatures, and whose count",
+    usage: "[REPOSITORY...]",
+    arity: Arity::Any,
+    examples: &[
+        Example { text: "See whose word counts where", command: "trust signer ls" },
+        Example { text: "See whose counts for one repository", command: "trust signer ls registry.example/team/web" },
+    ],
+    run: Some(ls),
+    ..Command::BASE
+};
+
 static REMOVE: Command<Run> = Command {
     about: "Remove a signer",
     usage: "[OPTIONS] NAME REPOSITORY [REPOSITORY...]",
@@ -47,6 +61,46 @@ static REMOVE: Command<Run> = Command {
     run: Some(remove),
     ..Command::BASE
 };
+
+fn ls(cx: &Context, matches: &Matches) -> Result {
+    let policy = cx.engine()?.trust_policy()?;
+    let mut rows: Vec<[String; 4]> = Vec::new();
+    let mut add = |name: &str, rule: &Rule| {
+        let mode = match rule.mode {
+            Mode::Asked => "asked",
+            Mode::Enforce => "enforce",
+            Mode::Warn => "warn",
+            Mode::Off => "off",
+        };
+        let ids =
+            |keys: &[PublicKey]| keys.iter().map(|key| key.id().short().to_owned()).collect::<Vec<_>>().join(", ");
+        let signers = rule.signers.iter().map(|(signer, keys)| (signer.as_str(), ids(keys)));
+        let own = rule.repository.iter().map(|key| (ADMIN, key.id().short().to_owned()));
+        let before = rows.len();
+        for (signer, keys) in signers.chain(own) {
+            rows.push([name.to_owned(), mode.to_owned(), signer.to_owned(), keys]);
+        }
+        if let Some(trusted) = &rule.notation {
+            let stores = trusted.stores().collect::<Vec<_>>().join(", ");
+            rows.push([name.to_owned(), mode.to_owned(), trusted.trusted_identities.join("; "), stores]);
+        }
+        if rows.len() == before {
+            rows.push([name.to_owned(), mode.to_owned(), String::new(), String::new()]);
+        }
+    };
+    for (name, rule) in policy.rules().filter(|_| matches.args().is_empty()) {
+        add(name, rule);
+    }
+    for typed in matches.args() {
+        let reference: Reference = typed.parse().map_err(Error::from)?;
+        if let Some(rule) = policy.rule(reference.repository()) {
+            add(typed, rule);
+        }
+    }
+    let clean = |row: [String; 4]| row.map(|cell| sanitise(&cell, Layout::OneLine).into_owned());
+    let rows: Vec<_> = rows.into_iter().map(clean).collect();
+    cx.print_table(&table::rows(["REPOSITORY", "MODE", "SIGNER", "KEYS"], &rows))
+}
 
 fn add(cx: &Context, matches: &Matches) -> Result {
     let (name, repositories) = matches.args().split_first().expect("there are two at least");

@@ -74,6 +74,22 @@ fn what_wharfie_saves_skopeo_reads_as_either_archive() {
 }
 
 #[test]
+fn what_goes_along_with_an_image_is_no_hindrance_to_skopeo() {
+    let rich = rich();
+    let host = host_with(&[(&rich, &["example.org/team/rich:1"])]);
+    host.run(&["sbom", "--attach", "example.org/team/rich:1"]).succeeds();
+    let tar = host.path().join("ours.tar");
+    host.run(&["save", "-o", &at(&tar), "example.org/team/rich:1"]).prints("");
+    let from = format!("docker-archive:{}", at(&tar));
+    assert_eq!(id(&from), rich.id());
+    let copied = host.path().join("copied.tar");
+    copy(&from, &format!("docker-archive:{}:example.org/team/rich:1", at(&copied)));
+    let reader = crate::host();
+    reader.run(&["load", "-q", "-i", &at(&copied)]).succeeds();
+    holds(&reader, "example.org/team/rich:1", &rich.id(), &diff_ids(&rich));
+}
+
+#[test]
 fn what_wharfie_pushes_skopeo_sees_with_the_same_digest() {
     let registry = TestRegistry::start();
     let rich = rich();

@@ -160,6 +160,24 @@ fn signatures_without_end_are_not_looked_through() {
 }
 
 #[test]
+fn what_a_signature_says_of_itself_does_not_fill_the_screen() {
+    let (registry, _host, web, name, ada) = signed();
+    let elsewhere = registry.publish("long:1", &web);
+    let tag = format!("long:sha256-{}.sig", web.descriptor.digest.hex());
+    let long = "x".repeat(500_000);
+    let good = payloads(&registry, "web", &web)[0].0.clone();
+    for payload in
+        [good.replace(&name, &long), good.replace(&name, &format!("{long}.example/web:1")), format!("{{\"{long}")]
+    {
+        assert!(payload.len() > 500_000);
+        registry.publish(&tag, &forged(&[(payload, "AA==".to_owned())]));
+        let other = believing(&ada, "ada", elsewhere.trim_end_matches(":1"));
+        let said = other.run(&["pull", "-q", &elsewhere]);
+        assert!(said.code == 1 && said.stderr.len() < 1000, "{}", said.stderr.len());
+    }
+}
+
+#[test]
 fn a_policy_asks_where_nobody_else_does() {
     let (registry, _host, _web, name, ada) = signed();
     let other = host();

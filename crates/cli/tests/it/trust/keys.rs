@@ -141,3 +141,79 @@ fn a_policy_that_others_can_change_is_none() {
     let text = format!("{} can be changed by others: it is not used", path.display());
     host.run(&["pull", "-q", "registry.example/web:1"]).fails(1, &text);
 }
+
+#[test]
+fn keys_and_signers_are_listed_and_keys_are_removed() {
+    let host = signing_host();
+    let ada = key(&host, "ada");
+    key(&host, "bob");
+    let told = host.run(&["trust", "key", "ls"]).succeeds();
+    let rows: Vec<Vec<&str>> = told.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((rows.len(), &rows[0][..]), (3, &["KEY", "ID", "NAME"][..]));
+    let id = rows.iter().find(|row| row[1] == "ada").unwrap()[0].to_owned();
+    host.run(&["trust", "signer", "add", "--key", &ada, "ada", "registry.example/web"]).succeeds();
+    let told = host.run(&["trust", "signer", "ls"]).succeeds();
+    assert!(
+        told.lines().any(|line| { line.split_whitespace().eq(["registry.example/web", "asked", "ada", &id[..12]]) }),
+        "{told}"
+    );
+    assert_eq!(host.run(&["trust", "signer", "ls", "registry.example/other"]).succeeds().lines().count(), 1);
+    host.run(&["trust", "key", "rm", "-f", "carol"])
+        .fails(1, "no private key carol\n help: `wharfie trust key ls` lists the keys that are here");
+    // All or none.
+    assert_eq!(host.run(&["trust", "key", "rm", "-f", "ada", "carol"]).code, 1);
+    host.run(&["trust", "key", "rm", "-f", &id[..8]]).prints(&format!("{id}\n"));
+    host.run(&["trust", "key", "rm", "-f", "bob"]).succeeds();
+    assert_eq!(host.run(&["trust", "key", "ls"]).succeeds().lines().count(), 1);
+}
+
+#[test]
+fn what_could_not_be_signed_leaves_nothing_behind() {
+    let host = signing_host();
+    let image = wharfie_testkit::Image::new().with_file("a", "b");
+    host.run_with(&["load", "-q"], &wharfie_testkit::archive(&[(&image, &["127.0.0.1:1/web:1"])])).succeeds();
+    assert_eq!(host.run(&["trust", "sign", "127.0.0.1:1/web:1"]).code, 1);
+    assert_eq!(host.run(&["trust", "key", "ls"]).succeeds().lines().count(), 1);
+    assert_eq!(host.run(&["trust", "signer", "ls"]).succeeds().lines().count(), 1);
+}
+
+#[test]
+fn a_policy_that_says_something_twice_or_belongs_to_others_is_none() {
+    let host = host();
+    let home = host.docker_config().join("trust");
+    std::fs::create_dir_all(&home).unwrap();
+    let path = home.join("policy.json");
+    std::fs::write(&path, r#"{"repositories":{"web":{"mode":"enforce"},"web":{"mode":"off"}}}"#).unwrap();
+    let said = host.run(&["pull", "-q", "127.0.0.1:1/web"]);
+    assert!(said.stderr.contains("\"web\" stands twice in one object"), "{}", said.stderr);
+    // Podman's alike.
+    std::fs::remove_file(&path).unwrap();
+    let podmans = host.path().join("policy.json");
+    host.file("config.toml", format!("containers-policy = {:?}\n", podmans.display().to_string()).as_bytes());
+    for (policy, why) in [
+        (
+            r#"{"default":[{"type":"reject"}],"default":[{"type":"insecureAcceptAnything"}]}"#,
+            "\"default\" stands twice",
+        ),
+        (r#"{"default":[{"type":"insecureAcceptAnything","keyPath":"/k"}]}"#, "\"keyPath\" is not known here"),
+        (
+            r#"{"default":[{"type":"sigstoreSigned","keyPath":"/k","signedIdentity":{"type":"matchExact","prefix":"x"}}]}"#,
+            "\"prefix\" is not known here",
+        ),
+        (r#"{"default":[{"type":"sigstoreSigned","keyPath":"/k","keyData":"x"}]}"#, "more than one of keyPath"),
+        (
+            r#"{"default":[{"type":"insecureAcceptAnything"}],"transports":{"docker":{"a":[{"type":"reject"}],"a":[{"type":"insecureAcceptAnything"}]}}}"#,
+            "\"a\" stands twice",
+        ),
+        (r#"{"default":[{"type":"insecureAcceptAnything"}],"extra":1}"#, "unknown field `extra`"),
+    ] {
+        std::fs::write(&podmans, policy).unwrap();
+        let said = host.run(&["pull", "-q", "127.0.0.1:1/web"]);
+        assert!(said.code == 1 && said.stderr.contains(why), "{why}: {}", said.stderr);
+    }
+    std::fs::write(&podmans, r#"{"default":[{"type":"insecureAcceptAnything"}]}"#).unwrap();
+    if std::os::unix::fs::chown(&podmans, Some(12_345), None).is_ok() {
+        let said = host.run(&["pull", "-q", "127.0.0.1:1/web"]);
+        assert!(said.stderr.contains("belongs to user 12345: it is not used"), "{}", said.stderr);
+    }
+}

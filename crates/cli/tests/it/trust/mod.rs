@@ -1,7 +1,9 @@
 //! `trust`, and images that are taken only if somebody signed them.
 
+mod archives;
 mod enforcing;
 mod keys;
+pub(crate) mod notation;
 mod signing;
 
 use std::path::Path;

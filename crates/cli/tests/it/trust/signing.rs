@@ -147,6 +147,23 @@ fn a_push_signs_where_content_trust_is_on() {
 }
 
 #[test]
+fn what_a_build_pushes_is_signed_where_content_trust_is_on() {
+    let (registry, host) = (TestRegistry::start(), signing_host());
+    let name = format!("{}/web:1", registry.address());
+    let repository = name.trim_end_matches(":1");
+    host.file("Dockerfile", b"FROM scratch\nCOPY Dockerfile /\n");
+    let ada = key(&host, "ada");
+    host.run(&["trust", "signer", "add", "--key", &ada, "ada", repository]).succeeds();
+    let built = host.command(&["build", "--push", "-q", "-t", &name, "."]).env("DOCKER_CONTENT_TRUST", "1").output();
+    let built = built.unwrap();
+    let said = String::from_utf8_lossy(&built.stderr).into_owned();
+    assert!(built.status.success() && said.contains(&format!("Successfully signed {name}")), "{said}");
+    // What a script reads is the image alone.
+    assert_eq!(String::from_utf8_lossy(&built.stdout).lines().count(), 1);
+    believing(&ada, "ada", repository).run(&["pull", "-q", &name]).succeeds();
+}
+
+#[test]
 fn one_form_is_enough_and_lists_are_found_either_way() {
     let (registry, host) = (TestRegistry::start(), signing_host());
     let web = image("1");

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 
 use wharfie_engine::insight::analyze::Analyzed;
-use wharfie_engine::insight::{Look, Target};
+use wharfie_engine::insight::{Beside, Look, Target};
 use wharfie_scan::analysis;
 
 use super::{OUTPUT, PLATFORM, target};
@@ -176,7 +176,7 @@ fn look(cx: &Context, matches: &Matches, word: &str) -> Result<Look> {
         }
     };
     let platform = cx.platform(matches.get(&PLATFORM))?;
-    Ok(Look { target: target::parse(&word, |path| std::fs::metadata(path).ok())?, platform })
+    Ok(Look { target: target::parse(&word, |path| std::fs::metadata(path).ok())?, platform, beside: Beside::Ignored })
 }
 
 /// `PROG analyze A B`.

@@ -1,0 +1,101 @@
+//! What an image was made from: an image that is here and has its lowest layers, else what its history lets one guess.
+
+use wharfie_oci::{ImageConfig, Reference};
+use wharfie_scan::{Base, Inventory, KnownBy, Layer};
+
+use super::open::Opened;
+use super::{Beside, Look, Target};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::names;
+
+/// By which a build says what it began with. Source: image-spec, "Pre-Defined Annotation Keys".
+const BASE_NAME: &str = "org.opencontainers.image.base.name";
+/// 8 tags of one repository are looked into.
+const MAX_CANDIDATES: usize = 8;
+
+impl Engine {
+    /// The base of what was opened.
+    pub(super) fn base_of(&self, opened: &Opened) -> Result<Option<Base>> {
+        let said = opened.annotations.get(BASE_NAME).map(String::as_str);
+        self.base_of_layers(&opened.layers, said, opened.config.as_ref())
+    }
+
+    /// The base of these layers, bottom first, of which `said` is what the image says and `config` what it ran with. The longest
+    /// stack of layers that an image with a name has counts.
+    pub(super) fn base_of_layers(
+        &self,
+        layers: &[Layer],
+        said: Option<&str>,
+        config: Option<&ImageConfig>,
+    ) -> Result<Option<Base>> {
+        let layers: Vec<&str> = layers.iter().map(|layer| layer.diff_id.as_str()).collect();
+        if layers.len() < 2 {
+            return Ok(None);
+        }
+        let store = self.reader()?;
+        let mut best: Option<(usize, bool, String)> = None;
+        for row in store.references()?.iter().filter(|row| !row.is_digest) {
+            let known = store.layers_of(&row.image)?;
+            let is_longer = best.as_ref().is_none_or(|(count, ..)| known.len() >= *count);
+            let is_base = !known.is_empty()
+                && known.len() < layers.len()
+                && known.iter().zip(&layers).all(|(layer, own)| layer.diff_id.as_str() == *own);
+            if !is_longer || !is_base {
+                continue;
+            }
+            let name = names::reference(row)?;
+            let is_said = said.is_some_and(|said| said.parse::<Reference>().is_ok_and(|said| said.or_latest() == name));
+            let found = (known.len(), is_said, name.familiar());
+            // Of several names of one image the first in order, unless the image says which.
+            let is_better = |best: &(usize, bool, String)| (found.0, found.1) > (best.0, best.1);
+            if best.as_ref().is_none_or(is_better) {
+                best = Some(found);
+            }
+        }
+        if let Some((layers, _, name)) = best {
+            return Ok(Some(Base { name, layers, known_by: KnownBy::Image }));
+        }
+        let guessed = config.and_then(guessed).filter(|count| *count < layers.len());
+        let name = said.unwrap_or_default().to_owned();
+        Ok(guessed.map(|layers| Base { name, layers, known_by: KnownBy::History }))
+    }
+
+    /// What is in other tags of the repository of a base that are here: of those one may be a newer base.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn other_bases(&self, base: &Base) -> Result<Vec<(String, Inventory)>> {
+        let Ok(known) = base.name.parse::<Reference>() else { return Ok(Vec::new()) };
+        let store = self.reader()?;
+        let Some(used) = store.resolve(&known.canonical())? else { return Ok(Vec::new()) };
+        let prefix = format!("{}:", known.repository().canonical());
+        let mut found = Vec::new();
+        let rows = store.references_beginning(&prefix)?;
+        for row in rows.iter().filter(|row| !row.is_digest && row.image != used).take(MAX_CANDIDATES) {
+            let name = names::reference(row)?.familiar();
+            let look = Look { target: Target::Image(name.clone()), platform: None, beside: Beside::Ignored };
+            found.push((name, self.inventory(&look, &mut std::io::empty(), &())?));
+        }
+        Ok(found)
+    }
+}
+
+/// How many layers were there when the last command was set before more of them came: bases end in one.
+fn guessed(config: &ImageConfig) -> Option<usize> {
+    let mut has_more = false;
+    for (at, step) in config.history.iter().enumerate().rev() {
+        if !step.empty_layer {
+            has_more = true;
+            continue;
+        }
+        let text = step.created_by.as_deref().unwrap_or_default();
+        let text = text.strip_prefix("/bin/sh -c ").unwrap_or(text);
+        let text = text.strip_prefix("#(nop)").unwrap_or(text).trim_start();
+        if has_more && text.starts_with("CMD") {
+            let count = config.history[..at].iter().filter(|step| !step.empty_layer).count();
+            return (count > 0).then_some(count);
+        }
+    }
+    None
+}

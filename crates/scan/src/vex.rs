@@ -1,0 +1,406 @@
+//! OpenVEX: what somebody says of findings, statement by statement. Source: OpenVEX specification 0.2.0; documents of 0.0.x are
+//! read as well.
+//!
+//! A statement holds for a package of an image if its product is that package, or if its product is the image, or another
+//! package read from the same file, and the package is one of its subcomponents (a whole image is meant if there are none).
+
+use serde::{Deserialize, Serialize};
+
+use crate::advisory::Finding;
+use crate::bounded::AtMost;
+use crate::content::{Result, Trouble};
+use crate::package::{Inventory, Package, PackageKind};
+use crate::purl;
+
+/// What a statement says of a vulnerability in a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It does not matter there.
+    NotAffected,
+    /// It does.
+    Affected,
+    /// It has been mended there.
+    Fixed,
+    /// Nobody knows yet.
+    UnderInvestigation,
+}
+
+impl Status {
+    /// True if nothing is left to do.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::NotAffected | Self::Fixed)
+    }
+}
+
+/// What was said of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// What counts.
+    pub status: Status,
+    /// The word for why it does not matter; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub justification: String,
+    /// The same in prose; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub statement: String,
+    /// Who says so; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub author: String,
+}
+
+/// A document.
+#[derive(Debug, Clone)]
+pub struct Document {
+    statements: Vec<Statement>,
+}
+
+#[derive(Debug, Clone)]
+struct Statement {
+    ids: Vec<String>,
+    products: Vec<Product>,
+    verdict: Verdict,
+    /// RFC 3339; the later one counts.
+    moment: String,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Product {
+    names: Vec<String>,
+    subcomponents: Vec<String>,
+}
+
+/// 100,000 statements; 10,000 products of one.
+const MAX_STATEMENTS: usize = 100_000;
+const MAX_PRODUCTS: usize = 10_000;
+/// Names that a vulnerability, or a product, has.
+const MAX_NAMES: usize = 64;
+
+#[derive(Deserialize)]
+struct RawDocument {
+    #[serde(default, rename = "@context")]
+    context: String,
+    #[serde(default)]
+    author: String,
+    #[serde(default)]
+    timestamp: String,
+    #[serde(default)]
+    statements: AtMost<RawStatement, MAX_STATEMENTS>,
+}
+
+#[derive(Deserialize)]
+struct RawStatement {
+    vulnerability: RawVulnerability,
+    #[serde(default)]
+    products: AtMost<RawComponent, MAX_PRODUCTS>,
+    /// As version 0.0.x has them: of all products.
+    #[serde(default)]
+    subcomponents: AtMost<RawComponent, MAX_PRODUCTS>,
+    status: Status,
+    #[serde(default)]
+    justification: Option<String>,
+    #[serde(default)]
+    impact_statement: Option<String>,
+    #[serde(default)]
+    action_statement: Option<String>,
+    #[serde(default)]
+    timestamp: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawVulnerability {
+    Name(String),
+    Named {
+        #[serde(default, rename = "@id")]
+        id: String,
+        #[serde(default)]
+        name: String,
+        #[serde(default)]
+        aliases: AtMost<String, MAX_NAMES>,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawComponent {
+    Name(String),
+    Named {
+        #[serde(default, rename = "@id")]
+        id: String,
+        #[serde(default)]
+        identifiers: RawIdentifiers,
+        #[serde(default)]
+        subcomponents: AtMost<RawSubcomponent, MAX_PRODUCTS>,
+    },
+}
+
+#[derive(Deserialize, Default)]
+struct RawIdentifiers {
+    #[serde(default)]
+    purl: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawSubcomponent {
+    Name(String),
+    Named {
+        #[serde(default, rename = "@id")]
+        id: String,
+        #[serde(default)]
+        identifiers: RawIdentifiers,
+    },
+}
+
+impl RawSubcomponent {
+    fn names(self) -> Vec<String> {
+        match self {
+            Self::Name(name) => vec![name],
+            Self::Named { id, identifiers } => vec![id, identifiers.purl],
+        }
+    }
+}
+
+impl Document {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// When it is no JSON of that shape, or has a status that is not defined.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let raw: RawDocument = serde_json::from_slice(bytes)?;
+        if !raw.context.starts_with("https://openvex.dev/ns") {
+            return Err(Trouble::Broken("is no OpenVEX document"));
+        }
+        let mut statements = Vec::new();
+        for statement in raw.statements.0 {
+            let ids = match statement.vulnerability {
+                RawVulnerability::Name(name) => vec![name],
+                RawVulnerability::Named { id, name, aliases } => [id, name].into_iter().chain(aliases.0).collect(),
+            };
+            let shared: Vec<String> =
+                statement.subcomponents.0.into_iter().flat_map(|one| one.product().names).collect();
+            let products = statement.products.0.into_iter().map(|raw| {
+                let mut product = raw.product();
+                product.subcomponents.extend(shared.iter().cloned());
+                product
+            });
+            let verdict = Verdict {
+                status: statement.status,
+                justification: statement.justification.unwrap_or_default(),
+                statement: statement.impact_statement.or(statement.action_statement).unwrap_or_default(),
+                author: raw.author.clone(),
+            };
+            statements.push(Statement {
+                ids: ids.into_iter().filter(|id| !id.is_empty()).collect(),
+                products: products.collect(),
+                verdict,
+                moment: statement.timestamp.unwrap_or_else(|| raw.timestamp.clone()),
+            });
+        }
+        Ok(Self { statements })
+    }
+}
+
+impl RawComponent {
+    fn product(self) -> Product {
+        let (names, subcomponents) = match self {
+            Self::Name(name) => (vec![name], Vec::new()),
+            Self::Named { id, identifiers, subcomponents } => {
+                let subcomponents = subcomponents.0.into_iter().flat_map(RawSubcomponent::names);
+                (vec![id, identifiers.purl], subcomponents.filter(|name| !name.is_empty()).collect())
+            }
+        };
+        Product { names: names.into_iter().filter(|name| !name.is_empty()).collect(), subcomponents }
+    }
+}
+
+/// What the documents say of a finding: of several statements the latest, of several of one moment the last.
+pub fn verdict<'a>(documents: &'a [Document], finding: &Finding, inventory: &Inventory) -> Option<&'a Verdict> {
+    let statements = documents.iter().flat_map(|document| &document.statements);
+    let about = statements.filter(|statement| statement.is_about(finding, inventory));
+    about.max_by(|a, b| a.moment.cmp(&b.moment)).map(|statement| &statement.verdict)
+}
+
+impl Statement {
+    fn is_about(&self, finding: &Finding, inventory: &Inventory) -> bool {
+        let is_named = self.ids.iter().any(|id| *id == finding.id || finding.ids.contains(id));
+        is_named && self.products.iter().any(|product| product.has(finding, inventory))
+    }
+}
+
+impl Product {
+    fn has(&self, finding: &Finding, inventory: &Inventory) -> bool {
+        let package = &inventory.packages[finding.package];
+        let is_among = |names: &[String], package: &Package| names.iter().any(|name| is_of(name, package, inventory));
+        if is_among(&self.names, package) && self.subcomponents.is_empty() {
+            return true;
+        }
+        let is_part = self.subcomponents.is_empty() || is_among(&self.subcomponents, package);
+        if self.names.iter().any(|name| is_of_image(name, inventory)) {
+            return is_part;
+        }
+        let beside = |other: &&Package| !other.found_in.is_empty() && other.found_in == package.found_in;
+        // A file may tell of all packages of a system: only what is built into one is a product with parts.
+        !self.subcomponents.is_empty()
+            && is_part
+            && !package.kind.is_of_system()
+            && inventory.packages.iter().filter(beside).any(|other| is_among(&self.names, other))
+    }
+}
+
+/// True if a name is a package URL of this package: what it does not say is not asked.
+fn is_of(name: &str, package: &Package, inventory: &Inventory) -> bool {
+    let Some(named) = purl::parse(name) else { return false };
+    if named.kind != package.kind {
+        return false;
+    }
+    let is_same_name = match package.kind {
+        PackageKind::Pypi => {
+            let plain = |name: &str| name.to_ascii_lowercase().replace(['_', '.'], "-");
+            plain(&named.name) == plain(&package.name)
+        }
+        _ => named.name == package.name && named.namespace == package.namespace,
+    };
+    let is_of_system = match purl::distro_of(name) {
+        Some((id, version)) => inventory
+            .distro
+            .as_ref()
+            .is_none_or(|distro| distro.id == id && (version.is_empty() || distro.version_id.starts_with(&version))),
+        None => true,
+    };
+    is_same_name
+        && is_of_system
+        && (named.version.is_empty() || named.version == package.version)
+        && (named.architecture.is_empty() || named.architecture == package.architecture)
+}
+
+/// True if a name is the image's: its reference or digest, or a package URL of it (`pkg:oci/NAME@DIGEST?repository_url=…`).
+fn is_of_image(name: &str, inventory: &Inventory) -> bool {
+    let known = [Some(&inventory.name), inventory.id.as_ref(), inventory.digest.as_ref()];
+    if known.iter().flatten().any(|known| !known.is_empty() && *known == name) {
+        return true;
+    }
+    let Some(rest) = name.strip_prefix("pkg:oci/").or_else(|| name.strip_prefix("pkg:docker/")) else { return false };
+    let (path, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
+    let (path, version) = path.split_once('@').unwrap_or((path, ""));
+    let version = purl::decode(version);
+    let (image, tag) = match inventory.name.rsplit_once(':') {
+        Some((image, tag)) if !tag.contains('/') => (image, tag),
+        _ => (inventory.name.as_str(), ""),
+    };
+    let image = image.split('@').next().unwrap_or_default();
+    let is_version = match version.as_str() {
+        "" => true,
+        version => {
+            tag == version || [&inventory.id, &inventory.digest].into_iter().flatten().any(|known| known == version)
+        }
+    };
+    let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let asked = qualifiers.split('&').filter_map(|pair| pair.split_once('='));
+    let mut is_same = is_version && last(&purl::decode(path)) == last(image);
+    for (key, value) in asked {
+        let value = purl::decode(value);
+        is_same &= match key {
+            "repository_url" => {
+                let value = value.trim_start_matches("https://").trim_end_matches('/');
+                let short = |text: &str| {
+                    let text = text.strip_prefix("index.").unwrap_or(text);
+                    let text = text.strip_prefix("docker.io/").unwrap_or(text);
+                    text.strip_prefix("library/").unwrap_or(text).to_owned()
+                };
+                // With the name at its end, or without.
+                short(value) == short(image) || short(&format!("{value}/{}", last(image))) == short(image)
+            }
+            "tag" => value == tag,
+            _ => true,
+        };
+    }
+    is_same
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inventory() -> Inventory {
+        let mut app = Package::new(PackageKind::Golang, "example.org/app", "v1.0.0");
+        app.found_in = "app".to_owned();
+        let mut net = Package::new(PackageKind::Golang, "golang.org/x/net", "v0.1.0");
+        net.found_in = "app".to_owned();
+        let mut other = Package::new(PackageKind::Golang, "golang.org/x/net", "v0.2.0");
+        other.found_in = "other".to_owned();
+        let name = "registry.example/team/web:1".to_owned();
+        let digest = Some(format!("sha256:{}", "a".repeat(64)));
+        Inventory { packages: vec![app, net, other], name, digest, ..Inventory::default() }
+    }
+
+    fn finding(package: usize) -> Finding {
+        Finding {
+            id: "CVE-1".to_owned(),
+            ids: vec!["CVE-1".to_owned(), "GO-1".to_owned()],
+            summary: String::new(),
+            severity: crate::advisory::Severity::High,
+            score: None,
+            fixed: None,
+            notice: String::new(),
+            kev: None,
+            epss: None,
+            package,
+        }
+    }
+
+    #[track_caller]
+    fn check(products: &str, expected: [bool; 3]) {
+        let text = format!(
+            r#"{{"@context":"https://openvex.dev/ns/v0.2.0","timestamp":"2026-01-01T00:00:00Z","statements":[{{"vulnerability":{{"name":"GO-1"}},"products":{products},"status":"not_affected"}}]}}"#
+        );
+        let documents = [Document::parse(text.as_bytes()).unwrap()];
+        let inventory = inventory();
+        let found = [0, 1, 2].map(|at| verdict(&documents, &finding(at), &inventory).is_some());
+        assert_eq!(found, expected, "{products}");
+    }
+
+    #[test]
+    fn products_are_packages_images_and_what_is_built_into_them() {
+        check(r#"["pkg:golang/golang.org/x/net"]"#, [false, true, true]);
+        check(r#"[{"@id":"pkg:golang/golang.org/x/net@v0.2.0"}]"#, [false, false, true]);
+        check(r#"[{"identifiers":{"purl":"pkg:golang/golang.org/x/net@v9"}}]"#, [false; 3]);
+        let part = r#","subcomponents":[{"@id":"pkg:golang/golang.org/x/net"}]"#;
+        check(&format!(r#"[{{"@id":"pkg:golang/example.org/app"{part}}}]"#), [false, true, false]);
+        let hex = "a".repeat(64);
+        let image = format!("pkg:oci/web@sha256%3A{hex}?repository_url=registry.example%2Fteam%2Fweb");
+        check(&format!(r#"[{{"@id":"{image}"{part}}}]"#), [false, true, true]);
+        check(&format!(r#"[{{"@id":"{image}"}}]"#), [true; 3]);
+        check(r#"[{"@id":"pkg:oci/web?repository_url=registry.example/team"}]"#, [true; 3]);
+        check(r#"["registry.example/team/web:1"]"#, [true; 3]);
+        for other in ["pkg:oci/web?repository_url=other.example/team", "pkg:oci/db", "pkg:oci/web?tag=2", ""] {
+            check(&format!(r#"[{{"@id":"{other}"}}]"#), [false; 3]);
+        }
+        check("[]", [false; 3]);
+    }
+
+    #[test]
+    fn the_latest_statement_counts() {
+        let statement = |status: &str, day: u32| {
+            format!(
+                r#"{{"vulnerability":"CVE-1","products":["pkg:golang/example.org/app"],"status":"{status}","timestamp":"2026-01-0{day}T00:00:00Z"}}"#
+            )
+        };
+        let check = |statements: &[String], expected: Status| {
+            let text = format!(r#"{{"@context":"https://openvex.dev/ns","statements":[{}]}}"#, statements.join(","));
+            let documents = [Document::parse(text.as_bytes()).unwrap()];
+            assert_eq!(verdict(&documents, &finding(0), &inventory()).unwrap().status, expected);
+        };
+        check(&[statement("fixed", 2), statement("affected", 1)], Status::Fixed);
+        check(&[statement("not_affected", 1), statement("under_investigation", 1)], Status::UnderInvestigation);
+        assert!(Document::parse(b"{}").is_err());
+        assert!(
+            Document::parse(
+                br#"{"@context":"https://openvex.dev/ns","statements":[{"vulnerability":"a","status":"fine"}]}"#
+            )
+            .is_err()
+        );
+    }
+}
