@@ -3,6 +3,7 @@
 //! [`Server::start`] begins to serve, on a runtime of its own: the only asynchronous code of the product begins and ends
 //! with it. This room reports what it does as [`Event`]s and knows neither words for people nor the environment.
 
+pub mod acme;
 mod answer;
 pub mod auth;
 mod blobs;

@@ -18,7 +18,7 @@ use wharfie_oci::{Digest, Timestamp};
 use crate::answer::Request;
 use crate::auth::Caller;
 use crate::body::Body;
-use crate::client::{HttpsClient, https_client};
+use crate::client::{HttpsClient, https_client, reasons};
 use crate::event::{Event, Log};
 use crate::name::{DataId, RepositoryName, Tag};
 use crate::router::Registry;
@@ -205,17 +205,6 @@ impl Postman {
         let response = self.client.request(request).await;
         response.map(|response| response.status()).map_err(|why| reasons(&why))
     }
-}
-
-/// An error and what is behind it.
-fn reasons(why: &dyn std::error::Error) -> String {
-    let mut text = why.to_string();
-    let mut at = why.source();
-    while let Some(why) = at {
-        text = format!("{text}: {why}");
-        at = why.source();
-    }
-    text
 }
 
 const MEDIA_TYPE: &str = "application/vnd.docker.distribution.events.v1+json";

@@ -15,7 +15,7 @@ use crate::peer::{diff_ids, holds, rich};
 use crate::served::{Reply, Served, ask};
 
 /// Gives a host the settings of a bucket, and the keys to it.
-fn settings(host: &Host, moto: &Moto, name: &str, more: &str) {
+pub(crate) fn settings(host: &Host, moto: &Moto, name: &str, more: &str) {
     for file in ["access", "secret"] {
         let path = host.file(file, format!("{file}-key\n").as_bytes());
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).expect("it is ours");

@@ -13,7 +13,7 @@ use wharfie_registry::auth::htpasswd::Users;
 use wharfie_registry::auth::{Access, Actions, Rule};
 use wharfie_registry::config::{Keeping, Limits};
 use wharfie_registry::retention::{Immutable, Keep, Policy};
-use wharfie_registry::tls::Tls;
+use wharfie_registry::tls::{Identity, Tls};
 
 use super::bounds::{QuotaOptions, RateOptions, WebhookOptions};
 use crate::failure::{Failure, Result};
@@ -32,6 +32,8 @@ pub struct Options {
     pub tls_certificate: Option<PathBuf>,
     /// The certificate's key, PEM.
     pub tls_key: Option<PathBuf>,
+    /// Certificates that it gets by itself.
+    pub acme: Option<super::acme::AcmeOptions>,
     /// Authorities of clients, PEM: only clients with a certificate of theirs are let in.
     pub tls_client_authorities: Option<PathBuf>,
     /// Users with bcrypt hashes, as `htpasswd -B` writes them.
@@ -212,16 +214,23 @@ impl Options {
 
     /// Certificates, if any were given.
     pub(super) fn tls(&self) -> Result<Option<Tls>> {
-        match (&self.tls_certificate, &self.tls_key) {
-            (None, None) => Ok(None),
-            (Some(certificate), Some(key)) => Ok(Some(Tls {
-                certificates: read(certificate)?,
-                key: read(key)?,
-                client_authorities: self.tls_client_authorities.as_deref().map(read).transpose()?,
-            })),
-            _ => Err(Failure::new("a certificate needs its key, and a key its certificate")
-                .help(Some("give both --tls-certificate and --tls-key".to_owned()))),
-        }
+        let identity = match (&self.tls_certificate, &self.tls_key, &self.acme) {
+            (None, None, None) => return Ok(None),
+            (None, None, Some(acme)) => Identity::Acme(acme.read()?),
+            (Some(certificate), Some(key), None) => {
+                Identity::Given { certificates: read(certificate)?, key: read(key)? }
+            }
+            (Some(_), Some(_), Some(_)) => {
+                return Err(Failure::new("a certificate is given, and [serve.acme] is to get one")
+                    .help(Some("take tls-certificate and tls-key away, or [serve.acme]".to_owned())));
+            }
+            _ => {
+                return Err(Failure::new("a certificate needs its key, and a key its certificate")
+                    .help(Some("give both --tls-certificate and --tls-key".to_owned())));
+            }
+        };
+        let client_authorities = self.tls_client_authorities.as_deref().map(read).transpose()?;
+        Ok(Some(Tls { identity, client_authorities }))
     }
 }
 
@@ -244,7 +253,7 @@ pub(super) fn patterns(texts: &[String]) -> Vec<Pattern> {
     texts.iter().map(|text| Pattern::new(text)).collect()
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|why| Failure::new(format!("cannot read {}: {why}", path.display())))
 }
 
