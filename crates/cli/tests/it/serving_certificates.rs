@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use wharfie_testkit::{Host, Image, Moto, Pebble, archive, free_port, needs};
+use wharfie_testkit::{Buckets, Host, Image, Pebble, archive, free_port, needs};
 
 use crate::host;
 use crate::served::Served;
@@ -131,13 +131,13 @@ fn an_old_certificate_is_shown_until_there_is_a_new_one() {
 
 #[test]
 fn one_of_several_servers_gets_the_certificate_for_all() {
-    let Some(moto) = Moto::get() else { return };
-    moto.make_bucket("certificates");
+    let Some(buckets) = Buckets::get() else { return };
+    buckets.make_bucket("certificates");
     let (one, two) = (host(), host());
     let (directory, http) = (free_port(), free_port());
     let authority = one.path().join("pebble/ca.crt");
     for (host, http) in [(&one, http), (&two, free_port())] {
-        bucket_settings(host, moto, "certificates", "");
+        bucket_settings(host, buckets, "certificates", "");
         let more = format!("http-address = [\"127.0.0.1:{http}\"]");
         let text = std::fs::read_to_string(host.path().join("config.toml")).expect("it was just written");
         host.file("config.toml", (text + &acme(directory, &authority, "registry.example", &more)).as_bytes());
