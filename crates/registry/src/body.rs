@@ -25,6 +25,13 @@ pub(crate) enum Body {
     File(FileBody),
     /// What comes from a bucket.
     Passing(Passing),
+    /// What somebody else reads for it.
+    Arriving {
+        /// The bytes.
+        pieces: mpsc::Receiver<io::Result<Bytes>>,
+        /// How many are still to come.
+        left: u64,
+    },
 }
 
 /// Sends a part of a file, a piece at a time: as much memory as one piece, and a thread only while the disk is read.
@@ -107,6 +114,13 @@ impl hyper::body::Body for Body {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Passing(passing) => passing.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
+            Self::Arriving { left: 0, .. } => Poll::Ready(None),
+            Self::Arriving { pieces, left } => pieces.poll_recv(cx).map(|piece| {
+                // Who reads for it and goes has not finished.
+                let piece = piece.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
+                *left = piece.as_ref().map_or(0, |piece| left.saturating_sub(piece.len() as u64));
+                Some(piece.map(Frame::data))
+            }),
             Self::File(body) => {
                 if body.left == 0 {
                     return Poll::Ready(None);
@@ -140,6 +154,7 @@ impl hyper::body::Body for Body {
             Self::Whole(bytes) => bytes.is_none(),
             Self::File(body) => body.left == 0,
             Self::Passing(passing) => passing.left() == 0,
+            Self::Arriving { left, .. } => *left == 0,
         }
     }
 
@@ -148,6 +163,7 @@ impl hyper::body::Body for Body {
             Self::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
             Self::File(body) => body.left,
             Self::Passing(passing) => passing.left(),
+            Self::Arriving { left, .. } => *left,
         })
     }
 }

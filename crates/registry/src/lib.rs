@@ -5,6 +5,7 @@
 
 pub mod acme;
 mod answer;
+mod arriving;
 pub mod auth;
 mod blobs;
 mod body;

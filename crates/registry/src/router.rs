@@ -24,7 +24,7 @@ use crate::rates::Rates;
 use crate::refusal::{Code, Refusal};
 use crate::route::Route;
 use crate::storage::Storage;
-use crate::upstream::{Cache, Caching, Standing};
+use crate::upstream::{Cache, Caching, Filled, Standing};
 use crate::webhooks::Webhooks;
 
 /// What all requests share.
@@ -173,7 +173,14 @@ impl Registry {
         }
         self.admit(&route, request).await?;
         self.insist_on_reading(&route, &method)?;
-        let standing = if is_read { self.fill(&route).await? } else { Standing::Fresh };
+        let filled = if is_read { self.fill(&route).await? } else { Filled::Here(Standing::Fresh) };
+        let standing = match (filled, &route) {
+            (Filled::Here(standing), _) => standing,
+            (Filled::Arriving(arriving), Route::Blob(name, digest)) => {
+                return self.get_arriving_blob(arriving, name, digest, request);
+            }
+            (Filled::Arriving(_), _) => Standing::Fresh,
+        };
         let mut answered = self.answer(route, request, is_read).await?;
         if standing == Standing::Stale {
             // Source: RFC 7234, 5.5.1.

@@ -118,3 +118,9 @@ fn a_bucket_is_collected() {
     registry.send("PUT", &format!("{location}?digest={digest}"), &[], b"def").expect(201);
     assert_eq!(registry.get(&format!("/v2/a/blobs/{digest}")).expect(200).body, b"abcdef");
 }
+
+#[test]
+fn a_bucket_passes_on_what_it_caches_while_it_comes() {
+    let Some(buckets) = Buckets::get() else { return };
+    crate::caching::is_passed_on(Some(bucket(buckets, "passed-on")));
+}
