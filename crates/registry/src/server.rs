@@ -140,7 +140,7 @@ impl Server {
         }
         let signer = runtime.block_on(signer(config, &storage))?;
         let mut registry = Registry::new(config, storage, signer);
-        registry.webhooks = webhooks(config, &runtime)?;
+        registry.webhooks = webhooks(config, &runtime, &registry.webhooks)?;
         if let Some(acme) = &registry.acme {
             // What is wrong with it is told by whoever looks after it, again and again.
             let _shown = runtime.block_on(acme::show_kept(&registry.storage, acme, &shown));
@@ -185,7 +185,7 @@ impl Server {
         let registry = self.live.registry();
         let signer = self.runtime.block_on(signer(config, &registry.storage))?;
         let mut new = registry.reconfigured(config, signer);
-        new.webhooks = webhooks(config, &self.runtime)?;
+        new.webhooks = webhooks(config, &self.runtime, &registry.webhooks)?;
         self.live.replace(Arc::new(new), acceptor);
         Ok(())
     }
@@ -231,9 +231,9 @@ async fn signer(config: &Config, storage: &Storage) -> Result<Signer, Error> {
 }
 
 /// Begins to deliver to whoever wants to know.
-fn webhooks(config: &Config, runtime: &Runtime) -> Result<Webhooks, Error> {
+fn webhooks(config: &Config, runtime: &Runtime, before: &Webhooks) -> Result<Webhooks, Error> {
     let _within = runtime.enter();
-    Webhooks::start(&config.webhooks, config.retry_unit, &config.log).map_err(Error::Authorities)
+    Webhooks::start(&config.webhooks, before, config.retry_unit, &config.log).map_err(Error::Authorities)
 }
 
 /// What all connections share.
@@ -347,8 +347,8 @@ async fn connection<S: hyper::rt::Read + hyper::rt::Write + Unpin + 'static>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
-        .max_buf_size(MAX_BUFFER)
-        .max_headers(MAX_HEADERS)
+        .max_buf_size(limits.head_bytes)
+        .max_headers(limits.headers)
         .serve_connection(stream, service);
     tokio::pin!(connection);
     tokio::select! {
@@ -414,7 +414,3 @@ const PROVING: usize = 64;
 const LOOK: Duration = Duration::from_millis(20);
 /// 64: threads that wait for the disk; more only wait for each other.
 const BLOCKING_THREADS: usize = 64;
-/// 256 KiB: the largest head of a request, and what is read at once of a body.
-const MAX_BUFFER: usize = 256 << 10;
-/// 100 headers; clients send twenty.
-const MAX_HEADERS: usize = 100;

@@ -190,17 +190,16 @@ impl Registry {
         })
     }
 
-    /// Refuses what would change a cache, but for removing from it.
+    /// Refuses what would change a cache: what was pushed would not be there, and what was removed would be here again.
     pub(crate) fn insist_on_reading(&self, route: &Route, method: &Method) -> Result<(), Refusal> {
         let cache = route.repository().and_then(|name| self.cache_of(name));
-        let is_push = match route {
-            Route::Uploads(_) | Route::Upload(..) => true,
-            _ => method == Method::PUT || method == Method::POST || method == Method::PATCH,
-        };
+        let is_upload = matches!(route, Route::Uploads(_) | Route::Upload(..));
+        let is_read = method == Method::GET || method == Method::HEAD;
         match cache {
-            Some((cache, _)) if is_push => {
-                let words = format!("the repository is a cache of {}: push there", cache.registry);
-                Err(Refusal::new(Code::Denied, &words).with_status(405).with_header(header::ALLOW, "GET, HEAD, DELETE"))
+            Some((cache, _)) if is_upload || !is_read => {
+                let there = if method == Method::DELETE { "remove it there" } else { "push there" };
+                let words = format!("the repository is a cache of {}: {there}", cache.registry);
+                Err(Refusal::new(Code::Denied, &words).with_status(405).with_header(header::ALLOW, "GET, HEAD"))
             }
             _ => Ok(()),
         }

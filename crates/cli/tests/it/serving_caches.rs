@@ -61,6 +61,15 @@ fn a_cache_refuses_pushes_and_two_caches_have_each_a_place() {
     let failed = host.run(&["push", "-q", &name]);
     let words = format!("the repository is a cache of {}: push there", hub.address());
     assert!(failed.code == 1 && failed.stderr.contains(&words), "{}", failed.stderr);
+    // What was removed would be here again with the next pull: nobody is told that it is gone.
+    hub.publish("web:1", &Published::of(&image));
+    let words = format!("the repository is a cache of {}: remove it there", hub.address());
+    let repository = cache.name("hub/web");
+    for command in [&["rmi", "--remote", &name][..], &["tags", "--delete", "--force", "-f", "tag=1", &repository]] {
+        let failed = host.run(command);
+        assert!(failed.code == 1 && failed.stderr.contains(&words) && failed.stdout.is_empty(), "{failed:?}");
+    }
+    host.run(&["tags", &repository]).prints("1\n");
     // Beside it, it is a registry like any other.
     let own = cache.name("own/web:1");
     host.run_with(&["load", "-q"], &archive(&[(&image, &[&own])])).succeeds();
@@ -104,6 +113,8 @@ fn images_of_the_store_are_served_without_being_pushed() {
     let secret = format!("/v2/images/built/manifests/{}", layer.digest());
     let reply = ask(&server.address, "GET", &secret, &[], b"").expect("it answers");
     assert_eq!(reply.status, 404);
+    let failed = other.run(&["rmi", "--remote", &built_name]);
+    assert!(failed.code == 1 && failed.stderr.contains("a cache of this machine's image store"), "{failed:?}");
     host.run(&["rmi", "built:1"]).succeeds();
     assert_ne!(other.run(&["pull", "-q", &built_name]).code, 0);
 }

@@ -246,7 +246,7 @@ fn the_query_names_the_registry_that_is_meant() {
 }
 
 #[test]
-fn nothing_is_pushed_to_a_cache_and_what_is_here_can_be_removed() {
+fn nothing_is_pushed_to_a_cache_nor_removed() {
     let (registry, other) = caching(Duration::from_secs(3600));
     other.tag("web:1", &other.put_image("content"));
     registry.get("/v2/hub/web/manifests/1").expect(200);
@@ -255,7 +255,11 @@ fn nothing_is_pushed_to_a_cache_and_what_is_here_can_be_removed() {
         let message = reply.json()["errors"][0]["message"].as_str().unwrap().to_owned();
         assert_eq!(message, "the repository is a cache of hub.example: push there");
     }
-    registry.send("DELETE", "/v2/hub/web/manifests/1", &[], b"").expect(202);
+    // It would be here again with the next pull.
+    let reply = registry.send("DELETE", "/v2/hub/web/manifests/1", &[], b"").refuses(405, "DENIED");
+    let message = reply.json()["errors"][0]["message"].as_str().unwrap().to_owned();
+    assert_eq!(message, "the repository is a cache of hub.example: remove it there");
+    registry.get("/v2/hub/web/manifests/1").expect(200);
 }
 
 #[test]

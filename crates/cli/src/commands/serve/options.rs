@@ -70,6 +70,10 @@ pub struct Options {
     pub max_blob: Option<String>,
     /// The largest manifest.
     pub max_manifest: Option<String>,
+    /// The largest head of a request.
+    pub max_head: Option<String>,
+    /// Headers of a request.
+    pub max_headers: Option<usize>,
     /// How long a client may say nothing in the middle of a request.
     pub idle_timeout: Option<String>,
 }
@@ -133,6 +137,8 @@ impl Options {
         limits.uploads = self.max_uploads.unwrap_or(limits.uploads).max(1);
         limits.blob_bytes = bytes("max-blob", self.max_blob.as_deref(), limits.blob_bytes)?;
         limits.manifest_bytes = bytes("max-manifest", self.max_manifest.as_deref(), limits.manifest_bytes)?;
+        limits.head_bytes = head_bytes(self.max_head.as_deref(), limits.head_bytes)?;
+        limits.headers = self.max_headers.unwrap_or(limits.headers).max(1);
         limits.rate = self.rate_limit.as_ref().map(RateOptions::read).transpose()?;
         if let Some(idle) = span("idle-timeout", self.idle_timeout.as_deref())? {
             limits.idle = idle;
@@ -262,6 +268,20 @@ pub(super) fn bytes(name: &str, text: Option<&str>, default: u64) -> Result<u64>
     size::parse(text, Units::Decimal)
         .ok_or_else(|| Failure::new(format!("{name} is {text:?}, which is no size; write for example \"20GB\"")))
 }
+
+/// The size of a head; less than what some clients send in tokens alone would be of no use.
+fn head_bytes(text: Option<&str>, default: usize) -> Result<usize> {
+    let given = bytes("max-head", text, default as u64)?;
+    let fits = usize::try_from(given).ok().filter(|given| (MIN_HEAD..=MAX_HEAD).contains(given));
+    fits.ok_or_else(|| {
+        Failure::new(format!("max-head is {:?}", text.unwrap_or_default()))
+            .help(Some("write a size between 8KiB and 16MiB".to_owned()))
+    })
+}
+
+/// 8 KiB, the least that hyper takes; 16 MiB, which each connection may have in memory.
+const MIN_HEAD: usize = 8 << 10;
+const MAX_HEAD: usize = 16 << 20;
 
 pub(super) fn span(name: &str, text: Option<&str>) -> Result<Option<Duration>> {
     let Some(text) = text else { return Ok(None) };
