@@ -56,6 +56,7 @@ const ENGINES: &[&str] = &["moto", "garage", "garage-3", "garage-3-disturbed"];
 pub(crate) fn bench(words: &[&str]) -> Result {
     packages::ensure(TESTS)?;
     packages::ensure(BENCH)?;
+    moto::ensure()?;
     let released = released()?;
     run("cargo", &["build", "--locked", "--release", "--package", "wharfie-bench"])?;
     let program = root().join("target/release/wharfie-bench");
