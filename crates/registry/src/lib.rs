@@ -23,6 +23,7 @@ mod manifests;
 mod metrics;
 mod name;
 mod page;
+mod parallel;
 mod query;
 mod quotas;
 mod range;
