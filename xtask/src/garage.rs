@@ -25,6 +25,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     Ok(program)
 }
 
+#[expect(clippy::disallowed_methods, reason = "a development command is a program of its own")]
 fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

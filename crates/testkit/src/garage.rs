@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::buckets::{is_listening, skip};
+use crate::buckets::{is_listening, skip, variable};
 use crate::needs;
 use crate::pebble::free_port;
 use crate::service::Service;
@@ -37,7 +37,7 @@ pub(crate) const SECRET_KEY: &str = "b892c0665f0ada8a4755dae98baa3b133590e11dae3
 impl Garage {
     /// Starts so many nodes, each of which keeps everything; `None`, and said, where it is not installed.
     pub(crate) fn start(count: usize) -> Option<Self> {
-        let Some(program) = std::env::var_os(PROGRAM).map(PathBuf::from) else {
+        let Some(program) = variable(PROGRAM).map(PathBuf::from) else {
             return skip(&format!("{PROGRAM} names no garage (cargo xtask test-s3 does)"));
         };
         let folder = tempfile::TempDir::with_prefix("wharfie-garage-").expect("temporary files can be made").keep();

@@ -29,8 +29,11 @@ impl Service {
         keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut keeper = keeper.spawn().expect("there is a shell");
         let mut line = String::new();
-        BufReader::new(keeper.stdout.take().expect("it was asked for")).read_line(&mut line).ok()?;
-        let pid = Pid::from_raw(line.trim().parse().ok()?)?;
+        let _said = BufReader::new(keeper.stdout.take().expect("it was asked for")).read_line(&mut line);
+        let Some(pid) = line.trim().parse().ok().and_then(Pid::from_raw) else {
+            let _reaped = keeper.wait();
+            return None;
+        };
         Some(Self { keeper, pid })
     }
 

@@ -119,13 +119,13 @@ async fn why_refused(order: &mut Order) -> String {
 
 /// The account that this storage has, or a new one.
 async fn account(storage: &Storage, options: &Options) -> Result<instant_acme::Account, String> {
-    let builder = || Http::new(options.authorities.as_deref()).map(|http| builder(http));
+    let new = || Http::new(options.authorities.as_deref()).map(builder);
     let key = account_key(options);
     let contacts: Vec<&str> = options.contacts.iter().map(String::as_str).collect();
     if let Some(stored) = storage.get(&key).await.map_err(|why| why.told())? {
         let known: Account = record::parse(&stored.bytes, key.as_str()).map_err(|why| why.told())?;
         let is_same = known.contacts == options.contacts;
-        let account = builder()?.from_credentials(known.credentials).await.map_err(told)?;
+        let account = new()?.from_credentials(known.credentials).await.map_err(told)?;
         if !is_same && account.update_contacts(&contacts).await.is_ok() {
             // What it is restored from cannot be had back from it.
             let known: Account = record::parse(&stored.bytes, key.as_str()).map_err(|why| why.told())?;
@@ -134,8 +134,8 @@ async fn account(storage: &Storage, options: &Options) -> Result<instant_acme::A
         }
         return Ok(account);
     }
-    let new = NewAccount { contact: &contacts, terms_of_service_agreed: true, only_return_existing: false };
-    let created = builder()?.create(&new, options.directory.clone(), None).await;
+    let wanted = NewAccount { contact: &contacts, terms_of_service_agreed: true, only_return_existing: false };
+    let created = new()?.create(&wanted, options.directory.clone(), None).await;
     let (account, credentials) = created.map_err(told)?;
     let known = Account { contacts: options.contacts.clone(), credentials };
     storage.put(key, record::bytes(&known)).await.map_err(|why| why.told())?;
