@@ -76,20 +76,9 @@ impl Garage {
         said.split('@').next().expect("there is a first part").trim().to_owned()
     }
 
-    /// Has the first node do something. What it does needs the others, which may be about to find each other.
+    /// Has the first node do something.
     fn tell(&self, words: &[&str]) {
-        let mut last = String::new();
-        for _ in 0..100 {
-            let mut garage = Command::new(&self.program);
-            garage.arg("-c").arg(&self.nodes[0].config).args(words);
-            let output = needs::output(&mut garage, "garage");
-            if output.status.success() {
-                return;
-            }
-            last = String::from_utf8_lossy(&output.stderr).into_owned();
-            thread::sleep(Duration::from_millis(200));
-        }
-        panic!("garage {words:?}: {last}");
+        self.nodes[0].tell(&self.program, words);
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -103,16 +92,20 @@ impl Garage {
 
     /// From now on one node after the other is killed and comes back, but for the first one, which is asked.
     pub(crate) fn disturb(&self) {
-        let (program, nodes) = (self.program.clone(), self.nodes[1..].to_vec());
+        let (program, first) = (self.program.clone(), self.nodes[0].clone());
+        let others: Vec<(Node, String)> = self.nodes[1..].iter().map(|node| (node.clone(), self.id(node))).collect();
         thread::spawn(move || {
+            thread::sleep(SOON);
             loop {
-                for node in &nodes {
-                    thread::sleep(UP);
+                for (node, id) in &others {
                     if let Some(service) = node.running.lock().expect("nobody fails with it").take() {
                         service.kill();
                     }
                     thread::sleep(DOWN);
                     node.start(&program);
+                    // They find each other by themselves, but only after half a minute.
+                    first.tell(&program, &["node", "connect", &format!("{id}@127.0.0.1:{}", node.rpc)]);
+                    thread::sleep(UP);
                 }
             }
         });
@@ -136,6 +129,22 @@ impl Node {
         Self { config: path, rpc, api, running: Arc::default() }
     }
 
+    /// Has it do something. What it does may need the others, which may be about to find each other.
+    fn tell(&self, program: &Path, words: &[&str]) {
+        let mut last = String::new();
+        for _ in 0..100 {
+            let mut garage = Command::new(program);
+            garage.arg("-c").arg(&self.config).args(words);
+            let output = needs::output(&mut garage, "garage");
+            if output.status.success() {
+                return;
+            }
+            last = String::from_utf8_lossy(&output.stderr).into_owned();
+            thread::sleep(Duration::from_millis(200));
+        }
+        panic!("garage {words:?}: {last}");
+    }
+
     fn start(&self, program: &Path) {
         let config = self.config.to_string_lossy();
         let service = Service::start(program, &["-c", &config, "server"]).expect("it was there before");
@@ -146,7 +155,9 @@ impl Node {
 
 /// Names the program.
 pub(crate) const PROGRAM: &str = "WHARFIE_TEST_GARAGE";
-/// 8 s: long enough for what the node has missed to come to it.
-const UP: Duration = Duration::from_secs(8);
+/// 2 s, and the first one goes.
+const SOON: Duration = Duration::from_secs(2);
+/// 5 s: until all of them know that it is there. Without two of three the service answers nothing.
+const UP: Duration = Duration::from_secs(5);
 /// 5 s.
 const DOWN: Duration = Duration::from_secs(5);

@@ -245,9 +245,8 @@ fn nothing_acknowledged_is_lost_when_replicas_are_killed() {
     thread::sleep(Duration::from_secs(7));
     let collected = hosts[1].run(&["serve", "gc"]).succeeds();
     // The servers collect as well, and may have been faster.
-    let has_freed = |served: &Served| {
-        served.log().lines().any(|line| line.contains("collected: ") && !line.ends_with(" 0 bytes"))
-    };
+    let has_freed =
+        |served: &Served| served.log().lines().any(|line| line.contains("collected: ") && !line.ends_with(" 0 bytes"));
     assert!(!collected.ends_with(" space: 0B\n") || served.iter().any(has_freed), "{collected}");
     for (number, tags) in kept.iter().enumerate() {
         let repository = format!("team{}/app{number}", number % 2);
