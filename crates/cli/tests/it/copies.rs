@@ -295,8 +295,7 @@ fn a_tag_that_others_share_is_not_removed_with_them() {
 
 #[test]
 fn one_odd_tag_keeps_nobody_from_the_rest() {
-    let published = Published::of(&web("x"));
-    let image = published.clone();
+    let image = Published::of(&web("x"));
     let server = FaultyServer::start(move |heard| match heard.target.as_str() {
         "/v2/web/tags/list" => reply(200, &[], br#"{"tags":["1","-2","gone","3"]}"#),
         target if target.contains("referrers") || target.contains("gone") => reply(404, &[], b""),
