@@ -40,10 +40,10 @@ pub(crate) enum Which {
 
 /// Runs it `rounds` times.
 pub(crate) fn run(wharfie: PathBuf, rounds: usize, which: Which) -> Result<Report> {
-    if which == Which::Registry {
-        return crate::registry::run(&wharfie, rounds);
-    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no folder")?.join("target");
+    if which == Which::Registry {
+        return crate::registry::run(&wharfie, &folder.join("bench-inputs"), rounds);
+    }
     let inputs = Inputs::make(&folder.join("bench-inputs"), &wharfie)?;
     let mut bench = Bench {
         wharfie,

@@ -36,17 +36,9 @@ impl Inputs {
             big: path("big-image.tar"),
             thousand: path("thousand.tar"),
         };
-        once(&inputs.tar, |aside| run("mmdebstrap", &["--variant=minbase", "bookworm", aside]))?;
+        debian(folder, wharfie)?;
         once(&inputs.gzip, |aside| shell(&format!("gzip -6 -c {} > {aside}", inputs.tar.display())))?;
-        let image = |tar: &Path, name: &str, aside: &str| -> Result {
-            let root = folder.join("scratch-store");
-            let root = root.to_string_lossy();
-            let words = |words: &[&str]| run(&wharfie.to_string_lossy(), &[&["--root", &root], words].concat());
-            words(&["import", &tar.to_string_lossy(), name])?;
-            words(&["save", "-o", aside, name])?;
-            std::fs::remove_dir_all(&*root).map_err(|why| why.to_string())
-        };
-        once(&inputs.debian, |aside| image(&inputs.tar, "bench/debian:1", aside))?;
+        let image = |tar: &Path, name: &str, aside: &str| image(folder, wharfie, tar, name, aside);
         once(&inputs.many, |aside| {
             let tar = folder.join("many.tar");
             small_files(&tar)?;
@@ -65,6 +57,25 @@ impl Inputs {
         once(&inputs.thousand, |aside| thousand(Path::new(aside)))?;
         Ok(inputs)
     }
+}
+
+/// Makes the Debian image alone, if it is not there yet, and says where it is.
+pub(crate) fn debian(folder: &Path, wharfie: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(folder).map_err(|why| why.to_string())?;
+    let (tar, debian) = (folder.join("debian.tar"), folder.join("debian-image.tar"));
+    once(&tar, |aside| run("mmdebstrap", &["--variant=minbase", "bookworm", aside]))?;
+    once(&debian, |aside| image(folder, wharfie, &tar, "bench/debian:1", aside))?;
+    Ok(debian)
+}
+
+/// Makes an image of one layer.
+fn image(folder: &Path, wharfie: &Path, tar: &Path, name: &str, aside: &str) -> Result {
+    let root = folder.join("scratch-store");
+    let root = root.to_string_lossy();
+    let words = |words: &[&str]| run(&wharfie.to_string_lossy(), &[&["--root", &root], words].concat());
+    words(&["import", &tar.to_string_lossy(), name])?;
+    words(&["save", "-o", aside, name])?;
+    std::fs::remove_dir_all(&*root).map_err(|why| why.to_string())
 }
 
 fn once(path: &Path, make: impl FnOnce(&str) -> Result) -> Result {

@@ -3,6 +3,7 @@
 //! shared machines it is noise. So is the memory that keepers of idle containers hold. Run it as root with `cargo xtask bench [ROUNDS [short|scale|build|insight|registry]]`; the results go to stdout as the table that
 //! `docs/benchmarks.md` shows.
 
+mod buckets;
 mod builds;
 mod cases;
 mod cpu;

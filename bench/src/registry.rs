@@ -12,11 +12,11 @@ use crate::place::{Place, run as program};
 use crate::report::{Report, say};
 
 /// A server, which ends when this is dropped.
-struct Server {
+pub(crate) struct Server {
     who: &'static str,
     meter: Meter,
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 /// 100 MiB.
@@ -26,18 +26,20 @@ const TAGS: usize = 10_000;
 const REPOSITORIES: usize = 2_000;
 
 /// Measures everything `rounds` times.
-pub(crate) fn run(wharfie: &Path, rounds: usize) -> Result<Report> {
+pub(crate) fn run(wharfie: &Path, inputs: &Path, rounds: usize) -> Result<Report> {
+    let debian = crate::inputs::debian(inputs, wharfie)?;
     let mut report = Report::default();
     report.heads = Some(("docker-registry 2.8", "nginx"));
     for round in 1..=rounds {
         say(&format!("round {round} of {rounds}: registries"));
         let place = Place::new("registry")?;
-        measure(wharfie, place.path(), &mut report)?;
+        measure(wharfie, &debian, place.path(), &mut report)?;
+        crate::buckets::measure(wharfie, place.path(), &mut report)?;
     }
     Ok(report)
 }
 
-fn measure(wharfie: &Path, place: &Path, report: &mut Report) -> Result {
+fn measure(wharfie: &Path, debian: &Path, place: &Path, report: &mut Report) -> Result {
     let blob = place.join("blob");
     let bytes = format!("head -c {BLOB} /dev/urandom > {0} && sha256sum {0} | cut -c1-64", blob.display());
     let digest = format!("sha256:{}", text("sh", &["-c", &bytes])?.trim());
@@ -69,6 +71,7 @@ fn measure(wharfie: &Path, place: &Path, report: &mut Report) -> Result {
         report.case(case, 0.5);
         report.add(case, server.who, server.memory()?);
     }
+    pull(wharfie, debian, place, [&ours, &theirs], report)?;
     // Laid out as the servers do it: pushing them takes minutes.
     many(place)?;
     for server in [&ours, &theirs] {
@@ -81,6 +84,31 @@ fn measure(wharfie: &Path, place: &Path, report: &mut Report) -> Result {
             get()?;
             report.add(case, server.who, server.cost(10.0, || (0..10).try_for_each(|_| get()))?);
         }
+    }
+    Ok(())
+}
+
+/// Pushes the Debian image to both servers and pulls it from each into an empty store, with what both sides of it use.
+fn pull(wharfie: &Path, debian: &Path, place: &Path, servers: [&Server; 2], report: &mut Report) -> Result {
+    let case = "pull of the Debian image by wharfie, both processes, ms";
+    report.case(case, 0.9);
+    let meter = Meter::new("registry-client")?;
+    let client = |root: &str, words: &[&str]| {
+        let mut command = Command::new(wharfie);
+        command.env("WHARFIE_ROOT", place.join(root)).env("WHARFIE_CONFIG", place.join("none.toml")).args(words);
+        command
+    };
+    meter.measure(&mut client("pusher", &["load", "-q", "-i", &debian.to_string_lossy()]))?;
+    for server in servers {
+        let name = format!("{}/bench/debian:1", server.address);
+        meter.measure(&mut client("pusher", &["tag", "bench/debian:1", &name]))?;
+        meter.measure(&mut client("pusher", &["push", "-q", &name]))?;
+        let mut used = 0.0;
+        let cost = server.cost(1.0, || {
+            used = meter.measure(&mut client(&format!("client-{}", server.who), &["pull", "-q", &name]))?;
+            Ok(())
+        })?;
+        report.add(case, server.who, cost + used * 1000.0);
     }
     Ok(())
 }
@@ -105,6 +133,16 @@ impl Server {
     fn wharfie(wharfie: &Path, place: &Path) -> Result<Self> {
         let mut command = Command::new(wharfie);
         command.env("WHARFIE_ROOT", place.join("wharfie")).env("WHARFIE_CONFIG", place.join("none.toml"));
+        Self::start("wharfie", place, move |address| {
+            command.args(["serve", "--address", address]);
+            Ok(command)
+        })
+    }
+
+    /// A replica of a bucket.
+    pub(crate) fn on_bucket(wharfie: &Path, place: &Path, config: &Path, number: usize) -> Result<Self> {
+        let mut command = Command::new(wharfie);
+        command.env("WHARFIE_ROOT", place.join(format!("replica-{number}"))).env("WHARFIE_CONFIG", config);
         Self::start("wharfie", place, move |address| {
             command.args(["serve", "--address", address]);
             Ok(command)

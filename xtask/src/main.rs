@@ -1,6 +1,8 @@
 //! wharfie's development commands: one door for everything, so that README, CI and people run the same thing.
 
 mod demo;
+mod garage;
+mod moto;
 mod packages;
 mod process;
 mod tests;
@@ -18,6 +20,7 @@ Usage: cargo xtask COMMAND
   test      everything CI runs: formatting, lints, arrows, all tests
   check     the quick part of test: formatting, lints, arrows
   tidy      the arrows between rooms, licences, sources, file sizes
+  test-s3   the registry on buckets: moto, Garage on one node and on three, and with a node away (builds Garage once)
   slow      tests that take minutes: a 1 GiB layer, crash points, 1,000 images
   bench     CPU and memory against other engines; see docs/benchmarks.md
   fuzz      run every fuzz target for a minute (needs a nightly toolchain and cargo-fuzz)
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         ["test"] => tests::test(),
         ["check"] => tests::check(),
         ["tidy"] => tidy::run(),
+        ["test-s3"] => tests::test_s3(),
         ["slow"] => tests::slow(),
         ["bench", rest @ ..] => tests::bench(rest),
         ["fuzz"] => tests::fuzz(),

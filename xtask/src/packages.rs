@@ -40,10 +40,13 @@ pub(crate) const TESTS: &[Package] = &[
     ("slirp4netns", "slirp4netns"),
     ("nft", "nftables"),
     ("chromium", "chromium"),
+    ("curl", "curl"),
+    // An authority that gives certificates, and the names that it looks up.
+    ("pebble", "pebble"),
 ];
 
 /// What measuring needs beside that.
-pub(crate) const BENCH: &[Package] = &[("nginx", "nginx"), ("wrk", "wrk"), ("curl", "curl")];
+pub(crate) const BENCH: &[Package] = &[("nginx", "nginx"), ("wrk", "wrk")];
 
 /// Installs what is missing, if we are root; says the exact command if not.
 pub(crate) fn ensure(packages: &[Package]) -> Result {
@@ -52,22 +55,27 @@ pub(crate) fn ensure(packages: &[Package]) -> Result {
     if missing.is_empty() {
         return Ok(());
     }
-    if !is_root() {
-        return Err(format!(
-            "missing programs; install them with\n\n    sudo apt-get install --no-install-recommends {}\n",
-            missing.join(" ")
-        ));
-    }
-    say(&format!("installing {}", missing.join(" ")));
-    let environment = [("DEBIAN_FRONTEND", "noninteractive")];
-    run_with("apt-get", &["update", "-q"], &environment)?;
-    let mut words = vec!["install", "-q", "-y", "--no-install-recommends"];
-    words.extend(&missing);
-    run_with("apt-get", &words, &environment)?;
+    install(&missing)?;
     match packages.iter().find(|(program, _)| !is_installed(program)) {
         None => Ok(()),
         Some((program, package)) => Err(format!("package {package} was installed but brought no {program}")),
     }
+}
+
+/// Installs packages, if we are root; says the exact command if not.
+pub(crate) fn install(packages: &[&str]) -> Result {
+    if !is_root() {
+        return Err(format!(
+            "missing programs; install them with\n\n    sudo apt-get install --no-install-recommends {}\n",
+            packages.join(" ")
+        ));
+    }
+    say(&format!("installing {}", packages.join(" ")));
+    let environment = [("DEBIAN_FRONTEND", "noninteractive")];
+    run_with("apt-get", &["update", "-q"], &environment)?;
+    let mut words = vec!["install", "-q", "-y", "--no-install-recommends"];
+    words.extend(packages);
+    run_with("apt-get", &words, &environment)
 }
 
 /// True if the program is on the path or where Debian keeps daemons.

@@ -16,6 +16,12 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").into()
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> Result<PathBuf> {
+    let metadata = cargo_metadata::MetadataCommand::new().current_dir(root()).no_deps().exec();
+    Ok(metadata.map_err(|why| why.to_string())?.target_directory.into())
+}
+
 /// Runs a program in the workspace's root, after saying so.
 pub(crate) fn run(program: &str, words: &[&str]) -> Result {
     run_with(program, words, &[])

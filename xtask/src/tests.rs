@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use crate::packages::{self, BENCH, TESTS};
 use crate::process::{output, root, run, run_with, say};
-use crate::{Result, tidy};
+use crate::{Result, garage, moto, tidy};
 
 /// Everything CI runs.
 pub(crate) fn test() -> Result {
     packages::ensure(TESTS)?;
+    moto::ensure()?;
     check()?;
     // The program first: end-to-end tests start it.
     run("cargo", &["build", "--locked", "--package", "wharfie"])?;
@@ -25,14 +26,37 @@ pub(crate) fn check() -> Result {
 /// The tests that are too slow for every change; they are marked `ignored` with that reason.
 pub(crate) fn slow() -> Result {
     packages::ensure(TESTS)?;
+    moto::ensure()?;
     run("cargo", &["build", "--locked", "--release", "--package", "wharfie"])?;
     run("cargo", &["test", "--locked", "--release", "--workspace", "--", "--ignored", "--test-threads", "1"])
 }
+
+/// The tests of the registry on a bucket, on every service.
+pub(crate) fn test_s3() -> Result {
+    packages::ensure(TESTS)?;
+    moto::ensure()?;
+    let program = garage::ensure()?;
+    let program = program.to_string_lossy();
+    for engine in ENGINES {
+        let environment = [("WHARFIE_TEST_S3", *engine), (garage::PROGRAM, &*program)];
+        let packages = ["--package", "wharfie-registry", "--package", "wharfie", "--test", "it"];
+        run_with(
+            "cargo",
+            &[&["test", "--locked"], &packages[..], &["--", "bucket", "several_servers"]].concat(),
+            &environment,
+        )?;
+    }
+    Ok(())
+}
+
+/// As `crates/testkit/src/buckets.rs` knows them.
+const ENGINES: &[&str] = &["moto", "garage", "garage-3", "garage-3-disturbed"];
 
 /// Measures whole processes against other engines.
 pub(crate) fn bench(words: &[&str]) -> Result {
     packages::ensure(TESTS)?;
     packages::ensure(BENCH)?;
+    moto::ensure()?;
     let released = released()?;
     run("cargo", &["build", "--locked", "--release", "--package", "wharfie-bench"])?;
     let program = root().join("target/release/wharfie-bench");

@@ -40,14 +40,14 @@ impl Upstream {
         Ok(self.repository(path)?.manifest(digest.as_str(), None)?)
     }
 
-    /// The bytes of a blob, which are *not* verified.
+    /// How many bytes a blob has, and they themselves, which are *not* verified.
     ///
     /// # Errors
     /// As [`Self::resolve`].
-    pub fn blob(&self, path: &str, digest: &Digest) -> Result<Box<dyn Read + Send>> {
+    pub fn blob(&self, path: &str, digest: &Digest) -> Result<(u64, Box<dyn Read + Send>)> {
         let repository = self.repository(path)?;
         let blob = repository.describe_blob(digest)?;
-        Ok(Box::new(repository.blob(&blob, Watch::silent())?))
+        Ok((blob.size, Box::new(repository.blob(&blob, Watch::silent())?)))
     }
 
     /// All tags of a repository.

@@ -1,10 +1,14 @@
 //! Blobs: sent, looked for, taken out of a repository. Source: distribution-spec, "Pulling blobs" and "Deleting Blobs".
 
-use hyper::StatusCode;
+use std::sync::Arc;
+
 use hyper::header;
+use hyper::{Response, StatusCode};
 use wharfie_oci::Digest;
 
-use crate::answer::{Answer, Request, answer, is_tag_of};
+use crate::answer::{Answer, Builder, Request, answer, is_tag_of};
+use crate::arriving::Arriving;
+use crate::body::Body;
 use crate::key::Key;
 use crate::name::RepositoryName;
 use crate::range::{Wanted, wanted};
@@ -33,33 +37,12 @@ impl Registry {
 
     pub(crate) async fn get_blob(&self, name: &RepositoryName, digest: &Digest, request: &Request) -> Answer {
         let Some(link) = self.link(name, digest).await? else { return Err(unknown(digest)) };
-        if request.has_already(digest) {
-            return Ok(answer(StatusCode::NOT_MODIFIED).digest(digest).empty());
-        }
-        let builder = |status| {
-            answer(status)
-                .digest(digest)
-                .header(header::CONTENT_TYPE, "application/octet-stream")
-                .header(header::ACCEPT_RANGES, "bytes")
-                .header(header::CACHE_CONTROL, "max-age=31536000")
-        };
-        if request.is_head() {
+        if request.is_head() && !request.has_already(digest) {
             self.holds(&Key::link(name, digest)).await?;
-            return Ok(builder(StatusCode::OK).length(link.size).body(crate::body::Body::empty()));
         }
-        let range = request.header(header::RANGE).filter(|_| is_for(request, digest));
-        let (first, count, builder) = match range.map_or(Wanted::Whole, |range| wanted(range, link.size)) {
-            Wanted::Whole => (0, link.size, builder(StatusCode::OK)),
-            Wanted::Part { first, last } => {
-                let told = format!("bytes {first}-{last}/{}", link.size);
-                let builder = builder(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, &told);
-                (first, last - first + 1, builder)
-            }
-            Wanted::Unsatisfiable => {
-                return Err(Refusal::new(Code::SizeInvalid, "the blob has no such bytes")
-                    .with_status(416)
-                    .with_header(header::CONTENT_RANGE, &format!("bytes */{}", link.size)));
-            }
+        let (builder, first, count) = match answered(request, digest, link.size)? {
+            Wish::Nothing(answer) => return Ok(answer),
+            Wish::Bytes { builder, first, count } => (builder, first, count),
         };
         let data =
             link.data().ok_or_else(|| Refusal::unavailable(&format!("the link of {name} to {digest} is none")))?;
@@ -68,11 +51,64 @@ impl Registry {
         Ok(builder.length(count).body(body))
     }
 
+    /// The same of a blob that another registry is sending.
+    pub(crate) fn get_arriving_blob(
+        self: &Arc<Self>,
+        arriving: Arc<Arriving>,
+        name: &RepositoryName,
+        digest: &Digest,
+        request: &Request,
+    ) -> Answer {
+        match answered(request, digest, arriving.size)? {
+            Wish::Nothing(answer) => Ok(answer),
+            Wish::Bytes { builder, first, count } => {
+                Ok(builder.length(count).body(self.pass_on(arriving, name, digest, (first, count))))
+            }
+        }
+    }
+
     pub(crate) async fn delete_blob(&self, name: &RepositoryName, digest: &Digest) -> Answer {
         let Some(link) = self.link(name, digest).await? else { return Err(unknown(digest)) };
         self.storage.delete(Key::link(name, digest)).await?;
         self.count_less(name, link.size);
         Ok(answer(StatusCode::ACCEPTED).empty())
+    }
+}
+
+/// What a request wants of a blob.
+enum Wish {
+    /// No bytes: this is all.
+    Nothing(Response<Body>),
+    /// So many bytes from there.
+    Bytes { builder: Builder, first: u64, count: u64 },
+}
+
+/// What is answered to a request for a blob of this size.
+fn answered(request: &Request, digest: &Digest, size: u64) -> Result<Wish, Refusal> {
+    if request.has_already(digest) {
+        return Ok(Wish::Nothing(answer(StatusCode::NOT_MODIFIED).digest(digest).empty()));
+    }
+    let builder = |status| {
+        answer(status)
+            .digest(digest)
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .header(header::ACCEPT_RANGES, "bytes")
+            .header(header::CACHE_CONTROL, "max-age=31536000")
+    };
+    if request.is_head() {
+        return Ok(Wish::Nothing(builder(StatusCode::OK).length(size).body(Body::empty())));
+    }
+    let range = request.header(header::RANGE).filter(|_| is_for(request, digest));
+    match range.map_or(Wanted::Whole, |range| wanted(range, size)) {
+        Wanted::Whole => Ok(Wish::Bytes { builder: builder(StatusCode::OK), first: 0, count: size }),
+        Wanted::Part { first, last } => {
+            let told = format!("bytes {first}-{last}/{size}");
+            let builder = builder(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, &told);
+            Ok(Wish::Bytes { builder, first, count: last - first + 1 })
+        }
+        Wanted::Unsatisfiable => Err(Refusal::new(Code::SizeInvalid, "the blob has no such bytes")
+            .with_status(416)
+            .with_header(header::CONTENT_RANGE, &format!("bytes */{size}"))),
     }
 }
 

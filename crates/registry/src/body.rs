@@ -23,6 +23,13 @@ pub(crate) enum Body {
     File(FileBody),
     /// What comes from a bucket.
     Passing(Passing),
+    /// What somebody else reads for it.
+    Arriving {
+        /// The bytes.
+        pieces: mpsc::Receiver<io::Result<Bytes>>,
+        /// How many are still to come.
+        left: u64,
+    },
 }
 
 impl Body {
@@ -39,12 +46,20 @@ impl Body {
     /// All of it, in memory. Whoever asks knows that it is not too much.
     pub(crate) async fn whole(mut self) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
-        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
-            if let Ok(Piece::Memory(data)) = frame?.into_data() {
-                all.extend_from_slice(&data);
-            }
+        while let Some(bytes) = self.next().await? {
+            all.extend_from_slice(&bytes);
         }
         Ok(all)
+    }
+
+    /// The next bytes of a body that is read here; `None` at the end.
+    pub(crate) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await;
+        match frame.transpose()?.map(Frame::into_data) {
+            Some(Ok(Piece::Memory(bytes))) => Ok(Some(bytes)),
+            Some(Ok(Piece::File(_))) => unreachable!("only a connection has an outlet"),
+            Some(Err(_)) | None => Ok(None),
+        }
     }
 
     /// `count` bytes of `file` from `at`.
@@ -69,6 +84,13 @@ impl hyper::body::Body for Body {
         let piece = match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Piece::Memory(bytes)))),
             Self::Passing(passing) => passing.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Piece::Memory))),
+            Self::Arriving { left: 0, .. } => Poll::Ready(None),
+            Self::Arriving { pieces, left } => pieces.poll_recv(cx).map(|piece| {
+                // Who reads for it and goes has not finished.
+                let piece = piece.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
+                *left = piece.as_ref().map_or(0, |piece| left.saturating_sub(piece.len() as u64));
+                Some(piece.map(Piece::Memory))
+            }),
             Self::File(body) => body.poll_piece(cx),
         };
         piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
@@ -79,6 +101,7 @@ impl hyper::body::Body for Body {
             Self::Whole(bytes) => bytes.is_none(),
             Self::File(body) => body.left() == 0,
             Self::Passing(passing) => passing.left() == 0,
+            Self::Arriving { left, .. } => *left == 0,
         }
     }
 
@@ -87,6 +110,7 @@ impl hyper::body::Body for Body {
             Self::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
             Self::File(body) => body.left(),
             Self::Passing(passing) => passing.left(),
+            Self::Arriving { left, .. } => *left,
         })
     }
 }

@@ -79,6 +79,10 @@ pub struct Limits {
     pub blob_bytes: u64,
     /// The largest manifest, in bytes. Source: distribution-spec, "Pushing Manifests": at least 4 MiB.
     pub manifest_bytes: u64,
+    /// The largest head of a request, in bytes: 8 KiB at least. As much is read at once of a body.
+    pub head_bytes: usize,
+    /// Headers of a request.
+    pub headers: usize,
     /// How often one client may ask.
     pub rate: Option<Rate>,
     /// How long a client may say nothing in the middle of a request.
@@ -94,6 +98,9 @@ impl Default for Limits {
             uploads: 128,
             blob_bytes: u64::MAX,
             manifest_bytes: 4 << 20,
+            head_bytes: 256 << 10,
+            // Clients send twenty.
+            headers: 100,
             rate: None,
             idle: Duration::from_secs(60),
             head: Duration::from_secs(30),

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use wharfie_oci::Timestamp;
+
 /// Something happened.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -36,6 +38,18 @@ pub enum Event {
     Collected {
         /// What went.
         collected: Box<crate::gc::Collected>,
+    },
+    /// An authority gave a certificate, which is shown from now on.
+    Certified {
+        /// What it is for.
+        names: String,
+        /// How long it is good.
+        until: Timestamp,
+    },
+    /// Answers the authority that gives certificates, and sends everybody else on.
+    Proving {
+        /// Where, with the port that was found.
+        address: SocketAddr,
     },
     /// It accepts nothing any more and waits for requests to end.
     Ending,

@@ -8,6 +8,7 @@ use wharfie_oci::{Digest, MediaType};
 use crate::document;
 use crate::key::{Folder, Key};
 use crate::name::{DataId, RepositoryName, Tag};
+use crate::parallel::each;
 use crate::record::{self, Link, Tagged};
 use crate::refusal::Refusal;
 use crate::retention::{Standing, judge};
@@ -120,10 +121,11 @@ impl Registry {
         }
         let used: HashSet<&Digest> =
             live.iter().filter_map(|digest| nodes.get(digest)).flat_map(|n| &n.blobs).collect();
-        for text in self.all(&Folder::links(name)).await? {
-            let Ok(digest) = text.parse::<Digest>() else { continue };
+        let digests = digests(self.all(&Folder::links(name)).await?);
+        let links = each(digests, |digest| async move { Ok::<_, Refusal>((self.link(name, &digest).await?, digest)) });
+        for (link, digest) in links.await? {
             let key = Key::link(name, &digest);
-            let Some(link) = self.link(name, &digest).await? else { continue };
+            let Some(link) = link else { continue };
             if !used.contains(&digest)
                 && self.is_old(&key, named.before).await?
                 && (mode == Mode::Rehearse || self.delete_old(key, named.before).await?)
@@ -142,15 +144,15 @@ impl Registry {
 
     /// All tags of a repository, with what policies ask about.
     pub(crate) async fn standings(&self, name: &RepositoryName) -> Result<Vec<Standing>, Refusal> {
-        let mut all = Vec::new();
-        for text in self.all(&Folder::tags(name)).await? {
-            let Some(tag) = Tag::parse(&text) else { continue };
-            let Some(tagged) = self.tagged(name, &tag).await? else { continue };
+        let tags = self.all(&Folder::tags(name)).await?.into_iter().filter_map(|text| Tag::parse(&text));
+        let standings = each(tags, |tag| async move {
+            let Some(tagged) = self.tagged(name, &tag).await? else { return Ok::<_, Refusal>(None) };
             let pulled = self.pulled(name, &tag, &tagged.digest).await?;
             let is_immutable = self.is_immutable(name, &tag);
-            all.push(Standing { tag: text, digest: tagged.digest, pushed: tagged.at, pulled, is_immutable });
-        }
-        Ok(all)
+            let tag = tag.as_str().to_owned();
+            Ok(Some(Standing { tag, digest: tagged.digest, pushed: tagged.at, pulled, is_immutable }))
+        });
+        Ok(standings.await?.into_iter().flatten().collect())
     }
 
     /// Removes a tag that a policy does not keep, unless it stands for something else by now.
@@ -165,20 +167,19 @@ impl Registry {
     }
 
     async fn nodes(&self, name: &RepositoryName, before: i64) -> Result<HashMap<Digest, Node>, Refusal> {
-        let mut nodes = HashMap::new();
-        for text in self.all(&Folder::manifests(name)).await? {
-            let Ok(digest) = text.parse::<Digest>() else { continue };
+        let digests = digests(self.all(&Folder::manifests(name)).await?);
+        let nodes = each(digests, |digest| async move {
             // Its age first: who makes it young again in between has it kept.
             let is_young = !self.is_old(&Key::manifest(name, &digest), before).await?;
-            let Some(manifest) = self.manifest(name, &digest).await? else { continue };
+            let Some(manifest) = self.manifest(name, &digest).await? else { return Ok::<_, Refusal>(None) };
             let media_type = MediaType::new(&manifest.head.media_type);
             // What a push let in parses. What does not any more ends the collection: nobody knows what it names.
             let document = document::parse(&manifest.bytes, &media_type)?;
             let blobs = [document.blobs, document.elsewhere].concat();
             let node = Node { children: document.children, blobs, subject: document.subject, is_young };
-            nodes.insert(digest, node);
-        }
-        Ok(nodes)
+            Ok(Some((digest, node)))
+        });
+        Ok(nodes.await?.into_iter().flatten().collect())
     }
 
     /// What the roots lead to.
@@ -273,10 +274,14 @@ impl Registry {
 
     /// Pointers that no repository needs, then data that nothing names.
     async fn collect_data(&self, mode: Mode, collected: &mut Collected, mut named: Named) -> Result<(), Refusal> {
-        for text in self.all(&Folder::blobs()).await? {
-            let Ok(digest) = text.parse::<Digest>() else { continue };
+        let digests = digests(self.all(&Folder::blobs()).await?);
+        let pointers = each(digests, |digest| async move {
+            let stored = self.storage.get(&Key::blob(&digest)).await?;
+            Ok::<_, Refusal>((stored, digest))
+        });
+        for (stored, digest) in pointers.await? {
             let key = Key::blob(&digest);
-            let Some(stored) = self.storage.get(&key).await? else { continue };
+            let Some(stored) = stored else { continue };
             let link: Link = record::parse(&stored.bytes, key.as_str())?;
             if !named.digests.contains(&digest)
                 && self.is_old(&key, named.before).await?
@@ -289,12 +294,18 @@ impl Registry {
         }
         let condemned: HashSet<String> = self.all(&Folder::condemned()).await?.into_iter().collect();
         let mut gone = condemned.clone();
-        for text in self.all(&Folder::data()).await? {
-            let Some(id) = DataId::parse(&text) else { continue };
+        let ids = self.all(&Folder::data()).await?.into_iter().filter_map(|text| DataId::parse(&text));
+        let (known, before) = (&named.data, named.before);
+        let data = each(ids, |id| async move {
+            let stays = known.contains(&id)
+                || self.storage.modified(&Key::upload(&id)).await?.is_some()
+                || !self.is_old(&Key::data(&id), before).await?;
+            Ok::<_, Refusal>((id, stays))
+        });
+        for (id, stays) in data.await? {
+            let (text, key) = (id.as_str().to_owned(), Key::data(&id));
             gone.remove(&text);
-            let key = Key::data(&id);
-            let is_uploading = self.storage.modified(&Key::upload(&id)).await?.is_some();
-            if named.data.contains(&id) || is_uploading || !self.is_old(&key, named.before).await? {
+            if stays {
                 if mode == Mode::Collect && condemned.contains(&text) {
                     self.storage.delete(Key::condemned(&id)).await?;
                 }
@@ -350,6 +361,10 @@ impl Registry {
         }
         Ok(is_old)
     }
+}
+
+fn digests(names: Vec<String>) -> impl Iterator<Item = Digest> {
+    names.into_iter().filter_map(|text| text.parse().ok())
 }
 
 /// 24 h: how long an upload waits for its client.

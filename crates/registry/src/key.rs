@@ -2,7 +2,7 @@
 
 use wharfie_oci::Digest;
 
-use crate::name::{DataId, Reference, RepositoryName, Tag};
+use crate::name::{DataId, ProofName, Reference, RepositoryName, Tag};
 
 /// The name of one object, `area/…/leaf`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -65,6 +65,31 @@ impl Key {
     /// What tokens are signed with.
     pub(crate) fn token_key() -> Self {
         Folder::of(&["secrets"]).key("tokens")
+    }
+
+    /// Whom an authority that gives certificates knows us as; `id` is the authority's.
+    pub(crate) fn acme_account(id: &Digest) -> Self {
+        Folder::of(&["acme", "accounts"]).key(id.hex())
+    }
+
+    /// A certificate and its key; `id` is that of its names.
+    pub(crate) fn acme_certificate(id: &Digest) -> Self {
+        Folder::of(&["acme", "certificates"]).key(id.hex())
+    }
+
+    /// Which server sees to a certificate.
+    pub(crate) fn acme_turn(id: &Digest) -> Self {
+        Folder::of(&["acme", "turns"]).key(id.hex())
+    }
+
+    /// What the authority is told that asks for a token.
+    pub(crate) fn acme_token(token: &ProofName) -> Self {
+        Folder::of(&["acme", "tokens"]).key(token.as_str())
+    }
+
+    /// What the authority is shown that greets a name.
+    pub(crate) fn acme_greeting(name: &ProofName) -> Self {
+        Folder::of(&["acme", "greetings"]).key(name.as_str())
     }
 
     pub(crate) fn repository(repository: &RepositoryName) -> Self {

@@ -3,7 +3,9 @@
 //! [`Server::start`] begins to serve, on a runtime of its own: the only asynchronous code of the product begins and ends
 //! with it. This room reports what it does as [`Event`]s and knows neither words for people nor the environment.
 
+pub mod acme;
 mod answer;
+mod arriving;
 pub mod auth;
 mod blobs;
 mod body;
@@ -22,6 +24,7 @@ mod manifests;
 mod metrics;
 mod name;
 mod page;
+mod parallel;
 mod query;
 mod quotas;
 mod range;

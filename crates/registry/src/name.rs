@@ -91,6 +91,23 @@ impl fmt::Display for Reference {
     }
 }
 
+/// What an authority that gives certificates asks for: a token in base 64 for URLs, or the name of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProofName(Box<str>);
+
+impl ProofName {
+    /// Takes both, and nothing that is a path.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        ((1..=255).contains(&text.len()) && text.bytes().all(is_fine) && !text.starts_with('.'))
+            .then(|| Self(text.into()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The name of an upload session, and of the data that it makes: 128 random bits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DataId(Box<str>);
@@ -154,6 +171,9 @@ mod tests {
         }
         for text in ["", ".", "..", "-a", "a/b", "a:b", "a\0", "é"] {
             assert_eq!(Tag::parse(text), None, "{text:?}");
+        }
+        for text in ["", ".", "..", "../a", "a/b", "a\0", "é", &"a".repeat(256)] {
+            assert_eq!(ProofName::parse(text), None, "{text:?}");
         }
         let id = DataId::random().unwrap();
         assert_eq!(DataId::parse(id.as_str()), Some(id));

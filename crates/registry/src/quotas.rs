@@ -6,9 +6,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::key::{Folder, Key};
+use crate::key::Folder;
 use crate::name::RepositoryName;
-use crate::record::{self, Link};
+use crate::parallel::each;
 use crate::refusal::{Code, Refusal};
 use crate::router::Registry;
 use wharfie_oci::pattern::Pattern;
@@ -117,11 +117,13 @@ impl Registry {
         let mut bytes = 0_u64;
         for flat in self.all(&Folder::repositories()).await? {
             let Some(name) = RepositoryName::from_flat(&flat).filter(|name| rule.is_about(name)) else { continue };
-            for digest in self.all(&Folder::links(&name)).await? {
-                let Ok(digest) = digest.parse() else { continue };
-                let key = Key::link(&name, &digest);
-                let Some(stored) = self.storage.get(&key).await? else { continue };
-                bytes = bytes.saturating_add(record::parse::<Link>(&stored.bytes, key.as_str())?.size);
+            let digests = self.all(&Folder::links(&name)).await?.into_iter().filter_map(|text| text.parse().ok());
+            let links = each(digests, |digest| {
+                let name = &name;
+                async move { self.link(name, &digest).await }
+            });
+            for link in links.await?.into_iter().flatten() {
+                bytes = bytes.saturating_add(link.size);
             }
         }
         let tally = Tally { bytes, measured: Instant::now() };

@@ -7,6 +7,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::{RwLock, Semaphore};
 
+use crate::acme::Acme;
 use crate::answer::{Answer, Request, answer, refused};
 use crate::auth::token::Signer;
 use crate::auth::{Access, Actions};
@@ -23,7 +24,7 @@ use crate::rates::Rates;
 use crate::refusal::{Code, Refusal};
 use crate::route::Route;
 use crate::storage::Storage;
-use crate::upstream::{Cache, Caching, Standing};
+use crate::upstream::{Cache, Caching, Filled, Standing};
 use crate::webhooks::Webhooks;
 
 /// What all requests share.
@@ -48,6 +49,8 @@ pub(crate) struct Registry {
     pub(crate) caches: Vec<Cache>,
     pub(crate) caching: Arc<Caching>,
     pub(crate) is_secure: bool,
+    /// How it gets certificates, if it does.
+    pub(crate) acme: Option<Acme>,
     log: Arc<dyn Log>,
     clock: fn() -> wharfie_oci::Timestamp,
 }
@@ -71,6 +74,7 @@ impl Registry {
             caches: config.caches.clone(),
             caching: Arc::default(),
             is_secure: config.tls.is_some(),
+            acme: acme(config),
             limits: config.limits,
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             pages: Arc::new(Semaphore::new(page::AT_ONCE)),
@@ -97,6 +101,7 @@ impl Registry {
             caches: config.caches.clone(),
             caching: Arc::clone(&self.caching),
             is_secure: config.tls.is_some(),
+            acme: acme(config),
             limits: config.limits,
             uploads: if is_same { Arc::clone(&self.uploads) } else { Arc::new(Semaphore::new(config.limits.uploads)) },
             pages: Arc::clone(&self.pages),
@@ -168,7 +173,14 @@ impl Registry {
         }
         self.admit(&route, request).await?;
         self.insist_on_reading(&route, &method)?;
-        let standing = if is_read { self.fill(&route).await? } else { Standing::Fresh };
+        let filled = if is_read { self.fill(&route).await? } else { Filled::Here(Standing::Fresh) };
+        let standing = match (filled, &route) {
+            (Filled::Here(standing), _) => standing,
+            (Filled::Arriving(arriving), Route::Blob(name, digest)) => {
+                return self.get_arriving_blob(arriving, name, digest, request);
+            }
+            (Filled::Arriving(_), _) => Standing::Fresh,
+        };
         let mut answered = self.answer(route, request, is_read).await?;
         if standing == Standing::Stale {
             // Source: RFC 7234, 5.5.1.
@@ -224,6 +236,11 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+fn acme(config: &Config) -> Option<Acme> {
+    let options = config.tls.as_ref()?.acme()?;
+    Some(Acme::new(options.clone(), config.retry_unit))
 }
 
 fn allowed(route: &Route) -> &'static str {

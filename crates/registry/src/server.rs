@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use wharfie_oci::{Fault, Kind};
 
+use crate::acme::{self, Acme, Shown, keep_certificate};
 use crate::answer::{Request, answer, refused};
 use crate::auth::Access;
 use crate::auth::token::{Signer, random_key};
@@ -30,7 +31,6 @@ use crate::query::Query;
 use crate::refusal::{Code, Refusal};
 use crate::router::Registry;
 use crate::storage::{self, Holding, Place, Storage};
-use crate::tls::Tls;
 use crate::upstream;
 use crate::webhooks::Webhooks;
 use crate::wire::{Outlet, Wire};
@@ -124,7 +124,8 @@ impl Server {
     /// # Errors
     /// When the storage cannot be used, or an address cannot be listened on.
     pub fn start(config: &Config) -> Result<Self, Error> {
-        let acceptor = config.tls.as_ref().map(Tls::acceptor).transpose()?;
+        let shown = Arc::<Shown>::default();
+        let acceptor = config.tls.as_ref().map(|tls| tls.acceptor(&shown)).transpose()?;
         let storage = Storage::open(&config.place, Holding::Alone)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_io()
@@ -140,28 +141,38 @@ impl Server {
         }
         let signer = runtime.block_on(signer(config, &storage))?;
         let mut registry = Registry::new(config, storage, signer);
-        registry.webhooks = webhooks(config, &runtime)?;
-        let live = Arc::new(Live::new(Arc::new(registry), acceptor));
+        registry.webhooks = webhooks(config, &runtime, &registry.webhooks)?;
+        if let Some(acme) = &registry.acme {
+            // What is wrong with it is told by whoever looks after it, again and again.
+            let _shown = runtime.block_on(acme::show_kept(&registry.storage, acme, &shown));
+        }
+        let live = Arc::new(Live::new(Arc::new(registry), acceptor, shown));
         let (stop, stopped) = watch::channel(false);
         let connections = Arc::new(Semaphore::new(config.limits.connections));
         let (mut addresses, mut accepting) = (Vec::new(), Vec::new());
+        let shared = Shared { live: Arc::clone(&live), connections, door: Door::Registry };
         for address in &config.addresses {
-            let failed = |source| Error::Listen { address: *address, source };
-            let listener = TcpListener::bind(address).map_err(failed)?;
-            listener.set_nonblocking(true).map_err(failed)?;
-            let bound = listener.local_addr().map_err(failed)?;
-            let within = runtime.enter();
-            let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
-            drop(within);
+            let (bound, accept) = listen(&runtime, *address, shared.clone(), &stopped)?;
             addresses.push(bound);
-            let shared = Shared { live: Arc::clone(&live), connections: Arc::clone(&connections) };
-            let accept = accept(listener, shared, stopped.clone());
-            accepting.push(runtime.spawn(accept));
+            accepting.push(accept);
             let registry = live.registry();
             registry.note(&Event::Listening { address: bound, is_secure: registry.is_secure });
         }
+        let port = addresses.first().map_or(0, SocketAddr::port);
+        let proving = live.registry().acme.as_ref().map(|acme| acme.options.http_addresses.clone());
+        let shared = Shared {
+            live: Arc::clone(&live),
+            connections: Arc::new(Semaphore::new(PROVING)),
+            door: Door::Proofs { port },
+        };
+        for address in proving.unwrap_or_default() {
+            let (bound, accept) = listen(&runtime, address, shared.clone(), &stopped)?;
+            accepting.push(accept);
+            live.registry().note(&Event::Proving { address: bound });
+        }
         // It ends with the runtime; a collection that is cut off has removed what it has, and nothing by halves.
         runtime.spawn(keep_in_order(Arc::clone(&live)));
+        runtime.spawn(keep_certificate(Arc::clone(&live)));
         Ok(Self { runtime, addresses, stop, accepting, live, patience: config.patience })
     }
 
@@ -171,11 +182,11 @@ impl Server {
     /// # Errors
     /// When the configuration cannot be used; then nothing changes.
     pub fn reconfigure(&self, config: &Config) -> Result<(), Error> {
-        let acceptor = config.tls.as_ref().map(Tls::acceptor).transpose()?;
+        let acceptor = config.tls.as_ref().map(|tls| tls.acceptor(&self.live.shown)).transpose()?;
         let registry = self.live.registry();
         let signer = self.runtime.block_on(signer(config, &registry.storage))?;
         let mut new = registry.reconfigured(config, signer);
-        new.webhooks = webhooks(config, &self.runtime)?;
+        new.webhooks = webhooks(config, &self.runtime, &registry.webhooks)?;
         self.live.replace(Arc::new(new), acceptor);
         Ok(())
     }
@@ -221,9 +232,9 @@ async fn signer(config: &Config, storage: &Storage) -> Result<Signer, Error> {
 }
 
 /// Begins to deliver to whoever wants to know.
-fn webhooks(config: &Config, runtime: &Runtime) -> Result<Webhooks, Error> {
+fn webhooks(config: &Config, runtime: &Runtime, before: &Webhooks) -> Result<Webhooks, Error> {
     let _within = runtime.enter();
-    Webhooks::start(&config.webhooks, config.retry_unit, &config.log).map_err(Error::Authorities)
+    Webhooks::start(&config.webhooks, before, config.retry_unit, &config.log).map_err(Error::Authorities)
 }
 
 /// What all connections share.
@@ -231,6 +242,33 @@ fn webhooks(config: &Config, runtime: &Runtime) -> Result<Webhooks, Error> {
 struct Shared {
     live: Arc<Live>,
     connections: Arc<Semaphore>,
+    door: Door,
+}
+
+/// What is behind an address.
+#[derive(Debug, Clone, Copy)]
+enum Door {
+    /// The registry.
+    Registry,
+    /// What an authority looks at that gives certificates; everybody else is sent to the registry, at this port.
+    Proofs { port: u16 },
+}
+
+/// Listens, and begins to accept.
+fn listen(
+    runtime: &Runtime,
+    address: SocketAddr,
+    shared: Shared,
+    stopped: &watch::Receiver<bool>,
+) -> Result<(SocketAddr, tokio::task::JoinHandle<()>), Error> {
+    let failed = |source| Error::Listen { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let within = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
+    drop(within);
+    Ok((bound, runtime.spawn(accept(listener, shared, stopped.clone()))))
 }
 
 /// Accepts connections until it is told to stop, then waits for those that are open.
@@ -275,15 +313,23 @@ async fn told(stopped: &mut watch::Receiver<bool>) {
 async fn agree(stream: TcpStream, client: SocketAddr, shared: Shared, stopped: watch::Receiver<bool>) {
     // Answers are written whole: waiting for more to send only delays them.
     let _slower = stream.set_nodelay(true);
-    let live = shared.live;
-    let Some(acceptor) = live.acceptor() else {
+    let live = &shared.live;
+    let acceptor = live.acceptor().filter(|_| matches!(shared.door, Door::Registry));
+    let Some(acceptor) = acceptor else {
         let wire = Wire::new(stream);
         let outlet = wire.outlet();
-        return connection(TokioIo::new(wire), Some(outlet), client, live, stopped).await;
+        return connection(TokioIo::new(wire), Some(outlet), client, shared, stopped).await;
+    };
+    let registry = live.registry();
+    let agreeing = async {
+        match registry.acme.as_ref().is_some_and(Acme::is_proven_by_tls) {
+            true => acme::accept(&registry, &acceptor, stream).await,
+            false => acceptor.accept(stream).await.map(Some),
+        }
     };
     // Who takes too long, or speaks something else, matters to nobody but himself.
-    if let Ok(Ok(stream)) = tokio::time::timeout(live.registry().limits.head, acceptor.accept(stream)).await {
-        connection(TokioIo::new(stream), None, client, live, stopped).await;
+    if let Ok(Ok(Some(stream))) = tokio::time::timeout(registry.limits.head, agreeing).await {
+        connection(TokioIo::new(stream), None, client, shared, stopped).await;
     }
 }
 
@@ -291,22 +337,25 @@ async fn connection<S: hyper::rt::Read + hyper::rt::Write + Unpin + 'static>(
     stream: S,
     outlet: Option<Outlet>,
     client: SocketAddr,
-    live: Arc<Live>,
+    Shared { live, door, .. }: Shared,
     mut stopped: watch::Receiver<bool>,
 ) {
     let limits = live.registry().limits;
     let service = service_fn(move |request| {
         let (registry, outlet) = (live.registry(), outlet.clone());
         async move {
-            let answered = serve(registry, client, request).await;
+            let answered = match door {
+                Door::Registry => serve(registry, client, request).await,
+                Door::Proofs { port } => prove(&registry, port, client, &request).await,
+            };
             Ok::<_, Infallible>(answered.map(|body| body.over(outlet.as_ref())))
         }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
-        .max_buf_size(MAX_BUFFER)
-        .max_headers(MAX_HEADERS)
+        .max_buf_size(limits.head_bytes)
+        .max_headers(limits.headers)
         .writev(true)
         .serve_connection(stream, service);
     tokio::pin!(connection);
@@ -352,11 +401,24 @@ async fn serve(registry: Arc<Registry>, client: SocketAddr, request: hyper::Requ
     response
 }
 
+/// Answers what comes without encryption to a registry that gets certificates.
+async fn prove(
+    registry: &Registry,
+    port: u16,
+    client: SocketAddr,
+    request: &hyper::Request<Incoming>,
+) -> Response<Body> {
+    let start = Instant::now();
+    let response = acme::answer(registry, port, request).await;
+    let (method, target, status) =
+        (request.method().to_string(), request.uri().to_string(), response.status().as_u16());
+    registry.note(&Event::Answered { client, method, target, status, took: start.elapsed() });
+    response
+}
+
+/// 64: an authority asks a few times, from several places.
+const PROVING: usize = 64;
 /// 20 ms: how often it is looked whether everything is delivered, at the end.
 const LOOK: Duration = Duration::from_millis(20);
 /// 64: threads that wait for the disk; more only wait for each other.
 const BLOCKING_THREADS: usize = 64;
-/// 256 KiB: the largest head of a request, and what is read at once of a body.
-const MAX_BUFFER: usize = 256 << 10;
-/// 100 headers; clients send twenty.
-const MAX_HEADERS: usize = 100;

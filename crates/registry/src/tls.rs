@@ -1,4 +1,4 @@
-//! Encryption with certificates that were given.
+//! Encryption, with certificates that were given or that the registry gets by itself.
 
 use std::sync::Arc;
 
@@ -8,15 +8,29 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::TlsAcceptor;
 
-/// What a registry proves who it is with, as PEM texts.
+use crate::acme::{self, Shown};
+
+/// How a registry encrypts.
 #[derive(Clone)]
 pub struct Tls {
-    /// Its certificate, then those that lead to an authority.
-    pub certificates: Vec<u8>,
-    /// The key of the first one.
-    pub key: Vec<u8>,
-    /// Authorities of clients: only clients with a certificate of theirs are let in.
+    /// What it proves who it is with.
+    pub identity: Identity,
+    /// Authorities of clients, PEM: only clients with a certificate of theirs are let in.
     pub client_authorities: Option<Vec<u8>>,
+}
+
+/// What a registry proves who it is with.
+#[derive(Clone)]
+pub enum Identity {
+    /// PEM texts.
+    Given {
+        /// Its certificate, then those that lead to an authority.
+        certificates: Vec<u8>,
+        /// The key of the first one.
+        key: Vec<u8>,
+    },
+    /// It gets its certificates.
+    Acme(acme::Options),
 }
 
 /// Why certificates cannot be used.
@@ -35,7 +49,16 @@ pub enum Error {
 }
 
 impl Tls {
-    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, Error> {
+    /// How it gets certificates, if it does.
+    pub(crate) fn acme(&self) -> Option<&acme::Options> {
+        match &self.identity {
+            Identity::Given { .. } => None,
+            Identity::Acme(options) => Some(options),
+        }
+    }
+
+    /// What agrees on encryption; `shown` is the certificate of a registry that gets its own.
+    pub(crate) fn acceptor(&self, shown: &Arc<Shown>) -> Result<TlsAcceptor, Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -51,14 +74,24 @@ impl Tls {
                 builder.with_client_cert_verifier(verifier.map_err(|why| Error::Clients(why.to_string()))?)
             }
         };
-        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| Error::Pem("private key"))?;
-        let mut config = builder.with_single_cert(certificates(&self.certificates)?, key).map_err(Error::Unusable)?;
+        let mut config = match &self.identity {
+            Identity::Acme(options) => {
+                // Better told now than in the background.
+                options.authorities.as_deref().map(certificates).transpose()?;
+                builder.with_cert_resolver(Arc::<Shown>::clone(shown))
+            }
+            Identity::Given { certificates: chain, key } => {
+                let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| Error::Pem("private key"))?;
+                builder.with_single_cert(certificates(chain)?, key).map_err(Error::Unusable)?
+            }
+        };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }
 
-fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+/// The certificates of a PEM text, of which there is one at least.
+pub(crate) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
     found.ok().filter(|found| !found.is_empty()).ok_or(Error::Pem("certificate"))
 }

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode, header};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wharfie_oci::{Descriptor, Digest, Digester, MediaType};
 
 use crate::answer::{Answer, answer};
-use crate::body::Inbound;
+use crate::arriving::Arriving;
 use crate::document;
 use crate::event::Event;
 use crate::key::Key;
@@ -22,7 +22,6 @@ use crate::query::Query;
 use crate::refusal::{Code, Refusal};
 use crate::route::Route;
 use crate::router::Registry;
-use crate::storage::{AppendError, Started};
 
 /// Another registry, as whoever configures this one reaches it. Everything waits; threads for that are made here.
 pub trait Upstream: Send + Sync {
@@ -38,11 +37,11 @@ pub trait Upstream: Send + Sync {
     /// When there is none, or the registry does not send it.
     fn manifest(&self, repository: &str, digest: &Digest) -> Result<(MediaType, Vec<u8>), Trouble>;
 
-    /// The bytes of a blob, from the start.
+    /// A blob, from the start.
     ///
     /// # Errors
     /// When there is none, or the registry does not send it.
-    fn blob(&self, repository: &str, digest: &Digest) -> Result<Box<dyn Read + Send>, Trouble>;
+    fn blob(&self, repository: &str, digest: &Digest) -> Result<Blob, Trouble>;
 
     /// All tags of a repository.
     ///
@@ -55,6 +54,14 @@ pub trait Upstream: Send + Sync {
     /// # Errors
     /// When the registry does not say.
     fn referrers(&self, repository: &str, subject: &Digest) -> Result<Vec<Descriptor>, Trouble>;
+}
+
+/// A blob that another registry sends.
+pub struct Blob {
+    /// How many bytes it is said to have. What comes from this machine need not say: nobody gets it before it is here as a whole.
+    pub size: Option<u64>,
+    /// The bytes, which nobody has verified.
+    pub bytes: Box<dyn Read + Send>,
 }
 
 /// Why another registry does not give what is asked of it.
@@ -88,6 +95,8 @@ pub(crate) struct Caching {
     flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// When a tag was last asked for at the other registry.
     asked: Mutex<HashMap<String, Instant>>,
+    /// Blobs that are on their way.
+    arriving: Mutex<HashMap<String, Arc<Arriving>>>,
     /// Of each other registry: how many threads may wait for it. One that does not answer keeps those, and no others.
     permits: Mutex<HashMap<String, Permits>>,
 }
@@ -100,7 +109,7 @@ struct Permits {
 
 impl Caching {
     /// Does `work` on what `key` names, while nobody else does.
-    async fn alone<T>(&self, key: &str, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn alone<T>(&self, key: &str, work: impl Future<Output = T>) -> T {
         let flight = {
             let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
             if flights.len() >= MAX_KNOWN {
@@ -110,6 +119,19 @@ impl Caching {
         };
         let _alone = flight.lock().await;
         work.await
+    }
+
+    /// The blob of this key, if it is on its way.
+    pub(crate) fn arriving(&self, key: &str) -> Option<Arc<Arriving>> {
+        self.arriving.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    pub(crate) fn arrives(&self, key: &str, arriving: &Arc<Arriving>) {
+        self.arriving.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), Arc::clone(arriving));
+    }
+
+    pub(crate) fn has_arrived(&self, key: &str) {
+        self.arriving.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
     fn permits(&self, registry: &str) -> Permits {
@@ -130,6 +152,14 @@ impl Caching {
         }
         asked.insert(key.to_owned(), Instant::now());
     }
+}
+
+/// Where what was asked for is.
+pub(crate) enum Filled {
+    /// Here, if it is anywhere.
+    Here(Standing),
+    /// A blob on its way.
+    Arriving(Arc<Arriving>),
 }
 
 /// Whether what is here is what the other registry has now.
@@ -160,37 +190,40 @@ impl Registry {
         })
     }
 
-    /// Refuses what would change a cache, but for removing from it.
+    /// Refuses what would change a cache: what was pushed would not be there, and what was removed would be here again.
     pub(crate) fn insist_on_reading(&self, route: &Route, method: &Method) -> Result<(), Refusal> {
         let cache = route.repository().and_then(|name| self.cache_of(name));
-        let is_push = match route {
-            Route::Uploads(_) | Route::Upload(..) => true,
-            _ => method == Method::PUT || method == Method::POST || method == Method::PATCH,
-        };
+        let is_upload = matches!(route, Route::Uploads(_) | Route::Upload(..));
+        let is_read = method == Method::GET || method == Method::HEAD;
         match cache {
-            Some((cache, _)) if is_push => {
-                let words = format!("the repository is a cache of {}: push there", cache.registry);
-                Err(Refusal::new(Code::Denied, &words).with_status(405).with_header(header::ALLOW, "GET, HEAD, DELETE"))
+            Some((cache, _)) if is_upload || !is_read => {
+                let there = if method == Method::DELETE { "remove it there" } else { "push there" };
+                let words = format!("the repository is a cache of {}: {there}", cache.registry);
+                Err(Refusal::new(Code::Denied, &words).with_status(405).with_header(header::ALLOW, "GET, HEAD"))
             }
             _ => Ok(()),
         }
     }
 
     /// Sees to it that what is asked for is here, if it is of a cache. Work that has begun goes on when the client leaves.
-    pub(crate) async fn fill(self: &Arc<Self>, route: &Route) -> Result<Standing, Refusal> {
+    pub(crate) async fn fill(self: &Arc<Self>, route: &Route) -> Result<Filled, Refusal> {
         let Some((cache, path)) = route.repository().and_then(|name| self.cache_of(name)) else {
-            return Ok(Standing::Fresh);
+            return Ok(Filled::Here(Standing::Fresh));
         };
         let (registry, cache, route) = (Arc::clone(self), cache.clone(), route.clone());
         let work = async move {
-            match route {
-                Route::Manifest(name, Reference::Tag(tag)) => registry.fill_tag(&cache, &path, &name, &tag).await,
+            let standing = match route {
+                Route::Manifest(name, Reference::Tag(tag)) => registry.fill_tag(&cache, &path, &name, &tag).await?,
                 Route::Manifest(name, Reference::Digest(digest)) => {
-                    registry.fill_manifest(&cache, &path, &name, &digest, None).await
+                    registry.fill_manifest(&cache, &path, &name, &digest, None).await?
                 }
-                Route::Blob(name, digest) => registry.fill_blob(&cache, &path, &name, &digest).await,
-                _ => Ok(Standing::Fresh),
-            }
+                Route::Blob(name, digest) => {
+                    let arriving = registry.fill_blob(&cache, &path, &name, &digest).await?;
+                    return Ok(arriving.map_or(Filled::Here(Standing::Fresh), Filled::Arriving));
+                }
+                _ => Standing::Fresh,
+            };
+            Ok(Filled::Here(standing))
         };
         let working = tokio::spawn(work).await;
         working.unwrap_or_else(|why| Err(Refusal::unavailable(&format!("a defect: {why}"))))
@@ -287,50 +320,6 @@ impl Registry {
             .await
     }
 
-    async fn fill_blob(
-        &self,
-        cache: &Cache,
-        path: &str,
-        name: &RepositoryName,
-        digest: &Digest,
-    ) -> Result<Standing, Refusal> {
-        // What another repository has is not fetched either; one that may not read it there asks the other registry first.
-        let key = format!("{name}@{digest}");
-        self.caching
-            .alone(&key, async {
-                if self.link(name, digest).await?.is_some() {
-                    return Ok(Standing::Fresh);
-                }
-                let fetching = self.permit(self.caching.permits(&cache.registry).fetching).await;
-                let fetching = fetching.map_err(|why| self.away(cache, &key, why))?;
-                let wanted = digest.clone();
-                let opened = self.ask(cache, path, move |upstream, path| upstream.blob(path, &wanted)).await;
-                let reader = opened.map_err(|why| match why {
-                    Trouble::Missing(why) => missing(Code::BlobUnknown, &why),
-                    why => self.away(cache, &key, why),
-                })?;
-                let id = self.storage.begin(&Started::new(name, digest.algorithm(), self.now())).await?;
-                let mut session = self.session(name, &id).await?;
-                let mut body = Inbound::read_from(pour(reader, fetching), self.limits.idle);
-                body.limit(self.limits.blob_bytes);
-                if let Err(why) = session.append(&mut body).await {
-                    session.end(false).await?;
-                    return Err(match why {
-                        AppendError::Inbound(why) => self.away(cache, &key, Trouble::Away(why.to_string())),
-                        AppendError::Storage(why) => why.into(),
-                    });
-                }
-                match self.finish(name, session, digest).await {
-                    Ok(_) => Ok(Standing::Fresh),
-                    Err(refusal) if refusal.status() == StatusCode::BAD_REQUEST => {
-                        Err(self.away(cache, &key, Trouble::Refused("it sends something else".to_owned())))
-                    }
-                    Err(refusal) => Err(refusal),
-                }
-            })
-            .await
-    }
-
     /// The tags of a cached repository, as the other registry has them; those that are here if it does not answer.
     pub(crate) async fn list_cached_tags(
         &self,
@@ -387,7 +376,7 @@ impl Registry {
     }
 
     /// Asks the other registry, on a thread that may wait.
-    async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         cache: &Cache,
         path: &str,
@@ -412,50 +401,31 @@ impl Registry {
         }
     }
 
-    /// The answer for what is not here and cannot be had now.
-    fn away(&self, cache: &Cache, key: &str, why: Trouble) -> Refusal {
+    /// Leave to fetch a blob, if there is some soon.
+    pub(crate) async fn permit_to_fetch(&self, cache: &Cache) -> Result<OwnedSemaphorePermit, Trouble> {
+        self.permit(self.caching.permits(&cache.registry).fetching).await
+    }
+
+    /// The answer for what is not here and cannot be had now, which the log is told as well.
+    pub(crate) fn away(&self, cache: &Cache, key: &str, why: Trouble) -> Refusal {
+        let (Trouble::Missing(words) | Trouble::Away(words) | Trouble::Refused(words)) = &why;
+        self.note(&Event::Failed { what: format!("{} does not give {key}: {words}", cache.registry) });
+        Self::not_given(cache, why)
+    }
+
+    /// The answer alone.
+    pub(crate) fn not_given(cache: &Cache, why: Trouble) -> Refusal {
         let (Trouble::Missing(why) | Trouble::Away(why) | Trouble::Refused(why)) = why;
-        self.note(&Event::Failed { what: format!("{} does not give {key}: {why}", cache.registry) });
         Refusal::new(Code::Unavailable, &format!("{} does not give this now", cache.registry))
             .with_detail(why)
             .with_header(header::RETRY_AFTER, "10")
     }
 }
 
-fn missing(code: Code, why: &str) -> Refusal {
+pub(crate) fn missing(code: Code, why: &str) -> Refusal {
     Refusal::new(code, "the registry behind this cache has no such thing").with_detail(why)
 }
 
-/// Reads on a thread of its own; whoever receives need not be faster or slower.
-fn pour(mut reader: Box<dyn Read + Send>, permit: OwnedSemaphorePermit) -> mpsc::Receiver<std::io::Result<Bytes>> {
-    let (sender, receiver) = mpsc::channel(PIECES);
-    tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        loop {
-            let mut piece = vec![0; PIECE];
-            let sent = match reader.read(&mut piece) {
-                Ok(0) => return,
-                Ok(read) => {
-                    piece.truncate(read);
-                    sender.blocking_send(Ok(Bytes::from(piece)))
-                }
-                Err(why) if why.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(why) => {
-                    let _nobody_listens = sender.blocking_send(Err(why));
-                    return;
-                }
-            };
-            if sent.is_err() {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
-/// 64 KiB are read at once, and eight of them wait at most.
-const PIECE: usize = 64 << 10;
-const PIECES: usize = 8;
 /// Questions to one registry at once, and blobs that are fetched from it: each has a thread for as long as it takes.
 const ASKING: usize = 8;
 const FETCHING: usize = 8;

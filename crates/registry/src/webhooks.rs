@@ -18,7 +18,7 @@ use wharfie_oci::{Digest, Timestamp};
 use crate::answer::Request;
 use crate::auth::Caller;
 use crate::body::Body;
-use crate::client::{HttpsClient, https_client};
+use crate::client::{HttpsClient, https_client, reasons};
 use crate::event::{Event, Log};
 use crate::name::{DataId, RepositoryName, Tag};
 use crate::router::Registry;
@@ -43,12 +43,16 @@ impl std::fmt::Debug for Webhook {
 
 /// The receivers of a running registry.
 #[derive(Default)]
-pub(crate) struct Webhooks(Vec<Hook>);
+pub(crate) struct Webhooks {
+    hooks: Vec<Hook>,
+    /// Events that wait, also those of receivers that are no longer configured.
+    pending: Arc<AtomicUsize>,
+}
 
+#[derive(Clone)]
 struct Hook {
     told: Webhook,
     queue: mpsc::Sender<Bytes>,
-    pending: Arc<AtomicUsize>,
 }
 
 /// What has happened to a manifest or a tag.
@@ -62,28 +66,32 @@ pub(crate) struct Happened<'a> {
 }
 
 impl Webhooks {
-    /// Begins to deliver, on the runtime that this is called in.
+    /// Begins to deliver, on the runtime that this is called in. Whoever was told `before` gets his events in order, and those
+    /// who are no longer told get what waits for them.
     ///
     /// # Errors
     /// When no authorities can be read.
-    pub(crate) fn start(hooks: &[Webhook], unit: Duration, log: &Arc<dyn Log>) -> std::io::Result<Self> {
+    pub(crate) fn start(hooks: &[Webhook], before: &Self, unit: Duration, log: &Arc<dyn Log>) -> std::io::Result<Self> {
+        let pending = Arc::clone(&before.pending);
         if hooks.is_empty() {
-            return Ok(Self::default());
+            return Ok(Self { hooks: Vec::new(), pending });
         }
         let client = https_client()?;
         let start = |told: &Webhook| {
+            if let Some(known) = before.hooks.iter().find(|known| known.told == *told) {
+                return known.clone();
+            }
             let (queue, events) = mpsc::channel(QUEUE);
-            let pending = Arc::new(AtomicUsize::new(0));
             let postman = Postman { hook: told.clone(), client: client.clone(), unit, log: Arc::clone(log) };
             tokio::spawn(postman.deliver_all(events, Arc::clone(&pending)));
-            Hook { told: told.clone(), queue, pending }
+            Hook { told: told.clone(), queue }
         };
-        Ok(Self(hooks.iter().map(start).collect()))
+        Ok(Self { hooks: hooks.iter().map(start).collect(), pending })
     }
 
     /// How many events wait to be delivered.
     pub(crate) fn pending(&self) -> usize {
-        self.0.iter().map(|hook| hook.pending.load(Ordering::Relaxed)).sum()
+        self.pending.load(Ordering::Relaxed)
     }
 }
 
@@ -95,7 +103,7 @@ impl Registry {
             let of = &hook.told.repositories;
             of.is_empty() || of.iter().any(|pattern| pattern.is_match(name))
         };
-        let mut hooks = self.webhooks.0.iter().filter(wants).peekable();
+        let mut hooks = self.webhooks.hooks.iter().filter(wants).peekable();
         if hooks.peek().is_none() {
             return;
         }
@@ -106,9 +114,9 @@ impl Registry {
         };
         let event = event(request, happened, &user, self.now());
         for hook in hooks {
-            hook.pending.fetch_add(1, Ordering::Relaxed);
+            self.webhooks.pending.fetch_add(1, Ordering::Relaxed);
             if hook.queue.try_send(event.clone()).is_err() {
-                hook.pending.fetch_sub(1, Ordering::Relaxed);
+                self.webhooks.pending.fetch_sub(1, Ordering::Relaxed);
                 let what =
                     format!("{} is not told of a {} to {name}: {QUEUE} events wait", hook.told.url, happened.action);
                 self.note(&Event::Failed { what });
@@ -205,17 +213,6 @@ impl Postman {
         let response = self.client.request(request).await;
         response.map(|response| response.status()).map_err(|why| reasons(&why))
     }
-}
-
-/// An error and what is behind it.
-fn reasons(why: &dyn std::error::Error) -> String {
-    let mut text = why.to_string();
-    let mut at = why.source();
-    while let Some(why) = at {
-        text = format!("{text}: {why}");
-        at = why.source();
-    }
-    text
 }
 
 const MEDIA_TYPE: &str = "application/vnd.docker.distribution.events.v1+json";

@@ -292,3 +292,24 @@ fn a_tag_that_others_share_is_not_removed_with_them() {
     host.run(&["rmi", "--remote", &name("one:1")]).prints(&format!("Untagged: {}\n", name("one:1")));
     assert!(server.lines().contains(&format!("DELETE /v2/one/manifests/{}", published.digest())));
 }
+
+#[test]
+fn one_odd_tag_keeps_nobody_from_the_rest() {
+    let image = Published::of(&web("x"));
+    let server = FaultyServer::start(move |heard| match heard.target.as_str() {
+        "/v2/web/tags/list" => reply(200, &[], br#"{"tags":["1","-2","gone","3"]}"#),
+        target if target.contains("referrers") || target.contains("gone") => reply(404, &[], b""),
+        _ => image.answer_any(heard),
+    });
+    let (host, to) = (host(), TestRegistry::start());
+    let (from, target) = (format!("{}/web", server.address()), format!("{}/web", to.address()));
+    for words in [&["copy", "-q", "-a", &from, &target][..], &["copy", "-q", "--sync", &from, to.address()]] {
+        let copied = host.run(words);
+        assert_eq!(copied.code, 1, "{copied:?}");
+        for name in [format!("{from}:-2: "), format!("{from}:gone: ")] {
+            assert!(copied.stderr.contains(&name), "{copied:?}");
+        }
+        host.run(&["tags", "--sort", "name", &target]).prints("1\n3\n");
+    }
+    assert!(!server.lines().iter().any(|line| line.contains("/-2")));
+}

@@ -46,6 +46,7 @@ mod serving;
 mod serving_bounds;
 mod serving_bucket;
 mod serving_caches;
+mod serving_certificates;
 mod serving_killed;
 mod serving_pages;
 mod suggesting;

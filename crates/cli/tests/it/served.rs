@@ -126,6 +126,14 @@ impl Reply {
     }
 }
 
+/// As [`ask`], of somebody who calls the server `host`.
+///
+/// # Errors
+/// When the server is gone, or goes.
+pub(crate) fn ask_as(host: &str, address: &str, method: &str, target: &str) -> io::Result<Reply> {
+    exchange(host, address, method, target, &[], b"")
+}
+
 /// One request on a connection of its own.
 ///
 /// # Errors
@@ -137,9 +145,20 @@ pub(crate) fn ask(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> io::Result<Reply> {
+    exchange(address, address, method, target, headers, body)
+}
+
+fn exchange(
+    host: &str,
+    address: &str,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<Reply> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }

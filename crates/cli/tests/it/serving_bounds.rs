@@ -21,9 +21,13 @@ fn settings_are_read_again_on_sighup() {
     client.run_with(&["load", "-q"], &archive(&[(&image, &[&name])])).succeeds();
     client.run(&["push", "-q", &name]).succeeds();
     let reload = |settings: &str, says: &str| {
+        let count = || registry.log().matches(says).count();
+        let before = count();
         server.file("config.toml", settings.as_bytes());
         registry.signal(Signal::HUP);
-        registry.wait_for(says);
+        while count() == before {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
     };
     reload("[serve]\nrate-limit = { requests = 1, per = \"1h\" }\n", "the settings are read again");
     let address = name.trim_end_matches("/team/app:1");
@@ -32,6 +36,15 @@ fn settings_are_read_again_on_sighup() {
     // A mistake is told and changes nothing.
     reload("[serve]\nmax-blob = \"much\"\n", "error: the settings stay as they were: max-blob is \"much\"");
     assert_eq!(status("/v2/"), 429);
+    // Heads of requests are bounded; each connection goes by what counted when it began.
+    let head =
+        |size: usize| ask(address, "GET", "/v2/", &[("X-Long", &"a".repeat(size))], b"").expect("it answers").status;
+    reload("[serve]\nmax-head = \"8KiB\"\nmax-headers = 9\n", "the settings are read again");
+    assert_eq!([head(7000), head(9000)], [200, 431]);
+    let many: Vec<_> = (0..9).map(|_| ("X-Many", "a")).collect();
+    assert_eq!(ask(address, "GET", "/v2/", &many, b"").expect("it answers").status, 431);
+    reload("[serve]\nmax-head = \"1KiB\"\n", "error: the settings stay as they were: max-head is \"1KiB\"");
+    assert_eq!(head(7000), 200);
     reload(
         "[[serve.quotas]]\nrepositories = [\"team/*\"]\nsize = \"10B\"\n[serve.bucket]\nname = \"b\"\naccess-key-file = \"k\"\nsecret-key-file = \"k\"\n",
         "bucket counts when it is started again",
@@ -90,7 +103,10 @@ fn webhooks_of_the_settings_are_told() {
     let (client, name) = (host(), registry.name("team/app:1"));
     client.run_with(&["load", "-q"], &archive(&[(&Image::new().with_file("a", "a"), &[&name])])).succeeds();
     client.run(&["push", "-q", &name]).succeeds();
-    // It is delivered before the server ends.
+    // It is delivered before the server ends, also to somebody who is no longer told.
+    server.file("config.toml", b"");
+    registry.signal(Signal::HUP);
+    registry.wait_for("the settings are read again");
     let receiving = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("somebody comes");
         let mut seen = String::new();

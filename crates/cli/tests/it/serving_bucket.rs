@@ -8,22 +8,23 @@ use std::time::Duration;
 
 use serde_json::json;
 use wharfie_oci::Digest;
-use wharfie_testkit::{Host, Image, Moto, archive};
+use wharfie_testkit::{Buckets, Host, Image, archive};
 
 use crate::host;
 use crate::peer::{diff_ids, holds, rich};
 use crate::served::{Reply, Served, ask};
 
 /// Gives a host the settings of a bucket, and the keys to it.
-fn settings(host: &Host, moto: &Moto, name: &str, more: &str) {
-    for file in ["access", "secret"] {
-        let path = host.file(file, format!("{file}-key\n").as_bytes());
+pub(crate) fn settings(host: &Host, buckets: &Buckets, name: &str, more: &str) {
+    let (access, secret) = buckets.keys();
+    for (file, key) in [("access", access), ("secret", secret)] {
+        let path = host.file(file, format!("{key}\n").as_bytes());
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).expect("it is ours");
     }
     let text = format!(
         "[serve]\n{more}\n[serve.bucket]\nname = \"{name}\"\nendpoint = \"{0}\"\nallow-http = true\n\
          prefix = \"images/\"\naccess-key-file = \"{1}/access\"\nsecret-key-file = \"{1}/secret\"\n",
-        moto.endpoint(),
+        buckets.endpoint(),
         host.path().display()
     );
     host.file("config.toml", text.as_bytes());
@@ -31,12 +32,12 @@ fn settings(host: &Host, moto: &Moto, name: &str, more: &str) {
 
 #[test]
 fn two_replicas_are_one_registry() {
-    let Some(moto) = Moto::get() else { return };
-    moto.make_bucket("two-replicas");
+    let Some(buckets) = Buckets::get() else { return };
+    buckets.make_bucket("two-replicas");
     let rich = rich();
     let (one, two, client) = (host(), host(), host());
-    settings(&one, moto, "two-replicas", "");
-    settings(&two, moto, "two-replicas", "");
+    settings(&one, buckets, "two-replicas", "");
+    settings(&two, buckets, "two-replicas", "");
     let (one_served, two_served) = (Served::start(&one, &[]), Served::start(&two, &[]));
     let name = one_served.name("team/rich:1");
     client.run_with(&["load", "-q"], &archive(&[(&rich, &[&name])])).succeeds();
@@ -56,8 +57,8 @@ fn two_replicas_are_one_registry() {
 
 #[test]
 fn what_is_wrong_with_a_bucket_is_told_before_it_serves() {
-    let Some(moto) = Moto::get() else { return };
-    moto.make_bucket("wrong");
+    let Some(buckets) = Buckets::get() else { return };
+    buckets.make_bucket("wrong");
     let host = host();
     let refused = |config: &str, what: &str, help: &str| {
         host.file("config.toml", config.as_bytes());
@@ -65,15 +66,16 @@ fn what_is_wrong_with_a_bucket_is_told_before_it_serves() {
         assert!(outcome.code == 1 && outcome.stderr.contains(what), "{outcome:?}");
         assert!(outcome.stderr.contains("\n help: ") && outcome.stderr.contains(help), "{outcome:?}");
     };
-    let (endpoint, place) = (moto.endpoint(), host.path().display().to_string());
+    let (endpoint, place) = (buckets.endpoint(), host.path().display().to_string());
     let bucket = |more: &str| format!("[serve.bucket]\nname = \"wrong\"\nendpoint = \"{endpoint}\"\n{more}");
     refused(&bucket(""), "whoever is in between reads and changes images", "allow-http = true");
     refused(&bucket("allow-http = true"), "has no keys", "AWS_ACCESS_KEY_ID");
     let half = format!("allow-http = true\naccess-key-file = \"{place}/access\"\n");
     refused(&bucket(&half), "one half of a key", "secret-key-file");
     let whole = format!("{half}secret-key-file = \"{place}/secret\"\n");
-    for file in ["access", "secret"] {
-        let path = host.file(file, b"key\n");
+    let (access, secret) = buckets.keys();
+    for (file, key) in [("access", access), ("secret", secret)] {
+        let path = host.file(file, format!("{key}\n").as_bytes());
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o644)).expect("it is ours");
     }
     refused(&bucket(&whole), "every user of this machine can read", "chmod o=");
@@ -86,7 +88,7 @@ fn what_is_wrong_with_a_bucket_is_told_before_it_serves() {
     refused(&bucket(&format!("prefix = \"../x\"\n{whole}")), "prefix of [serve.bucket]", "registry/");
     // Keys of the environment are as good.
     host.file("config.toml", bucket("allow-http = true").as_bytes());
-    let host = host.with("AWS_ACCESS_KEY_ID", "key").with("AWS_SECRET_ACCESS_KEY", "secret");
+    let host = host.with("AWS_ACCESS_KEY_ID", access).with("AWS_SECRET_ACCESS_KEY", secret);
     host.run(&["serve", "fsck"]).prints("0 repositories, 0 tags, 0 manifests, 0 blobs of 0B: everything is whole\n");
 }
 
@@ -131,7 +133,7 @@ impl Client<'_> {
 
     /// Pushes an image of two blobs and gives its manifest's digest.
     fn push(&mut self, repository: &str, tag: &str, config: &[u8], layer: &[u8]) -> Digest {
-        {
+        loop {
             let (config_digest, layer_digest) = (self.push_blob(repository, config), self.push_blob(repository, layer));
             let manifest = json!({
                 "schemaVersion": 2,
@@ -142,8 +144,11 @@ impl Client<'_> {
             let manifest = manifest.to_string().into_bytes();
             let headers = [("Content-Type", "application/vnd.oci.image.manifest.v1+json")];
             let target = format!("/v2/{repository}/manifests/{tag}");
-            self.insist("PUT", &target, &headers, &manifest, &[201]);
-            Digest::of(&manifest)
+            // A blob that nobody needed for the grace time may go at the moment in which it is pushed again. Then the
+            // manifest is refused, and whoever pushes begins again.
+            if self.insist("PUT", &target, &headers, &manifest, &[201, 404]).status == 201 {
+                return Digest::of(&manifest);
+            }
         }
     }
 }
@@ -159,12 +164,12 @@ const CLIENTS: usize = 3;
 
 #[test]
 fn nothing_acknowledged_is_lost_when_replicas_are_killed() {
-    let Some(moto) = Moto::get() else { return };
-    moto.make_bucket("killed");
+    let Some(buckets) = Buckets::get() else { return };
+    buckets.make_bucket("killed");
     let hosts: [Host; REPLICAS] = std::array::from_fn(|_| host());
     for host in &hosts {
         // Garbage goes within seconds, and all of them collect.
-        settings(host, moto, "killed", "grace = \"6s\"\ncollect-every = \"1s\"");
+        settings(host, buckets, "killed", "grace = \"6s\"\ncollect-every = \"1s\"");
     }
     let mut served: Vec<Served> = hosts.iter().map(|host| Served::start(host, &[])).collect();
     let addresses: Vec<String> = served.iter().map(|served| served.address.clone()).collect();
@@ -239,7 +244,10 @@ fn nothing_acknowledged_is_lost_when_replicas_are_killed() {
     hosts[0].run(&["serve", "gc"]).succeeds();
     thread::sleep(Duration::from_secs(7));
     let collected = hosts[1].run(&["serve", "gc"]).succeeds();
-    assert!(!collected.ends_with(" space: 0B\n"), "{collected}");
+    // The servers collect as well, and may have been faster.
+    let has_freed =
+        |served: &Served| served.log().lines().any(|line| line.contains("collected: ") && !line.ends_with(" 0 bytes"));
+    assert!(!collected.ends_with(" space: 0B\n") || served.iter().any(has_freed), "{collected}");
     for (number, tags) in kept.iter().enumerate() {
         let repository = format!("team{}/app{number}", number % 2);
         let mut client = Client { replicas: &addresses, turn: 0 };
@@ -267,11 +275,11 @@ fn nothing_acknowledged_is_lost_when_replicas_are_killed() {
 
 #[test]
 fn an_upload_begun_with_one_replica_ends_with_another() {
-    let Some(moto) = Moto::get() else { return };
-    moto.make_bucket("moved-uploads");
+    let Some(buckets) = Buckets::get() else { return };
+    buckets.make_bucket("moved-uploads");
     let hosts = [host(), host()];
     for host in &hosts {
-        settings(host, moto, "moved-uploads", "");
+        settings(host, buckets, "moved-uploads", "");
     }
     let mut one = Served::start(&hosts[0], &[]);
     let two = Served::start(&hosts[1], &[]);

@@ -1,7 +1,11 @@
 //! `serve` as a cache of other registries, and as a mirror that clients ask first.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt;
+use std::sync::mpsc;
 
+use wharfie_oci::Digest;
 use wharfie_testkit::{Image, Published, TestRegistry, archive};
 
 use crate::served::{Served, ask};
@@ -57,6 +61,15 @@ fn a_cache_refuses_pushes_and_two_caches_have_each_a_place() {
     let failed = host.run(&["push", "-q", &name]);
     let words = format!("the repository is a cache of {}: push there", hub.address());
     assert!(failed.code == 1 && failed.stderr.contains(&words), "{}", failed.stderr);
+    // What was removed would be here again with the next pull: nobody is told that it is gone.
+    hub.publish("web:1", &Published::of(&image));
+    let words = format!("the repository is a cache of {}: remove it there", hub.address());
+    let repository = cache.name("hub/web");
+    for command in [&["rmi", "--remote", &name][..], &["tags", "--delete", "--force", "-f", "tag=1", &repository]] {
+        let failed = host.run(command);
+        assert!(failed.code == 1 && failed.stderr.contains(&words) && failed.stdout.is_empty(), "{failed:?}");
+    }
+    host.run(&["tags", &repository]).prints("1\n");
     // Beside it, it is a registry like any other.
     let own = cache.name("own/web:1");
     host.run_with(&["load", "-q"], &archive(&[(&image, &[&own])])).succeeds();
@@ -100,6 +113,59 @@ fn images_of_the_store_are_served_without_being_pushed() {
     let secret = format!("/v2/images/built/manifests/{}", layer.digest());
     let reply = ask(&server.address, "GET", &secret, &[], b"").expect("it answers");
     assert_eq!(reply.status, 404);
+    let failed = other.run(&["rmi", "--remote", &built_name]);
+    assert!(failed.code == 1 && failed.stderr.contains("a cache of this machine's image store"), "{failed:?}");
     host.run(&["rmi", "built:1"]).succeeds();
     assert_ne!(other.run(&["pull", "-q", &built_name]).code, 0);
+}
+
+/// A registry of one blob, of which it sends the second half when it is told to.
+fn halting(bytes: Vec<u8>) -> (String, mpsc::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports");
+    let address = listener.local_addr().expect("it has one").to_string();
+    let (go_on, told) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.expect("somebody comes"));
+            let (mut request, mut line) = (String::new(), String::from("\r"));
+            while line.trim() != "" || line.len() == 1 {
+                line.clear();
+                stream.read_line(&mut line).expect("it is sent");
+                request += &line;
+            }
+            let mut stream = stream.into_inner();
+            let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", bytes.len());
+            let is_blob = request.contains("/blobs/");
+            let head = if is_blob { head } else { "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned() };
+            stream.write_all(head.as_bytes()).expect("it is waited for");
+            if is_blob && request.starts_with("GET") {
+                let (now, later) = bytes.split_at(bytes.len() / 2);
+                stream.write_all(now).expect("it is waited for");
+                told.recv().expect("the test goes on");
+                stream.write_all(later).expect("it is waited for");
+            }
+        }
+    });
+    (address, go_on)
+}
+
+#[test]
+fn a_blob_that_is_fetched_is_with_its_client_before_it_is_here() {
+    let bytes: Vec<u8> = (0..4_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let (hub, go_on) = halting(bytes.clone());
+    let server = host();
+    server.file("config.toml", format!("[[serve.upstreams]]\nregistry = \"{hub}\"\nprefix = \"hub\"\n").as_bytes());
+    let cache = Served::start(&server, &[]);
+    let target = format!("/v2/hub/a/blobs/{}", Digest::of(&bytes));
+    let mut stream = TcpStream::connect(&cache.address).expect("it listens");
+    stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).expect("it listens");
+    let mut got = vec![0; bytes.len() / 2];
+    stream.read_exact(&mut got).expect("half of it has come, as far as the first client is concerned");
+    // It leaves, and the next one gets all of what the other registry sends once.
+    drop(stream);
+    go_on.send(()).expect("it waits");
+    assert!(ask(&cache.address, "GET", &target, &[], b"").expect("it answers").expect(200).body == bytes);
+    let (code, log) = cache.end();
+    assert!(code == Some(0) && !log.contains("error"), "{log}");
+    server.run(&["serve", "fsck"]).succeeds();
 }

@@ -14,7 +14,7 @@ use wharfie_archive::Layout;
 use wharfie_content::graph::{self, Images, Options, Order, Platforms};
 use wharfie_content::{BoxError, Document, Event, Observer, Opened, Part, Sink, Source, Subject, Warning, Watch};
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, DiffId, Digest, Platform, Reference, Repository};
+use wharfie_oci::{Descriptor, DiffId, Digest, Fault, Kind, Platform, Reference, Repository};
 use wharfie_remote::Destination;
 use wharfie_store::StoreSource;
 
@@ -22,7 +22,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use companions::{Companions, InLayout, InRepository, InStore, Nowhere};
 use roots::{Root, What};
-pub use sync::Pattern;
+pub use sync::{Meant, Pattern};
 use target::Target;
 
 /// Where images come from or go to.
@@ -76,6 +76,15 @@ pub struct Copied {
     pub companions: usize,
 }
 
+/// What came of a copy.
+#[derive(Debug, Default)]
+pub struct Copies {
+    /// What is where it should be.
+    pub copied: Vec<Copied>,
+    /// Of all tags, those that could not be copied: what they are called where they come from, and why not.
+    pub failed: Vec<(String, Error)>,
+}
+
 /// What can be copied from somewhere.
 struct Offer<'a> {
     source: &'a dyn Source,
@@ -90,7 +99,7 @@ impl Engine {
     ///
     /// # Errors
     /// When there is no such image, one of the two places fails or refuses, or something is not what its digest says.
-    pub fn copy(&self, copy: &Copy, observer: &dyn Observer) -> Result<Vec<Copied>> {
+    pub fn copy(&self, copy: &Copy, observer: &dyn Observer) -> Result<Copies> {
         let copied = self.copy_now(copy, observer).map_err(|why| why.of_work(observer));
         for warning in self.remote().take_warnings() {
             observer.observe(Event::Warned(warning));
@@ -98,7 +107,7 @@ impl Engine {
         copied
     }
 
-    fn copy_now(&self, copy: &Copy, observer: &dyn Observer) -> Result<Vec<Copied>> {
+    fn copy_now(&self, copy: &Copy, observer: &dyn Observer) -> Result<Copies> {
         match &copy.from {
             Place::Registry(reference) => {
                 let client = self.remote().repository(reference.repository());
@@ -138,7 +147,7 @@ impl Engine {
         }
     }
 
-    fn deliver(&self, copy: &Copy, offer: &Offer<'_>, observer: &dyn Observer) -> Result<Vec<Copied>> {
+    fn deliver(&self, copy: &Copy, offer: &Offer<'_>, observer: &dyn Observer) -> Result<Copies> {
         let delivery = Delivery { engine: self, copy, offer, observer };
         match &copy.to {
             Place::Archive { path, name } => {
@@ -175,9 +184,12 @@ struct Delivery<'a> {
 
 impl Delivery<'_> {
     /// Copies all that is offered.
-    fn all(&self, target: &Target<'_>) -> Result<Vec<Copied>> {
+    fn all(&self, target: &Target<'_>) -> Result<Copies> {
         let mut names = BTreeSet::new();
         for root in &self.offer.roots {
+            if matches!(root.what, What::Odd { .. }) {
+                continue;
+            }
             // What has several names where it comes from may have one where it goes: nothing is to be lost by that.
             if let Some(name) = target.name_of(root, self.copy.all_tags)?.shown()
                 && !names.insert(name.clone())
@@ -185,12 +197,24 @@ impl Delivery<'_> {
                 return Err(Error::SeveralRoots(vec![name.clone(), name]));
             }
         }
-        self.offer.roots.iter().map(|root| self.one(target, root)).collect()
+        let mut copies = Copies::default();
+        for root in &self.offer.roots {
+            match self.one(target, root) {
+                Ok(copied) => copies.copied.push(copied),
+                // One odd tag of many keeps nobody from the rest; a place that is away would fail for each of them.
+                Err(why) if self.copy.all_tags && is_of_one(&why) => copies.failed.push((root.shown(), why)),
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(copies)
     }
 
     fn one(&self, target: &Target<'_>, root: &Root) -> Result<Copied> {
         self.observer.check().map_err(|_| Error::Cancelled)?;
-        let name = target.name_of(root, self.copy.all_tags)?;
+        let name = match root.what {
+            What::Odd { .. } => target::Name::default(),
+            _ => target.name_of(root, self.copy.all_tags)?,
+        };
         let found = match &root.what {
             What::Known(document) => document.descriptor.clone(),
             What::Listed(descriptor) => descriptor.clone(),
@@ -198,6 +222,11 @@ impl Delivery<'_> {
                 self.send(target, self.offer.source, config, &name)?;
                 let digest = config.digest.clone();
                 return Ok(Copied { name: name.shown(), digest, is_old: false, companions: 0 });
+            }
+            What::Odd { repository, tag } => {
+                // Saying it once more says why.
+                Reference::tagged(repository.clone(), tag)?;
+                return Err(Error::NoSuchReference);
             }
             What::Asked { client, word, name } => {
                 client.resolve(word).map_err(|source| Error::Pull { reference: name.clone(), source })?
@@ -315,6 +344,11 @@ impl Delivery<'_> {
             check: &|_| Ok(()),
         }
     }
+}
+
+/// True if something is wrong with what is copied, rather than with one of the two places.
+fn is_of_one(why: &Error) -> bool {
+    matches!(why.kind(), Kind::NotFound | Kind::Invalid | Kind::Corrupt | Kind::Unsupported)
 }
 
 /// A document and those that it names.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use wharfie_archive::{Layout, oci};
 use wharfie_content::{Document, Observer};
-use wharfie_oci::{Descriptor, MediaType, Platform, Reference};
+use wharfie_oci::{Descriptor, MediaType, Platform, Reference, Repository};
 use wharfie_remote::RepositoryClient;
 use wharfie_store::Lease;
 
@@ -26,6 +26,16 @@ pub(super) struct Root {
     pub(super) name: Option<Reference>,
 }
 
+impl Root {
+    /// What the user is told that it is called where it comes from.
+    pub(super) fn shown(&self) -> String {
+        match &self.what {
+            What::Odd { repository, tag } => format!("{}:{tag}", repository.familiar()),
+            _ => self.name.as_ref().map(Reference::familiar).or_else(|| self.tag.clone()).unwrap_or_default(),
+        }
+    }
+}
+
 /// How far a root is known.
 pub(super) enum What {
     /// Read already, perhaps made here.
@@ -36,6 +46,8 @@ pub(super) enum What {
     Image(Descriptor),
     /// To be asked for by tag or digest, when its turn comes.
     Asked { client: RepositoryClient, word: String, name: String },
+    /// Listed by a registry under a tag that is none.
+    Odd { repository: Repository, tag: String },
 }
 
 /// What a repository has under `reference`, or under all of its tags but those that clients keep documents about images under.
@@ -53,7 +65,12 @@ pub(super) fn in_repository(client: &RepositoryClient, reference: &Reference, al
     }
     let tags = client.tags().map_err(|source| Error::Pull { reference: repository.familiar(), source })?;
     let tags = tags.iter().filter(|tag| !crate::trust::is_signature_tag(tag));
-    tags.map(|tag| Ok(asked(Some(tag), tag, Reference::tagged(repository.clone(), tag)?))).collect()
+    let root = |tag: &String| match Reference::tagged(repository.clone(), tag) {
+        Ok(name) => asked(Some(tag), tag, name),
+        // It is told when its turn comes, and keeps the others from nothing.
+        Err(_) => Root { what: What::Odd { repository: repository.clone(), tag: tag.clone() }, tag: None, name: None },
+    };
+    Ok(tags.map(root).collect())
 }
 
 /// What a layout lists under `name`; the only one if it is not given, or all of them.
@@ -97,7 +114,7 @@ pub(super) fn in_layout(layout: &Layout, path: &Path, name: Option<&str>, all: b
 fn digest(root: &Root) -> Option<&Descriptor> {
     match &root.what {
         What::Listed(descriptor) => Some(descriptor),
-        What::Known(_) | What::Image(_) | What::Asked { .. } => None,
+        What::Known(_) | What::Image(_) | What::Asked { .. } | What::Odd { .. } => None,
     }
 }
 

@@ -39,12 +39,21 @@ impl Pattern {
     }
 }
 
+/// What a pattern means.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Meant {
+    /// Images, in the registry's order.
+    pub images: Vec<Reference>,
+    /// What the registry lists under tags that are none.
+    pub odd: Vec<String>,
+}
+
 impl Engine {
     /// The images that `pattern` means, in the registry's order. Tags that clients keep signatures under are not among them.
     ///
     /// # Errors
     /// When the registry cannot be asked, does not list its repositories though the pattern needs that, or nothing is meant.
-    pub fn matching(&self, pattern: &Pattern) -> Result<Vec<Reference>> {
+    pub fn matching(&self, pattern: &Pattern) -> Result<Meant> {
         let repository = pattern.host.repository();
         let repositories = match is_pattern(&pattern.repository) {
             false => vec![repository.clone()],
@@ -60,12 +69,16 @@ impl Engine {
                 found
             }
         };
-        let mut found = Vec::new();
+        let mut found = Meant::default();
         for repository in repositories {
             for tag in self.tags(&repository)? {
                 let is_meant = glob::matches(&pattern.tag, &tag).map_err(|_| Error::Pattern)?;
-                if is_meant && !crate::trust::is_signature_tag(&tag) {
-                    found.push(Reference::tagged(repository.clone(), &tag)?);
+                if !is_meant || crate::trust::is_signature_tag(&tag) {
+                    continue;
+                }
+                match Reference::tagged(repository.clone(), &tag) {
+                    Ok(image) => found.images.push(image),
+                    Err(_) => found.odd.push(format!("{}:{tag}", repository.familiar())),
                 }
             }
         }

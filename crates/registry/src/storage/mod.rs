@@ -132,6 +132,14 @@ impl Storage {
         }
     }
 
+    /// The data of an upload as a file, if it is one and can be read while it grows.
+    pub(crate) fn open_data(&self, id: &DataId) -> Option<std::fs::File> {
+        match self {
+            Self::Local(local) => local.open_data(id).ok(),
+            Self::Bucket(_) => None,
+        }
+    }
+
     /// At most `limit` names of a folder, those after `after`.
     pub(crate) async fn list(&self, folder: &Folder, after: Option<&str>, limit: usize) -> Result<Page> {
         match self {

@@ -1,4 +1,4 @@
-//! The same on a bucket: moto stands in for the service. Two servers share it and know nothing of each other.
+//! The same on a bucket of whatever service the tests are given. Two servers share it and know nothing of each other.
 
 use std::time::Duration;
 
@@ -7,27 +7,28 @@ use wharfie_oci::Digest;
 use wharfie_registry::config::Keeping;
 use wharfie_registry::gc::Mode;
 use wharfie_registry::{BucketOptions, Place};
-use wharfie_testkit::Moto;
+use wharfie_testkit::Buckets;
 
 use crate::client::{Registry, Setup};
 
 /// A new bucket.
-fn bucket(moto: &Moto, name: &str) -> Place {
-    moto.make_bucket(name);
+fn bucket(buckets: &Buckets, name: &str) -> Place {
+    buckets.make_bucket(name);
+    let (access_key, secret_key) = buckets.keys();
     Place::Bucket(BucketOptions {
         name: name.to_owned(),
-        endpoint: Some(moto.endpoint()),
+        endpoint: Some(buckets.endpoint()),
         region: "us-east-1".to_owned(),
         prefix: "images/".to_owned(),
-        access_key: "key".to_owned(),
-        secret_key: "secret".to_owned(),
+        access_key: access_key.to_owned(),
+        secret_key: secret_key.to_owned(),
         session_token: None,
     })
 }
 
 /// Servers of one new bucket.
 fn servers<const COUNT: usize>(name: &str, grace: Duration) -> Option<[Registry; COUNT]> {
-    let place = bucket(Moto::get()?, name);
+    let place = bucket(Buckets::get()?, name);
     Some(std::array::from_fn(|_| {
         let keeping = Keeping { every: None, grace, ..Keeping::default() };
         Registry::set_up(Setup { place: Some(place.clone()), keeping, ..Setup::default() })
@@ -116,4 +117,10 @@ fn a_bucket_is_collected() {
     let digest = Digest::of(b"abcdef");
     registry.send("PUT", &format!("{location}?digest={digest}"), &[], b"def").expect(201);
     assert_eq!(registry.get(&format!("/v2/a/blobs/{digest}")).expect(200).body, b"abcdef");
+}
+
+#[test]
+fn a_bucket_passes_on_what_it_caches_while_it_comes() {
+    let Some(buckets) = Buckets::get() else { return };
+    crate::caching::is_passed_on(Some(bucket(buckets, "passed-on")));
 }

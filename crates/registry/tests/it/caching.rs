@@ -1,14 +1,15 @@
 //! Repositories that are caches of another registry.
 
 use std::collections::HashMap;
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use wharfie_oci::{Descriptor, Digest, MediaType};
-use wharfie_registry::upstream::{Cache, Trouble, Upstream};
+use wharfie_registry::Place;
+use wharfie_registry::upstream::{Blob, Cache, Trouble, Upstream};
 
 use crate::client::{OCI_INDEX, OCI_MANIFEST, Registry, Setup};
 
@@ -23,7 +24,38 @@ struct Other {
     hangs: AtomicBool,
     asked: AtomicUsize,
     sent: AtomicUsize,
+    /// It sends so many bytes of a blob, and no more for now.
+    stops_at: AtomicUsize,
+    stops: AtomicBool,
 }
+
+/// Sends a blob as it is told to.
+struct Sending {
+    other: Arc<Other>,
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Sending {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let end = loop {
+            match self.other.stops.load(Ordering::SeqCst) {
+                false => break self.bytes.len(),
+                true if self.at < self.other.stops_at.load(Ordering::SeqCst) => {
+                    break self.other.stops_at.load(Ordering::SeqCst);
+                }
+                true => std::thread::sleep(Duration::from_millis(2)),
+            }
+        };
+        let count = into.len().min(end - self.at);
+        into[..count].copy_from_slice(&self.bytes[self.at..self.at + count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+/// The other registry, for the cache and for the test.
+struct Shared(Arc<Other>);
 
 impl Other {
     fn put_manifest(&self, media_type: &str, document: &Value) -> Digest {
@@ -68,50 +100,55 @@ fn missing<T>(found: Option<T>) -> Result<T, Trouble> {
     found.ok_or_else(|| Trouble::Missing("404".to_owned()))
 }
 
-impl Upstream for Other {
+impl Upstream for Shared {
     fn resolve(&self, repository: &str, reference: &str) -> Result<Descriptor, Trouble> {
-        self.answer()?;
-        let digest = missing(self.tags.lock().unwrap().get(&format!("{repository}:{reference}")).cloned())?;
-        let (media_type, bytes) = missing(self.manifests.lock().unwrap().get(&digest).cloned())?;
+        self.0.answer()?;
+        let digest = missing(self.0.tags.lock().unwrap().get(&format!("{repository}:{reference}")).cloned())?;
+        let (media_type, bytes) = missing(self.0.manifests.lock().unwrap().get(&digest).cloned())?;
         Ok(Descriptor::new(media_type, digest, bytes.len() as u64))
     }
 
     fn manifest(&self, _repository: &str, digest: &Digest) -> Result<(MediaType, Vec<u8>), Trouble> {
-        self.answer()?;
-        missing(self.manifests.lock().unwrap().get(digest).cloned())
+        self.0.answer()?;
+        missing(self.0.manifests.lock().unwrap().get(digest).cloned())
     }
 
-    fn blob(&self, _repository: &str, digest: &Digest) -> Result<Box<dyn Read + Send>, Trouble> {
-        self.answer()?;
-        self.sent.fetch_add(1, Ordering::SeqCst);
-        let mut bytes = missing(self.blobs.lock().unwrap().get(digest).cloned())?;
-        if self.lies.load(Ordering::SeqCst) {
-            bytes.push(b'!');
+    fn blob(&self, _repository: &str, digest: &Digest) -> Result<Blob, Trouble> {
+        self.0.answer()?;
+        self.0.sent.fetch_add(1, Ordering::SeqCst);
+        let mut bytes = missing(self.0.blobs.lock().unwrap().get(digest).cloned())?;
+        let size = bytes.len() as u64;
+        if self.0.lies.load(Ordering::SeqCst) {
+            *bytes.last_mut().unwrap() ^= 1;
         }
         // Whoever else wants it must come while it is under way.
         std::thread::sleep(Duration::from_millis(20));
-        Ok(Box::new(Cursor::new(bytes)))
+        Ok(Blob { size: Some(size), bytes: Box::new(Sending { other: Arc::clone(&self.0), bytes, at: 0 }) })
     }
 
     fn tags(&self, repository: &str) -> Result<Vec<String>, Trouble> {
-        self.answer()?;
-        let tags = self.tags.lock().unwrap();
+        self.0.answer()?;
+        let tags = self.0.tags.lock().unwrap();
         let own = tags.keys().filter_map(|name| name.strip_prefix(repository)?.strip_prefix(':'));
         Ok(own.map(str::to_owned).collect())
     }
 
     fn referrers(&self, _repository: &str, subject: &Digest) -> Result<Vec<Descriptor>, Trouble> {
-        self.answer()?;
+        self.0.answer()?;
         Ok(vec![Descriptor::new(MediaType::OCI_MANIFEST, Digest::of(subject.as_str().as_bytes()), 1)])
     }
 }
 
 /// A registry that caches another one beneath `hub`; tags are fresh for so long.
 fn caching(fresh: Duration) -> (Registry, Arc<Other>) {
+    caching_at(fresh, None)
+}
+
+fn caching_at(fresh: Duration, place: Option<Place>) -> (Registry, Arc<Other>) {
     let other = Arc::new(Other::default());
-    let upstream: Arc<dyn Upstream> = Arc::<Other>::clone(&other);
+    let upstream: Arc<dyn Upstream> = Arc::new(Shared(Arc::clone(&other)));
     let cache = Cache { registry: "hub.example".to_owned(), prefix: "hub".to_owned(), fresh, upstream };
-    (Registry::set_up(Setup { caches: vec![cache], ..Setup::default() }), other)
+    (Registry::set_up(Setup { caches: vec![cache], place, ..Setup::default() }), other)
 }
 
 fn layer(content: &str) -> String {
@@ -209,7 +246,7 @@ fn the_query_names_the_registry_that_is_meant() {
 }
 
 #[test]
-fn nothing_is_pushed_to_a_cache_and_what_is_here_can_be_removed() {
+fn nothing_is_pushed_to_a_cache_nor_removed() {
     let (registry, other) = caching(Duration::from_secs(3600));
     other.tag("web:1", &other.put_image("content"));
     registry.get("/v2/hub/web/manifests/1").expect(200);
@@ -218,7 +255,11 @@ fn nothing_is_pushed_to_a_cache_and_what_is_here_can_be_removed() {
         let message = reply.json()["errors"][0]["message"].as_str().unwrap().to_owned();
         assert_eq!(message, "the repository is a cache of hub.example: push there");
     }
-    registry.send("DELETE", "/v2/hub/web/manifests/1", &[], b"").expect(202);
+    // It would be here again with the next pull.
+    let reply = registry.send("DELETE", "/v2/hub/web/manifests/1", &[], b"").refuses(405, "DENIED");
+    let message = reply.json()["errors"][0]["message"].as_str().unwrap().to_owned();
+    assert_eq!(message, "the repository is a cache of hub.example: remove it there");
+    registry.get("/v2/hub/web/manifests/1").expect(200);
 }
 
 #[test]
@@ -286,4 +327,91 @@ fn a_registry_that_does_not_answer_keeps_nobody_else_waiting() {
     registry.get("/v2/own/web/manifests/1").expect(200);
     assert!(other.asked.load(Ordering::SeqCst) < 20);
     other.hangs.store(false, Ordering::SeqCst);
+}
+
+/// 9 MB without a pattern.
+fn large() -> String {
+    (0..1_000_000_u32).map(|n| format!("{:08x}\n", n.wrapping_mul(2_654_435_761))).collect()
+}
+
+/// A client that asks for the blob and takes its bytes when it likes to.
+struct Client(std::net::TcpStream);
+
+impl Client {
+    fn ask(registry: &Registry, target: &str) -> Self {
+        let mut stream = registry.connect();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let head = format!("GET {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+        Self(stream)
+    }
+
+    /// Takes the head and so many bytes.
+    fn take(&mut self, count: usize) -> Vec<u8> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 20"), "{}", String::from_utf8_lossy(&head));
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// What comes until the connection ends, however it ends.
+    fn rest(mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _broken = self.0.read_to_end(&mut bytes);
+        bytes
+    }
+}
+
+/// A blob is passed on while it comes, to whoever wants it, wherever this registry keeps what it has.
+pub(crate) fn is_passed_on(place: Option<Place>) {
+    let (registry, other) = caching_at(Duration::ZERO, place);
+    let content = large();
+    other.put_image(&content);
+    other.stops_at.store(5_000_000, Ordering::SeqCst);
+    other.stops.store(true, Ordering::SeqCst);
+    let target = layer(&content);
+    // Nothing of it is here as a whole, and this much is with the first client, who leaves.
+    let mut first = Client::ask(&registry, &target);
+    assert!(first.take(5_000_000) == content.as_bytes()[..5_000_000]);
+    drop(first);
+    // One comes later, one takes nothing before all of it is here, one wants the middle.
+    let mut lazy = Client::ask(&registry, &target);
+    let late = Client::ask(&registry, &target);
+    assert_eq!(registry.send("HEAD", &target, &[], b"").expect(200).header("content-length"), Some("9000000"));
+    other.stops.store(false, Ordering::SeqCst);
+    let range = registry.send("GET", &target, &[("Range", "bytes=4000000-8000000")], b"").expect(206);
+    assert!(range.body == content.as_bytes()[4_000_000..=8_000_000]);
+    assert!(late.rest().ends_with(content.as_bytes()));
+    assert_eq!(registry.get(&target).expect(200).body.len(), content.len());
+    assert!(lazy.take(content.len()) == content.as_bytes());
+    assert_eq!(other.sent.load(Ordering::SeqCst), 1);
+    assert!(registry.check().problems.is_empty(), "{:?}", registry.check().problems);
+}
+
+#[test]
+fn a_blob_is_passed_on_while_it_comes() {
+    is_passed_on(None);
+}
+
+#[test]
+fn wrong_bytes_break_the_connection_and_are_not_kept() {
+    let (registry, other) = caching(Duration::ZERO);
+    let content = large();
+    other.put_image(&content);
+    other.lies.store(true, Ordering::SeqCst);
+    let target = layer(&content);
+    let got = Client::ask(&registry, &target).rest();
+    let body = got.windows(4).position(|w| w == b"\r\n\r\n").expect("a head came") + 4;
+    assert!(got.len() - body < content.len(), "{}", got.len());
+    other.is_away.store(true, Ordering::SeqCst);
+    registry.get(&target).refuses(503, "UNAVAILABLE");
+    other.is_away.store(false, Ordering::SeqCst);
+    other.lies.store(false, Ordering::SeqCst);
+    assert!(registry.get(&target).expect(200).body == content.as_bytes());
 }

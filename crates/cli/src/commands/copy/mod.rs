@@ -82,8 +82,23 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     check(&from, &to, all_tags)?;
     let copy = Copy { from, to, all_tags, ..request(matches)? };
     let progress = cx.progress_on_stderr(style(matches, cx.is_err_terminal(), matches.get(&QUIET))?);
-    let copied = cx.engine()?.copy(&copy, &Interruptible::new(progress))?;
-    print(cx, &copied)
+    let copies = cx.engine()?.copy(&copy, &Interruptible::new(progress))?;
+    print(cx, &copies.copied)?;
+    told(copies.failed)
+}
+
+/// The failure that single ones are together, if there are any.
+fn told(failed: Vec<(String, wharfie_engine::Error)>) -> Result {
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::all(failed.into_iter().map(|(name, why)| about(&name, why)).collect())),
+    }
+}
+
+/// What failed of `name`.
+fn about(name: &str, why: wharfie_engine::Error) -> Failure {
+    let failure = Failure::from(why);
+    Failure { text: format!("{}: {}", sanitise(name, Layout::OneLine), failure.text), ..failure }
 }
 
 /// What all copies of this command line have in common.

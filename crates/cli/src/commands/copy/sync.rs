@@ -6,7 +6,7 @@ use std::path::Path;
 use wharfie_engine::copy::{Copy, Pattern, Place};
 use wharfie_oci::Reference;
 
-use super::{ALL_TAGS, DRY_RUN, FROM_FILE, QUIET, SCOPED, place, print, request};
+use super::{ALL_TAGS, DRY_RUN, FROM_FILE, QUIET, SCOPED, about, place, print, request};
 use crate::commands::style;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -43,13 +43,18 @@ pub(super) fn run(cx: &Context, matches: &Matches) -> Result {
                 continue;
             }
         };
-        if found.is_empty() {
+        for name in &found.odd {
+            let text =
+                format!("{}: its tag is none, and has no name to be mirrored under", sanitise(name, Layout::OneLine));
+            errors.push(Failure::new(text));
+        }
+        if found.images.is_empty() && found.odd.is_empty() {
             // A pattern that is mistyped would mirror nothing for ever, and nobody would know.
             errors.push(Failure::new(format!("nothing is called {}", sanitise(source, Layout::OneLine))).help(Some(
                 "`*` is anything within one component of a name: `team/*` and `*/*` are repositories of two".to_owned(),
             )));
         }
-        for from in found {
+        for from in found.images {
             let to = to.of(&from)?;
             if matches.get(&DRY_RUN) {
                 cx.line(&format!("{} -> {}", from.familiar(), shown(&to)))?;
@@ -57,8 +62,8 @@ pub(super) fn run(cx: &Context, matches: &Matches) -> Result {
             }
             let name = from.familiar();
             match cx.engine()?.copy(&Copy { from: Place::Registry(from), to, ..base.clone() }, &progress) {
-                Ok(copied) => {
-                    let (was, is): (Vec<_>, Vec<_>) = copied.into_iter().partition(|copied| copied.is_old);
+                Ok(copies) => {
+                    let (was, is): (Vec<_>, Vec<_>) = copies.copied.into_iter().partition(|copied| copied.is_old);
                     old += was.len();
                     news += is.len();
                     print(cx, &is)?;
@@ -77,12 +82,6 @@ pub(super) fn run(cx: &Context, matches: &Matches) -> Result {
         true => Ok(()),
         false => Err(Failure::all(errors)),
     }
-}
-
-/// What failed of `name`.
-fn about(name: &str, why: wharfie_engine::Error) -> Failure {
-    let failure = Failure::from(why);
-    Failure { text: format!("{}: {}", sanitise(name, Layout::OneLine), failure.text), ..failure }
 }
 
 /// The lines of a list, without comments.

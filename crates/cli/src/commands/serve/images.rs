@@ -1,12 +1,11 @@
 //! `serve --images`: the images of this machine's store, served without being pushed.
 
-use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
 use wharfie_engine::Engine;
 use wharfie_oci::{Descriptor, Digest, MediaType};
-use wharfie_registry::upstream::{Cache, Trouble, Upstream};
+use wharfie_registry::upstream::{Blob, Cache, Trouble, Upstream};
 
 use super::upstream::trouble;
 
@@ -35,8 +34,9 @@ impl Upstream for Images {
         Ok((found.descriptor.media_type, found.bytes))
     }
 
-    fn blob(&self, repository: &str, digest: &Digest) -> Result<Box<dyn Read + Send>, Trouble> {
-        self.0.serve_blob(repository, digest).map_err(|why| trouble(&why))
+    fn blob(&self, repository: &str, digest: &Digest) -> Result<Blob, Trouble> {
+        let bytes = self.0.serve_blob(repository, digest).map_err(|why| trouble(&why))?;
+        Ok(Blob { size: None, bytes })
     }
 
     fn tags(&self, repository: &str) -> Result<Vec<String>, Trouble> {

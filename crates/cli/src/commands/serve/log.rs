@@ -29,6 +29,8 @@ fn text(event: &Event) -> String {
             let scheme = if *is_secure { "https" } else { "http" };
             format!("listening on {scheme}://{address}")
         }
+        Event::Proving { address } => format!("answering HTTP-01 on http://{address}"),
+        Event::Certified { names, until } => format!("certificate for {names}, good until {until}"),
         Event::Answered { client, method, target, status, took } => {
             // A client's words must not become lines of their own.
             let target = sanitise(target, Layout::OneLine);

@@ -1,5 +1,6 @@
 //! `serve`: a registry on this machine, and looking after it.
 
+mod acme;
 mod bounds;
 mod bucket;
 mod images;
@@ -16,6 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use wharfie_oci::Fault;
 use wharfie_registry::gc::Mode;
+use wharfie_registry::tls::Identity;
 use wharfie_registry::upstream::Cache;
 use wharfie_registry::{Config, Maintenance, Place, Server};
 
@@ -201,6 +203,7 @@ fn reload(cx: &Context, matches: &Matches, server: &Server, old: &Config) -> Res
     let fixed = [
         ("address", old.addresses != new.addresses),
         ("bucket", is_moved),
+        ("http-address of [serve.acme]", proving(old) != proving(&new)),
         ("max-connections", old.limits.connections != new.limits.connections),
     ];
     for (name, _) in fixed.iter().filter(|(_, is_changed)| *is_changed) {
@@ -208,6 +211,14 @@ fn reload(cx: &Context, matches: &Matches, server: &Server, old: &Config) -> Res
     }
     // What has not changed is compared with again next time.
     Ok(Config { addresses: old.addresses.clone(), place: old.place.clone(), ..new })
+}
+
+/// Where the authority that gives certificates finds its proofs.
+fn proving(config: &Config) -> &[SocketAddr] {
+    match config.tls.as_ref().map(|tls| &tls.identity) {
+        Some(Identity::Acme(options)) => &options.http_addresses,
+        Some(Identity::Given { .. }) | None => &[],
+    }
 }
 
 fn collect(cx: &Context, matches: &Matches, config: &Config) -> Result {

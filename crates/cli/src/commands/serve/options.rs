@@ -13,7 +13,7 @@ use wharfie_registry::auth::htpasswd::Users;
 use wharfie_registry::auth::{Access, Actions, Rule};
 use wharfie_registry::config::{Keeping, Limits};
 use wharfie_registry::retention::Immutable;
-use wharfie_registry::tls::Tls;
+use wharfie_registry::tls::{Identity, Tls};
 
 use super::bounds::{QuotaOptions, RateOptions, WebhookOptions};
 use crate::failure::{Failure, Result};
@@ -33,6 +33,8 @@ pub struct Options {
     pub tls_certificate: Option<PathBuf>,
     /// The certificate's key, PEM.
     pub tls_key: Option<PathBuf>,
+    /// Certificates that it gets by itself.
+    pub acme: Option<super::acme::AcmeOptions>,
     /// Authorities of clients, PEM: only clients with a certificate of theirs are let in.
     pub tls_client_authorities: Option<PathBuf>,
     /// Users with bcrypt hashes, as `htpasswd -B` writes them.
@@ -69,6 +71,10 @@ pub struct Options {
     pub max_blob: Option<String>,
     /// The largest manifest.
     pub max_manifest: Option<String>,
+    /// The largest head of a request.
+    pub max_head: Option<String>,
+    /// Headers of a request.
+    pub max_headers: Option<usize>,
     /// How long a client may say nothing in the middle of a request.
     pub idle_timeout: Option<String>,
 }
@@ -108,6 +114,8 @@ impl Options {
         limits.uploads = self.max_uploads.unwrap_or(limits.uploads).max(1);
         limits.blob_bytes = bytes("max-blob", self.max_blob.as_deref(), limits.blob_bytes)?;
         limits.manifest_bytes = bytes("max-manifest", self.max_manifest.as_deref(), limits.manifest_bytes)?;
+        limits.head_bytes = head_bytes(self.max_head.as_deref(), limits.head_bytes)?;
+        limits.headers = self.max_headers.unwrap_or(limits.headers).max(1);
         limits.rate = self.rate_limit.as_ref().map(RateOptions::read).transpose()?;
         if let Some(idle) = span("idle-timeout", self.idle_timeout.as_deref())? {
             limits.idle = idle;
@@ -188,20 +196,27 @@ impl Options {
 
     /// Certificates, if any were given.
     pub(super) fn tls(&self) -> Result<Option<Tls>> {
-        match (&self.tls_certificate, &self.tls_key) {
-            (None, None) => Ok(None),
-            (Some(certificate), Some(key)) => Ok(Some(Tls {
-                certificates: read(certificate)?,
-                key: read(key)?,
-                client_authorities: self.tls_client_authorities.as_deref().map(read).transpose()?,
-            })),
-            _ => Err(Failure::new("a certificate needs its key, and a key its certificate")
-                .help(Some("give both --tls-certificate and --tls-key".to_owned()))),
-        }
+        let identity = match (&self.tls_certificate, &self.tls_key, &self.acme) {
+            (None, None, None) => return Ok(None),
+            (None, None, Some(acme)) => Identity::Acme(acme.read()?),
+            (Some(certificate), Some(key), None) => {
+                Identity::Given { certificates: read(certificate)?, key: read(key)? }
+            }
+            (Some(_), Some(_), Some(_)) => {
+                return Err(Failure::new("a certificate is given, and [serve.acme] is to get one")
+                    .help(Some("take tls-certificate and tls-key away, or [serve.acme]".to_owned())));
+            }
+            _ => {
+                return Err(Failure::new("a certificate needs its key, and a key its certificate")
+                    .help(Some("give both --tls-certificate and --tls-key".to_owned())));
+            }
+        };
+        let client_authorities = self.tls_client_authorities.as_deref().map(read).transpose()?;
+        Ok(Some(Tls { identity, client_authorities }))
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|why| Failure::new(format!("cannot read {}: {why}", path.display())))
 }
 
@@ -210,6 +225,20 @@ pub(super) fn bytes(name: &str, text: Option<&str>, default: u64) -> Result<u64>
     size::parse(text, Units::Decimal)
         .ok_or_else(|| Failure::new(format!("{name} is {text:?}, which is no size; write for example \"20GB\"")))
 }
+
+/// The size of a head; less than what some clients send in tokens alone would be of no use.
+fn head_bytes(text: Option<&str>, default: usize) -> Result<usize> {
+    let given = bytes("max-head", text, default as u64)?;
+    let fits = usize::try_from(given).ok().filter(|given| (MIN_HEAD..=MAX_HEAD).contains(given));
+    fits.ok_or_else(|| {
+        Failure::new(format!("max-head is {:?}", text.unwrap_or_default()))
+            .help(Some("write a size between 8KiB and 16MiB".to_owned()))
+    })
+}
+
+/// 8 KiB, the least that hyper takes; 16 MiB, which each connection may have in memory.
+const MIN_HEAD: usize = 8 << 10;
+const MAX_HEAD: usize = 16 << 20;
 
 pub(super) fn span(name: &str, text: Option<&str>) -> Result<Option<Duration>> {
     let Some(text) = text else { return Ok(None) };

@@ -1,6 +1,5 @@
 //! `[[serve.upstreams]]`: other registries, of which some repositories here are caches.
 
-use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use wharfie_engine::Error;
 use wharfie_engine::upstream::Upstream as Reader;
 use wharfie_oci::reference::is_path;
 use wharfie_oci::{Descriptor, Digest, Fault, Kind, MediaType, Reference};
-use wharfie_registry::upstream::{Cache, Trouble, Upstream};
+use wharfie_registry::upstream::{Blob, Cache, Trouble, Upstream};
 
 use super::options::span;
 use crate::failure::{Failure, Result};
@@ -68,8 +67,9 @@ impl Upstream for Behind {
         Ok((found.descriptor.media_type, found.bytes))
     }
 
-    fn blob(&self, repository: &str, digest: &Digest) -> Result<Box<dyn Read + Send>, Trouble> {
-        self.0.blob(repository, digest).map_err(|why| trouble(&why))
+    fn blob(&self, repository: &str, digest: &Digest) -> Result<Blob, Trouble> {
+        let (size, bytes) = self.0.blob(repository, digest).map_err(|why| trouble(&why))?;
+        Ok(Blob { size: Some(size), bytes })
     }
 
     fn tags(&self, repository: &str) -> Result<Vec<String>, Trouble> {
