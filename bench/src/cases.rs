@@ -18,6 +18,8 @@ pub(crate) struct Bench {
     pub(crate) docker_meter: Meter,
     floor_meter: Meter,
     pub(crate) inputs: Inputs,
+    /// A directory of OSV's zips, if there is one.
+    pub(crate) advisories: Option<PathBuf>,
     pub(crate) report: Report,
 }
 
@@ -39,7 +41,7 @@ pub(crate) enum Which {
 }
 
 /// Runs it `rounds` times.
-pub(crate) fn run(wharfie: PathBuf, rounds: usize, which: Which) -> Result<Report> {
+pub(crate) fn run(wharfie: PathBuf, rounds: usize, which: Which, advisories: Option<PathBuf>) -> Result<Report> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no folder")?.join("target");
     if which == Which::Registry {
         return crate::registry::run(&wharfie, &folder.join("bench-inputs"), rounds);
@@ -51,6 +53,7 @@ pub(crate) fn run(wharfie: PathBuf, rounds: usize, which: Which) -> Result<Repor
         docker_meter: Meter::new("docker")?,
         floor_meter: Meter::new("floor")?,
         inputs,
+        advisories,
         report: Report::default(),
     };
     if which == Which::Scale {

@@ -66,12 +66,11 @@ impl Bench {
 
     /// `scan` and the import of its data base; the peers are our own SBOM, and reading the zips once.
     fn scans(&mut self, at: &Path) -> Result {
-        let Some(advisories) = std::env::var_os("WHARFIE_BENCH_OSV") else {
-            say("without scan: WHARFIE_BENCH_OSV names no directory of OSV's zips");
+        let Some(directory) = self.advisories.clone() else {
+            say("without scan: name a directory of OSV's zips behind `insight`");
             return Ok(());
         };
-        let directory = PathBuf::from(&advisories);
-        let advisories = advisories.to_string_lossy().into_owned();
+        let advisories = directory.to_string_lossy().into_owned();
         let import = "scan db import; peer: read and parse the zips";
         self.report.case(import, 2.0);
         let seconds = self.meter.measure_as_it_is(&mut self.wharfie(at, &["scan", "db", "import", &advisories]))?;
@@ -115,8 +114,7 @@ impl Bench {
             ("MiB at most, trust inspect", &["trust", "inspect", SIGNED]),
             ("MiB at most, scan", &["scan", "--format", "json", "bench/debian:1"]),
         ];
-        let has_data = std::env::var_os("WHARFIE_BENCH_OSV").is_some();
-        for (name, words) in cases.iter().take(if has_data { cases.len() } else { cases.len() - 1 }) {
+        for (name, words) in cases.iter().take(cases.len() - usize::from(self.advisories.is_none())) {
             self.report.case(name, 64.0);
             let peak = peak(&self.wharfie(at, words), &note)?;
             self.report.add(name, "wharfie", peak);

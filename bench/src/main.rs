@@ -1,6 +1,6 @@
 //! Whole-process measurements against dockerd, interleaved in one run: CPU seconds (user + system) of everything a
 //! command causes, daemons included, with the physical floor beside it. Wall time is reported of one case only: on
-//! shared machines it is noise. So is the memory that keepers of idle containers hold. Run it as root with `cargo xtask bench [ROUNDS [short|scale|build|insight|registry]]`; the results go to stdout as the table that
+//! shared machines it is noise. So is the memory that keepers of idle containers hold. Run it as root with `cargo xtask bench [ROUNDS [short|scale|build|insight [ADVISORIES]|registry]]`; the results go to stdout as the table that
 //! `docs/benchmarks.md` shows.
 
 mod buckets;
@@ -27,7 +27,7 @@ const ROUNDS: usize = 5;
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let Some(wharfie) = words.next() else {
-        report::say("usage: wharfie-bench PROGRAM [ROUNDS [short|scale|build|insight|registry]]");
+        report::say("usage: wharfie-bench PROGRAM [ROUNDS [short|scale|build|insight [ADVISORIES]|registry]]");
         return ExitCode::FAILURE;
     };
     let rounds = words.next().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
@@ -39,7 +39,8 @@ fn main() -> ExitCode {
         Some("scale") => cases::Which::Scale,
         _ => cases::Which::All,
     };
-    match cases::run(wharfie.into(), rounds, which) {
+    let advisories = words.next().map(std::path::PathBuf::from);
+    match cases::run(wharfie.into(), rounds, which, advisories) {
         Ok(report) => {
             report::print(&report);
             ExitCode::SUCCESS
