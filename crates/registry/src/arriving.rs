@@ -331,8 +331,8 @@ fn pour(
 /// 64 KiB are read at once, and eight of them wait at most.
 const PIECE: usize = 64 << 10;
 const PIECES: usize = 8;
-/// 2 MiB: more than what a directory's upload has in memory, so that what is no longer here is in the file.
-const WINDOW: usize = 2 << 20;
+/// 3 MiB: more than what a directory's upload has in memory, so that what is no longer here is in the file.
+const WINDOW: usize = 3 << 20;
 /// 2 pieces that a client has not taken yet.
 const AHEAD: usize = 2;
 /// 256 KiB: what comes in a moment.
@@ -346,12 +346,12 @@ mod tests {
     fn a_window_has_what_came_last() {
         let mut window = Window::default();
         let piece = |n: u8| Bytes::from(vec![n; 1 << 20]);
-        for n in 0..3 {
+        for n in 0..4 {
             window.push(piece(n));
         }
         assert_eq!(window.find((1 << 20) - 1), None);
         assert_eq!(window.find(1 << 20), Some(piece(1)));
-        assert_eq!(window.find((3 << 20) - 2), Some(Bytes::from_static(&[2, 2])));
-        assert_eq!(window.find(3 << 20), None);
+        assert_eq!(window.find((4 << 20) - 2), Some(Bytes::from_static(&[3, 3])));
+        assert_eq!(window.find(4 << 20), None);
     }
 }
