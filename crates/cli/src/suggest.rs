@@ -43,7 +43,8 @@ fn image(wanted: &str, references: &[String]) -> Option<String> {
         let repository = reference.repository().familiar();
         let of_name = distance(bare, &repository);
         let best = if has_tag { distance(bare, text) } else { of_name.min(distance(wanted, text)) };
-        Some((best, text))
+        // What was written is what was meant.
+        (text != wanted).then_some((best, text))
     });
     let near = tagged.min_by_key(|(distance, _)| *distance);
     near.filter(|(distance, _)| *distance <= allowed(bare)).map(|(_, text)| text.clone())

@@ -111,7 +111,8 @@ impl Engine {
     /// When there is no such thing; when the registry does not remove, refuses, or cannot be reached; when other tags would go.
     pub fn remove_from_registry(&self, reference: &Reference) -> Result<()> {
         let client = self.remote().repository(reference.repository());
-        let failed = |source| Error::Pull { reference: reference.familiar(), source };
+        // Nothing is pulled: what the registry says is said as it is.
+        let failed = Error::Remote;
         if let Some(digest) = reference.digest() {
             return client.delete_manifest(digest.as_str()).map_err(failed);
         }
@@ -157,7 +158,7 @@ impl Engine {
     pub fn resolve_remote(&self, reference: &Reference) -> Result<()> {
         let word = reference.digest().map_or_else(|| reference.tag().unwrap_or_default(), Digest::as_str);
         let found = self.remote().repository(reference.repository()).resolve(word);
-        found.map(drop).map_err(|source| Error::Pull { reference: reference.familiar(), source })
+        found.map(drop).map_err(Error::Remote)
     }
 }
 

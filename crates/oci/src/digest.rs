@@ -55,6 +55,14 @@ pub enum ParseDigestError {
 }
 
 impl Digest {
+    /// What a tag is about that is written for signatures and the like of another manifest: `sha256-<hex>`, or with `.sig`, `.att`,
+    /// `.sbom` or another word behind it. Source: distribution-spec, "Referrers Tag Schema"; cosign's specification of signatures.
+    pub fn about(tag: &str) -> Option<Self> {
+        let (algorithm, rest) = tag.split_once('-')?;
+        let (hex, _kind) = rest.split_once('.').unwrap_or((rest, ""));
+        format!("{algorithm}:{hex}").parse().ok()
+    }
+
     /// The SHA-256 digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         let mut digester = Digester::new(Algorithm::Sha256);

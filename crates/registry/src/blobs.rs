@@ -35,9 +35,18 @@ impl Registry {
         }
     }
 
+    /// True if the data is there as the record says. Whoever is told so will not send it; whoever is not may mend what a disk has lost.
+    pub(crate) async fn is_whole(&self, link: &Link) -> Result<bool, Refusal> {
+        let Some(data) = link.data() else { return Ok(false) };
+        Ok(self.storage.size(&Key::data(&data)).await? == Some(link.size))
+    }
+
     pub(crate) async fn get_blob(&self, name: &RepositoryName, digest: &Digest, request: &Request) -> Answer {
         let Some(link) = self.link(name, digest).await? else { return Err(unknown(digest)) };
         if request.is_head() && !request.has_already(digest) {
+            if !self.is_whole(&link).await? {
+                return Err(unknown(digest));
+            }
             self.holds(&Key::link(name, digest)).await?;
         }
         let (builder, first, count) = match answered(request, digest, link.size)? {

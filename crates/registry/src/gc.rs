@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use wharfie_oci::retention::{Policy, Verdict};
+use wharfie_oci::retention::{Policy, Reason, Verdict};
 use wharfie_oci::{Digest, MediaType};
 
 use crate::document;
@@ -11,7 +11,7 @@ use crate::name::{DataId, RepositoryName, Tag};
 use crate::parallel::each;
 use crate::record::{self, Link, Tagged};
 use crate::refusal::Refusal;
-use crate::retention::{Standing, judge};
+use crate::retention::{Standing, apart, judge};
 use crate::router::Registry;
 
 /// Whether a collection removes anything.
@@ -98,22 +98,26 @@ impl Registry {
         named: &mut Named,
     ) -> Result<(), Refusal> {
         let mut tags = self.standings(name).await?;
+        let nodes = self.nodes(name, named.before).await?;
+        let mut beside = Vec::new();
         if let Some(policy) = Policy::of(policies, name.as_str()) {
+            (tags, beside) = apart(tags, |subject| nodes.contains_key(subject));
             let mut kept = Vec::new();
             for (standing, verdict) in judge(policy, tags, self.now()) {
-                let (repository, tag, digest) = (name.to_string(), standing.tag.clone(), standing.digest.clone());
-                let goes = verdict == Verdict::Goes;
-                collected.verdicts.push(Judged { repository, tag, digest, verdict });
-                if !goes {
+                if self.carry_out(name, &standing, verdict, mode, collected).await? {
                     kept.push(standing);
-                } else if mode == Mode::Collect {
-                    self.remove_tag(name, &standing).await?;
                 }
             }
             tags = kept;
         }
-        let nodes = self.nodes(name, named.before).await?;
-        let live = self.walk(name, &tags, &nodes).await?;
+        let live = self.walk(name, &tags, &beside, &nodes).await?;
+        for (subject, standing) in &beside {
+            let verdict = match live.contains(subject) {
+                true => Verdict::Stays(Reason::Held(format!("it is about {subject}"))),
+                false => Verdict::Goes,
+            };
+            self.carry_out(name, standing, verdict, mode, collected).await?;
+        }
         for digest in nodes.keys().filter(|digest| !live.contains(*digest)) {
             if mode == Mode::Rehearse || self.collect_manifest(name, digest, named.before).await? {
                 collected.manifests.push((name.to_string(), digest.clone()));
@@ -155,6 +159,24 @@ impl Registry {
         Ok(standings.await?.into_iter().flatten().collect())
     }
 
+    /// Notes what is to be done with a tag, and does it. True if it stays.
+    async fn carry_out(
+        &self,
+        name: &RepositoryName,
+        standing: &Standing,
+        verdict: Verdict,
+        mode: Mode,
+        collected: &mut Collected,
+    ) -> Result<bool, Refusal> {
+        let stays = verdict != Verdict::Goes;
+        if !stays && mode == Mode::Collect {
+            self.remove_tag(name, standing).await?;
+        }
+        let (repository, tag, digest) = (name.to_string(), standing.tag.clone(), standing.digest.clone());
+        collected.verdicts.push(Judged { repository, tag, digest, verdict });
+        Ok(stays)
+    }
+
     /// Removes a tag that a policy does not keep, unless it stands for something else by now.
     async fn remove_tag(&self, name: &RepositoryName, judged: &Standing) -> Result<(), Refusal> {
         let Some(tag) = Tag::parse(&judged.tag) else { return Ok(()) };
@@ -182,11 +204,12 @@ impl Registry {
         Ok(nodes.await?.into_iter().flatten().collect())
     }
 
-    /// What the roots lead to.
+    /// What the roots lead to. What has a tag about a manifest (`beside`) stays with that.
     async fn walk(
         &self,
         name: &RepositoryName,
         tags: &[Standing],
+        beside: &[(Digest, Standing)],
         nodes: &HashMap<Digest, Node>,
     ) -> Result<HashSet<Digest>, Refusal> {
         let mut open: Vec<Digest> = tags.iter().map(|standing| standing.digest.clone()).collect();
@@ -204,6 +227,9 @@ impl Registry {
             if let Some(subject) = &node.subject {
                 referrers.entry(subject).or_default().push(digest);
             }
+        }
+        for (subject, standing) in beside {
+            referrers.entry(subject).or_default().push(&standing.digest);
         }
         let mut live = HashSet::new();
         while let Some(digest) = open.pop() {

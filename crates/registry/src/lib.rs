@@ -25,6 +25,7 @@ mod metrics;
 mod name;
 mod page;
 mod parallel;
+mod patient;
 mod query;
 mod quotas;
 mod range;

@@ -31,6 +31,22 @@ pub(crate) struct Standing {
     pub(crate) is_immutable: bool,
 }
 
+/// Tags, and those among them that are about a manifest of the repository, with that: signatures under cosign's tags live as long as
+/// what is signed, and no policy is asked about them. What is about something elsewhere is a tag as any other.
+pub(crate) fn apart(
+    tags: Vec<Standing>,
+    is_here: impl Fn(&Digest) -> bool,
+) -> (Vec<Standing>, Vec<(Digest, Standing)>) {
+    let (mut others, mut beside) = (Vec::new(), Vec::new());
+    for standing in tags {
+        match Digest::about(&standing.tag).filter(|subject| !standing.is_immutable && is_here(subject)) {
+            Some(subject) => beside.push((subject, standing)),
+            None => others.push(standing),
+        }
+    }
+    (others, beside)
+}
+
 /// Judges all tags of a repository. The youngest are those that were pushed last; of those that were pushed together, the later
 /// name. They come back in the order of their names.
 pub(crate) fn judge(policy: &Policy, mut tags: Vec<Standing>, now: i64) -> Vec<(Standing, Verdict)> {

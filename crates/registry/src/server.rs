@@ -27,6 +27,7 @@ use crate::event::Event;
 use crate::key::{Folder, Key};
 use crate::live::Live;
 use crate::maintenance::keep_in_order;
+use crate::patient::Patient;
 use crate::query::Query;
 use crate::refusal::{Code, Refusal};
 use crate::router::Registry;
@@ -318,6 +319,7 @@ async fn agree(stream: TcpStream, client: SocketAddr, shared: Shared, stopped: w
     let Some(acceptor) = acceptor else {
         let wire = Wire::new(stream);
         let outlet = wire.outlet();
+        let wire = Patient::new(wire, live.registry().limits.idle);
         return connection(TokioIo::new(wire), Some(outlet), client, shared, stopped).await;
     };
     let registry = live.registry();
@@ -329,6 +331,7 @@ async fn agree(stream: TcpStream, client: SocketAddr, shared: Shared, stopped: w
     };
     // Who takes too long, or speaks something else, matters to nobody but himself.
     if let Ok(Ok(Some(stream))) = tokio::time::timeout(registry.limits.head, agreeing).await {
+        let stream = Patient::new(stream, registry.limits.idle);
         connection(TokioIo::new(stream), None, client, shared, stopped).await;
     }
 }

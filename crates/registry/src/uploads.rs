@@ -188,8 +188,7 @@ impl Registry {
         }
         let Some(stored) = self.storage.get(&key).await? else { return Ok(None) };
         let link: Link = record::parse(&stored.bytes, key.as_str())?;
-        let Some(data) = link.data() else { return Ok(None) };
-        Ok(self.storage.modified(&Key::data(&data)).await?.map(|_| link))
+        Ok(self.is_whole(&link).await?.then_some(link))
     }
 
     /// Makes a blob of another repository one of this; of any one if none is named. True if there is one.
@@ -206,6 +205,9 @@ impl Registry {
             None => self.known(digest).await?,
         };
         let Some(link) = link else { return Ok(false) };
+        if !self.is_whole(&link).await? {
+            return Ok(false);
+        }
         let is_new = self.is_limited(name) && self.link(name, digest).await?.is_none();
         if is_new {
             self.insist_on_room(name, link.size).await?;

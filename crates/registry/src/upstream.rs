@@ -333,7 +333,12 @@ impl Registry {
             Err(Trouble::Missing(why)) => return Some(Err(missing(Code::NameUnknown, &why))),
             Err(Trouble::Away(why) | Trouble::Refused(why)) => {
                 self.note(&Event::Failed { what: format!("{} does not list {path}: {why}", cache.registry) });
-                return None;
+                // What is here is told. What is not is not missing for that.
+                return match self.storage.modified(&Key::repository(name)).await {
+                    Ok(Some(_)) => None,
+                    Ok(None) => Some(Err(Self::not_given(cache, Trouble::Away(why)))),
+                    Err(why) => Some(Err(why.into())),
+                };
             }
         };
         tags.retain(|tag| Tag::parse(tag).is_some());

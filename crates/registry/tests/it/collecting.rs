@@ -230,3 +230,22 @@ fn pushing_while_it_collects_loses_nothing() {
     });
     assert_eq!(registry.check().problems, []);
 }
+
+#[test]
+fn signatures_under_cosigns_tags_live_as_long_as_what_is_signed() {
+    let keep = Keep { tags: vec![Pattern::new("v*")], last: Some(1), ..Keep::default() };
+    let policy = Policy { repositories: vec![Pattern::new("**")], keep: vec![keep] };
+    let keeping = Keeping { grace: Duration::ZERO, every: None, policies: vec![policy], ..Keeping::default() };
+    let mut registry = Registry::set_up(Setup { keeping, ..Setup::default() });
+    let (old, new) = (registry.push_image("a", "v1", "old"), registry.push_image("a", "v2", "new"));
+    let under = |digest: &Digest| format!("{}.sig", digest.as_str().replace(':', "-"));
+    for digest in [&old, &new] {
+        registry.push_image("a", &under(digest), &format!("signature of {digest}"));
+    }
+    // What is signed elsewhere is a tag as any other.
+    registry.push_image("a", &under(&Digest::of(b"elsewhere")), "signature of another one");
+    registry.collect(Mode::Collect);
+    assert_eq!(registry.get("/v2/a/tags/list").json()["tags"], json!([under(&new), "v2"]));
+    registry.get(&format!("/v2/a/manifests/{}", under(&new))).expect(200);
+    assert_eq!(registry.check().problems, []);
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use wharfie_engine::copy::Place;
 use wharfie_oci::Reference;
 
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
 /// Reads the word; `is_directory` says what is on disk under a path.
 pub(super) fn parse(word: &str, is_directory: impl Fn(&Path) -> bool) -> Result<Place> {
@@ -17,6 +17,11 @@ pub(super) fn parse(word: &str, is_directory: impl Fn(&Path) -> bool) -> Result<
             "store" | "docker-daemon" | "containers-storage" => return Ok(Place::Store(rest.to_owned())),
             "archive" | "docker-archive" | "oci-archive" => return archive(rest),
             "oci" => return Ok(layout(rest)),
+            // As a name it would be Docker Hub's, and a copy would go there.
+            "dir" | "ostree" | "tarball" | "sif" | "file" => {
+                let help = "write archive:FILE, oci:DIRECTORY, store:NAME, or a name on a registry".to_owned();
+                return Err(Failure::new(format!("{kind}: is not a place to copy from or to")).help(Some(help)));
+            }
             _ => {}
         }
     }
@@ -26,6 +31,8 @@ pub(super) fn parse(word: &str, is_directory: impl Fn(&Path) -> bool) -> Result<
             Ok(Place::Layout { path: word.into(), name: None })
         }
         true => Ok(Place::Archive { path: word.into(), name: None }),
+        false if is_archive_name(word) => Err(Failure::new(format!("{word} could be a file or a name on a registry"))
+            .help(Some(format!("write ./{word} for the file, or docker://{word} for the name")))),
         false => registry(word),
     }
 }
@@ -52,6 +59,11 @@ fn named(rest: &str) -> (PathBuf, Option<&str>) {
         Some((path, _)) => (path.into(), None),
         None => (rest.into(), None),
     }
+}
+
+/// True for what would be a repository of Docker Hub, and hardly ever is.
+fn is_archive_name(word: &str) -> bool {
+    !word.contains(['/', ':']) && [".tar", ".tar.gz", ".tgz"].iter().any(|end| word.ends_with(end))
 }
 
 /// True if what follows a colon is a port: `store:5000/web` is a registry of that name.
@@ -89,6 +101,11 @@ mod tests {
         check("./x.tar", "archive ./x.tar");
         check("./dir", "layout ./dir");
         check("./new/", "layout ./new/");
+        for other in ["dir:x", "ostree:x", "x.tar", "x.tar.gz"] {
+            assert!(parse(other, |_| false).is_err(), "{other}");
+        }
+        check("dir:5000/web", "registry dir:5000/web");
+        check("docker://x.tar", "registry docker.io/library/x.tar");
         assert!(parse("docker://", |_| false).is_err() && parse("archive:x:@", |_| false).is_err());
     }
 }
