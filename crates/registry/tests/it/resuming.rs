@@ -47,3 +47,20 @@ fn everything_is_there_after_a_restart() {
     assert_eq!(reply.header("docker-content-digest"), Some(digest.as_str()));
     assert_eq!(registry.get("/v2/_catalog").json()["repositories"], serde_json::json!(["a"]));
 }
+
+#[test]
+fn what_a_disk_has_lost_is_pushed_again() {
+    let registry = Registry::start();
+    let digest = registry.push_blob("a", b"content");
+    let data = std::fs::read_dir(registry.root().join("data")).unwrap().next().unwrap().unwrap().path();
+    std::fs::File::options().write(true).open(&data).unwrap().set_len(3).unwrap();
+    let path = |name: &str| format!("/v2/{name}/blobs/{digest}");
+    registry.get(&path("a")).expect(503);
+    // Clients send what they are told is not there.
+    assert_eq!(registry.send("HEAD", &path("a"), &[], b"").status, 404);
+    registry.send("POST", &format!("/v2/b/blobs/uploads/?mount={digest}&from=a"), &[], b"").expect(202);
+    for name in ["b", "a"] {
+        registry.push_blob(name, b"content");
+        assert_eq!(registry.get(&path(name)).expect(200).body, b"content");
+    }
+}
