@@ -2,7 +2,7 @@
 //!
 //! Files of a layer that both have are the same and are not read; of others as large as each other the bytes are hashed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use serde::Serialize;
@@ -195,6 +195,17 @@ impl Layers {
     }
 }
 
+impl Side {
+    /// Counts a file; the bytes of one with several names once. `linked` has those.
+    fn count(&mut self, version: &Version, linked: &mut BTreeSet<(usize, u64)>) {
+        self.files += 1;
+        let is_first = version.same.is_none_or(|same| linked.len() >= MAX_FILES || linked.insert((version.part, same)));
+        if is_first {
+            self.size_bytes += version.size;
+        }
+    }
+}
+
 fn place(version: &Version, numbers: &[Option<u16>]) -> Option<(u16, u64)> {
     Some(((*numbers.get(version.part)?)?, version.number()?))
 }
@@ -211,10 +222,10 @@ fn learn(
     known: &mut BTreeMap<Box<[u8]>, Known>,
     warnings: &mut Vec<String>,
 ) -> Result<bool> {
+    let mut linked = BTreeSet::new();
     let walked = opened.view.walk(&mut |files, path, versions| {
         let Some(version) = versions.first().filter(|version| version.standing == Standing::Shown) else { return };
-        side.size_bytes += version.size;
-        side.files += 1;
+        side.count(version, &mut linked);
         if known.len() >= MAX_FILES {
             return;
         }
@@ -248,10 +259,10 @@ fn meet(
 ) -> Result<Vec<FileDifference>> {
     let mut added = Vec::new();
     let mut left_out = 0_u64;
+    let mut linked = BTreeSet::new();
     let walked = opened.view.walk(&mut |files, path, versions| {
         let Some(version) = versions.first().filter(|version| version.standing == Standing::Shown) else { return };
-        side.size_bytes += version.size;
-        side.files += 1;
+        side.count(version, &mut linked);
         let Some(known) = known.get_mut(path) else {
             if is_cut || added.len() >= MAX_DIFFERENCES {
                 left_out += 1;

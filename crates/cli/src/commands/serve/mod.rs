@@ -16,6 +16,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use wharfie_oci::Fault;
+use wharfie_registry::auth::Access;
 use wharfie_registry::gc::Mode;
 use wharfie_registry::tls::Identity;
 use wharfie_registry::upstream::Cache;
@@ -173,6 +174,13 @@ fn serve(cx: &Context, matches: &Matches, mut config: Config) -> Result {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
         .map_err(|why| Failure::new(format!("cannot listen for signals: {why}")))?;
     let server = Server::start(&config).map_err(|why| failed(&why))?;
+    let is_reached = config.addresses.iter().any(|address| !address.ip().is_loopback());
+    if is_reached
+        && matches!(*config.access, Access::Open)
+        && config.tls.as_ref().is_none_or(|tls| tls.client_authorities.is_none())
+    {
+        cx.warn("WARNING: whoever reaches this address can push and delete; --htpasswd FILE asks for passwords");
+    }
     while signals.forever().next() == Some(SIGHUP) {
         // Whoever made a mistake in the file shall not end the server with it.
         match reload(cx, matches, &server, &config) {
