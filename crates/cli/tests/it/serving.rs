@@ -303,3 +303,11 @@ fn a_registry_is_looked_after() {
     assert_eq!(host.run(&["serve", "fsck"]).code, 1);
     assert_eq!(host.run(&["serve", "dance"]).code, 1);
 }
+
+#[test]
+fn whoever_lets_everybody_push_is_told() {
+    let host = Host::new();
+    Served::start_at(&host, "0.0.0.0:0", &[]).wait_for("WARNING: whoever reaches this address can push and delete");
+    let (_, said) = Served::start(&host, &[]).end();
+    assert!(!said.contains("WARNING"), "{said}");
+}
