@@ -10,9 +10,7 @@ mod target;
 use std::io::Write;
 use std::path::Path;
 
-use wharfie_content::Observer;
-use wharfie_engine::Engine;
-use wharfie_engine::insight::{Beside, Examined, Look};
+use wharfie_engine::insight::{Beside, Examined, Look, Wants};
 use wharfie_scan::Inventory;
 
 use crate::commands::{choices, style};
@@ -49,40 +47,22 @@ fn beside(matches: &Matches) -> Beside {
 
 /// The inventory of what was named. Warnings of it go to stderr.
 fn inventory(cx: &Context, matches: &Matches, look: &Look) -> Result<Inventory> {
-    looked(
-        cx,
-        matches,
-        look,
-        |engine, look, progress| engine.inventory(look, &mut std::io::stdin(), progress),
-        |all| all,
-    )
+    Ok(examined(cx, matches, look, Wants::PACKAGES)?.inventory)
 }
 
-/// As [`inventory`], with secrets and checks.
-fn examined(cx: &Context, matches: &Matches, look: &Look) -> Result<Examined> {
-    let examine =
-        |engine: &Engine, look: &Look, progress: &dyn Observer| engine.examine(look, &mut std::io::stdin(), progress);
-    looked(cx, matches, look, examine, |all| &all.inventory)
-}
-
-fn looked<T>(
-    cx: &Context,
-    matches: &Matches,
-    look: &Look,
-    work: impl FnOnce(&Engine, &Look, &dyn Observer) -> wharfie_engine::Result<T>,
-    inventory: impl Fn(&T) -> &Inventory,
-) -> Result<T> {
+/// What is wanted of what was named.
+fn examined(cx: &Context, matches: &Matches, look: &Look, wants: Wants) -> Result<Examined> {
     // What goes to stdout is the document.
     let progress = cx.progress_on_stderr(style(matches, cx.is_err_terminal(), false)?);
     let progress = crate::interrupt::Interruptible::new(progress);
-    let found = work(cx.engine()?, look, &progress)?;
-    if let Some(document) = &inventory(&found).attached {
+    let found = cx.engine()?.examine(look, wants, &mut std::io::stdin(), &progress)?;
+    if let Some(document) = &found.inventory.attached {
         cx.warn(&format!(
             "The packages are those of a document with the image, {}; --no-attached looks into the layers",
             sanitise(document, Layout::OneLine)
         ));
     }
-    for warning in &inventory(&found).warnings {
+    for warning in &found.inventory.warnings {
         cx.warn(&format!("WARNING: {warning}"));
     }
     Ok(found)
