@@ -133,7 +133,8 @@ impl Wide {
         }
         let pairs = head.len() / 2;
         let are = |low: usize| {
-            pairs >= 8 && head.chunks_exact(2).filter(|pair| pair[low] != 0 && pair[1 - low] == 0).count() * 10 >= pairs * 9
+            pairs >= 8
+                && head.chunks_exact(2).filter(|pair| pair[low] != 0 && pair[1 - low] == 0).count() * 10 >= pairs * 9
         };
         if are(0) {
             return Some(Self::Little);

@@ -57,6 +57,8 @@ pub struct Look {
     pub platform: Option<Platform>,
     /// Whether a document beside the image is believed, where there is one.
     pub beside: Beside,
+    /// Which image of an archive or a layout, if it has several: by its name there, or by the digest of its manifest.
+    pub image: Option<String>,
 }
 
 /// What is done with documents beside an image that say what is in it.
@@ -128,7 +130,7 @@ impl Engine {
         let believed = if wants.packages { self.believed(look)? } else { None };
         if let (Some(inventory), Wants::PACKAGES) = (&believed, wants) {
             // No layer is fetched.
-            let base = self.base_of_layers(&inventory.layers, None, None)?;
+            let base = self.base_of_layers(&inventory.layers, base::Said::default(), None)?;
             return Ok(alone(Inventory { base, ..inventory.clone() }));
         }
         let made = self.opened(look, input, observer, &mut |mut opened| {

@@ -63,7 +63,7 @@ impl Engine {
             }
             Target::Stream => self.archive("-", look, input, observer, work),
             Target::Layout(path) => self.held(work, |lease| {
-                let copied = self.hold_layout(&load(look), path, lease, observer)?;
+                let copied = self.hold_layout(&load(look), path, look.image.as_deref(), lease, observer)?;
                 self.copied(lease.store(), &path.display().to_string(), copied, look)
             }),
             Target::Document(_) => unreachable!("documents are not looked through"),
@@ -79,7 +79,7 @@ impl Engine {
         work: &mut dyn FnMut(Opened) -> Result<T>,
     ) -> Result<T> {
         self.held(work, |lease| {
-            let copied = self.hold_archive(&load(look), input, lease, observer)?;
+            let copied = self.hold_archive(&load(look), input, look.image.as_deref(), lease, observer)?;
             self.copied(lease.store(), name, copied, look)
         })
     }

@@ -52,13 +52,7 @@ impl Search {
     }
 
     /// Searches all versions of a file, or takes note of them. Gives the bytes of the one that is there, if all were read.
-    pub(super) fn visit(
-        &mut self,
-        files: &Files<'_>,
-        raw: &[u8],
-        path: &str,
-        versions: &[Version],
-    ) -> Option<Vec<u8>> {
+    pub(super) fn visit(&mut self, files: &Files<'_>, raw: &[u8], path: &str, versions: &[Version]) -> Option<Vec<u8>> {
         let mut shown = None;
         match Searched::of_path(path) {
             _ if self.found.len() >= MAX_LEAKS => {}
@@ -110,7 +104,8 @@ impl Search {
         }
         if self.left_out > 0 {
             let count = self.left_out;
-            warned.warn(format!("{count} files beneath /usr and /lib were not searched for secrets: there are too many"));
+            warned
+                .warn(format!("{count} files beneath /usr and /lib were not searched for secrets: there are too many"));
         }
         self.found.into_values().collect()
     }

@@ -126,11 +126,7 @@ pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
         let there = shown(versions);
         if let Some(version) = there {
             places.see(files, &path, version);
-            if wants.checks
-                && version.kind == Kind::File
-                && version.mode & SET_ID != 0
-                && set_id.len() < MAX_SET_ID
-            {
+            if wants.checks && version.kind == Kind::File && version.mode & SET_ID != 0 && set_id.len() < MAX_SET_ID {
                 set_id.push(path.clone().into_owned());
             }
         }

@@ -274,9 +274,10 @@ impl Found {
         self.warnings
     }
 
-    /// Adds a warning, unless there are too many.
+    /// Adds a warning, unless it was given or there are too many.
     pub fn warn(&mut self, text: String) {
         match self.warnings.len() {
+            _ if self.warnings.contains(&text) => {}
             0..MAX_WARNINGS => self.warnings.push(text),
             MAX_WARNINGS => {
                 self.warnings.push("and more warnings, which are not shown: packages may be missing".to_owned());

@@ -10,7 +10,7 @@ mod target;
 use std::io::Write;
 use std::path::Path;
 
-use wharfie_engine::insight::{Beside, Examined, Look, Wants};
+use wharfie_engine::insight::{Beside, Examined, Look, Target, Wants};
 use wharfie_scan::Inventory;
 
 use crate::commands::{choices, style};
@@ -23,6 +23,11 @@ use crate::render::sanitise::{Layout, sanitise};
 pub(crate) const PLATFORM: Text = Text::new("platform", "Look into the image for this platform")
     .complete(choices::PLATFORMS)
     .value_name("os[/arch[/variant]]");
+
+/// `--image` of commands that look into one image.
+pub(crate) const IMAGE: Text =
+    Text::new("image", "Look into the image of this name or digest, where an archive or a layout has several")
+        .value_name("NAME");
 
 /// `--output` of commands that write documents.
 pub(crate) const OUTPUT: Text = Text::new("output", "Write to a file, instead of STDOUT").short('o');
@@ -37,7 +42,20 @@ pub(crate) const USAGE: &str = "[OPTIONS] IMAGE|PATH|-";
 /// What the command's word names.
 fn look(cx: &Context, matches: &Matches, beside: Beside) -> Result<Look> {
     let platform = cx.platform(matches.get(&PLATFORM))?;
-    Ok(Look { target: target::parse(&matches.args()[0], |path| std::fs::metadata(path).ok())?, platform, beside })
+    let target = target::parse(&matches.args()[0], |path| std::fs::metadata(path).ok())?;
+    let image = chosen(matches, &target)?;
+    Ok(Look { target, platform, beside, image })
+}
+
+/// What `--image` chooses, where there is a choice.
+fn chosen(matches: &Matches, target: &Target) -> Result<Option<String>> {
+    let image = matches.get(&IMAGE).map(str::to_owned);
+    match target {
+        _ if image.is_none() => Ok(None),
+        Target::Archive(_) | Target::Layout(_) | Target::Stream => Ok(image),
+        _ => Err(Failure::new("only an archive or a layout has several images that one is chosen from")
+            .help(Some("without `--image` the name alone says which".to_owned()))),
+    }
 }
 
 /// Whether `--no-attached` was not given.

@@ -10,7 +10,7 @@ use wharfie_scan::advisory::{Finding, KEV, Severity, unchecked};
 use wharfie_scan::{Inventory, exceptions, lifetime, sarif, sbom, vex};
 
 use super::report::{self, LEAK, Report};
-use super::{NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, db, deliver, examined, look};
+use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, db, deliver, examined, look};
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -59,6 +59,7 @@ pub static COMMAND: Command<Run> = Command {
         FORMAT.flag(),
         IGNORE_BASE.flag(),
         IGNORE_FILE.flag(),
+        IMAGE.flag(),
         ONLY_KEV.flag(),
         NO_ATTACHED.flag(),
         ONLY.flag(),
