@@ -145,7 +145,10 @@ impl Engine {
             None => None,
         };
         let mut notes = BTreeMap::new();
-        for row in store.manifests_of(&found.id)? {
+        // One configuration may have several manifests: a name means one of them.
+        let rows = store.manifests_of(&found.id)?;
+        let has_named = rows.iter().any(|row| Some(&row.digest) == digest.as_ref());
+        for row in rows.iter().filter(|row| !has_named || Some(&row.digest) == digest.as_ref()) {
             notes.extend(
                 outgoing::recorded(store, &row.digest)?.map(|document| annotations(&document)).unwrap_or_default(),
             );
