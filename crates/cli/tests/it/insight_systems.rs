@@ -21,12 +21,13 @@ const RPMS: [&str; 6] = [
 
 /// Name, version, source and layer of all packages, and the file that tells of them.
 fn packages(host: &Host, image: &str) -> Vec<(String, u64, String)> {
-    let document: Value = serde_json::from_str(&host.run(&["sbom", "--format", "json", image]).succeeds()).unwrap();
-    let all = document["packages"].as_array().unwrap();
+    let document: Value =
+        serde_json::from_str(&host.run(&["sbom", "--format", "json", image]).succeeds()).expect("it is JSON");
+    let all = document["packages"].as_array().expect("it is a list");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let told = |one: &Value| {
         let words = [&one["name"], &one["version"], &one["source"]["name"]].map(text);
-        (words.join(" "), one["layer"].as_u64().unwrap(), text(&one["path"]))
+        (words.join(" "), one["layer"].as_u64().expect("each has one"), text(&one["path"]))
     };
     all.iter().map(told).collect()
 }

@@ -59,9 +59,9 @@ impl Default for Places {
 }
 
 impl Places {
-    fn add_way(&mut self, path: &str) -> bool {
+    fn add_way(&mut self, path: &str) {
         let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        ends.fold(false, |is_new, end| self.ways.insert(path[..end].to_owned()) || is_new)
+        self.ways.extend(ends.map(|end| path[..end].to_owned()));
     }
 
     /// Takes note of a link, if it is on one of the ways.
@@ -106,9 +106,10 @@ impl Places {
     /// What lies elsewhere, by where that is. Looks at the image again for links that were not known to be on a way.
     pub(super) fn elsewhere(mut self, opened: &mut Opened) -> Result<Elsewhere> {
         for _ in 0..MAX_WALKS {
+            let known = self.ways.len();
             let ways: Vec<String> = PLACES.iter().filter_map(|place| self.resolve(place)).collect();
-            let is_new = ways.iter().fold(false, |is_new, way| self.add_way(way) || is_new);
-            if !is_new {
+            ways.iter().for_each(|way| self.add_way(way));
+            if self.ways.len() == known {
                 break;
             }
             let walked = opened.view.walk(&mut |files, path, versions| {
@@ -146,7 +147,7 @@ impl Elsewhere {
             return None;
         }
         let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        let known = ends.filter_map(|end| Some((end, self.0.get(&path[..end])?))).last();
+        let known = ends.filter_map(|end| Some((end, self.0.get(&path[..end])?))).next_back();
         known.map(|(end, place)| format!("{place}{}", &path[end..]))
     }
 }
