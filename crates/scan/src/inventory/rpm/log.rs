@@ -151,7 +151,7 @@ mod tests {
     }
 
     /// The first byte of each page.
-    fn seen(log: Vec<u8>) -> Vec<u8> {
+    fn seen(log: &[u8]) -> Vec<u8> {
         let base = [vec![1; PAGE], vec![2; PAGE]].concat();
         let logged = Logged::open(&base, &log).unwrap();
         read_all(&logged, 1 << 20).unwrap().chunks(PAGE).map(|page| page[0]).collect()
@@ -160,12 +160,12 @@ mod tests {
     #[test]
     fn committed_pages_count_and_others_do_not() {
         for is_big_endian in [false, true] {
-            assert_eq!(seen(log(&[(2, 0, 7), (3, 3, 8)], is_big_endian)), [1, 7, 8]);
-            assert_eq!(seen(log(&[(2, 2, 7), (2, 2, 9), (1, 0, 5)], is_big_endian)), [1, 9]);
-            assert_eq!(seen(log(&[(1, 1, 7)], is_big_endian)), [7]);
+            assert_eq!(seen(&log(&[(2, 0, 7), (3, 3, 8)], is_big_endian)), [1, 7, 8]);
+            assert_eq!(seen(&log(&[(2, 2, 7), (2, 2, 9), (1, 0, 5)], is_big_endian)), [1, 9]);
+            assert_eq!(seen(&log(&[(1, 1, 7)], is_big_endian)), [7]);
         }
-        assert_eq!(seen(Vec::new()), [1, 2]);
-        assert_eq!(seen(vec![0; 4000]), [1, 2]);
+        assert_eq!(seen(&[]), [1, 2]);
+        assert_eq!(seen(&[0; 4000]), [1, 2]);
     }
 
     #[test]
@@ -173,10 +173,10 @@ mod tests {
         let mut bytes = log(&[(1, 2, 7), (2, 2, 8), (1, 2, 9)], false);
         let end = bytes.len();
         bytes[HEAD + FRAME_HEAD + PAGE + FRAME_HEAD + 3] ^= 1;
-        assert_eq!(seen(bytes.clone()), [7, 2]);
+        assert_eq!(seen(&bytes), [7, 2]);
         bytes.truncate(end - 1);
-        assert_eq!(seen(bytes.clone()), [7, 2]);
+        assert_eq!(seen(&bytes), [7, 2]);
         bytes[12] ^= 1;
-        assert_eq!(seen(bytes), [1, 2]);
+        assert_eq!(seen(&bytes), [1, 2]);
     }
 }
