@@ -26,6 +26,12 @@ pub(super) struct Said<'a> {
 impl Engine {
     /// The base of what was opened.
     pub(super) fn base_of(&self, opened: &Opened) -> Result<Option<Base>> {
+        if let Some(id) = &opened.id
+            && let Some((name, layers)) = self.built_from(id)?
+            && layers < opened.layers.len()
+        {
+            return Ok(Some(Base { name, layers, known_by: KnownBy::Build }));
+        }
         let text = |key| opened.annotations.get(key).map(String::as_str);
         let said = Said { name: text(BASE_NAME), digest: text(BASE_DIGEST) };
         self.base_of_layers(&opened.layers, said, opened.config.as_ref())
