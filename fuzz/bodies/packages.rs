@@ -1,8 +1,6 @@
 //! Files that tell of packages: no bytes make a reader panic, and what it finds has a name and a place.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use wharfie_scan::inventory::{licences_of_copyright, owners};
+use wharfie_scan::inventory::{Logged, licences_of_copyright, owners};
 use wharfie_scan::{Content, Found, Reader, purl, sbom};
 
 /// Paths that have each of the readers.
@@ -29,14 +27,17 @@ const PATHS: &[&str] = &[
 /// Insists on it for one input, as a file of each kind.
 pub(crate) fn run(bytes: &[u8]) {
     let bytes = bytes.to_vec();
-    let wanted = BTreeSet::from(["usr/bin/a".to_owned()]);
     for path in PATHS {
         let reader = Reader::of_path(path).expect("each path has a reader");
         one(reader, path, &bytes);
-        let _ = owners(path, &bytes, &wanted, &mut BTreeMap::new());
+        let _ = owners(path, &bytes, &mut |_, _| ());
     }
     one(Reader::Program, "bin/a", &bytes);
-    let _ = owners("var/lib/dpkg/info/a.list", &bytes, &wanted, &mut BTreeMap::new());
+    let _ = owners("var/lib/dpkg/info/a.list", &bytes, &mut |_, _| ());
+    // The same bytes as a log of what they are.
+    if let Ok(logged) = Logged::open(&bytes, &bytes) {
+        one(Reader::RpmSqlite, "var/lib/rpm/rpmdb.sqlite", &logged);
+    }
     let _ = (Reader::of_content(&bytes), licences_of_copyright(&bytes), sbom::read(&bytes));
 }
 

@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Package] = &[
     ("busybox", "busybox-static"),
     ("htpasswd", "apache2-utils"),
     ("openssl", "openssl"),
+    ("gem", "ruby"),
     ("zstd", "zstd"),
     ("xz", "xz-utils"),
     ("bzip2", "bzip2"),

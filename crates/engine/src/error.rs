@@ -529,7 +529,9 @@ impl Fault for Error {
             }
             Self::SharedManifest { .. } => "name it by its digest, NAME@DIGEST, to remove it with all of its tags",
             Self::SeveralRoots(_) => "say which, as in `oci:DIRECTORY:NAME`, or copy all with `--all-tags`",
-            Self::SeveralImages(_) => "`wharfie load` takes them all in; then look into each by its name",
+            Self::SeveralImages(_) => {
+                "`--image NAME` of sbom, scan and analyze chooses one; `wharfie load` takes them all in"
+            }
             // Their texts say what to do, or there is nothing.
             Self::InvalidFilter(_)
             | Self::SeveralUntil

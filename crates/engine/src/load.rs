@@ -86,10 +86,11 @@ impl Engine {
         &self,
         load: &Load,
         source: &mut (dyn Read + Send),
+        chosen: Option<&str>,
         lease: &Lease<'_>,
         observer: &dyn Observer,
     ) -> Result<Vec<Copied>> {
-        Ok(self.hold_named_archive(load, source, lease, observer)?.0)
+        Ok(self.hold_named_archive(load, source, chosen, lease, observer)?.0)
     }
 
     /// As [`Self::hold_archive`], with the names that it has in the archive.
@@ -97,6 +98,7 @@ impl Engine {
         &self,
         load: &Load,
         source: &mut (dyn Read + Send),
+        chosen: Option<&str>,
         lease: &Lease<'_>,
         observer: &dyn Observer,
     ) -> Result<(Vec<Copied>, Vec<String>)> {
@@ -104,9 +106,9 @@ impl Engine {
         let archive = Archive::read(source, &intake)?;
         let check = |image: &Found<'_>| archive.check(image, &intake);
         let offer = Offer { source: &archive, roots: archive.roots(), check: &check, naming: None };
-        let copied = self.hold_first(&offer, load, lease, observer)?;
-        let names = archive.roots().first().map(|root| root.names.clone());
-        Ok((copied, names.unwrap_or_default()))
+        let root = self::chosen(&offer, chosen)?;
+        let copied = self.copy_root(&offer, root, load, lease, observer)?;
+        Ok((copied, root.names.clone()))
     }
 
     /// As [`Self::hold_archive`], of the layout in a directory.
@@ -117,6 +119,7 @@ impl Engine {
         &self,
         load: &Load,
         path: &Path,
+        chosen: Option<&str>,
         lease: &Lease<'_>,
         observer: &dyn Observer,
     ) -> Result<Vec<Copied>> {
@@ -124,25 +127,7 @@ impl Engine {
         let roots = layout.roots()?;
         let naming = |part: &Part| Subject::Load { diff_id: part.diff_id.clone() };
         let offer = Offer { source: &layout, roots: &roots, check: &|_| Ok(()), naming: Some(&naming) };
-        self.hold_first(&offer, load, lease, observer)
-    }
-
-    fn hold_first(
-        &self,
-        offer: &Offer<'_>,
-        load: &Load,
-        lease: &Lease<'_>,
-        observer: &dyn Observer,
-    ) -> Result<Vec<Copied>> {
-        match offer.images().as_slice() {
-            [] => Err(wharfie_archive::Error::NoManifest.into()),
-            [root] => self.copy_root(offer, root, load, lease, observer),
-            several => {
-                let name =
-                    |root: &&Root| root.names.first().cloned().unwrap_or_else(|| root.descriptor.digest.to_string());
-                Err(Error::SeveralImages(several.iter().map(name).collect()))
-            }
-        }
+        self.copy_root(&offer, self::chosen(&offer, chosen)?, load, lease, observer)
     }
 
     /// Copies what is offered, and makes it visible at once.
@@ -191,6 +176,26 @@ impl Engine {
             })
             .collect()
     }
+}
+
+/// The one image that is offered, or the one that is `chosen` by its name or its digest.
+fn chosen<'a>(offer: &'a Offer<'_>, chosen: Option<&str>) -> Result<&'a Root> {
+    let images = offer.images();
+    let name = |root: &&Root| root.names.first().cloned().unwrap_or_else(|| root.descriptor.digest.to_string());
+    let Some(wanted) = chosen else {
+        return match images.as_slice() {
+            [] => Err(wharfie_archive::Error::NoManifest.into()),
+            [root] => Ok(*root),
+            several => Err(Error::SeveralImages(several.iter().map(name).collect())),
+        };
+    };
+    let reference = |name: &str| name.parse::<Reference>().ok().map(Reference::or_latest);
+    let asked = reference(wanted);
+    let is_it = |root: &&Root| {
+        let has_name = |name: &String| name == wanted || (asked.is_some() && reference(name) == asked);
+        root.descriptor.digest.to_string() == wanted || root.names.iter().any(has_name)
+    };
+    images.into_iter().find(is_it).ok_or_else(|| Error::NoSuchImage(wanted.to_owned()))
 }
 
 /// What can be loaded from somewhere.

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, openat, openat2, readlinkat, statat};
 use rustix::io::Errno;
 
 use crate::entry::Kind;
@@ -71,9 +71,28 @@ enum Place {
 /// The bytes of a version.
 #[derive(Debug)]
 pub struct Bytes<'a> {
-    file: &'a File,
+    file: Lent<'a>,
     from: u64,
     len: u64,
+}
+
+#[derive(Debug)]
+enum Lent<'a> {
+    Of(&'a File),
+    Opened(File),
+}
+
+/// Where the bytes of a version lie, for who reads them after the walk. In a directory that is a path, and the file may have changed.
+#[derive(Debug, Clone)]
+pub struct Held {
+    place: HeldPlace,
+    len: u64,
+}
+
+#[derive(Debug, Clone)]
+enum HeldPlace {
+    Layer(usize, u64),
+    Directory(Vec<u8>),
 }
 
 impl Bytes<'_> {
@@ -92,7 +111,11 @@ impl Bytes<'_> {
         if len == 0 {
             return Ok(0);
         }
-        self.file.read_at(&mut buffer[..len], self.from + offset)
+        let file = match &self.file {
+            Lent::Of(file) => file,
+            Lent::Opened(file) => file,
+        };
+        file.read_at(&mut buffer[..len], self.from + offset)
     }
 }
 
@@ -169,6 +192,23 @@ impl View {
         }
         Walk { view: self, path: Vec::new(), warnings: Vec::new() }.run(parts, visit)
     }
+
+    /// What was held during a walk; `None` if it is no longer there. No link is followed to it.
+    pub fn bytes(&self, held: &Held) -> Option<Bytes<'_>> {
+        match &held.place {
+            HeldPlace::Layer(layer, from) => {
+                Some(Bytes { file: Lent::Of(self.layers.get(*layer)?.file()), from: *from, len: held.len })
+            }
+            HeldPlace::Directory(path) => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+                let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+                let top = self.directory.as_ref()?.here();
+                let file = File::from(openat2(top, path.as_slice(), flags, Mode::empty(), beneath).ok()?);
+                let is_file = file.metadata().ok()?.is_file();
+                is_file.then_some(Bytes { file: Lent::Opened(file), from: 0, len: held.len })
+            }
+        }
+    }
 }
 
 /// What the versions of a visit are read with.
@@ -181,11 +221,22 @@ impl Files<'_> {
     pub fn bytes<'v>(&'v self, version: &'v Version) -> Option<Bytes<'v>> {
         match &version.place {
             Place::Layer(layer, node) if version.kind == Kind::File => {
-                Some(Bytes { file: self.layers[*layer].file(), from: node.data_offset, len: version.size })
+                let file = Lent::Of(self.layers[*layer].file());
+                Some(Bytes { file, from: node.data_offset, len: version.size })
             }
-            Place::Directory(file) => Some(Bytes { file, from: 0, len: version.size }),
+            Place::Directory(file) => Some(Bytes { file: Lent::Of(file), from: 0, len: version.size }),
             _ => None,
         }
+    }
+
+    /// Where the bytes of a regular file lie, which is at `path` as it is visited.
+    pub fn hold(&self, path: &[u8], version: &Version) -> Option<Held> {
+        let place = match &version.place {
+            Place::Layer(layer, node) if version.kind == Kind::File => HeldPlace::Layer(*layer, node.data_offset),
+            Place::Directory(_) => HeldPlace::Directory(path.to_vec()),
+            _ => return None,
+        };
+        Some(Held { place, len: version.size })
     }
 
     /// Where a symbolic link leads; empty for anything else.
@@ -476,6 +527,31 @@ mod tests {
         let whole = told(View::of_changes(open(), stack()));
         assert_eq!(whole[0], "a 0Shown=4 1Replaced=3 2Replaced=2 3Replaced=1");
         assert!(whole.contains(&"new/n 0Shown=n".to_owned()) && whole.contains(&"e/f/z 3Removed=1".to_owned()));
+    }
+
+    #[test]
+    fn what_was_held_is_read_after_the_walk() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir(place.path().join("d")).unwrap();
+        std::fs::write(place.path().join("d/x"), "4").unwrap();
+        let mut view = View::of_changes(OwnedFd::from(File::open(place.path()).unwrap()), stack());
+        let mut held = Vec::new();
+        view.walk(&mut |files, path, versions| {
+            if path == b"d/x" {
+                held.extend(versions.iter().filter_map(|version| files.hold(path, version)));
+            }
+        })
+        .unwrap();
+        let read = |held: &Held| {
+            let mut letter = [0];
+            view.bytes(held).map(|bytes| (bytes.size(), bytes.read_at(0, &mut letter).unwrap(), letter[0]))
+        };
+        let told = |held: &[Held]| held.iter().map(read).collect::<Vec<_>>();
+        assert_eq!(told(&held), [Some((1, 1, b'4')), Some((1, 1, b'2')), Some((1, 1, b'1'))]);
+        // Somebody made a link of it in the meantime.
+        std::fs::remove_file(place.path().join("d/x")).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", place.path().join("d/x")).unwrap();
+        assert_eq!(told(&held[..1]), [None]);
     }
 
     #[test]

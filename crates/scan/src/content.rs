@@ -27,6 +27,16 @@ impl Content for [u8] {
     }
 }
 
+impl Content for &[u8] {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        (**self).read_at(offset, buffer)
+    }
+}
+
 impl Content for Vec<u8> {
     fn size(&self) -> u64 {
         self.as_slice().size()

@@ -82,21 +82,87 @@ const LEAST_KEY: usize = 64;
 /// 1 KiB of a key is looked at: headers and the first lines.
 const MAX_KEY: usize = 1 << 10;
 
-/// True if a file of this path is searched at all. What a system's packages bring to `usr`, `lib`, `bin` and `sbin`, and what they
-/// do when they are installed, is full of examples and has no secrets of whoever made the image.
-pub fn is_searched(path: &str) -> bool {
-    let is_local = ["usr/local/", "usr/src/"].iter().any(|start| path.starts_with(start));
-    let of_packages = ["usr/", "lib/", "lib64/", "bin/", "sbin/", "var/lib/dpkg/info/"];
-    is_local || !of_packages.iter().any(|start| path.starts_with(start))
+/// Whether a file is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Searched {
+    /// It is.
+    Always,
+    /// Only if no package of the system has brought it: those are full of examples, and have no secrets of whoever made the image.
+    IfUnowned,
+    /// It is not.
+    Never,
+}
+
+impl Searched {
+    /// Whether a file of this path is, from the root without a leading slash.
+    pub fn of_path(path: &str) -> Self {
+        let starts = |folders: &[&str]| folders.iter().any(|folder| path.starts_with(folder));
+        match path {
+            // What packages do when they are installed.
+            _ if starts(&["var/lib/dpkg/info/"]) => Self::Never,
+            _ if starts(&["usr/local/", "usr/src/"]) => Self::Always,
+            _ if starts(&["usr/", "lib/", "lib64/", "bin/", "sbin/"]) => Self::IfUnowned,
+            _ => Self::Always,
+        }
+    }
+}
+
+/// 1 KiB: what a file begins with says whether it is text.
+pub const HEAD: usize = 1 << 10;
+
+/// True if a file that begins with `head` can have secrets that are found: programs and pictures have all letters somewhere.
+pub fn is_text(head: &[u8]) -> bool {
+    !head.contains(&0) || Wide::of(head).is_some()
+}
+
+/// Text of two bytes a letter.
+#[derive(Clone, Copy)]
+enum Wide {
+    Little,
+    Big,
+}
+
+impl Wide {
+    /// By its mark, or because every other byte is zero, as with letters of Latin.
+    fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            [0xff, 0xfe, 0, 0, ..] => return None,
+            [0xff, 0xfe, ..] => return Some(Self::Little),
+            [0xfe, 0xff, ..] => return Some(Self::Big),
+            _ => {}
+        }
+        let pairs = head.len() / 2;
+        let are = |low: usize| {
+            pairs >= 8
+                && head.chunks_exact(2).filter(|pair| pair[low] != 0 && pair[1 - low] == 0).count() * 10 >= pairs * 9
+        };
+        if are(0) {
+            return Some(Self::Little);
+        }
+        are(1).then_some(Self::Big)
+    }
+
+    /// One byte a letter; what is not of ASCII becomes a letter that no secret has.
+    fn narrow(self, bytes: &[u8]) -> Vec<u8> {
+        let letter = |pair: &[u8]| match self {
+            Self::Little => u16::from_le_bytes([pair[0], pair[1]]),
+            Self::Big => u16::from_be_bytes([pair[0], pair[1]]),
+        };
+        let narrow = |letter| u8::try_from(letter).ok().filter(u8::is_ascii).unwrap_or(0xff);
+        bytes.chunks_exact(2).map(|pair| narrow(letter(pair))).collect()
+    }
 }
 
 /// The secrets in a file of this path.
 pub fn search(path: &str, bytes: &[u8]) -> Vec<Leak> {
     let mut found = Vec::new();
-    // Programs and pictures have all letters somewhere.
-    if bytes.iter().take(1024).any(|byte| *byte == 0) {
-        return found;
-    }
+    let head = &bytes[..bytes.len().min(HEAD)];
+    let narrow = Wide::of(head).map(|wide| wide.narrow(bytes));
+    let bytes = match &narrow {
+        Some(narrow) => narrow,
+        None if head.contains(&0) => return found,
+        None => bytes,
+    };
     let (mut line, mut counted) = (1, 0);
     let mut at = 0;
     while at < bytes.len() && found.len() < MAX_LEAKS {
@@ -330,15 +396,30 @@ mod tests {
     }
 
     #[test]
+    fn letters_may_have_two_bytes() {
+        let aws = format!("a=1\nkey={}{}\n", "AKIA", "QWERTZUIOPASDFGH");
+        for (mark, is_big) in [("\u{feff}", false), ("\u{feff}", true), ("", false), ("", true)] {
+            let letters = mark.encode_utf16().chain(aws.encode_utf16());
+            let bytes: Vec<u8> =
+                letters.flat_map(|letter| if is_big { letter.to_be_bytes() } else { letter.to_le_bytes() }).collect();
+            assert!(is_text(&bytes));
+            let found = search("a", &bytes);
+            assert_eq!(found.len(), 1, "{mark:?} {is_big}");
+            assert_eq!((found[0].line, found[0].starts.as_str()), (2, "AKIAQWER"));
+        }
+        assert!(!is_text(b"\x7fELF\0\0\0\0\0\0\0\0\0\0\0\0\0") && is_text(b"text"));
+    }
+
+    #[test]
     fn files_of_credentials_are_known_by_name() {
         check("root/.docker/config.json", r#"{"auths":{"r":{"auth":"eA=="}}}"#, &["credentials of registries 1 "]);
         check("root/.docker/config.json", "{}", &[]);
         check("app/config.json", r#"{"auth":1}"#, &[]);
         check("root/.npmrc", "//r/:_authToken=${NPM_TOKEN}", &[]);
         check("root/.git-credentials", "https://a:b@example.com", &["credentials of git 1 "]);
-        assert!(
-            is_searched("etc/key") && is_searched("usr/local/etc/key") && !is_searched("usr/lib/python3/test/key.pem")
-        );
+        let searched = ["etc/key", "usr/local/etc/key", "usr/lib/python3/test/key.pem", "var/lib/dpkg/info/a.list"];
+        let expected = [Searched::Always, Searched::Always, Searched::IfUnowned, Searched::Never];
+        assert_eq!(searched.map(Searched::of_path), expected);
     }
 
     proptest! {

@@ -7,6 +7,7 @@
 pub mod advisory;
 pub mod analysis;
 mod bounded;
+pub mod budget;
 pub mod check;
 pub mod compare;
 pub mod content;

@@ -216,6 +216,8 @@ pub struct Base {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KnownBy {
+    /// The build that made the image is remembered.
+    Build,
     /// An image that is here has exactly these layers.
     Image,
     /// Guessed: the last command that is set before more layers come is the base's.

@@ -1,10 +1,9 @@
 //! Zip archives, read in place: the directory at the end, then what is wanted of it. Source: PKWARE, APPNOTE.
 
-use std::io::Read;
-
 use flate2::read::DeflateDecoder;
 
-use crate::content::{Content, Range, Result, Stream, Trouble, bytes_at, read_up_to};
+use crate::budget::{Work, inflate};
+use crate::content::{Content, Range, Result, Stream, Trouble, bytes_at};
 
 const END: &[u8] = b"PK\x05\x06";
 const END_64: &[u8] = b"PK\x06\x06";
@@ -140,20 +139,13 @@ impl<'a> Zip<'a> {
         (entry.method == 0 && !entry.is_encrypted).then(|| self.range(entry)).transpose()
     }
 
-    /// All of an entry, which may have `limit` bytes.
-    pub(crate) fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>> {
+    /// All of an entry, which may have `limit` bytes and what `work` has left.
+    pub(crate) fn read(&self, entry: &Entry, limit: u64, work: &Work) -> Result<Vec<u8>> {
         let range = self.range(entry)?;
         match entry.method {
             _ if entry.is_encrypted => Err(Trouble::Broken("is encrypted")),
-            0 => read_up_to(Stream::new(&range), limit),
-            8 => {
-                let mut bytes = Vec::new();
-                DeflateDecoder::new(Stream::new(&range)).take(limit + 1).read_to_end(&mut bytes)?;
-                if bytes.len() as u64 > limit {
-                    return Err(Trouble::TooLarge(limit >> 20));
-                }
-                Ok(bytes)
-            }
+            0 => inflate(Stream::new(&range), limit, work),
+            8 => inflate(DeflateDecoder::new(Stream::new(&range)), limit, work),
             _ => Err(Trouble::Broken("is compressed in an unusual way")),
         }
     }
@@ -235,7 +227,7 @@ pub(crate) mod tests {
         let zip = Zip::open(&bytes)?;
         let mut found = Vec::new();
         zip.each(|entry| {
-            found.push((entry.name.clone(), zip.read(&entry, 1 << 20)?));
+            found.push((entry.name.clone(), zip.read(&entry, 1 << 20, &Work::new(1 << 30))?));
             Ok(true)
         })?;
         Ok(found)

@@ -1,6 +1,7 @@
 //! Images made in memory: small, deterministic, and in docker's archive format.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
 use serde_json::{Value, json};
 use wharfie_layer::entry::{Entry, Kind};
@@ -37,6 +38,46 @@ pub fn file(path: &str, content: &str) -> (Entry, Vec<u8>) {
     (entry, content.as_bytes().to_vec())
 }
 
+/// A regular file of any bytes at any path.
+pub fn bytes(path: &[u8], content: Vec<u8>) -> (Entry, Vec<u8>) {
+    let (entry, _) = file("", "");
+    (Entry { path: path.to_vec(), size: content.len() as u64, ..entry }, content)
+}
+
+/// A symbolic link.
+pub fn link(path: &str, target: &str) -> (Entry, Vec<u8>) {
+    let (path, link) = (path.as_bytes().to_vec(), target.as_bytes().to_vec());
+    (Entry { path, kind: Kind::Symlink, mode: 0o777, link, ..Entry::default() }, Vec::new())
+}
+
+/// A zip archive with so many names, `0.jar` and on, for one file of zeros that is stored once.
+///
+/// # Panics
+/// When a vector does not take bytes.
+pub fn swelling_zip(names: u16, zeros: usize) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&vec![0; zeros]).expect("a vector takes every byte");
+    let stored = encoder.finish().expect("a vector takes every byte");
+    // Version, flags, method (deflate), time, date, checksum (nobody looks), both sizes.
+    let mut head = [20_u16, 0, 8, 0, 0, 0, 0].map(u16::to_le_bytes).concat();
+    head.extend([stored.len() as u32, zeros as u32].map(u32::to_le_bytes).concat());
+    let name = |number: u16| format!("{number:05}.jar");
+    let mut zip = [b"PK\x03\x04", head.as_slice(), &9_u16.to_le_bytes(), &[0; 2], name(0).as_bytes()].concat();
+    zip.extend(stored);
+    let start = zip.len() as u32;
+    for number in 0..names {
+        zip.extend(
+            [b"PK\x01\x02\x14\0", head.as_slice(), &9_u16.to_le_bytes(), &[0; 16], name(number).as_bytes()].concat(),
+        );
+    }
+    let len = zip.len() as u32 - start;
+    zip.extend(b"PK\x05\x06\0\0\0\0");
+    zip.extend([names, names].map(u16::to_le_bytes).concat());
+    zip.extend([len, start].map(u32::to_le_bytes).concat());
+    zip.extend([0; 2]);
+    zip
+}
+
 /// A tar of entries with their bytes.
 ///
 /// # Panics
@@ -54,8 +95,7 @@ pub fn tar(entries: &[(Entry, Vec<u8>)]) -> Vec<u8> {
 /// # Panics
 /// When it cannot be written.
 pub fn tar_of_link(path: &str, target: &str) -> Vec<u8> {
-    let (path, link) = (path.as_bytes().to_vec(), target.as_bytes().to_vec());
-    tar(&[(Entry { path, kind: Kind::Symlink, mode: 0o777, link, ..Entry::default() }, Vec::new())])
+    tar(&[link(path, target)])
 }
 
 /// The commands that [`Image::busybox`] has.

@@ -20,7 +20,7 @@ pub(crate) fn image() -> Image {
     ];
     let second = [
         file("var/lib/dpkg/status", &format!("{STATUS}{SECOND}")),
-        file("var/lib/dpkg/info/python3-six.list", &format!("/.\n/{SIX}\n")),
+        file("var/lib/dpkg/info/curl.list", &format!("/.\n/{SIX}\n")),
         file(SIX, "Name: six\nVersion: 1.16.0\nLicense: MIT\n\n"),
         file("srv/node_modules/left-pad/package.json", r#"{"name":"left-pad","version":"1.0.0"}"#),
         file("srv/gone.dist-info/METADATA", "Name: gone\nVersion: 1\n"),
@@ -31,12 +31,12 @@ pub(crate) fn image() -> Image {
 }
 
 const TABLE: &str = "\
-NAME          VERSION     TYPE                   LICENCE    BROUGHT BY
-curl          7.88.1-10   deb                               layer 1
-libc6         2.36-9      deb                    LGPL-2.1   layer 0
-evil\u{fffd}[31m    1           pypi                              layer 1
-six           1.16.0      pypi (of python3-six)  MIT        layer 1
-left-pad      1.0.0       npm                               layer 1
+NAME          VERSION     TYPE            LICENCE    BROUGHT BY
+curl          7.88.1-10   deb                        layer 1
+libc6         2.36-9      deb             LGPL-2.1   layer 0
+evil\u{fffd}[31m    1           pypi                       layer 1
+six           1.16.0      pypi (of curl)  MIT        layer 1
+left-pad      1.0.0       npm                        layer 1
 ";
 
 /// Blanks at the ends of lines and how wide columns are, are the table's own business.
@@ -119,6 +119,35 @@ fn what_cannot_be_looked_into_is_told() {
     assert_eq!(
         (said.code, said.words_without_help().as_str()),
         (1, "there are several images in the archive: a:1, b:1\n")
+    );
+    assert!(said.stderr.contains("`--image NAME` of sbom, scan and analyze chooses one"), "{}", said.stderr);
+}
+
+#[test]
+fn one_of_several_images_can_be_chosen() {
+    let host = host();
+    let other = Image::new().with_file("srv/left.dist-info/METADATA", "Name: left\nVersion: 1\n");
+    let path = host.file("two.tar", &archive(&[(&image(), &["a:1"]), (&other, &["b:1", "b:latest"])]));
+    let path = path.display().to_string();
+    for name in ["a:1", "docker.io/library/a:1"] {
+        let told = host.run(&["sbom", "--image", name, &path]).succeeds();
+        assert_eq!(words(&told), words(TABLE), "{told}");
+    }
+    assert_eq!(words(&host.run(&["sbom", "--image", "b", &path]).succeeds())[1][..2], ["left", "1"]);
+    let piped = std::fs::read(&path).unwrap();
+    assert!(
+        host.run_with(&["scan", "--image", "b:1", "--only", "checks", "-"], &piped).succeeds().contains("user-root")
+    );
+    let analyzed = host.run(&["analyze", "--format", "json", "--image", "b:1", &path]).succeeds();
+    assert_eq!(serde_json::from_str::<Value>(&analyzed).unwrap()["layer"].as_array().unwrap().len(), 1);
+    host.run(&["sbom", "--image", "c:1", &path]).fails(1, "Error response from daemon: No such image: c:1");
+    host.run(&["sbom", "--image", "a:1", "web"]).fails(
+        1,
+        "only an archive or a layout has several images that one is chosen from\n help: without `--image` the name alone says which",
+    );
+    host.run(&["analyze", "--image", "a:1", &path, &path]).fails(
+        1,
+        "--image is about one archive\n help: `wharfie load` takes all of an archive in; then compare by names",
     );
 }
 

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use wharfie_testkit::image::tar;
-use wharfie_testkit::{Host, Image, file};
+use wharfie_testkit::{Host, Image, Published, TestRegistry, file};
 
-use crate::host_with;
 use crate::insight::{advisories, image};
+use crate::{host, host_with};
 
 fn document(host: &Host, words: &[&str]) -> Value {
     let told = host.run(&[&["scan", "--format", "json"], words].concat());
@@ -154,6 +154,32 @@ fn status(version: &str) -> Vec<u8> {
         "Package: libc6\nStatus: install ok installed\nSource: glibc\nVersion: {version}\nArchitecture: amd64\n"
     );
     tar(&[file("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"), file("var/lib/dpkg/status", &package)])
+}
+
+#[test]
+fn of_several_bases_with_the_same_layers_the_digest_says_which() {
+    let host = host();
+    let registry = TestRegistry::start();
+    let base = |number: &str| Image::new().with_layer(status("2.36-9")).with_config("Labels", json!({"n": number}));
+    let bases = ["1", "2"].map(|number| Published::of(&base(number)));
+    let names = ["1", "2"].map(|number| format!("base:{number}")).into_iter().zip(&bases);
+    let names: Vec<_> = names.map(|(name, published)| registry.publish(&name, published)).collect();
+    for name in &names {
+        host.run(&["pull", "-q", name]).succeeds();
+    }
+    host.file("context/Dockerfile", format!("FROM {}\nCOPY x /srv/x\n", names[1]).as_bytes());
+    host.file("context/x", b"x");
+    let context = host.path().join("context").display().to_string();
+    host.run(&["build", "-q", "-t", "web:1", &context]).succeeds();
+    let remembered = json!({"name": names[1], "layers": 1, "knownBy": "build"});
+    assert_eq!(document(&host, &["--only", "checks", "web:1"])["base"], remembered);
+    for (at, name) in names.iter().enumerate() {
+        let note = format!("org.opencontainers.image.base.digest={}", bases[at].digest());
+        host.run(&["build", "-q", "-t", "web:1", "--annotation", &note, &context]).succeeds();
+        host.run(&["buildx", "history", "rm", "--all"]).succeeds();
+        let told = document(&host, &["--only", "checks", "web:1"]);
+        assert_eq!(told["base"], json!({"name": name, "layers": 1, "knownBy": "image"}), "{note}");
+    }
 }
 
 #[test]

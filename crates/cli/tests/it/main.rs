@@ -15,6 +15,7 @@ mod hostile_archives;
 mod imagetools;
 mod import;
 mod insight;
+mod insight_systems;
 mod inspecting;
 mod judging;
 mod listing;

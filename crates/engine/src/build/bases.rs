@@ -130,6 +130,17 @@ impl<'a> BaseImages<'a> {
         materials
     }
 
+    /// Which of the images that were found has the lowest of `layers`, as it was called, and how many. The one with the most.
+    pub(super) fn beneath(&self, layers: &[DiffId]) -> Option<(String, usize)> {
+        let found = lock(&self.found);
+        let is_beneath = |image: &BaseImage| {
+            !image.layers.is_empty() && image.layers.len() < layers.len() && layers.starts_with(&image.layers)
+        };
+        let fitting = found.iter().filter(|(_, image)| is_beneath(image));
+        let longest = fitting.max_by_key(|(_, image)| image.layers.len());
+        longest.map(|((name, _), image)| (name.clone(), image.layers.len()))
+    }
+
     /// The image of an OCI layout for `platform`: the one called `wanted`, or the only one.
     pub(super) fn layout(&self, path: &Path, wanted: Option<&str>, platform: &Platform) -> Result<Arc<BaseImage>> {
         let mut found = lock(&self.found);

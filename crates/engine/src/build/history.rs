@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use rustix::fs::{FlockOperation, flock};
-use wharfie_oci::Timestamp;
+use wharfie_oci::{ImageId, Timestamp};
 use wharfie_store::build_cache::BuildRow;
 
 use super::error::BuildError;
@@ -45,6 +45,18 @@ impl Engine {
     pub fn builds(&self) -> Result<Vec<BuildSummary>> {
         let rows = self.reader()?.builds()?;
         rows.into_iter().map(|row| self.build_summary(row)).collect()
+    }
+
+    /// What a remembered build says that this image was built from, as the Dockerfile calls it, and how many layers that has.
+    pub(crate) fn built_from(&self, id: &ImageId) -> Result<Option<(String, usize)>> {
+        for row in self.reader()?.builds()? {
+            // One that is written by another version says nothing.
+            let Ok(document) = serde_json::from_str::<BuildDocument>(&row.document) else { continue };
+            if let Some(image) = document.images.into_iter().find(|image| image.id == id.as_str()) {
+                return Ok(Some((image.base, image.layers)));
+            }
+        }
+        Ok(None)
     }
 
     /// The build that `id` begins the name of; the newest one if it is empty or `^0`, `^N` the Nth before it.
@@ -94,7 +106,7 @@ impl Engine {
             // It was killed, and could not say so.
             document.status = CANCELED.to_owned();
         }
-        let BuildDocument { name, dockerfile, target, status, error, total_steps, cached_steps } = document;
+        let BuildDocument { name, dockerfile, target, status, error, total_steps, cached_steps, images: _ } = document;
         Ok(BuildSummary {
             id: row.id,
             name,

@@ -89,6 +89,8 @@ pub struct BuiltImage {
     pub id: ImageId,
     /// Its layers, bottom first.
     pub layers: Vec<DiffId>,
+    /// What it was built from, as the Dockerfile calls it, and how many of the layers are that image's.
+    pub base: Option<(String, usize)>,
 }
 
 impl Engine {
@@ -107,7 +109,7 @@ impl Engine {
         let id = name()?;
         let recorder = Recorder::begin(store, &id, build, observer)?;
         let built = self.build_all(build, &id, &recorder);
-        recorder.end(built.as_ref().err())?;
+        recorder.end(built.as_ref())?;
         built
     }
 
@@ -166,7 +168,8 @@ impl Engine {
             };
             let finished = shared.build_plan(&plan, platform, observer)?;
             let image = finished.image.clone().ok_or(BuildError::NoImage)?;
-            built.images.push(BuiltImage { platform: platform.clone(), id: image, layers: finished.layers });
+            let base = bases.beneath(&finished.layers);
+            built.images.push(BuiltImage { platform: platform.clone(), id: image, layers: finished.layers, base });
         }
         let facts = Facts { build, id, started, finished: store.now(), materials: bases.materials(), host };
         Outgoing { engine: self, lease: &lease, build, exports: &exports, facts, observer }.give(&mut built)?;

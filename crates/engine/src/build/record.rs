@@ -19,6 +19,7 @@ use super::output::Output;
 use super::request::Build;
 use super::transcript::Transcript;
 use super::worker::lock;
+use super::{Built, BuiltImage};
 use crate::error::{Error, Result};
 
 /// What is known of a build.
@@ -41,6 +42,21 @@ pub(super) struct BuildDocument {
     pub total_steps: u64,
     /// Steps whose results were there.
     pub cached_steps: u64,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<BuiltFrom>,
+}
+
+/// An image, and what it was built from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct BuiltFrom {
+    /// The image's id.
+    pub id: String,
+    /// The base, as the Dockerfile calls it.
+    pub base: String,
+    /// How many layers are the base's.
+    pub layers: usize,
 }
 
 /// Writes down what is observed, and hands it on.
@@ -102,18 +118,24 @@ impl<'a> Recorder<'a> {
     }
 
     /// Writes down how it ended.
-    pub(super) fn end(self, failure: Option<&Error>) -> Result<()> {
+    pub(super) fn end(self, built: std::result::Result<&Built, &Error>) -> Result<()> {
         let _ = lock(&self.log).1.flush();
-        let (status, error) = match failure {
-            None => ("Completed", String::new()),
-            Some(Error::Cancelled) => (CANCELED, String::new()),
-            Some(why) => ("Error", why.to_string()),
+        let (status, error) = match built {
+            Ok(_) => ("Completed", String::new()),
+            Err(Error::Cancelled) => (CANCELED, String::new()),
+            Err(why) => ("Error", why.to_string()),
+        };
+        let images = built.map(|built| built.images.as_slice()).unwrap_or_default();
+        let built_from = |image: &BuiltImage| {
+            let (base, layers) = image.base.clone()?;
+            Some(BuiltFrom { id: image.id.as_str().to_owned(), base, layers })
         };
         let document = BuildDocument {
             status: status.to_owned(),
             error,
             total_steps: self.total.load(Ordering::Relaxed),
             cached_steps: self.cached.load(Ordering::Relaxed),
+            images: images.iter().filter_map(built_from).collect(),
             ..self.document.clone()
         };
         self.write(&document, Some(self.store.now()))?;

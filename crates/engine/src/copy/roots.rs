@@ -162,7 +162,7 @@ impl Engine {
         let mut file = File::open(path).map_err(failed)?;
         let is_whole = copy.platforms.is_empty() && !matches!(copy.to, Place::Store(_));
         let load = Load { platforms: copy.platforms.clone(), is_whole };
-        let (copied, names) = self.hold_named_archive(&load, &mut file, lease, observer)?;
+        let (copied, names) = self.hold_named_archive(&load, &mut file, None, lease, observer)?;
         let name = names.first().and_then(|name| name.parse::<Reference>().ok()).map(Reference::or_latest);
         let last = copied.last().ok_or(wharfie_archive::Error::NoManifest)?;
         let what = match (&last.document, &last.image) {

@@ -43,7 +43,8 @@ impl Engine {
     pub fn analyze(&self, look: &Look, input: &mut (dyn Read + Send), observer: &dyn Observer) -> Result<Analyzed> {
         match &look.target {
             Target::Document(path) => return Err(Error::NoLayers(path.clone())),
-            Target::Archive(path) => {
+            // One that is chosen is looked for among all.
+            Target::Archive(path) if look.image.is_none() => {
                 let analyzed = self.analyze_archive(path, look, observer).map_err(|why| why.of_work(observer))?;
                 if let Some(analyzed) = analyzed {
                     return Ok(analyzed);

@@ -11,13 +11,29 @@ use crate::names;
 
 /// By which a build says what it began with. Source: image-spec, "Pre-Defined Annotation Keys".
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
+/// By which it says of which manifest that was.
+const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 /// 8 tags of one repository are looked into.
 const MAX_CANDIDATES: usize = 8;
+
+/// What an image says of its base.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Said<'a> {
+    name: Option<&'a str>,
+    digest: Option<&'a str>,
+}
 
 impl Engine {
     /// The base of what was opened.
     pub(super) fn base_of(&self, opened: &Opened) -> Result<Option<Base>> {
-        let said = opened.annotations.get(BASE_NAME).map(String::as_str);
+        if let Some(id) = &opened.id
+            && let Some((name, layers)) = self.built_from(id)?
+            && layers < opened.layers.len()
+        {
+            return Ok(Some(Base { name, layers, known_by: KnownBy::Build }));
+        }
+        let text = |key| opened.annotations.get(key).map(String::as_str);
+        let said = Said { name: text(BASE_NAME), digest: text(BASE_DIGEST) };
         self.base_of_layers(&opened.layers, said, opened.config.as_ref())
     }
 
@@ -26,7 +42,7 @@ impl Engine {
     pub(super) fn base_of_layers(
         &self,
         layers: &[Layer],
-        said: Option<&str>,
+        said: Said<'_>,
         config: Option<&ImageConfig>,
     ) -> Result<Option<Base>> {
         let layers: Vec<&str> = layers.iter().map(|layer| layer.diff_id.as_str()).collect();
@@ -35,7 +51,15 @@ impl Engine {
         }
         let store = self.reader()?;
         let mut best: Option<(usize, bool, String)> = None;
-        for row in store.references()?.iter().filter(|row| !row.is_digest) {
+        for row in &store.references()? {
+            let has_digest = match said.digest {
+                Some(digest) => store.manifests_of(&row.image)?.iter().any(|row| row.digest.to_string() == digest),
+                None => false,
+            };
+            // A name of a digest is one that people write if the image says that it was this one.
+            if row.is_digest && !has_digest {
+                continue;
+            }
             let known = store.layers_of(&row.image)?;
             let is_longer = best.as_ref().is_none_or(|(count, ..)| known.len() >= *count);
             let is_base = !known.is_empty()
@@ -45,7 +69,8 @@ impl Engine {
                 continue;
             }
             let name = names::reference(row)?;
-            let is_said = said.is_some_and(|said| said.parse::<Reference>().is_ok_and(|said| said.or_latest() == name));
+            let is_named = |said: &str| said.parse::<Reference>().is_ok_and(|said| said.or_latest() == name);
+            let is_said = has_digest || said.name.is_some_and(is_named);
             let found = (known.len(), is_said, name.familiar());
             // Of several names of one image the first in order, unless the image says which.
             let is_better = |best: &(usize, bool, String)| (found.0, found.1) > (best.0, best.1);
@@ -57,7 +82,7 @@ impl Engine {
             return Ok(Some(Base { name, layers, known_by: KnownBy::Image }));
         }
         let guessed = config.and_then(guessed).filter(|count| *count < layers.len());
-        let name = said.unwrap_or_default().to_owned();
+        let name = said.name.unwrap_or_default().to_owned();
         Ok(guessed.map(|layers| Base { name, layers, known_by: KnownBy::History }))
     }
 
@@ -74,7 +99,8 @@ impl Engine {
         let rows = store.references_beginning(&prefix)?;
         for row in rows.iter().filter(|row| !row.is_digest && row.image != used).take(MAX_CANDIDATES) {
             let name = names::reference(row)?.familiar();
-            let look = Look { target: Target::Image(name.clone()), platform: None, beside: Beside::Ignored };
+            let look =
+                Look { target: Target::Image(name.clone()), platform: None, beside: Beside::Ignored, image: None };
             found.push((name, self.inventory(&look, &mut std::io::empty(), &())?));
         }
         Ok(found)

@@ -7,7 +7,10 @@ mod attached_vex;
 mod base;
 pub mod compare;
 pub mod distribute;
+mod logged;
 mod open;
+mod owned;
+mod places;
 pub mod secrets;
 mod take;
 
@@ -54,6 +57,8 @@ pub struct Look {
     pub platform: Option<Platform>,
     /// Whether a document beside the image is believed, where there is one.
     pub beside: Beside,
+    /// Which image of an archive or a layout, if it has several: by its name there, or by the digest of its manifest.
+    pub image: Option<String>,
 }
 
 /// What is done with documents beside an image that say what is in it.
@@ -65,7 +70,23 @@ pub enum Beside {
     Ignored,
 }
 
-/// What was found in an image beside its packages.
+/// What to look for; nothing else is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wants {
+    /// Packages.
+    pub packages: bool,
+    /// Secrets.
+    pub leaks: bool,
+    /// Settings, set-id files, and which system it is.
+    pub checks: bool,
+}
+
+impl Wants {
+    /// Packages alone.
+    pub const PACKAGES: Self = Self { packages: true, leaks: false, checks: false };
+}
+
+/// What was found in an image.
 #[derive(Debug, Clone)]
 pub struct Examined {
     /// The packages.
@@ -87,42 +108,49 @@ impl Engine {
     /// When there is no such thing, it cannot be read, or it cannot be fetched. What is damaged within an image is a warning in
     /// the inventory.
     pub fn inventory(&self, look: &Look, input: &mut (dyn Read + Send), observer: &dyn Observer) -> Result<Inventory> {
-        if let Target::Document(path) = &look.target {
-            return document(path);
-        }
-        if let Some(inventory) = self.believed(look)? {
-            let base = self.base_of_layers(&inventory.layers, None, None)?;
-            return Ok(Inventory { base, ..inventory });
-        }
-        let made = self.opened(look, input, observer, &mut |opened| {
-            let base = self.base_of(&opened)?;
-            Ok(Inventory { base, ..take::inventory(opened)? })
-        });
-        made.map_err(|why| why.of_work(observer))
+        Ok(self.examine(look, Wants::PACKAGES, input, observer)?.inventory)
     }
 
-    /// As [`Self::inventory`], and looks for secrets in all layers and at the configuration. A document has only packages.
+    /// Finds what is wanted in what `look` names: the packages, secrets in all layers and in the configuration, and what in that is
+    /// better otherwise. A document has only packages. What is not wanted is empty.
     ///
     /// # Errors
     /// As [`Self::inventory`].
-    pub fn examine(&self, look: &Look, input: &mut (dyn Read + Send), observer: &dyn Observer) -> Result<Examined> {
+    pub fn examine(
+        &self,
+        look: &Look,
+        wants: Wants,
+        input: &mut (dyn Read + Send),
+        observer: &dyn Observer,
+    ) -> Result<Examined> {
+        let alone = |inventory| Examined { inventory, leaks: Vec::new(), checks: Vec::new() };
         if let Target::Document(path) = &look.target {
-            return Ok(Examined { inventory: document(path)?, leaks: Vec::new(), checks: Vec::new() });
+            return document(path).map(alone);
         }
-        let believed = self.believed(look)?;
+        let believed = if wants.packages { self.believed(look)? } else { None };
+        if let (Some(inventory), Wants::PACKAGES) = (&believed, wants) {
+            // No layer is fetched.
+            let base = self.base_of_layers(&inventory.layers, base::Said::default(), None)?;
+            return Ok(alone(Inventory { base, ..inventory.clone() }));
+        }
         let made = self.opened(look, input, observer, &mut |mut opened| {
-            let (leaks, set_id) = secrets::find(&mut opened)?;
-            let config = opened.config.as_ref();
-            let checks = config.map(|config| wharfie_scan::check::of_image(&opened.name, config, &set_id));
-            let checks = checks.unwrap_or_default();
-            let base = self.base_of(&opened)?;
             // A tag may have moved in between.
             let is_of = |believed: &&Inventory| believed.digest.is_none() || believed.digest == opened.digest;
-            let inventory = match believed.as_ref().filter(is_of) {
+            let believed = believed.as_ref().filter(is_of);
+            let wants = Wants { packages: wants.packages && believed.is_none(), ..wants };
+            let looked = take::look(&mut opened, wants)?;
+            let config = opened.config.as_ref();
+            let mut leaks = looked.leaks;
+            leaks.extend(config.filter(|_| wants.leaks).map(secrets::of_config).unwrap_or_default());
+            let checks = config
+                .filter(|_| wants.checks)
+                .map(|config| wharfie_scan::check::of_image(&opened.name, config, &looked.set_id));
+            let inventory = match believed {
                 Some(believed) => take::beside(&opened, believed.clone()),
-                None => take::inventory(opened)?,
+                None => looked.inventory,
             };
-            Ok(Examined { leaks, checks, inventory: Inventory { base, ..inventory } })
+            let base = self.base_of(&opened)?;
+            Ok(Examined { leaks, checks: checks.unwrap_or_default(), inventory: Inventory { base, ..inventory } })
         });
         made.map_err(|why| why.of_work(observer))
     }

@@ -63,7 +63,7 @@ impl Engine {
             }
             Target::Stream => self.archive("-", look, input, observer, work),
             Target::Layout(path) => self.held(work, |lease| {
-                let copied = self.hold_layout(&load(look), path, lease, observer)?;
+                let copied = self.hold_layout(&load(look), path, look.image.as_deref(), lease, observer)?;
                 self.copied(lease.store(), &path.display().to_string(), copied, look)
             }),
             Target::Document(_) => unreachable!("documents are not looked through"),
@@ -79,7 +79,7 @@ impl Engine {
         work: &mut dyn FnMut(Opened) -> Result<T>,
     ) -> Result<T> {
         self.held(work, |lease| {
-            let copied = self.hold_archive(&load(look), input, lease, observer)?;
+            let copied = self.hold_archive(&load(look), input, look.image.as_deref(), lease, observer)?;
             self.copied(lease.store(), name, copied, look)
         })
     }
@@ -145,7 +145,10 @@ impl Engine {
             None => None,
         };
         let mut notes = BTreeMap::new();
-        for row in store.manifests_of(&found.id)? {
+        // One configuration may have several manifests: a name means one of them.
+        let rows = store.manifests_of(&found.id)?;
+        let has_named = rows.iter().any(|row| Some(&row.digest) == digest.as_ref());
+        for row in rows.iter().filter(|row| !has_named || Some(&row.digest) == digest.as_ref()) {
             notes.extend(
                 outgoing::recorded(store, &row.digest)?.map(|document| annotations(&document)).unwrap_or_default(),
             );

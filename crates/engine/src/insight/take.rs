@@ -1,14 +1,20 @@
-//! Packages out of layers, in one walk: each file that tells of some is read where it lies. Which layer brought a package is
-//! found by going down through the older versions of its file as long as they tell of it.
+//! Packages, secrets and whose files they are, out of layers in one walk: each file that tells of something is read where it lies.
+//! What cannot be said before all is seen (who owns a file, what a data base's log changes) is held, and read after the walk.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 
-use wharfie_layer::view::{Bytes, Files, Standing, Version};
+use wharfie_layer::entry::Kind;
+use wharfie_layer::view::{Bytes, Files, Held, Standing, Version};
 use wharfie_scan::inventory::{self, licences_of_copyright};
 use wharfie_scan::{Content, Found, Inventory, Package, PackageKind, Reader};
 
+use super::logged::Databases;
 use super::open::Opened;
+use super::owned::Owned;
+use super::places::Places;
+use super::secrets::{Leaked, Search};
+use super::{Wants, places};
 use crate::error::Result;
 
 /// A file of a layer as the readers want it.
@@ -24,17 +30,70 @@ impl Content for Lying<'_> {
     }
 }
 
+/// A version that is read after the walk.
+#[derive(Debug, Clone)]
+pub(super) struct HeldVersion {
+    pub(super) part: usize,
+    pub(super) standing: Standing,
+    pub(super) held: Held,
+}
+
+/// All versions of a file, as long as they have bytes.
+pub(super) fn hold(files: &Files<'_>, path: &[u8], versions: &[Version]) -> Vec<HeldVersion> {
+    let hold = |version: &Version| {
+        let held = files.hold(path, version)?;
+        Some(HeldVersion { part: version.part, standing: version.standing, held })
+    };
+    versions.iter().map_while(hold).collect()
+}
+
 /// 60,000 packages and 20,000 files: what is kept stays within tens of megabytes.
 const MAX_PACKAGES: usize = 60_000;
 /// As [`MAX_PACKAGES`], of copyright files and their aliases.
 const MAX_NOTES: usize = 20_000;
+/// 1,000 files.
+const MAX_SET_ID: usize = 1000;
+const SET_ID: u16 = 0o6000;
 const DOC: &str = "usr/share/doc/";
 
-#[derive(Default)]
+/// What a look finds.
+pub(super) struct Looked {
+    pub(super) inventory: Inventory,
+    pub(super) leaks: Vec<Leaked>,
+    /// Files with set-id bits.
+    pub(super) set_id: Vec<String>,
+}
+
+/// Which files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// All that tell of packages.
+    Packages,
+    /// Those of systems: who owns files is asked.
+    Systems,
+    /// What the system is.
+    Distro,
+    Nothing,
+}
+
+impl Scope {
+    fn has(self, reader: Reader) -> bool {
+        match self {
+            Self::Packages => true,
+            Self::Systems => reader.is_of_system(),
+            Self::Distro => reader == Reader::OsRelease,
+            Self::Nothing => false,
+        }
+    }
+}
+
 struct Taker {
+    scope: Scope,
     /// Bottom first; a version's part counts from the other end.
     layers: usize,
     found: Found,
+    databases: Databases,
+    owned: Owned,
     /// Licences by the folder of the copyright file.
     licences: BTreeMap<String, Vec<String>>,
     /// Folders of copyright files that are links to others.
@@ -46,35 +105,82 @@ struct Taker {
 
 /// All packages of what was opened.
 pub(super) fn inventory(mut opened: Opened) -> Result<Inventory> {
-    let mut taker = Taker { layers: opened.layers.len(), ..Taker::default() };
-    let warnings = opened.view.walk(&mut |files, path, versions| taker.visit(files, path, versions));
-    let mut warnings = warnings.map_err(wharfie_store::Error::Layer)?;
-    let Taker { mut found, licences, aliases, .. } = taker;
+    Ok(look(&mut opened, Wants::PACKAGES)?.inventory)
+}
+
+/// What is wanted of what was opened.
+pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
+    let scope = match wants {
+        Wants { packages: true, .. } => Scope::Packages,
+        Wants { leaks: true, .. } => Scope::Systems,
+        Wants { checks: true, .. } => Scope::Distro,
+        _ => Scope::Nothing,
+    };
+    let layers = opened.layers.len();
+    let mut taker = Taker::new(scope, layers);
+    let mut search = wants.leaks.then(|| Search::new(layers));
+    let mut places = Places::default();
+    let mut set_id = Vec::new();
+    let walked = opened.view.walk(&mut |files, bytes, versions| {
+        let path = String::from_utf8_lossy(bytes);
+        let there = shown(versions);
+        if let Some(version) = there {
+            places.see(files, &path, version);
+            if wants.checks && version.kind == Kind::File && version.mode & SET_ID != 0 && set_id.len() < MAX_SET_ID {
+                set_id.push(path.clone().into_owned());
+            }
+        }
+        let read = search.as_mut().and_then(|search| search.visit(files, bytes, &path, versions));
+        taker.visit(files, (bytes, &path, &path), versions, read.as_deref());
+    });
+    let mut warnings = walked.map_err(wharfie_store::Error::Layer)?;
+    let elsewhere = places.elsewhere(opened)?;
+    if !elsewhere.is_empty() {
+        taker.visit_elsewhere(opened, &elsewhere)?;
+    }
+    let Taker { mut found, databases, mut owned, licences, aliases, .. } = taker;
+    databases.read(&opened.view, layers, &mut found);
     for package in found.packages.iter_mut().filter(|package| package.kind == PackageKind::Deb) {
         if package.licences.is_empty() {
             let folder = aliases.get(&package.name).unwrap_or(&package.name);
             package.licences = licences.get(folder).cloned().unwrap_or_default();
         }
     }
-    let owned = owners(&mut opened, &mut found)?;
+    if let Some(search) = &search {
+        search.candidates().for_each(|path| owned.want(path));
+    }
+    for package in found.packages.iter().filter(|package| !package.kind.is_of_system()) {
+        owned.want(file_of(package));
+    }
+    owned.read(&opened.view, &databases, &mut found);
     for package in found.packages.iter_mut().filter(|package| !package.kind.is_of_system()) {
-        package.owner = owned.get(file_of(package)).cloned();
+        package.owner = owned.of(file_of(package)).map(str::to_owned);
+    }
+    let leaks = match search {
+        Some(search) => search.finish(&opened.view, &owned, &mut found),
+        None => Vec::new(),
+    };
+    if scope != Scope::Packages {
+        found.packages.clear();
     }
     found.packages.sort();
     found.packages.dedup();
-    warnings.append(&mut found.warnings);
-    Ok(Inventory {
-        name: opened.name,
-        id: opened.id.map(|id| id.as_str().to_owned()),
-        digest: opened.digest,
-        platform: opened.config.map(|config| config.platform().to_string()).filter(|platform| platform.len() > 1),
-        distro: found.distro,
-        layers: opened.layers,
-        packages: found.packages,
+    let (packages, distro) = (std::mem::take(&mut found.packages), found.distro.take());
+    warnings.append(&mut found.into_warnings());
+    let platform = opened.config.as_ref().map(|config| config.platform().to_string());
+    let inventory = Inventory {
+        name: opened.name.clone(),
+        id: opened.id.as_ref().map(|id| id.as_str().to_owned()),
+        digest: opened.digest.clone(),
+        platform: platform.filter(|platform| platform.len() > 1),
+        distro,
+        layers: opened.layers.clone(),
+        packages,
         warnings,
         base: None,
         attached: None,
-    })
+    };
+    Ok(Looked { inventory, leaks, set_id })
 }
 
 /// What a document says of what was opened, with the layers that there are: the document's own may have no instructions.
@@ -95,49 +201,65 @@ fn file_of(package: &Package) -> &str {
     package.found_in.split('!').next().unwrap_or_default()
 }
 
-/// Which files of packages a package of the system brought. Only asked if there can be any.
-fn owners(opened: &mut Opened, found: &mut Found) -> Result<BTreeMap<String, String>> {
-    let of_languages = found.packages.iter().filter(|package| !package.kind.is_of_system());
-    let wanted: BTreeSet<String> = of_languages.map(|package| file_of(package).to_owned()).collect();
-    let mut owned = BTreeMap::new();
-    let has_system = found.packages.iter().any(|package| package.kind.is_of_system());
-    if wanted.is_empty() || !has_system {
-        return Ok(owned);
-    }
-    let walked = opened.view.walk(&mut |files, path, versions| {
-        let Some((path, version)) = shown(path, versions) else { return };
-        if !inventory::tells_owners(path) {
-            return;
-        }
-        if let Some(bytes) = files.bytes(version)
-            && let Err(why) = inventory::owners(path, &Lying(bytes), &wanted, &mut owned)
-        {
-            found.warn(format!("{path} {why}"));
-        }
-    });
-    walked.map_err(wharfie_store::Error::Layer)?;
-    Ok(owned)
-}
-
-/// The path as text and the version that is there, if there is one.
-fn shown<'a>(path: &'a [u8], versions: &'a [Version]) -> Option<(&'a str, &'a Version)> {
-    let version = versions.first().filter(|version| version.standing == Standing::Shown)?;
-    Some((std::str::from_utf8(path).ok()?, version))
+/// The version that is there, if there is one.
+pub(super) fn shown(versions: &[Version]) -> Option<&Version> {
+    versions.first().filter(|version| version.standing == Standing::Shown)
 }
 
 impl Taker {
-    fn visit(&mut self, files: &mut Files<'_>, path: &[u8], versions: &[Version]) {
-        let Some((path, version)) = shown(path, versions) else { return };
-        if let Some(rest) = path.strip_prefix(DOC)
+    fn new(scope: Scope, layers: usize) -> Self {
+        Self {
+            scope,
+            layers,
+            found: Found::default(),
+            databases: Databases::default(),
+            owned: Owned::default(),
+            licences: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            seen: HashSet::new(),
+            is_full: false,
+        }
+    }
+
+    /// A file: with its path as it is, as text, and as what it is read. `read` are all bytes of it, if somebody has read them already.
+    fn visit(
+        &mut self,
+        files: &mut Files<'_>,
+        (raw, path, alias): (&[u8], &str, &str),
+        versions: &[Version],
+        read: Option<&[u8]>,
+    ) {
+        if self.scope != Scope::Distro && self.scope != Scope::Nothing && inventory::tells_owners(alias) {
+            self.owned.hold(alias, path, hold(files, raw, versions));
+        }
+        let Some(version) = shown(versions) else {
+            return self.databases.log(files, (raw, path), versions);
+        };
+        if self.scope == Scope::Packages
+            && let Some(rest) = alias.strip_prefix(DOC)
             && self.document(files, rest, version)
         {
             return;
         }
+        if path.ends_with(super::logged::LOG) {
+            self.databases.log(files, (raw, path), versions);
+        }
+        let reader = Reader::of_path(alias);
+        if reader.is_some_and(|reader| !self.scope.has(reader)) || (reader.is_none() && self.scope != Scope::Packages) {
+            return;
+        }
+        if reader == Some(Reader::RpmSqlite) {
+            return self.databases.hold(alias, path, hold(files, raw, versions));
+        }
         let Some(bytes) = files.bytes(version) else { return };
-        let content = Lying(bytes);
-        let reader = match Reader::of_path(path) {
+        let lying = Lying(bytes);
+        let content: &dyn Content = match &read {
+            Some(read) => read,
+            None => &lying,
+        };
+        let reader = match reader {
             Some(reader) => reader,
-            None => match Reader::of_content(&content) {
+            None => match Reader::of_content(content) {
                 Ok(Some(reader)) if self.is_new(version) => reader,
                 Err(why) => return self.found.warn(format!("{path} {why}")),
                 _ => return,
@@ -147,18 +269,44 @@ impl Taker {
             return;
         }
         let before = self.found.packages.len();
-        reader.read(path, &content, &mut self.found);
+        reader.read(alias, content, &mut self.found);
         if self.found.packages.len() >= MAX_PACKAGES {
             self.is_full = true;
             self.found.warn(format!("there are more than {MAX_PACKAGES} packages: the rest is left out"));
         }
         let layers = self.layers;
         let index = |version: &Version| layers.checked_sub(version.part + 1);
-        let new = &mut self.found.packages[before..];
-        for package in new.iter_mut() {
+        let mut new = self.found.packages.split_off(before);
+        for package in &mut new {
             package.layer = index(version);
         }
-        trace(files, path, reader, &versions[1..], new, index);
+        let older = versions[1..].iter().take_while(|version| version.standing == Standing::Replaced);
+        let older = older.map_while(|version| {
+            let mut found = Found::within(&self.found.budget);
+            reader.read(alias, &Lying(files.bytes(version)?), &mut found);
+            Some((index(version), found.packages))
+        });
+        trace(older, &mut new);
+        for package in &mut new {
+            if alias != path && package.found_in.starts_with(alias) {
+                package.found_in = format!("{path}{}", &package.found_in[alias.len()..]);
+            }
+        }
+        self.found.packages.append(&mut new);
+    }
+
+    /// What lies elsewhere than its readers think.
+    fn visit_elsewhere(&mut self, opened: &mut Opened, elsewhere: &places::Elsewhere) -> Result<()> {
+        let walked = opened.view.walk(&mut |files, bytes, versions| {
+            let path = String::from_utf8_lossy(bytes);
+            if let Some(alias) = elsewhere.alias(&path) {
+                self.visit(files, (bytes, &path, &alias), versions, None);
+            } else if path.ends_with(super::logged::LOG) {
+                self.databases.log(files, (bytes, &path), versions);
+            }
+        });
+        walked.map_err(wharfie_store::Error::Layer)?;
+        Ok(())
     }
 
     /// Takes note of what dpkg's documentation says; true if that is what the file is for.
@@ -167,9 +315,15 @@ impl Taker {
             Some((folder, "copyright")) => {
                 if let Some(bytes) = files.bytes(version)
                     && self.licences.len() < MAX_NOTES
-                    && let Ok(licences) = licences_of_copyright(&Lying(bytes))
                 {
-                    self.licences.insert(folder.to_owned(), licences);
+                    let lying = Lying(bytes);
+                    match licences_of_copyright(&self.found.budget.document(&lying)) {
+                        Ok(licences) => {
+                            self.licences.insert(folder.to_owned(), licences);
+                        }
+                        Err(_) if self.found.budget.is_spent() => self.found.leave_out(&format!("{DOC}{rest}")),
+                        Err(_) => {}
+                    }
                 }
                 true
             }
@@ -193,28 +347,21 @@ impl Taker {
     }
 }
 
-/// Gives packages the lowest layer in which the file told of them already, without a gap.
-fn trace(
-    files: &Files<'_>,
-    path: &str,
-    reader: Reader,
-    older: &[Version],
-    packages: &mut [Package],
-    index: impl Fn(&Version) -> Option<usize>,
-) {
+/// Gives packages the lowest layer in which the file told of them already, without a gap: what it told before, the newest first.
+pub(super) fn trace(older: impl Iterator<Item = (Option<usize>, Vec<Package>)>, packages: &mut [Package]) {
     let mut open: Vec<&mut Package> = packages.iter_mut().collect();
-    for version in older.iter().take_while(|version| version.standing == Standing::Replaced) {
-        let Some(bytes) = files.bytes(version).filter(|_| !open.is_empty()) else { return };
-        let mut found = Found::default();
-        reader.read(path, &Lying(bytes), &mut found);
+    let mut older = older;
+    while !open.is_empty()
+        && let Some((layer, there)) = older.next()
+    {
         let key = |package: &Package| {
             (package.kind, package.full_name(), package.version.clone(), package.architecture.clone())
         };
-        let there: HashSet<_> = found.packages.iter().map(key).collect();
+        let there: HashSet<_> = there.iter().map(key).collect();
         open.retain_mut(|package| {
             let is_there = there.contains(&key(package));
             if is_there {
-                package.layer = index(version);
+                package.layer = layer;
             }
             is_there
         });

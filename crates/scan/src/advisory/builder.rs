@@ -11,6 +11,7 @@ use super::feeds::{self, EPSS, Feed, KEV};
 use super::index::{ENTRY, EcosystemMeta, HEAD, Index, MAGIC, Meta, RATINGS, Rating, hash};
 use super::record::{Advisory, Record};
 use super::severity::Severity;
+use crate::budget::Work;
 use crate::content::{Content, Result, Trouble, read_all};
 use crate::zip::Zip;
 
@@ -156,7 +157,8 @@ impl<S: Read + Write + Seek> Builder<S> {
         let mut count = 0_u64;
         zip.each(|entry| {
             if entry.name.ends_with(".json") {
-                let added = zip.read(&entry, MAX_RECORD).and_then(|bytes| self.add_record(&bytes));
+                let added =
+                    zip.read(&entry, MAX_RECORD, &Work::new(MAX_RECORD + 1)).and_then(|bytes| self.add_record(&bytes));
                 match added {
                     Ok(()) => count += 1,
                     Err(why @ Trouble::Io(_)) => return Err(why),

@@ -39,9 +39,15 @@ fn source(text: &str, name: &str, version: &str) -> Option<Source> {
     Some(Source { name: source.to_owned(), version: its_version.to_owned() })
 }
 
-/// The package whose files the list at `path` names.
-pub(super) fn package_of_list(path: &str) -> Option<&str> {
-    let name = path.strip_prefix("var/lib/dpkg/info/")?.strip_suffix(".list")?;
+/// The package of dpkg whose files the list at `path` names. There may be lists of packages that are no longer installed.
+pub fn package_of_list(path: &str) -> Option<&str> {
+    let name = match path.strip_prefix("var/lib/dpkg/info/") {
+        Some(name) => name.strip_suffix(".list")?,
+        None => {
+            let folders = ["var/lib/dpkg/status.d/", "usr/lib/dpkg/status.d/"];
+            folders.iter().find_map(|folder| path.strip_prefix(folder))?.strip_suffix(".md5sums")?
+        }
+    };
     Some(name.split(':').next().unwrap_or(name)).filter(|name| !name.contains('/'))
 }
 
@@ -77,5 +83,6 @@ mod tests {
     fn lists_have_packages() {
         assert_eq!(package_of_list("var/lib/dpkg/info/libc6:amd64.list"), Some("libc6"));
         assert_eq!(package_of_list("var/lib/dpkg/info/libc6:amd64.md5sums"), None);
+        assert_eq!(package_of_list("var/lib/dpkg/status.d/base.md5sums"), Some("base"));
     }
 }

@@ -1,6 +1,7 @@
 //! Java archives and the archives in them. Source: Maven Archiver, `pom.properties`; JAR File Specification, manifests.
 
 use super::{Found, MAX_DOCUMENT, stanza};
+use crate::budget::Work;
 use crate::content::{Content, Result, text};
 use crate::package::{Package, PackageKind};
 use crate::zip::{Entry, Zip};
@@ -9,7 +10,7 @@ use crate::zip::{Entry, Zip};
 const MAX_DEPTH: usize = 4;
 /// 24 MiB of archives in memory at once: those that lie compressed in another.
 const MAX_HELD: u64 = 24 << 20;
-/// 100,000 entries of one file, all archives in it together.
+/// 200,000 entries of one file, all archives in it together.
 const MAX_ENTRIES: usize = 200_000;
 /// 512 MiB of what is inflated for one file.
 const MAX_WORK: u64 = 512 << 20;
@@ -24,13 +25,17 @@ pub(super) fn is_archive(name: &str) -> bool {
 /// What may still be done for one file.
 struct Budget {
     entries: usize,
-    work: u64,
+    work: Work,
 }
 
 /// The packages of an archive, and of those in it.
 pub(super) fn read(path: &str, content: &dyn Content, found: &mut Found) -> Result<()> {
-    let mut budget = Budget { entries: MAX_ENTRIES, work: MAX_WORK };
-    archive(path, content, 0, MAX_HELD, &mut budget, found)
+    let all = found.budget.archives.clone();
+    let most = MAX_WORK.min(all.left());
+    let mut budget = Budget { entries: MAX_ENTRIES, work: Work::new(most) };
+    let result = archive(path, content, 0, MAX_HELD, &mut budget, found);
+    all.spend(most - budget.work.left());
+    result
 }
 
 fn archive(
@@ -86,14 +91,15 @@ fn archive(
         return Ok(());
     }
     for entry in inner {
+        if budget.work.left() == 0 {
+            found.warn(format!("{path} has more than is inflated of one file: the rest is left out"));
+            break;
+        }
         let path = format!("{path}!{}", entry.name);
         let result = match zip.in_place(&entry) {
             Ok(Some(range)) => archive(&path, &range, depth + 1, held, budget, found),
-            Ok(None) => match zip.read(&entry, held.min(budget.work)) {
-                Ok(bytes) => {
-                    budget.work = budget.work.saturating_sub(bytes.len() as u64);
-                    archive(&path, &bytes, depth + 1, held.saturating_sub(bytes.len() as u64), budget, found)
-                }
+            Ok(None) => match zip.read(&entry, held, &budget.work) {
+                Ok(bytes) => archive(&path, &bytes, depth + 1, held.saturating_sub(bytes.len() as u64), budget, found),
                 Err(why) => Err(why),
             },
             Err(why) => Err(why),
@@ -105,10 +111,8 @@ fn archive(
     Ok(())
 }
 
-fn small(zip: &Zip<'_>, entry: &Entry, budget: &mut Budget) -> Result<Vec<u8>> {
-    let bytes = zip.read(entry, MAX_DOCUMENT.min(budget.work))?;
-    budget.work = budget.work.saturating_sub(bytes.len() as u64);
-    Ok(bytes)
+fn small(zip: &Zip<'_>, entry: &Entry, budget: &Budget) -> Result<Vec<u8>> {
+    zip.read(entry, MAX_DOCUMENT, &budget.work)
 }
 
 /// The package of a `pom.properties`.

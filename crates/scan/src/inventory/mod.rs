@@ -17,13 +17,14 @@ mod ruby;
 mod rust;
 mod stanza;
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use crate::budget::{Budget, Metered, Work};
 use crate::content::{Content, Result, fill, read_all};
 use crate::distro::Distro;
 use crate::package::{Package, PackageKind};
 
 pub use copyright::licences as licences_of_copyright;
+pub use dpkg::package_of_list;
+pub use rpm::Logged;
 
 /// What reads a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +76,10 @@ pub struct Found {
     pub distro: Option<Distro>,
     /// What could not be read, for people.
     pub warnings: Vec<String>,
+    /// What may still be read and inflated.
+    pub budget: Budget,
+    /// How many files were not read because of that, and the first of them.
+    left_out: (usize, String),
 }
 
 /// 64 packages' warnings: who lies more often need not be listed.
@@ -93,6 +98,21 @@ const MAX_WORD: usize = 1 << 10;
 const MIN_PROGRAM: u64 = 4 << 10;
 
 impl Reader {
+    /// Whether it reads what is known of a system and its packages.
+    pub fn is_of_system(self) -> bool {
+        matches!(
+            self,
+            Self::OsRelease
+                | Self::Dpkg
+                | Self::Opkg
+                | Self::Apk
+                | Self::RpmSqlite
+                | Self::RpmNdb
+                | Self::RpmBdb
+                | Self::RpmManifest
+        )
+    }
+
     /// Which reader a file of this path has, as far as its path says: from the root, without a leading slash.
     pub fn of_path(path: &str) -> Option<Self> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -158,6 +178,14 @@ impl Reader {
 
     /// Reads a file and adds what it tells to `found`. What cannot be read becomes a warning.
     pub fn read(self, path: &str, content: &dyn Content, found: &mut Found) {
+        let work = match self {
+            Self::Java | Self::Program => found.budget.archives.clone(),
+            _ => found.budget.documents.clone(),
+        };
+        if work.left() == 0 {
+            return found.leave_out(path);
+        }
+        let content = &Metered::new(content, &work);
         let before = found.packages.len();
         let result = match self {
             Self::OsRelease => Distro::read(content).map(|distro| {
@@ -180,10 +208,12 @@ impl Reader {
             Self::Conda => conda::read(content, &mut found.packages),
             Self::Cran => conda::read_description(content, &mut found.packages),
             Self::Document => embedded::read(content, &mut found.packages),
-            Self::Program => program(content, &mut found.packages),
+            Self::Program => program(content, &work, &mut found.packages),
         };
-        if let Err(why) = result {
-            found.warn(format!("{path} {why}"));
+        match result {
+            _ if work.left() == 0 => found.leave_out(path),
+            Err(why) => found.warn(format!("{path} {why}")),
+            Ok(()) => {}
         }
         if found.packages.len() > MAX_PACKAGES {
             found.packages.truncate(MAX_PACKAGES);
@@ -220,9 +250,34 @@ impl Reader {
 }
 
 impl Found {
-    /// Adds a warning, unless there are too many.
+    /// Nothing yet, with the budget of another.
+    pub fn within(budget: &Budget) -> Self {
+        Self { budget: budget.clone(), ..Self::default() }
+    }
+
+    /// Takes note that a file was not read, or not to its end, because enough was read of the image.
+    pub fn leave_out(&mut self, path: &str) {
+        if self.left_out.0 == 0 {
+            path.clone_into(&mut self.left_out.1);
+        }
+        self.left_out.0 += 1;
+    }
+
+    /// All warnings, with one about everything that was left out.
+    pub fn into_warnings(mut self) -> Vec<String> {
+        if let (count @ 1.., first) = &self.left_out {
+            let files = if *count == 1 { "file is" } else { "files are" };
+            self.warnings.push(format!(
+                "{count} {files} left out, {first} the first: more would have to be read and inflated than is done for one image"
+            ));
+        }
+        self.warnings
+    }
+
+    /// Adds a warning, unless it was given or there are too many.
     pub fn warn(&mut self, text: String) {
         match self.warnings.len() {
+            _ if self.warnings.contains(&text) => {}
             0..MAX_WARNINGS => self.warnings.push(text),
             MAX_WARNINGS => {
                 self.warnings.push("and more warnings, which are not shown: packages may be missing".to_owned());
@@ -232,38 +287,27 @@ impl Found {
     }
 }
 
-fn program(content: &dyn Content, packages: &mut Vec<Package>) -> Result<()> {
+fn program(content: &dyn Content, work: &Work, packages: &mut Vec<Package>) -> Result<()> {
     let Some(program) = binary::Program::open(content)? else { return Ok(()) };
     if !go::read(&program, packages)? {
-        rust::read(&program, packages)?;
+        rust::read(&program, work, packages)?;
     }
     Ok(())
 }
 
-/// Which of `wanted`, paths from the root, a package of the system has brought: those are put into `owned` with its name.
-/// Lists of dpkg (`info/PACKAGE.list`), and the data bases of apk and rpm say so.
+/// Calls `take` with the name of a system's package and each file that it brought, from the root without a leading slash, as the file
+/// at `path` tells: lists of dpkg (`info/PACKAGE.list`, distroless's `status.d/PACKAGE.md5sums`), the data bases of apk and rpm.
 ///
 /// # Errors
 /// When the file is too large or cannot be read.
-pub fn owners(
-    path: &str,
-    content: &dyn Content,
-    wanted: &BTreeSet<String>,
-    owned: &mut BTreeMap<String, String>,
-) -> Result<()> {
-    let mut take = |name: &str, file: &str| {
-        let file = file.trim_start_matches('/');
-        // Before the merge of `/usr` the same file had another path.
-        for file in [file.to_owned(), format!("usr/{file}")] {
-            if wanted.contains(&file) {
-                owned.entry(file).or_insert_with(|| name.to_owned());
-            }
-        }
-    };
-    if let Some(package) = dpkg::package_of_list(path) {
+pub fn owners(path: &str, content: &dyn Content, take: &mut dyn FnMut(&str, &str)) -> Result<()> {
+    let mut take = |name: &str, file: &str| take(name, file.trim_start_matches("./").trim_start_matches('/'));
+    if let Some(package) = package_of_list(path) {
         let bytes = read_all(content, MAX_TEXT)?;
+        let has_digests = path.ends_with(".md5sums");
         for line in crate::content::text(&bytes).lines() {
-            take(package, line);
+            let file = if has_digests { line.split_once("  ").map(|(_, file)| file) } else { Some(line) };
+            take(package, file.unwrap_or_default());
         }
         return Ok(());
     }
@@ -276,7 +320,7 @@ pub fn owners(
 
 /// True for the files that [`owners`] reads.
 pub fn tells_owners(path: &str) -> bool {
-    dpkg::package_of_list(path).is_some()
+    package_of_list(path).is_some()
         || matches!(Reader::of_path(path), Some(Reader::Apk | Reader::RpmSqlite | Reader::RpmNdb | Reader::RpmBdb))
 }
 

@@ -4,7 +4,8 @@ use flate2::read::ZlibDecoder;
 use serde::Deserialize;
 
 use super::binary::Program;
-use crate::content::{Range, Result, Stream, read_up_to};
+use crate::budget::{Work, inflate};
+use crate::content::{Range, Result, Stream};
 use crate::package::{Package, PackageKind};
 
 /// 8 MiB of JSON.
@@ -24,10 +25,10 @@ struct Entry {
 }
 
 /// The crates of a program; what only its build needed is not in it.
-pub(super) fn read(program: &Program<'_>, packages: &mut Vec<Package>) -> Result<()> {
+pub(super) fn read(program: &Program<'_>, work: &Work, packages: &mut Vec<Package>) -> Result<()> {
     let Some(part) = program.section(&[".dep-v0", "__dep-v0", "rust-deps-v0"]) else { return Ok(()) };
     let range = Range::new(program.content, part.offset, part.len);
-    let json = read_up_to(ZlibDecoder::new(Stream::new(&range)), MAX_BYTES)?;
+    let json = inflate(ZlibDecoder::new(Stream::new(&range)), MAX_BYTES, work)?;
     let note: Note = serde_json::from_slice(&json)?;
     let of_program = note.packages.into_iter().filter(|entry| entry.kind != "build");
     packages.extend(of_program.map(|entry| Package::new(PackageKind::Cargo, entry.name, entry.version)));
@@ -53,7 +54,7 @@ mod tests {
     fn crates_are_named() {
         let file = program(br#"{"packages":[{"name":"app","version":"0.1.0","source":"local","root":true},{"name":"cc","version":"1.0","source":"crates.io","kind":"build"}]}"#);
         let mut packages = Vec::new();
-        read(&Program::open(&file).unwrap().unwrap(), &mut packages).unwrap();
+        read(&Program::open(&file).unwrap().unwrap(), &Work::new(1 << 20), &mut packages).unwrap();
         assert_eq!((packages.len(), packages[0].name.as_str()), (1, "app"));
     }
 
@@ -61,7 +62,7 @@ mod tests {
     fn what_swells_is_refused() {
         let file = program(&vec![b' '; 9 << 20]);
         let program = Program::open(&file).unwrap().unwrap();
-        let why = read(&program, &mut Vec::new()).unwrap_err();
+        let why = read(&program, &Work::new(1 << 30), &mut Vec::new()).unwrap_err();
         assert_eq!(why.to_string(), "is larger than 8 MiB, which is not looked at");
     }
 }

@@ -10,9 +10,7 @@ mod target;
 use std::io::Write;
 use std::path::Path;
 
-use wharfie_content::Observer;
-use wharfie_engine::Engine;
-use wharfie_engine::insight::{Beside, Examined, Look};
+use wharfie_engine::insight::{Beside, Examined, Look, Target, Wants};
 use wharfie_scan::Inventory;
 
 use crate::commands::{choices, style};
@@ -25,6 +23,11 @@ use crate::render::sanitise::{Layout, sanitise};
 pub(crate) const PLATFORM: Text = Text::new("platform", "Look into the image for this platform")
     .complete(choices::PLATFORMS)
     .value_name("os[/arch[/variant]]");
+
+/// `--image` of commands that look into one image.
+pub(crate) const IMAGE: Text =
+    Text::new("image", "Look into the image of this name or digest, where an archive or a layout has several")
+        .value_name("NAME");
 
 /// `--output` of commands that write documents.
 pub(crate) const OUTPUT: Text = Text::new("output", "Write to a file, instead of STDOUT").short('o');
@@ -39,7 +42,20 @@ pub(crate) const USAGE: &str = "[OPTIONS] IMAGE|PATH|-";
 /// What the command's word names.
 fn look(cx: &Context, matches: &Matches, beside: Beside) -> Result<Look> {
     let platform = cx.platform(matches.get(&PLATFORM))?;
-    Ok(Look { target: target::parse(&matches.args()[0], |path| std::fs::metadata(path).ok())?, platform, beside })
+    let target = target::parse(&matches.args()[0], |path| std::fs::metadata(path).ok())?;
+    let image = chosen(matches, &target)?;
+    Ok(Look { target, platform, beside, image })
+}
+
+/// What `--image` chooses, where there is a choice.
+fn chosen(matches: &Matches, target: &Target) -> Result<Option<String>> {
+    let image = matches.get(&IMAGE).map(str::to_owned);
+    match target {
+        _ if image.is_none() => Ok(None),
+        Target::Archive(_) | Target::Layout(_) | Target::Stream => Ok(image),
+        _ => Err(Failure::new("only an archive or a layout has several images that one is chosen from")
+            .help(Some("without `--image` the name alone says which".to_owned()))),
+    }
 }
 
 /// Whether `--no-attached` was not given.
@@ -49,40 +65,22 @@ fn beside(matches: &Matches) -> Beside {
 
 /// The inventory of what was named. Warnings of it go to stderr.
 fn inventory(cx: &Context, matches: &Matches, look: &Look) -> Result<Inventory> {
-    looked(
-        cx,
-        matches,
-        look,
-        |engine, look, progress| engine.inventory(look, &mut std::io::stdin(), progress),
-        |all| all,
-    )
+    Ok(examined(cx, matches, look, Wants::PACKAGES)?.inventory)
 }
 
-/// As [`inventory`], with secrets and checks.
-fn examined(cx: &Context, matches: &Matches, look: &Look) -> Result<Examined> {
-    let examine =
-        |engine: &Engine, look: &Look, progress: &dyn Observer| engine.examine(look, &mut std::io::stdin(), progress);
-    looked(cx, matches, look, examine, |all| &all.inventory)
-}
-
-fn looked<T>(
-    cx: &Context,
-    matches: &Matches,
-    look: &Look,
-    work: impl FnOnce(&Engine, &Look, &dyn Observer) -> wharfie_engine::Result<T>,
-    inventory: impl Fn(&T) -> &Inventory,
-) -> Result<T> {
+/// What is wanted of what was named.
+fn examined(cx: &Context, matches: &Matches, look: &Look, wants: Wants) -> Result<Examined> {
     // What goes to stdout is the document.
     let progress = cx.progress_on_stderr(style(matches, cx.is_err_terminal(), false)?);
     let progress = crate::interrupt::Interruptible::new(progress);
-    let found = work(cx.engine()?, look, &progress)?;
-    if let Some(document) = &inventory(&found).attached {
+    let found = cx.engine()?.examine(look, wants, &mut std::io::stdin(), &progress)?;
+    if let Some(document) = &found.inventory.attached {
         cx.warn(&format!(
             "The packages are those of a document with the image, {}; --no-attached looks into the layers",
             sanitise(document, Layout::OneLine)
         ));
     }
-    for warning in &inventory(&found).warnings {
+    for warning in &found.inventory.warnings {
         cx.warn(&format!("WARNING: {warning}"));
     }
     Ok(found)

@@ -4,7 +4,7 @@ use wharfie_engine::insight::Beside;
 use wharfie_engine::insight::attached::{Attach, CYCLONEDX, SPDX};
 use wharfie_scan::{Inventory, Package, sbom};
 
-use super::{NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, deliver, inventory, look};
+use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, deliver, inventory, look};
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -30,11 +30,20 @@ pub static COMMAND: Command<Run> = Command {
     about: "List the packages in an image, with the layer that brought each",
     usage: USAGE,
     arity: Arity::Exact(1),
-    flags: &[ATTACH.flag(), FORMAT.flag(), NO_ATTACHED.flag(), OUTPUT.flag(), PLATFORM.flag(), PROGRESS.flag()],
+    flags: &[
+        ATTACH.flag(),
+        FORMAT.flag(),
+        IMAGE.flag(),
+        NO_ATTACHED.flag(),
+        OUTPUT.flag(),
+        PLATFORM.flag(),
+        PROGRESS.flag(),
+    ],
     examples: &[
         Example { text: "List the packages of an image", command: "sbom web:1" },
         Example { text: "Write a document for other tools", command: "sbom --format spdx-json -o web.spdx.json web:1" },
         Example { text: "Look into an archive that nobody has loaded", command: "sbom ./web.tar" },
+        Example { text: "Look into one of several images of an archive", command: "sbom --image web:1 ./all.tar" },
         Example { text: "Let the document go with the image", command: "sbom --attach web:1" },
         Example { text: "Look into a container with its changes", command: "sbom container:web" },
     ],

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use wharfie_engine::insight::advisories::{Base, read_file};
-use wharfie_engine::insight::{Examined, Look};
+use wharfie_engine::insight::{Examined, Look, Wants};
 use wharfie_oci::Timestamp;
 use wharfie_scan::advisory::{Finding, KEV, Severity, unchecked};
 use wharfie_scan::{Inventory, exceptions, lifetime, sarif, sbom, vex};
 
 use super::report::{self, LEAK, Report};
-use super::{NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, db, deliver, examined, inventory, look};
+use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, db, deliver, examined, look};
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -59,6 +59,7 @@ pub static COMMAND: Command<Run> = Command {
         FORMAT.flag(),
         IGNORE_BASE.flag(),
         IGNORE_FILE.flag(),
+        IMAGE.flag(),
         ONLY_KEV.flag(),
         NO_ATTACHED.flag(),
         ONLY.flag(),
@@ -129,11 +130,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if matches.get(&VEX).iter().any(|word| word == ATTACHED) {
         documents.extend(attached(cx, &look)?);
     }
-    let Examined { inventory, leaks, checks } = match wants("leaks") || wants("checks") {
-        true => examined(cx, matches, &look)?,
-        // A document with the image is all that is needed: no layer is fetched.
-        false => Examined { inventory: inventory(cx, matches, &look)?, leaks: Vec::new(), checks: Vec::new() },
-    };
+    // A document of CycloneDX lists the packages, whatever else was looked for.
+    let packages = wants_vulnerabilities || format == "cyclonedx";
+    let sought = Wants { packages, leaks: wants("leaks"), checks: wants("checks") };
+    let Examined { inventory, leaks, checks } = examined(cx, matches, &look, sought)?;
     let mut found = Report { inventory, ..Report::default() };
     if wants_vulnerabilities {
         let matched = cx.engine()?.findings(&found.inventory, &base)?;

@@ -66,7 +66,7 @@ pub(super) fn all(cx: &Context, matches: &Matches, is_kept: bool, is_needed: boo
     let mut rows: BTreeMap<(String, String), Row> = BTreeMap::new();
     let mut found = Findings::new();
     for (id, tags) in &names {
-        let look = Look { target: Target::Image(id.clone()), platform: None, beside: Beside::Ignored };
+        let look = Look { target: Target::Image(id.clone()), platform: None, beside: Beside::Ignored, image: None };
         let inventory = engine.inventory(&look, &mut std::io::empty(), &());
         let matched = inventory.and_then(|inventory| Ok((engine.findings(&inventory, &base)?, inventory)));
         let (matched, inventory) = match matched {

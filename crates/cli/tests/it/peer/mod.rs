@@ -4,6 +4,7 @@ mod builds;
 mod commits;
 mod dive;
 pub(crate) mod docker;
+mod inventories;
 pub(crate) mod podman;
 mod skopeo;
 mod umoci;

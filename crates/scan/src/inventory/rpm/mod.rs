@@ -2,10 +2,12 @@
 
 mod bdb;
 mod header;
+mod log;
 mod ndb;
 mod sqlite;
 
 use self::header::Header;
+pub use self::log::Logged;
 use super::{MAX_TEXT, Reader};
 use crate::content::{Content, Result, read_all, text};
 use crate::package::{Package, PackageKind, Source};

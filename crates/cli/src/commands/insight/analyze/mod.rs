@@ -12,7 +12,7 @@ use wharfie_engine::insight::analyze::Analyzed;
 use wharfie_engine::insight::{Beside, Look, Target};
 use wharfie_scan::analysis;
 
-use super::{OUTPUT, PLATFORM, target};
+use super::{IMAGE, OUTPUT, PLATFORM, chosen, target};
 use crate::commands::{PROGRESS, Run, style};
 use crate::context::Context;
 use crate::env;
@@ -57,6 +57,7 @@ pub static COMMAND: Command<Run> = Command {
         HIGHEST_USER_WASTED_PERCENT.flag(),
         HIGHEST_WASTED_BYTES.flag(),
         IGNORE_ERRORS.flag(),
+        IMAGE.flag(),
         JSON.flag(),
         LOWEST_EFFICIENCY.flag(),
         OUTPUT.flag(),
@@ -176,7 +177,9 @@ fn look(cx: &Context, matches: &Matches, word: &str) -> Result<Look> {
         }
     };
     let platform = cx.platform(matches.get(&PLATFORM))?;
-    Ok(Look { target: target::parse(&word, |path| std::fs::metadata(path).ok())?, platform, beside: Beside::Ignored })
+    let target = target::parse(&word, |path| std::fs::metadata(path).ok())?;
+    let image = chosen(matches, &target)?;
+    Ok(Look { target, platform, beside: Beside::Ignored, image })
 }
 
 /// `PROG analyze A B`.
@@ -184,6 +187,10 @@ fn compare(cx: &Context, matches: &Matches, words: [&String; 2], format: &str) -
     if matches.get(&CI) || matches.get(&JSON).is_some() {
         let help = "name one image; of two, `--format json` and `--output FILE` give a document".to_owned();
         return Err(Failure::new("--ci and --json are about one image").help(Some(help)));
+    }
+    if matches.get(&IMAGE).is_some() {
+        let help = "`wharfie load` takes all of an archive in; then compare by names".to_owned();
+        return Err(Failure::new("--image is about one archive").help(Some(help)));
     }
     let [before, after] = [look(cx, matches, words[0])?, look(cx, matches, words[1])?];
     if [&before, &after].iter().all(|look| matches!(look.target, Target::Stream)) {
