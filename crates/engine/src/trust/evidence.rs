@@ -200,7 +200,9 @@ fn signatures(source: &dyn Source, layer: &Descriptor) -> std::result::Result<Ve
 pub(crate) fn local(store: &Store, digest: &Digest) -> Result<Evidence> {
     let source = StoreSource::new(store);
     let mut evidence = Evidence::default();
-    for row in store.referrers(digest)?.into_iter().take(MAX_ENTRIES) {
+    // What cannot be a signature must not keep those from being read that are: they come by digest, and digests can be chosen.
+    let signatures = store.referrers(digest)?.into_iter().filter(|row| may_sign(row.artifact_type.as_deref()));
+    for row in signatures.take(MAX_ENTRIES) {
         let announced = Descriptor::new(row.media_type.clone(), row.digest.clone(), 0);
         match store.document(&row.digest, &announced) {
             Ok(document) => evidence.read(&source, document),
@@ -222,11 +224,8 @@ pub(crate) fn remote(client: &RepositoryClient, digest: &Digest) -> Result<Evide
         Err(why) if is_absent(&why) => {}
         Err(why) => return Err(why.into()),
     }
-    let is_bundle = |found: &Descriptor| {
-        let is_known = |kind: &str| kind.starts_with(bundle::MEDIA_TYPES) || kind == notation::ARTIFACT;
-        found.artifact_type.as_deref().is_none_or(is_known)
-    };
-    let referrers = client.referrers(digest)?.into_iter().filter(is_bundle);
+    let may_sign = |found: &Descriptor| may_sign(found.artifact_type.as_deref());
+    let referrers = client.referrers(digest)?.into_iter().filter(may_sign);
     for referrer in referrers.take(MAX_ENTRIES) {
         match client.manifest(referrer.digest.as_str(), None) {
             Ok(document) => evidence.read(client, document),
@@ -236,6 +235,11 @@ pub(crate) fn remote(client: &RepositoryClient, digest: &Digest) -> Result<Evide
     }
     evidence.settle(|| Ok(Some(client.manifest(digest.as_str(), None)?.descriptor)))?;
     Ok(evidence)
+}
+
+/// True for an artifact that may be a signature, by its type as lists have it.
+fn may_sign(kind: Option<&str>) -> bool {
+    kind.is_none_or(|kind| kind.starts_with(bundle::MEDIA_TYPES) || kind == notation::ARTIFACT)
 }
 
 /// True for an answer that says that there is nothing, or nothing that could be taken for a signature.
