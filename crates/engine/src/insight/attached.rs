@@ -134,9 +134,14 @@ impl Engine {
         match is_here {
             Ok(found) => {
                 let beside = self.beside_local(&self.local_subjects(&found)?, &self.doubt(&found)?)?;
+                let target = match &found.reference {
+                    Some(reference) => self.reader()?.target(&reference.canonical())?,
+                    None => None,
+                };
+                let digest = target.filter(|target| target != found.id.digest()).map(|target| target.to_string());
                 let name = found.reference.map_or_else(|| name.clone(), |reference| reference.familiar());
                 let id = Some(found.id.as_str().to_owned());
-                Ok(beside.map(|beside| Inventory { name, id, ..beside.told() }))
+                Ok(beside.map(|beside| Inventory { name, id, digest, ..beside.told() }))
             }
             Err(Error::NoSuchImage(_)) => {
                 let (root, beside) = self.beside_remote(name, look.platform.as_ref())?;
