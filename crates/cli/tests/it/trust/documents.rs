@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wharfie_oci::{Descriptor, MediaType};
-use wharfie_testkit::{Host, Image, Published, TestRegistry};
+use wharfie_testkit::{Host, Image, Published, TestRegistry, archive};
 
 use super::{key, set_policy, signing_host};
 use crate::attached::{list_referrers, put_artifact};
@@ -61,20 +61,25 @@ fn an_index_that_is_not_signed_says_nothing_where_it_has_to_be() {
         assert!(!is_fooled(&asking, &osv, &there), "{rule}");
     }
     assert!(!is_fooled(&host().with("DOCKER_CONTENT_TRUST", "1"), &osv, &there));
-    // What was copied under the name is not signed either.
-    let careless = host();
-    careless.run(&["copy", "-q", &name, &format!("store:{name}")]).succeeds();
-    assert!(is_fooled(&careless, &osv, &name));
-    enforce(&careless, repository);
-    assert!(!is_fooled(&careless, &osv, &name));
     // Once it is signed it is its maker's word.
     let ada = key(&signing, "ada");
     signing.run(&["trust", "signer", "add", "--key", &ada, "ada", repository]).succeeds();
     signing.run(&["trust", "sign", &name]).succeeds();
     let believing = super::believing(&ada, "ada", repository);
     assert!(is_fooled(&believing, &osv, &there));
-    believing.run(&["copy", "-q", &name, &format!("store:{name}")]).succeeds();
-    assert!(is_fooled(&believing, &osv, &name));
+    // Nor is what was built here, by itself.
+    let made = signing_host();
+    made.file("ctx/Dockerfile", b"FROM scratch\nCOPY x.dist-info /x.dist-info\n");
+    made.file("ctx/x.dist-info/METADATA", b"Name: x\nVersion: 1\n");
+    made.run(&["build", "-q", "--sbom=true", "-t", "registry.example/made:1", "ctx"]).succeeds();
+    let is_believed = |made: &Host| made.run(&["sbom", "registry.example/made:1"]).stderr.contains(BELIEVED);
+    assert!(is_believed(&made));
+    enforce(&made, "registry.example/made");
+    assert!(!is_believed(&made));
+    let eve = key(&made, "eve");
+    made.run(&["trust", "signer", "add", "--key", &eve, "eve", "registry.example/made"]).succeeds();
+    made.run(&["trust", "sign", "--local", "registry.example/made:1"]).succeeds();
+    assert!(is_believed(&made));
 }
 
 #[test]
@@ -114,34 +119,41 @@ fn ids_and_digests_are_no_way_around_a_policy() {
         assert!(!is_fooled(&host, &osv, word) && !has_vex(&host, word), "{word}");
     }
     // What has lost its names may have had one that matters.
-    host.run(&["tag", &name, "mine:1"]).succeeds();
-    host.run(&["create", "--disable-content-trust", "--name", "kept", "mine:1", "true"]).succeeds();
-    host.run(&["rmi", "-f", &name, "mine:1"]);
-    if host.run(&["inspect", "--type", "image", &id]).code == 0 {
-        assert!(!is_fooled(&host, &osv, &id));
-    }
+    let other = Image::new().with_file("other", "x");
+    host.run_with(&["load", "-q"], &archive(&[(&other, &[name.as_str(), "mine:1"])])).succeeds();
+    host.run(&["rmi", &digested.replace("registry:", "")]);
+    assert_eq!(host.run(&["inspect", "--format", "{{.RepoTags}}{{.RepoDigests}}", &id]).succeeds(), "[][]\n");
+    assert!(!is_fooled(&host, &osv, &id) && !has_vex(&host, &id));
+    std::fs::remove_file(host.docker_config().join("trust/policy.json")).unwrap();
+    assert!(is_fooled(&host, &osv, &id) && has_vex(&host, &id));
 }
 
 #[test]
 fn an_archive_says_nothing_about_what_is_here_already() {
-    let attacker = host_with(&[(&image(), &["nicetool:1"])]);
+    let registry = TestRegistry::start();
+    let name = registry.publish("team/web:1", &Published::of(&image()));
+    let attacker = host();
+    attacker.run(&["pull", "-q", &name]).succeeds();
+    attacker.run(&["tag", &name, "nicetool:1"]).succeeds();
     attacker.run(&["sbom", "--attach", "nicetool:1"]).succeeds();
     attacker.run(&["save", "-o", "nice.tar", "nicetool:1"]).succeeds();
     let bytes = std::fs::read(attacker.path().join("nice.tar")).unwrap();
-    let victim = host_with(&[(&image(), &["team/web:1"])]);
-    let loaded = victim.run_with(&["load", "-q"], &bytes);
-    assert_eq!(loaded.code, 0, "{}", loaded.stderr);
-    assert!(loaded.stderr.contains("WARNING: what the archive says about sha256:"), "{}", loaded.stderr);
-    assert!(loaded.stderr.contains(" was not taken: that was here already"), "{}", loaded.stderr);
-    for name in ["team/web:1", "nicetool:1"] {
-        let told = victim.run(&["sbom", name]);
-        assert!(told.code == 0 && !told.stderr.contains(BELIEVED), "{}", told.stderr);
+    let pulled = host();
+    pulled.run(&["pull", "-q", &name]).succeeds();
+    // One whose image has no manifest, which may get that of the archive.
+    let made = host_with(&[(&image(), &[name.as_str()])]);
+    for victim in [pulled, made] {
+        let loaded = victim.run_with(&["load", "-q"], &bytes);
+        assert_eq!(loaded.code, 0, "{}", loaded.stderr);
+        assert!(loaded.stderr.contains("WARNING: what the archive says about sha256:"), "{}", loaded.stderr);
+        assert!(loaded.stderr.contains(" was not taken: that was here already"), "{}", loaded.stderr);
+        for name in [name.as_str(), "nicetool:1"] {
+            let told = victim.run(&["sbom", name]);
+            assert!(told.code == 0 && !told.stderr.contains(BELIEVED), "{}", told.stderr);
+        }
+        victim.run(&["push", "-q", &name]).succeeds();
+        assert!(!host().run(&["sbom", "--progress", "quiet", &name]).stderr.contains(BELIEVED));
     }
-    let registry = TestRegistry::start();
-    let there = format!("{}/team/web:1", registry.address());
-    victim.run(&["tag", "team/web:1", &there]).succeeds();
-    victim.run(&["push", "-q", &there]).succeeds();
-    assert!(!host().run(&["sbom", "--progress", "quiet", &there]).stderr.contains(BELIEVED));
     // What comes with its image is taken, and is not told of when it comes again, nor after the image was removed.
     let other = host();
     for _ in 0..2 {
