@@ -162,7 +162,7 @@ impl Engine {
         for (_, target, references) in &loaded {
             recording.names.extend(references.iter().map(|reference| Name::new(reference.clone(), target.clone())));
         }
-        self.take_companions(lease, offer.source, offer.roots, &mut recording)?;
+        self.take_companions(lease, offer.source, offer.roots, &mut recording, observer)?;
         let recorded = store.noting(notes, |_| lease.record(&recording))?;
         for (name, old) in recorded.moved {
             let reference = name.parse::<Reference>().map_or(name, |reference| reference.familiar());

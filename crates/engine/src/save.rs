@@ -133,7 +133,7 @@ fn write(store: &Store, chosen: &[Chosen], file: &File, observer: &dyn Observer)
             saved.push(Saved { root: Some(root.descriptor.clone()), images: written, references: references.clone() });
             let documents = copied.iter().filter_map(|copied| copied.document.as_ref());
             let subjects: Vec<Digest> = documents.map(|document| document.descriptor.digest.clone()).collect();
-            archived::save(store, &sink, &subjects, &mut saved)?;
+            archived::save(store, &sink, &subjects, references, &mut saved)?;
             continue;
         }
         let mut written = Vec::with_capacity(images.len());

@@ -53,7 +53,7 @@ pub fn write(
             }}],
         }));
     }
-    let document = json!({
+    let mut document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
@@ -66,6 +66,10 @@ pub fn write(
             "results": results,
         }],
     });
+    if let Some(attached) = &inventory.attached {
+        // Whose word the packages are has to be told to whoever reads no standard error.
+        document["runs"][0]["properties"] = json!({"attached": attached});
+    }
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }
 

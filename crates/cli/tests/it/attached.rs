@@ -97,6 +97,18 @@ pub(crate) fn put_artifact(
     bytes: &[u8],
     subject: &Value,
 ) -> Value {
+    put_noted(registry, path, [kind, layer_kind], bytes, subject, &json!({}))
+}
+
+/// As [`put_artifact`], with annotations.
+pub(crate) fn put_noted(
+    registry: &TestRegistry,
+    path: &str,
+    [kind, layer_kind]: [&str; 2],
+    bytes: &[u8],
+    subject: &Value,
+    notes: &Value,
+) -> Value {
     const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
     let mut config = json!({"mediaType": "application/vnd.oci.empty.v1+json"});
     let mut layer = json!({"mediaType": layer_kind});
@@ -114,7 +126,7 @@ pub(crate) fn put_artifact(
         assert_eq!(registry.request("PUT", &target, "application/octet-stream", bytes).0, 201);
     }
     let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": kind, "config": config,
-        "layers": [layer], "subject": subject})
+        "layers": [layer], "subject": subject, "annotations": notes})
     .to_string();
     let digest = wharfie_oci::Digest::of(manifest.as_bytes());
     let target = format!("/v2/{path}/manifests/{digest}");
@@ -182,6 +194,54 @@ fn documents_about_others_and_damaged_ones_are_not_believed() {
     std::fs::write(path.join("policy.json"), policy).unwrap();
     let told = host.run(&["sbom", "--progress", "quiet", &name]);
     assert!(told.stdout.contains("libc6") && !told.stderr.contains(SAID), "{}{}", told.stdout, told.stderr);
+}
+
+/// Which image it is about is not the document's to say, nor may it date itself ahead; and every form tells that it was believed.
+#[test]
+fn a_document_does_not_say_more_than_it_may_and_is_told_of() {
+    let registry = TestRegistry::start();
+    let web = Published::of(&image());
+    let name = registry.publish("web:1", &web);
+    let subject = json!({"mediaType": web.descriptor.media_type.as_str(), "digest": web.digest(), "size": 1});
+    let other = format!("sha256:{}", "1".repeat(64));
+    let put = |package: &str, created: &str| {
+        let document = json!({"bomFormat": "CycloneDX", "metadata": {"component": {"name": "x", "version": other}},
+            "components": [{"type": "library", "purl": format!("pkg:npm/{package}@1")}]});
+        let notes = json!({"org.opencontainers.image.created": created});
+        let kinds = ["application/vnd.cyclonedx+json"; 2];
+        put_noted(&registry, "web", kinds, document.to_string().as_bytes(), &subject, &notes)
+    };
+    let (ahead, newest, old) =
+        (put("ahead", "2999-01-01T00:00:00Z"), put("now", "2024-01-01T00:00:00Z"), put("old", "2023-01-01T00:00:00Z"));
+    let digest = newest["digest"].as_str().unwrap().to_owned();
+    list_referrers(&registry, "web", &web, &[ahead, old, newest]);
+    let host = host();
+    host.run(&["copy", "-q", &name, &format!("store:{name}")]).succeeds();
+    for (word, id) in [(format!("registry:{name}"), Value::Null), (name.clone(), image().id().into())] {
+        let told = host.run(&["sbom", "--format", "json", "--progress", "quiet", &word]);
+        let document: Value = serde_json::from_str(&told.stdout).unwrap();
+        assert_eq!(document["packages"][0]["name"], "now", "{}", told.stdout);
+        assert_eq!((document["digest"].as_str(), &document["id"]), (Some(web.digest().as_str()), &id));
+    }
+    let osv = advisories(&host);
+    let form = |format: &str, more: &[&str]| -> Value {
+        let scan = ["scan", "--db", &osv, "--progress", "quiet", "--format", format];
+        serde_json::from_str(&host.run(&[&scan, more, &[name.as_str()]].concat()).stdout).unwrap()
+    };
+    let said = [
+        form("json", &[])["attached"].clone(),
+        form("sarif", &[])["runs"][0]["properties"]["attached"].clone(),
+        form("cyclonedx", &[])["metadata"]["properties"][0]["value"].clone(),
+    ];
+    for one in said {
+        assert!(one.as_str().is_some_and(|text| text.starts_with(&digest)), "{one}");
+    }
+    let said = [
+        form("json", &["--no-attached"])["attached"].clone(),
+        form("sarif", &["--no-attached"])["runs"][0]["properties"].clone(),
+        form("cyclonedx", &["--no-attached"])["metadata"]["properties"].clone(),
+    ];
+    assert_eq!(said, [Value::Null, Value::Null, Value::Null]);
 }
 
 #[test]

@@ -72,6 +72,23 @@ struct Subject {
     index: Option<Document>,
 }
 
+/// What an image needs before anything that others say of it is believed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// Nothing: whoever can push is believed.
+    None,
+    /// Signatures by the rules for all of these names.
+    Wanting(Vec<Reference>),
+    /// It has no name that could be asked about, and there are rules.
+    All,
+}
+
+impl Doubt {
+    fn of(wanting: Vec<Reference>) -> Self {
+        if wanting.is_empty() { Self::None } else { Self::Wanting(wanting) }
+    }
+}
+
 /// 64 documents about one image: nobody writes more.
 const MAX_DOCUMENTS: usize = 64;
 const CREATED: &str = "org.opencontainers.image.created";
@@ -105,7 +122,9 @@ struct StatementSubject {
 
 impl Engine {
     /// What a document beside the image says, if there is one. Of an image that is here only the store is asked, of another one its
-    /// registry. Nothing is taken of repositories whose images need signatures, but what a signed index lists: nobody signed it.
+    /// registry. Nothing is taken of images that need signatures, but what an index lists that is signed as they want it.
+    ///
+    /// What the document calls the image, and which one that is, is not its to say: both are of what was asked for.
     pub(super) fn attached(&self, look: &Look) -> Result<Option<Inventory>> {
         let (name, is_here) = match &look.target {
             Target::Image(name) => (name, names::find_for(self.reader()?, name, look.platform.as_ref())),
@@ -114,14 +133,15 @@ impl Engine {
         };
         match is_here {
             Ok(found) => {
-                let needs_signatures = match &found.reference {
-                    Some(reference) => self.needs_signatures(reference)?,
-                    None => false,
+                let beside = self.beside_local(&self.local_subjects(&found)?, &self.doubt(&found)?)?;
+                let target = match &found.reference {
+                    Some(reference) => self.reader()?.target(&reference.canonical())?,
+                    None => None,
                 };
-                let beside = self.beside_local(&self.local_subjects(&found)?, needs_signatures)?;
+                let digest = target.filter(|target| target != found.id.digest()).map(|target| target.to_string());
                 let name = found.reference.map_or_else(|| name.clone(), |reference| reference.familiar());
                 let id = Some(found.id.as_str().to_owned());
-                Ok(beside.map(|beside| Inventory { name, id, ..beside.told() }))
+                Ok(beside.map(|beside| Inventory { name, id, digest, ..beside.told() }))
             }
             Err(Error::NoSuchImage(_)) => {
                 let (root, beside) = self.beside_remote(name, look.platform.as_ref())?;
@@ -129,6 +149,19 @@ impl Engine {
                 Ok(beside.map(|beside| Inventory { name, digest, ..beside.told() }))
             }
             Err(why) => Err(why),
+        }
+    }
+
+    /// What an image that is here needs before anything that others say of it is believed. All of its names count: by which one its
+    /// documents came is not known.
+    pub(super) fn doubt(&self, found: &names::Found) -> Result<Doubt> {
+        let leading = self.reader()?.names_leading_to(&found.id)?;
+        let mut names = leading.iter().map(|name| names::of_row(name)).collect::<Result<Vec<_>>>()?;
+        names.extend(found.reference.clone());
+        match names.is_empty() {
+            true if self.wants_any()? => Ok(Doubt::All),
+            true => Ok(Doubt::None),
+            false => self.wanting(&names).map(Doubt::of),
         }
     }
 
@@ -245,20 +278,20 @@ impl Engine {
         Ok(digests(vec![self.remote_subject(client, reference, platform)?]))
     }
 
-    fn beside_local(&self, subjects: &[Subject], needs_signatures: bool) -> Result<Option<Read>> {
+    fn beside_local(&self, subjects: &[Subject], doubt: &Doubt) -> Result<Option<Read>> {
         let store = self.reader()?;
         let mut all = Vec::new();
         for subject in subjects {
             let digest = &subject.manifest.digest;
-            for member in attestations(subject) {
+            for member in self.believed_attestations(subject, doubt, None)? {
                 all.extend(outgoing::recorded(store, &member.digest)?.map(|found| Candidate::of(found, digest, true)));
             }
-            if !needs_signatures {
+            if *doubt == Doubt::None {
                 let found = self.referring_here(digest)?.into_iter();
                 all.extend(found.map(|found| Candidate::of(found, digest, false)));
             }
         }
-        Ok(newest(&StoreSource::new(store), all))
+        Ok(newest(&StoreSource::new(store), all, self.now()))
     }
 
     /// The digest of what the registry has under the name, and the newest document beside the image.
@@ -267,19 +300,44 @@ impl Engine {
         let client = self.remote().repository(reference.repository());
         let subject = self.remote_subject(&client, &reference, platform)?;
         let digest = &subject.manifest.digest;
+        let doubt = Doubt::of(self.wanting([&reference])?);
         let mut all = Vec::new();
-        for member in attestations(&subject) {
+        for member in self.believed_attestations(&subject, &doubt, Some(&client))? {
             let found = client.manifest(member.digest.as_str(), None).ok();
             all.extend(found.map(|found| Candidate::of(found, digest, true)));
         }
-        if !self.needs_signatures(&reference)? {
+        if doubt == Doubt::None {
             // Who cannot be asked has none: the image itself is still there to be looked into.
             let found = referring_there(&client, digest, may_tell).unwrap_or_default().into_iter();
             all.extend(found.map(|found| Candidate::of(found, digest, false)));
         }
-        let beside = newest(&client, all);
+        let beside = newest(&client, all, self.now());
         let root = subject.index.map_or(subject.manifest.digest, |index| index.descriptor.digest);
         Ok((root, beside))
+    }
+
+    /// What the index of an image lists that its build says of it, if the very index is signed as it has to be.
+    fn believed_attestations(
+        &self,
+        subject: &Subject,
+        doubt: &Doubt,
+        client: Option<&RepositoryClient>,
+    ) -> Result<Vec<Descriptor>> {
+        let listed = attestations(subject);
+        let (Some(index), false) = (&subject.index, listed.is_empty()) else { return Ok(Vec::new()) };
+        let is_believed = match doubt {
+            Doubt::None => true,
+            Doubt::All => false,
+            Doubt::Wanting(names) => {
+                let proven = names.iter().map(|name| self.is_proven(name, &index.descriptor.digest, client));
+                proven.collect::<Result<Vec<bool>>>()?.into_iter().all(|is_proven| is_proven)
+            }
+        };
+        Ok(if is_believed { listed } else { Vec::new() })
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.config().store.clock)()
     }
 
     /// The manifest of one platform's image on its registry.
@@ -321,19 +379,22 @@ impl Candidate {
         Self { manifest, subject: subject.clone(), is_of_build }
     }
 
-    /// When it was made, RFC 3339; empty if it does not say.
-    fn created(&self) -> String {
-        let AnyManifest::Manifest(manifest) = &self.manifest.content else { return String::new() };
-        let text = manifest.annotations.as_ref().and_then(|notes| notes.get(CREATED));
-        text.and_then(|text| text.parse::<Timestamp>().ok()).map(|moment| moment.to_string()).unwrap_or_default()
+    /// When it was made. What does not say so, or says that it will be made, is older than all others: who dates a document far
+    /// ahead would have the last word for ever.
+    fn created(&self, now: Timestamp) -> Option<(i64, u32)> {
+        let AnyManifest::Manifest(manifest) = &self.manifest.content else { return None };
+        let text = manifest.annotations.as_ref().and_then(|notes| notes.get(CREATED))?;
+        let moment = text.parse::<Timestamp>().ok()?;
+        let moment = (moment.seconds, moment.nanos);
+        (moment <= (now.seconds, now.nanos)).then_some(moment)
     }
 }
 
 impl Read {
-    /// What it says, and where that is from.
+    /// What it says of packages, and where that is from.
     fn told(self) -> Inventory {
         let attached = Some(format!("{} ({})", self.digest, self.kind));
-        Inventory { attached, ..self.inventory }
+        Inventory { attached, id: None, digest: None, base: None, ..self.inventory }
     }
 }
 
@@ -371,8 +432,8 @@ fn same(source: &dyn Source, known: &[Document], subject: &Digest, attach: &Atta
 }
 
 /// The last that was made and can be read. One is read after the other: together they may be large.
-fn newest(source: &dyn Source, mut all: Vec<Candidate>) -> Option<Read> {
-    all.sort_by_key(|candidate| std::cmp::Reverse(candidate.created()));
+fn newest(source: &dyn Source, mut all: Vec<Candidate>, now: Timestamp) -> Option<Read> {
+    all.sort_by_key(|candidate| std::cmp::Reverse(candidate.created(now)));
     all.iter().find_map(|Candidate { manifest, subject, is_of_build }| match is_of_build {
         true => stated(source, manifest, subject),
         false => read(source, manifest, subject),

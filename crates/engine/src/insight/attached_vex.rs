@@ -6,7 +6,7 @@ use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Digest, Reference};
 use wharfie_store::StoreSource;
 
-use super::attached::{bytes, is_bundle, payload_of};
+use super::attached::{Doubt, bytes, is_bundle, payload_of};
 use super::{Look, Target};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ const PREDICATE: &str = "https://openvex.dev/ns";
 
 impl Engine {
     /// The OpenVEX documents beside the image, each with the manifest that holds it; those about its index as well. Of an image that
-    /// is here only the store is asked, of another one its registry. None of repositories whose images need signatures: nobody
+    /// is here only the store is asked, of another one its registry. None of images that need signatures, by whatever name they are asked for: nobody
     /// verified these.
     ///
     /// # Errors
@@ -32,9 +32,7 @@ impl Engine {
         };
         match is_here {
             Ok(found) => {
-                if let Some(reference) = &found.reference
-                    && self.needs_signatures(reference)?
-                {
+                if self.doubt(&found)? != Doubt::None {
                     return Ok(Vec::new());
                 }
                 let mut all = Vec::new();
@@ -47,7 +45,7 @@ impl Engine {
             }
             Err(Error::NoSuchImage(_)) => {
                 let reference = name.parse::<Reference>().map_err(Error::BadName)?.without_redundant_tag().or_latest();
-                if self.needs_signatures(&reference)? {
+                if !self.wanting([&reference])?.is_empty() {
                     return Ok(Vec::new());
                 }
                 let client = self.remote().repository(reference.repository());

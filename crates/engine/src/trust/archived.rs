@@ -1,18 +1,19 @@
 //! What is about images goes into archives with them, and comes out again. That needs the very manifests that it is about, and
 //! so the layers as they were compressed for those.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wharfie_archive::{ArchiveSink, Root, Saved, oci};
-use wharfie_content::{Document, Source, graph};
+use wharfie_content::event::Event;
+use wharfie_content::{Document, Observer, Source, Warning, graph};
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, Digest};
+use wharfie_oci::{Descriptor, Digest, Manifest, Reference};
 use wharfie_store::images::Recording;
-use wharfie_store::{Lease, Store, StoreSink, StoreSource};
+use wharfie_store::{Lease, NewManifest, Store, StoreSink, StoreSource};
 
-use super::evidence::{about, plain, tag_of};
+use super::evidence::{self, about, plain, signs, tag_of};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::outgoing;
 
 /// 64 documents about one image, and 3 steps from it: nobody says more, nor anything about what is farther away.
@@ -60,20 +61,32 @@ pub(crate) fn travelling(store: &Store, target: &Digest) -> Result<Option<Docume
     Ok(is_spoken_of.then_some(root))
 }
 
-/// Writes what is about these documents, and what is about that, into an archive.
-pub(crate) fn save(store: &Store, sink: &ArchiveSink<'_>, subjects: &[Digest], saved: &mut Vec<Saved>) -> Result<()> {
-    let source = StoreSource::new(store);
+/// Writes what is about these documents, and what is about that, into an archive. Signatures that are of other repositories than
+/// those of `names` stay here, as with a push: they tell names that nobody there need know.
+pub(crate) fn save(
+    store: &Store,
+    sink: &ArchiveSink<'_>,
+    subjects: &[Digest],
+    names: &[Reference],
+    saved: &mut Vec<Saved>,
+) -> Result<()> {
+    let is_own = |name: &Reference| names.iter().any(|own| own.repository() == name.repository());
     let mut waiting: Vec<(Digest, usize)> = subjects.iter().map(|subject| (subject.clone(), 0)).collect();
     let mut seen = subjects.to_vec();
     while let Some((subject, depth)) = waiting.pop() {
+        let foreign = evidence::local(store, &subject)?.foreign(is_own);
         for Companion { descriptor, tag } in in_store(store, &subject)? {
-            if seen.contains(&descriptor.digest) {
+            if seen.contains(&descriptor.digest) || foreign.contains(&descriptor.digest) {
                 continue;
             }
+            seen.push(descriptor.digest.clone());
+            let (source, descriptor) = match tag.as_ref().map(|_| without(store, &descriptor, &foreign)).transpose()? {
+                Some(Some(document)) => (StoreSource::new(store).with(document.clone()), document.descriptor),
+                _ => (StoreSource::new(store), descriptor),
+            };
             graph::copy(&source, sink, &descriptor, &plain(1))?;
             let notes = tag.map(|tag| BTreeMap::from([(oci::REF_NAME.to_owned(), tag)]));
             let listed = Descriptor { annotations: notes, ..descriptor };
-            seen.push(listed.digest.clone());
             if depth < MAX_DEPTH {
                 waiting.push((listed.digest.clone(), depth + 1));
             }
@@ -83,16 +96,63 @@ pub(crate) fn save(store: &Store, sink: &ArchiveSink<'_>, subjects: &[Digest], s
     Ok(())
 }
 
+/// A list of signatures without those in `foreign`; `None` if it has none of them. Its configuration stays: nobody reads it.
+fn without(store: &Store, listed: &Descriptor, foreign: &[Digest]) -> Result<Option<Document>> {
+    let Some(document) = outgoing::recorded(store, &listed.digest)? else { return Ok(None) };
+    let AnyManifest::Manifest(manifest) = document.content else { return Ok(None) };
+    if !manifest.layers.iter().any(|layer| foreign.contains(&layer.digest)) {
+        return Ok(None);
+    }
+    let layers = manifest.layers.iter().filter(|layer| !foreign.contains(&layer.digest)).cloned().collect();
+    let manifest = Manifest { layers, ..*manifest };
+    let bytes = serde_json::to_vec(&manifest).map_err(Error::Document)?;
+    let descriptor = Descriptor::of(document.descriptor.media_type, &bytes);
+    Ok(Some(Document { descriptor, bytes, content: AnyManifest::Manifest(manifest.into()) }))
+}
+
+/// True if a document, or the image that it describes, can be seen in the store.
+fn was_here(store: &Store, manifest: &NewManifest) -> Result<bool> {
+    if let Some(image) = &manifest.image {
+        return Ok(store.image(image)?.is_some());
+    }
+    let Some(row) = store.manifest(&manifest.digest)? else { return Ok(false) };
+    let variants = store.variants(&row.digest)?;
+    let seen = variants.iter().map(|variant| Ok(store.image(&variant.image)?.is_some())).collect::<Result<Vec<_>>>()?;
+    // What was removed is only kept for a while; what is no index leads to no image.
+    Ok(seen.is_empty() || seen.into_iter().any(|is_seen| is_seen))
+}
+
 impl Engine {
     /// Takes what an archive lists about the documents of `recording`, which then has it as well. What is damaged is left: the image
     /// is not worse for it, and nothing is proven by it.
+    ///
+    /// Only what is new with this archive gains something: about an image that was here already nothing is taken, which would go
+    /// with its next push as if its owner had said it.
     pub(crate) fn take_companions(
         &self,
         lease: &Lease<'_>,
         source: &dyn Source,
         roots: &[Root],
         recording: &mut Recording,
+        observer: &dyn Observer,
     ) -> Result<()> {
+        let store = lease.store();
+        let mut known = Vec::new();
+        let mut old = Vec::new();
+        for manifest in &recording.manifests {
+            let digests = if was_here(store, manifest)? { &mut old } else { &mut known };
+            digests.push(manifest.digest.clone());
+        }
+        let mut refused = BTreeSet::new();
+        for manifest in &mut recording.manifests {
+            // What an index lists may say that it is about something else.
+            if let Some(subject) = manifest.subject.take_if(|subject| !known.contains(subject))
+                && store.manifest(&subject)?.is_some()
+                && store.manifest(&manifest.digest)?.is_none()
+            {
+                refused.insert(subject);
+            }
+        }
         let mut listed = Vec::new();
         for root in roots.iter().filter(|root| root.names.is_empty()) {
             let Ok(document) = source.document(&root.descriptor, true) else { continue };
@@ -102,9 +162,11 @@ impl Engine {
                 listed.push((subject, document));
             }
         }
-        let mut known: Vec<Digest> = recording.manifests.iter().map(|manifest| manifest.digest.clone()).collect();
         for _ in 0..=MAX_DEPTH {
-            let (now, later): (Vec<_>, Vec<_>) = listed.into_iter().partition(|(subject, _)| known.contains(subject));
+            let (mut now, later): (Vec<_>, Vec<_>) =
+                listed.into_iter().partition(|(subject, _)| known.contains(subject));
+            // Others do not take the room of signatures.
+            now.sort_by_key(|(_, document)| !signs(document));
             for (subject, document) in now.into_iter().take(MAX_DOCUMENTS) {
                 let descriptor = &document.descriptor;
                 if known.contains(&descriptor.digest) {
@@ -116,6 +178,16 @@ impl Engine {
                 }
             }
             listed = later;
+        }
+        for (subject, document) in &listed {
+            if old.contains(subject) && store.manifest(&document.descriptor.digest)?.is_none() {
+                refused.insert(subject.clone());
+            }
+        }
+        for subject in refused {
+            observer.observe(Event::Warned(Warning::Note(format!(
+                "WARNING: what the archive says about {subject} was not taken: that was here already"
+            ))));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use wharfie_content::graph::{self, Images, Options, Order, Platforms};
 use wharfie_content::{Document, Source, place};
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{Descriptor, Digest, Manifest};
+use wharfie_oci::{Descriptor, Digest, Manifest, Reference};
 use wharfie_remote::RepositoryClient;
 use wharfie_store::images::Recording;
 use wharfie_store::{NewManifest, Store, StoreSink, StoreSource};
@@ -40,6 +40,8 @@ pub(crate) struct Entry {
 /// 64 layers of one manifest, and 64 manifests: nobody signs as often.
 const MAX_ENTRIES: usize = 64;
 
+/// 1,024 manifests of the store that do not say what they are, looked at for signatures.
+const MAX_REFERRERS: usize = 1024;
 /// 4 MiB of signatures about one image: real ones have some thousand bytes.
 const MAX_EVIDENCE: u64 = 4 << 20;
 /// 300 letters of what is wrong with one.
@@ -91,6 +93,25 @@ impl Evidence {
     /// What may be the reason why there is too little.
     pub(crate) fn note(&self) -> Option<&str> {
         self.notes.first().map(String::as_str)
+    }
+
+    /// The layers whose signatures are all of other repositories, and the manifests that have no others. What a signature of no name
+    /// is of is not known: it is of none of them.
+    pub(super) fn foreign(&self, is_own: impl Fn(&Reference) -> bool) -> Vec<Digest> {
+        let mut foreign = Vec::new();
+        for attached in &self.attached {
+            let is_foreign = |entry: &&Entry| {
+                let mut names = entry.signatures.iter().map(|signature| signature.claim.name.as_ref());
+                !entry.signatures.is_empty() && names.all(|name| name.is_some_and(|name| !is_own(name)))
+            };
+            let layers = attached.entries.iter().filter(is_foreign).map(|entry| entry.layer.digest.clone());
+            let before = foreign.len();
+            foreign.extend(layers);
+            if foreign.len() - before == attached.entries.len() {
+                foreign.push(attached.document.descriptor.digest.clone());
+            }
+        }
+        foreign
     }
 
     /// Adds what others found and this has not.
@@ -200,11 +221,19 @@ fn signatures(source: &dyn Source, layer: &Descriptor) -> std::result::Result<Ve
 pub(crate) fn local(store: &Store, digest: &Digest) -> Result<Evidence> {
     let source = StoreSource::new(store);
     let mut evidence = Evidence::default();
-    for row in store.referrers(digest)?.into_iter().take(MAX_ENTRIES) {
+    // What is no signature must not keep those from being read that are: they come by digest, and digests can be chosen.
+    let rows = store.referrers(digest)?.into_iter().filter(|row| may_sign(row.artifact_type.as_deref()));
+    let mut signatures = 0;
+    for row in rows.take(MAX_REFERRERS) {
         let announced = Descriptor::new(row.media_type.clone(), row.digest.clone(), 0);
         match store.document(&row.digest, &announced) {
+            Ok(document) if !signs(&document) => continue,
             Ok(document) => evidence.read(&source, document),
             Err(why) => evidence.notes.push(short(&why.to_string())),
+        }
+        signatures += 1;
+        if signatures == MAX_ENTRIES {
+            break;
         }
     }
     evidence.settle(|| Ok(crate::outgoing::recorded(store, digest)?.map(|document| document.descriptor)))?;
@@ -222,11 +251,8 @@ pub(crate) fn remote(client: &RepositoryClient, digest: &Digest) -> Result<Evide
         Err(why) if is_absent(&why) => {}
         Err(why) => return Err(why.into()),
     }
-    let is_bundle = |found: &Descriptor| {
-        let is_known = |kind: &str| kind.starts_with(bundle::MEDIA_TYPES) || kind == notation::ARTIFACT;
-        found.artifact_type.as_deref().is_none_or(is_known)
-    };
-    let referrers = client.referrers(digest)?.into_iter().filter(is_bundle);
+    let may_sign = |found: &Descriptor| may_sign(found.artifact_type.as_deref());
+    let referrers = client.referrers(digest)?.into_iter().filter(may_sign);
     for referrer in referrers.take(MAX_ENTRIES) {
         match client.manifest(referrer.digest.as_str(), None) {
             Ok(document) => evidence.read(client, document),
@@ -236,6 +262,20 @@ pub(crate) fn remote(client: &RepositoryClient, digest: &Digest) -> Result<Evide
     }
     evidence.settle(|| Ok(Some(client.manifest(digest.as_str(), None)?.descriptor)))?;
     Ok(evidence)
+}
+
+/// True for an artifact that may be a signature, by its type as lists have it.
+fn may_sign(kind: Option<&str>) -> bool {
+    kind.is_none_or(|kind| kind.starts_with(bundle::MEDIA_TYPES) || kind == notation::ARTIFACT)
+}
+
+/// True for a manifest that has something of the kinds that signatures are.
+pub(super) fn signs(document: &Document) -> bool {
+    let AnyManifest::Manifest(manifest) = &document.content else { return false };
+    let is_one = |layer: &Descriptor| {
+        layer.media_type.as_str() == simple::MEDIA_TYPE || layer.media_type.as_str().starts_with(bundle::MEDIA_TYPES)
+    };
+    document_kind(manifest) == notation::ARTIFACT || manifest.layers.iter().take(MAX_ENTRIES).any(is_one)
 }
 
 /// True for an answer that says that there is nothing, or nothing that could be taken for a signature.

@@ -96,6 +96,60 @@ impl Engine {
         Ok(!self.guards(&reference.clone().without_redundant_tag().or_latest())?.is_empty())
     }
 
+    /// Of the names of an image those that need signatures, also where a digest is asked for that needs none: whoever names content
+    /// knows what it is, and not what others say of it.
+    pub(crate) fn wanting<'a>(&self, names: impl IntoIterator<Item = &'a Reference>) -> Result<Vec<Reference>> {
+        let mut wanting = Vec::new();
+        for name in names {
+            if self.needs_signatures(name)? || self.needs_signatures(&undigested(name)?)? {
+                wanting.push(name.clone());
+            }
+        }
+        Ok(wanting)
+    }
+
+    /// True if there are names that need signatures: what has none may have come by one of them.
+    pub(crate) fn wants_any(&self) -> Result<bool> {
+        let Some(settings) = &self.trust else { return Ok(false) };
+        let by_policy = match settings.demand {
+            Demand::Never => false,
+            Demand::Always => true,
+            Demand::ByPolicy => {
+                let policy = self.trust_policy()?;
+                policy.rules().any(|(_, rule)| matches!(rule.mode, Mode::Enforce | Mode::Warn))
+            }
+        };
+        Ok(by_policy || settings.containers_policy.is_some())
+    }
+
+    /// True if all who have a say about `reference` have what they want signed of `digest`, those that only tell too: by signatures
+    /// in the store, and with `client` on its registry. Whatever cannot be found out is not proven.
+    pub(crate) fn is_proven(
+        &self,
+        reference: &Reference,
+        digest: &Digest,
+        client: Option<&RepositoryClient>,
+    ) -> Result<bool> {
+        let reference = reference.clone().without_redundant_tag().or_latest();
+        let mut guards = self.guards(&reference)?;
+        guards.extend(self.guards(&undigested(&reference)?)?);
+        for guard in &mut guards {
+            if let Guard::Rule { is_enforced, .. } = guard {
+                *is_enforced = true;
+            }
+        }
+        if guards.is_empty() {
+            return Ok(false);
+        }
+        let wanted = Wanted { digest, reference: &reference };
+        let known = evidence::local(self.reader()?, digest)?;
+        let is_enough = |evidence: &Evidence| judge(&guards, evidence, &wanted, &()).is_ok();
+        Ok(is_enough(&known)
+            || client
+                .and_then(|client| evidence::remote(client, digest).ok())
+                .is_some_and(|there| is_enough(&known.and(there))))
+    }
+
     /// What has to be so for a name.
     fn guards(&self, reference: &Reference) -> Result<Vec<Guard>> {
         let Some(settings) = &self.trust else { return Ok(Vec::new()) };
@@ -177,6 +231,12 @@ pub(crate) fn asked(reference: &Reference) -> String {
         (Some(digest), _) => digest.to_string(),
         (None, tag) => tag.unwrap_or_default().to_owned(),
     }
+}
+
+/// The repository with a tag alone: rules that leave out names with digests hold for this one.
+fn undigested(reference: &Reference) -> Result<Reference> {
+    let repository = reference.repository().clone();
+    Ok(Reference::tagged(repository, reference.tag().unwrap_or("latest"))?)
 }
 
 fn judge(guards: &[Guard], evidence: &Evidence, wanted: &Wanted<'_>, observer: &dyn Observer) -> Result<()> {

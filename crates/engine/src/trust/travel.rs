@@ -6,7 +6,7 @@ use wharfie_oci::{Descriptor, Digest, Manifest, Reference};
 use wharfie_remote::{Destination, RepositoryClient};
 use wharfie_store::{Lease, StoreSource};
 
-use super::evidence::{self, Attached, Entry, plain, tag_of};
+use super::evidence::{self, Attached, plain, tag_of};
 use super::sign::{merged, simple_manifest};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -19,19 +19,7 @@ impl Engine {
     pub(crate) fn send_evidence(&self, client: &RepositoryClient, subject: &Descriptor) -> Result<()> {
         let store = self.writer()?;
         let mut simple = Vec::new();
-        let mut foreign: Vec<Digest> = Vec::new();
-        for attached in evidence::local(store, &subject.digest)?.attached {
-            let is_foreign = |entry: &&Entry| {
-                let names = entry.signatures.iter().map(|signature| signature.claim.name.as_ref());
-                !entry.signatures.is_empty() && names.clone().all(|name| name.is_some_and(|name| !is_of(client, name)))
-            };
-            let layers = attached.entries.iter().filter(is_foreign).map(|entry| entry.layer.digest.clone());
-            let before = foreign.len();
-            foreign.extend(layers);
-            if foreign.len() - before == attached.entries.len() {
-                foreign.push(attached.document.descriptor.digest.clone());
-            }
-        }
+        let foreign = evidence::local(store, &subject.digest)?.foreign(|name| is_of(client, name));
         for row in store.referrers(&subject.digest)? {
             if foreign.contains(&row.digest) {
                 continue;

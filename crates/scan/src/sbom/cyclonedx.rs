@@ -48,6 +48,10 @@ pub fn write_with(inventory: &Inventory, stamp: &Stamp, vulnerabilities: &[Value
         },
         "components": components,
     });
+    if let Some(attached) = &inventory.attached {
+        // Whose word all of this is has to be told to whoever reads no standard error.
+        document["metadata"]["properties"] = json!([{"name": "wharfie:attached", "value": attached}]);
+    }
     if !vulnerabilities.is_empty() {
         document["vulnerabilities"] = vulnerabilities.to_vec().into();
     }

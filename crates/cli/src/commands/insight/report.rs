@@ -193,6 +193,8 @@ impl Report {
             "id": self.inventory.id,
             "distro": self.inventory.distro,
             "base": self.inventory.base,
+            // Whose word the packages are; null if the layers were looked into.
+            "attached": self.inventory.attached,
             "advice": self.advice,
             "packages": self.inventory.packages.len(),
             "ignored": self.ignored,

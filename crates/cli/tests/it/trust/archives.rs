@@ -123,3 +123,80 @@ fn copies_from_and_to_the_store_take_along_what_is_about_images() {
     third.run_with(&["load", "-q"], &whole).succeeds();
     third.run(&["create", "--pull", "never", "registry.example/web:1", "true"]).succeeds();
 }
+
+#[test]
+fn junk_about_an_image_does_not_hide_its_signatures() {
+    let (host, ada) = signed();
+    let registry = TestRegistry::start();
+    let there = format!("{}/web:1", registry.address());
+    host.run(&["copy", "-q", "store:registry.example/web:1", &there]).succeeds();
+    let digest = registry.digest("web:1");
+    let subject =
+        json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest.as_str(), "size": 1});
+    // More than are looked at, of digests before those of almost everything, with a type and without.
+    let target = format!("/v2/web/manifests/sha256-{}", digest.hex());
+    let (status, answer) = registry.request("GET", &target, "", b"");
+    assert_eq!(status, 200, "{answer}");
+    let mut index = super::body(&answer);
+    let empty = wharfie_oci::Digest::of(b"{}");
+    // That blob comes with any artifact.
+    crate::attached::put_artifact(&registry, "web", ["application/vnd.junk"; 2], b"x", &subject);
+    for kind in [Some("application/vnd.junk"), None] {
+        let mut count = 0;
+        for n in 0.. {
+            let part = json!({"mediaType": "application/vnd.oci.empty.v1+json", "digest": empty.as_str(), "size": 2});
+            let mut junk = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": part, "layers": [part], "subject": subject, "annotations": {"n": n.to_string()}});
+            if let Some(kind) = kind {
+                junk["artifactType"] = kind.into();
+            }
+            let bytes = junk.to_string().into_bytes();
+            let digest = wharfie_oci::Digest::of(&bytes);
+            if !digest.hex().starts_with("00") {
+                continue;
+            }
+            let kind = "application/vnd.oci.image.manifest.v1+json";
+            assert_eq!(registry.request("PUT", &format!("/v2/web/manifests/{digest}"), kind, &bytes).0, 201);
+            let member = json!({"mediaType": kind, "digest": digest.as_str(), "size": bytes.len()});
+            index["manifests"].as_array_mut().unwrap().push(member);
+            count += 1;
+            if count == 40 {
+                break;
+            }
+        }
+    }
+    let kind = "application/vnd.oci.image.index.v1+json";
+    assert_eq!(registry.request("PUT", &target, kind, index.to_string().as_bytes()).0, 201);
+    let other = believing(&ada, "ada", "registry.example/web");
+    other.run(&["copy", "-q", &there, "store:registry.example/web:1"]).succeeds();
+    other.run(&["create", "--pull", "never", "registry.example/web:1", "true"]).succeeds();
+}
+
+#[test]
+fn an_archive_does_not_tell_the_names_of_other_repositories() {
+    let (host, ada) = signed();
+    let (name, secret) = ("registry.example/web:1", "registry.example/secret:7");
+    host.run(&["tag", name, secret]).succeeds();
+    host.run(&["trust", "signer", "add", "--key", &ada, "ada", "registry.example/secret"]).succeeds();
+    host.run(&["trust", "sign", "--local", secret]).succeeds();
+    host.run(&["save", "-o", "web.tar", name]).succeeds();
+    // The image, what lies under cosign's tag, one bundle and the document.
+    let index = member(&host, "web.tar", "index.json");
+    let members = index["manifests"].as_array().unwrap();
+    assert_eq!(members.len(), 4, "{index}");
+    let listed = Command::new("tar").args(["-xf", "web.tar", "-O"]).current_dir(host.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(text.contains("registry.example/web") && !text.contains("registry.example/secret"));
+    // The bundle has its statement in base64, which begins anywhere in three ways.
+    for start in 0..3 {
+        let hidden = crate::trust::notation::base64(&"registry.example/secret".as_bytes()[start..], false);
+        assert!(!text.contains(&hidden[..24]), "{start}");
+    }
+    let bytes = std::fs::read(host.path().join("web.tar")).unwrap();
+    let other = believing(&ada, "ada", "registry.example/web");
+    other.run_with(&["load", "-q"], &bytes).succeeds();
+    other.run(&["create", "--pull", "never", name, "true"]).succeeds();
+    // Under both names both are told.
+    host.run(&["save", "-o", "both.tar", name, secret]).succeeds();
+    assert_eq!(member(&host, "both.tar", "index.json")["manifests"].as_array().unwrap().len(), 6);
+}
