@@ -26,7 +26,43 @@ pub struct Distro {
 /// 64 KiB: an honest one has a few hundred bytes.
 const MAX_BYTES: u64 = 64 << 10;
 
+/// What package URLs call a system that calls itself something else: its `ID`, and their word.
+const ALIASES: [(&str, &str); 6] = [
+    ("rhel", "redhat"),
+    ("opensuse-leap", "opensuse"),
+    ("opensuse-tumbleweed", "opensuse"),
+    ("sles", "suse"),
+    ("ol", "oracle"),
+    ("amzn", "amazon"),
+];
+
 impl Distro {
+    /// True if `word`, the `distro` of a package URL, means this system: `debian`, `debian-12` of 12.4, `bookworm`.
+    pub(crate) fn is_meant_by(&self, word: &str) -> bool {
+        let word = word.to_ascii_lowercase();
+        let is_codename = |word: &str| !self.codename.is_empty() && self.codename.eq_ignore_ascii_case(word);
+        let is_version = |version: &str| {
+            let of = self.version_id.strip_prefix(version).filter(|_| !version.is_empty());
+            // 1 is not 12.
+            is_codename(version) || of.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let is_after = |name: &str| {
+            let rest = word.strip_prefix(name)?;
+            Some(rest.is_empty() || rest.strip_prefix('-').is_some_and(is_version))
+        };
+        is_codename(&word) || self.names().any(|name| is_after(name) == Some(true))
+    }
+
+    /// True if packages of `vendor`, as package URLs name it, are this system's: not those of what it is made from.
+    pub(crate) fn is_vendor(&self, vendor: &str) -> bool {
+        self.names().any(|name| name == vendor)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let others = ALIASES.iter().filter(|(id, _)| *id == self.id).map(|(_, other)| *other);
+        std::iter::once(self.id.as_str()).chain(others)
+    }
+
     /// Reads an `os-release` file; `None` if it names no system.
     ///
     /// # Errors

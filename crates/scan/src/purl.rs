@@ -60,7 +60,7 @@ pub fn of(package: &Package, distro: Option<&Distro>) -> String {
 pub fn parse(url: &str) -> Option<Package> {
     let rest = url.strip_prefix("pkg:")?.trim_start_matches('/');
     let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
-    let (rest, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
     let (kind, rest) = rest.split_once('/')?;
     let kind = kind.to_ascii_lowercase();
     let kind = PackageKind::ALL.into_iter().find(|known| known.word() == kind)?;
@@ -78,12 +78,11 @@ pub fn parse(url: &str) -> Option<Package> {
     if kind.is_of_system() {
         package.namespace = String::new();
     }
-    for (key, value) in qualifiers.split('&').filter_map(|pair| pair.split_once('=')) {
-        match key {
-            "arch" => package.architecture = decode(value),
-            "epoch" if kind == PackageKind::Rpm => package.version = format!("{}:{}", decode(value), package.version),
+    for (key, value) in qualifiers(url) {
+        match key.as_str() {
+            "arch" => package.architecture = value,
+            "epoch" if kind == PackageKind::Rpm => package.version = format!("{value}:{}", package.version),
             "upstream" => {
-                let value = decode(value);
                 let (name, version) = value.split_once('@').unwrap_or((&value, ""));
                 package.source = Some(Source { name: name.to_owned(), version: version.to_owned() });
             }
@@ -98,11 +97,24 @@ pub fn parse(url: &str) -> Option<Package> {
 
 /// The system that a package URL names, as `ID` and `VERSION_ID`.
 pub fn distro_of(url: &str) -> Option<(String, String)> {
-    let qualifiers = url.split_once('?')?.1;
-    let word = qualifiers.split('&').find_map(|pair| pair.strip_prefix("distro="))?;
-    let word = decode(word.split('#').next().unwrap_or_default());
+    let (_, word) = qualifiers(url).find(|(key, _)| key == "distro")?;
     let (id, version) = word.split_once('-').unwrap_or((&word, ""));
     Some((id.to_owned(), version.to_owned()))
+}
+
+/// The qualifiers of a package URL, decoded. Keys mean the same in capitals.
+pub(crate) fn qualifiers(url: &str) -> impl Iterator<Item = (String, String)> {
+    let url = url.split('#').next().unwrap_or_default();
+    let pairs = url.split_once('?').map_or("", |(_, pairs)| pairs).split('&');
+    pairs.filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_ascii_lowercase(), decode(value)))
+}
+
+/// Whose package a package URL names, in small letters: `debian` of `pkg:deb/debian/openssl`. Empty if it does not say.
+pub(crate) fn vendor_of(url: &str) -> String {
+    let path = url.split(['?', '#', '@']).next().unwrap_or_default();
+    let path = path.strip_prefix("pkg:").unwrap_or(path).trim_start_matches('/');
+    let within = path.split_once('/').and_then(|(_, rest)| rest.rsplit_once('/'));
+    within.map_or_else(String::new, |(vendor, _)| decode(vendor).to_ascii_lowercase())
 }
 
 fn encode(url: &mut String, text: &str) {

@@ -263,13 +263,15 @@ fn is_of(name: &str, package: &Package, inventory: &Inventory) -> bool {
         }
         _ => named.name == package.name && named.namespace == package.namespace,
     };
-    let is_of_system = match purl::distro_of(name) {
-        Some((id, version)) => inventory
-            .distro
-            .as_ref()
-            .is_none_or(|distro| distro.id == id && (version.is_empty() || distro.version_id.starts_with(&version))),
-        None => true,
-    };
+    // Another system's package of the same name, and of the same version, may have been built another way.
+    let vendor = purl::vendor_of(name);
+    let is_vendor = !package.kind.is_of_system()
+        || vendor.is_empty()
+        || inventory.distro.as_ref().is_some_and(|distro| distro.is_vendor(&vendor));
+    let is_of_system = is_vendor
+        && purl::qualifiers(name)
+            .filter(|(key, value)| key == "distro" && !value.is_empty())
+            .all(|(_, word)| inventory.distro.as_ref().is_some_and(|distro| distro.is_meant_by(&word)));
     is_same_name
         && is_of_system
         && (named.version.is_empty() || named.version == package.version)
@@ -282,42 +284,46 @@ fn is_of_image(name: &str, inventory: &Inventory) -> bool {
     if known.iter().flatten().any(|known| !known.is_empty() && *known == name) {
         return true;
     }
-    let Some(rest) = name.strip_prefix("pkg:oci/").or_else(|| name.strip_prefix("pkg:docker/")) else { return false };
-    let (path, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
+    let (rest, is_docker) = match (name.strip_prefix("pkg:oci/"), name.strip_prefix("pkg:docker/")) {
+        (Some(rest), _) => (rest, false),
+        (_, Some(rest)) => (rest, true),
+        _ => return false,
+    };
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
     let (path, version) = path.split_once('@').unwrap_or((path, ""));
-    let version = purl::decode(version);
+    let (path, version) = (purl::decode(path), purl::decode(version));
     let (image, tag) = match inventory.name.rsplit_once(':') {
         Some((image, tag)) if !tag.contains('/') => (image, tag),
         _ => (inventory.name.as_str(), ""),
     };
     let image = image.split('@').next().unwrap_or_default();
-    let is_version = match version.as_str() {
-        "" => true,
-        version => {
-            tag == version || [&inventory.id, &inventory.digest].into_iter().flatten().any(|known| known == version)
-        }
-    };
+    let is_digest = [&inventory.id, &inventory.digest].into_iter().flatten().any(|known| *known == version);
     let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let asked = qualifiers.split('&').filter_map(|pair| pair.split_once('='));
-    let mut is_same = is_version && last(&purl::decode(path)) == last(image);
-    for (key, value) in asked {
-        let value = purl::decode(value);
-        is_same &= match key {
+    if !(version.is_empty() || version == tag || is_digest) || last(&path) != last(image) {
+        return false;
+    }
+    let (mut is_same, mut has_place) = (true, false);
+    for (key, value) in purl::qualifiers(name) {
+        is_same &= match key.as_str() {
             "repository_url" => {
+                has_place = true;
                 let value = value.trim_start_matches("https://").trim_end_matches('/');
-                let short = |text: &str| {
-                    let text = text.strip_prefix("index.").unwrap_or(text);
-                    let text = text.strip_prefix("docker.io/").unwrap_or(text);
-                    text.strip_prefix("library/").unwrap_or(text).to_owned()
-                };
                 // With the name at its end, or without.
-                short(value) == short(image) || short(&format!("{value}/{}", last(image))) == short(image)
+                let more = if is_docker { path.clone() } else { last(image) };
+                short(value) == short(image) || short(&format!("{value}/{more}")) == short(image)
             }
             "tag" => value == tag,
             _ => true,
         };
     }
-    is_same
+    // A digest is of this image wherever it lies. Else the last part of a name says nothing; docker's are whole, and the Hub's.
+    is_same && (is_digest || has_place || (is_docker && short(&path) == short(image)))
+}
+
+/// A repository's name as users write it.
+fn short(text: &str) -> &str {
+    let text = text.strip_prefix("index.docker.io/").or_else(|| text.strip_prefix("docker.io/")).unwrap_or(text);
+    text.strip_prefix("library/").unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -379,6 +385,53 @@ mod tests {
             check(&format!(r#"[{{"@id":"{other}"}}]"#), [false; 3]);
         }
         check("[]", [false; 3]);
+        // The last part of a name is not the name; a digest is.
+        for other in ["pkg:oci/web", "pkg:docker/other/web", "pkg:docker/web@1", "pkg:docker/team/web"] {
+            check(&format!(r#"["{other}"]"#), [false; 3]);
+        }
+        check(&format!(r#"["pkg:oci/web@sha256:{hex}"]"#), [true; 3]);
+        check(r#"["pkg:docker/team/web@1?repository_url=registry.example"]"#, [true; 3]);
+        check(r#"["pkg:docker/team/web?REPOSITORY_URL=other.example"]"#, [false; 3]);
+    }
+
+    #[test]
+    fn other_systems_packages_are_others() {
+        let distro = crate::distro::Distro {
+            id: "debian".to_owned(),
+            version_id: "12".to_owned(),
+            codename: "bookworm".to_owned(),
+            id_like: vec!["ubuntu".to_owned()],
+            ..crate::distro::Distro::default()
+        };
+        let package = Package::new(PackageKind::Deb, "openssl", "3.0.1-1");
+        let inventory = Inventory { distro: Some(distro), ..Inventory::default() };
+        let check = |name: &str, expected: bool| assert_eq!(is_of(name, &package, &inventory), expected, "{name}");
+        for own in [
+            "pkg:deb/openssl",
+            "pkg:deb/debian/openssl@3.0.1-1",
+            "pkg:deb/Debian/openssl?distro=debian-12",
+            "pkg:deb/debian/openssl?distro=debian",
+            "pkg:deb/debian/openssl?distro=bookworm",
+            "pkg:deb/debian/openssl?distro=debian-bookworm",
+        ] {
+            check(own, true);
+        }
+        for other in [
+            "pkg:deb/ubuntu/openssl",
+            "pkg:deb/ubuntu/openssl@3.0.1-1",
+            "pkg:deb//ubuntu/openssl",
+            "pkg:deb/debian/openssl?distro=debian-1",
+            "pkg:deb/debian/openssl?distro=debian-",
+            "pkg:deb/debian/openssl?distro=debian-12.5",
+            "pkg:deb/debian/openssl?DISTRO=debian-11",
+            "pkg:deb/debian/openssl?distro=debian-12&distro=debian-11",
+            "pkg:deb/debian/openssl?distro=bullseye",
+            "pkg:deb/debian/openssl?distro=debianx-12",
+        ] {
+            check(other, false);
+        }
+        let unknown = Inventory::default();
+        assert!(!is_of("pkg:deb/debian/openssl?distro=debian-12", &package, &unknown));
     }
 
     #[test]

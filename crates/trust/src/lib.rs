@@ -5,6 +5,7 @@
 //! otherwise, and a signature that is not understood is none.
 
 pub mod bundle;
+mod certificate;
 pub mod containers;
 mod der;
 pub mod dsse;

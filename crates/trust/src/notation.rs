@@ -1,18 +1,20 @@
 //! Notation's signatures in JWS, with a chain of certificates instead of a key. Source: notaryproject/specifications,
 //! signature-specification.md, signature-envelope-jws.md and trust-store-trust-policy.md, version 1.
 //!
-//! A chain has to lead to a root that the user trusts **now**: the moment that the signer names is only its own word, and timestamps are
-//! not read. Whether certificates were revoked is asked of nobody.
+//! A chain has to be whole, and to have a certificate that the user trusts, **now**: the moment that the signer names is only its own
+//! word, and timestamps are not read. Whether certificates were revoked is asked of nobody. To trust a certificate is not to trust those
+//! that it gives: each has to be made for what it does in the chain, the trusted one too.
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use rustls_pki_types::{CertificateDer, UnixTime};
 use serde::{Deserialize, Serialize};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use wharfie_oci::{Descriptor, Timestamp};
 
+use crate::certificate::{CODE_SIGNING, check_chain};
 use crate::der;
 use crate::error::{Error, Result};
 use crate::key::{JwsAlgorithm, KeyId, PublicKey};
@@ -24,10 +26,8 @@ pub const ARTIFACT: &str = "application/vnd.cncf.notary.signature";
 pub const JWS: &str = "application/jose+json";
 const PAYLOAD: &str = "application/vnd.cncf.notary.payload.v1+json";
 const SCHEME: &str = "notary.x509";
-/// What a reader has to understand, if an envelope says so.
+/// What a reader has to understand: the first always, the second if it is there.
 const CRITICAL: [&str; 2] = ["io.cncf.notary.signingScheme", "io.cncf.notary.expiry"];
-/// 1.3.6.1.5.5.7.3.3: signing code.
-const CODE_SIGNING: &[u8] = &[43, 6, 1, 5, 5, 7, 3, 3];
 /// 10 certificates: real chains have three.
 const MAX_CHAIN: usize = 10;
 
@@ -121,6 +121,10 @@ pub fn read(bytes: &[u8]) -> Result<Signature> {
     if protected.crit.iter().any(|name| !CRITICAL.contains(&name.as_str())) {
         return Err(other("it has critical attributes that are not known here"));
     }
+    let count = |wanted: &str| protected.crit.iter().filter(|name| *name == wanted).count();
+    if count(CRITICAL[0]) != 1 || count(CRITICAL[1]) != usize::from(protected.expiry.is_some()) {
+        return Err(other("it does not say as it should which of its attributes are critical"));
+    }
     let algorithm = JwsAlgorithm::parse(&protected.alg).ok_or_else(|| other("it is signed with another algorithm"))?;
     let payload: Payload = serde_json::from_slice(&decode(&envelope.payload)?).map_err(|why| broken(&why))?;
     let target = payload.target_artifact;
@@ -150,18 +154,22 @@ impl Signature {
         if certified.expiry.is_some_and(|end| end <= roots.now) {
             return Err("it has expired".to_owned());
         }
-        let anchors: Vec<CertificateDer<'_>> =
-            roots.certificates.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-        let anchors: Vec<TrustAnchor<'_>> =
-            anchors.iter().filter_map(|der| anchor_from_trusted_cert(der).ok()).collect();
+        let why = |why: &dyn std::fmt::Display| format!("its certificate does not count: {why}");
         let chain: Vec<CertificateDer<'_>> =
             certified.chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-        let (first, rest) = chain.split_first().ok_or("it has no certificate")?;
+        let first = chain.first().ok_or("it has no certificate")?;
         let leaf = EndEntityCert::try_from(first).map_err(|why| format!("its certificate cannot be read: {why}"))?;
+        check_chain(&certified.chain, roots.now).map_err(|text| why(&text))?;
+        // One that is trusted and signs itself vouches for nobody else, and one that does not is no end of a chain.
+        let may_vouch = |at: &usize| *at > 0 || chain.len() == 1;
+        let at = (0..chain.len()).filter(may_vouch).find(|at| roots.certificates.contains(&certified.chain[*at]));
+        let at = at.ok_or_else(|| why(&"nobody trusts its chain"))?;
+        let anchor = anchor_from_trusted_cert(&chain[at]).map_err(|text| why(&text))?;
+        let between = chain.get(1..at).unwrap_or_default();
         let now = UnixTime::since_unix_epoch(Duration::from_secs(roots.now.try_into().unwrap_or_default()));
         let usage = KeyUsage::required_if_present(CODE_SIGNING);
-        leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &anchors, rest, now, usage, None, None)
-            .map_err(|why| format!("its certificate does not count: {why}"))?;
+        leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &[anchor], between, now, usage, None, None)
+            .map_err(|text| why(&text))?;
         let key = PublicKey::from_spki(&leaf.subject_public_key_info()).map_err(|why| why.to_string())?;
         if !key.verifies_jws(certified.algorithm, &self.message, &self.bytes) {
             return Err("it was not made with the key of its certificate".to_owned());

@@ -36,7 +36,7 @@ fn what_a_vex_document_settles_is_left_out_with_its_reason() {
     };
     let settled = vex("settled", &[statement("GHSA-1", "pkg:npm/left-pad@1.0.0", "not_affected")]);
     let other = vex("other", &[statement("CVE-2018-1", "pkg:npm/left-pad@2", "fixed")]);
-    let affected = vex("affected", &[statement("CVE-2023-4911", "pkg:oci/web", "affected")]);
+    let affected = vex("affected", &[statement("CVE-2023-4911", "pkg:docker/web", "affected")]);
     let scan = |words: &[&str]| document(&host, &[&["--db", &osv], words, &["web:1"]].concat());
     let told = scan(&["--vex", &settled, "--vex", &affected]);
     assert_eq!(ids(&told), ["CVE-2023-4911"]);
@@ -47,6 +47,11 @@ fn what_a_vex_document_settles_is_left_out_with_its_reason() {
             "statement": "it pads no strings", "author": "the vendor"})
     );
     assert_eq!(ids(&scan(&["--vex", &other])).len(), 2);
+    // Of another image of such a name, and of another system's package.
+    for product in ["pkg:oci/web", "pkg:docker/other/web", "pkg:deb/ubuntu/libc6", "pkg:deb/ubuntu/glibc"] {
+        let foreign = vex("foreign", &[statement("CVE-2023-4911", product, "not_affected")]);
+        assert_eq!(ids(&scan(&["--vex", &foreign])).len(), 2, "{product}");
+    }
     // The exit code follows.
     let code =
         |words: &[&str]| host.run(&[&["scan", "--db", &osv, "--fail-on", "high"], words, &["web:1"]].concat()).code;

@@ -7,10 +7,11 @@
 //!      the facts, in JSON
 //! ```
 //!
-//! A key is an ecosystem and a package, `Debian:12/openssl`; several may have one hash, so the value repeats it.
+//! A key is an ecosystem and a package, `Debian:12/openssl`; several may have one hash, so the value repeats it. A hash stands in the
+//! table once, and values follow each other without a gap: nothing can be asked for twice under two names.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 
 use flate2::read::DeflateDecoder;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,13 @@ pub(super) const ENTRY: usize = 20;
 const GROUP: u64 = 128;
 /// 16 MiB of facts and of one package's advisories: Linux has some thousand.
 const MAX_VALUE: u64 = 16 << 20;
+/// 2 GiB of values in one life of an index: a scan of a large image reads some 100 MiB.
+const MAX_READ: u64 = 2 << 30;
+/// 32 GiB of all values together: all that OSV knows is a tenth of it.
+const MAX_ALL: u64 = 32 << 30;
+/// 50,000 advisories of one package: Linux has some 12,000.
+const MAX_LINES: usize = 50_000;
+const UNSORTED: Trouble = Trouble::Broken("is damaged: its table is not in order");
 /// 50 million entries.
 const MAX_ENTRIES: u64 = 50_000_000;
 
@@ -63,6 +71,8 @@ pub struct Index<'a> {
     /// The first hash of each group.
     groups: Vec<u64>,
     meta: Meta,
+    /// Bytes of values that may still be read.
+    left: Cell<u64>,
 }
 
 /// What is known of a CVE beside the packages: how bad others find it.
@@ -99,13 +109,17 @@ impl<'a> Index<'a> {
         if count > MAX_ENTRIES || facts_len > MAX_VALUE {
             return Err(NONE);
         }
+        let end = table.checked_add(count * ENTRY as u64);
+        if end.is_none_or(|end| end > content.size()) {
+            return Err(NONE);
+        }
         let meta = serde_json::from_slice(&read_all(&Range::new(content, facts, facts_len), MAX_VALUE)?)?;
         let mut groups = Vec::new();
         for group in 0..count.div_ceil(GROUP) {
             let entry = bytes_at(content, table + group * GROUP * ENTRY as u64, 8)?;
             groups.push(u64::from_le_bytes(*entry.first_chunk().expect("8 bytes were read")));
         }
-        Ok(Self { content, table, count, groups, meta })
+        Ok(Self { content, table, count, groups, meta, left: Cell::new(MAX_READ) })
     }
 
     /// What is known of it as a whole.
@@ -154,42 +168,74 @@ impl<'a> Index<'a> {
         let wanted = hash(ecosystem, name);
         let key = format!("{ecosystem}/{name}");
         let mut found = Vec::new();
-        // Equal hashes may begin in the group before.
-        let first = self.groups.partition_point(|hash| *hash < wanted).saturating_sub(1);
-        for group in first as u64..self.groups.len() as u64 {
-            if self.groups[group as usize] > wanted {
-                break;
-            }
-            let entries = GROUP.min(self.count - group * GROUP);
-            let bytes = bytes_at(self.content, self.table + group * GROUP * ENTRY as u64, entries as usize * ENTRY)?;
-            for entry in bytes.chunks_exact(ENTRY) {
-                let (entry_hash, offset, len) = parse(entry);
-                if entry_hash != wanted {
-                    continue;
+        let Some(group) = self.groups.partition_point(|hash| *hash <= wanted).checked_sub(1) else { return Ok(found) };
+        let bytes = self.entries(group as u64)?;
+        let mut entries = bytes.chunks_exact(ENTRY).map(parse);
+        let Some((_, offset, len)) = entries.find(|(hash, ..)| *hash == wanted) else { return Ok(found) };
+        let text = self.value(offset, len)?;
+        let left = self.left.get().checked_sub(text.len() as u64);
+        self.left.set(left.ok_or(Trouble::Broken("has more to say of these packages than is looked at"))?);
+        for line in text.split(|byte| *byte == b'\n') {
+            let Some(tab) = line.iter().position(|byte| *byte == b'\t') else { continue };
+            if line[..tab] == *key.as_bytes() {
+                if found.len() == MAX_LINES {
+                    return Err(Trouble::Broken("has more advisories of one package than are looked at"));
                 }
-                let range = Range::new(self.content, offset, len);
-                let text = read_up_to(DeflateDecoder::new(Stream::new(&range)), MAX_VALUE)?;
-                for line in text.split(|byte| *byte == b'\n') {
-                    let Some(tab) = line.iter().position(|byte| *byte == b'\t') else { continue };
-                    if line[..tab] == *key.as_bytes() {
-                        found.push(serde_json::from_slice(&line[tab + 1..])?);
-                    }
-                }
+                found.push(serde_json::from_slice(&line[tab + 1..])?);
             }
         }
         Ok(found)
     }
 
+    fn entries(&self, group: u64) -> Result<Vec<u8>> {
+        let entries = GROUP.min(self.count - group * GROUP);
+        bytes_at(self.content, self.table + group * GROUP * ENTRY as u64, entries as usize * ENTRY)
+    }
+
+    fn value(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
+        let range = Range::new(self.content, offset, len);
+        read_up_to(DeflateDecoder::new(Stream::new(&range)), MAX_VALUE)
+    }
+
+    /// Looks through the table: a data base of somebody else's may say of itself what it likes.
+    ///
+    /// # Errors
+    /// When hashes are not in order, one stands there twice, or values are not where they belong.
+    pub fn check(&self) -> Result<()> {
+        self.each_entry(|_, _| Ok(()))
+    }
+
+    /// Calls `take` with the place and the length of every value.
+    fn each_entry(&self, mut take: impl FnMut(u64, u64) -> Result<()>) -> Result<()> {
+        let (mut before, mut end) = (None, HEAD);
+        for group in 0..self.groups.len() as u64 {
+            for entry in self.entries(group)?.chunks_exact(ENTRY) {
+                let (hash, offset, len) = parse(entry);
+                if before.is_some_and(|before| before >= hash) || offset != end {
+                    return Err(UNSORTED);
+                }
+                (before, end) = (Some(hash), offset + len);
+                if end > self.table {
+                    return Err(UNSORTED);
+                }
+                take(offset, len)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Calls `take` with every line: its key's two parts and its JSON.
     ///
     /// # Errors
-    /// When the data base is damaged.
+    /// When the data base is damaged, or larger than an honest one.
     pub(super) fn each_line(&self, mut take: impl FnMut(&str, &str, &[u8]) -> Result<()>) -> Result<()> {
-        for at in 0..self.count {
-            let (_, offset, len) = parse(&bytes_at(self.content, self.table + at * ENTRY as u64, ENTRY)?);
-            let range = Range::new(self.content, offset, len);
-            let mut text = Vec::new();
-            DeflateDecoder::new(Stream::new(&range)).take(MAX_VALUE).read_to_end(&mut text)?;
+        let mut all = 0;
+        self.each_entry(|offset, len| {
+            let text = self.value(offset, len)?;
+            all += text.len() as u64;
+            if all > MAX_ALL {
+                return Err(Trouble::TooLarge(MAX_ALL >> 20));
+            }
             for line in text.split(|byte| *byte == b'\n') {
                 let Some(tab) = line.iter().position(|byte| *byte == b'\t') else { continue };
                 let key = String::from_utf8_lossy(&line[..tab]);
@@ -197,8 +243,8 @@ impl<'a> Index<'a> {
                     take(ecosystem, name, &line[tab + 1..])?;
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

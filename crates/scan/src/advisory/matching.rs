@@ -10,7 +10,7 @@ use super::feeds::{Epss, Exploited};
 use super::index::{Index, Meta};
 use super::record::{Advisory, Event};
 use super::severity::Severity;
-use crate::content::Result;
+use crate::content::{Result, Trouble};
 use crate::package::{Inventory, Package};
 use crate::version::Scheme;
 
@@ -91,6 +91,9 @@ pub fn find(inventory: &Inventory, index: &Index<'_>) -> Result<Vec<Finding>> {
         let mut rows: Vec<Finding> = rows.into_values().collect();
         rows.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
         found.extend(rows);
+        if found.len() > MAX_FINDINGS {
+            return Err(Trouble::Broken("has more to say of these packages than is looked at"));
+        }
     }
     Ok(found)
 }
@@ -113,6 +116,11 @@ pub fn unchecked(inventory: &Inventory, meta: &Meta) -> BTreeMap<String, usize> 
     found
 }
 
+/// A million: the worst of honest images have some thousand.
+const MAX_FINDINGS: usize = 1_000_000;
+/// 64 ids of an advisory and 256 of a finding: honest ones have a handful.
+const MAX_OTHERS: usize = 64;
+const MAX_IDS: usize = 256;
 /// 256 packages' advisories are kept: equal ones stand near each other.
 const MAX_ASKED: usize = 256;
 
@@ -127,9 +135,11 @@ fn add(rows: &mut BTreeMap<String, Finding>, advisory: &Advisory, fixed: Option<
         return merge(rows, id, &all, advisory, fixed, scheme, at);
     }
     cves.sort();
+    let others = all.iter().filter(|id| !id.starts_with("CVE-")).take(MAX_OTHERS).copied();
+    let others: BTreeSet<&String> = others.collect();
     for id in cves {
-        let mut ids = all.clone();
-        ids.retain(|other| !other.starts_with("CVE-") || *other == id);
+        let mut ids = others.clone();
+        ids.insert(id);
         merge(rows, id.clone(), &ids, advisory, fixed.clone(), scheme, at);
     }
 }
@@ -158,7 +168,9 @@ fn merge(
     if !advisory.notice.is_empty() && row.notice != advisory.notice {
         row.notice.clear();
     }
-    row.ids = row.ids.iter().chain(ids.iter().copied()).cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    if row.ids.len() < MAX_IDS {
+        row.ids = row.ids.iter().chain(ids.iter().copied()).cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    }
     if advisory.severity > row.severity {
         row.severity = advisory.severity;
     }

@@ -173,6 +173,57 @@ fn other_ecosystems_are_kept() {
     assert_eq!(ids, ["A-2", "B-1"]);
 }
 
+/// A data base of values that may lie anywhere: hash, place and length of each, over bytes of which the first value begins at 40.
+fn crafted(text: &str, table: &[(u64, u64, u32)]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    let value = encoder.finish().unwrap();
+    let meta =
+        br#"{"made":"","newest":"","ecosystems":{"npm":{"advisories":1,"newest":""}},"releases":["npm"],"sources":[]}"#;
+    let at = index::HEAD + value.len() as u64;
+    let facts = at + (table.len() * index::ENTRY) as u64;
+    let mut bytes = index::MAGIC.to_vec();
+    for number in [at, table.len() as u64, facts, meta.len() as u64] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes.extend(&value);
+    for (hash, offset, len) in table {
+        let len = if *len == 0 { value.len() as u32 } else { *len };
+        bytes.extend([&hash.to_le_bytes()[..], &offset.to_le_bytes(), &len.to_le_bytes()].concat());
+    }
+    bytes.extend(meta);
+    bytes
+}
+
+#[test]
+fn a_value_is_told_once_however_often_the_table_names_it() {
+    let a = index::hash("npm", "a");
+    let line = "npm/a\t{\"i\":\"A-1\",\"r\":[[{\"i\":\"0\"}]]}\n";
+    let asked = inventory(&[(PackageKind::Npm, "a", "1.0.0")]);
+    let honest = crafted(line, &[(a, index::HEAD, 0)]);
+    assert!(Index::open(&honest).unwrap().check().is_ok());
+    // The same again, under its own name and under others; before it; beyond it.
+    for table in [vec![(a, index::HEAD, 0); 1000], vec![(a, index::HEAD, 0), (a + 1, index::HEAD, 0)], vec![(a, 0, 0)]]
+    {
+        let bytes = crafted(line, &table);
+        let index = Index::open(&bytes).unwrap();
+        assert!(index.check().is_err());
+        assert!(Builder::new(Cursor::new(Vec::new())).keep(&index).is_err());
+        let found = find(&asked, &index).unwrap_or_default();
+        assert!(found.len() <= 1, "{}", found.len());
+    }
+    assert!(Index::open(&crafted(line, &[(a, index::HEAD, 1 << 20)])).unwrap().check().is_err());
+    // More of one package than anybody has.
+    let crowd = crafted(&line.repeat(50_001), &[(a, index::HEAD, 0)]);
+    let said = find(&asked, &Index::open(&crowd).unwrap()).unwrap_err().to_string();
+    assert_eq!(said, "has more advisories of one package than are looked at");
+    // A table that begins beyond all numbers.
+    let mut bytes = honest;
+    bytes[8..16].copy_from_slice(&(u64::MAX - 3).to_le_bytes());
+    assert!(Index::open(&bytes).is_err());
+}
+
 mod properties {
     use proptest::prelude::*;
 

@@ -69,6 +69,24 @@ impl Authority<'_> {
         self.openssl(&words);
     }
 
+    /// A certificate with exactly these extensions, by itself or by another one.
+    fn issue(&self, name: &str, issuer: Option<&str>, extensions: &[&str], days: &str) {
+        let (key, request, certificate) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
+        let subject = format!("/C=US/ST=WA/O=acme/CN={name}");
+        let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+        let words = ["req", "-new", "-nodes", "-keyout", &key, "-out", &request, "-subj", &subject];
+        self.openssl(&[&words[..], &curve].concat());
+        self.0.file("extensions", extensions.join("\n").as_bytes());
+        let above = issuer.map(|issuer| (format!("{issuer}.pem"), format!("{issuer}.key")));
+        let mut words = vec!["x509", "-req", "-in", &request, "-extfile", "extensions", "-out", &certificate];
+        words.extend(["-days", days]);
+        match &above {
+            Some((above, above_key)) => words.extend(["-CA", above, "-CAkey", above_key, "-CAcreateserial"]),
+            None => words.extend(["-signkey", &key]),
+        }
+        self.openssl(&words);
+    }
+
     fn der(&self, name: &str) -> Vec<u8> {
         self.openssl(&["x509", "-in", &format!("{name}.pem"), "-outform", "der"])
     }
@@ -122,7 +140,8 @@ pub(crate) fn base64(bytes: &[u8], is_url: bool) -> String {
 /// What one envelope is made of.
 struct Made<'a> {
     by: &'a str,
-    root: &'a str,
+    /// Who gave the signer's certificate, and so on.
+    above: &'a [&'a str],
     algorithm: &'a str,
     target: Value,
     more: Value,
@@ -138,7 +157,8 @@ fn envelope(authority: &Authority<'_>, made: &Made<'_>) -> String {
     let payload = base64(json!({"targetArtifact": made.target}).to_string().as_bytes(), true);
     let protected = base64(protected.to_string().as_bytes(), true);
     let signature = authority.sign(made.by, made.algorithm, format!("{protected}.{payload}").as_bytes());
-    let chain: Vec<String> = [made.by, made.root].iter().map(|name| base64(&authority.der(name), false)).collect();
+    let chain: Vec<String> =
+        [&[made.by], made.above].concat().iter().map(|name| base64(&authority.der(name), false)).collect();
     json!({"payload": payload, "protected": protected, "header": {"x5c": chain, "io.cncf.notary.signingAgent": "test"},
         "signature": base64(&signature, true)})
     .to_string()
@@ -194,14 +214,14 @@ fn certificates_count_that_lead_to_a_trusted_root() {
             }
         }
     };
-    let plain = |by, algorithm| Made { by, root: "acme", algorithm, target: target(&web), more: json!({}) };
+    let plain = |by, algorithm| Made { by, above: &["acme"], algorithm, target: target(&web), more: json!({}) };
     let good = envelope(&authority, &plain("ada", "PS256"));
     check(&good, identity, Ok(()));
     check(&good, "*", Ok(()));
     check(&envelope(&authority, &plain("curve", "ES256")), identity, Ok(()));
     check(&good, "x509.subject: O=other", Err("nobody trusts C=US,ST=WA,O=acme,CN=ada"));
     // Another root, another use of the certificate, another algorithm than the key's, changed bytes.
-    let other = Made { by: "eve", root: "evil", ..plain("eve", "PS256") };
+    let other = Made { by: "eve", above: &["evil"], ..plain("eve", "PS256") };
     check(&envelope(&authority, &other), "*", Err("its certificate does not count"));
     check(&envelope(&authority, &plain("web", "PS256")), "*", Err("its certificate does not count"));
     let confused = envelope(&authority, &Made { more: json!({"alg": "PS384"}), ..plain("curve", "ES256") });
@@ -221,8 +241,13 @@ fn certificates_count_that_lead_to_a_trusted_root() {
     }
     // Over, or with conditions that nobody here understands.
     let with = |more: Value| envelope(&authority, &Made { more, ..plain("ada", "PS256") });
-    let over = json!({"io.cncf.notary.expiry": "2020-01-01T00:00:00Z"});
+    let (scheme, expiry) = ("io.cncf.notary.signingScheme", "io.cncf.notary.expiry");
+    let over = json!({expiry: "2020-01-01T00:00:00Z", "crit": [scheme, expiry]});
     check(&with(over), "*", Err("it has expired"));
+    for crit in [json!([]), json!([scheme, scheme]), json!([scheme, expiry])] {
+        check(&with(json!({"crit": crit})), "*", Err("which of its attributes are critical"));
+    }
+    check(&with(json!({expiry: "2050-01-01T00:00:00Z"})), "*", Err("which of its attributes are critical"));
     check(&with(json!({"crit": ["io.cncf.notary.signingScheme", "x"]})), "*", Err("critical attributes"));
     check(&with(json!({"io.cncf.notary.signingScheme": "notary.x509.signingAuthority"})), "*", Err("another scheme"));
     check(&with(json!({"alg": "none"})), "*", Err("another algorithm"));
@@ -243,4 +268,100 @@ fn certificates_count_that_lead_to_a_trusted_root() {
     set_policy(&user, &json!({"repositories": {repository: {"mode": "enforce", "notation": notation}}}));
     let said = user.run(&["create", "--pull", "never", &name, "true"]);
     assert!(said.stderr.contains("is no trust store: write ca:NAME"), "{}", said.stderr);
+}
+
+#[test]
+fn each_certificate_of_a_chain_is_made_for_what_it_does() {
+    const CA: &str = "basicConstraints=critical,CA:TRUE";
+    const GIVES: &str = "keyUsage=critical,keyCertSign";
+    const NO_CA: &str = "basicConstraints=critical,CA:FALSE";
+    const SIGNS: &str = "keyUsage=critical,digitalSignature";
+    const CODE: &str = "extendedKeyUsage=codeSigning";
+    let home = host();
+    let authority = Authority(&home);
+    let registry = TestRegistry::start();
+    let web = image("1");
+    let name = registry.publish("web:1", &web);
+    let repository = name.trim_end_matches(":1");
+    let check = |chain: &[&str], trusted: &str, expected: Result<(), &str>| {
+        let (by, above) = chain.split_first().unwrap();
+        let envelope =
+            envelope(&authority, &Made { by, above, algorithm: "ES256", target: target(&web), more: json!({}) });
+        let kinds = ["application/vnd.cncf.notary.signature", "application/jose+json"];
+        let member = put_artifact(&registry, "web", kinds, envelope.as_bytes(), &target(&web));
+        list_referrers(&registry, "web", &web, &[member]);
+        let user = host();
+        trust(&user, &authority, trusted, repository, "x509.subject: C=US, ST=WA, O=acme");
+        let said = user.run(&["pull", "-q", &name]);
+        match expected {
+            Ok(()) => drop(said.succeeds()),
+            Err(why) => {
+                let why = format!("its certificate does not count: {why}");
+                assert!(said.code == 1 && said.stderr.contains(&why), "{chain:?}: {why}: {}", said.stderr);
+            }
+        }
+    };
+    let leaf = [NO_CA, SIGNS, CODE];
+    // Roots that are trusted, and what each of them gives.
+    let roots: [(&str, &[&str], &str, Result<(), &str>); 8] = [
+        ("root", &[CA, GIVES], "30", Ok(())),
+        ("short", &["basicConstraints=critical,CA:TRUE,pathlen:0", GIVES], "30", Ok(())),
+        ("over", &[CA, GIVES], "-1", Err("one of its chain is not valid now")),
+        ("bob", &leaf, "30", Err("an issuer is no authority (basicConstraints)")),
+        ("lax", &["basicConstraints=CA:TRUE", GIVES], "30", Err("an issuer is no authority (basicConstraints)")),
+        ("mute", &[CA], "30", Err("an issuer may not sign certificates (keyUsage)")),
+        ("lists", &[CA, "keyUsage=critical,cRLSign"], "30", Err("an issuer may not sign certificates (keyUsage)")),
+        (
+            "tls",
+            &[CA, GIVES, "extendedKeyUsage=serverAuth"],
+            "30",
+            Err("an issuer may not name who signs code (extendedKeyUsage)"),
+        ),
+    ];
+    for (root, extensions, days, expected) in roots {
+        authority.issue(root, None, extensions, days);
+        let of_it = format!("of-{root}");
+        authority.issue(&of_it, Some(root), &leaf, "10");
+        check(&[&of_it, root], root, expected);
+    }
+    // A certificate that signs itself is good for itself.
+    check(&["bob"], "bob", Ok(()));
+    check(&["root"], "root", Err("it is of an authority"));
+    // What the root of good standing gives.
+    let leaves: [(&[&str], Result<(), &str>); 8] = [
+        (&[SIGNS], Ok(())),
+        (&[NO_CA, "keyUsage=critical,digitalSignature,nonRepudiation", CODE], Ok(())),
+        (&[NO_CA, CODE], Err("its key is not said to be for signatures (keyUsage)")),
+        (&[NO_CA, "keyUsage=digitalSignature", CODE], Err("its key is not said to be for signatures (keyUsage)")),
+        (&[NO_CA, "keyUsage=critical,digitalSignature,keyEncipherment"], Err("its key is for other things")),
+        (&[NO_CA, SIGNS, "extendedKeyUsage=serverAuth"], Err("it is not for signing code (extendedKeyUsage)")),
+        (&[NO_CA, SIGNS, "extendedKeyUsage=codeSigning,timeStamping"], Err("it is for other things than signing code")),
+        (&[CA, SIGNS], Err("it is of an authority")),
+    ];
+    for (at, (extensions, expected)) in leaves.into_iter().enumerate() {
+        let name = format!("leaf{at}");
+        authority.issue(&name, Some("root"), extensions, "10");
+        check(&[&name, "root"], "root", expected);
+    }
+    authority.issue("late", Some("root"), &leaf, "-1");
+    check(&["late", "root"], "root", Err("one of its chain is not valid now"));
+    // Between them: as many as the root allows, which may give, in order, and whole.
+    for (between, root, extensions) in
+        [("between", "root", [CA, GIVES]), ("deep", "short", [CA, GIVES]), ("mum", "root", [CA, SIGNS])]
+    {
+        authority.issue(between, Some(root), &extensions, "30");
+        authority.issue(&format!("of-{between}"), Some(between), &leaf, "10");
+    }
+    check(&["of-between", "between", "root"], "root", Ok(()));
+    check(&["of-between", "between", "root"], "between", Ok(()));
+    check(&["of-between", "between", "root"], "of-between", Err("nobody trusts its chain"));
+    check(&["of-deep", "deep", "short"], "short", Err("its chain is longer than an issuer allows"));
+    check(&["of-mum", "mum", "root"], "root", Err("an issuer may not sign certificates (keyUsage)"));
+    check(&["of-between", "root", "between"], "root", Err("its chain is not in order"));
+    check(&["of-between", "between"], "root", Err("its chain is not in order, or does not end in a root"));
+    check(&["of-root", "root", "root"], "root", Err("its chain goes on after a root"));
+    // Names are not enough: another key under the root's name.
+    std::fs::rename(authority.at("root.pem"), authority.at("real.pem")).unwrap();
+    authority.issue("root", None, &[CA, GIVES], "30");
+    check(&["of-root", "root"], "root", Err("InvalidSignatureForPublicKey"));
 }
