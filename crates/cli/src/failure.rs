@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn systems_reasons_are_words() {
-        let full = std::io::Error::from_raw_os_error(28);
+        let full = io::Error::from_raw_os_error(28);
         assert_eq!(Failure::output(&full).message(), "cannot write the output: No space left on device");
         for text in ["a (os error b)", "a (os error 1", "a (os error )", "a"] {
             assert_eq!(without_numbers(text), text);
