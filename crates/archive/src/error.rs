@@ -92,7 +92,7 @@ pub enum Error {
     #[error("no matching manifest for {0} in the archive")]
     Platform(String),
     /// A directory has no image layout in it.
-    #[error("{} is no OCI image layout: it has no oci-layout file", .0.display())]
+    #[error("{} is not an OCI image layout: it has no oci-layout file", .0.display())]
     NoLayout(PathBuf),
     /// An image layout of a version that we do not know.
     #[error("the image layout has version {0}; wharfie reads version 1")]

@@ -14,7 +14,7 @@ use wharfie_remote::{DockerConfig, Download, Keychain, Remote};
 use crate::commands::{CONFIG, INSECURE_REGISTRY, REGISTRY_MIRROR, STORE_ROOT};
 use crate::commands::{DRY_RUN, UNASKED};
 use crate::env;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, without_numbers};
 use crate::flags::Matches;
 use crate::interrupt::Interruptible;
 use crate::render::progress::{self, Progress, Style};
@@ -317,6 +317,8 @@ impl Context {
     /// When it is none.
     pub fn platform(&self, asked: Option<&str>) -> Result<Option<Platform>> {
         let text = match asked {
+            // Nothing at all is asked for, whatever the environment says.
+            Some("") => None,
             Some(text) => Some(text.to_owned()),
             None => env::nonempty("DOCKER_DEFAULT_PLATFORM"),
         };
@@ -374,7 +376,7 @@ impl Context {
 
     /// Writes a line to stderr. If that is closed there is nobody to tell.
     pub fn warn(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{}", sanitise(text, Layout::Lines));
+        let _ = writeln!(io::stderr().lock(), "{}", sanitise(&without_numbers(text), Layout::Lines));
     }
 
     /// Asks on stdout and reads one line from stdin; true only for `y` and `Y`.

@@ -1,5 +1,6 @@
 //! How a command ends when it does not succeed: what stderr says, and the exit code.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io;
 
@@ -119,7 +120,7 @@ impl Failure {
     pub fn message(&self) -> String {
         let help = self.help.iter().map(|help| format!(" help: {help}"));
         let texts = Some(self.text.clone()).filter(|text| !text.is_empty());
-        texts.into_iter().chain(help).collect::<Vec<_>>().join("\n")
+        without_numbers(&texts.into_iter().chain(help).collect::<Vec<_>>().join("\n")).into_owned()
     }
 
     /// Output that could not be written. A closed pipe is no error worth a word.
@@ -144,6 +145,30 @@ impl Failure {
         }
         why.into()
     }
+}
+
+/// The text without the numbers that the standard library puts after what the system says, as in `No space left on device (os
+/// error 28)`: the words before say the same to people.
+pub fn without_numbers(text: &str) -> Cow<'_, str> {
+    const BEFORE: &str = " (os error ";
+    if !text.contains(BEFORE) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(BEFORE) {
+        out.push_str(before);
+        let number = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        match number.strip_prefix(')') {
+            Some(tail) if number.len() < after.len() => rest = tail,
+            _ => {
+                out.push_str(BEFORE);
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out.into()
 }
 
 impl From<wharfie_engine::Error> for Failure {
@@ -179,6 +204,16 @@ impl From<wharfie_oci::platform::ParsePlatformError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn systems_reasons_are_words() {
+        let full = io::Error::from_raw_os_error(28);
+        assert_eq!(Failure::output(&full).message(), "cannot write the output: No space left on device");
+        for text in ["a (os error b)", "a (os error 1", "a (os error )", "a"] {
+            assert_eq!(without_numbers(text), text);
+        }
+        assert_eq!(without_numbers("a (os error 1): b (os error 22)"), "a: b");
+    }
 
     #[test]
     fn several_failures_say_once_what_can_be_done() {

@@ -68,7 +68,7 @@ impl KeepOptions {
                     .help(Some(format!("give {} instead of {occasion}-within", known.join(" or ")))));
             }
             let nanos = duration::parse(text).filter(|nanos| *nanos >= 0).ok_or_else(|| {
-                Failure::new(format!("{occasion}-within is {text:?}, which is no duration"))
+                Failure::new(format!("{occasion}-within is {text:?}, which is not a duration"))
                     .help(Some("write for example \"168h\" for a week".to_owned()))
             })?;
             within.push((occasion, nanos / 1_000_000_000));

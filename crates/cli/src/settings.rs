@@ -119,14 +119,14 @@ impl Settings {
     pub fn options(&self, clock: fn() -> Timestamp) -> Result<Options, String> {
         let bytes = |text: &Option<String>, default| match text {
             Some(text) => size::parse(text, Units::Decimal)
-                .ok_or_else(|| format!("{text:?} is no size; write for example \"20GB\"")),
+                .ok_or_else(|| format!("{text:?} is not a size; write for example \"20GB\"")),
             None => Ok(default),
         };
         let grace = match &self.grace {
             Some(text) => duration::parse(text)
                 .filter(|nanos| *nanos >= 0)
                 .map(|nanos| nanos / 1_000_000_000)
-                .ok_or_else(|| format!("{text:?} is no duration; write for example \"24h\""))?,
+                .ok_or_else(|| format!("{text:?} is not a duration; write for example \"24h\""))?,
             None => GRACE,
         };
         let snapshots = match &self.snapshots {
@@ -170,7 +170,7 @@ impl MirrorOptions {
         let is_host = format!("{}/x", self.registry).parse::<Reference>();
         let is_host = is_host.is_ok_and(|found| found.repository().host() == self.registry);
         if self.registry != "*" && !is_host {
-            return Err(format!("{:?} is no registry; write for example \"ghcr.io\", or \"*\"", self.registry));
+            return Err(format!("{:?} is not a registry; write for example \"ghcr.io\", or \"*\"", self.registry));
         }
         match &self.prefix {
             Some(prefix) if !is_path(prefix.trim_matches('/')) => {

@@ -245,6 +245,11 @@ impl Engine {
         let shown = root.names.first().map_or("archive", String::as_str);
         let check = |image: &Found<'_>| -> std::result::Result<(), BoxError> {
             (offer.check)(image)?;
+            // Where there are too few layers nobody can say which entry is about which.
+            let told = image.config.history.iter().filter(|entry| !entry.empty_layer).count();
+            if told > image.config.rootfs.diff_ids.len() {
+                return Err(Error::History.into());
+            }
             let fits = |platform: &Platform| check_platform(shown, image.config, Some(platform));
             if let (false, Some(first)) = (image.is_member, load.platforms.first())
                 && !load.platforms.iter().any(|platform| fits(platform).is_ok())

@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A file of keys that is none.
-    #[error("it is no key in PEM")]
+    #[error("it is not a key in PEM")]
     NoPem,
     /// A block of PEM that holds something else.
     #[error("it holds {0:?} and no key that wharfie reads")]
@@ -22,7 +22,7 @@ pub enum Error {
     #[error("it is no private key of ECDSA over P-256")]
     PrivateKey,
     /// An encrypted key that is not in cosign's format, or asks for more memory than it may.
-    #[error("it is no key that cosign or wharfie encrypted: {0}")]
+    #[error("it is not a key that cosign or wharfie encrypted: {0}")]
     Sealed(&'static str),
     /// The wrong passphrase, or a damaged file.
     #[error("the passphrase is wrong, or the key is damaged")]

@@ -56,10 +56,22 @@ pub(crate) const REGISTRY_MIRROR: Texts = Texts::new("registry-mirror", "Registr
 /// Where the store is.
 pub(crate) const STORE_ROOT: Text = Text::new("root", "Directory of the store");
 
+/// TLS is spoken to other machines, and there is none.
+pub(crate) const TLS: Switch =
+    Switch::new("tls", "Use TLS: refused, since it is only spoken to other machines").hidden();
+/// Whom such a machine's certificate must be of.
+pub(crate) const TLSCACERT: Text = Text::new("tlscacert", "Trust certs signed only by this CA: refused").hidden();
+/// The certificate that is shown to it.
+pub(crate) const TLSCERT: Text = Text::new("tlscert", "Path to TLS certificate file: refused").hidden();
+/// The key to that.
+pub(crate) const TLSKEY: Text = Text::new("tlskey", "Path to TLS key file: refused").hidden();
+/// Whether it has to prove who it is.
+pub(crate) const TLS_VERIFY: Switch = Switch::new("tlsverify", "Use TLS and verify the remote: refused").hidden();
+
 /// The whole program.
 pub static ROOT: Command<Run> = Command {
     about: "Images and registries without a daemon",
-    usage: "[OPTIONS] COMMAND",
+    usage: "[OPTIONS] COMMAND [ARG...]",
     flags: &[
         CONFIG.flag(),
         CONTEXT.flag(),
@@ -69,11 +81,11 @@ pub static ROOT: Command<Run> = Command {
         LOG_LEVEL.flag(),
         REGISTRY_MIRROR.flag(),
         STORE_ROOT.flag(),
-        Flag::bool("tls", "Accepted and ignored").hidden(),
-        Flag::str("tlscacert", "Accepted and ignored").hidden(),
-        Flag::str("tlscert", "Accepted and ignored").hidden(),
-        Flag::str("tlskey", "Accepted and ignored").hidden(),
-        Flag::bool("tlsverify", "Accepted and ignored").hidden(),
+        TLS.flag(),
+        TLSCACERT.flag(),
+        TLSCERT.flag(),
+        TLSKEY.flag(),
+        TLS_VERIFY.flag(),
         Flag::bool("version", "Print version information and quit").short('v'),
     ],
     subcommands: &[

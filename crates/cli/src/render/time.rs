@@ -29,14 +29,16 @@ pub fn rfc3339_nanos(moment: Timestamp) -> String {
     format!("{moment:.9}")
 }
 
+/// RFC 3339 in `zone`, whole seconds, as histories print it: `2026-11-23T04:38:09+01:00`.
+pub fn rfc3339_seconds(moment: Timestamp, zone: &TimeZone) -> String {
+    let (civil, offset) = in_zone(moment, zone);
+    format!("{}{}", date_and_time(civil, 'T'), colon_offset(offset))
+}
+
 /// RFC 3339 in `zone` with all nine digits, as events print it: `2026-11-23T04:38:09.250000000+01:00`.
 pub fn rfc3339_local(moment: Timestamp, zone: &TimeZone) -> String {
     let (civil, offset) = in_zone(moment, zone);
-    let offset = match clock_offset(offset) {
-        text if text == "+0000" => "Z".to_owned(),
-        text => format!("{}:{}", &text[..3], &text[3..]),
-    };
-    format!("{}.{:09}{offset}", date_and_time(civil, 'T'), civil.subsec_nanosecond())
+    format!("{}.{:09}{}", date_and_time(civil, 'T'), civil.subsec_nanosecond(), colon_offset(offset))
 }
 
 fn in_zone(moment: Timestamp, zone: &TimeZone) -> (DateTime, Offset) {
@@ -53,6 +55,14 @@ fn clock_offset(offset: Offset) -> String {
     let seconds = offset.seconds();
     let sign = if seconds < 0 { '-' } else { '+' };
     format!("{sign}{:02}{:02}", seconds.abs() / 3600, seconds.abs() / 60 % 60)
+}
+
+/// `Z`, or `+01:00`.
+fn colon_offset(offset: Offset) -> String {
+    match clock_offset(offset) {
+        text if text == "+0000" => "Z".to_owned(),
+        text => format!("{}:{}", &text[..3], &text[3..]),
+    }
 }
 
 fn fraction(nanoseconds: i32) -> String {

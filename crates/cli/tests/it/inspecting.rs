@@ -144,5 +144,9 @@ fn history_is_told_newest_first() {
     host.run(&["history", "-q", "web"]).prints(&format!("{}\n<missing>\n<missing>\n", web.short()));
     host.run(&["history", "--human=false", "--format", "{{.CreatedSince}}|{{.Size}}", "web"])
         .prints("2020-01-01T00:00:00Z|2\n2020-01-01T00:00:00Z|0\n2020-01-01T00:00:00Z|5\n");
+    for (zone, moment) in [("CEST-2", "2020-01-01T02:00:00+02:00"), ("UTC0", "2020-01-01T00:00:00Z")] {
+        let output = host.command(&["history", "--format", "{{.CreatedAt}}", "web"]).env("TZ", zone).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{moment}\n").repeat(3));
+    }
     host.run(&["history", "nope"]).fails(1, "Error response from daemon: No such image: nope:latest");
 }

@@ -216,5 +216,5 @@ fn a_layout_in_a_directory_is_loaded_as_it_stands() {
     std::fs::remove_file(directory.join("oci-layout")).unwrap();
     third
         .run(&["load", "-i", directory.to_str().unwrap()])
-        .fails(1, &format!("{} is no OCI image layout: it has no oci-layout file", directory.display()));
+        .fails(1, &format!("{} is not an OCI image layout: it has no oci-layout file", directory.display()));
 }

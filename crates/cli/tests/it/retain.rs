@@ -85,7 +85,7 @@ fn what_is_used_or_young_stays() {
     let told = host.run(&["image", "retain", "-f", "--pulled-within", "1h"]).succeeds();
     assert!(told.contains("stays: pulled "), "{told}");
     host.run(&["image", "retain", "-f", "--used-within", "0s", "--pulled-within", "-1s"])
-        .fails(1, "pulled-within is \"-1s\", which is no duration\n help: write for example \"168h\" for a week");
+        .fails(1, "pulled-within is \"-1s\", which is not a duration\n help: write for example \"168h\" for a week");
 }
 
 #[test]

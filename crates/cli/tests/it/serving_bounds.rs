@@ -124,7 +124,7 @@ fn webhooks_of_the_settings_are_told() {
     let seen = receiving.join().expect("it has come");
     assert!(seen.contains("\"action\":\"push\"") && seen.contains("\"repository\":\"team/app\""), "{seen}");
     for (settings, says) in [
-        ("url = \"nonsense\"", "which is no address"),
+        ("url = \"nonsense\"", "which is not an address"),
         ("url = \"http://ci.example/\"\nauthorization-file = \"x\"", "for everybody to read"),
     ] {
         server.file("config.toml", format!("[[serve.webhooks]]\n{settings}\n").as_bytes());

@@ -76,7 +76,7 @@ fn a_cache_refuses_pushes_and_two_caches_have_each_a_place() {
     host.run(&["push", "-q", &own]).succeeds();
     for (settings, words) in [
         (upstream("a.example", "hub") + &upstream("b.example", "hub/b"), "two upstreams share \"hub\""),
-        (upstream("nohost", "x"), "\"nohost\" is no registry"),
+        (upstream("nohost", "x"), "\"nohost\" is not a registry"),
         (upstream("a.example", "X"), "\"X\" is no beginning of repositories' names"),
     ] {
         server.file("config.toml", settings.as_bytes());

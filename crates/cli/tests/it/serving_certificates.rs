@@ -199,7 +199,7 @@ fn what_is_wrong_with_the_settings_of_certificates_is_told() {
     refused("domains = [\"registry.example\"]", "agree to its terms", "accept-terms = true");
     refused("domains = []\naccept-terms = true", "has 0 names", "between one and a hundred");
     refused("domains = [\"*.example\"]\naccept-terms = true", "\"*.example\", which is no name", "cannot be proven");
-    refused(&format!("{fine}\ncontact = [\"ada\"]"), "\"ada\", which is no address", "ada@registry.example");
+    refused(&format!("{fine}\ncontact = [\"ada\"]"), "\"ada\", which is not an address", "ada@registry.example");
     refused(&format!("{fine}\ndirectory = \"http://a.example/d\""), "no https address", "Let's Encrypt");
     refused(&format!("{fine}\nhttp-address = [\"nowhere\"]"), "cannot listen on \"nowhere\"", "a host and a port");
     refused(

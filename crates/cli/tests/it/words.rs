@@ -17,13 +17,27 @@ fn a_command_for_another_machine_is_refused_before_anything_is_done() {
         assert!(outcome.stderr.contains(named) && outcome.stderr.contains("this machine only"), "{}", outcome.stderr);
     };
     refused(&["-H", "ssh://prod.example", "rmi", "-f", "web:1"], "\"ssh://prod.example\" (--host)", 1);
-    refused(&["--context", "prod", "rmi", "-f", "web:1"], "\"prod\" (--context)", 1);
+    refused(&["-H", "unix:///tmp/nosuch.sock", "rmi", "-f", "web:1"], "\"unix:///tmp/nosuch.sock\" (--host)", 1);
+    refused(&["-H", "fd://", "rmi", "-f", "web:1"], "\"fd://\" (--host)", 1);
     refused(&["-H", "tcp://127.0.0.1:1", "run", "web:1"], "\"tcp://127.0.0.1:1\"", 125);
-    for (name, value) in [("DOCKER_HOST", "ssh://prod"), ("DOCKER_CONTEXT", "prod")] {
+    for words in [&["--tls"][..], &["--tlsverify"], &["--tlscacert", "x"], &["--tlscert", "x"], &["--tlskey", "x"]] {
+        refused(&[words, &["rmi", "-f", "web:1"]].concat(), &format!("cannot use TLS ({})", words[0]), 1);
+    }
+    for (name, value, text) in [
+        ("DOCKER_HOST", "ssh://prod", "cannot reach \"ssh://prod\" (DOCKER_HOST)"),
+        ("DOCKER_CONTEXT", "prod", "context \"prod\": context not found\n"),
+        ("DOCKER_TLS_VERIFY", "1", "cannot use TLS (DOCKER_TLS_VERIFY)"),
+        ("DOCKER_TLS", "1", "cannot use TLS (DOCKER_TLS)"),
+    ] {
         let outcome = crate::host().with(name, value).run(&["images"]);
         assert_eq!(outcome.code, 1);
+        assert!(outcome.stderr.starts_with(text), "{}", outcome.stderr);
         assert!(outcome.stderr.contains(&format!("unset {name}")), "{}", outcome.stderr);
     }
+    host.run(&["--context", "prod", "rmi", "-f", "web:1"]).fails(
+        1,
+        "context \"prod\": context not found\n help: it is named by --context\n help: leave --context out, or run this command on that machine",
+    );
     let context = format!("home/.docker/contexts/meta/{}/meta.json", wharfie_oci::Digest::of(b"far").hex());
     host.file(&context, br#"{"Name":"far","Endpoints":{"docker":{"Host":"ssh://far.example"}}}"#);
     refused(&["-c", "far", "images"], "\"ssh://far.example\" (--context)", 1);
@@ -32,12 +46,16 @@ fn a_command_for_another_machine_is_refused_before_anything_is_done() {
         &["-c", "far", "images", "-q"][..],
         &["-c", "default", "images", "-q"],
         &["-H", "unix:///var/run/docker.sock", "images", "-q"],
-        &["--tls", "images", "-q"],
-        &["image", "rmi", "nope"],
+        &["--tls=false", "images", "-q"],
     ] {
-        let outcome = host.run(words);
-        assert!(!outcome.stderr.contains("this machine only"), "{words:?}: {}", outcome.stderr);
+        host.run(words).prints(&format!("{}\n", web.short()));
     }
+    host.file("home/.docker/config.json", br#"{"currentContext":"faraway"}"#);
+    let outcome = host.run(&["rmi", "-f", "web:1"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""));
+    assert!(outcome.stderr.starts_with("context \"faraway\": context not found\n"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("it is named by currentContext"), "{}", outcome.stderr);
+    host.file("home/.docker/config.json", br#"{"currentContext":"default"}"#);
     host.run(&["images", "-q"]).prints(&format!("{}\n", web.short()));
 }
 
@@ -56,6 +74,36 @@ fn it_is_called_what_it_is_called() {
     assert!(
         alias.run(&["images", "--help"]).succeeds().starts_with("Usage:  docker images [OPTIONS] [REPOSITORY[:TAG]]\n")
     );
+}
+
+#[test]
+fn the_whole_program_takes_a_command_and_its_words() {
+    let usage = "Usage:  wharfie [OPTIONS] COMMAND [ARG...]\n\nRun 'wharfie --help' for more information";
+    host().run(&["--nope"]).fails(125, &format!("unknown flag: --nope\n\n{usage}"));
+    assert!(host().run(&["--help"]).succeeds().starts_with("Usage:  wharfie [OPTIONS] COMMAND\n"));
+}
+
+#[test]
+fn what_is_empty_is_as_if_it_were_not_said() {
+    let web = Image::new().with_file("a", "1");
+    let host = host_with(&[(&web, &["web:1"])]);
+    let archive = host.command(&["save", "-o", "", "web:1"]).output().unwrap();
+    assert!(archive.status.success() && archive.stdout.len() > 512, "{}", archive.stderr.len());
+    host.run(&["rmi", "web:1"]).succeeds();
+    host.run_with(&["load", "-i", ""], &archive.stdout).prints("Loaded image: web:1\n");
+    let whole = host.run(&["inspect", "web:1"]).succeeds();
+    assert!(whole.starts_with("[\n"), "{whole}");
+    host.run(&["inspect", "-f", "", "web:1"]).prints(&whole);
+    let host = host.with("DOCKER_DEFAULT_PLATFORM", "nonsense/x/y/z");
+    let outcome = host.run(&["pull", "--platform", "", "127.0.0.1:1/web:1"]);
+    assert!(outcome.code == 1 && !outcome.stderr.contains("nonsense"), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_systems_reasons_have_no_numbers() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = host().command(&["--version"]).stdout(full).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "cannot write the output: No space left on device\n");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What can go wrong in a build. Texts are BuildKit's where it has one.
 
-use wharfie_oci::Kind;
+use wharfie_oci::{Digest, Kind};
 
 /// Why a build ended.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ pub enum BuildError {
         source: Box<crate::error::Error>,
     },
     /// What should be copied is not there.
-    #[error("failed to calculate checksum of ref: {0:?}: not found")]
+    #[error("failed to calculate checksum of ref {named}: {0:?}: not found", named = record(.0))]
     NoSource(String),
     /// Several files go to one name.
     #[error("When using COPY with more than one source file, the destination must be a directory and end with a /")]
@@ -189,4 +189,20 @@ impl BuildError {
             _ => None,
         }
     }
+}
+
+/// What stands where BuildKit names two of its records, random ones; these are made of the path, so that logs can be compared.
+fn record(path: &str) -> String {
+    let digest = Digest::of(path.as_bytes());
+    let (one, other) = digest.hex().split_at(32);
+    let short = |hex: &str| {
+        let mut left = u128::from_str_radix(hex, 16).unwrap_or_default();
+        let mut text = [b'0'; 25];
+        for place in text.iter_mut().rev() {
+            *place = b"0123456789abcdefghijklmnopqrstuvwxyz"[(left % 36) as usize];
+            left /= 36;
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    format!("{}::{}", short(one), short(other))
 }

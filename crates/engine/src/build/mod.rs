@@ -48,7 +48,9 @@ pub use call::{Answer, Call};
 pub use error::BuildError;
 pub use history::BuildSummary;
 pub use provenance::Provenance;
-pub use request::{AgentSource, Allowed, Build, Context, Definition, NoCache, SecretSource, StepNetwork, Terminal};
+pub use request::{
+    AgentSource, Allowed, Build, Context, Definition, HistoryStyle, NoCache, SecretSource, StepNetwork, Terminal,
+};
 pub use travel::{CachePlace, CacheTo};
 pub use wharfie_runtime::Resources;
 

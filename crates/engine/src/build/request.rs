@@ -73,6 +73,8 @@ pub struct Build {
     pub cache_to: Vec<CacheTo>,
     /// Whether it is told how large the build context is.
     pub measures_context: bool,
+    /// In whose words the image's history is.
+    pub history: HistoryStyle,
     /// Whether every step that is done says why.
     pub explain: bool,
     /// Whether it is told beside the result what it was built from.
@@ -90,6 +92,16 @@ impl Build {
     pub(super) fn is_image_wanted(&self) -> bool {
         self.outputs.iter().any(|output| matches!(output, Output::Image { .. }))
     }
+}
+
+/// How the history of an image tells of its steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HistoryStyle {
+    /// `CMD ["sh"]`, `COPY a /a # buildkit`.
+    #[default]
+    BuildKit,
+    /// `/bin/sh -c #(nop)  CMD ["sh"]`, as docker's builder before it.
+    Classic,
 }
 
 /// Somebody who types and reads.

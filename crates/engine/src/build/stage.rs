@@ -11,7 +11,7 @@ use wharfie_store::images::Recording;
 
 use super::error::BuildError;
 use super::key::Key;
-use super::request::{Context, NoCache};
+use super::request::{Context, HistoryStyle, NoCache};
 use super::worker::{Done, Ground, Worker};
 use crate::error::{Error, Result};
 
@@ -197,8 +197,11 @@ impl Worker<'_, '_> {
             config.history.push(History {
                 created: None,
                 author: planned.author.clone(),
-                created_by: Some(created_by.clone()),
-                comment: Some(COMMENT.to_owned()),
+                created_by: Some(match self.build.history {
+                    HistoryStyle::BuildKit => created_by.clone(),
+                    HistoryStyle::Classic => classic(created_by, planned, layer.as_ref()),
+                }),
+                comment: (self.build.history == HistoryStyle::BuildKit).then(|| COMMENT.to_owned()),
                 empty_layer: is_empty,
             });
         }
@@ -319,6 +322,28 @@ impl Worker<'_, '_> {
 
     fn total(&self) -> usize {
         self.plan.stages.iter().map(|stage| 1 + own(&stage.steps)).sum()
+    }
+}
+
+/// What the classic builder's history says of a step that is `created_by` in BuildKit's words: the shell's command for RUN, and
+/// for all else a command that does nothing. Files are named by the digest of the layer that they came to be.
+fn classic(created_by: &str, planned: &Planned, layer: Option<&DiffId>) -> String {
+    let text = created_by.strip_suffix(" # buildkit").unwrap_or(created_by);
+    let shell = planned.config.shell.clone().filter(|shell| !shell.is_empty());
+    let shell = shell.map_or_else(|| "/bin/sh -c".to_owned(), |shell| shell.join(" "));
+    match &planned.action {
+        Action::Run(_) => text.strip_prefix("RUN ").unwrap_or(text).to_owned(),
+        Action::Copy(_) => {
+            let words: Vec<&str> = text.split(' ').collect();
+            let (head, sources) =
+                words.split_at(words.iter().skip(1).take_while(|word| word.starts_with("--")).count() + 1);
+            let digest = layer.map_or_else(String::new, |layer| layer.digest().hex().to_owned());
+            let kind = if sources.len() > 2 { "multi" } else { "file" };
+            format!("{shell} #(nop) {} {kind}:{digest} in {} ", head.join(" "), sources.last().unwrap_or(&"/"))
+        }
+        Action::Workdir(_) => format!("{shell} #(nop) {text}"),
+        Action::Metadata if text.starts_with("WORKDIR ") => format!("{shell} #(nop) {text}"),
+        Action::Metadata => format!("{shell} #(nop)  {text}"),
     }
 }
 

@@ -9,9 +9,16 @@ use crate::failure::{Failure, Result};
 /// What a cache is called in a layout if nobody says otherwise.
 const TAG: &str = "latest";
 
-/// The value of `--cache-from`.
-pub(super) fn from(text: &str) -> Result<CachePlace> {
-    let mut options = Options::read(text)?;
+/// The value of `--cache-from`: one place with its options, or names of registries.
+pub(super) fn from(text: &str) -> Result<Vec<CachePlace>> {
+    let listed = fields(text);
+    if listed.len() < 2 || listed.iter().any(|(_, value)| value.is_some()) {
+        return one(Options::read(text)).map(|place| vec![place]);
+    }
+    listed.into_iter().map(|(name, _)| one(Options { text, fields: vec![("ref".to_owned(), Some(name))] })).collect()
+}
+
+fn one(mut options: Options<'_>) -> Result<CachePlace> {
     let place = match options.take("type").as_deref() {
         None | Some("registry") => CachePlace::Registry(options.reference()?),
         Some("local") => CachePlace::Local(options.required("src")?.into(), options.tag()),
@@ -23,7 +30,7 @@ pub(super) fn from(text: &str) -> Result<CachePlace> {
 
 /// The value of `--cache-to`.
 pub(super) fn to(text: &str) -> Result<CacheTo> {
-    let mut options = Options::read(text)?;
+    let mut options = Options::read(text);
     let place = match options.take("type").as_deref() {
         None | Some("registry") => CachePlace::Registry(options.reference()?),
         Some("local") => CachePlace::Local(options.required("dest")?.into(), options.tag()),
@@ -59,13 +66,13 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn read(text: &'a str) -> Result<Self> {
+    fn read(text: &'a str) -> Self {
         let fields = match fields(text).as_slice() {
             // A bare name is a registry's.
             [(name, None)] => vec![("ref".to_owned(), Some(name.clone()))],
             listed => listed.to_vec(),
         };
-        Ok(Self { text, fields })
+        Self { text, fields }
     }
 
     fn take(&mut self, key: &str) -> Option<String> {
@@ -117,7 +124,11 @@ mod tests {
 
     #[test]
     fn places_are_read() {
-        let shown = |text| from(text).map_or_else(|why| why.text, |place| place.to_string());
+        let shown = |text| {
+            let places = |places: Vec<CachePlace>| places.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            from(text).map_or_else(|why| why.text, places)
+        };
+        assert_eq!(shown("web:1,r.example/web"), "docker.io/library/web:1 r.example/web:latest");
         assert_eq!(shown("user/app:cache"), "docker.io/user/app:cache");
         assert_eq!(shown("type=registry,ref=r.example/a"), "r.example/a:latest");
         assert_eq!(shown("type=local,src=/c,tag=main"), "local:/c:main");

@@ -71,7 +71,6 @@ pub(super) const FORCE_RM: Switch =
 pub(super) const SBOM: Text = Text::new("sbom", "Shorthand for \"--attest=type=sbom\"").check(sbom);
 pub(super) const SECRET: Texts =
     Texts::new("secret", "Secret to expose to the build (format: \"id=mysecret[,src=/local/secret]\")");
-pub(super) const SQUASH: Switch = Switch::new("squash", "Squash newly built layers into a single new layer").hidden();
 pub(super) const SSH: Texts = Texts::new(
     "ssh",
     "SSH agent socket or keys to expose to the build (format: \"default|<id>[=<socket>|<key>[,<key>]]\")",
@@ -119,18 +118,20 @@ pub(super) static ALL: &[Flag] = &[
     ON_ERROR.flag(),
     OUTPUT.flag(),
     PLATFORM.flag(),
+    Flag::list("policy", "Policy of a builder: there is none to be asked").hidden(),
     PROGRESS.flag(),
     PROVENANCE.flag(),
     PULL.flag(),
     PUSH.flag(),
     QUIET.flag(),
+    Flag::list("resource", "Limits of a builder: there is none that runs").hidden(),
     REWRITE_TIMESTAMP.flag(),
     RM.flag(),
     SBOM.flag(),
     SECRET.flag(),
-    Flag::list("security-opt", "Security options").unsupported().hidden(),
+    Flag::list("security-opt", "Security options: a step has none but what --allow gives").hidden(),
     create_flags::SHM_SIZE.flag(),
-    SQUASH.flag(),
+    Flag::bool("squash", "Squash newly built layers: a matter of stages here").hidden(),
     SSH.flag(),
     TAG.flag(),
     TARGET.flag(),

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 use wharfie_engine::build::output::Output;
-use wharfie_engine::build::{Build, Built, Call};
+use wharfie_engine::build::{Build, Built, Call, HistoryStyle};
 use wharfie_engine::trust::Demand;
 use wharfie_oci::json::indented;
 
@@ -60,12 +60,6 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 
 /// What the words of the command line ask for, and how it is shown.
 pub(crate) fn prepare(cx: &Context, matches: &Matches, source: Source) -> Result<(Build, Style)> {
-    if matches.get(&flags::SQUASH) {
-        cx.warn("WARNING: experimental flag squash is removed with BuildKit. You should squash inside build using a multi-stage Dockerfile for efficiency.");
-    }
-    if !matches.get(&flags::RM) {
-        cx.warn("WARNING: --rm=false leaves no container either: `run` the image of the step before to look into it");
-    }
     for flag in matches.unsupported() {
         cx.warn(&format!("WARNING: --{flag} is not supported, and ignored"));
     }
@@ -75,6 +69,7 @@ pub(crate) fn prepare(cx: &Context, matches: &Matches, source: Source) -> Result
         // Its lines tell of one step after the other.
         build.jobs = 1;
         build.measures_context = true;
+        build.history = HistoryStyle::Classic;
     }
     if build.shell_on_error.is_some() && style == Style::Tree {
         // A tree that is drawn anew leaves no room for a shell.

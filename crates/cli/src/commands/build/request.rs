@@ -8,7 +8,7 @@ use std::str::FromStr;
 use wharfie_engine::build::Resources;
 use wharfie_engine::build::stream::{Address, address};
 use wharfie_engine::build::{
-    AgentSource, Allowed, Build, Context as Files, NoCache, SecretSource, StepNetwork, Terminal,
+    AgentSource, Allowed, Build, Context as Files, HistoryStyle, NoCache, SecretSource, StepNetwork, Terminal,
 };
 use wharfie_engine::container::words::BadWord;
 use wharfie_oci::Reference;
@@ -33,6 +33,8 @@ pub(super) fn build(cx: &Context, matches: &Matches, source: Source) -> Result<B
     let build_args = build_args(matches);
     let epoch = epoch(&build_args)?;
     let Source { files, definition, dockerfile_name, ignore } = source;
+    let cache_from = matches.get(&flags::CACHE_FROM).iter().map(|text| cache::from(text));
+    let cache_from = cache_from.collect::<Result<Vec<_>>>()?;
     Ok(Build {
         definition,
         dockerfile_name,
@@ -66,9 +68,10 @@ pub(super) fn build(cx: &Context, matches: &Matches, source: Source) -> Result<B
         epoch,
         rewrite_timestamps: outputs.rewrites_timestamps,
         shell_on_error: terminal(cx, matches)?,
-        cache_from: matches.get(&flags::CACHE_FROM).iter().map(|text| cache::from(text)).collect::<Result<_>>()?,
+        cache_from: cache_from.into_iter().flatten().collect(),
         cache_to: matches.get(&flags::CACHE_TO).iter().map(|text| cache::to(text)).collect::<Result<_>>()?,
         measures_context: false,
+        history: HistoryStyle::BuildKit,
         explain: matches.get(&flags::EXPLAIN),
         provenance: super::attest::provenance(matches),
         sbom: super::attest::sbom(matches),

@@ -78,7 +78,7 @@ fn diff(cx: &Context, matches: &Matches) -> Result {
 
 fn export(cx: &Context, matches: &Matches) -> Result {
     let name = &matches.args()[0];
-    let Some(path) = matches.get(&OUTPUT) else {
+    let Some(path) = matches.get(&OUTPUT).filter(|path| !path.is_empty()) else {
         if cx.is_out_terminal() {
             return Err(Failure::new("cowardly refusing to save to a terminal. Use the -o flag or redirect"));
         }

@@ -68,7 +68,8 @@ const TITLES: &[(&str, &str)] = &[
     ("Networks", "NETWORKS"),
 ];
 const TABLE: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
-const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate:{{pad .State 1 0}}\nstatus:{{pad .Status 1 0}}\nnames: {{.Names}}\nlabels:{{pad .Labels 1 0}}\nports:{{pad .Ports 1 0}}\n";
+/// `--format raw`, without sizes.
+pub(crate) const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate:{{pad .State 1 0}}\nstatus:{{pad .Status 1 0}}\nnames: {{.Names}}\nlabels:{{pad .Labels 1 0}}\nports:{{pad .Ports 1 0}}\n";
 /// Columns of COMMAND inside its quotes.
 const COMMAND_WIDTH: usize = 20;
 /// Columns of each name in MOUNTS.
@@ -84,9 +85,15 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if quiet && given.is_some() {
         cx.warn("WARNING: Ignoring custom format, because both --format and --quiet are set.");
     }
-    let spec =
-        if quiet { "{{.ID}}".to_owned() } else { given.or_else(|| cx.docker_setting("psFormat")).unwrap_or_default() };
-    let mut format = ListFormat::parse(&spec).or(TABLE, RAW);
+    let spec = if quiet && given.as_deref() == Some("raw") {
+        "container_id: {{.ID}}".to_owned()
+    } else if quiet {
+        "{{.ID}}".to_owned()
+    } else {
+        given.or_else(|| cx.docker_setting("psFormat")).unwrap_or_default()
+    };
+    let raw = if matches.get(&SIZE) { format!("{RAW}size: {{{{.Size}}}}\n") } else { RAW.to_owned() };
+    let mut format = ListFormat::parse(&spec).or(TABLE, &raw);
     // Not asked for, it is not looked for: docker shows nothing but what it has, which is then none.
     let sizes = matches.get(&SIZE)
         || format.source().contains(".Size")

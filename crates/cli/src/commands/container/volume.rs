@@ -18,7 +18,7 @@ use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_fail
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Conditions, Entry, Example, Matches, Switch, Text, Texts};
-use crate::render::format::{ListFormat, render_rows};
+use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::serialize::value_of;
 use crate::render::size;
 use crate::render::value::{Field, Value};
@@ -108,6 +108,8 @@ static PRUNE: Command<Run> = Command {
     ..Command::BASE
 };
 
+/// `--format raw`.
+pub(crate) const RAW: &str = "name: {{.Name}}\ndriver: {{.Driver}}\n";
 const TITLES: &[(&str, &str)] = &[
     ("Driver", "DRIVER"),
     ("Name", "VOLUME NAME"),
@@ -142,8 +144,13 @@ fn create(cx: &Context, matches: &Matches) -> Result {
 fn ls(cx: &Context, matches: &Matches) -> Result {
     let listed = cx.engine()?.list_volumes(&ListVolumes { filters: matches.get(&LS_FILTER) })?;
     let rows: Vec<Value> = listed.volumes.into_iter().map(row).collect();
-    let spec = if matches.get(&QUIET) { "{{.Name}}" } else { matches.get(&LS_FORMAT).unwrap_or_default() };
-    let format = ListFormat::parse(spec).or("{{.Driver}}\t{{.Name}}", "name: {{.Name}}\ndriver: {{.Driver}}\n");
+    let format = ListFormat::parse(matches.get(&LS_FORMAT).unwrap_or_default());
+    let format = match (matches.get(&QUIET), format.kind()) {
+        // A template of one's own says more than `-q`.
+        (true, ListKind::Default) => ListFormat::parse("{{.Name}}"),
+        (true, ListKind::Raw) => ListFormat::parse("name: {{.Name}}"),
+        _ => format.or("{{.Driver}}\t{{.Name}}", RAW),
+    };
     cx.print(&render_rows(&format, &rows, TITLES).map_err(template_failure)?)
 }
 

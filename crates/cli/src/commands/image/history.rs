@@ -82,7 +82,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 /// Id, created since, created at, created by, size and comment of one step.
 fn cells(cx: &Context, step: &HistoryItem, human: bool, is_full: bool) -> [String; 6] {
     let created = Timestamp { seconds: step.created, nanos: 0 };
-    let at = if step.created == NEVER { String::new() } else { time::rfc3339(created.into()) };
+    let at = if step.created == NEVER { String::new() } else { time::rfc3339_seconds(created.into(), cx.zone()) };
     let since = match human {
         true if step.created <= NOT_BEFORE => String::new(),
         true => age::ago(created.into(), cx.jiff_now()),

@@ -44,7 +44,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 
 /// Prints what `find` finds for every argument, then why others were not found.
 pub(crate) fn print_found(cx: &Context, matches: &Matches, find: impl Fn(&str) -> Result<Value>) -> Result {
-    let format = matches.get(&FORMAT).map(InspectFormat::parse).transpose();
+    let format = matches.get(&FORMAT).filter(|text| !text.is_empty()).map(InspectFormat::parse).transpose();
     let format = format.map_err(|why| Failure::with_code(format!("template parsing error: {why}"), BAD_TEMPLATE))?;
     let mut found = Vec::new();
     let mut errors = Vec::new();

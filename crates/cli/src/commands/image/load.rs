@@ -35,11 +35,12 @@ pub static COMMAND: Command<Run> = Command {
 fn run(cx: &Context, matches: &Matches) -> Result {
     let load = Load { platforms: platforms(matches.get(&PLATFORM))?, is_whole: false };
     let style = style(matches, cx.is_out_terminal(), matches.get(&QUIET))?;
-    if let Some(path) = matches.get(&INPUT).map(Path::new).filter(|path| path.is_dir()) {
+    let input = matches.get(&INPUT).filter(|path| !path.is_empty());
+    if let Some(path) = input.map(Path::new).filter(|path| path.is_dir()) {
         let progress = cx.interruptible_progress(style);
         return tell(cx, &*progress, style, cx.engine()?.load_layout(&load, path, &*progress)?);
     }
-    let mut source: Box<dyn Read + Send> = match matches.get(&INPUT) {
+    let mut source: Box<dyn Read + Send> = match input {
         Some(path) => Box::new(open(Path::new(path))?),
         None if cx.is_in_terminal() => {
             return Err(Failure::new("requested load from stdin, but stdin is empty"));

@@ -33,7 +33,7 @@ pub static COMMAND: Command<Run> = Command {
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let save = Save { images: matches.args().to_vec(), platforms: platforms(matches.get(&PLATFORM))? };
-    if let Some(path) = matches.get(&OUTPUT) {
+    if let Some(path) = matches.get(&OUTPUT).filter(|path| !path.is_empty()) {
         let progress = cx.interruptible_progress(style(matches, cx.is_out_terminal(), false)?);
         return Ok(cx.engine()?.save(&save, Output::Path(path.into()), &*progress)?);
     }

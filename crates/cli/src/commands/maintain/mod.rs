@@ -172,8 +172,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 }
 
 fn bytes(text: &str) -> Result<u64> {
-    size::parse(text, Units::Decimal)
-        .ok_or_else(|| Failure::new(format!("{text:?} is no size")).help(Some("write for example \"10GB\"".to_owned())))
+    size::parse(text, Units::Decimal).ok_or_else(|| {
+        Failure::new(format!("{text:?} is not a size")).help(Some("write for example \"10GB\"".to_owned()))
+    })
 }
 
 /// Calls the user's command with a document on its standard input.

@@ -135,7 +135,7 @@ fn read(path: &Path) -> Result<Option<Draft>> {
     }
     let text = fs::read(path).map_err(|why| unreadable(path, &why))?;
     let draft = Draft::parse(&text).ok_or_else(|| {
-        Failure::new(format!("{} is no draft of a manifest list; remove it and begin again", path.display()))
+        Failure::new(format!("{} is not a draft of a manifest list; remove it and begin again", path.display()))
     })?;
     Ok(Some(draft))
 }

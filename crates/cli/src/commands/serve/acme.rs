@@ -75,7 +75,7 @@ impl AcmeOptions {
             if !address.contains('@') || address.contains(|letter: char| letter.is_whitespace() || letter.is_control())
             {
                 return wrong(
-                    format!("contact of [serve.acme] has {text:?}, which is no address"),
+                    format!("contact of [serve.acme] has {text:?}, which is not an address"),
                     "write for example contact = [\"ada@registry.example\"]",
                 );
             }

@@ -68,7 +68,7 @@ impl WebhookOptions {
         let Some(host) =
             host.filter(|host| !host.is_empty() && (url.starts_with("http://") || url.starts_with("https://")))
         else {
-            return Err(Failure::new(format!("url of a webhook is {url:?}, which is no address"))
+            return Err(Failure::new(format!("url of a webhook is {url:?}, which is not an address"))
                 .help(Some("write for example url = \"https://ci.example/pushed\"".to_owned())));
         };
         let is_here = ["127.", "localhost", "[::1]"].iter().any(|here| host.starts_with(here));

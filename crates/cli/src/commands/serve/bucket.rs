@@ -58,7 +58,7 @@ impl Options {
             let is_plain = endpoint.starts_with("http://");
             if !is_plain && !endpoint.starts_with("https://") {
                 return wrong(
-                    &format!("endpoint of [serve.bucket] is {endpoint:?}, which is no address of a service"),
+                    &format!("endpoint of [serve.bucket] is {endpoint:?}, which is not an address of a service"),
                     "write for example endpoint = \"https://s3.example\"",
                 );
             }

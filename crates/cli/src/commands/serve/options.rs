@@ -189,7 +189,7 @@ impl Options {
             users.push(String::new());
         }
         if let Some(unknown) = rule.actions.iter().find(|name| Actions::of(&[name]) == Actions::NONE) {
-            return Err(Failure::new(format!("{unknown:?} is no action: pull, push, delete or *")));
+            return Err(Failure::new(format!("{unknown:?} is not an action: pull, push, delete or *")));
         }
         Ok(Rule { repositories: patterns(&rule.repositories), users, actions: Actions::of(&rule.actions) })
     }
@@ -223,7 +223,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
 pub(super) fn bytes(name: &str, text: Option<&str>, default: u64) -> Result<u64> {
     let Some(text) = text else { return Ok(default) };
     size::parse(text, Units::Decimal)
-        .ok_or_else(|| Failure::new(format!("{name} is {text:?}, which is no size; write for example \"20GB\"")))
+        .ok_or_else(|| Failure::new(format!("{name} is {text:?}, which is not a size; write for example \"20GB\"")))
 }
 
 /// The size of a head; less than what some clients send in tokens alone would be of no use.
@@ -243,6 +243,6 @@ const MAX_HEAD: usize = 16 << 20;
 pub(super) fn span(name: &str, text: Option<&str>) -> Result<Option<Duration>> {
     let Some(text) = text else { return Ok(None) };
     let nanos = duration::parse(text).and_then(|nanos| u64::try_from(nanos).ok());
-    let wrong = || Failure::new(format!("{name} is {text:?}, which is no duration; write for example \"24h\""));
+    let wrong = || Failure::new(format!("{name} is {text:?}, which is not a duration; write for example \"24h\""));
     nanos.map(|nanos| Some(Duration::from_nanos(nanos))).ok_or_else(wrong)
 }

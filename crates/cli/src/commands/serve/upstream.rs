@@ -34,7 +34,7 @@ impl UpstreamOptions {
         let named = format!("{}/x", self.registry).parse::<Reference>();
         if !named.is_ok_and(|named| named.repository().host() == self.registry) {
             let help = "write its host, for example \"docker.io\" or \"registry.example:5000\"".to_owned();
-            return Err(Failure::new(format!("{:?} is no registry", self.registry)).help(Some(help)));
+            return Err(Failure::new(format!("{:?} is not a registry", self.registry)).help(Some(help)));
         }
         let prefix = match &self.prefix {
             Some(prefix) => prefix.trim_matches('/').to_owned(),

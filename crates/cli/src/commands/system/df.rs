@@ -20,6 +20,11 @@ use crate::render::{age, size, table};
 const FORMAT: Text = Text::new("format", FORMAT_HELP).complete(choices::FORMATS);
 const VERBOSE: Switch = Switch::new("verbose", "Show detailed information on space usage").short('v');
 
+/// An image in `-v --format raw`.
+const RAW_IMAGE: &str = "repository: {{.Repository}}\ntag: {{.Tag}}\ndigest: {{.Digest}}\nimage_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n";
+/// A record of the build cache there.
+const RAW_CACHE: &str = "build_cache_id: {{.ID}}\nparent_id: {{.Parent}}\nbuild_cache_type: {{.CacheType}}\ndescription: {{.Description}}\ncreated_at: {{.CreatedAt}}\ncreated_since: {{.CreatedSince}}\nlast_used_at: {{.LastUsedAt}}\nlast_used_since: {{.LastUsedSince}}\nusage_count: {{.UsageCount}}\nin_use: {{.InUse}}\nshared: {{.Shared}}\n";
+
 /// `PROG system df`.
 pub static COMMAND: Command<Run> = Command {
     about: "Show docker disk usage",
@@ -164,8 +169,30 @@ fn verbose(cx: &Context, usage: DiskUsage, format: &ListFormat) -> Result {
     if format.kind() == ListKind::Json {
         return cx.print(&json::compact(&whole, Html::Plain));
     }
-    let template = Template::parse(format.source()).map_err(template_failure)?;
+    let raw;
+    let source = if format.kind() == ListKind::Raw {
+        raw = raw_template();
+        &raw
+    } else {
+        format.source()
+    };
+    let template = Template::parse(source).map_err(template_failure)?;
     cx.print(&template.execute(&whole, Mode::Data).map_err(|why| template_failure(why.text))?)
+}
+
+/// `-v --format raw`: everything of a kind after the other, each with an empty line.
+fn raw_template() -> String {
+    let kinds = [
+        ("Images", "Image", RAW_IMAGE),
+        ("Containers", "Container", container::ls::RAW),
+        ("Volumes", "Volume", volume::RAW),
+        ("BuildCache", "Build Cache", RAW_CACHE),
+    ];
+    let part = |(field, kind, fields): (&str, &str, &str)| {
+        let size = if field == "Containers" { "size: {{.Size}}\n" } else { "" };
+        format!("{{{{range .{field}}}}}type: {kind}\n{fields}{size}\n{{{{end}}}}")
+    };
+    kinds.map(part).concat()
 }
 
 /// A table for each kind.

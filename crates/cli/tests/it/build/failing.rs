@@ -30,7 +30,7 @@ const FAILURES: &[(&str, &[&str], &str)] = &[
     (
         "FROM scratch\nCOPY missing /x\n",
         &[],
-        "------\n > [1/1] COPY missing /x:\n------\nDockerfile:2\n--------------------\n   1 |     FROM scratch\n   2 | >>> COPY missing /x\n   3 |     \n--------------------\nERROR: failed to solve: failed to calculate checksum of ref: \"/missing\": not found",
+        "------\n > [1/1] COPY missing /x:\n------\nDockerfile:2\n--------------------\n   1 |     FROM scratch\n   2 | >>> COPY missing /x\n   3 |     \n--------------------\nERROR: failed to solve: failed to calculate checksum of ref ed12il1lnzmjqmvwqm169yvfz::2pcepc9yp60eoc70o7xbug3pi: \"/missing\": not found",
     ),
     (
         "FROM scratch\nCOPY a\n",
@@ -66,7 +66,10 @@ const REASONS: &[(&str, &str)] = &[
         "COPY a a /x",
         "When using COPY with more than one source file, the destination must be a directory and end with a /",
     ),
-    ("COPY no*thing /x", "failed to calculate checksum of ref: \"/no*thing\": not found"),
+    (
+        "COPY no*thing /x",
+        "failed to calculate checksum of ref 7vjj0y8at4lmvhha0afot79di::6nvqwx82ghdf2n78mtqioobp6: \"/no*thing\": not found",
+    ),
     ("COPY --from=nope a /x", "nope: failed to resolve source metadata for docker.io/library/nope:latest: "),
     (
         "COPY --chown=nobody a /",
@@ -86,7 +89,10 @@ const REASONS: &[(&str, &str)] = &[
         "USER nobody\nRUN true",
         "process \"/bin/sh -c true\" did not complete successfully: unable to find user nobody: no matching entries in passwd file",
     ),
-    ("RUN --mount=source=nope,target=/x true", "failed to calculate checksum of ref: \"/nope\": not found"),
+    (
+        "RUN --mount=source=nope,target=/x true",
+        "failed to calculate checksum of ref dlendrf35xjh2jlo7wqe981at::1noy797sjcwb2iyg5ik24g9ld: \"/nope\": not found",
+    ),
     ("RUN --mount=type=cache true", "invalid mount target \"/\""),
     ("ONBUILD FROM x", "dockerfile parse error on line 2: FROM isn't allowed as an ONBUILD trigger"),
 ];

@@ -125,6 +125,38 @@ fn history_is_what_docker_shows() {
 }
 
 #[test]
+fn the_classic_builder_has_a_history_of_its_own() {
+    let Some(host) = box_host() else { return };
+    let text = "FROM box:1\nENV A=b\nRUN echo hi > /x\nCOPY a /f\nWORKDIR /w\nCMD [\"sh\"]\n";
+    context(&host, &[("a", "1"), ("Dockerfile", text)]);
+    let host = host.with("DOCKER_BUILDKIT", "0");
+    host.run(&["build", "-q", "-t", "out", "ctx"]).succeeds();
+    let lines = host.run(&["history", "--no-trunc", "--format", "{{.CreatedBy}}|{{.Comment}}", "out"]).succeeds();
+    let (before, after) = lines.split_once("COPY file:").unwrap();
+    assert_eq!(before, "/bin/sh -c #(nop)  CMD [\"sh\"]|\n/bin/sh -c #(nop) WORKDIR /w|\n/bin/sh -c #(nop) ");
+    let (digest, after) = after.split_at(64);
+    assert!(digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{digest}");
+    assert_eq!(after, " in /f |\n/bin/sh -c echo hi > /x|\n/bin/sh -c #(nop)  ENV A=b|\nlayer 0|\n");
+}
+
+#[test]
+fn what_changes_nothing_is_taken_without_a_word() {
+    let host = host();
+    context(&host, &[("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n")]);
+    let words = ["--squash", "--security-opt=a", "--rm=false", "--policy=x", "--resource=x"];
+    for kit in ["0", "1"] {
+        let mut all = vec!["build", "-q", "ctx"];
+        all.extend(words);
+        let output = host.command(&all).env("DOCKER_BUILDKIT", kit).output().unwrap();
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    }
+    let outcome = host.run(&["build", "--cache-from=127.0.0.1:1/web:1,127.0.0.1:1/web:2", "ctx"]);
+    assert!(outcome.code == 0 && outcome.stderr.contains("127.0.0.1:1/web:2"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("web:1,"), "{}", outcome.stderr);
+}
+
+#[test]
 fn scratch_alone_is_no_image() {
     let host = host();
     context(&host, &[("Dockerfile", "FROM scratch\n")]);

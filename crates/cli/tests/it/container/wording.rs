@@ -187,10 +187,22 @@ fn lists_have_every_field_and_refuse_unknown_filters() {
     host.run(&["create", "--name", "one", "box:1", "true"]).succeeds();
     let raw = host.run(&["ps", "-a", "--format", "raw"]).succeeds();
     assert!(raw.ends_with("names: one\nlabels:\nports:\n\n"), "{raw}");
+    let raw = host.run(&["ps", "-as", "--format", "raw"]).succeeds();
+    assert!(raw.contains("\nports:\nsize: 0B (virtual "), "{raw}");
+    let id = host.run(&["ps", "-aq"]).succeeds();
+    assert_eq!(host.run(&["ps", "-aq", "--format", "raw"]).stdout, format!("container_id: {id}"));
     assert!(host.run(&["ps", "-a", "--format", "json"]).succeeds().contains(",\"Size\":\"0B\","));
     host.run(&["ps", "-aq", "-f", "ancestor=UP"]).prints("");
     host.run(&["volume", "ls", "-f", "foo=x"]).fails(1, &format!("{DAEMON}invalid filter 'foo'"));
     host.run(&["volume", "create", "--label", "a=b", "data"]).succeeds();
+    host.run(&["volume", "ls", "-q", "--format", "{{.Driver}}"]).prints("local\n");
+    host.run(&["volume", "ls", "-q", "--format", "raw"]).prints("name: data\n");
+    let raw = host.run(&["system", "df", "-v", "--format", "raw"]).succeeds();
+    assert!(
+        raw.starts_with("type: Image\nrepository: box\ntag: 1\n") && raw.contains("\n\ntype: Container\n"),
+        "{raw}"
+    );
+    assert!(raw.ends_with("\n\ntype: Volume\nname: data\ndriver: local\n\n"), "{raw}");
     let place = host.run(&["volume", "inspect", "-f", "{{.Mountpoint}}", "data"]).succeeds();
     host.run(&["volume", "ls", "--format", "json"]).prints(&format!(
         "{{\"Availability\":\"N/A\",\"Driver\":\"local\",\"Group\":\"N/A\",\"Labels\":\"a=b\",\"Links\":\"N/A\",\"Mountpoint\":\"{}\",\"Name\":\"data\",\"Scope\":\"local\",\"Size\":\"N/A\",\"Status\":\"N/A\"}}\n",

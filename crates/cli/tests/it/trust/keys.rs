@@ -68,7 +68,7 @@ fn a_key_is_loaded_if_nobody_else_can_read_it() {
     let path = host.file("no.key", b"hello");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let said = host.run(&["trust", "key", "load", "no.key"]).words_without_help();
-    assert_eq!(said, "error importing key from no.key: no.key: it is no key in PEM\n");
+    assert_eq!(said, "error importing key from no.key: no.key: it is not a key in PEM\n");
 }
 
 #[test]
