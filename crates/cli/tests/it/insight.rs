@@ -226,8 +226,12 @@ fn what_cannot_be_checked_is_said() {
     let host = host_with(&[(&Image::new().with_layer(layer), &["web:1"])]);
     let osv = advisories(&host);
     let told = host.run(&["scan", "--only", "vulnerabilities", "--fail-on", "low", "--db", &osv, "web:1"]);
-    assert!(told.stdout.contains("PYSEC-1"), "{}", told.stdout);
+    assert!(told.stdout.contains("PYSEC-1") && told.stdout.ends_with("; 1 not checked\n"), "{}", told.stdout);
     assert_eq!(told.code, 0, "{}", told.stderr);
+    let json = host.run(&["scan", "--only", "vulnerabilities", "--format", "json", "--db", &osv, "web:1"]).stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["unchecked"], 1);
+    assert!(json["warnings"].as_array().unwrap().iter().any(|said| said.as_str().unwrap().contains("plan9")), "{json}");
     for said in [
         "knows nothing of plan9 4: 1 package was not checked",
         "app/long.dist-info/METADATA tells of a package with a name or version of over 1024 bytes",

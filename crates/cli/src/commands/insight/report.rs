@@ -26,6 +26,8 @@ pub(super) struct Report {
     pub(super) checks: Vec<Check>,
     /// How many were accepted.
     pub(super) ignored: usize,
+    /// How many packages the data base knows nothing of.
+    pub(super) unchecked: usize,
     /// What to do about those of the base.
     pub(super) advice: Option<String>,
     /// The vulnerabilities among them, with why.
@@ -152,7 +154,7 @@ impl Report {
             parts.push(sanitise(advice, Layout::OneLine).into_owned() + "\n");
         }
         if has_vulnerabilities {
-            parts.push(totals(&self.findings, self.ignored) + "\n");
+            parts.push(totals(&self.findings, self.ignored, self.unchecked) + "\n");
         } else if parts.is_empty() {
             parts.push("Nothing was found\n".to_owned());
         }
@@ -197,6 +199,7 @@ impl Report {
             "attached": self.inventory.attached,
             "advice": self.advice,
             "packages": self.inventory.packages.len(),
+            "unchecked": self.unchecked,
             "ignored": self.ignored,
             "suppressed": self.suppressed.iter().map(|one| {
                 let mut value = finding(&one.finding)?;
@@ -276,7 +279,7 @@ fn percent(probability: f64) -> String {
     format!("{:.1}%", probability * 100.0)
 }
 
-fn totals(findings: &[Finding], ignored: usize) -> String {
+fn totals(findings: &[Finding], ignored: usize, unchecked: usize) -> String {
     let mut counts = Vec::new();
     for severity in Severity::ALL.into_iter().rev() {
         let count = findings.iter().filter(|finding| finding.severity == severity).count();
@@ -292,6 +295,9 @@ fn totals(findings: &[Finding], ignored: usize) -> String {
     };
     if ignored > 0 {
         text.push_str(&format!("; {ignored} ignored"));
+    }
+    if unchecked > 0 {
+        text.push_str(&format!("; {unchecked} not checked"));
     }
     text
 }

@@ -139,10 +139,11 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let matched = cx.engine()?.findings(&found.inventory, &base)?;
         for (origin, count) in unchecked(&found.inventory, &matched.meta) {
             let (packages, were) = if count == 1 { ("package", "was") } else { ("packages", "were") };
-            cx.warn(&format!(
-                "WARNING: the data base knows nothing of {}: {count} {packages} {were} not checked",
-                sanitise(&origin, Layout::OneLine)
-            ));
+            let origin = sanitise(&origin, Layout::OneLine);
+            let text = format!("the data base knows nothing of {origin}: {count} {packages} {were} not checked");
+            cx.warn(&format!("WARNING: {text}"));
+            found.inventory.warnings.push(text);
+            found.unchecked += count;
         }
         found.findings = matched.findings;
     }

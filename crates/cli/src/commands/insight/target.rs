@@ -1,6 +1,7 @@
 //! What a word names that is to be looked into: an image, unless it is written as a path or says what it is.
 
 use std::fs::Metadata;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use wharfie_engine::insight::Target;
@@ -30,14 +31,13 @@ pub(super) fn parse(word: &str, look: impl Fn(&Path) -> Option<Metadata>) -> Res
     }
     let is_path = [".", "..", "/"].contains(&word) || ["./", "../", "/"].iter().any(|start| word.starts_with(start));
     let path = PathBuf::from(word);
-    let is_document = |path: &Path| path.extension().is_some_and(|end| end == "json");
     // Names of images have no such endings; files do.
     let looks_like_file = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".json"].iter().any(|end| word.ends_with(end));
     match look(&path) {
         Some(found) if is_path || looks_like_file => Ok(match found.is_dir() {
             true if look(&path.join("oci-layout")).is_some() => Target::Layout(path),
             true => Target::Directory(path),
-            false if is_document(&path) => Target::Document(path),
+            false if found.is_file() && is_document(&path) => Target::Document(path),
             false => Target::Archive(path),
         }),
         None if is_path => Err(Failure::new(format!("there is no {word}")).help(Some(
@@ -45,6 +45,16 @@ pub(super) fn parse(word: &str, look: impl Fn(&Path) -> Option<Metadata>) -> Res
         ))),
         _ => Ok(Target::Image(word.to_owned())),
     }
+}
+
+/// True for JSON, by its name or by how it begins: no archive begins so.
+fn is_document(path: &Path) -> bool {
+    let begins_so = || -> std::io::Result<bool> {
+        let mut head = [0; 64];
+        let read = std::fs::File::open(path)?.read(&mut head)?;
+        Ok(head[..read].trim_ascii_start().starts_with(b"{"))
+    };
+    path.extension().is_some_and(|end| end == "json") || begins_so().unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -60,6 +70,7 @@ mod tests {
         for name in ["layout/oci-layout", "web.tar", "sbom.json", "plain"] {
             std::fs::write(at(name), "").unwrap();
         }
+        std::fs::write(at("sbom"), " {\"bomFormat\"").unwrap();
         let check = |word: &str, expected: &str| {
             let target = parse(word, |path| std::fs::metadata(path).ok()).unwrap();
             let shown = format!("{target:?}").replace(&folder.path().display().to_string(), "");
@@ -79,6 +90,7 @@ mod tests {
         check(&at("web.tar"), "Archive(\"/web.tar\")");
         check(&at("plain"), "Archive(\"/plain\")");
         check(&at("sbom.json"), "Document(\"/sbom.json\")");
+        check(&at("sbom"), "Document(\"/sbom\")");
         assert!(parse("./missing", |_| None).unwrap_err().message().starts_with("there is no ./missing\n help: "));
     }
 }
