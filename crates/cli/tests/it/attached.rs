@@ -63,6 +63,31 @@ fn a_document_is_attached_once_believed_and_goes_with_the_image() {
 }
 
 #[test]
+fn documents_are_taken_away_again() {
+    let host = host_with(&[(&image(), &["web:1"])]);
+    let registry = Served::start(&host, &[]);
+    let name = registry.name("team/web:1");
+    host.run(&["tag", "web:1", &name]).succeeds();
+    let digest = host.run(&["sbom", "--attach", &name]).succeeds();
+    host.run(&["push", "-q", &name]).succeeds();
+    host.run(&["sbom", "--detach", "--attach", &name])
+        .fails(1, "--detach writes no document\n help: of the other options it goes with `--platform`");
+    // Here and on the registry are two things.
+    assert_eq!(host.run(&["sbom", "--detach", &name]).succeeds(), digest);
+    assert!(!host.run(&["sbom", &name]).stderr.contains(SAID));
+    let there = format!("registry:{name}");
+    assert!(host.run(&["sbom", "--progress", "quiet", &there]).stderr.contains(SAID));
+    assert_eq!(host.run(&["sbom", "--detach", &there]).succeeds(), digest);
+    assert!(!host.run(&["sbom", "--progress", "quiet", &there]).stderr.contains(SAID));
+    for name in [&name, &there] {
+        let again = host.run(&["sbom", "--detach", name]);
+        assert_eq!((again.code, again.stdout.as_str()), (0, ""));
+        assert_eq!(again.stderr, "There is no document with the image\n");
+    }
+    assert_eq!(host.run(&["sbom", "--detach", "."]).code, 1);
+}
+
+#[test]
 fn a_registry_takes_documents_about_what_is_not_here() {
     let (host, other) = (host(), host());
     let registry = Served::start(&host, &[]);

@@ -50,7 +50,7 @@ pub struct Attached {
 }
 
 /// A document that was found beside an image.
-struct Read {
+pub(super) struct Read {
     inventory: Inventory,
     kind: String,
     /// The manifest that holds it.
@@ -410,7 +410,7 @@ pub(super) fn referring_there(
 }
 
 /// True for what may tell what is in an image.
-fn may_tell(kind: &str) -> bool {
+pub(super) fn may_tell(kind: &str) -> bool {
     is_kind(kind) || is_bundle(kind)
 }
 
@@ -441,7 +441,7 @@ fn newest(source: &dyn Source, mut all: Vec<Candidate>, now: Timestamp) -> Optio
 }
 
 /// What a document says that names `subject` itself. Whoever lists it may be wrong.
-fn read(source: &dyn Source, document: &Document, subject: &Digest) -> Option<Read> {
+pub(super) fn read(source: &dyn Source, document: &Document, subject: &Digest) -> Option<Read> {
     let AnyManifest::Manifest(manifest) = &document.content else { return None };
     if manifest.subject.as_ref().is_none_or(|of| of.digest != *subject) {
         return None;

@@ -6,6 +6,7 @@ pub mod attached;
 mod attached_vex;
 mod base;
 pub mod compare;
+pub mod detach;
 pub mod distribute;
 mod logged;
 mod open;

@@ -25,6 +25,8 @@ const ATTACH: Switch = Switch::new(
     "Let the document lie with the image (CycloneDX, if no other form is given): it goes with every push and copy",
 );
 
+const DETACH: Switch = Switch::new("detach", "Take away the documents that lie with the image and say what is in it");
+
 /// `PROG sbom`.
 pub static COMMAND: Command<Run> = Command {
     about: "List the packages in an image, with the layer that brought each",
@@ -32,6 +34,7 @@ pub static COMMAND: Command<Run> = Command {
     arity: Arity::Exact(1),
     flags: &[
         ATTACH.flag(),
+        DETACH.flag(),
         FORMAT.flag(),
         IMAGE.flag(),
         NO_ATTACHED.flag(),
@@ -45,6 +48,7 @@ pub static COMMAND: Command<Run> = Command {
         Example { text: "Look into an archive that nobody has loaded", command: "sbom ./web.tar" },
         Example { text: "Look into one of several images of an archive", command: "sbom --image web:1 ./all.tar" },
         Example { text: "Let the document go with the image", command: "sbom --attach web:1" },
+        Example { text: "Take away what others said of it", command: "sbom --detach registry:registry.example/web:1" },
         Example { text: "Look into a container with its changes", command: "sbom container:web" },
     ],
     complete: Complete::Images,
@@ -60,6 +64,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if !FORMATS.contains(&format) {
         let known = FORMATS.join(", ");
         return Err(Failure::new(format!("invalid format {format:?}")).help(Some(format!("the formats are {known}"))));
+    }
+    if matches.get(&DETACH) {
+        return detach(cx, matches);
     }
     if matches.get(&ATTACH) {
         return attach(cx, matches, format);
@@ -107,6 +114,24 @@ fn attach(cx: &Context, matches: &Matches, format: &str) -> Result {
         cx.warn("A document that says the same is there already");
     }
     cx.line(attached.digest.as_str())
+}
+
+/// Takes documents away from where the image is, and tells their digests.
+fn detach(cx: &Context, matches: &Matches) -> Result {
+    let is_written = matches.is_given(&FORMAT) || matches.is_given(&OUTPUT);
+    if is_written || matches.get(&ATTACH) || matches.get(&NO_ATTACHED) {
+        return Err(Failure::new("--detach writes no document".to_owned())
+            .help(Some("of the other options it goes with `--platform`".to_owned())));
+    }
+    let detached = cx.engine()?.detach_documents(&look(cx, matches, Beside::Ignored)?)?;
+    if detached.digests.is_empty() {
+        cx.warn("There is no document with the image");
+    }
+    if detached.is_kept {
+        return Err(Failure::new("the registry did not let all documents go".to_owned())
+            .help(Some("whoever runs it has to allow removals; `--no-attached` looks into the layers".to_owned())));
+    }
+    detached.digests.iter().try_for_each(|digest| cx.line(digest.as_str()))
 }
 
 /// One line for each package and version, as people look for it; where it lies is in the other formats.
