@@ -365,3 +365,48 @@ fn each_certificate_of_a_chain_is_made_for_what_it_does() {
     authority.issue("root", None, &[CA, GIVES], "30");
     check(&["of-root", "root"], "root", Err("InvalidSignatureForPublicKey"));
 }
+
+#[test]
+fn a_store_of_certificates_that_others_can_change_is_not_used() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let home = host();
+    let authority = Authority(&home);
+    authority.issue("bob", None, &["basicConstraints=critical,CA:FALSE", "keyUsage=critical,digitalSignature"], "30");
+    let registry = TestRegistry::start();
+    let web = image("1");
+    let name = registry.publish("web:1", &web);
+    let made = Made { by: "bob", above: &[], algorithm: "ES256", target: target(&web), more: json!({}) };
+    let envelope = envelope(&authority, &made);
+    let kinds = ["application/vnd.cncf.notary.signature", "application/jose+json"];
+    let member = put_artifact(&registry, "web", kinds, envelope.as_bytes(), &target(&web));
+    list_referrers(&registry, "web", &web, &[member]);
+    let user = host();
+    trust(&user, &authority, "bob", name.trim_end_matches(":1"), "*");
+    let place = user.docker_config().join("trust/truststore/x509/ca");
+    let mode = |path: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let check = |path: Option<&std::path::Path>| {
+        let said = user.run(&["pull", "-q", &name]);
+        match path {
+            None => drop(said.succeeds()),
+            Some(path) => {
+                let text = format!("{} can be changed by others: it is not used", path.display());
+                assert!(said.code == 1 && said.stderr.contains(&text), "{text}: {}", said.stderr);
+            }
+        }
+    };
+    mode(&place, 0o777);
+    check(Some(&place));
+    mode(&place, 0o755);
+    check(None);
+    // A certificate that is a link to where others write.
+    let open = user.path().join("open");
+    std::fs::create_dir_all(open.join("closed")).unwrap();
+    let root = place.join("acme/root.pem");
+    std::fs::rename(&root, open.join("closed/root.pem")).unwrap();
+    symlink(open.join("closed/root.pem"), &root).unwrap();
+    check(None);
+    mode(&open, 0o777);
+    check(Some(&open));
+}
