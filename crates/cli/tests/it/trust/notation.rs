@@ -270,6 +270,9 @@ fn certificates_count_that_lead_to_a_trusted_root() {
     assert!(said.stderr.contains("is no trust store: write ca:NAME"), "{}", said.stderr);
 }
 
+/// Whether a chain counts, and if not why.
+type Expected = Result<(), &'static str>;
+
 #[test]
 fn each_certificate_of_a_chain_is_made_for_what_it_does() {
     const CA: &str = "basicConstraints=critical,CA:TRUE";
@@ -283,7 +286,7 @@ fn each_certificate_of_a_chain_is_made_for_what_it_does() {
     let web = image("1");
     let name = registry.publish("web:1", &web);
     let repository = name.trim_end_matches(":1");
-    let check = |chain: &[&str], trusted: &str, expected: Result<(), &str>| {
+    let check = |chain: &[&str], trusted: &str, expected: Expected| {
         let (by, above) = chain.split_first().unwrap();
         let envelope =
             envelope(&authority, &Made { by, above, algorithm: "ES256", target: target(&web), more: json!({}) });
@@ -303,7 +306,7 @@ fn each_certificate_of_a_chain_is_made_for_what_it_does() {
     };
     let leaf = [NO_CA, SIGNS, CODE];
     // Roots that are trusted, and what each of them gives.
-    let roots: [(&str, &[&str], &str, Result<(), &str>); 8] = [
+    let roots: [(&str, &[&str], &str, Expected); 8] = [
         ("root", &[CA, GIVES], "30", Ok(())),
         ("short", &["basicConstraints=critical,CA:TRUE,pathlen:0", GIVES], "30", Ok(())),
         ("over", &[CA, GIVES], "-1", Err("one of its chain is not valid now")),
@@ -328,7 +331,7 @@ fn each_certificate_of_a_chain_is_made_for_what_it_does() {
     check(&["bob"], "bob", Ok(()));
     check(&["root"], "root", Err("it is of an authority"));
     // What the root of good standing gives.
-    let leaves: [(&[&str], Result<(), &str>); 8] = [
+    let leaves: [(&[&str], Expected); 8] = [
         (&[SIGNS], Ok(())),
         (&[NO_CA, "keyUsage=critical,digitalSignature,nonRepudiation", CODE], Ok(())),
         (&[NO_CA, CODE], Err("its key is not said to be for signatures (keyUsage)")),
