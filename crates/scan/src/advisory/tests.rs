@@ -173,6 +173,9 @@ fn other_ecosystems_are_kept() {
     assert_eq!(ids, ["A-2", "B-1"]);
 }
 
+/// A data base that is made in memory.
+type Made = Builder<Cursor<Vec<u8>>>;
+
 #[test]
 fn a_record_replaces_only_what_it_is_for() {
     let debian: Vec<String> =
@@ -180,7 +183,7 @@ fn a_record_replaces_only_what_it_is_for() {
     let bytes = base(&debian.iter().map(String::as_str).collect::<Vec<_>>());
     let old = Index::open(&bytes).unwrap();
     let both = r#"{"id":"N-1","affected":[{"package":{"ecosystem":"npm","name":"x"}},{"package":{"ecosystem":"Debian:12","name":"q"}}]}"#;
-    let made = |add: &dyn Fn(&mut Builder<Cursor<Vec<u8>>>)| {
+    let made = |add: &dyn Fn(&mut Made)| {
         let mut builder = Builder::new(Cursor::new(Vec::new()));
         add(&mut builder);
         builder.keep(&old).unwrap();
