@@ -22,7 +22,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let made = out.into_inner();
     let index = Index::open(&made).expect("what was made can be opened");
     let found = find(&inventory, &index).expect("what was made can be asked");
-    if let Ok(document) = vex::Document::parse(&bytes) {
+    if let Ok(document) = vex::Document::parse(&bytes, wharfie_oci::Timestamp { seconds: 1_795_996_800, nanos: 0 }) {
         for finding in &found {
             let _ = vex::verdict(std::slice::from_ref(&document), finding, &inventory);
         }

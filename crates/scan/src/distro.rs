@@ -13,7 +13,7 @@ pub struct Distro {
     #[serde(default, rename = "versionId", skip_serializing_if = "String::is_empty")]
     pub version_id: String,
     /// What it is made from, nearest first.
-    #[serde(default, rename = "idLike", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, rename = "idLike", deserialize_with = "few", skip_serializing_if = "Vec::is_empty")]
     pub id_like: Vec<String>,
     /// For people.
     #[serde(default, rename = "prettyName", skip_serializing_if = "String::is_empty")]
@@ -21,6 +21,11 @@ pub struct Distro {
     /// `bookworm`, if it says so.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub codename: String,
+}
+
+/// 32 systems that it is made from.
+fn few<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<String>, D::Error> {
+    crate::bounded::AtMost::<String, 32>::deserialize(deserializer).map(|likes| likes.0)
 }
 
 /// 64 KiB: an honest one has a few hundred bytes.

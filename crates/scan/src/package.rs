@@ -116,7 +116,7 @@ pub struct Package {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
     /// As it states them; an expression or names.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "few", skip_serializing_if = "Vec::is_empty")]
     pub licences: Vec<String>,
     /// Who made or packaged it; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -130,6 +130,11 @@ pub struct Package {
     /// The system's package that brought it: that package's maintainers look after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+}
+
+/// As many licences of one package as anybody states: 1,000.
+fn few<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    crate::bounded::AtMost::<String, 1_000>::deserialize(deserializer).map(|licences| licences.0)
 }
 
 impl Package {

@@ -5,6 +5,7 @@
 //! package read from the same file, and the package is one of its subcomponents (a whole image is meant if there are none).
 
 use serde::{Deserialize, Serialize};
+use wharfie_oci::Timestamp;
 
 use crate::advisory::Finding;
 use crate::bounded::AtMost;
@@ -53,6 +54,8 @@ pub struct Verdict {
 #[derive(Debug, Clone)]
 pub struct Document {
     statements: Vec<Statement>,
+    /// The user named it; it was not found beside the image.
+    is_named: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -60,8 +63,8 @@ struct Statement {
     ids: Vec<String>,
     products: Vec<Product>,
     verdict: Verdict,
-    /// RFC 3339; the later one counts.
-    moment: String,
+    /// The later one counts.
+    moment: Timestamp,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -70,6 +73,8 @@ struct Product {
     subcomponents: Vec<String>,
 }
 
+/// 1 day, in seconds: what clocks of others may be ahead.
+const CLOCKS: i64 = 86_400;
 /// 100,000 statements; 10,000 products of one.
 const MAX_STATEMENTS: usize = 100_000;
 const MAX_PRODUCTS: usize = 10_000;
@@ -163,16 +168,27 @@ impl RawSubcomponent {
 }
 
 impl Document {
-    /// Reads a document.
+    /// Reads a document that the user named. What tells no moment was said before everything else.
     ///
     /// # Errors
-    /// When it is no JSON of that shape, or has a status that is not defined.
-    pub fn parse(bytes: &[u8]) -> Result<Self> {
+    /// When it is no JSON of that shape, has a status that is not defined, or a moment that is none or lies after `now`: it would count
+    /// for ever.
+    pub fn parse(bytes: &[u8], now: Timestamp) -> Result<Self> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let raw: RawDocument = serde_json::from_slice(bytes)?;
         if !raw.context.starts_with("https://openvex.dev/ns") {
             return Err(Trouble::Broken("is no OpenVEX document"));
         }
+        let latest = Timestamp { seconds: now.seconds + CLOCKS, ..now };
+        let moment = |text: &str| match text {
+            "" => Ok(Timestamp::ZERO),
+            text => match text.parse::<Timestamp>() {
+                Ok(moment) if moment <= latest => Ok(moment),
+                Ok(_) => Err(Trouble::Broken("was said in the future")),
+                Err(_) => Err(Trouble::Broken("has a moment that is no RFC 3339 date and time")),
+            },
+        };
+        let of_document = moment(&raw.timestamp)?;
         let mut statements = Vec::new();
         for statement in raw.statements.0 {
             let ids = match statement.vulnerability {
@@ -196,10 +212,16 @@ impl Document {
                 ids: ids.into_iter().filter(|id| !id.is_empty()).collect(),
                 products: products.collect(),
                 verdict,
-                moment: statement.timestamp.unwrap_or_else(|| raw.timestamp.clone()),
+                moment: statement.timestamp.as_deref().map_or(Ok(of_document), moment)?,
             });
         }
-        Ok(Self { statements })
+        Ok(Self { statements, is_named: true })
+    }
+
+    /// One that lies beside the image: where the user named another that says something, that one counts.
+    #[must_use]
+    pub fn found(self) -> Self {
+        Self { is_named: false, ..self }
     }
 }
 
@@ -216,11 +238,13 @@ impl RawComponent {
     }
 }
 
-/// What the documents say of a finding: of several statements the latest, of several of one moment the last.
+/// What the documents say of a finding: those that the user named before those that lie beside the image, of several statements the
+/// latest, of several of one moment the last.
 pub fn verdict<'a>(documents: &'a [Document], finding: &Finding, inventory: &Inventory) -> Option<&'a Verdict> {
-    let statements = documents.iter().flat_map(|document| &document.statements);
-    let about = statements.filter(|statement| statement.is_about(finding, inventory));
-    about.max_by(|a, b| a.moment.cmp(&b.moment)).map(|statement| &statement.verdict)
+    let statements =
+        documents.iter().flat_map(|document| document.statements.iter().map(|one| (document.is_named, one)));
+    let about = statements.filter(|(_, statement)| statement.is_about(finding, inventory));
+    about.max_by_key(|(is_named, statement)| (*is_named, statement.moment)).map(|(_, statement)| &statement.verdict)
 }
 
 impl Statement {
@@ -342,6 +366,10 @@ mod tests {
         Inventory { packages: vec![app, net, other], name, digest, ..Inventory::default() }
     }
 
+    fn now() -> Timestamp {
+        "2026-11-30T00:00:00Z".parse().unwrap()
+    }
+
     fn finding(package: usize) -> Finding {
         Finding {
             id: "CVE-1".to_owned(),
@@ -362,7 +390,7 @@ mod tests {
         let text = format!(
             r#"{{"@context":"https://openvex.dev/ns/v0.2.0","timestamp":"2026-01-01T00:00:00Z","statements":[{{"vulnerability":{{"name":"GO-1"}},"products":{products},"status":"not_affected"}}]}}"#
         );
-        let documents = [Document::parse(text.as_bytes()).unwrap()];
+        let documents = [Document::parse(text.as_bytes(), now()).unwrap()];
         let inventory = inventory();
         let found = [0, 1, 2].map(|at| verdict(&documents, &finding(at), &inventory).is_some());
         assert_eq!(found, expected, "{products}");
@@ -435,6 +463,29 @@ mod tests {
     }
 
     #[test]
+    fn moments_are_compared_as_moments_and_named_documents_count_first() {
+        let said = |status: &str, moment: &str| {
+            let text = format!(
+                r#"{{"@context":"https://openvex.dev/ns","timestamp":"{moment}","statements":[{{"vulnerability":"CVE-1","products":["pkg:golang/example.org/app"],"status":"{status}"}}]}}"#
+            );
+            Document::parse(text.as_bytes(), now())
+        };
+        let check = |documents: &[Document], expected: Status| {
+            assert_eq!(verdict(documents, &finding(0), &inventory()).unwrap().status, expected);
+        };
+        // 01:00 in the east is before midnight.
+        let (east, west) = ("2026-01-02T01:00:00+09:00", "2026-01-01T20:00:00Z");
+        check(&[said("fixed", east).unwrap(), said("affected", west).unwrap()], Status::Affected);
+        check(&[said("affected", west).unwrap(), said("fixed", east).unwrap()], Status::Affected);
+        check(&[said("affected", "").unwrap(), said("fixed", west).unwrap().found()], Status::Affected);
+        check(&[said("fixed", west).unwrap().found(), said("affected", east).unwrap().found()], Status::Fixed);
+        for bad in ["zzz", "2026-12-02T00:00:00Z", "9999-01-01T00:00:00Z", "2026-01-01"] {
+            assert!(said("fixed", bad).is_err(), "{bad}");
+        }
+        assert!(said("fixed", "2026-11-30T12:00:00Z").is_ok(), "clocks differ");
+    }
+
+    #[test]
     fn the_latest_statement_counts() {
         let statement = |status: &str, day: u32| {
             format!(
@@ -443,15 +494,16 @@ mod tests {
         };
         let check = |statements: &[String], expected: Status| {
             let text = format!(r#"{{"@context":"https://openvex.dev/ns","statements":[{}]}}"#, statements.join(","));
-            let documents = [Document::parse(text.as_bytes()).unwrap()];
+            let documents = [Document::parse(text.as_bytes(), now()).unwrap()];
             assert_eq!(verdict(&documents, &finding(0), &inventory()).unwrap().status, expected);
         };
         check(&[statement("fixed", 2), statement("affected", 1)], Status::Fixed);
         check(&[statement("not_affected", 1), statement("under_investigation", 1)], Status::UnderInvestigation);
-        assert!(Document::parse(b"{}").is_err());
+        assert!(Document::parse(b"{}", now()).is_err());
         assert!(
             Document::parse(
-                br#"{"@context":"https://openvex.dev/ns","statements":[{"vulnerability":"a","status":"fine"}]}"#
+                br#"{"@context":"https://openvex.dev/ns","statements":[{"vulnerability":"a","status":"fine"}]}"#,
+                now(),
             )
             .is_err()
         );

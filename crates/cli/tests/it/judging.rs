@@ -219,3 +219,56 @@ fn the_base_is_told_apart_and_a_newer_one_is_known() {
     let told = document(&host, &["--db", &osv, "guessed:1"]);
     assert_eq!(told["base"], json!({"layers": 1, "knownBy": "history"}));
 }
+
+#[test]
+fn a_record_replaces_only_what_it_is_for_and_no_list_of_cves() {
+    let host = host_with(&[(&image(), &["web:1"])]);
+    let osv = advisories(&host);
+    host.run(&["scan", "db", "import", &osv]).succeeds();
+    let before = document(&host, &["web:1"]);
+    let before = ids(&before);
+    assert!(before.contains(&"CVE-2023-4911"), "{before:?}");
+    let record = |name: &str, ecosystems: &[&str]| {
+        let affected: Vec<Value> =
+            ecosystems.iter().map(|name| json!({"package": {"ecosystem": name, "name": "nothing"}})).collect();
+        let record = json!({"id": "X-1", "modified": "2026-11-01T00:00:00Z", "affected": affected});
+        host.file(name, record.to_string().as_bytes()).display().to_string()
+    };
+    // What tells of Debian beside its own does not take Debian's place.
+    host.run(&["scan", "db", "import", &record("pypi.json", &["PyPI", "Debian:12"])]).succeeds();
+    assert_eq!(ids(&document(&host, &["web:1"])), before);
+    // What would stand where lists of CVEs are is not taken.
+    let said = host.run(&["scan", "db", "import", &record("kev.json", &["npm", "CISA KEV", "EPSS", "*"])]);
+    assert!(
+        said.code == 0 && said.stderr.contains("names an ecosystem that only lists of CVEs have"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(ids(&document(&host, &["web:1"])), before);
+}
+
+#[test]
+fn what_makers_of_a_data_base_left_behind_is_removed() {
+    let host = host_with(&[(&image(), &["web:1"])]);
+    let osv = advisories(&host);
+    host.run(&["scan", "db", "import", &osv]).succeeds();
+    let folder = host.store().join("advisories");
+    let leave = || {
+        std::fs::write(folder.join(".index.4000-0.tmp"), "half").unwrap();
+        std::fs::create_dir_all(folder.join("fetched-4000/npm")).unwrap();
+    };
+    let is_clean = || std::fs::read_dir(&folder).unwrap().count() == 1;
+    leave();
+    host.run(&["scan", "db", "import", &osv]).succeeds();
+    assert!(is_clean(), "the next one who comes removes it");
+    leave();
+    let said = host.run(&["system", "fsck"]);
+    assert!(said.stdout.contains("Deleted leftover") && said.stdout.contains(".index.4000-0.tmp"), "{}", said.stdout);
+    assert!(is_clean());
+    // What somebody still writes stays.
+    leave();
+    let writing = std::fs::File::open(folder.join(".index.4000-0.tmp")).unwrap();
+    writing.lock().unwrap();
+    host.run(&["scan", "db", "import", &osv]).succeeds();
+    assert!(folder.join(".index.4000-0.tmp").exists() && !folder.join("fetched-4000").exists());
+}

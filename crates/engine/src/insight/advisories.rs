@@ -11,9 +11,9 @@ use wharfie_scan::advisory::{Builder, Finding, Index, Meta, Source, find, is_ext
 use wharfie_scan::content::Trouble;
 use wharfie_scan::{Content, Inventory};
 
+use super::aside::{Aside, sweep};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::save::create_aside;
 
 /// Where a scan's advisories are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,8 @@ const MAX_DEPTH: usize = 4;
 const MAX_TEXT: u64 = 4 << 20;
 /// 10,000 files that are records by themselves are named as one source.
 const MAX_SOURCES: usize = 10_000;
+/// What folders of fetched archives begin with.
+const FETCHED: &str = "fetched-";
 const BESIDE: &str = ".wharfie-advisories";
 
 impl Engine {
@@ -94,19 +96,36 @@ impl Engine {
         self.build_base(&sources(paths)?, &place, old.as_ref())
     }
 
-    /// Where the own data base is, and the right to change it for as long as the file is open: who does so at the same moment is to
-    /// find ours, and not what it would replace.
-    pub(super) fn turn_of_advisories(&self) -> Result<(PathBuf, File)> {
+    /// Where the own data base is, in a folder that is there.
+    pub(super) fn place_of_advisories(&self) -> Result<PathBuf> {
         // The folder belongs to the store, and is as closed as it.
         self.writer()?;
         let place = self.advisories_path();
         let directory = place.parent().unwrap_or(&place);
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.map_err(|source| Error::File { doing: "mkdir", path: directory.into(), source })?;
+        Ok(place)
+    }
+
+    /// Where the own data base is, and the right to change it for as long as the file is open: who does so at the same moment is to
+    /// find ours, and not what it would replace.
+    pub(super) fn turn_of_advisories(&self) -> Result<(PathBuf, File)> {
+        let place = self.place_of_advisories()?;
+        let directory = place.parent().unwrap_or(&place);
         let of_directory = |doing| move |source| Error::File { doing, path: directory.into(), source };
-        made.map_err(of_directory("mkdir"))?;
         let turn = File::open(directory).map_err(of_directory("open"))?;
         flock(&turn, FlockOperation::LockExclusive).map_err(|why| of_directory("lock")(why.into()))?;
+        self.sweep_advisories();
         Ok((place, turn))
+    }
+
+    /// Removes what those have left who were killed while they made or fetched a data base; gives the paths.
+    pub(crate) fn sweep_advisories(&self) -> Vec<PathBuf> {
+        let place = self.advisories_path();
+        sweep(place.parent().unwrap_or(&place), |name, kind| match kind.is_dir() {
+            true => name.starts_with(FETCHED),
+            false => name.starts_with('.') && name.ends_with(".tmp"),
+        })
     }
 
     /// Fetches OSV's zips from `from`, `FROM/<ecosystem>/all.zip` each, and imports them.
@@ -121,8 +140,16 @@ impl Engine {
             ([], Err(why)) => return Err(why),
             (given, _) => given.to_vec(),
         };
-        let directory = self.config().root.join("advisories").join(format!("fetched-{}", std::process::id()));
+        let directory = self.config().root.join("advisories").join(format!("{FETCHED}{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&directory);
+        let of_directory = |doing| {
+            let path = directory.clone();
+            move |source| Error::File { doing, path, source }
+        };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(of_directory("mkdir"))?;
+        // Nobody takes it for a leftover.
+        let fetching = File::open(&directory).map_err(of_directory("open"))?;
+        flock(&fetching, FlockOperation::LockExclusive).map_err(|why| of_directory("lock")(why.into()))?;
         let result = wanted.iter().try_for_each(|name| self.fetch_zip(from, name, &directory));
         let result = result.and_then(|()| self.import_advisories(std::slice::from_ref(&directory)));
         let _ = std::fs::remove_dir_all(&directory);
@@ -216,9 +243,15 @@ impl Engine {
 
     /// Makes a data base that appears whole in `place`.
     fn build_base(&self, sources: &[(PathBuf, Source)], place: &Path, old: Option<&Index<'_>>) -> Result<Imported> {
-        let (spool, spool_path) = create_aside(&place.with_extension("spool"))?;
-        // It is needed as long as it is open.
-        let _ = std::fs::remove_file(&spool_path);
+        let before = format!(".{}.", place.file_name().unwrap_or_default().to_string_lossy());
+        sweep(place.parent().unwrap_or(place), |name, kind| {
+            kind.is_file() && name.starts_with(&before) && name.ends_with(".tmp")
+        });
+        let spool = {
+            // It is needed as long as it is open, and nobody needs its name.
+            let aside = Aside::create(&place.with_extension("spool"))?;
+            aside.file.try_clone().map_err(|source| Error::File { doing: "open", path: place.into(), source })?
+        };
         let mut builder = Builder::new(spool);
         for (path, source) in sources {
             let file = OnDisk::open(path)?;
@@ -240,22 +273,16 @@ impl Engine {
             builder.keep(old).map_err(|source| Error::Inventory { path: place.into(), source })?;
         }
         let warnings = std::mem::take(&mut builder.warnings);
-        let (file, aside) = create_aside(place)?;
+        let aside = Aside::create(place)?;
         let now = Timestamp { nanos: 0, ..(self.config().store.clock)() }.to_string();
-        let written = builder.finish(io::BufWriter::new(&file), &now);
+        let written = builder.finish(io::BufWriter::new(&aside.file), &now);
         let done = written.and_then(|meta| {
-            (&file).flush()?;
-            file.sync_data()?;
-            std::fs::rename(&aside, place)?;
+            (&aside.file).flush()?;
+            aside.put(place)?;
             Ok(meta)
         });
-        match done {
-            Ok(meta) => Ok(Imported { meta, warnings }),
-            Err(source) => {
-                let _ = std::fs::remove_file(&aside);
-                Err(Error::Inventory { path: place.into(), source })
-            }
-        }
+        let meta = done.map_err(|source| Error::Inventory { path: place.into(), source })?;
+        Ok(Imported { meta, warnings })
     }
 }
 

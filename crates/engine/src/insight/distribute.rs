@@ -15,9 +15,9 @@ use wharfie_remote::Destination;
 use wharfie_scan::advisory::Index;
 
 use super::advisories::{Base, Imported, OnDisk};
+use super::aside::Aside;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::save::create_aside;
 use crate::trust::{asked, plain};
 
 /// The type of the artifact, and of its only layer: the file that [`wharfie_scan::advisory::Index`] reads.
@@ -127,17 +127,14 @@ impl Engine {
             return Err(Error::TooLarge { what: "data base", size: layer.size });
         }
         let bare = Descriptor::new(layer.media_type.clone(), layer.digest.clone(), layer.size);
+        // Nobody waits for a registry that takes its time.
+        let place = self.place_of_advisories()?;
+        self.sweep_advisories();
+        let aside = Aside::create(&place)?;
+        let imported = self.receive(&client, &bare, &aside.file, aside.path())?;
         let (place, _turn) = self.turn_of_advisories()?;
-        let (file, aside) = create_aside(&place)?;
-        let done = self.receive(&client, &bare, &file, &aside).and_then(|imported| {
-            let moved = file.sync_data().and_then(|()| std::fs::rename(&aside, &place));
-            moved.map_err(|source| Error::File { doing: "write", path: place.clone(), source })?;
-            Ok(imported)
-        });
-        if done.is_err() {
-            let _ = std::fs::remove_file(&aside);
-        }
-        done
+        aside.put(&place).map_err(|source| Error::File { doing: "write", path: place, source })?;
+        Ok(imported)
     }
 
     /// Writes a data base into a file and looks whether it is one.
@@ -150,7 +147,9 @@ impl Engine {
         io::copy(&mut Verified::new(&mut opened, layer), &mut out).map_err(failed)?;
         out.flush().map_err(failed)?;
         let content = OnDisk::open(path)?;
-        let index = Index::open(&content).map_err(|source| Error::Inventory { path: path.into(), source })?;
+        let of_file = |source| Error::Inventory { path: path.into(), source };
+        let index = Index::open(&content).map_err(of_file)?;
+        index.check().map_err(of_file)?;
         Ok(Imported { meta: index.meta().clone(), warnings: Vec::new() })
     }
 }

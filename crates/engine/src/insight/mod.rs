@@ -2,6 +2,7 @@
 
 pub mod advisories;
 pub mod analyze;
+mod aside;
 pub mod attached;
 mod attached_vex;
 mod base;

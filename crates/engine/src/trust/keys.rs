@@ -2,15 +2,16 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use wharfie_trust::notation::Roots;
 use wharfie_trust::sealed::Sealed;
 use wharfie_trust::{KeyId, PrivateKey, PublicKey, Rule, pem};
 
 use super::TrustError;
-use super::policy::{create_directory, read, replace};
+use super::policy::{create_directory, read_beneath, replace};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -38,8 +39,14 @@ const MAX_KEY: u64 = 64 << 10;
 /// When it cannot be read, or others can.
 fn read_closed(path: &Path) -> Result<String> {
     let failed = |source| Error::File { doing: "open", path: path.into(), source };
-    let file = File::open(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.mode() & OTHERS != 0 {
+    let mut options = File::options();
+    // What is no file has nobody wait for it.
+    let file = options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
+    if !found.is_file() {
+        return Err(failed(std::io::ErrorKind::InvalidInput.into()));
+    }
+    if found.mode() & OTHERS != 0 {
         return Err(TrustError::OpenToOthers(path.into()).into());
     }
     let mut text = String::new();
@@ -101,7 +108,11 @@ impl Engine {
             let path = entry.map_err(failed)?.path();
             let id = path.file_stem().and_then(|stem| stem.to_str()).and_then(KeyId::parse);
             let (Some(id), Some("key")) = (id, path.extension().and_then(|one| one.to_str())) else { continue };
-            let block = pem::read(&read_closed(&path)?);
+            // One that cannot be read has its id in its name all the same, and keeps no other from being shown; who uses it is told.
+            if !path.symlink_metadata().is_ok_and(|found| found.is_file() || found.is_symlink()) {
+                continue;
+            }
+            let block = read_closed(&path).ok().and_then(|text| pem::read(&text));
             let role = block.as_ref().and_then(|block| block.header("role")).unwrap_or_default().to_owned();
             found.push(KeyFile { path, id, role });
         }
@@ -164,7 +175,8 @@ impl Engine {
     /// When a store of certificates cannot be read, has none, or can be changed by others.
     pub(super) fn with_roots(&self, mut rule: Rule) -> Result<Rule> {
         let Some(trusted) = &rule.notation else { return Ok(rule) };
-        let place = self.trust_settings()?.directory.join("truststore/x509/ca");
+        let base = &self.trust_settings()?.directory;
+        let place = base.join("truststore/x509/ca");
         let mut certificates = Vec::new();
         for name in trusted.stores() {
             let directory = place.join(name);
@@ -176,7 +188,7 @@ impl Engine {
                 if !["pem", "crt", "cer"].contains(&end.as_str()) {
                     continue;
                 }
-                let bytes = read(&path)?.unwrap_or_default();
+                let bytes = read_beneath(base, &path)?.unwrap_or_default();
                 let blocks = pem::read_all(&String::from_utf8_lossy(&bytes));
                 match blocks.is_empty() {
                     true => certificates.push(bytes),

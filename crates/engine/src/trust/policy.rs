@@ -72,6 +72,12 @@ fn path(directory: &Path) -> PathBuf {
 
 /// The bytes of a file that only its owner may change or replace; `None` if there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    read_beneath(directory_of(path), path)
+}
+
+/// As [`read`], of a file somewhere beneath `base`, which is the user's: no directory on the way, and where links lead, is one in which
+/// others put things.
+pub(super) fn read_beneath(base: &Path, path: &Path) -> Result<Option<Vec<u8>>> {
     let failed = |source| Error::File { doing: "open", path: path.into(), source };
     let mut options = File::options();
     // What is no file has nobody wait for it.
@@ -85,18 +91,45 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     if !found.is_file() {
         return Err(failed(ErrorKind::InvalidInput.into()));
     }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let around = directory.metadata().map_err(failed)?;
-    let may_replace = around.mode() & OTHERS_WRITE != 0 && around.mode() & STICKY == 0;
-    if found.mode() & OTHERS_WRITE != 0 || may_replace {
+    let owners = owners();
+    if found.mode() & OTHERS_WRITE != 0 {
         return Err(TrustError::Writable(path.into()).into());
     }
-    if !owners().contains(&found.uid()) {
+    if !owners.contains(&found.uid()) {
         return Err(TrustError::Foreign { path: path.into(), uid: found.uid() }.into());
+    }
+    for directory in on_the_way(base, path).map_err(failed)? {
+        let found = directory.metadata().map_err(failed)?;
+        if found.mode() & OTHERS_WRITE != 0 && found.mode() & STICKY == 0 {
+            let named = if directory == directory_of(path) { path } else { &directory };
+            return Err(TrustError::Writable(named.into()).into());
+        }
+        if !owners.contains(&found.uid()) {
+            return Err(TrustError::Foreign { path: directory, uid: found.uid() }.into());
+        }
     }
     let mut bytes = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut bytes).map_err(failed)?;
     Ok(Some(bytes))
+}
+
+/// The directories from a file's up to `base`, as it is named and as it is; where a link leads out of `base`, up to the root.
+fn on_the_way(base: &Path, path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let up = |from: &Path, to: &Path| -> Vec<PathBuf> {
+        from.ancestors().take_while(|directory| directory.starts_with(to)).map(Path::to_owned).collect()
+    };
+    let named = directory_of(path);
+    let mut all = up(named, base);
+    let (real_base, real) = (base.canonicalize()?, path.canonicalize()?);
+    if real != named.canonicalize()?.join(path.file_name().unwrap_or_default()) || !real.starts_with(&real_base) {
+        let beneath = if real.starts_with(&real_base) { &real_base } else { Path::new("/") };
+        all.extend(up(directory_of(&real), beneath));
+    }
+    Ok(all)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whose files are believed: root's and our own. In a user namespace root's belong to nobody who has a number there.

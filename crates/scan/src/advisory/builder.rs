@@ -37,6 +37,8 @@ pub struct Builder<S> {
     at: u64,
     lines: Vec<Line>,
     ecosystems: BTreeMap<String, EcosystemMeta>,
+    /// Ecosystems that the sources are for: what an older data base has of them does not count any more.
+    replaced: BTreeSet<String>,
     releases: BTreeSet<String>,
     sources: Vec<Source>,
     /// What could not be read, for people.
@@ -52,21 +54,36 @@ impl<S: Read + Write + Seek> Builder<S> {
             at: 0,
             lines: Vec::new(),
             ecosystems: BTreeMap::new(),
+            replaced: BTreeSet::new(),
             releases: BTreeSet::new(),
             sources: Vec::new(),
             warnings: Vec::new(),
         }
     }
 
-    /// Takes one record.
+    /// Takes one record. It is for the ecosystem that it names first; it may tell of others, of which what is known stays.
     ///
     /// # Errors
     /// When it is no record of OSV, or the spool cannot be written.
     pub fn add_record(&mut self, bytes: &[u8]) -> Result<()> {
+        let families = self.take_record(bytes)?;
+        self.replaced.extend(families.into_iter().next());
+        Ok(())
+    }
+
+    /// As [`Self::add_record`]; gives the ecosystems in its order.
+    pub(super) fn take_record(&mut self, bytes: &[u8]) -> Result<Vec<String>> {
         let record = Record::parse(bytes)?;
         let modified = record.modified.clone();
+        let entries = record.entries();
+        let family = |ecosystem: &str| ecosystem.split(':').next().unwrap_or_default().to_owned();
+        let families: Vec<String> =
+            entries.iter().map(|(ecosystem, ..)| family(ecosystem)).filter(|family| !family.is_empty()).collect();
+        if families.iter().any(|family| family == RATINGS || feeds::is_extra(family)) {
+            return Err(Trouble::Broken("names an ecosystem that only lists of CVEs have"));
+        }
         let mut rated: Vec<(String, Rating)> = Vec::new();
-        for (ecosystem, name, advisory) in record.entries() {
+        for (ecosystem, name, advisory) in entries {
             let family = ecosystem.split(':').next().unwrap_or_default();
             if family.is_empty() {
                 continue;
@@ -93,7 +110,7 @@ impl<S: Read + Write + Seek> Builder<S> {
         for (id, rating) in rated {
             self.line(RATINGS, &id, &serde_json::to_vec(&rating)?)?;
         }
-        Ok(())
+        Ok(families)
     }
 
     /// Takes a file that is no archive: a record of OSV, Debian's tracker, Alpine's secdb, CISA's list of what is exploited, or EPSS;
@@ -111,11 +128,13 @@ impl<S: Read + Write + Seek> Builder<S> {
                 self.add_advisory(ecosystem, name, &advisory, moment)
             }),
             Some(Feed::Kev) => {
+                self.replaced.insert(KEV.to_owned());
                 let date = feeds::kev(content, &mut |cve, exploited| self.add_extra(KEV, cve, exploited))?;
                 self.date(KEV, &date);
                 Ok(())
             }
             Some(Feed::Epss) => {
+                self.replaced.insert(EPSS.to_owned());
                 let date = feeds::epss(content, &mut |cve, epss| self.add_extra(EPSS, cve, &epss))?;
                 self.date(EPSS, &date);
                 Ok(())
@@ -127,6 +146,9 @@ impl<S: Read + Write + Seek> Builder<S> {
     fn add_advisory(&mut self, ecosystem: &str, name: &str, advisory: &Advisory, moment: &str) -> Result<()> {
         let family = ecosystem.split(':').next().unwrap_or_default();
         self.ecosystems.entry(family.to_owned()).or_default().advisories += 1;
+        if !self.replaced.contains(family) {
+            self.replaced.insert(family.to_owned());
+        }
         self.date(family, moment);
         if !self.releases.contains(ecosystem) {
             self.releases.insert(ecosystem.to_owned());
@@ -148,19 +170,25 @@ impl<S: Read + Write + Seek> Builder<S> {
         }
     }
 
-    /// Takes the records of a zip archive, as OSV publishes them. Those that make no sense are told and passed over.
+    /// Takes the records of a zip archive, as OSV publishes them. Those that make no sense are told and passed over. It is for the
+    /// ecosystem whose folder it lies in, else for those that its records name first.
     ///
     /// # Errors
     /// When it is no archive, or the spool cannot be written.
     pub fn add_zip(&mut self, name: &str, content: &dyn Content) -> Result<()> {
         let zip = Zip::open(content)?;
         let mut count = 0_u64;
+        let (mut first, mut all) = (BTreeSet::new(), BTreeSet::new());
         zip.each(|entry| {
             if entry.name.ends_with(".json") {
-                let added =
-                    zip.read(&entry, MAX_RECORD, &Work::new(MAX_RECORD + 1)).and_then(|bytes| self.add_record(&bytes));
+                let read = zip.read(&entry, MAX_RECORD, &Work::new(MAX_RECORD + 1));
+                let added = read.and_then(|bytes| self.take_record(&bytes));
                 match added {
-                    Ok(()) => count += 1,
+                    Ok(families) => {
+                        count += 1;
+                        first.extend(families.first().filter(|family| !first.contains(*family)).cloned());
+                        all.extend(families);
+                    }
                     Err(why @ Trouble::Io(_)) => return Err(why),
                     Err(why) => self.warnings.push(format!("{name}!{} {why}", entry.name)),
                 }
@@ -170,27 +198,42 @@ impl<S: Read + Write + Seek> Builder<S> {
         if count == 0 {
             return Err(Trouble::Broken("has no advisories in it"));
         }
+        match name.rsplit('/').nth(1).filter(|folder| all.contains(*folder)) {
+            Some(folder) => drop(self.replaced.insert(folder.to_owned())),
+            None => self.replaced.extend(first),
+        }
         Ok(())
     }
 
-    /// Takes what another data base has of ecosystems that this one lacks.
+    /// Takes what another data base has of ecosystems that this one's sources are not for. Where there was much more than there is now,
+    /// that is told.
     ///
     /// # Errors
     /// When it is damaged, or the spool cannot be written.
     pub fn keep(&mut self, other: &Index<'_>) -> Result<()> {
-        let own: Vec<String> = self.ecosystems.keys().cloned().collect();
-        other.each_line(|ecosystem, name, json| {
-            let family = ecosystem.split(':').next().unwrap_or_default();
-            match own.iter().any(|known| known == family) {
-                true => Ok(()),
-                false => self.line(ecosystem, name, json),
-            }
+        let replaced = std::mem::take(&mut self.replaced);
+        let family = |ecosystem: &str| ecosystem.split(':').next().unwrap_or_default().to_owned();
+        other.each_line(|ecosystem, name, json| match replaced.contains(&family(ecosystem)) {
+            true => Ok(()),
+            false => self.line(ecosystem, name, json),
         })?;
-        let of_own = |release: &&String| own.iter().any(|known| release.split(':').next() == Some(known.as_str()));
-        self.releases.extend(other.meta().releases.iter().filter(|release| !of_own(release)).cloned());
+        let of_others = other.meta().releases.iter().filter(|release| !replaced.contains(&family(release)));
+        self.releases.extend(of_others.cloned());
         for (name, meta) in &other.meta().ecosystems {
-            self.ecosystems.entry(name.clone()).or_insert_with(|| meta.clone());
+            let own = self.ecosystems.entry(name.clone()).or_default();
+            if replaced.contains(name) {
+                if own.advisories < meta.advisories / 2 {
+                    let (now, before) = (own.advisories, meta.advisories);
+                    self.warnings.push(format!("{name} had {before} advisories, and has {now} now"));
+                }
+                continue;
+            }
+            own.advisories += meta.advisories;
+            if own.newest < meta.newest {
+                own.newest.clone_from(&meta.newest);
+            }
         }
+        self.replaced = replaced;
         let known: Vec<String> = self.sources.iter().map(|(path, ..)| path.clone()).collect();
         let kept = other.meta().sources.iter().filter(|(path, ..)| !known.contains(path)).cloned();
         self.sources.extend(kept);
@@ -249,6 +292,11 @@ impl<S: Read + Write + Seek> Builder<S> {
                 self.spool.read_exact(&mut text[from..])?;
                 // What an older data base had already is not told twice.
                 if same.len() > 1 && !told.insert(text[from..].to_vec()) {
+                    let family = text[from..].split(|byte| matches!(byte, b':' | b'/')).next().unwrap_or_default();
+                    let family = String::from_utf8_lossy(family);
+                    if let Some(meta) = self.ecosystems.get_mut(family.as_ref()) {
+                        meta.advisories = meta.advisories.saturating_sub(1);
+                    }
                     text.truncate(from);
                 }
             }

@@ -1,8 +1,8 @@
 //! What others than OSV publish: Debian's security tracker, Alpine's secdb, CISA's list of what is exploited, FIRST's EPSS.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
+use std::marker::PhantomData;
 
 use flate2::read::MultiGzDecoder;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{Advisory, Event};
 use super::severity::Severity;
-use crate::bounded::AtMost;
+use crate::bounded::{AtMost, Members};
 use crate::content::{Content, Result, Stream, Trouble, bytes_at};
 
 /// What CISA says of a CVE that is exploited.
@@ -55,8 +55,18 @@ pub(super) enum Feed {
 
 /// 512 MiB of one file once it is inflated: Debian's tracker has some 70.
 const MAX_FEED: u64 = 512 << 20;
+/// 32 MiB of CISA's list, which has 2.
+const MAX_KEV: u64 = 32 << 20;
 /// 300,000 entries of a list.
 const MAX_ENTRIES: usize = 300_000;
+/// 3 million: advisories of one list, and CVEs of EPSS, which has a tenth of it.
+const MAX_TAKEN: u32 = 3_000_000;
+/// 1 MiB: the longest text of JSON in a feed.
+const MAX_STRING: usize = 1 << 20;
+/// Releases of Debian, versions of one of Alpine's packages, and what one of them mended.
+const MAX_RELEASES: usize = 64;
+const MAX_VERSIONS: usize = 2_000;
+const MAX_FIXED: usize = 256;
 /// 4 KiB of a line of EPSS's.
 const MAX_LINE: u64 = 4 << 10;
 
@@ -68,6 +78,38 @@ pub(super) fn open<'a>(content: &'a dyn Content) -> Box<dyn Read + 'a> {
         true => Box::new(MultiGzDecoder::new(stream).take(MAX_FEED)),
         false => Box::new(stream.take(MAX_FEED)),
     }
+}
+
+/// A reader of JSON that fails in a string without end: parsers keep strings whole.
+struct ShortStrings<R> {
+    source: R,
+    /// Bytes since the string began that is open.
+    within: Option<usize>,
+    is_escaped: bool,
+}
+
+impl<R: Read> Read for ShortStrings<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.source.read(buffer)?;
+        for byte in &buffer[..len] {
+            self.within = match (self.within, *byte) {
+                (None, b'"') => Some(0),
+                (None, _) => None,
+                (Some(_), b'"') if !self.is_escaped => None,
+                (Some(MAX_STRING), _) => return Err(io::Error::other("it has a text that is too long")),
+                (Some(len), byte) => {
+                    self.is_escaped = byte == b'\\' && !self.is_escaped;
+                    Some(len + 1)
+                }
+            };
+        }
+        Ok(len)
+    }
+}
+
+/// A feed's JSON.
+fn json<'a>(content: &'a dyn Content) -> impl BufRead + 'a {
+    BufReader::new(ShortStrings { source: open(content), within: None, is_escaped: false })
 }
 
 /// Says what a file is, by what it has at its top.
@@ -85,7 +127,7 @@ pub(super) fn kind(content: &dyn Content) -> Result<Option<Feed>> {
     if text.starts_with("#model_version") || text.starts_with("cve,epss") {
         return Ok(Some(Feed::Epss));
     }
-    Ok(serde_json::from_reader::<_, Top>(BufReader::new(open(content)))?.0)
+    Ok(serde_json::from_reader::<_, Top>(json(content))?.0)
 }
 
 /// The kind of a document, of which nothing is kept.
@@ -193,7 +235,7 @@ struct TrackerEntry {
     #[serde(default)]
     description: String,
     #[serde(default)]
-    releases: BTreeMap<String, TrackerRelease>,
+    releases: Members<TrackerRelease, MAX_RELEASES>,
 }
 
 #[derive(Deserialize)]
@@ -217,11 +259,12 @@ const DEBIAN: &[(&str, &str)] = &[
     ("forky", "14"),
 ];
 
-/// Reads Debian's tracker, source by source. What is undetermined, and what never held, is no advisory.
+/// Reads Debian's tracker, entry by entry. What is undetermined, and what never held, is no advisory.
 pub(super) fn tracker(content: &dyn Content, take: Take<'_>) -> Result<()> {
     let mut trouble = None;
-    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::new(open(content)));
-    let seed = Sources { take, trouble: &mut trouble };
+    let mut deserializer = serde_json::Deserializer::from_reader(json(content));
+    let mut take = bounded(take);
+    let seed = Sources { take: &mut take, trouble: &mut trouble };
     let read = seed.deserialize(&mut deserializer);
     match (read, trouble) {
         (_, Some(why)) => Err(why),
@@ -229,12 +272,69 @@ pub(super) fn tracker(content: &dyn Content, take: Take<'_>) -> Result<()> {
     }
 }
 
-struct Sources<'a, 'b> {
-    take: Take<'a>,
-    trouble: &'b mut Option<Trouble>,
+/// Takes what one list may have.
+fn bounded<'a>(take: Take<'a>) -> impl FnMut(&str, &str, Advisory) -> Result<()> + 'a {
+    let mut left = MAX_TAKEN;
+    move |ecosystem, name, advisory| {
+        left = left.checked_sub(1).ok_or(TOO_MANY)?;
+        take(ecosystem, name, advisory)
+    }
 }
 
-impl<'de> DeserializeSeed<'de> for Sources<'_, '_> {
+const TOO_MANY: Trouble = Trouble::Broken("has more in it than any honest list");
+
+/// Calls `take` with each element of a list, or each member of an object; nothing of it stays.
+struct Each<'a, T> {
+    take: &'a mut dyn FnMut(&str, T) -> Result<()>,
+    trouble: &'a mut Option<Trouble>,
+    kind: PhantomData<T>,
+}
+
+impl<T> Each<'_, T> {
+    fn give<E: serde::de::Error>(&mut self, key: &str, one: T) -> std::result::Result<(), E> {
+        (self.take)(key, one).map_err(|why| {
+            *self.trouble = Some(why);
+            E::custom("not taken")
+        })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Each<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<'_, T> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a list or an object")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> std::result::Result<(), A::Error> {
+        while let Some(one) = list.next_element()? {
+            self.give("", one)?;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> std::result::Result<(), A::Error> {
+        while let Some((key, one)) = object.next_entry::<String, T>()? {
+            self.give(&key, one)?;
+        }
+        Ok(())
+    }
+}
+
+struct Sources<'a> {
+    take: Take<'a>,
+    trouble: &'a mut Option<Trouble>,
+}
+
+impl<'de> DeserializeSeed<'de> for Sources<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
@@ -242,7 +342,7 @@ impl<'de> DeserializeSeed<'de> for Sources<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Sources<'_, '_> {
+impl<'de> Visitor<'de> for Sources<'_> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -251,17 +351,15 @@ impl<'de> Visitor<'de> for Sources<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> std::result::Result<(), A::Error> {
         while let Some(source) = object.next_key::<String>()? {
-            let entries: crate::bounded::Members<TrackerEntry, MAX_ENTRIES> = object.next_value()?;
-            for (id, entry) in entries.0 {
-                for (release, state) in entry.releases {
+            let mut of_entry = |id: &str, entry: TrackerEntry| {
+                for (release, state) in entry.releases.0 {
                     let Some((_, number)) = DEBIAN.iter().find(|(name, _)| *name == release) else { continue };
-                    let Some(advisory) = of_tracker(&id, &entry.description, &state) else { continue };
-                    if let Err(why) = (self.take)(&format!("Debian:{number}"), &source, advisory) {
-                        *self.trouble = Some(why);
-                        return Err(serde::de::Error::custom("not taken"));
-                    }
+                    let Some(advisory) = of_tracker(id, &entry.description, &state) else { continue };
+                    (self.take)(&format!("Debian:{number}"), &source, advisory)?;
                 }
-            }
+                Ok(())
+            };
+            object.next_value_seed(Each { take: &mut of_entry, trouble: self.trouble, kind: PhantomData })?;
         }
         Ok(())
     }
@@ -288,11 +386,9 @@ fn of_tracker(id: &str, description: &str, state: &TrackerRelease) -> Option<Adv
 }
 
 #[derive(Deserialize)]
-struct Secdb {
+struct SecdbHead {
     #[serde(default)]
     distroversion: String,
-    #[serde(default)]
-    packages: AtMost<SecdbPackage, MAX_ENTRIES>,
 }
 
 #[derive(Deserialize)]
@@ -305,33 +401,64 @@ struct SecdbFixes {
     #[serde(default)]
     name: String,
     #[serde(default)]
-    secfixes: BTreeMap<String, Option<Vec<String>>>,
+    secfixes: Members<AtMost<String, MAX_FIXED>, MAX_VERSIONS>,
+}
+
+/// The packages of a list of Alpine's, one by one.
+struct Packages<'a>(Each<'a, SecdbPackage>);
+
+impl<'de> Visitor<'de> for Packages<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> std::result::Result<(), A::Error> {
+        let mut each = Some(self.0);
+        while let Some(key) = object.next_key::<String>()? {
+            match each.take_if(|_| key == "packages") {
+                Some(each) => object.next_value_seed(each)?,
+                None => drop(object.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Reads Alpine's list of one repository of one release: versions in which something was mended.
 pub(super) fn secdb(content: &dyn Content, take: Take<'_>) -> Result<()> {
-    let all: Secdb = serde_json::from_reader(BufReader::new(open(content)))?;
-    let ecosystem = match all.distroversion.as_str() {
+    // Which release it is of may stand behind the packages, of which none is to be kept.
+    let head: SecdbHead = serde_json::from_reader(json(content))?;
+    let ecosystem = match head.distroversion.as_str() {
         "" => return Err(Trouble::Broken("does not say which release of Alpine it is of")),
         // Edge has no list of its own.
         "edge" => "Alpine".to_owned(),
         version => format!("Alpine:{version}"),
     };
-    for SecdbPackage { pkg } in all.packages.0 {
-        for (version, ids) in pkg.secfixes {
+    let mut take = bounded(take);
+    let mut of_package = |_: &str, SecdbPackage { pkg }: SecdbPackage| {
+        for (version, ids) in pkg.secfixes.0 {
             // What never held.
             if version == "0" || pkg.name.is_empty() {
                 continue;
             }
             // Several ids may stand in one text.
-            for id in ids.iter().flatten().flat_map(|ids| ids.split_whitespace()) {
+            for id in ids.0.iter().flat_map(|ids| ids.split_whitespace()) {
                 let events = vec![Event::Introduced("0".to_owned()), Event::Fixed(version.clone())];
                 let advisory = Advisory { id: id.to_owned(), ranges: vec![events], ..Advisory::default() };
                 take(&ecosystem, &pkg.name, advisory)?;
             }
         }
+        Ok(())
+    };
+    let mut trouble = None;
+    let each = Each { take: &mut of_package, trouble: &mut trouble, kind: PhantomData };
+    let read = serde_json::Deserializer::from_reader(json(content)).deserialize_map(Packages(each));
+    match (read, trouble) {
+        (_, Some(why)) => Err(why),
+        (read, None) => Ok(read?),
     }
-    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -356,7 +483,7 @@ struct KevEntry {
 
 /// Reads CISA's list; gives its date, RFC 3339.
 pub(super) fn kev(content: &dyn Content, take: &mut dyn FnMut(&str, &Exploited) -> Result<()>) -> Result<String> {
-    let all: Catalogue = serde_json::from_reader(BufReader::new(open(content)))?;
+    let all: Catalogue = serde_json::from_reader(json(content).take(MAX_KEV))?;
     for entry in all.vulnerabilities.0.iter().filter(|entry| !entry.cve.is_empty()) {
         let ransomware = entry.known_ransomware_campaign_use.eq_ignore_ascii_case("known");
         take(&entry.cve, &Exploited { added: entry.date_added.clone(), ransomware })?;
@@ -369,7 +496,9 @@ pub(super) fn epss(content: &dyn Content, take: &mut dyn FnMut(&str, Epss) -> Re
     let mut source = BufReader::new(open(content));
     let mut date = String::new();
     let mut line = Vec::new();
+    let mut left = MAX_TAKEN;
     loop {
+        left = left.checked_sub(1).ok_or(TOO_MANY)?;
         line.clear();
         if (&mut source).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
             return Ok(date);
@@ -388,5 +517,58 @@ pub(super) fn epss(content: &dyn Content, take: &mut dyn FnMut(&str, Epss) -> Re
         if let (Some(probability), Some(percentile)) = (number(probability), number(percentile)) {
             take(cve, Epss { probability, percentile })?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_without_end_end() {
+        let check = |text: &str, expected: bool| {
+            let mut source = ShortStrings { source: text.as_bytes(), within: None, is_escaped: false };
+            assert_eq!(source.read_to_end(&mut Vec::new()).is_ok(), expected);
+        };
+        let long = "x".repeat(MAX_STRING);
+        check(&format!("{long}\"{long}\"{long}"), true);
+        check(&format!("\"{long}x\""), false);
+        check(&format!("[\"\\\\\",{long},\"\\\"{long}\"]"), false);
+        check(&format!("[\"\\\\\",{long}{long}]"), true);
+    }
+
+    #[test]
+    fn what_swells_in_a_list_is_not_kept() {
+        let count = |read: &dyn Fn(Take<'_>) -> Result<()>| {
+            let mut names = Vec::new();
+            read(&mut |ecosystem, name, advisory| {
+                names.push(format!("{ecosystem} {name} {}", advisory.id));
+                Ok(())
+            })
+            .map(|()| names)
+        };
+        // The release behind the packages; more versions and more ids than are read.
+        let ids = vec!["\"CVE-1\""; 1000].join(",");
+        let versions: Vec<String> = (1..3000).map(|n| format!("\"{n}\":[{ids}]")).collect();
+        let packages = format!(
+            r#"{{"pkg":{{"name":"a","secfixes":{{{}}}}}}},{{"pkg":{{"name":"b","secfixes":{{"0":["CVE-2"],"1":["CVE-3 CVE-4"],"2":null}}}}}}"#,
+            versions.join(",")
+        );
+        let text = format!(r#"{{"reponame":"main","packages":[{packages}],"distroversion":"v3.20"}}"#);
+        let found = count(&|take| secdb(&text.as_bytes().to_vec(), take)).unwrap();
+        assert_eq!(found.len(), MAX_VERSIONS * MAX_FIXED + 2);
+        assert_eq!(found.last().unwrap(), "Alpine:v3.20 b CVE-4");
+        // More releases than are read, and one text that is longer than all.
+        let releases: Vec<String> = (0..1000).map(|n| format!("\"x{n}\":{{}}")).collect();
+        let release = r#""bookworm":{"status":"open"}"#;
+        let tracked = |releases: &str, description: &str| {
+            format!(r#"{{"a":{{"CVE-1":{{"description":"{description}","releases":{{{releases}}}}}}}}}"#).into_bytes()
+        };
+        let short = tracked(release, "x");
+        assert_eq!(count(&|take| tracker(&short, take)).unwrap(), ["Debian:12 a CVE-1"]);
+        let crowd = tracked(&format!("{},{release}", releases.join(",")), "x");
+        assert_eq!(count(&|take| tracker(&crowd, take)).unwrap(), Vec::<String>::new());
+        let long = tracked(release, &"x".repeat(MAX_STRING + 1));
+        assert!(count(&|take| tracker(&long, take)).is_err());
     }
 }

@@ -173,6 +173,39 @@ fn other_ecosystems_are_kept() {
     assert_eq!(ids, ["A-2", "B-1"]);
 }
 
+/// A data base that is made in memory.
+type Made = Builder<Cursor<Vec<u8>>>;
+
+#[test]
+fn a_record_replaces_only_what_it_is_for() {
+    let debian: Vec<String> =
+        (0..9).map(|n| record(&format!("D-{n}"), "Debian:12", &format!("p{n}"), r#"{"introduced":"0"}"#, "")).collect();
+    let bytes = base(&debian.iter().map(String::as_str).collect::<Vec<_>>());
+    let old = Index::open(&bytes).unwrap();
+    let both = r#"{"id":"N-1","affected":[{"package":{"ecosystem":"npm","name":"x"}},{"package":{"ecosystem":"Debian:12","name":"q"}}]}"#;
+    let made = |add: &dyn Fn(&mut Made)| {
+        let mut builder = Builder::new(Cursor::new(Vec::new()));
+        add(&mut builder);
+        builder.keep(&old).unwrap();
+        let warnings = std::mem::take(&mut builder.warnings);
+        let meta = builder.finish(&mut Cursor::new(Vec::new()), "now").unwrap();
+        (meta.ecosystems.get("Debian").map(|meta| meta.advisories), warnings)
+    };
+    let zipped = zip(&[("a.json", both.as_bytes())], true);
+    assert_eq!(made(&|builder| builder.add_record(both.as_bytes()).unwrap()), (Some(10), vec![]));
+    assert_eq!(made(&|builder| builder.add_zip("all.zip", &zipped).unwrap()), (Some(10), vec![]));
+    assert_eq!(made(&|builder| builder.add_zip("osv/npm/all.zip", &zipped).unwrap()), (Some(10), vec![]));
+    // Where it is for Debian, what went is told.
+    let told = vec!["Debian had 9 advisories, and has 1 now".to_owned()];
+    assert_eq!(made(&|builder| builder.add_zip("osv/Debian/all.zip", &zipped).unwrap()), (Some(1), told));
+    // The same again is the same.
+    assert_eq!(made(&|builder| drop(builder.take_record(debian[0].as_bytes()).unwrap())), (Some(9), vec![]));
+    for name in ["CISA KEV", "EPSS", "*", "*:1"] {
+        let record = record("X-1", name, "CVE-2026-1", r#"{"introduced":"0"}"#, "");
+        assert!(Builder::new(Cursor::new(Vec::new())).add_record(record.as_bytes()).is_err(), "{name}");
+    }
+}
+
 /// A data base of values that may lie anywhere: hash, place and length of each, over bytes of which the first value begins at 40.
 fn crafted(text: &str, table: &[(u64, u64, u32)]) -> Vec<u8> {
     use std::io::Write;

@@ -100,4 +100,19 @@ mod tests {
         assert!(read(b"{}").unwrap().is_none());
         assert!(read(b"[").is_err());
     }
+
+    #[test]
+    fn our_own_form_has_the_bounds_of_others() {
+        let many = vec!["[]"; 100_000].join(",");
+        let package = r#"{"kind":"npm","name":"a","version":"1","path":"p","layer":7}"#;
+        let crowd = vec![package; 70_000].join(",");
+        let text = format!(
+            r#"{{"wharfieInventory":1,"layers":[{many}],"packages":[{crowd}],"warnings":["a\nerror: forged\u001b[2J"]}}"#
+        );
+        let found = read(text.as_bytes()).unwrap().unwrap();
+        assert!(found.layers.len() < 70_000 && found.packages.len() == 60_001);
+        assert_eq!(found.warnings, ["a error: forged [2J"]);
+        let text = format!(r#"{{"wharfieInventory":1,"packages":[{package}]}}"#);
+        assert_eq!(read(text.as_bytes()).unwrap().unwrap().packages[0].layer, None, "there is no such layer");
+    }
 }

@@ -9,7 +9,7 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use crate::bounded::AtMost;
 use crate::content::Result;
 use crate::distro::Distro;
-use crate::package::{Inventory, Layer, Package, PackageKind, Source};
+use crate::package::{Base, Inventory, Layer, Package, PackageKind, Source};
 use crate::purl;
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<Inventory>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let probe: Probe = serde_json::from_slice(bytes)?;
     Ok(match probe {
-        Probe { wharfie_inventory: Some(_), .. } => Some(serde_json::from_slice(bytes)?),
+        Probe { wharfie_inventory: Some(_), .. } => Some(own(serde_json::from_slice(bytes)?)),
         Probe { bom_format: Some(format), .. } if format == "CycloneDX" => {
             LEFT.set(MAX_ENTRIES);
             Some(cyclonedx(serde_json::from_slice(bytes)?))
@@ -44,6 +44,48 @@ pub fn read(bytes: &[u8]) -> Result<Option<Inventory>> {
 const MAX_ENTRIES: usize = 60_001;
 /// 64 licences, properties and references of one package.
 const MAX_PARTS: usize = 64;
+
+/// 100 warnings of a document of our own form.
+const MAX_WARNINGS: usize = 100;
+
+/// An [`Inventory`] of which nobody knows who wrote it.
+#[derive(Deserialize)]
+struct Own {
+    #[serde(default)]
+    name: String,
+    id: Option<String>,
+    digest: Option<String>,
+    platform: Option<String>,
+    distro: Option<Distro>,
+    #[serde(default)]
+    layers: AtMost<Layer, MAX_ENTRIES>,
+    packages: AtMost<Package, MAX_ENTRIES>,
+    #[serde(default)]
+    warnings: AtMost<String, MAX_WARNINGS>,
+    base: Option<Base>,
+}
+
+fn own(own: Own) -> Inventory {
+    let layers = own.layers.0;
+    let mut packages = own.packages.0;
+    for package in &mut packages {
+        package.layer = package.layer.filter(|layer| *layer < layers.len());
+    }
+    // One warning is one line.
+    let plain = |text: String| text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    Inventory {
+        name: own.name,
+        id: own.id,
+        digest: own.digest,
+        platform: own.platform,
+        distro: own.distro,
+        layers,
+        packages,
+        warnings: own.warnings.0.into_iter().map(plain).collect(),
+        base: own.base,
+        attached: None,
+    }
+}
 
 #[derive(Deserialize)]
 struct Bom {

@@ -104,7 +104,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let limit = matches.get(&FAIL_ON).map(severity).transpose()?;
     let exceptions = exceptions(cx, matches)?;
     let files = matches.get(&VEX).iter().filter(|word| *word != ATTACHED);
-    let mut documents = files.map(|path| document(Path::new(path))).collect::<Result<Vec<_>>>()?;
+    let mut documents = files.map(|path| document(cx, Path::new(path))).collect::<Result<Vec<_>>>()?;
     let base = base(matches);
     let parts = matches.get(&ONLY);
     if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
@@ -239,7 +239,7 @@ fn newer_base(cx: &Context, found: &Report, advisories: &Base) -> Result<Option<
 fn attached(cx: &Context, look: &Look) -> Result<Vec<vex::Document>> {
     let mut documents = Vec::new();
     for (digest, text) in cx.engine()?.attached_vex(look)? {
-        match vex::Document::parse(&text) {
+        match vex::Document::parse(&text, cx.now()).map(vex::Document::found) {
             Ok(document) => {
                 cx.warn(&format!("A VEX document with the image counts, {digest}"));
                 documents.push(document);
@@ -253,9 +253,9 @@ fn attached(cx: &Context, look: &Look) -> Result<Vec<vex::Document>> {
     Ok(documents)
 }
 
-fn document(path: &Path) -> Result<vex::Document> {
+fn document(cx: &Context, path: &Path) -> Result<vex::Document> {
     let text = read_file(path)?;
-    vex::Document::parse(text.as_bytes()).map_err(|why| Failure::new(format!("{} {why}", path.display())))
+    vex::Document::parse(text.as_bytes(), cx.now()).map_err(|why| Failure::new(format!("{} {why}", path.display())))
 }
 
 /// Which data base a command was told to use.

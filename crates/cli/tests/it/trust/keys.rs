@@ -157,6 +157,14 @@ fn keys_and_signers_are_listed_and_keys_are_removed() {
         told.lines().any(|line| { line.split_whitespace().eq(["registry.example/web", "asked", "ada", &id[..12]]) }),
         "{told}"
     );
+    // What is no key is none, and one that cannot be read hides no other.
+    let private = host.docker_config().join("trust/private");
+    let named = |digit: &str| private.join(format!("{}.key", digit.repeat(64)));
+    assert!(std::process::Command::new("mkfifo").arg(named("0")).status().unwrap().success());
+    std::os::unix::fs::symlink("nowhere", named("1")).unwrap();
+    assert_eq!(host.run(&["trust", "key", "ls"]).succeeds().lines().count(), 4);
+    std::fs::remove_file(named("0")).unwrap();
+    std::fs::remove_file(named("1")).unwrap();
     assert_eq!(host.run(&["trust", "signer", "ls", "registry.example/other"]).succeeds().lines().count(), 1);
     host.run(&["trust", "key", "rm", "-f", "carol"])
         .fails(1, "no private key carol\n help: `wharfie trust key ls` lists the keys that are here");

@@ -270,6 +270,9 @@ fn certificates_count_that_lead_to_a_trusted_root() {
     assert!(said.stderr.contains("is no trust store: write ca:NAME"), "{}", said.stderr);
 }
 
+/// Whether a chain counts, and if not why.
+type Expected = Result<(), &'static str>;
+
 #[test]
 fn each_certificate_of_a_chain_is_made_for_what_it_does() {
     const CA: &str = "basicConstraints=critical,CA:TRUE";
@@ -283,7 +286,7 @@ fn each_certificate_of_a_chain_is_made_for_what_it_does() {
     let web = image("1");
     let name = registry.publish("web:1", &web);
     let repository = name.trim_end_matches(":1");
-    let check = |chain: &[&str], trusted: &str, expected: Result<(), &str>| {
+    let check = |chain: &[&str], trusted: &str, expected: Expected| {
         let (by, above) = chain.split_first().unwrap();
         let envelope =
             envelope(&authority, &Made { by, above, algorithm: "ES256", target: target(&web), more: json!({}) });
@@ -303,7 +306,7 @@ fn each_certificate_of_a_chain_is_made_for_what_it_does() {
     };
     let leaf = [NO_CA, SIGNS, CODE];
     // Roots that are trusted, and what each of them gives.
-    let roots: [(&str, &[&str], &str, Result<(), &str>); 8] = [
+    let roots: [(&str, &[&str], &str, Expected); 8] = [
         ("root", &[CA, GIVES], "30", Ok(())),
         ("short", &["basicConstraints=critical,CA:TRUE,pathlen:0", GIVES], "30", Ok(())),
         ("over", &[CA, GIVES], "-1", Err("one of its chain is not valid now")),
@@ -328,7 +331,7 @@ fn each_certificate_of_a_chain_is_made_for_what_it_does() {
     check(&["bob"], "bob", Ok(()));
     check(&["root"], "root", Err("it is of an authority"));
     // What the root of good standing gives.
-    let leaves: [(&[&str], Result<(), &str>); 8] = [
+    let leaves: [(&[&str], Expected); 8] = [
         (&[SIGNS], Ok(())),
         (&[NO_CA, "keyUsage=critical,digitalSignature,nonRepudiation", CODE], Ok(())),
         (&[NO_CA, CODE], Err("its key is not said to be for signatures (keyUsage)")),
@@ -364,4 +367,49 @@ fn each_certificate_of_a_chain_is_made_for_what_it_does() {
     std::fs::rename(authority.at("root.pem"), authority.at("real.pem")).unwrap();
     authority.issue("root", None, &[CA, GIVES], "30");
     check(&["of-root", "root"], "root", Err("InvalidSignatureForPublicKey"));
+}
+
+#[test]
+fn a_store_of_certificates_that_others_can_change_is_not_used() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let home = host();
+    let authority = Authority(&home);
+    authority.issue("bob", None, &["basicConstraints=critical,CA:FALSE", "keyUsage=critical,digitalSignature"], "30");
+    let registry = TestRegistry::start();
+    let web = image("1");
+    let name = registry.publish("web:1", &web);
+    let made = Made { by: "bob", above: &[], algorithm: "ES256", target: target(&web), more: json!({}) };
+    let envelope = envelope(&authority, &made);
+    let kinds = ["application/vnd.cncf.notary.signature", "application/jose+json"];
+    let member = put_artifact(&registry, "web", kinds, envelope.as_bytes(), &target(&web));
+    list_referrers(&registry, "web", &web, &[member]);
+    let user = host();
+    trust(&user, &authority, "bob", name.trim_end_matches(":1"), "*");
+    let place = user.docker_config().join("trust/truststore/x509/ca");
+    let mode = |path: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let check = |path: Option<&std::path::Path>| {
+        let said = user.run(&["pull", "-q", &name]);
+        match path {
+            None => drop(said.succeeds()),
+            Some(path) => {
+                let text = format!("{} can be changed by others: it is not used", path.display());
+                assert!(said.code == 1 && said.stderr.contains(&text), "{text}: {}", said.stderr);
+            }
+        }
+    };
+    mode(&place, 0o777);
+    check(Some(&place));
+    mode(&place, 0o755);
+    check(None);
+    // A certificate that is a link to where others write.
+    let open = user.path().join("open");
+    std::fs::create_dir_all(open.join("closed")).unwrap();
+    let root = place.join("acme/root.pem");
+    std::fs::rename(&root, open.join("closed/root.pem")).unwrap();
+    symlink(open.join("closed/root.pem"), &root).unwrap();
+    check(None);
+    mode(&open, 0o777);
+    check(Some(&open));
 }
