@@ -306,7 +306,7 @@ fn a_registry_is_looked_after() {
 
 #[test]
 fn whoever_lets_everybody_push_is_told() {
-    let host = crate::host();
+    let host = host();
     Served::start_at(&host, "0.0.0.0:0", &[]).wait_for("WARNING: whoever reaches this address can push and delete");
     let (_, said) = Served::start(&host, &[]).end();
     assert!(!said.contains("WARNING"), "{said}");
