@@ -97,11 +97,6 @@ impl Part {
         usize::try_from(self.left).unwrap_or(most).min(most)
     }
 
-    /// Where each step of the next piece ends.
-    fn steps(&self, count: usize) -> impl Iterator<Item = usize> {
-        (STEP..count).step_by(STEP).chain([count])
-    }
-
     /// How many bytes the system has in memory, as far as can be seen from the last byte of each step: it reads ahead. A mistake
     /// costs a wait and nothing else.
     fn cached(&self) -> usize {
@@ -110,14 +105,14 @@ impl Part {
             let into = &mut [io::IoSliceMut::new(&mut last)];
             rustix::io::preadv2(&self.file, into, self.at + *end as u64 - 1, ReadWriteFlags::NOWAIT) == Ok(1)
         };
-        self.steps(self.at_most(LARGEST_PIECE)).take_while(&mut is_cached).last().unwrap_or(0)
+        steps(self.at_most(LARGEST_PIECE)).take_while(&mut is_cached).last().unwrap_or(0)
     }
 
     /// Brings so many bytes into the system's memory.
     fn fetch(&self, count: usize) -> io::Result<()> {
         let length = std::num::NonZeroU64::new(count as u64);
         rustix::fs::fadvise(&self.file, self.at, length, rustix::fs::Advice::WillNeed)?;
-        for end in self.steps(count) {
+        for end in steps(count) {
             let read = rustix::io::retry_on_intr(|| rustix::io::pread(&self.file, &mut [0], self.at + end as u64 - 1))?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -152,6 +147,11 @@ impl Part {
         piece.truncate(count);
         Ok(Bytes::from(piece))
     }
+}
+
+/// Where each step of a piece of so many bytes ends.
+fn steps(count: usize) -> impl Iterator<Item = usize> {
+    (STEP..count).step_by(STEP).chain([count])
 }
 
 /// 64 KiB: what a processor keeps near itself between reading and sending; larger pieces cost more, for memory that is new each time.

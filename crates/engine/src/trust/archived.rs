@@ -157,7 +157,7 @@ impl Engine {
         for root in roots.iter().filter(|root| root.names.is_empty()) {
             let Ok(document) = source.document(&root.descriptor, true) else { continue };
             let AnyManifest::Manifest(manifest) = &document.content else { continue };
-            let of_tag = root.tag.as_deref().and_then(subject_of);
+            let of_tag = root.tag.as_deref().and_then(Digest::about);
             if let Some(subject) = manifest.subject.as_ref().map(|subject| subject.digest.clone()).or(of_tag) {
                 listed.push((subject, document));
             }
@@ -191,10 +191,4 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// What the tag is about that a client keeps something under.
-fn subject_of(tag: &str) -> Option<Digest> {
-    let hex = tag.strip_prefix("sha256-")?.split('.').next()?;
-    Digest::sha256(hex).ok()
 }
