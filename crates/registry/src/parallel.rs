@@ -1,8 +1,6 @@
 //! Reading many small objects: a bucket answers sixteen questions in the time of one.
 
-use std::collections::VecDeque;
-use std::pin::Pin;
-use std::task::Poll;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 /// Does work on each of several things, [`AT_ONCE`] at a time, and gives what came of it in their order.
 ///
@@ -12,51 +10,7 @@ pub(crate) async fn each<I, F, T, E>(items: impl IntoIterator<Item = I>, work: i
 where
     F: Future<Output = Result<T, E>>,
 {
-    let mut items = items.into_iter();
-    let mut working: VecDeque<Working<F, T>> = VecDeque::with_capacity(AT_ONCE);
-    let mut done = Vec::new();
-    std::future::poll_fn(|cx| {
-        loop {
-            while working.len() < AT_ONCE {
-                let Some(item) = items.next() else { break };
-                working.push_back(Working::At(Box::pin(work(item))));
-            }
-            for one in &mut working {
-                if let Working::At(future) = one
-                    && let Poll::Ready(ended) = future.as_mut().poll(cx)
-                {
-                    match ended {
-                        Ok(value) => *one = Working::Done(value),
-                        Err(why) => return Poll::Ready(Err(why)),
-                    }
-                }
-            }
-            let before = done.len();
-            while let Some(one) = working.pop_front() {
-                match one {
-                    Working::Done(value) => done.push(value),
-                    at @ Working::At(_) => {
-                        working.push_front(at);
-                        break;
-                    }
-                }
-            }
-            if working.is_empty() && done.len() == before {
-                return Poll::Ready(Ok(()));
-            }
-            // New ones are only begun in the place of old ones, and have to be asked once.
-            if done.len() == before {
-                return Poll::Pending;
-            }
-        }
-    })
-    .await?;
-    Ok(done)
-}
-
-enum Working<F, T> {
-    At(Pin<Box<F>>),
-    Done(T),
+    stream::iter(items).map(work).buffered(AT_ONCE).try_collect().await
 }
 
 /// 16: what one connection after the other would take sixteen times as long for, and no service minds.

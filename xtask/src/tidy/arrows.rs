@@ -70,6 +70,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("bcrypt", &["wharfie-registry"]),
     ("bytes", &["wharfie-registry"]),
     ("futures-core", &["wharfie-registry"]),
+    ("futures-util", &["wharfie-registry"]),
     ("hyper", &["wharfie-registry"]),
     ("hyper-rustls", &["wharfie-registry"]),
     ("hyper-util", &["wharfie-registry"]),
