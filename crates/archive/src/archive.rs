@@ -47,7 +47,7 @@ impl Archive {
         let members = Members::collect(decoder, intake)?;
         let (mut images, mut roots) = (BTreeMap::new(), Vec::new());
         // Both may be there.
-        if members.document("manifest.json").is_some() && !oci::says_more(&members) {
+        if members.document("manifest.json").is_some() && !oci::says_more(|name| members.document(name)) {
             for (image, root) in docker::images(&members)? {
                 images.insert(root.descriptor.digest.clone(), image);
                 roots.push(root);

@@ -23,6 +23,8 @@ pub struct Lying {
     pub config: Vec<u8>,
     /// Where its layers are, bottom first, in any compression.
     pub layers: Vec<Place>,
+    /// True if the archive is a layout too, which says more of the image than is known here.
+    pub has_more: bool,
 }
 
 /// A part of the archive's file.
@@ -101,14 +103,16 @@ impl Lying {
         let Some([entry]) = entries.as_deref() else { return Ok(None) };
         let layers = entry.layers.iter().flatten().map(|name| place(&members, name)).collect::<Option<Vec<_>>>();
         let (Some(layers), Some(config)) = (layers, document(&entry.config)?) else { return Ok(None) };
-        Ok(Some(Self { config, layers }))
+        let has_more = oci::says_more(|name| document(name).ok().flatten());
+        Ok(Some(Self { config, layers, has_more }))
     }
 
-    /// The configuration, if it tells of as many layers as there are.
+    /// The configuration, if it tells of as many layers as there are, and its history of no more.
     pub fn configuration(&self) -> Option<(ImageConfig, Vec<DiffId>)> {
         let config = ImageConfig::parse(&self.config).ok()?;
         let diff_ids = config.rootfs.diff_ids.clone();
-        (diff_ids.len() == self.layers.len()).then_some((config, diff_ids))
+        let told = config.history.iter().filter(|step| !step.empty_layer).count();
+        (diff_ids.len() == self.layers.len() && told <= diff_ids.len()).then_some((config, diff_ids))
     }
 }
 

@@ -56,12 +56,12 @@ pub(crate) fn lists_indexes(bytes: &[u8]) -> bool {
 }
 
 /// True for a layout that says what docker's `manifest.json` cannot: that a name has several platforms, under which digest
-/// an image with compressed layers is known to registries, or what is about images.
-pub(crate) fn says_more(members: &Members) -> bool {
-    let Some(bytes) = members.document("index.json") else { return false };
-    let Ok(index) = json::<Index>("index.json", bytes) else { return false };
+/// an image with compressed layers is known to registries, or what is about images. `document` gives what has a name there.
+pub(crate) fn says_more<B: AsRef<[u8]>>(document: impl Fn(&str) -> Option<B>) -> bool {
+    let Some(bytes) = document("index.json") else { return false };
+    let Ok(index) = json::<Index>("index.json", bytes.as_ref()) else { return false };
     index.manifests.iter().any(|member| {
-        let manifest = || AnyManifest::parse(members.document(&path(&member.digest))?, &member.media_type).ok();
+        let manifest = || AnyManifest::parse(document(&path(&member.digest))?.as_ref(), &member.media_type).ok();
         let says_more = |manifest: AnyManifest| match manifest {
             AnyManifest::Manifest(manifest) => {
                 if manifest.subject.is_some() {

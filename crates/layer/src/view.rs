@@ -197,7 +197,8 @@ impl View {
     pub fn bytes(&self, held: &Held) -> Option<Bytes<'_>> {
         match &held.place {
             HeldPlace::Layer(layer, from) => {
-                Some(Bytes { file: Lent::Of(self.layers.get(*layer)?.file()), from: *from, len: held.len })
+                let (file, from) = self.layers.get(*layer)?.data(*from);
+                Some(Bytes { file: Lent::Of(file), from, len: held.len })
             }
             HeldPlace::Directory(path) => {
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -221,8 +222,8 @@ impl Files<'_> {
     pub fn bytes<'v>(&'v self, version: &'v Version) -> Option<Bytes<'v>> {
         match &version.place {
             Place::Layer(layer, node) if version.kind == Kind::File => {
-                let file = Lent::Of(self.layers[*layer].file());
-                Some(Bytes { file, from: node.data_offset, len: version.size })
+                let (file, from) = self.layers[*layer].data(node.data_offset);
+                Some(Bytes { file: Lent::Of(file), from, len: version.size })
             }
             Place::Directory(file) => Some(Bytes { file: Lent::Of(file), from: 0, len: version.size }),
             _ => None,
@@ -473,6 +474,24 @@ mod tests {
         file.seek(SeekFrom::Start(TAR_OFFSET)).unwrap();
         file.write_all(&tar).unwrap();
         Inodes::of_tar(file, tar.len() as u64, place.path()).unwrap()
+    }
+
+    #[test]
+    fn layers_may_stay_in_the_tar_that_they_lie_in() {
+        let place = tempfile::tempdir().unwrap();
+        let mut tar = Writer::new(Vec::new());
+        for (path, text) in [("a", "first"), ("d/b", "second")] {
+            let entry = Entry { path: path.into(), mode: 0o644, size: text.len() as u64, ..Entry::default() };
+            tar.append(&entry, text.as_bytes()).unwrap();
+        }
+        let tar = tar.finish().unwrap();
+        let mut archive = tempfile::tempfile().unwrap();
+        archive.write_all(&[7; 1536]).unwrap();
+        archive.write_all(&tar).unwrap();
+        archive.write_all(&[7; 512]).unwrap();
+        let layer = Inodes::beside_tar(archive.into(), 1536, tar.len() as u64, place.path()).unwrap().unwrap();
+        assert_eq!(told(View::of_layers(vec![layer])), ["a 0Shown=first", "d/b 0Shown=second"]);
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
     }
 
     /// Every name with its versions: part, standing and text of each.

@@ -89,6 +89,23 @@ fn it_is_the_same_wherever_the_image_lies() {
 }
 
 #[test]
+fn layers_of_an_archive_are_proven_before_they_are_believed() {
+    let host = host();
+    let mut bytes = archive(&[(&image(), &["web:1"])]);
+    let at = bytes.windows(8).position(|eight| eight == b"2.36-9\nA").unwrap();
+    bytes[at] = b'3';
+    let path = host.file("web.tar", &bytes).display().to_string();
+    for verb in ["sbom", "scan"] {
+        let mut words = vec![verb];
+        words.extend(["--only", "leaks"].iter().filter(|_| verb == "scan"));
+        words.push(&path);
+        let told = host.run(&words);
+        assert_eq!(told.code, 1, "{}", told.stderr);
+        assert!(told.stderr.starts_with("invalid diffID for layer "), "{}", told.stderr);
+    }
+}
+
+#[test]
 fn a_directory_and_a_container_can_be_looked_into() {
     let host = host_with(&[(&image(), &["web:1"])]);
     let root = host.path().join("root");

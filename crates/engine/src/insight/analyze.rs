@@ -1,19 +1,15 @@
 //! `analyze`: what the layers of an image cost. Their headers are read where they lie: in the store, or in the archive itself,
 //! of which then nothing is copied.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use wharfie_archive::{Lying, Place};
 use wharfie_content::Observer;
-use wharfie_layer::compression::{Compression, Decoder};
 use wharfie_layer::entry::{Entry, Kind};
 use wharfie_layer::pack::{self, pack};
-use wharfie_layer::tar::{Indexer, Reader, headers};
-use wharfie_oci::{Digest, ImageConfig, ImageId};
+use wharfie_layer::tar::{Indexer, headers};
+use wharfie_oci::{DiffId, ImageConfig, ImageId};
 use wharfie_scan::Layer;
 use wharfie_scan::analysis::{self, Analysis, Analyzer, ItemKind};
 
@@ -43,8 +39,7 @@ impl Engine {
     pub fn analyze(&self, look: &Look, input: &mut (dyn Read + Send), observer: &dyn Observer) -> Result<Analyzed> {
         match &look.target {
             Target::Document(path) => return Err(Error::NoLayers(path.clone())),
-            // One that is chosen is looked for among all.
-            Target::Archive(path) if look.image.is_none() => {
+            Target::Archive(path) => {
                 let analyzed = self.analyze_archive(path, look, observer).map_err(|why| why.of_work(observer))?;
                 if let Some(analyzed) = analyzed {
                     return Ok(analyzed);
@@ -78,25 +73,18 @@ impl Engine {
 
     /// Analyses an archive without taking anything out of it. `None` if it is not the plain case.
     fn analyze_archive(&self, path: &Path, look: &Look, observer: &dyn Observer) -> Result<Option<Analyzed>> {
-        let file = File::open(path).map_err(|source| Error::File { doing: "open", path: path.into(), source })?;
-        // What is wrong with an archive is told by who reads all of it.
-        let Ok(Some(lying)) = Lying::find(&file) else { return Ok(None) };
-        let Some((config, diff_ids)) = lying.configuration() else { return Ok(None) };
-        let wanted = look.platform.as_ref().unwrap_or(&self.config().store.platform);
-        if wanted.distance(&config.platform()).is_none() {
-            return Ok(None);
-        }
+        let Some(found) = self.lying(path, look)? else { return Ok(None) };
         let mut analyzer = Analyzer::default();
-        let mut layers = described(&config, &diff_ids);
-        missing(Some(&config), &mut layers);
-        for (layer, place) in layers.into_iter().zip(&lying.layers) {
-            let taken = of_place(&Piece { file: &file, place: *place, observer }, &mut analyzer);
+        let diff_ids: Vec<DiffId> = found.layers.iter().map(|(diff_id, _)| diff_id.clone()).collect();
+        let mut layers = described(&found.config, &diff_ids);
+        missing(Some(&found.config), &mut layers);
+        for (layer, (_, place)) in layers.into_iter().zip(&found.layers) {
+            let taken = found.headers(*place, observer, &mut |entry| analyzer.entry(&told(entry)));
             observer.check().map_err(|_| Error::Cancelled)?;
             finish(&mut analyzer, layer, taken);
         }
-        let id = ImageId::new(Digest::of(&lying.config));
-        let name = path.display().to_string();
-        Ok(Some(Analyzed { name, id: Some(id), config: Some(config), analysis: analyzer.finish() }))
+        let (name, analysis) = (path.display().to_string(), analyzer.finish());
+        Ok(Some(Analyzed { name, id: Some(found.id), config: Some(found.config), analysis }))
     }
 }
 
@@ -137,44 +125,6 @@ fn told(entry: &Entry) -> analysis::Entry<'_> {
     }
 }
 
-/// Takes a layer that lies in an archive.
-fn of_place(piece: &Piece<'_>, analyzer: &mut Analyzer) -> Result<(), wharfie_layer::Error> {
-    let Piece { file, place, .. } = piece;
-    let mut prefix = [0; Compression::PREFIX];
-    let len = file.read_at(&mut prefix, place.offset).unwrap_or_default();
-    let compression = Compression::detect(&prefix[..len]);
-    if compression == Compression::None {
-        return headers(file, place.offset, place.len, &mut |entry| analyzer.entry(&told(entry)));
-    }
-    let decoder = Decoder::new(compression, BufReader::with_capacity(BUFFER, *piece))?;
-    let mut tar = Reader::new(decoder);
-    while let Some(member) = tar.next_entry()? {
-        if !analyzer.entry(&told(member.entry())) {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// A part of a file, read from its beginning on, unless the work is called off.
-#[derive(Clone, Copy)]
-struct Piece<'a> {
-    file: &'a File,
-    place: Place,
-    observer: &'a dyn Observer,
-}
-
-impl Read for Piece<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.observer.check().map_err(io::Error::other)?;
-        let len = usize::try_from(self.place.len).unwrap_or(usize::MAX).min(out.len());
-        let read = self.file.read_at(&mut out[..len], self.place.offset)?;
-        self.place.offset += read as u64;
-        self.place.len -= read as u64;
-        Ok(read)
-    }
-}
-
 /// Takes what a directory has as one layer: as `commit` would write it.
 fn of_directory(directory: std::os::fd::BorrowedFd<'_>, analyzer: &mut Analyzer) -> Result<(), wharfie_layer::Error> {
     let mut is_full = false;
@@ -203,6 +153,3 @@ impl<S: wharfie_layer::tar::EntrySink> Write for Pushed<S> {
         Ok(())
     }
 }
-
-/// 64 KiB of compressed bytes at once.
-const BUFFER: usize = 64 << 10;

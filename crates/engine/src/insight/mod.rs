@@ -10,6 +10,7 @@ pub mod compare;
 pub mod detach;
 pub mod distribute;
 mod logged;
+mod lying;
 mod open;
 mod owned;
 mod places;

@@ -38,6 +38,22 @@ pub(super) struct Opened {
     pub(super) layers: Vec<Layer>,
 }
 
+impl Opened {
+    /// Nothing yet, under a name.
+    pub(super) fn bare(name: String) -> Self {
+        Self {
+            view: View::of_layers(Vec::new()),
+            directory: None,
+            name,
+            id: None,
+            digest: None,
+            config: None,
+            annotations: BTreeMap::new(),
+            layers: Vec::new(),
+        }
+    }
+}
+
 impl Engine {
     /// Opens what `look` names and has `work` done with it, while it is held.
     pub(super) fn opened<T>(
@@ -57,6 +73,9 @@ impl Engine {
             Target::Container(name) => work(self.opened_container(name)?),
             Target::Directory(path) => work(directory(path)?),
             Target::Archive(path) => {
+                if let Some(opened) = self.opened_lying(path, look, observer)? {
+                    return work(opened);
+                }
                 let mut file =
                     File::open(path).map_err(|source| Error::File { doing: "open", path: path.clone(), source })?;
                 self.archive(&path.display().to_string(), look, &mut file, observer, work)
@@ -126,13 +145,12 @@ impl Engine {
         let diff_ids = image.config.rootfs.diff_ids.clone();
         Ok(Opened {
             view: View::of_layers(inodes(store, &diff_ids)?),
-            directory: None,
-            name: name.to_owned(),
             id: Some(image.id),
             digest,
             layers: described(&image.config, &diff_ids),
             config: Some(image.config),
             annotations: document.map(|document| annotations(&document)).unwrap_or_default(),
+            ..Opened::bare(name.to_owned())
         })
     }
 
@@ -171,13 +189,10 @@ impl Engine {
         let config = self.config_of(store, id)?;
         Ok(Opened {
             view: View::of_layers(inodes(store, diff_ids)?),
-            directory: None,
-            name: id.to_string(),
             id: Some(id.clone()),
-            digest: None,
             layers: described(&config, diff_ids),
             config: Some(config),
-            annotations: BTreeMap::new(),
+            ..Opened::bare(id.to_string())
         })
     }
 
@@ -192,12 +207,10 @@ impl Engine {
         Ok(Opened {
             view: View::of_changes(open(&upper)?, inodes(store, &diff_ids)?),
             directory: Some(open(&upper)?),
-            name: name.to_owned(),
             id: Some(row.image),
-            digest: None,
             config,
-            annotations: BTreeMap::new(),
             layers,
+            ..Opened::bare(name.to_owned())
         })
     }
 }
@@ -210,12 +223,8 @@ fn directory(path: &Path) -> Result<Opened> {
     Ok(Opened {
         view: View::of_directory(open(path)?),
         directory: Some(open(path)?),
-        name: path.display().to_string(),
-        id: None,
-        digest: None,
-        config: None,
-        annotations: BTreeMap::new(),
         layers: vec![Layer::default()],
+        ..Opened::bare(path.display().to_string())
     })
 }
 

@@ -4,14 +4,15 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::format::{BLOCK, DIRENT, Data, INODE, Inode, SLOT, SUPERBLOCK_OFFSET, Superblock, XATTR_HEADER};
 use super::format::{device_numbers, u16_at, u64_at};
 use super::{LayerIndex, TAR_OFFSET};
 use crate::entry::{Entry, Kind};
 use crate::error::{Error, Result};
-use crate::tar::Reader;
-use crate::tree::{decode_xattrs, read_up_to};
+use crate::tar::{Reader, headers};
+use crate::tree::{decode_xattrs, nameless, read_up_to};
 
 /// Where an inode is in its layer.
 pub type NodeNumber = u64;
@@ -63,6 +64,8 @@ impl Node {
 #[derive(Debug)]
 pub struct Inodes {
     file: File,
+    /// Where the tar lies, if that is not the layer's file.
+    tar: Option<(Arc<File>, u64)>,
     start: u64,
     root: NodeNumber,
     loose: bool,
@@ -89,7 +92,7 @@ impl Inodes {
         file.read_exact_at(&mut block, SUPERBLOCK_OFFSET as u64).map_err(Error::io(READ))?;
         let superblock = Superblock::decode(&block).ok_or(Error::Index("it has no valid superblock"))?;
         let start = u64::from(superblock.meta_block) * BLOCK;
-        Ok(Self { file, start, root: superblock.root.into(), loose: superblock.loose, pages: Vec::new() })
+        Ok(Self { file, tar: None, start, root: superblock.root.into(), loose: superblock.loose, pages: Vec::new() })
     }
 
     /// Makes the index of a plain tar of `tar_len` bytes that lies in `file` at [`TAR_OFFSET`], and opens it.
@@ -108,9 +111,44 @@ impl Inodes {
         Self::open(file)
     }
 
-    /// The layer's file; [`Node::data_offset`] counts from its start.
+    /// Makes the index of a plain tar of `len` bytes that stays where it lies, at `from` in `tar`. The index itself is in a file
+    /// without a name in `directory`. `None` if the tar has sparse files: those must be written out to be read.
+    ///
+    /// # Errors
+    /// As [`Self::of_tar`].
+    pub fn beside_tar(tar: Arc<File>, from: u64, len: u64, directory: &Path) -> Result<Option<Self>> {
+        let mut index = LayerIndex::new(directory)?;
+        let mut failed = None;
+        let mut is_sparse = false;
+        headers(&tar, from, len, &mut |entry| {
+            is_sparse |= entry.sparse.is_some();
+            failed = if is_sparse { None } else { index.add(entry).err() };
+            !is_sparse && failed.is_none()
+        })?;
+        if let Some(why) = failed {
+            return Err(why);
+        }
+        if is_sparse {
+            return Ok(None);
+        }
+        let file = nameless(directory).map_err(Error::io("create a temporary file"))?;
+        // Where the tar would be there is a hole.
+        index.write(&file, len)?;
+        Ok(Some(Self { tar: Some((tar, from)), ..Self::open(file)? }))
+    }
+
+    /// The layer's file; [`Node::data_offset`] counts from its start. The bytes of files are there unless it was made
+    /// [beside its tar](Self::beside_tar): see [`Self::data`].
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// In which file the bytes of a regular file lie, and from where on, of its [`Node::data_offset`].
+    pub fn data(&self, data_offset: u64) -> (&File, u64) {
+        match &self.tar {
+            Some((tar, from)) => (tar, from.saturating_add(data_offset.saturating_sub(TAR_OFFSET))),
+            None => (&self.file, data_offset),
+        }
     }
 
     /// True if some file of the layer is loose.

@@ -33,7 +33,7 @@ use crate::whiteout::{Whiteout, classify};
 
 use names::{Slot, Slots};
 pub(crate) use node::{Node, NodeKind, Sparse};
-pub(crate) use paged::{Paged, Spill, read_up_to};
+pub(crate) use paged::{Paged, Spill, nameless, read_up_to};
 use sort::Sorter;
 pub(crate) use xattr::decode as decode_xattrs;
 

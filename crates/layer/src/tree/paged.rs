@@ -213,7 +213,7 @@ pub(crate) fn read_up_to(file: &File, bytes: &mut [u8], at: u64) -> io::Result<u
 }
 
 /// A file that is gone when it is closed.
-fn nameless(directory: &Path) -> io::Result<File> {
+pub(crate) fn nameless(directory: &Path) -> io::Result<File> {
     let mode = Mode::RUSR | Mode::WUSR;
     match rustix::fs::open(directory, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
         Ok(file) => return Ok(file.into()),
