@@ -8,8 +8,11 @@ use ring::signature::{
     UnparsedPublicKey, VerificationAlgorithm,
 };
 use wharfie_oci::Digest;
+use x509_cert::der::Decode;
+use x509_cert::der::oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1};
+use x509_cert::der::oid::db::rfc8410::ID_ED_25519;
+use x509_cert::spki::SubjectPublicKeyInfoRef;
 
-use crate::der;
 use crate::error::{Error, Result};
 use crate::pem::{self, Block};
 
@@ -82,16 +85,6 @@ impl JwsAlgorithm {
 
 /// The label of a public key in PEM.
 const LABEL: &str = "PUBLIC KEY";
-/// 1.2.840.10045.2.1
-const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
-/// 1.2.840.10045.3.1.7
-const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-/// 1.3.132.0.34
-const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
-/// 1.2.840.113549.1.1.1
-const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-/// 1.3.101.112
-const ED25519_ID: &[u8] = &[0x2b, 0x65, 0x70];
 /// Everything before the point in the SPKI of a key over P-256.
 pub(crate) const P256_SPKI: &[u8] = &[
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
@@ -165,20 +158,15 @@ impl PublicKey {
 
 /// What kind of key it is, and what its algorithm takes.
 fn parts(spki: &[u8]) -> Option<(Kind, &[u8])> {
-    let (content, rest) = der::expect(spki, der::SEQUENCE)?;
-    let (algorithm, after) = der::expect(content, der::SEQUENCE)?;
-    let (bits, end) = der::expect(after, der::BITS)?;
-    let (&0, key) = bits.split_first()? else { return None };
-    let (name, parameters) = der::expect(algorithm, der::OBJECT)?;
-    let kind = match name {
-        EC => match der::expect(parameters, der::OBJECT)?.0 {
-            P256 if key.len() == 65 => Kind::P256,
-            P384 if key.len() == 97 => Kind::P384,
-            _ => return None,
-        },
-        RSA if key.len() >= 256 => Kind::Rsa,
-        ED25519_ID if key.len() == 32 => Kind::Ed25519,
+    let info = SubjectPublicKeyInfoRef::from_der(spki).ok()?;
+    let key = info.subject_public_key.as_bytes()?;
+    let curve = || info.algorithm.parameters_oid().ok();
+    let kind = match info.algorithm.oid {
+        ID_EC_PUBLIC_KEY if curve() == Some(SECP_256_R_1) && key.len() == 65 => Kind::P256,
+        ID_EC_PUBLIC_KEY if curve() == Some(SECP_384_R_1) && key.len() == 97 => Kind::P384,
+        RSA_ENCRYPTION if key.len() >= 256 => Kind::Rsa,
+        ID_ED_25519 if key.len() == 32 => Kind::Ed25519,
         _ => return None,
     };
-    (rest.is_empty() && end.is_empty()).then_some((kind, key))
+    Some((kind, key))
 }

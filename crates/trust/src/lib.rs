@@ -7,7 +7,6 @@
 pub mod bundle;
 mod certificate;
 pub mod containers;
-mod der;
 pub mod dsse;
 pub mod error;
 pub mod identity;

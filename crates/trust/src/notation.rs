@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use wharfie_oci::{Descriptor, Timestamp};
 
-use crate::certificate::{CODE_SIGNING, check_chain};
-use crate::der;
+use crate::certificate::{Certificate, NAMES, check_chain};
 use crate::error::{Error, Result};
 use crate::key::{JwsAlgorithm, KeyId, PublicKey};
 use crate::signature::{Claim, Form, Signature};
@@ -28,6 +27,8 @@ const PAYLOAD: &str = "application/vnd.cncf.notary.payload.v1+json";
 const SCHEME: &str = "notary.x509";
 /// What a reader has to understand: the first always, the second if it is there.
 const CRITICAL: [&str; 2] = ["io.cncf.notary.signingScheme", "io.cncf.notary.expiry"];
+/// `id-kp-codeSigning`, 1.3.6.1.5.5.7.3.3, as webpki takes it.
+const CODE_SIGNING: &[u8] = &[43, 6, 1, 5, 5, 7, 3, 3];
 /// 10 certificates: real chains have three.
 const MAX_CHAIN: usize = 10;
 
@@ -174,7 +175,8 @@ impl Signature {
         if !key.verifies_jws(certified.algorithm, &self.message, &self.bytes) {
             return Err("it was not made with the key of its certificate".to_owned());
         }
-        let subject = subject(leaf.subject()).ok_or("the subject of its certificate cannot be read")?;
+        let subject = Certificate::read(first).and_then(|first| first.subject());
+        let subject = subject.ok_or("the subject of its certificate cannot be read")?;
         let shown: Vec<String> = subject.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let name = shown.join(",");
         match trusted.trusts(&subject) {
@@ -253,34 +255,6 @@ fn parse(identity: &str) -> Option<Vec<(String, String)>> {
         (is_known && !value.trim().is_empty()).then(|| (name, value.trim().to_owned()))
     };
     parts.iter().map(pair).collect()
-}
-
-/// Attributes of names by the last byte of their identifiers, 2.5.4.x.
-const NAMES: [(u8, &str); 7] = [(3, "CN"), (6, "C"), (7, "L"), (8, "ST"), (9, "STREET"), (10, "O"), (11, "OU")];
-
-/// The attributes of a name that are known here, from the DER within its sequence.
-fn subject(mut name: &[u8]) -> Option<Vec<(String, String)>> {
-    const SET: u8 = 0x31;
-    /// UTF8String, PrintableString, IA5String.
-    const TEXTS: [u8; 3] = [0x0c, 0x13, 0x16];
-    let mut found = Vec::new();
-    while !name.is_empty() {
-        let (mut set, rest) = der::expect(name, SET)?;
-        name = rest;
-        while !set.is_empty() {
-            let (pair, rest) = der::expect(set, der::SEQUENCE)?;
-            set = rest;
-            let (id, value) = der::expect(pair, der::OBJECT)?;
-            let value = der::read(value)?;
-            let known = NAMES.iter().find(|(last, _)| id == [0x55, 0x04, *last]);
-            if let Some((_, name)) = known
-                && TEXTS.contains(&value.tag)
-            {
-                found.push(((*name).to_owned(), std::str::from_utf8(value.content).ok()?.to_owned()));
-            }
-        }
-    }
-    Some(found)
 }
 
 #[cfg(test)]

@@ -118,6 +118,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("toml", &["wharfie"]),
     ("unicode-width", &["wharfie"]),
     ("ureq", &["wharfie-remote"]),
+    ("x509-cert", &["wharfie-registry", "wharfie-trust"]),
     ("zstd", &["wharfie-layer", "wharfie-testkit"]),
 ];
 

@@ -8,8 +8,10 @@ use super::machine::{Machine, Need};
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 
-/// 4 KiB: headers of links, directories and empty files stand side by side; those of files do not.
+/// 4 KiB: headers of links, directories and empty files stand side by side.
 const WINDOW: usize = 4 << 10;
+/// 1 KiB: behind a file there is mostly another, and not its header but its bytes follow.
+const FIRST: usize = 1 << 10;
 
 /// Calls `take` for each entry of the tar of `len` bytes that begins at `from` in `file`, until it wants no more. The entry's
 /// buffers are reused.
@@ -68,9 +70,10 @@ impl Window<'_> {
         if let Some(block) = inside(self) {
             return Ok(Ok(block));
         }
+        let goes_on = offset == self.at + self.filled as u64;
         (self.at, self.filled) = (offset, 0);
         let left = self.len.saturating_sub(offset);
-        let wanted = usize::try_from(left).unwrap_or(WINDOW).min(WINDOW);
+        let wanted = usize::try_from(left).unwrap_or(WINDOW).min(if goes_on { WINDOW } else { FIRST });
         while self.filled < wanted {
             let at = self.from + offset + self.filled as u64;
             match self.file.read_at(&mut self.bytes[self.filled..wanted], at) {

@@ -1,6 +1,6 @@
 //! An analysis as JSON: dive's document with dive's keys, and beside them what dive does not say.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 
 use serde::{Serialize, Serializer};
 
@@ -53,8 +53,10 @@ pub fn write(analysis: &Analysis, name: &str, id: Option<&str>, out: &mut dyn Wr
         advice: &analysis.advice,
         warnings: &analysis.warnings,
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    out.write_all(b"\n").map_err(serde_json::Error::io)
+    // It comes in thousands of small pieces: they are put together before anybody is asked what `out` is.
+    let mut out = BufWriter::with_capacity(64 << 10, out);
+    serde_json::to_writer_pretty(&mut out, &document)?;
+    out.write_all(b"\n").and_then(|()| out.flush()).map_err(serde_json::Error::io)
 }
 
 /// An instruction without the shell that ran it, as dive shows it.
@@ -63,7 +65,14 @@ fn command(created_by: &str) -> &str {
 }
 
 fn shown(analysis: &Analysis, path: super::PathNumber) -> String {
-    format!("/{}", String::from_utf8_lossy(&analysis.names.path(path)))
+    let mut shown = text(analysis.names.path(path));
+    shown.insert(0, '/');
+    shown
+}
+
+/// Bytes as text, without copying what is text already.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|why| String::from_utf8_lossy(why.as_bytes()).into_owned())
 }
 
 /// A list that is made while it is written.
@@ -147,7 +156,7 @@ fn file(analysis: &Analysis, item: &Item) -> File {
     let path = match (is_implied, item.is_absolute) {
         (true, _) => String::new(),
         (false, true) => shown(analysis, item.path),
-        (false, false) => String::from_utf8_lossy(&analysis.names.path(item.path)).into_owned(),
+        (false, false) => text(analysis.names.path(item.path)),
     };
     File {
         path,

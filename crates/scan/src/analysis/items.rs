@@ -99,6 +99,8 @@ pub(super) struct Taking {
     pub(super) overwritten: u64,
     /// Directories that hide what is below.
     pub(super) opaque: Vec<PathNumber>,
+    /// Where the entry before was, as it stands in the tar, and which path that is: the next one is mostly there as well.
+    around: Option<(Vec<u8>, PathNumber)>,
 }
 
 /// Longest link that is kept: `PATH_MAX`.
@@ -111,6 +113,14 @@ impl Taking {
 
     /// Takes an entry as dive does: names are cleaned, the last entry of a name counts, directories on the way are implied.
     pub(super) fn take(&mut self, entry: &Entry<'_>, names: &mut Names, text: &mut Vec<u8>) {
+        if let Some((around, parent)) = &self.around
+            && let Some(name) = entry.path.strip_prefix(around.as_slice())
+            && is_name(name.strip_suffix(b"/").unwrap_or(name))
+        {
+            self.size = self.size.saturating_add(entry.size);
+            let path = names.number(*parent, name.strip_suffix(b"/").unwrap_or(name));
+            return self.put(path, entry, text);
+        }
         let is_absolute = entry.path.first() == Some(&b'/');
         let parts = clean(entry.path, is_absolute);
         if parts.is_empty() && !is_absolute {
@@ -125,30 +135,39 @@ impl Taking {
                 }
                 return;
             }
-            path = names.number(path, part);
-            let place = self.place(path);
+            let parent = path;
+            path = names.number(parent, part);
             if at + 1 < parts.len() {
+                self.place(path);
                 continue;
             }
-            let link = &entry.link[..entry.link.len().min(MAX_LINK)];
-            let old = self.items[place];
-            if old.is_file() {
-                self.overwritten = self.overwritten.saturating_add(old.size);
-            }
-            self.items[place] = Item {
-                path,
-                size: entry.size,
-                mtime: entry.mtime,
-                uid: entry.uid,
-                gid: entry.gid,
-                link: index(text.len()),
-                link_len: u16::try_from(link.len()).unwrap_or_default(),
-                mode: entry.mode,
-                kind: entry.kind,
-                is_absolute,
-            };
-            text.extend_from_slice(link);
+            self.put(path, entry, text);
+            let raw = entry.path.strip_suffix(b"/").unwrap_or(entry.path);
+            self.around = raw.strip_suffix(*part).filter(|_| is_name(part)).map(|around| (around.to_vec(), parent));
         }
+    }
+
+    /// Makes the entry what is at a path.
+    fn put(&mut self, path: PathNumber, entry: &Entry<'_>, text: &mut Vec<u8>) {
+        let place = self.place(path);
+        let link = &entry.link[..entry.link.len().min(MAX_LINK)];
+        let old = self.items[place];
+        if old.is_file() {
+            self.overwritten = self.overwritten.saturating_add(old.size);
+        }
+        self.items[place] = Item {
+            path,
+            size: entry.size,
+            mtime: entry.mtime,
+            uid: entry.uid,
+            gid: entry.gid,
+            link: index(text.len()),
+            link_len: u16::try_from(link.len()).unwrap_or_default(),
+            mode: entry.mode,
+            kind: entry.kind,
+            is_absolute: entry.path.first() == Some(&b'/'),
+        };
+        text.extend_from_slice(link);
     }
 
     /// Where the item of a path is; it is implied until an entry describes it.
@@ -196,6 +215,7 @@ impl Taking {
         }
         self.items.clear();
         self.opaque.clear();
+        self.around = None;
         (self.size, self.overwritten) = (0, 0);
     }
 }
@@ -222,9 +242,14 @@ impl Item {
     }
 }
 
+/// One component that names something, and is no mark.
+fn is_name(part: &[u8]) -> bool {
+    !part.contains(&b'/') && !part.starts_with(MARK) && !matches!(part, b"" | b"." | b"..")
+}
+
 /// The components of a path without what says nothing, as Go's `path.Clean` has them.
 fn clean(path: &[u8], is_absolute: bool) -> Vec<&[u8]> {
-    let mut parts: Vec<&[u8]> = Vec::new();
+    let mut parts: Vec<&[u8]> = Vec::with_capacity(16);
     for part in path.split(|byte| *byte == b'/') {
         match part {
             b"" | b"." => {}
@@ -280,6 +305,11 @@ mod tests {
 
     #[test]
     fn items_come_as_dive_visits_them() {
+        // A name is looked up beside the one before, but not what only begins like it.
+        assert_eq!(
+            listed(&["x/a", "x/b/", "x/b/c", "x/../y", "x/./z", "x/.", "x/b//d", "/x/e", "xx", "x/.wh..wh.m"]),
+            ["x/a", "x/b/c", "x/b/d", "x/b/", "x/e", "x/z", "x/", "xx", "y"]
+        );
         assert_eq!(listed(&["b", "a/", "a/c/d", "a/b", "./b", "a-"]), ["a/b", "a/c/d", "a/c?/", "a/", "a-", "b"]);
         assert_eq!(
             listed(&["a/.wh..wh..opq", "b/.wh.c", "x/.wh..wh.plnk/1"]),

@@ -57,11 +57,17 @@ impl Names {
 
     /// The whole path without a slash in front; empty for the root.
     pub fn path(&self, number: PathNumber) -> Vec<u8> {
-        let mut numbers = vec![number];
-        while let Some(last) = numbers.last().filter(|last| **last != 0) {
-            numbers.push(self.parent(*last));
+        let up = |number: &PathNumber| Some(self.parent(*number)).filter(|parent| *parent != 0);
+        let numbers = || std::iter::successors(Some(number).filter(|number| *number != 0), up);
+        let len: usize = numbers().map(|number| self.name(number).len() + 1).sum();
+        let mut path = vec![b'/'; len.saturating_sub(1)];
+        let mut end = path.len();
+        for number in numbers() {
+            let name = self.name(number);
+            path[end - name.len()..end].copy_from_slice(name);
+            end = end.saturating_sub(name.len() + 1);
         }
-        numbers.iter().rev().skip(1).map(|number| self.name(*number)).collect::<Vec<_>>().join(&b'/')
+        path
     }
 
     /// The path of this name below `parent`, if it was met.
