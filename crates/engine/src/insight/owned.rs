@@ -1,6 +1,7 @@
 //! Which files a package of the system has brought: lists of dpkg, and the data bases of apk and rpm say so.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use wharfie_layer::view::{Standing, View};
 use wharfie_scan::{Found, PackageKind, inventory};
@@ -23,7 +24,7 @@ pub(super) struct Owned {
 #[derive(Default)]
 struct Owner {
     /// The package that is installed.
-    now: Option<String>,
+    now: Option<Rc<str>>,
     /// One was, in a layer below.
     was: bool,
 }
@@ -58,11 +59,18 @@ impl Owned {
         let installed: HashSet<String> =
             found.packages.iter().filter(|package| of_dpkg(package.kind)).map(|package| package.name.clone()).collect();
         let Self { lists, wanted } = self;
+        // One list has thousands of files of one package.
+        let mut last: Rc<str> = Rc::from("");
         for list in lists.iter() {
             let is_installed = inventory::package_of_list(&list.alias).is_none_or(|name| installed.contains(name));
             for version in &list.versions {
                 let is_now = version.standing == Standing::Shown && is_installed;
-                let mut take = |name: &str, file: &str| settle(wanted, name, file, is_now);
+                let mut take = |name: &str, file: &str| {
+                    if *last != *name {
+                        last = Rc::from(name);
+                    }
+                    settle(wanted, &last, file, is_now);
+                };
                 let mut read = |content: &dyn wharfie_scan::Content| {
                     let metered = found.budget.document(content);
                     match inventory::owners(&list.alias, &metered, &mut take) {
@@ -92,11 +100,11 @@ impl Owned {
     }
 }
 
-fn settle(wanted: &mut HashMap<String, Owner>, name: &str, file: &str, is_now: bool) {
+fn settle(wanted: &mut HashMap<String, Owner>, name: &Rc<str>, file: &str, is_now: bool) {
     let mut own = |file: &str| {
         let Some(owner) = wanted.get_mut(file) else { return };
         match is_now {
-            true if owner.now.is_none() => owner.now = Some(name.to_owned()),
+            true if owner.now.is_none() => owner.now = Some(Rc::clone(name)),
             true => {}
             false => owner.was = true,
         }
