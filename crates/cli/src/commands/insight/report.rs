@@ -81,11 +81,12 @@ impl Report {
         });
     }
 
-    /// Leaves out what is in the layers of the image that this one was made from.
+    /// Leaves out what the image has that this one was made from: in its layers and in its configuration.
     pub(super) fn ignore_base(&mut self) {
-        let Self { inventory, findings, leaks, .. } = self;
+        let Self { inventory, findings, leaks, checks, .. } = self;
         findings.retain(|finding| !inventory.is_of_base(inventory.packages[finding.package].layer));
-        leaks.retain(|leaked| !inventory.is_of_base(leaked.layer));
+        leaks.retain(|leaked| !leaked.is_of_base);
+        checks.retain(|check| !check.is_of_base);
     }
 
     /// The severity of the worst of it.
@@ -135,7 +136,8 @@ impl Report {
         }
         if !self.checks.is_empty() {
             let row = |check: &Check| {
-                let cells = [check.id.clone(), check.severity.word().to_owned(), check.text.clone()];
+                let of_base = if check.is_of_base { " (as its base)" } else { "" };
+                let cells = [check.id.clone(), check.severity.word().to_owned(), format!("{}{of_base}", check.text)];
                 cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
             };
             let rows: Vec<_> = self.checks.iter().map(row).collect();

@@ -7,6 +7,7 @@ use wharfie_engine::insight::advisories::{Base, read_file};
 use wharfie_engine::insight::{Examined, Look, Wants};
 use wharfie_oci::Timestamp;
 use wharfie_scan::advisory::{Finding, KEV, Severity, unchecked};
+use wharfie_scan::check::Check;
 use wharfie_scan::{Inventory, exceptions, lifetime, sarif, sbom, vex};
 
 use super::report::{self, LEAK, Report};
@@ -38,7 +39,8 @@ pub(crate) const IGNORE_FILE: Text = Text::new(
     "ignore-file",
     "File with findings to leave out: \"ID [package=NAME] [until=YYYY-MM-DD] # reason\" a line",
 );
-const IGNORE_BASE: Switch = Switch::new("ignore-base", "Leave out what is in the layers of the base image");
+const IGNORE_BASE: Switch =
+    Switch::new("ignore-base", "Leave out what the base image has: in its layers, its variables and its settings");
 const ONLY: Texts = Texts::of_commas("only", "Look only for these (\"vulnerabilities\", \"leaks\", \"checks\")")
     .complete(Complete::Words(PARTS))
     .value_name("what");
@@ -80,9 +82,14 @@ pub static COMMAND: Command<Run> = Command {
             command: "scan --vex web.openvex.json --kev web:1",
         },
         Example { text: "Look for secrets in all layers, without a data base", command: "scan --only leaks web:1" },
+        Example {
+            text: "Scan an image of an archive that nobody has loaded",
+            command: "scan oci-archive:all.tar:web:1",
+        },
         Example { text: "Scan a document that another tool wrote", command: "scan ./web.cdx.json" },
+        Example { text: "The same from standard input", command: "scan - < web.cdx.json" },
     ],
-    complete: Complete::Images,
+    complete: Complete::Places,
     run: Some(run),
     ..Command::BASE
 };
@@ -111,6 +118,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let help = format!("it can be {}", PARTS.join(", "));
         return Err(Failure::new(format!("cannot look for {unknown:?}")).help(Some(help)));
     }
+    let look = look(cx, matches, beside(matches))?;
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|asked| asked == part);
     let wants_vulnerabilities = wants("vulnerabilities");
     if wants_vulnerabilities {
@@ -126,7 +134,6 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
         warn_of_age(cx, &known.meta.newest);
     }
-    let look = look(cx, matches, beside(matches))?;
     if matches.get(&VEX).iter().any(|word| word == ATTACHED) {
         documents.extend(attached(cx, &look)?);
     }
@@ -152,8 +159,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     if wants("checks") {
         found.checks = checks;
-        let distro = found.inventory.distro.as_ref();
-        found.checks.extend(distro.and_then(|distro| lifetime::check(distro, &today(cx))));
+        if let Some(distro) = &found.inventory.distro {
+            let is_of_base = found.inventory.is_of_base(distro.layer);
+            found.checks.extend(lifetime::check(distro, &today(cx)).map(|check| Check { is_of_base, ..check }));
+        }
     }
     if matches.get(&IGNORE_BASE) {
         match found.inventory.base {
