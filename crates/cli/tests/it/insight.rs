@@ -282,7 +282,7 @@ fn filters_count_for_output_and_exit_code() {
     let said = scan(&["--ignore-file", &accepted]).stderr;
     assert!(said.contains("CVE-2023-4911 was accepted until 2021-01-01"), "{said}");
     host.run(&["scan", "--fail-on", "bad", "web:1"])
-        .fails(1, "invalid severity \"bad\"\n help: severities are unknown, negligible, low, medium, high, critical");
+        .fails(1, "invalid severity \"bad\"\n help: `--fail-on` takes unknown, negligible, low, medium, high, critical, kev; also several, with commas");
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn what_is_exploited_and_how_probable_it_is_stands_beside_findings() {
     host.run(&["scan", "db", "import", &osv]).succeeds();
     let plain = host.run(&["scan", "web:1"]).stdout;
     assert!(!plain.contains("EPSS"), "{plain}");
+    assert_eq!(host.run(&["scan", "--fail-on", "high,kev", "web:1"]).code, 1, "nobody can say it");
     host.run(&["scan", "--kev", "web:1"]).fails(
         1,
         "the data base does not say what is exploited\n help: `wharfie scan db import known_exploited_vulnerabilities.json` takes CISA's list",
@@ -93,6 +94,13 @@ fn what_is_exploited_and_how_probable_it_is_stands_beside_findings() {
     let sarif: Value =
         serde_json::from_str(&host.run(&["scan", "--format", "sarif", "--kev", "web:1"]).stdout).unwrap();
     assert_eq!(sarif["runs"][0]["tool"]["driver"]["rules"][0]["properties"]["tags"][2], "kev");
+    // What is exploited is a failure, however bad anybody calls it; filters come first.
+    let code = |words: &[&str]| host.run(&[&["scan"], words, &["web:1"]].concat()).code;
+    assert_eq!([code(&["--fail-on", "critical"]), code(&["--fail-on", "critical,kev"])], [0, 2]);
+    assert_eq!(code(&["--fail-on", "KEV"]), 2);
+    assert_eq!(code(&["--fail-on", "kev", "--severity", "high"]), 0);
+    let accepted = host.file("known", b"CVE-2023-4911 # we know\n").display().to_string();
+    assert_eq!(code(&["--fail-on", "kev", "--ignore-file", &accepted]), 0);
     // What is imported later leaves them there, and does not grow by being imported twice.
     let size = || std::fs::metadata(host.store().join("advisories/index")).unwrap().len();
     host.run(&["scan", "db", "import", &osv]).succeeds();

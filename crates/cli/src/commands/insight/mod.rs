@@ -2,7 +2,8 @@
 
 pub mod analyze;
 mod db;
-mod report;
+pub(crate) mod limit;
+pub(crate) mod report;
 pub mod sbom;
 pub mod scan;
 mod target;
