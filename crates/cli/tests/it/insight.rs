@@ -206,7 +206,7 @@ libc6      2.36-9      2.36-9+deb12u4   CVE-2023-4911   unknown    layer 0
 2 findings: 1 high, 1 unknown, 2 with a fix
 ";
     assert_eq!(words(&told.stdout), words(expected), "{}", told.stdout);
-    assert!(told.stderr.starts_with("WARNING: the newest advisory is "), "{}", told.stderr);
+    assert!(told.stderr.starts_with("WARNING: the newest advisory of Debian is "), "{}", told.stderr);
     assert!(host.path().join("osv/.wharfie-advisories").exists());
     // The same from what was imported.
     assert_eq!(host.run(&["scan", "db", "import", &osv]).succeeds(), "3 advisories of 3 ecosystems\n");

@@ -1,5 +1,6 @@
 //! Commands that look into images.
 
+pub(crate) mod age;
 pub mod analyze;
 mod db;
 pub(crate) mod limit;

@@ -6,14 +6,14 @@ use std::path::Path;
 use wharfie_engine::insight::advisories::{Base, read_file};
 use wharfie_engine::insight::{Examined, Look, Wants};
 use wharfie_oci::Timestamp;
-use wharfie_scan::advisory::{Finding, Severity, unchecked};
+use wharfie_scan::advisory::{Finding, KEV, Severity, consulted, unchecked};
 use wharfie_scan::check::Check;
 use wharfie_scan::{Inventory, exceptions, lifetime, sarif, sbom, vex};
 
 pub(crate) use super::limit::check_exploited;
 use super::limit::{LIMITS, Limit};
 use super::report::{self, LEAK, Report};
-use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, db, deliver, examined, look};
+use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, age, beside, db, deliver, examined, look};
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -103,8 +103,6 @@ pub static COMMAND: Command<Run> = Command {
 const ATTACHED: &str = "attached";
 /// What the threshold of `--fail-on` gives.
 const FOUND: u8 = 2;
-/// 30 days, in seconds: older advisories lack what everybody knows.
-const OLD: i64 = 30 * 86_400;
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let format = matches.get(&FORMAT).unwrap_or_default();
@@ -135,7 +133,6 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         for warning in &known.warnings {
             cx.warn(&format!("WARNING: {warning}"));
         }
-        warn_of_age(cx, &known.meta.newest);
     }
     if matches.get(&VEX).iter().any(|word| word == ATTACHED) {
         documents.extend(attached(cx, &look)?);
@@ -147,6 +144,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let mut found = Report { inventory, ..Report::default() };
     if wants_vulnerabilities {
         let matched = cx.engine()?.findings(&found.inventory, &base)?;
+        let is_of_cves = matches.get(&ONLY_KEV) || limit.is_some_and(|limit| limit.is_exploited);
+        let exploited = matched.meta.ecosystems.get_key_value(KEV).filter(|_| is_of_cves);
+        let consulted = consulted(&found.inventory, &matched.meta).into_iter();
+        age::warn(cx, consulted.chain(exploited.map(|(name, known)| (name.as_str(), known))));
         for (origin, count) in unchecked(&found.inventory, &matched.meta) {
             let (packages, were) = if count == 1 { ("package", "was") } else { ("packages", "were") };
             let origin = sanitise(&origin, Layout::OneLine);
@@ -318,16 +319,4 @@ fn read_exceptions(cx: &Context, path: &Path, today: &str) -> Result<Vec<excepti
         !is_over
     });
     Ok(found)
-}
-
-/// Warns if nothing new has come for long.
-pub(crate) fn warn_of_age(cx: &Context, newest: &str) {
-    let Ok(newest) = newest.parse::<Timestamp>() else { return };
-    let age = cx.now().seconds - newest.seconds;
-    if age > OLD {
-        cx.warn(&format!(
-            "WARNING: the newest advisory is {} days old: what is known since then is not found",
-            age / 86_400
-        ));
-    }
 }

@@ -8,9 +8,10 @@ use wharfie_engine::insight::{Beside, Examined, Look, Target, Wants};
 use wharfie_engine::list::List;
 use wharfie_engine::maintain::{Findings, Memory};
 use wharfie_scan::Inventory;
-use wharfie_scan::advisory::{Epss, Exploited, Finding, Severity};
+use wharfie_scan::advisory::{EcosystemMeta, Epss, Exploited, Finding, KEV, Severity, consulted};
 use wharfie_scan::check::Check;
 
+use crate::commands::insight::age;
 use crate::commands::insight::limit::Limit;
 use crate::commands::insight::report::{self, LEAK};
 use crate::commands::insight::scan as insight;
@@ -128,11 +129,14 @@ pub(super) struct Manner {
 pub(super) fn all(cx: &Context, matches: &Matches, manner: &Manner) -> Result<Scanned> {
     let engine = cx.engine()?;
     let base = insight::base(matches);
+    let mut asked: BTreeMap<String, EcosystemMeta> = BTreeMap::new();
     let has_advisories = match engine.advisories_meta(&base) {
         Ok(known) => {
-            insight::warn_of_age(cx, &known.meta.newest);
             if manner.limit.is_some_and(|limit| limit.is_exploited) {
                 insight::check_exploited(&known.meta)?;
+                asked.extend(
+                    known.meta.ecosystems.get_key_value(KEV).map(|(name, known)| (name.clone(), known.clone())),
+                );
             }
             true
         }
@@ -157,7 +161,12 @@ pub(super) fn all(cx: &Context, matches: &Matches, manner: &Manner) -> Result<Sc
         let examined = engine.examine(&look, wants, &mut std::io::empty(), &());
         let both = examined.and_then(|examined| {
             let findings = match has_advisories {
-                true => engine.findings(&examined.inventory, &base)?.findings,
+                true => {
+                    let matched = engine.findings(&examined.inventory, &base)?;
+                    let consulted = consulted(&examined.inventory, &matched.meta).into_iter();
+                    asked.extend(consulted.map(|(name, known)| (name.to_owned(), known.clone())));
+                    matched.findings
+                }
                 false => Vec::new(),
             };
             Ok((findings, examined))
@@ -193,6 +202,7 @@ pub(super) fn all(cx: &Context, matches: &Matches, manner: &Manner) -> Result<Sc
         // By name: a new build of an image is not new in everything.
         found.insert(tags[0].clone(), keys);
     }
+    age::warn(cx, asked.iter().map(|(name, known)| (name.as_str(), known)));
     let is_gone = |name: &str| !names.values().any(|tags| tags.iter().any(|tag| tag == name));
     let is_sought = |key: &str| has_advisories || key.starts_with(LEAKS) || key.starts_with(CHECKS);
     let memory = Memory { is_gone: &is_gone, is_sought: &is_sought, is_kept: !manner.is_dry };
