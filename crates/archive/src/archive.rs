@@ -30,8 +30,8 @@ pub struct Root {
     pub descriptor: Descriptor,
     /// The names it is to get, as the archive spells them.
     pub names: Vec<String>,
-    /// What a layout calls it, if that is a tag and no name.
-    pub tag: Option<String>,
+    /// What a layout calls it: tags, or whole references.
+    pub tags: Vec<String>,
     /// The id of the image it was made from, if the archive says so.
     pub parent: Option<ImageId>,
 }

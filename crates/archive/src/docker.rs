@@ -47,7 +47,7 @@ pub(crate) fn images(members: &Members) -> Result<Vec<(Image, Root)>> {
         let root = Root {
             descriptor,
             names: entry.repo_tags.unwrap_or_default(),
-            tag: None,
+            tags: Vec::new(),
             parent: entry.parent.and_then(|id| id.parse::<ImageId>().ok()),
         };
         images.push((image, root));

@@ -1,5 +1,7 @@
 //! OCI image layout: `index.json` and the blobs it leads to. Source: image-spec, image-layout.md.
 
+use std::collections::HashMap;
+
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, Digest, Index, Reference};
 
@@ -34,17 +36,16 @@ pub(crate) fn roots_of(bytes: &[u8]) -> Result<Vec<Root>> {
         return Err(Error::NoMembers);
     }
     let mut roots: Vec<Root> = Vec::new();
+    let mut places: HashMap<Digest, usize> = HashMap::new();
     for descriptor in index.manifests.iter().filter(|member| !member.is_attestation()) {
-        let name = name_of(descriptor);
         // What has several tags stands in the index once per tag.
-        match roots.iter_mut().find(|known| known.descriptor.digest == descriptor.digest) {
-            Some(known) => known.names.extend(name),
-            None => {
-                let tag = descriptor.annotations.as_ref().and_then(|notes| notes.get(REF_NAME)).cloned();
-                let descriptor = Descriptor { annotations: None, ..descriptor.clone() };
-                roots.push(Root { descriptor, names: name.into_iter().collect(), tag, parent: None });
-            }
-        }
+        let at = *places.entry(descriptor.digest.clone()).or_insert_with(|| {
+            let descriptor = Descriptor { annotations: None, ..descriptor.clone() };
+            roots.push(Root { descriptor, names: Vec::new(), tags: Vec::new(), parent: None });
+            roots.len() - 1
+        });
+        roots[at].names.extend(name_of(descriptor));
+        roots[at].tags.extend(descriptor.annotations.as_ref().and_then(|notes| notes.get(REF_NAME)).cloned());
     }
     Ok(roots)
 }

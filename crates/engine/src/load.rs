@@ -178,7 +178,7 @@ impl Engine {
     }
 }
 
-/// The one image that is offered, or the one that is `chosen` by its name or its digest.
+/// The one image that is offered, or the one that is `chosen` by its name, its digest, or its tag alone if no other has that.
 fn chosen<'a>(offer: &'a Offer<'_>, chosen: Option<&str>) -> Result<&'a Root> {
     let images = offer.images();
     let name = |root: &&Root| root.names.first().cloned().unwrap_or_else(|| root.descriptor.digest.to_string());
@@ -195,7 +195,18 @@ fn chosen<'a>(offer: &'a Offer<'_>, chosen: Option<&str>) -> Result<&'a Root> {
         let has_name = |name: &String| name == wanted || (asked.is_some() && reference(name) == asked);
         root.descriptor.digest.to_string() == wanted || root.names.iter().any(has_name)
     };
-    images.into_iter().find(is_it).ok_or_else(|| Error::NoSuchImage(wanted.to_owned()))
+    if let Some(root) = images.iter().find(|root| is_it(root)) {
+        return Ok(root);
+    }
+    let is_tagged = |root: &&&Root| {
+        let mut names = root.names.iter().filter_map(|name| reference(name));
+        root.tags.iter().any(|tag| tag == wanted) || names.any(|name| name.tag() == Some(wanted))
+    };
+    match images.iter().filter(is_tagged).collect::<Vec<_>>().as_slice() {
+        [] => Err(Error::NoSuchImage(wanted.to_owned())),
+        [root] => Ok(root),
+        several => Err(Error::SeveralImages(several.iter().map(|root| name(root)).collect())),
+    }
 }
 
 /// What can be loaded from somewhere.

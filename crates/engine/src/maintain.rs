@@ -18,13 +18,23 @@ pub type Findings = BTreeMap<String, BTreeSet<String>>;
 /// 64 MiB of findings: of thousands of images.
 const MAX_BYTES: u64 = 64 << 20;
 
+/// What becomes of what was known.
+pub struct Memory<'a> {
+    /// True for what is there no more: it is forgotten.
+    pub is_gone: &'a dyn Fn(&str) -> bool,
+    /// True for findings that were looked for: others stay known, whether or not they are found.
+    pub is_sought: &'a dyn Fn(&str) -> bool,
+    /// Whether what is found now is remembered.
+    pub is_kept: bool,
+}
+
 impl Engine {
-    /// Says which of `found` were not there when this was called last, and remembers them if `is_kept`. What was scanned then and
-    /// is in `gone` is forgotten; of what is in neither, what was known stays known.
+    /// Says which of `found` were not there when this was called last, and remembers them. Of what was not scanned this time and is
+    /// not gone, what was known stays known.
     ///
     /// # Errors
     /// When the store's folder cannot be read or written.
-    pub fn news(&self, found: &Findings, gone: &dyn Fn(&str) -> bool, is_kept: bool) -> Result<Findings> {
+    pub fn news(&self, found: &Findings, memory: &Memory<'_>) -> Result<Findings> {
         self.writer()?;
         let directory = self.config().root.join("maintenance");
         let failed = |doing| {
@@ -46,9 +56,13 @@ impl Engine {
                 new.insert(what.clone(), fresh);
             }
         }
-        if is_kept {
-            known.retain(|what, _| !gone(what));
-            known.extend(found.clone());
+        if memory.is_kept {
+            known.retain(|what, _| !(memory.is_gone)(what));
+            for (what, findings) in found {
+                let known = known.entry(what.clone()).or_default();
+                known.retain(|finding| !(memory.is_sought)(finding));
+                known.extend(findings.iter().cloned());
+            }
             write(&path, &known)?;
         }
         Ok(new)

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use wharfie_oci::ImageConfig;
+use wharfie_oci::config::ContainerConfig;
 
 use crate::advisory::Severity;
 
@@ -14,12 +15,22 @@ pub struct Check {
     pub severity: Severity,
     /// What is so, and what to do; one line.
     pub text: String,
+    /// The image that this one was made from has it as well.
+    #[serde(default, rename = "isOfBase", skip_serializing_if = "std::ops::Not::not")]
+    pub is_of_base: bool,
 }
 
-impl Check {
-    fn new(id: &str, severity: Severity, text: String) -> Self {
-        Self { id: id.to_owned(), severity, text }
-    }
+/// What is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Checked<'a> {
+    /// What the image is called.
+    pub name: &'a str,
+    /// What it says of itself.
+    pub config: &'a ImageConfig,
+    /// Files with set-id bits, from the root without a leading slash, and whether the base has them.
+    pub set_id: &'a [(String, bool)],
+    /// What the image that it was made from says of itself, as far as that is known.
+    pub base: Option<&'a ImageConfig>,
 }
 
 /// Parts of names of variables that hold secrets.
@@ -45,16 +56,19 @@ const MANNERS: [&str; 12] = [
 /// 10 files are named; the rest are counted.
 const NAMED: usize = 10;
 
-/// What is better otherwise in an image that is called `name` and has these files with set-id bits.
-pub fn of_image(name: &str, config: &ImageConfig, set_id: &[String]) -> Vec<Check> {
+/// What is better otherwise in an image.
+pub fn of_image(checked: &Checked<'_>) -> Vec<Check> {
     let mut found = Vec::new();
-    let own = config.config.clone().unwrap_or_default();
-    let user = own.user.split(':').next().unwrap_or_default();
-    if matches!(user, "" | "0" | "root") {
+    let mut add = |id: &str, severity: Severity, text: String, is_of_base: bool| {
+        found.push(Check { id: id.to_owned(), severity, text, is_of_base });
+    };
+    let own = checked.config.config.as_ref();
+    let base = checked.base.map(|base| base.config.as_ref());
+    if is_root(own) {
         let text = "runs as root: name another user with USER".to_owned();
-        found.push(Check::new("user-root", Severity::Low, text));
+        add("user-root", Severity::Low, text, base.is_some_and(is_root));
     }
-    for pair in own.env.iter().flatten() {
+    for pair in own.into_iter().flat_map(|own| own.env.iter().flatten()) {
         let Some((key, value)) = pair.split_once('=') else { continue };
         let upper = key.to_ascii_uppercase();
         let is_about = PLACES.iter().chain(&MANNERS).any(|end| upper.ends_with(end));
@@ -64,22 +78,33 @@ pub fn of_image(name: &str, config: &ImageConfig, set_id: &[String]) -> Vec<Chec
             let text = format!(
                 "the variable {key} has a value that everybody can read: use a secret (`RUN --mount=type=secret`, `run -e`)"
             );
-            found.push(Check::new("env-secret", Severity::High, text));
+            let is_of_base = base.flatten().is_some_and(|base| base.env.iter().flatten().any(|known| known == pair));
+            add("env-secret", Severity::High, text, is_of_base);
         }
     }
+    let name = checked.name;
     let tag = name.rsplit('/').next().unwrap_or(name).split_once(':').map(|(_, tag)| tag);
     if tag == Some("latest") {
         let text = "has the tag latest, which means another image tomorrow: give it a version".to_owned();
-        found.push(Check::new("tag-latest", Severity::Low, text));
+        add("tag-latest", Severity::Low, text, false);
     }
-    if !set_id.is_empty() {
-        let named: Vec<String> = set_id.iter().take(NAMED).map(|path| format!("/{path}")).collect();
-        let more = set_id.len() - named.len();
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let text = format!("{} files run as their owner (set-id): {}{more}", set_id.len(), named.join(", "));
-        found.push(Check::new("set-id", Severity::Low, text));
+    for is_of_base in [false, true] {
+        let files = checked.set_id.iter().filter(|(_, of_base)| *of_base == is_of_base).map(|(path, _)| path);
+        let count = files.clone().count();
+        if count > 0 {
+            let named: Vec<String> = files.take(NAMED).map(|path| format!("/{path}")).collect();
+            let more = count - named.len();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let text = format!("{count} files run as their owner (set-id): {}{more}", named.join(", "));
+            add("set-id", Severity::Low, text, is_of_base);
+        }
     }
     found
+}
+
+fn is_root(config: Option<&ContainerConfig>) -> bool {
+    let user = config.map(|config| config.user.as_str()).unwrap_or_default();
+    matches!(user.split(':').next().unwrap_or_default(), "" | "0" | "root")
 }
 
 #[cfg(test)]
@@ -90,7 +115,9 @@ mod tests {
     fn configurations_are_judged() {
         let config = |json: &str| ImageConfig::parse(format!(r#"{{"config":{json}}}"#).as_bytes()).unwrap();
         let ids = |name: &str, json: &str, files: &[String]| -> Vec<String> {
-            of_image(name, &config(json), files).into_iter().map(|check| check.id).collect()
+            let set_id: Vec<_> = files.iter().map(|path| (path.clone(), false)).collect();
+            let checked = Checked { name, config: &config(json), set_id: &set_id, base: None };
+            of_image(&checked).into_iter().map(|check| check.id).collect()
         };
         assert_eq!(ids("web:latest", "{}", &[]), ["user-root", "tag-latest"]);
         assert_eq!(ids("host:5000/web", r#"{"User":"web"}"#, &[]), Vec::<String>::new());
@@ -100,5 +127,23 @@ mod tests {
         let env = r#"{"User":"1:0","Env":["DB_PASSWORD=x","PASSWORD_FILE=/run/x","TOKEN=","PATH=/bin"]}"#;
         assert_eq!(ids("web:1", env, &["bin/su".to_owned()]), ["env-secret", "set-id"]);
         assert!(ids("web:1", "{\"User\":\"root:root\"}", &[]).contains(&"user-root".to_owned()));
+    }
+
+    #[test]
+    fn what_the_base_has_is_the_bases() {
+        let config = |json: &str| ImageConfig::parse(format!(r#"{{"config":{json}}}"#).as_bytes()).unwrap();
+        let own = config(r#"{"Env":["A_TOKEN=1","B_TOKEN=2","C_TOKEN=4"]}"#);
+        let of_base = |base: &str| -> Vec<String> {
+            let set_id = [("bin/su".to_owned(), true), ("bin/own".to_owned(), false)];
+            let (base, name) = (config(base), "web:latest");
+            let checked = Checked { name, config: &own, set_id: &set_id, base: Some(&base) };
+            let checks = of_image(&checked).into_iter().filter(|check| check.is_of_base);
+            checks.map(|check| format!("{} {}", check.id, check.text.split(' ').nth(2).unwrap_or_default())).collect()
+        };
+        assert_eq!(
+            of_base(r#"{"Env":["A_TOKEN=1","C_TOKEN=3"]}"#),
+            ["user-root root:", "env-secret A_TOKEN", "set-id run"]
+        );
+        assert_eq!(of_base(r#"{"User":"web"}"#), ["set-id run"], "who makes it root is the image");
     }
 }

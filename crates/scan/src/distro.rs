@@ -21,6 +21,9 @@ pub struct Distro {
     /// `bookworm`, if it says so.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub codename: String,
+    /// Which of the inventory's layers says so, if it was read there.
+    #[serde(skip)]
+    pub layer: Option<usize>,
 }
 
 /// 32 systems that it is made from.

@@ -139,6 +139,7 @@ pub fn check(distro: &Distro, today: &str) -> Option<Check> {
     };
     let since = if is_older { "since before" } else { "since" };
     Some(Check {
+        is_of_base: false,
         id: "system-end-of-life".to_owned(),
         severity: Severity::High,
         text: format!(

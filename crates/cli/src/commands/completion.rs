@@ -3,6 +3,7 @@
 use wharfie_engine::list::List;
 use wharfie_oci::Reference;
 
+use crate::commands::place::TRANSPORTS;
 use crate::commands::{ROOT, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -51,6 +52,7 @@ fn words(cx: &Context, matches: &Matches) -> Result {
     let prefix = matches.arg(1).unwrap_or_default();
     let names: Vec<String> = match matches.args()[0].as_str() {
         "images" => images(cx)?,
+        "places" => places(cx)?,
         "containers" => containers(cx)?,
         "volumes" => volumes(cx)?,
         "networks" => networks(cx)?,
@@ -65,6 +67,16 @@ fn images(cx: &Context) -> Result<Vec<String>> {
     let listed = cx.engine()?.list(&List::default())?;
     let references = listed.iter().flat_map(|image| &image.references);
     Ok(references.filter(|reference| reference.tag().is_some()).map(Reference::familiar).collect())
+}
+
+/// What can be copied and looked into: images and containers, and the words for what no list has.
+fn places(cx: &Context) -> Result<Vec<String>> {
+    let mut all = images(cx)?;
+    let stored = all.iter().map(|name| format!("store:{name}")).collect::<Vec<_>>();
+    let containers = containers(cx)?.into_iter().map(|name| format!("container:{name}"));
+    all.extend(TRANSPORTS.iter().map(|transport| (*transport).to_owned()));
+    all.extend(stored.into_iter().chain(containers));
+    Ok(all)
 }
 
 fn containers(cx: &Context) -> Result<Vec<String>> {

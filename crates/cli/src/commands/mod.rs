@@ -15,6 +15,7 @@ pub mod logout;
 pub mod maintain;
 pub mod manifest;
 pub mod manpage;
+mod place;
 pub mod search;
 pub mod serve;
 pub mod system;

@@ -146,6 +146,8 @@ pub enum Complete {
     Nothing,
     /// Names of local images.
     Images,
+    /// Names of local images, what says where others are, and files.
+    Places,
     /// Names of containers.
     Containers,
     /// Names of volumes.

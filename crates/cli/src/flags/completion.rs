@@ -99,6 +99,7 @@ fn offered(complete: Complete) -> (&'static str, String) {
     match complete {
         Complete::Nothing => ("nothing", String::new()),
         Complete::Images => ("images", String::new()),
+        Complete::Places => ("places", String::new()),
         Complete::Containers => ("containers", String::new()),
         Complete::Volumes => ("volumes", String::new()),
         Complete::Networks => ("networks", String::new()),

@@ -223,7 +223,7 @@ libc6      2.36-9      2.36-9+deb12u4   CVE-2023-4911   unknown    layer 0
 2 findings: 1 high, 1 unknown, 2 with a fix
 ";
     assert_eq!(words(&told.stdout), words(expected), "{}", told.stdout);
-    assert!(told.stderr.starts_with("WARNING: the newest advisory is "), "{}", told.stderr);
+    assert!(told.stderr.starts_with("WARNING: the newest advisory of Debian is "), "{}", told.stderr);
     assert!(host.path().join("osv/.wharfie-advisories").exists());
     // The same from what was imported.
     assert_eq!(host.run(&["scan", "db", "import", &osv]).succeeds(), "3 advisories of 3 ecosystems\n");
@@ -299,7 +299,7 @@ fn filters_count_for_output_and_exit_code() {
     let said = scan(&["--ignore-file", &accepted]).stderr;
     assert!(said.contains("CVE-2023-4911 was accepted until 2021-01-01"), "{said}");
     host.run(&["scan", "--fail-on", "bad", "web:1"])
-        .fails(1, "invalid severity \"bad\"\n help: severities are unknown, negligible, low, medium, high, critical");
+        .fails(1, "invalid severity \"bad\"\n help: `--fail-on` takes unknown, negligible, low, medium, high, critical, kev; also several, with commas");
 }
 
 #[test]

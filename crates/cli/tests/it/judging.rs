@@ -67,6 +67,7 @@ fn what_is_exploited_and_how_probable_it_is_stands_beside_findings() {
     host.run(&["scan", "db", "import", &osv]).succeeds();
     let plain = host.run(&["scan", "web:1"]).stdout;
     assert!(!plain.contains("EPSS"), "{plain}");
+    assert_eq!(host.run(&["scan", "--fail-on", "high,kev", "web:1"]).code, 1, "nobody can say it");
     host.run(&["scan", "--kev", "web:1"]).fails(
         1,
         "the data base does not say what is exploited\n help: `wharfie scan db import known_exploited_vulnerabilities.json` takes CISA's list",
@@ -85,7 +86,7 @@ fn what_is_exploited_and_how_probable_it_is_stands_beside_findings() {
     let line = told.stdout.lines().find(|line| line.contains("CVE-2023-4911")).unwrap();
     assert!(line.contains("2023-11-21") && line.contains("90.0%"), "{}", told.stdout);
     // Lists that change every day do not make old advisories new.
-    assert!(told.stderr.contains("WARNING: the newest advisory is "), "{}", told.stderr);
+    assert!(told.stderr.contains("WARNING: the newest advisory of Debian is "), "{}", told.stderr);
     let told = document(&host, &["--kev", "web:1"]);
     assert_eq!(ids(&told), ["CVE-2023-4911"]);
     assert_eq!(told["findings"][0]["kev"], json!({"added": "2023-11-21", "ransomware": true}));
@@ -93,6 +94,13 @@ fn what_is_exploited_and_how_probable_it_is_stands_beside_findings() {
     let sarif: Value =
         serde_json::from_str(&host.run(&["scan", "--format", "sarif", "--kev", "web:1"]).stdout).unwrap();
     assert_eq!(sarif["runs"][0]["tool"]["driver"]["rules"][0]["properties"]["tags"][2], "kev");
+    // What is exploited is a failure, however bad anybody calls it; filters come first.
+    let code = |words: &[&str]| host.run(&[&["scan"], words, &["web:1"]].concat()).code;
+    assert_eq!([code(&["--fail-on", "critical"]), code(&["--fail-on", "critical,kev"])], [0, 2]);
+    assert_eq!(code(&["--fail-on", "KEV"]), 2);
+    assert_eq!(code(&["--fail-on", "kev", "--severity", "high"]), 0);
+    let accepted = host.file("known", b"CVE-2023-4911 # we know\n").display().to_string();
+    assert_eq!(code(&["--fail-on", "kev", "--ignore-file", &accepted]), 0);
     // What is imported later leaves them there, and does not grow by being imported twice.
     let size = || std::fs::metadata(host.store().join("advisories/index")).unwrap().len();
     host.run(&["scan", "db", "import", &osv]).succeeds();
@@ -100,6 +108,48 @@ fn what_is_exploited_and_how_probable_it_is_stands_beside_findings() {
     host.run(&["scan", "db", "import", &osv]).succeeds();
     assert_eq!(size(), before);
     assert_eq!(ids(&document(&host, &["--kev", "web:1"])), ["CVE-2023-4911"]);
+}
+
+#[test]
+fn the_age_of_advisories_is_told_by_ecosystem() {
+    let host = host_with(&[(&image(), &["web:1"]), (&Image::new().with_layer(status("2.36-9")), &["base:1"])]);
+    let record = |ecosystem: &str, name: &str, modified: &str| {
+        let record = json!({"id": format!("X-{name}"), "modified": modified, "affected": [{
+            "package": {"ecosystem": ecosystem, "name": name},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]}]});
+        host.file(&format!("osv/{name}.json"), record.to_string().as_bytes()).display().to_string()
+    };
+    std::fs::create_dir(host.path().join("osv")).unwrap();
+    let old =
+        [record("npm", "left-pad", "2020-01-01T00:00:00Z"), record("Go", "nobody.example/x", "2020-01-01T00:00:00Z")];
+    let tracker = json!({"glibc": {"CVE-2024-1": {"releases": {"bookworm": {"status": "open", "urgency": "low"}}}}});
+    let tracker = host.file("tracker.json", tracker.to_string().as_bytes()).display().to_string();
+    let new = record("PyPI", "six", "2999-01-01T00:00:00Z");
+    host.run(&["scan", "db", "import", &old[0], &old[1], &new, &tracker]).succeeds();
+    // Only what the image's packages are held against, and only the part of it that is old.
+    let aged = |image: &str, words: &[&str]| -> Vec<String> {
+        let said = host.run(&[&["scan", "--only", "vulnerabilities"], words, &[image]].concat());
+        said.stderr.lines().filter(|line| line.contains("days")).map(str::to_owned).collect()
+    };
+    let told = aged("web:1", &[]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("WARNING: the newest advisory of npm is "), "{told:?}");
+    assert_eq!(aged("base:1", &[]), Vec::<String>::new());
+    let status = host.run(&["scan", "db", "status"]).succeeds();
+    let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(line("Debian").ends_with(" (imported)") && !line("npm").contains("imported"), "{status}");
+    // A list that does not say how new it is, is as old as its import.
+    let lists = host.path().join("lists");
+    std::fs::create_dir(&lists).unwrap();
+    let list = lists.join("tracker.json");
+    std::fs::rename(&tracker, &list).unwrap();
+    let file = std::fs::File::options().write(true).open(&list).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000)).unwrap();
+    let told = aged("base:1", &["--db", &lists.display().to_string()]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("WARNING: the list of Debian was imported "), "{told:?}");
+    let maintained = host.run(&["maintain", "--dry-run"]).stderr;
+    assert_eq!(maintained.lines().filter(|line| line.contains("days")).count(), 1, "{maintained}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod attached;
+mod basing;
 mod build;
 mod checking;
 mod container;
@@ -29,6 +30,7 @@ mod mounting;
 mod nested;
 mod osv;
 mod peer;
+mod places;
 mod platforms;
 mod pulling;
 mod pulling_failures;

@@ -36,8 +36,8 @@ pub enum Place {
     Archive {
         /// The file.
         path: PathBuf,
-        /// `REPOSITORY:TAG`.
-        name: Option<Reference>,
+        /// `REPOSITORY:TAG`; as a source also the tag alone that an `index.json` gives, or a manifest's digest.
+        name: Option<String>,
     },
     /// A directory that is an OCI image layout.
     Layout {
@@ -137,10 +137,10 @@ impl Engine {
                 let offer = Offer { source: &source, companions: &InStore(store), roots, repository: None };
                 self.deliver(copy, &offer, observer)
             }
-            Place::Archive { path, .. } => {
+            Place::Archive { path, name } => {
                 let store = self.writer()?;
                 let lease = store.lease()?;
-                let roots = vec![self.root_in_archive(path, copy, &lease, observer)?];
+                let roots = vec![self.root_in_archive(path, name.as_deref(), copy, &lease, observer)?];
                 let source = StoreSource::new(store);
                 self.deliver(copy, &Offer { source: &source, companions: &Nowhere, roots, repository: None }, observer)
             }
@@ -151,6 +151,7 @@ impl Engine {
         let delivery = Delivery { engine: self, copy, offer, observer };
         match &copy.to {
             Place::Archive { path, name } => {
+                let name = name.as_deref().map(str::parse::<Reference>).transpose()?.map(Reference::or_latest);
                 crate::save::check_output(path)?;
                 crate::save::write_aside(path, |file| {
                     let target = Target::archive(file, name.as_ref())?;

@@ -154,6 +154,7 @@ impl Engine {
     pub(super) fn root_in_archive(
         &self,
         path: &Path,
+        chosen: Option<&str>,
         copy: &Copy,
         lease: &Lease<'_>,
         observer: &dyn Observer,
@@ -162,8 +163,12 @@ impl Engine {
         let mut file = File::open(path).map_err(failed)?;
         let is_whole = copy.platforms.is_empty() && !matches!(copy.to, Place::Store(_));
         let load = Load { platforms: copy.platforms.clone(), is_whole };
-        let (copied, names) = self.hold_named_archive(&load, &mut file, None, lease, observer)?;
-        let name = names.first().and_then(|name| name.parse::<Reference>().ok()).map(Reference::or_latest);
+        let (copied, names) = self.hold_named_archive(&load, &mut file, chosen, lease, observer)?;
+        let reference = |name: &str| name.parse::<Reference>().ok().map(Reference::or_latest);
+        let mut names = names.iter().filter_map(|name| reference(name));
+        // By whichever of its names it was chosen.
+        let chosen = chosen.and_then(reference).filter(|chosen| names.clone().any(|name| name == *chosen));
+        let name = chosen.or_else(|| names.next());
         let last = copied.last().ok_or(wharfie_archive::Error::NoManifest)?;
         let what = match (&last.document, &last.image) {
             (Some(document), _) => What::Known(document.clone()),

@@ -93,7 +93,7 @@ impl Engine {
         let (place, _turn) = self.turn_of_advisories()?;
         let old = OnDisk::open(&place).ok();
         let old = old.as_ref().and_then(|file| Index::open(file).ok());
-        self.build_base(&sources(paths)?, &place, old.as_ref())
+        self.build_base(&sources(paths)?, &place, Manner::Import(old.as_ref()))
     }
 
     /// Where the own data base is, in a folder that is there.
@@ -227,14 +227,14 @@ impl Engine {
             }
         }
         // Where others' files are there may be no room for ours.
-        match self.build_base(&sources, &beside, None) {
+        match self.build_base(&sources, &beside, Manner::AsTheyAre) {
             Ok(imported) => Ok((beside, imported.warnings)),
             Err(Error::File { doing: "open" | "write", .. }) => {
                 self.writer()?;
                 let directory = own.parent().unwrap_or(&own);
                 let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
                 made.map_err(|source| Error::File { doing: "mkdir", path: directory.into(), source })?;
-                let imported = self.build_base(&sources, &own, None)?;
+                let imported = self.build_base(&sources, &own, Manner::AsTheyAre)?;
                 Ok((own, imported.warnings))
             }
             Err(why) => Err(why),
@@ -242,7 +242,8 @@ impl Engine {
     }
 
     /// Makes a data base that appears whole in `place`.
-    fn build_base(&self, sources: &[(PathBuf, Source)], place: &Path, old: Option<&Index<'_>>) -> Result<Imported> {
+    fn build_base(&self, sources: &[(PathBuf, Source)], place: &Path, manner: Manner<'_>) -> Result<Imported> {
+        let now = Timestamp { nanos: 0, ..(self.config().store.clock)() }.to_string();
         let before = format!(".{}.", place.file_name().unwrap_or_default().to_string_lossy());
         sweep(place.parent().unwrap_or(place), |name, kind| {
             kind.is_file() && name.starts_with(&before) && name.ends_with(".tmp")
@@ -258,7 +259,7 @@ impl Engine {
             let name = path.display().to_string();
             let added = match path.extension().is_some_and(|end| end == "zip") {
                 true => builder.add_zip(&name, &file),
-                false => match builder.add_file(&file, &moment(source.2)) {
+                false => match builder.add_file(&file, &manner.moment(&now, source)) {
                     Err(why @ (Trouble::Json(_) | Trouble::TooLarge(_) | Trouble::Broken(_))) => {
                         builder.warnings.push(format!("{name} {why}"));
                         Ok(())
@@ -269,12 +270,11 @@ impl Engine {
             added.map_err(|source| Error::Inventory { path: path.clone(), source })?;
             builder.add_source(source.clone());
         }
-        if let Some(old) = old {
+        if let Manner::Import(Some(old)) = manner {
             builder.keep(old).map_err(|source| Error::Inventory { path: place.into(), source })?;
         }
         let warnings = std::mem::take(&mut builder.warnings);
         let aside = Aside::create(place)?;
-        let now = Timestamp { nanos: 0, ..(self.config().store.clock)() }.to_string();
         let written = builder.finish(io::BufWriter::new(&aside.file), &now);
         let done = written.and_then(|meta| {
             (&aside.file).flush()?;
@@ -283,6 +283,25 @@ impl Engine {
         });
         let meta = done.map_err(|source| Error::Inventory { path: place.into(), source })?;
         Ok(Imported { meta, warnings })
+    }
+}
+
+/// How files become a data base.
+#[derive(Clone, Copy)]
+enum Manner<'a> {
+    /// They are taken in, beside what is known already.
+    Import(Option<&'a Index<'a>>),
+    /// They are read where they lie.
+    AsTheyAre,
+}
+
+impl Manner<'_> {
+    /// When a list came here that does not say itself how new it is, RFC 3339.
+    fn moment(self, now: &str, source: &Source) -> String {
+        match self {
+            Self::Import(_) => now.to_owned(),
+            Self::AsTheyAre => Timestamp { seconds: source.2, nanos: 0 }.to_string(),
+        }
     }
 }
 
@@ -344,11 +363,6 @@ fn has_name_of_extra(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     name == "known_exploited_vulnerabilities.json" || (name.starts_with("epss") && name.ends_with(".csv"))
-}
-
-/// Seconds since 1970 as the moments of advisories are written.
-fn moment(seconds: i64) -> String {
-    Timestamp { seconds, nanos: 0 }.to_string()
 }
 
 /// Reads all of a small file of the user's.

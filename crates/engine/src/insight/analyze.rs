@@ -14,7 +14,7 @@ use wharfie_scan::Layer;
 use wharfie_scan::analysis::{self, Analysis, Analyzer, ItemKind};
 
 use super::open::{Opened, described};
-use super::{Look, Target};
+use super::{Look, Target, begins_document, peek};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -47,7 +47,15 @@ impl Engine {
             }
             _ => {}
         }
-        let made = self.opened(look, input, observer, &mut |opened| self.analyze_opened(opened, observer));
+        let mut head = Vec::new();
+        if let Target::Stream = &look.target {
+            head = peek(input)?;
+            if begins_document(&head) {
+                return Err(Error::NoLayers("-".into()));
+            }
+        }
+        let mut input = head.chain(input);
+        let made = self.opened(look, &mut input, observer, &mut |opened| self.analyze_opened(opened, observer));
         made.map_err(|why| why.of_work(observer))
     }
 

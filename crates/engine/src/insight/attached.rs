@@ -14,7 +14,7 @@ use wharfie_store::{Lease, StoreSource};
 use wharfie_trust::bundle;
 use wharfie_trust::dsse::Envelope;
 
-use super::{Look, MAX_DOCUMENT, Target};
+use super::{Look, MAX_DOCUMENT};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::trust::{about, artifact, asked};
@@ -126,29 +126,24 @@ impl Engine {
     ///
     /// What the document calls the image, and which one that is, is not its to say: both are of what was asked for.
     pub(super) fn attached(&self, look: &Look) -> Result<Option<Inventory>> {
-        let (name, is_here) = match &look.target {
-            Target::Image(name) => (name, names::find_for(self.reader()?, name, look.platform.as_ref())),
-            Target::Registry(name) => (name, Err(Error::NoSuchImage(name.clone()))),
-            _ => return Ok(None),
-        };
-        match is_here {
-            Ok(found) => {
+        match self.named(look)? {
+            Some((name, Some(found))) => {
                 let beside = self.beside_local(&self.local_subjects(&found)?, &self.doubt(&found)?)?;
                 let target = match &found.reference {
                     Some(reference) => self.reader()?.target(&reference.canonical())?,
                     None => None,
                 };
                 let digest = target.filter(|target| target != found.id.digest()).map(|target| target.to_string());
-                let name = found.reference.map_or_else(|| name.clone(), |reference| reference.familiar());
+                let name = found.reference.map_or_else(|| name.to_owned(), |reference| reference.familiar());
                 let id = Some(found.id.as_str().to_owned());
                 Ok(beside.map(|beside| Inventory { name, id, digest, ..beside.told() }))
             }
-            Err(Error::NoSuchImage(_)) => {
+            Some((name, None)) => {
                 let (root, beside) = self.beside_remote(name, look.platform.as_ref())?;
-                let (name, digest) = (name.clone(), Some(root.to_string()));
+                let (name, digest) = (name.to_owned(), Some(root.to_string()));
                 Ok(beside.map(|beside| Inventory { name, digest, ..beside.told() }))
             }
-            Err(why) => Err(why),
+            None => Ok(None),
         }
     }
 
@@ -171,14 +166,10 @@ impl Engine {
     /// # Errors
     /// When what was looked at is no image with a name, or its place cannot be written.
     pub fn attach_document(&self, attach: &Attach<'_>) -> Result<Attached> {
-        match &attach.look.target {
-            Target::Image(name) => match names::find_for(self.reader()?, name, attach.look.platform.as_ref()) {
-                Ok(found) => self.attach_here(attach, &found),
-                Err(Error::NoSuchImage(_)) => self.attach_there(attach, name),
-                Err(why) => Err(why),
-            },
-            Target::Registry(name) => self.attach_there(attach, name),
-            _ => Err(Error::NotAttachable(attach.inventory.name.clone())),
+        match self.named(attach.look)? {
+            Some((_, Some(found))) => self.attach_here(attach, &found),
+            Some((name, None)) => self.attach_there(attach, name),
+            None => Err(Error::NotAttachable(attach.inventory.name.clone())),
         }
     }
 

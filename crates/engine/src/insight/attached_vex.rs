@@ -6,11 +6,10 @@ use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Digest, Reference};
 use wharfie_store::StoreSource;
 
+use super::Look;
 use super::attached::{Doubt, bytes, is_bundle, payload_of};
-use super::{Look, Target};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::names;
 
 /// OpenVEX, as artifacts have it.
 const KINDS: [&str; 2] = ["application/vnd.openvex+json", "application/openvex+json"];
@@ -25,13 +24,8 @@ impl Engine {
     /// # Errors
     /// When there is no such image, or its registry cannot be asked.
     pub fn attached_vex(&self, look: &Look) -> Result<Vec<(Digest, Vec<u8>)>> {
-        let (name, is_here) = match &look.target {
-            Target::Image(name) => (name, names::find_for(self.reader()?, name, look.platform.as_ref())),
-            Target::Registry(name) => (name, Err(Error::NoSuchImage(name.clone()))),
-            _ => return Ok(Vec::new()),
-        };
-        match is_here {
-            Ok(found) => {
+        match self.named(look)? {
+            Some((_, Some(found))) => {
                 if self.doubt(&found)? != Doubt::None {
                     return Ok(Vec::new());
                 }
@@ -43,7 +37,7 @@ impl Engine {
                 }
                 Ok(all)
             }
-            Err(Error::NoSuchImage(_)) => {
+            Some((name, None)) => {
                 let reference = name.parse::<Reference>().map_err(Error::BadName)?.without_redundant_tag().or_latest();
                 if !self.wanting([&reference])?.is_empty() {
                     return Ok(Vec::new());
@@ -57,7 +51,7 @@ impl Engine {
                 }
                 Ok(all)
             }
-            Err(why) => Err(why),
+            None => Ok(Vec::new()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What an image was made from: an image that is here and has its lowest layers, else what its history lets one guess.
 
+use wharfie_oci::config::{ContainerConfig, History};
 use wharfie_oci::{ImageConfig, Reference};
 use wharfie_scan::{Base, Inventory, KnownBy, Layer};
 
@@ -46,11 +47,11 @@ impl Engine {
         config: Option<&ImageConfig>,
     ) -> Result<Option<Base>> {
         let layers: Vec<&str> = layers.iter().map(|layer| layer.diff_id.as_str()).collect();
-        if layers.len() < 2 {
+        if layers.is_empty() {
             return Ok(None);
         }
         let store = self.reader()?;
-        let mut best: Option<(usize, bool, String)> = None;
+        let mut best: Option<((usize, bool, usize), String)> = None;
         for row in &store.references()? {
             let has_digest = match said.digest {
                 Some(digest) => store.manifests_of(&row.image)?.iter().any(|row| row.digest.to_string() == digest),
@@ -61,29 +62,59 @@ impl Engine {
                 continue;
             }
             let known = store.layers_of(&row.image)?;
-            let is_longer = best.as_ref().is_none_or(|(count, ..)| known.len() >= *count);
+            let is_longer = best.as_ref().is_none_or(|((count, ..), _)| known.len() >= *count);
             let is_base = !known.is_empty()
-                && known.len() < layers.len()
+                && known.len() <= layers.len()
                 && known.iter().zip(&layers).all(|(layer, own)| layer.diff_id.as_str() == *own);
             if !is_longer || !is_base {
+                continue;
+            }
+            // Which steps an image has done tells it from others with the same layers.
+            let steps = match config {
+                Some(config) => beginning(&self.config_of(store, &row.image)?, config),
+                None => None,
+            };
+            let is_less = steps.zip(config).is_some_and(|(steps, config)| steps > 0 && steps < config.history.len());
+            if known.len() == layers.len() && !is_less {
                 continue;
             }
             let name = names::reference(row)?;
             let is_named = |said: &str| said.parse::<Reference>().is_ok_and(|said| said.or_latest() == name);
             let is_said = has_digest || said.name.is_some_and(is_named);
-            let found = (known.len(), is_said, name.familiar());
+            let found = (known.len(), is_said, steps.unwrap_or_default());
             // Of several names of one image the first in order, unless the image says which.
-            let is_better = |best: &(usize, bool, String)| (found.0, found.1) > (best.0, best.1);
-            if best.as_ref().is_none_or(is_better) {
-                best = Some(found);
+            if best.as_ref().is_none_or(|(best, _)| found > *best) {
+                best = Some((found, name.familiar()));
             }
         }
-        if let Some((layers, _, name)) = best {
+        if let Some(((layers, ..), name)) = best {
             return Ok(Some(Base { name, layers, known_by: KnownBy::Image }));
         }
         let guessed = config.and_then(guessed).filter(|count| *count < layers.len());
         let name = said.name.unwrap_or_default().to_owned();
         Ok(guessed.map(|layers| Base { name, layers, known_by: KnownBy::History }))
+    }
+
+    /// What the base of an image says of itself, of which `own` is what the image says: as it is here, else as the history of the
+    /// image tells of its first steps.
+    pub(super) fn config_of_base(&self, base: &Base, own: &ImageConfig) -> Result<ImageConfig> {
+        let store = self.reader()?;
+        let layers = &own.rootfs.diff_ids[..base.layers.min(own.rootfs.diff_ids.len())];
+        let named = base.name.parse::<Reference>().ok().map(|name| name.or_latest().canonical());
+        let mut best: Option<((bool, usize), ImageConfig)> = None;
+        for row in &store.references()? {
+            let known = store.layers_of(&row.image)?;
+            if known.len() != layers.len() || !known.iter().zip(layers).all(|(layer, own)| layer.diff_id == *own) {
+                continue;
+            }
+            let config = self.config_of(store, &row.image)?;
+            let Some(steps) = beginning(&config, own) else { continue };
+            let found = (named.as_ref() == Some(&row.name), steps);
+            if best.as_ref().is_none_or(|(best, _)| found > *best) {
+                best = Some((found, config));
+            }
+        }
+        Ok(best.map_or_else(|| told_by_history(own, base.layers), |(_, config)| config))
     }
 
     /// What is in other tags of the repository of a base that are here: of those one may be a newer base.
@@ -107,6 +138,51 @@ impl Engine {
     }
 }
 
+/// How many steps `base` has, if `own` begins with the same ones.
+fn beginning(base: &ImageConfig, own: &ImageConfig) -> Option<usize> {
+    let is_same =
+        |(base, own): (&History, &History)| base.created_by == own.created_by && base.empty_layer == own.empty_layer;
+    let count = base.history.len();
+    (count <= own.history.len() && base.history.iter().zip(&own.history).all(is_same)).then_some(count)
+}
+
+/// What the image of the lowest `layers` said of itself, as far as the steps tell that made it: who runs it, and its variables.
+fn told_by_history(own: &ImageConfig, layers: usize) -> ImageConfig {
+    let mut left = layers;
+    let mut count = 0;
+    for step in &own.history {
+        match (step.empty_layer, left) {
+            (false, 0) => break,
+            (false, _) => left -= 1,
+            // What comes behind its last layer is the base's if a command is set at the end of it: variables of the image's own
+            // stand behind that.
+            (true, _) => {}
+        }
+        count += 1;
+    }
+    let is_command = |step: &History| step.empty_layer && instruction(step).starts_with("CMD");
+    let last = own.history[..count].iter().rposition(|step| !step.empty_layer).map_or(0, |at| at + 1);
+    let end = own.history[last..count].iter().position(is_command).map_or(last, |at| last + at + 1);
+    let steps = &own.history[..end];
+    let words = |word: &'static str| {
+        let of_word = move |step: &History| instruction(step).strip_prefix(word).map(|rest| format!("{rest} "));
+        steps.iter().filter_map(of_word)
+    };
+    let set: String = words("ENV ").collect();
+    let all = own.config.as_ref().and_then(|own| own.env.clone()).unwrap_or_default();
+    let env = all.into_iter().filter(|pair| set.contains(&format!(" {pair} ")) || set.starts_with(&format!("{pair} ")));
+    let user = words("USER ").last().map(|user| user.trim().to_owned()).unwrap_or_default();
+    let config = ContainerConfig { user, env: Some(env.collect()), ..ContainerConfig::default() };
+    ImageConfig { config: Some(config), history: steps.to_vec(), ..ImageConfig::default() }
+}
+
+/// What a step did, without what every one of a tool has.
+fn instruction(step: &History) -> &str {
+    let text = step.created_by.as_deref().unwrap_or_default();
+    let text = text.strip_prefix("/bin/sh -c ").unwrap_or(text);
+    text.strip_prefix("#(nop)").unwrap_or(text).trim_start()
+}
+
 /// How many layers were there when the last command was set before more of them came: bases end in one.
 fn guessed(config: &ImageConfig) -> Option<usize> {
     let mut has_more = false;
@@ -115,10 +191,7 @@ fn guessed(config: &ImageConfig) -> Option<usize> {
             has_more = true;
             continue;
         }
-        let text = step.created_by.as_deref().unwrap_or_default();
-        let text = text.strip_prefix("/bin/sh -c ").unwrap_or(text);
-        let text = text.strip_prefix("#(nop)").unwrap_or(text).trim_start();
-        if has_more && text.starts_with("CMD") {
+        if has_more && instruction(step).starts_with("CMD") {
             let count = config.history[..at].iter().filter(|step| !step.empty_layer).count();
             return (count > 0).then_some(count);
         }

@@ -3,8 +3,8 @@
 use wharfie_oci::{Digest, Platform, Reference};
 use wharfie_store::StoreSource;
 
+use super::Look;
 use super::attached::{may_tell, read, referring_there};
-use super::{Look, Target};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::names;
@@ -26,18 +26,10 @@ impl Engine {
     /// When what was named is no image with a name, or its place cannot be asked or written.
     pub fn detach_documents(&self, look: &Look) -> Result<Detached> {
         let platform = look.platform.as_ref();
-        match &look.target {
-            Target::Image(name) => match names::find_for(self.reader()?, name, platform) {
-                Ok(found) => self.detach_here(&found),
-                Err(Error::NoSuchImage(_)) => self.detach_there(name, platform),
-                Err(why) => Err(why),
-            },
-            Target::Registry(name) => self.detach_there(name, platform),
-            Target::Container(name) => Err(Error::NotAttachable(name.clone())),
-            Target::Stream => Err(Error::NotAttachable("-".to_owned())),
-            Target::Directory(path) | Target::Archive(path) | Target::Layout(path) | Target::Document(path) => {
-                Err(Error::NotAttachable(path.display().to_string()))
-            }
+        match self.named(look)? {
+            Some((_, Some(found))) => self.detach_here(&found),
+            Some((name, None)) => self.detach_there(name, platform),
+            None => Err(Error::NotAttachable(look.target.shown())),
         }
     }
 

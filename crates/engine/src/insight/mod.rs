@@ -18,10 +18,11 @@ pub mod secrets;
 mod take;
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wharfie_content::Observer;
 use wharfie_oci::{DiffId, Digest, ImageId, Platform, Timestamp};
+use wharfie_scan::check::{self, Checked};
 use wharfie_scan::sbom::{self, Stamp};
 use wharfie_scan::{Inventory, content};
 
@@ -29,6 +30,7 @@ use wharfie_store::Store;
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::names;
 
 /// What to look into.
 #[derive(Debug, Clone)]
@@ -37,6 +39,8 @@ pub enum Target {
     Image(String),
     /// An image on its registry, whatever is here.
     Registry(String),
+    /// An image that is here, whatever registries have; by name or id.
+    Store(String),
     /// A container: its image with its changes.
     Container(String),
     /// A directory that is a root file system.
@@ -49,6 +53,19 @@ pub enum Target {
     Layout(PathBuf),
     /// A document that says already what is in an image.
     Document(PathBuf),
+}
+
+impl Target {
+    /// As it is told to users.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Image(name) | Self::Registry(name) | Self::Store(name) | Self::Container(name) => name.clone(),
+            Self::Directory(path) | Self::Archive(path) | Self::Layout(path) | Self::Document(path) => {
+                path.display().to_string()
+            }
+            Self::Stream => "-".to_owned(),
+        }
+    }
 }
 
 /// What to look into, and which of several.
@@ -97,13 +114,33 @@ pub struct Examined {
     /// Secrets in its layers and its configuration.
     pub leaks: Vec<secrets::Leaked>,
     /// What in its configuration is better otherwise.
-    pub checks: Vec<wharfie_scan::check::Check>,
+    pub checks: Vec<check::Check>,
 }
 
 /// 32 MiB: what is read of a document at most.
 const MAX_DOCUMENT: u64 = 32 << 20;
+/// 64 bytes say what a stream is.
+const HEAD: u64 = 64;
+/// What some editors put before a text in UTF-8.
+const BYTE_ORDER: &[u8] = "\u{feff}".as_bytes();
 
 impl Engine {
+    /// What a name means: the name, and the image if it is here, or none if its registry is to be asked. `None` for what is no
+    /// name.
+    pub(super) fn named<'a>(&self, look: &'a Look) -> Result<Option<(&'a str, Option<names::Found>)>> {
+        let find = |name: &str| names::find_for(self.reader()?, name, look.platform.as_ref());
+        match &look.target {
+            Target::Image(name) => match find(name) {
+                Ok(found) => Ok(Some((name, Some(found)))),
+                Err(Error::NoSuchImage(_)) => Ok(Some((name, None))),
+                Err(why) => Err(why),
+            },
+            Target::Store(name) => Ok(Some((name, Some(find(name)?)))),
+            Target::Registry(name) => Ok(Some((name, None))),
+            _ => Ok(None),
+        }
+    }
+
     /// Finds the packages of what `look` names. `input` is read for [`Target::Stream`] alone. What an image lacks here is
     /// fetched for the time of the look, and told to `observer`; nothing of it stays.
     ///
@@ -128,32 +165,55 @@ impl Engine {
     ) -> Result<Examined> {
         let alone = |inventory| Examined { inventory, leaks: Vec::new(), checks: Vec::new() };
         if let Target::Document(path) = &look.target {
-            return document(path).map(alone);
+            let file = std::fs::File::open(path);
+            let mut file = file.map_err(|source| Error::File { doing: "open", path: path.clone(), source })?;
+            return document(path, &mut file).map(alone);
         }
+        let mut head = Vec::new();
+        if let Target::Stream = &look.target {
+            head = peek(input)?;
+            if begins_document(&head) {
+                return document(Path::new("-"), &mut head.chain(input)).map(alone);
+            }
+        }
+        let mut input = head.chain(input);
         let believed = if wants.packages { self.believed(look)? } else { None };
         if let (Some(inventory), Wants::PACKAGES) = (&believed, wants) {
             // No layer is fetched.
             let base = self.base_of_layers(&inventory.layers, base::Said::default(), None)?;
             return Ok(alone(Inventory { base, ..inventory.clone() }));
         }
-        let made = self.opened(look, input, observer, &mut |mut opened| {
+        let made = self.opened(look, &mut input, observer, &mut |mut opened| {
             // A tag may have moved in between.
             let is_of = |believed: &&Inventory| believed.digest.is_none() || believed.digest == opened.digest;
             let believed = believed.as_ref().filter(is_of);
             let wants = Wants { packages: wants.packages && believed.is_none(), ..wants };
             let looked = take::look(&mut opened, wants)?;
-            let config = opened.config.as_ref();
-            let mut leaks = looked.leaks;
-            leaks.extend(config.filter(|_| wants.leaks).map(secrets::of_config).unwrap_or_default());
-            let checks = config
-                .filter(|_| wants.checks)
-                .map(|config| wharfie_scan::check::of_image(&opened.name, config, &looked.set_id));
             let inventory = match believed {
-                Some(believed) => take::beside(&opened, believed.clone()),
+                Some(believed) => take::beside(&opened, believed.clone(), &looked.inventory),
                 None => looked.inventory,
             };
-            let base = self.base_of(&opened)?;
-            Ok(Examined { leaks, checks: checks.unwrap_or_default(), inventory: Inventory { base, ..inventory } })
+            let inventory = Inventory { base: self.base_of(&opened)?, ..inventory };
+            let Some(config) = &opened.config else {
+                return Ok(Examined { inventory, leaks: looked.leaks, checks: Vec::new() });
+            };
+            let base = match &inventory.base {
+                Some(base) => Some(self.config_of_base(base, config)?),
+                None => None,
+            };
+            let mut leaks = looked.leaks;
+            if wants.leaks {
+                leaks.extend(secrets::of_config(config));
+                let inherited = base.as_ref().map(secrets::of_config).unwrap_or_default();
+                for leaked in &mut leaks {
+                    leaked.is_of_base = inventory.is_of_base(leaked.layer) || inherited.contains(leaked);
+                }
+            }
+            let set_id: Vec<_> =
+                looked.set_id.into_iter().map(|(path, layer)| (path, inventory.is_of_base(layer))).collect();
+            let checked = Checked { name: &opened.name, config, set_id: &set_id, base: base.as_ref() };
+            let checks = if wants.checks { check::of_image(&checked) } else { Vec::new() };
+            Ok(Examined { inventory, leaks, checks })
         });
         made.map_err(|why| why.of_work(observer))
     }
@@ -190,16 +250,30 @@ impl Engine {
     }
 }
 
-fn document(path: &std::path::Path) -> Result<Inventory> {
-    let failed = |source| Error::File { doing: "open", path: path.into(), source };
-    let file = std::fs::File::open(path).map_err(failed)?;
+/// The first bytes of a stream: as many as say what it is.
+pub(super) fn peek(input: &mut dyn Read) -> Result<Vec<u8>> {
+    let mut head = Vec::new();
+    let read = input.take(HEAD).read_to_end(&mut head);
+    read.map_err(|source| Error::File { doing: "read", path: "-".into(), source })?;
+    Ok(head)
+}
+
+/// True for how a document in JSON begins: no archive begins so.
+pub fn begins_document(head: &[u8]) -> bool {
+    let head = head.strip_prefix(BYTE_ORDER).unwrap_or(head);
+    head.trim_ascii_start().starts_with(b"{")
+}
+
+fn document(path: &Path, input: &mut dyn Read) -> Result<Inventory> {
+    let failed = |source| Error::File { doing: "read", path: path.into(), source };
     let mut bytes = Vec::new();
-    file.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    input.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes).map_err(failed)?;
     let of_file = |source| Error::Inventory { path: path.into(), source };
     if bytes.len() as u64 > MAX_DOCUMENT {
         return Err(of_file(content::Trouble::TooLarge(MAX_DOCUMENT >> 20)));
     }
-    let found = sbom::read(&bytes).map_err(of_file)?;
+    let text = bytes.strip_prefix(BYTE_ORDER).unwrap_or(&bytes);
+    let found = sbom::read(text).map_err(of_file)?;
     let mut found =
         found.ok_or_else(|| of_file(content::Trouble::Broken("is neither CycloneDX nor SPDX 2 in JSON")))?;
     if found.name.is_empty() {

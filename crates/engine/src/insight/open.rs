@@ -64,12 +64,10 @@ impl Engine {
         work: &mut dyn FnMut(Opened) -> Result<T>,
     ) -> Result<T> {
         match &look.target {
-            Target::Image(name) => match names::find_for(self.reader()?, name, look.platform.as_ref()) {
-                Ok(found) => work(self.local(name, found)?),
-                Err(Error::NoSuchImage(_)) => self.remote_image(name, look, observer, work),
-                Err(why) => Err(why),
+            Target::Image(name) | Target::Registry(name) | Target::Store(name) => match self.named(look)? {
+                Some((name, Some(found))) => work(self.local(name, found)?),
+                _ => self.remote_image(name, look, observer, work),
             },
-            Target::Registry(name) => self.remote_image(name, look, observer, work),
             Target::Container(name) => work(self.opened_container(name)?),
             Target::Directory(path) => work(directory(path)?),
             Target::Archive(path) => {

@@ -26,6 +26,9 @@ pub struct Leaked {
     /// It is no longer seen in a container, but the layer has it.
     #[serde(rename = "isRemoved")]
     pub is_removed: bool,
+    /// The image that this one was made from has it as well.
+    #[serde(rename = "isOfBase", skip_serializing_if = "std::ops::Not::not")]
+    pub is_of_base: bool,
 }
 
 /// 1,000 secrets: then they are none.
@@ -116,7 +119,7 @@ impl Search {
             let is_removed = !is_shown;
             let key = (path.to_owned(), leak.clone());
             // Versions come from above: the lowest layer brought it, and if it is seen anywhere it is there.
-            let new = || Leaked { leak, path: path.to_owned(), layer, is_removed };
+            let new = || Leaked { leak, path: path.to_owned(), layer, is_removed, is_of_base: false };
             let known = self.found.entry(key).or_insert_with(new);
             known.layer = layer;
             known.is_removed &= is_removed;
@@ -156,7 +159,7 @@ pub(super) fn of_config(config: &ImageConfig) -> Vec<Leaked> {
     let mut found: Vec<Leaked> = Vec::new();
     for text in steps.chain(variables).chain(labels) {
         for leak in leak::search("", text.as_bytes()) {
-            let leaked = Leaked { leak, path: String::new(), layer: None, is_removed: false };
+            let leaked = Leaked { leak, path: String::new(), layer: None, is_removed: false, is_of_base: false };
             if !found.contains(&leaked) {
                 found.push(leaked);
             }

@@ -60,8 +60,8 @@ const DOC: &str = "usr/share/doc/";
 pub(super) struct Looked {
     pub(super) inventory: Inventory,
     pub(super) leaks: Vec<Leaked>,
-    /// Files with set-id bits.
-    pub(super) set_id: Vec<String>,
+    /// Files with set-id bits, and the lowest layer that has each so.
+    pub(super) set_id: Vec<(String, Option<usize>)>,
 }
 
 /// Which files are read.
@@ -127,7 +127,10 @@ pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
         if let Some(version) = there {
             places.see(files, &path, version);
             if wants.checks && version.kind == Kind::File && version.mode & SET_ID != 0 && set_id.len() < MAX_SET_ID {
-                set_id.push(path.clone().into_owned());
+                let is_so = |version: &&Version| version.kind == Kind::File && version.mode & SET_ID != 0;
+                let older = versions[1..].iter().take_while(|version| version.standing == Standing::Replaced);
+                let lowest = older.take_while(is_so).last().unwrap_or(version);
+                set_id.push((path.clone().into_owned(), layers.checked_sub(lowest.part + 1)));
             }
         }
         let read = search.as_mut().and_then(|search| search.visit(files, bytes, &path, versions));
@@ -184,7 +187,12 @@ pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
 }
 
 /// What a document says of what was opened, with the layers that there are: the document's own may have no instructions.
-pub(super) fn beside(opened: &Opened, mut inventory: Inventory) -> Inventory {
+pub(super) fn beside(opened: &Opened, mut inventory: Inventory, looked: &Inventory) -> Inventory {
+    if let (Some(told), Some(there)) = (&mut inventory.distro, &looked.distro)
+        && told.word() == there.word()
+    {
+        told.layer = there.layer;
+    }
     let layers = std::mem::replace(&mut inventory.layers, opened.layers.clone());
     let place = |index: usize| {
         let layer = layers.get(index)?;
@@ -265,6 +273,9 @@ impl Taker {
                 _ => return,
             },
         };
+        if reader == Reader::OsRelease {
+            return self.system(files, alias, content, versions);
+        }
         if self.is_full {
             return;
         }
@@ -293,6 +304,27 @@ impl Taker {
             }
         }
         self.found.packages.append(&mut new);
+    }
+
+    /// Says which system it is, and which layer says so first.
+    fn system(&mut self, files: &Files<'_>, alias: &str, content: &dyn Content, versions: &[Version]) {
+        let earlier = self.found.distro.clone();
+        Reader::OsRelease.read(alias, content, &mut self.found);
+        if self.found.distro == earlier {
+            return;
+        }
+        let Some(distro) = &mut self.found.distro else { return };
+        let said = distro.clone();
+        let older = versions[1..].iter().take_while(|version| version.standing == Standing::Replaced);
+        let as_said = older.take_while(|version| {
+            let mut found = Found::within(&self.found.budget);
+            files.bytes(version).is_some_and(|bytes| {
+                Reader::OsRelease.read(alias, &Lying(bytes), &mut found);
+                found.distro.as_ref() == Some(&said)
+            })
+        });
+        let lowest = as_said.last().or(versions.first());
+        distro.layer = lowest.and_then(|version| self.layers.checked_sub(version.part + 1));
     }
 
     /// What lies elsewhere than its readers think.

@@ -157,7 +157,7 @@ impl Engine {
         for root in roots.iter().filter(|root| root.names.is_empty()) {
             let Ok(document) = source.document(&root.descriptor, true) else { continue };
             let AnyManifest::Manifest(manifest) = &document.content else { continue };
-            let of_tag = root.tag.as_deref().and_then(Digest::about);
+            let of_tag = root.tags.iter().find_map(|tag| Digest::about(tag));
             if let Some(subject) = manifest.subject.as_ref().map(|subject| subject.digest.clone()).or(of_tag) {
                 listed.push((subject, document));
             }

@@ -114,7 +114,7 @@ impl<S: Read + Write + Seek> Builder<S> {
     }
 
     /// Takes a file that is no archive: a record of OSV, Debian's tracker, Alpine's secdb, CISA's list of what is exploited, or EPSS;
-    /// all but the first also in gzip. `moment` is when it was changed, RFC 3339: not all of them say.
+    /// all but the first also in gzip. `moment` is when it was imported, RFC 3339: not all of them say how new they are.
     ///
     /// # Errors
     /// When it is none of them, or the spool cannot be written.
@@ -149,7 +149,9 @@ impl<S: Read + Write + Seek> Builder<S> {
         if !self.replaced.contains(family) {
             self.replaced.insert(family.to_owned());
         }
-        self.date(family, moment);
+        if let Some(meta) = self.ecosystems.get_mut(family).filter(|meta| meta.imported.as_str() < moment) {
+            moment.clone_into(&mut meta.imported);
+        }
         if !self.releases.contains(ecosystem) {
             self.releases.insert(ecosystem.to_owned());
         }
@@ -232,6 +234,9 @@ impl<S: Read + Write + Seek> Builder<S> {
             if own.newest < meta.newest {
                 own.newest.clone_from(&meta.newest);
             }
+            if own.imported < meta.imported {
+                own.imported.clone_from(&meta.imported);
+            }
         }
         self.replaced = replaced;
         let known: Vec<String> = self.sources.iter().map(|(path, ..)| path.clone()).collect();
@@ -308,6 +313,9 @@ impl<S: Read + Write + Seek> Builder<S> {
             table.extend_from_slice(&at.to_le_bytes());
             table.extend_from_slice(&(value.len() as u32).to_le_bytes());
             at += value.len() as u64;
+        }
+        for meta in self.ecosystems.values_mut().filter(|meta| meta.newest.is_empty() && meta.imported.is_empty()) {
+            made.clone_into(&mut meta.imported);
         }
         // Others' lists about CVEs change every day, also where advisories are old.
         let of_advisories = self.ecosystems.iter().filter(|(name, _)| !feeds::is_extra(name));

@@ -59,8 +59,21 @@ pub struct Meta {
 pub struct EcosystemMeta {
     /// How many pairs of advisory and package.
     pub advisories: u64,
-    /// The newest change, RFC 3339.
+    /// The newest change, RFC 3339; empty if none says.
     pub newest: String,
+    /// When a list of it was imported that does not say how new it is, RFC 3339; empty if all say it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub imported: String,
+}
+
+impl EcosystemMeta {
+    /// How new it is, RFC 3339, and whether that is only when it was imported.
+    pub fn moment(&self) -> (&str, bool) {
+        match self.imported > self.newest {
+            true => (&self.imported, true),
+            false => (&self.newest, false),
+        }
+    }
 }
 
 /// A data base, open for reading.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::ecosystem::{Name, is_covered, names, scheme, uncovered};
 use super::feeds::{Epss, Exploited};
-use super::index::{Index, Meta};
+use super::index::{EcosystemMeta, Index, Meta};
 use super::record::{Advisory, Event};
 use super::severity::Severity;
 use crate::content::{Result, Trouble};
@@ -111,6 +111,27 @@ pub fn unchecked(inventory: &Inventory, meta: &Meta) -> BTreeMap<String, usize> 
         };
         if let Some(origin) = origin {
             *found.entry(origin).or_default() += 1;
+        }
+    }
+    found
+}
+
+/// Whose advisories the packages of an inventory are held against: ecosystems that `meta` knows, with what it knows of them.
+pub fn consulted<'m>(inventory: &Inventory, meta: &'m Meta) -> BTreeMap<&'m str, &'m EcosystemMeta> {
+    let distro = inventory.distro.as_ref();
+    let has_system = distro.is_some_and(|distro| is_covered(distro, meta));
+    let mut found = BTreeMap::new();
+    let mut kinds = BTreeSet::new();
+    for package in inventory.packages.iter().filter(|package| package.owner.is_none() || !has_system) {
+        // Which they are follows from the kind alone.
+        if !kinds.insert(package.kind) {
+            continue;
+        }
+        for name in names(package, distro) {
+            let family = name.ecosystem.split(':').next().unwrap_or_default();
+            if let Some((family, known)) = meta.ecosystems.get_key_value(family) {
+                found.insert(family.as_str(), known);
+            }
         }
     }
     found

@@ -11,7 +11,7 @@ mod severity;
 pub use builder::{Builder, Source};
 pub use feeds::{EPSS, Epss, Exploited, KEV, is_extra};
 pub use index::{EcosystemMeta, Index, Meta};
-pub use matching::{Finding, find, unchecked};
+pub use matching::{Finding, consulted, find, unchecked};
 pub use record::Advisory;
 pub use severity::Severity;
 

@@ -56,7 +56,7 @@ pub static COMMAND: Command<Run> = Command {
         Example { text: "From this machine's store into an OCI layout", command: "copy store:web:1 oci:layout:1" },
         Example { text: "Mirror by patterns", command: "copy --sync 'registry.example/team/*:1.*' mirror.example" },
     ],
-    complete: Complete::Images,
+    complete: Complete::Places,
     run: Some(run),
     ..Command::BASE
 };

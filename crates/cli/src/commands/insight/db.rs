@@ -133,7 +133,9 @@ fn status(cx: &Context, matches: &Matches) -> Result {
         .ecosystems
         .iter()
         .map(|(name, meta)| {
-            let cells = [name.clone(), meta.advisories.to_string(), meta.newest.clone()];
+            let (moment, is_import) = meta.moment();
+            let moment = if is_import { format!("{moment} (imported)") } else { moment.to_owned() };
+            let cells = [name.clone(), meta.advisories.to_string(), moment];
             cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
         })
         .collect();

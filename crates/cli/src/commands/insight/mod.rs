@@ -1,8 +1,10 @@
 //! Commands that look into images.
 
+pub(crate) mod age;
 pub mod analyze;
 mod db;
-mod report;
+pub(crate) mod limit;
+pub(crate) mod report;
 pub mod sbom;
 pub mod scan;
 mod target;
@@ -37,22 +39,24 @@ pub(crate) const NO_ATTACHED: Switch =
     Switch::new("no-attached", "Look into the layers, also if a document with the image says what is in it");
 
 /// What can be looked into, for help.
-pub(crate) const USAGE: &str = "[OPTIONS] IMAGE|PATH|-";
+pub(crate) const USAGE: &str = "[OPTIONS] [TRANSPORT:]IMAGE|PATH|-";
 
 /// What the command's word names.
 fn look(cx: &Context, matches: &Matches, beside: Beside) -> Result<Look> {
     let platform = cx.platform(matches.get(&PLATFORM))?;
-    let target = target::parse(&matches.args()[0], |path| std::fs::metadata(path).ok())?;
-    let image = chosen(matches, &target)?;
+    let (target, image) = target(matches, &matches.args()[0])?;
     Ok(Look { target, platform, beside, image })
 }
 
-/// What `--image` chooses, where there is a choice.
-fn chosen(matches: &Matches, target: &Target) -> Result<Option<String>> {
+/// What a word names, and what it or `--image` chooses in that.
+fn target(matches: &Matches, word: &str) -> Result<(Target, Option<String>)> {
+    let (target, named) = target::parse(word, |path| std::fs::metadata(path).ok())?;
     let image = matches.get(&IMAGE).map(str::to_owned);
     match target {
-        _ if image.is_none() => Ok(None),
-        Target::Archive(_) | Target::Layout(_) | Target::Stream => Ok(image),
+        _ if image.is_none() => Ok((target, named)),
+        _ if named.is_some() => Err(Failure::new(format!("{word} says already which image is meant"))
+            .help(Some("name it there, or with `--image`".to_owned()))),
+        Target::Archive(_) | Target::Layout(_) | Target::Stream => Ok((target, image)),
         _ => Err(Failure::new("only an archive or a layout has several images that one is chosen from")
             .help(Some("without `--image` the name alone says which".to_owned()))),
     }

@@ -8,12 +8,13 @@ use wharfie_scan::exceptions::Exception;
 use wharfie_scan::sarif::Other;
 use wharfie_scan::{Base, Inventory, KnownBy, purl, sbom, vex};
 
+use super::limit::Limit;
 use super::sbom::instruction;
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::{ellipsis, table};
 
 /// How bad a secret in an image is.
-pub(super) const LEAK: Severity = Severity::High;
+pub(crate) const LEAK: Severity = Severity::High;
 /// Columns of a layer's instruction.
 pub(super) const INSTRUCTION: usize = 40;
 
@@ -57,14 +58,8 @@ impl Report {
             suppressed.push(Suppressed { finding: finding.clone(), by });
             false
         });
-        leaks.retain(|leaked| {
-            let is_about = |exception: &Exception| {
-                exception.id == "leak"
-                    && exception.package.as_deref().is_none_or(|path| path.trim_start_matches('/') == leaked.path)
-            };
-            !exceptions.iter().any(is_about)
-        });
-        checks.retain(|check| !exceptions.iter().any(|exception| exception.id == check.id));
+        leaks.retain(|leaked| !is_accepted_leak(exceptions, leaked));
+        checks.retain(|check| !is_accepted_check(exceptions, check));
         self.ignored += all - count(self);
     }
 
@@ -81,18 +76,20 @@ impl Report {
         });
     }
 
-    /// Leaves out what is in the layers of the image that this one was made from.
+    /// Leaves out what the image has that this one was made from: in its layers and in its configuration.
     pub(super) fn ignore_base(&mut self) {
-        let Self { inventory, findings, leaks, .. } = self;
+        let Self { inventory, findings, leaks, checks, .. } = self;
         findings.retain(|finding| !inventory.is_of_base(inventory.packages[finding.package].layer));
-        leaks.retain(|leaked| !inventory.is_of_base(leaked.layer));
+        leaks.retain(|leaked| !leaked.is_of_base);
+        checks.retain(|check| !check.is_of_base);
     }
 
-    /// The severity of the worst of it.
-    pub(super) fn worst(&self) -> Option<Severity> {
-        let findings = self.findings.iter().map(|finding| finding.severity);
-        let leaks = self.leaks.iter().map(|_| LEAK);
-        findings.chain(leaks).chain(self.checks.iter().map(|check| check.severity)).max()
+    /// True if something of it is a failure.
+    pub(super) fn reaches(&self, limit: Limit) -> bool {
+        let findings = self.findings.iter().map(|finding| (finding.severity, finding.kev.is_some()));
+        let leaks = self.leaks.iter().map(|_| (LEAK, false));
+        let checks = self.checks.iter().map(|check| (check.severity, false));
+        findings.chain(leaks).chain(checks).any(|(severity, is_exploited)| limit.is_reached(severity, is_exploited))
     }
 
     /// What is no vulnerability of a package, for documents.
@@ -125,9 +122,8 @@ impl Report {
         let mut parts = Vec::new();
         if !self.leaks.is_empty() {
             let row = |leaked: &Leaked| {
-                let state = if leaked.is_removed { "removed later, still in the layer" } else { "there" };
-                let word = LEAK.word().to_owned();
-                let cells = [leaked.leak.kind.clone(), word, place(leaked), state.to_owned(), self.by(leaked.layer)];
+                let (word, state) = (LEAK.word().to_owned(), state(leaked).to_owned());
+                let cells = [leaked.leak.kind.clone(), word, place(leaked), state, self.by(leaked.layer)];
                 cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
             };
             let rows: Vec<_> = self.leaks.iter().map(row).collect();
@@ -135,7 +131,8 @@ impl Report {
         }
         if !self.checks.is_empty() {
             let row = |check: &Check| {
-                let cells = [check.id.clone(), check.severity.word().to_owned(), check.text.clone()];
+                let of_base = if check.is_of_base { " (as its base)" } else { "" };
+                let cells = [check.id.clone(), check.severity.word().to_owned(), format!("{}{of_base}", check.text)];
                 cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
             };
             let rows: Vec<_> = self.checks.iter().map(row).collect();
@@ -225,8 +222,24 @@ fn base_name(base: &Base) -> String {
     }
 }
 
+/// True for a secret that an ignore file accepts.
+pub(crate) fn is_accepted_leak(exceptions: &[Exception], leaked: &Leaked) -> bool {
+    let is_place = |path: &str| path.trim_start_matches('/') == leaked.path;
+    exceptions.iter().any(|one| one.id == "leak" && one.package.as_deref().is_none_or(is_place))
+}
+
+/// True for a setting that an ignore file accepts.
+pub(crate) fn is_accepted_check(exceptions: &[Exception], check: &Check) -> bool {
+    exceptions.iter().any(|exception| exception.id == check.id)
+}
+
+/// Whether a container sees a secret.
+pub(crate) fn state(leaked: &Leaked) -> &'static str {
+    if leaked.is_removed { "removed later, still in the layer" } else { "there" }
+}
+
 /// Where a secret is.
-fn place(leaked: &Leaked) -> String {
+pub(crate) fn place(leaked: &Leaked) -> String {
     match leaked.path.as_str() {
         "" => "the image's configuration".to_owned(),
         path => format!("/{path}:{}", leaked.leak.line),
@@ -275,7 +288,7 @@ fn vulnerabilities(inventory: &Inventory, findings: &[&Finding]) -> String {
 }
 
 /// A probability as people read it.
-fn percent(probability: f64) -> String {
+pub(crate) fn percent(probability: f64) -> String {
     format!("{:.1}%", probability * 100.0)
 }
 

@@ -47,11 +47,16 @@ pub static COMMAND: Command<Run> = Command {
         Example { text: "Write a document for other tools", command: "sbom --format spdx-json -o web.spdx.json web:1" },
         Example { text: "Look into an archive that nobody has loaded", command: "sbom ./web.tar" },
         Example { text: "Look into one of several images of an archive", command: "sbom --image web:1 ./all.tar" },
+        Example { text: "Look into an image of an OCI layout", command: "sbom oci:layout:web-1" },
+        Example {
+            text: "Look into what a registry has, whatever is here",
+            command: "sbom docker://registry.example/web:1",
+        },
         Example { text: "Let the document go with the image", command: "sbom --attach web:1" },
         Example { text: "Take away what others said of it", command: "sbom --detach registry:registry.example/web:1" },
         Example { text: "Look into a container with its changes", command: "sbom container:web" },
     ],
-    complete: Complete::Images,
+    complete: Complete::Places,
     run: Some(run),
     ..Command::BASE
 };

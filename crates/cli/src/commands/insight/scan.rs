@@ -6,11 +6,14 @@ use std::path::Path;
 use wharfie_engine::insight::advisories::{Base, read_file};
 use wharfie_engine::insight::{Examined, Look, Wants};
 use wharfie_oci::Timestamp;
-use wharfie_scan::advisory::{Finding, KEV, Severity, unchecked};
+use wharfie_scan::advisory::{Finding, KEV, Severity, consulted, unchecked};
+use wharfie_scan::check::Check;
 use wharfie_scan::{Inventory, exceptions, lifetime, sarif, sbom, vex};
 
+pub(crate) use super::limit::check_exploited;
+use super::limit::{LIMITS, Limit};
 use super::report::{self, LEAK, Report};
-use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, db, deliver, examined, look};
+use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, age, beside, db, deliver, examined, look};
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -19,7 +22,7 @@ use crate::render::sanitise::{Layout, sanitise};
 
 const FORMATS: &[&str] = &["table", "json", "sarif", "cyclonedx"];
 const PARTS: &[&str] = &["vulnerabilities", "leaks", "checks"];
-pub(crate) const SEVERITIES: &[&str] = &["unknown", "negligible", "low", "medium", "high", "critical"];
+const SEVERITIES: &[&str] = &["unknown", "negligible", "low", "medium", "high", "critical"];
 
 const FORMAT: Text =
     Text::new("format", "Form of the output: \"table\", \"json\", \"sarif\" (2.1.0), \"cyclonedx\" (1.6)")
@@ -28,17 +31,20 @@ const FORMAT: Text =
 const SEVERITY: Texts = Texts::of_commas("severity", "Show and count only findings of these severities")
     .complete(Complete::Words(SEVERITIES))
     .value_name("severity");
-const FAIL_ON: Text =
-    Text::new("fail-on", "Leave with exit code 2 if there is a finding of this severity or a worse one")
-        .complete(Complete::Words(SEVERITIES))
-        .value_name("severity");
+const FAIL_ON: Texts = Texts::of_commas(
+    "fail-on",
+    "Leave with exit code 2 if there is a finding of this severity or a worse one, or one that is known to be exploited (\"kev\")",
+)
+.complete(Complete::Words(LIMITS))
+.value_name("severity");
 pub(crate) const ONLY_FIXED: Switch =
     Switch::new("only-fixed", "Show and count only findings that a newer version mends");
 pub(crate) const IGNORE_FILE: Text = Text::new(
     "ignore-file",
     "File with findings to leave out: \"ID [package=NAME] [until=YYYY-MM-DD] # reason\" a line",
 );
-const IGNORE_BASE: Switch = Switch::new("ignore-base", "Leave out what is in the layers of the base image");
+const IGNORE_BASE: Switch =
+    Switch::new("ignore-base", "Leave out what the base image has: in its layers, its variables and its settings");
 const ONLY: Texts = Texts::of_commas("only", "Look only for these (\"vulnerabilities\", \"leaks\", \"checks\")")
     .complete(Complete::Words(PARTS))
     .value_name("what");
@@ -74,15 +80,21 @@ pub static COMMAND: Command<Run> = Command {
     examples: &[
         Example { text: "Scan an image with OSV's zips in a directory", command: "scan --db ./osv web:1" },
         Example { text: "Let a pipeline fail", command: "scan --fail-on high --only-fixed web:1" },
+        Example { text: "Let it fail on what is exploited, too", command: "scan --fail-on critical,kev web:1" },
         Example { text: "Judge what was added to the base image", command: "scan --ignore-base web:1" },
         Example {
             text: "Leave out what the vendor has looked at, and tell what is exploited",
             command: "scan --vex web.openvex.json --kev web:1",
         },
         Example { text: "Look for secrets in all layers, without a data base", command: "scan --only leaks web:1" },
+        Example {
+            text: "Scan an image of an archive that nobody has loaded",
+            command: "scan oci-archive:all.tar:web:1",
+        },
         Example { text: "Scan a document that another tool wrote", command: "scan ./web.cdx.json" },
+        Example { text: "The same from standard input", command: "scan - < web.cdx.json" },
     ],
-    complete: Complete::Images,
+    complete: Complete::Places,
     run: Some(run),
     ..Command::BASE
 };
@@ -91,8 +103,6 @@ pub static COMMAND: Command<Run> = Command {
 const ATTACHED: &str = "attached";
 /// What the threshold of `--fail-on` gives.
 const FOUND: u8 = 2;
-/// 30 days, in seconds: older advisories lack what everybody knows.
-const OLD: i64 = 30 * 86_400;
 
 fn run(cx: &Context, matches: &Matches) -> Result {
     let format = matches.get(&FORMAT).unwrap_or_default();
@@ -101,7 +111,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         return Err(Failure::new(format!("invalid format {format:?}")).help(Some(format!("the formats are {known}"))));
     }
     let wanted = matches.get(&SEVERITY).iter().map(|word| severity(word)).collect::<Result<Vec<_>>>()?;
-    let limit = matches.get(&FAIL_ON).map(severity).transpose()?;
+    let limit = Limit::parse(matches.get(&FAIL_ON).iter().map(String::as_str))?;
     let exceptions = exceptions(cx, matches)?;
     let files = matches.get(&VEX).iter().filter(|word| *word != ATTACHED);
     let mut documents = files.map(|path| document(cx, Path::new(path))).collect::<Result<Vec<_>>>()?;
@@ -111,22 +121,19 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let help = format!("it can be {}", PARTS.join(", "));
         return Err(Failure::new(format!("cannot look for {unknown:?}")).help(Some(help)));
     }
+    let look = look(cx, matches, beside(matches))?;
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|asked| asked == part);
     let wants_vulnerabilities = wants("vulnerabilities");
     if wants_vulnerabilities {
         // Nobody should wait for an image to hear that there is nothing to hold against it.
         let known = cx.engine()?.advisories_meta(&base)?;
-        if matches.get(&ONLY_KEV) && !known.meta.ecosystems.contains_key(KEV) {
-            return Err(Failure::new("the data base does not say what is exploited").help(Some(
-                "`wharfie scan db import known_exploited_vulnerabilities.json` takes CISA's list".to_owned(),
-            )));
+        if matches.get(&ONLY_KEV) || limit.is_some_and(|limit| limit.is_exploited) {
+            check_exploited(&known.meta)?;
         }
         for warning in &known.warnings {
             cx.warn(&format!("WARNING: {warning}"));
         }
-        warn_of_age(cx, &known.meta.newest);
     }
-    let look = look(cx, matches, beside(matches))?;
     if matches.get(&VEX).iter().any(|word| word == ATTACHED) {
         documents.extend(attached(cx, &look)?);
     }
@@ -137,6 +144,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let mut found = Report { inventory, ..Report::default() };
     if wants_vulnerabilities {
         let matched = cx.engine()?.findings(&found.inventory, &base)?;
+        let is_of_cves = matches.get(&ONLY_KEV) || limit.is_some_and(|limit| limit.is_exploited);
+        let exploited = matched.meta.ecosystems.get_key_value(KEV).filter(|_| is_of_cves);
+        let consulted = consulted(&found.inventory, &matched.meta).into_iter();
+        age::warn(cx, consulted.chain(exploited.map(|(name, known)| (name.as_str(), known))));
         for (origin, count) in unchecked(&found.inventory, &matched.meta) {
             let (packages, were) = if count == 1 { ("package", "was") } else { ("packages", "were") };
             let origin = sanitise(&origin, Layout::OneLine);
@@ -152,8 +163,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     if wants("checks") {
         found.checks = checks;
-        let distro = found.inventory.distro.as_ref();
-        found.checks.extend(distro.and_then(|distro| lifetime::check(distro, &today(cx))));
+        found.checks.extend(end_of_life(cx, &found.inventory));
     }
     if matches.get(&IGNORE_BASE) {
         match found.inventory.base {
@@ -192,16 +202,23 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
     }
     let unrated = found.findings.iter().filter(|finding| finding.severity == Severity::Unknown).count();
-    if limit.is_some_and(|limit| limit > Severity::Unknown) && unrated > 0 {
+    if limit.is_some_and(|limit| limit.severity.is_some_and(|limit| limit > Severity::Unknown)) && unrated > 0 {
         let findings = if unrated == 1 { "finding has" } else { "findings have" };
         cx.warn(&format!(
             "WARNING: {unrated} {findings} a severity that nobody knows: --fail-on counts them with \"unknown\" only"
         ));
     }
     match limit {
-        Some(limit) if found.worst().is_some_and(|worst| worst >= limit) => Err(Failure::silent().code(FOUND)),
+        Some(limit) if found.reaches(limit) => Err(Failure::silent().code(FOUND)),
         _ => Ok(()),
     }
+}
+
+/// What is to be said of a system that gets no updates any more.
+pub(crate) fn end_of_life(cx: &Context, inventory: &Inventory) -> Option<Check> {
+    let distro = inventory.distro.as_ref()?;
+    let is_of_base = inventory.is_of_base(distro.layer);
+    lifetime::check(distro, &today(cx)).map(|check| Check { is_of_base, ..check })
 }
 
 /// Which other tag of the base that is here has fewer of its vulnerabilities.
@@ -263,10 +280,14 @@ pub(crate) fn base(matches: &Matches) -> Base {
     matches.get(&DB).map_or(Base::Own, |path| Base::At(path.into()))
 }
 
+/// A severity, as we call it.
+pub(super) fn known_severity(word: &str) -> Option<Severity> {
+    Severity::parse(word).filter(|_| SEVERITIES.contains(&word.to_ascii_lowercase().as_str()))
+}
+
 /// Reads a severity.
-pub(crate) fn severity(word: &str) -> Result<Severity> {
-    let known = Severity::parse(word).filter(|_| SEVERITIES.contains(&word.to_ascii_lowercase().as_str()));
-    known.ok_or_else(|| {
+fn severity(word: &str) -> Result<Severity> {
+    known_severity(word).ok_or_else(|| {
         let help = format!("severities are {}", SEVERITIES.join(", "));
         Failure::new(format!("invalid severity {word:?}")).help(Some(help))
     })
@@ -298,16 +319,4 @@ fn read_exceptions(cx: &Context, path: &Path, today: &str) -> Result<Vec<excepti
         !is_over
     });
     Ok(found)
-}
-
-/// Warns if nothing new has come for long.
-pub(crate) fn warn_of_age(cx: &Context, newest: &str) {
-    let Ok(newest) = newest.parse::<Timestamp>() else { return };
-    let age = cx.now().seconds - newest.seconds;
-    if age > OLD {
-        cx.warn(&format!(
-            "WARNING: the newest advisory is {} days old: what is known since then is not found",
-            age / 86_400
-        ));
-    }
 }

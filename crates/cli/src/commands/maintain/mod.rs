@@ -14,14 +14,16 @@ use wharfie_oci::size::{self, Units};
 
 use crate::commands::builder::total;
 use crate::commands::image::retain;
+use crate::commands::insight::limit::{LIMITS, Limit};
 use crate::commands::insight::scan as insight;
 use crate::commands::{DRY_RUN, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Command, Complete, Example, Matches, Needs, Switch, Text};
+use crate::flags::{Command, Complete, Example, Matches, Needs, Switch, Text, Texts};
+use crate::render::sanitise::{Layout, sanitise};
 use crate::render::size::short;
 
-use scan::Scanned;
+use scan::{Manner, count};
 
 /// `[maintain]` of the settings file. Flags win.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
@@ -29,7 +31,7 @@ use scan::Scanned;
 pub struct MaintainOptions {
     /// How much of the build cache stays, as `10GB`; all of it if not given.
     pub build_cache: Option<String>,
-    /// The severity from which a new finding is a failure.
+    /// The severity from which a new finding is a failure, and `kev` for those that are exploited, with a comma between.
     pub fail_on: Option<String>,
     /// A command that is called with what is new.
     pub notify: Option<String>,
@@ -40,10 +42,12 @@ const FORMATS: &[&str] = &["table", "json"];
 const BUILD_CACHE: Text =
     Text::new("build-cache", "Remove what was used longest ago of the build cache, down to this size")
         .value_name("bytes");
-const FAIL_ON: Text =
-    Text::new("fail-on", "Leave with exit code 2 if there is a new finding of this severity or a worse one")
-        .complete(Complete::Words(insight::SEVERITIES))
-        .value_name("severity");
+const FAIL_ON: Texts = Texts::of_commas(
+    "fail-on",
+    "Leave with exit code 2 if there is a new finding of this severity or a worse one, or one that is known to be exploited (\"kev\")",
+)
+.complete(Complete::Words(LIMITS))
+.value_name("severity");
 const FORMAT: Text =
     Text::new("format", "Form of the output: \"table\", \"json\"").complete(Complete::Words(FORMATS)).default("table");
 const NOTIFY: Text =
@@ -54,7 +58,7 @@ const SYSTEMD: Switch =
 
 /// `PROG maintain`.
 pub static COMMAND: Command<Run> = Command {
-    about: "Keep the rules of retention, limit the build cache, and scan all images for what is new",
+    about: "Keep the rules of retention, limit the build cache, and tell what scans of all images find that is new",
     usage: "[OPTIONS]",
     flags: &[
         BUILD_CACHE.flag(),
@@ -73,6 +77,7 @@ pub static COMMAND: Command<Run> = Command {
             text: "Hear of new findings by mail",
             command: "maintain --fail-on high --notify \"mail -s findings root\"",
         },
+        Example { text: "Fail on what is exploited since today", command: "maintain --fail-on critical,kev" },
         Example { text: "Have it done every day", command: "maintain --systemd --fail-on high" },
     ],
     needs: Needs::Namespace,
@@ -91,14 +96,17 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let settings = &cx.settings().maintain;
     let said = |given: Option<&str>, set: &Option<String>| given.map(str::to_owned).or_else(|| set.clone());
-    let limit = said(matches.get(&FAIL_ON), &settings.fail_on).as_deref().map(insight::severity).transpose()?;
+    let limit = match matches.get(&FAIL_ON) {
+        [] => Limit::parse(settings.fail_on.iter().flat_map(|text| text.split(',')).map(str::trim))?,
+        given => Limit::parse(given.iter().map(String::as_str))?,
+    };
     let cache = said(matches.get(&BUILD_CACHE), &settings.build_cache).map(|text| bytes(&text)).transpose()?;
-    let policies = retain::policies(cx.settings())?;
     if matches.get(&SYSTEMD) {
+        let fail_on = matches.get(&FAIL_ON).join(",");
         let given = [
             ("--build-cache", matches.get(&BUILD_CACHE)),
             ("--db", matches.get(&insight::DB)),
-            ("--fail-on", matches.get(&FAIL_ON)),
+            ("--fail-on", Some(fail_on.as_str()).filter(|words| !words.is_empty())),
             ("--format", Some(format).filter(|format| *format != "table")),
             ("--ignore-file", matches.get(&insight::IGNORE_FILE)),
             ("--notify", matches.get(&NOTIFY)),
@@ -107,67 +115,93 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         return cx.print(&systemd::units(&systemd::command(cx, &given)?));
     }
     let is_dry = matches.get(&DRY_RUN);
-    let mut lines = String::new();
-    let retained = match policies.is_empty() {
-        true => {
-            lines.push_str("Retention:    no rules in the settings file, all names stay\n");
-            None
-        }
-        false => {
-            let retained = cx.engine_to_remove(matches)?.retain(&policies)?;
-            let goes = retained.removed.len();
-            lines.push_str(&format!(
-                "Retention:    {} names judged, {goes} names, images and layers gone\n",
-                retained.decisions.len()
-            ));
-            Some(retain::document(&retained))
-        }
-    };
-    let cleared = match cache {
-        None => {
-            lines.push_str("Build cache:  no limit, all of it stays\n");
-            None
-        }
-        Some(keep) if is_dry => {
-            lines.push_str(&format!("Build cache:  would be held to {}\n", short(keep)));
-            None
-        }
-        Some(keep_storage) => {
-            let filters = CacheFilters::parse(&[], &|text| cx.parse_moment(text))?;
-            let gone = cx.engine()?.prune_build_cache(&PruneBuildCache { all: true, filters, keep_storage })?;
-            lines.push_str(&format!("Build cache:  {} gone, held to {}\n", short(total(&gone)), short(keep_storage)));
-            Some(json!({"removed": gone.len(), "bytes": total(&gone), "limit": keep_storage}))
-        }
-    };
-    let scanned = scan::all(cx, matches, !is_dry, limit.is_some())?;
-    lines.push_str(&scan::line(scanned.as_ref()));
+    let (retained, retention) = retention(cx, matches)?;
+    let (cleared, cache) = limited(cx, matches, cache)?;
+    let scanned = scan::all(cx, matches, &Manner { is_dry, limit })?;
+    let command = said(matches.get(&NOTIFY), &settings.notify);
+    // Nobody is called for nothing.
+    let called = command.filter(|_| !scanned.new.is_empty());
     let document = json!({
+        // Nothing that this document tells was done then.
+        "dryRun": is_dry,
         "retention": retained,
         "buildCache": cleared,
-        "scan": scanned.as_ref().map(Scanned::document),
+        "scan": scanned.document(),
+        (if is_dry { "wouldNotify" } else { "notified" }): called,
     });
     match format {
         "json" => cx.line(&format!("{document:#}"))?,
         _ => {
-            cx.print(&lines)?;
-            if let Some(table) = scanned.as_ref().and_then(Scanned::table) {
+            cx.print(&(retention + &cache + &scanned.line(is_dry)))?;
+            if let Some(command) = &called {
+                let would = if is_dry { "would be called" } else { "is called" };
+                cx.print(&format!(
+                    "Notification: {:?} {would} with what is new\n",
+                    sanitise(command, Layout::OneLine)
+                ))?;
+            }
+            for table in scanned.tables() {
                 cx.print(&format!("\n{table}"))?;
             }
         }
     }
-    cx.end_dry_run(matches);
-    if let (Some(command), Some(scanned), false) = (
-        said(matches.get(&NOTIFY), &settings.notify),
-        scanned.as_ref().filter(|scanned| !scanned.new.is_empty()),
-        is_dry,
-    ) {
-        notify(&command, &scanned.document())?;
+    if is_dry {
+        cx.warn("This was a dry run: nothing was removed, nothing is remembered, and nobody was called.");
+    } else if let Some(command) = &called {
+        notify(command, &scanned.document())?;
     }
     match limit {
-        Some(limit) if scanned.is_some_and(|scanned| scanned.worst() >= Some(limit)) => {
-            Err(Failure::silent().code(FOUND))
-        }
+        Some(limit) if scanned.reaches(limit) => Err(Failure::silent().code(FOUND)),
         _ => Ok(()),
+    }
+}
+
+/// Keeps the rules of retention, or finds out what they would remove; the second is a line about it.
+fn retention(cx: &Context, matches: &Matches) -> Result<(Option<Value>, String)> {
+    let policies = retain::policies(cx.settings())?;
+    if policies.is_empty() {
+        return Ok((None, "Retention:    no rules in the settings file, all names stay\n".to_owned()));
+    }
+    let retained = cx.engine_to_remove(matches)?.retain(&policies)?;
+    let judged = count(retained.decisions.len(), "name is", "names are");
+    let gone = count(retained.removed.len(), "name, image or layer", "names, images and layers");
+    let mut document = retain::document(&retained);
+    let line = match matches.get(&DRY_RUN) {
+        true => {
+            would(&mut document, "removed", "wouldRemove");
+            format!("Retention:    {judged} judged; {gone} would be removed, nothing was\n")
+        }
+        false => format!("Retention:    {judged} judged; {gone} removed\n"),
+    };
+    Ok((Some(document), line))
+}
+
+/// Holds the build cache to a size, or finds out what that would remove, as [`retention`].
+fn limited(cx: &Context, matches: &Matches, limit: Option<u64>) -> Result<(Option<Value>, String)> {
+    let Some(keep_storage) = limit else {
+        return Ok((None, "Build cache:  no limit, all of it stays\n".to_owned()));
+    };
+    let filters = CacheFilters::parse(&[], &|text| cx.parse_moment(text))?;
+    let prune = PruneBuildCache { all: true, filters, keep_storage };
+    let gone = cx.engine_to_remove(matches)?.prune_build_cache(&prune)?;
+    let mut document = json!({"removed": gone.len(), "bytes": total(&gone), "limit": keep_storage});
+    let (bytes, limit) = (short(total(&gone)), short(keep_storage));
+    let line = match matches.get(&DRY_RUN) {
+        true => {
+            would(&mut document, "removed", "wouldRemove");
+            format!("Build cache:  {bytes} would be removed to hold it to {limit}, nothing was\n")
+        }
+        false => format!("Build cache:  {bytes} removed, held to {limit}\n"),
+    };
+    Ok((Some(document), line))
+}
+
+/// Renames a member of what a dry run tells: what was not done is not called done.
+fn would(document: &mut Value, done: &str, undone: &str) {
+    if let Some(members) = document.as_object_mut()
+        && let Some(value) = members.remove(done)
+    {
+        members.insert(undone.to_owned(), value);
     }
 }
 

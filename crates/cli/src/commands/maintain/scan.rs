@@ -1,13 +1,19 @@
-//! All images held against the advisories, and what of it is new.
+//! All images looked into: what is known to be wrong with them, secrets and settings, and what of it is new.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use wharfie_engine::insight::{Beside, Look, Target};
+use wharfie_engine::insight::secrets::Leaked;
+use wharfie_engine::insight::{Beside, Examined, Look, Target, Wants};
 use wharfie_engine::list::List;
-use wharfie_engine::maintain::Findings;
-use wharfie_scan::advisory::Severity;
+use wharfie_engine::maintain::{Findings, Memory};
+use wharfie_scan::Inventory;
+use wharfie_scan::advisory::{EcosystemMeta, Epss, Exploited, Finding, KEV, Severity, consulted};
+use wharfie_scan::check::Check;
 
+use crate::commands::insight::age;
+use crate::commands::insight::limit::Limit;
+use crate::commands::insight::report::{self, LEAK};
 use crate::commands::insight::scan as insight;
 use crate::context::Context;
 use crate::failure::Result;
@@ -19,147 +25,313 @@ use crate::render::table;
 #[derive(Debug, Default)]
 pub(super) struct Scanned {
     images: usize,
-    findings: usize,
+    /// How many there are: vulnerabilities, leaks, checks.
+    counts: [usize; 3],
+    /// Whether there are advisories.
+    has_advisories: bool,
     /// What is new, the worst first.
     pub(super) new: Vec<Row>,
     /// Images that could not be scanned, with why.
     failed: Vec<(String, String)>,
 }
 
-/// A finding in an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something that was found in an image.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
     severity: Severity,
     image: String,
-    package: String,
-    version: String,
-    fixed: Option<String>,
-    id: String,
+    what: What,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum What {
+    Vulnerability {
+        package: String,
+        version: String,
+        fixed: Option<String>,
+        id: String,
+        kev: Option<Exploited>,
+        epss: Option<Epss>,
+    },
+    Leak(Leaked),
+    Check(Check),
 }
 
 impl Row {
-    /// What makes it the same finding the next time: another version of the package with the same fault is not new.
+    fn of_finding(image: &str, finding: Finding, inventory: &Inventory) -> Self {
+        let package = &inventory.packages[finding.package];
+        let what = What::Vulnerability {
+            package: package.full_name(),
+            version: package.version.clone(),
+            fixed: finding.fixed,
+            id: finding.id,
+            kev: finding.kev,
+            epss: finding.epss,
+        };
+        Self { severity: finding.severity, image: image.to_owned(), what }
+    }
+
+    /// What makes it the same finding the next time: another version of the package with the same fault is not new, nor is a secret
+    /// that has moved within its file.
     fn key(&self) -> String {
-        format!("{} {}", self.id, self.package)
+        match &self.what {
+            What::Vulnerability { package, id, .. } => format!("{id} {package}"),
+            What::Leak(leaked) => format!("{LEAKS}{} /{} {}", leaked.leak.kind, leaked.path, leaked.leak.starts),
+            What::Check(check) => format!("{CHECKS}{} {}", check.id, check.text),
+        }
+    }
+
+    fn is_exploited(&self) -> bool {
+        matches!(&self.what, What::Vulnerability { kev: Some(_), .. })
+    }
+
+    /// In which order they are told, after how bad they are.
+    fn order(&self) -> (&str, &str) {
+        let word = match &self.what {
+            What::Vulnerability { id, .. } => id,
+            What::Leak(leaked) => &leaked.path,
+            What::Check(check) => &check.id,
+        };
+        (&self.image, word)
+    }
+
+    fn document(&self) -> Value {
+        let mut value = match &self.what {
+            What::Vulnerability { package, version, fixed, id, kev, epss } => json!({
+                "kind": "vulnerability", "package": package, "version": version, "fixedIn": fixed, "id": id,
+                "kev": kev, "epss": epss,
+            }),
+            What::Leak(leaked) => json!({
+                "kind": "leak", "id": "leak", "leak": leaked.leak.kind, "path": leaked.path, "line": leaked.leak.line,
+                "isRemoved": leaked.is_removed,
+            }),
+            What::Check(check) => json!({"kind": "check", "id": check.id, "text": check.text}),
+        };
+        value["image"] = self.image.clone().into();
+        value["severity"] = self.severity.word().into();
+        value
     }
 }
 
-/// Scans all images that have names. `None` if there are no advisories and none are needed.
-pub(super) fn all(cx: &Context, matches: &Matches, is_kept: bool, is_needed: bool) -> Result<Option<Scanned>> {
+/// How keys of secrets and of settings begin; advisories have no such ids.
+const LEAKS: &str = "leak ";
+const CHECKS: &str = "check ";
+
+/// How images are looked at.
+pub(super) struct Manner {
+    /// What is new is not remembered, and what retention would remove is not looked at.
+    pub(super) is_dry: bool,
+    /// Which findings are to be a failure: those of which nobody can say anything must not pass for none.
+    pub(super) limit: Option<Limit>,
+}
+
+/// Looks into all images that have names. Without advisories only secrets and settings are looked for, unless they are needed.
+pub(super) fn all(cx: &Context, matches: &Matches, manner: &Manner) -> Result<Scanned> {
     let engine = cx.engine()?;
     let base = insight::base(matches);
-    match engine.advisories_meta(&base) {
-        Ok(known) => insight::warn_of_age(cx, &known.meta.newest),
-        Err(wharfie_engine::Error::NoAdvisories(_)) if !is_needed => return Ok(None),
+    let mut asked: BTreeMap<String, EcosystemMeta> = BTreeMap::new();
+    let has_advisories = match engine.advisories_meta(&base) {
+        Ok(known) => {
+            if manner.limit.is_some_and(|limit| limit.is_exploited) {
+                insight::check_exploited(&known.meta)?;
+                asked.extend(
+                    known.meta.ecosystems.get_key_value(KEV).map(|(name, known)| (name.clone(), known.clone())),
+                );
+            }
+            true
+        }
+        Err(wharfie_engine::Error::NoAdvisories(_)) if manner.limit.is_none() => false,
         Err(why) => return Err(why.into()),
-    }
+    };
     let exceptions = insight::exceptions(cx, matches)?;
     let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for listed in engine.list(&List::default())? {
+    for listed in cx.engine_to_remove(matches)?.list(&List::default())? {
         let tags = listed.references.iter().filter(|reference| reference.tag().is_some());
         let tags: Vec<String> = tags.map(|reference| reference.familiar()).collect();
         if !tags.is_empty() {
             names.insert(listed.image.id.as_str().to_owned(), tags);
         }
     }
-    let mut scanned = Scanned { images: names.len(), ..Scanned::default() };
+    let mut scanned = Scanned { images: names.len(), has_advisories, ..Scanned::default() };
     let mut rows: BTreeMap<(String, String), Row> = BTreeMap::new();
     let mut found = Findings::new();
+    let wants = Wants { packages: has_advisories, leaks: true, checks: true };
     for (id, tags) in &names {
-        let look = Look { target: Target::Image(id.clone()), platform: None, beside: Beside::Ignored, image: None };
-        let inventory = engine.inventory(&look, &mut std::io::empty(), &());
-        let matched = inventory.and_then(|inventory| Ok((engine.findings(&inventory, &base)?, inventory)));
-        let (matched, inventory) = match matched {
+        let look = Look { target: Target::Store(id.clone()), platform: None, beside: Beside::Ignored, image: None };
+        let examined = engine.examine(&look, wants, &mut std::io::empty(), &());
+        let both = examined.and_then(|examined| {
+            let findings = match has_advisories {
+                true => {
+                    let matched = engine.findings(&examined.inventory, &base)?;
+                    let consulted = consulted(&examined.inventory, &matched.meta).into_iter();
+                    asked.extend(consulted.map(|(name, known)| (name.to_owned(), known.clone())));
+                    matched.findings
+                }
+                false => Vec::new(),
+            };
+            Ok((findings, examined))
+        });
+        let (findings, examined) = match both {
             Ok(both) => both,
             Err(why) => {
                 scanned.failed.push((tags[0].clone(), why.to_string()));
                 continue;
             }
         };
-        let mut keys = BTreeSet::new();
-        for finding in &matched.findings {
-            let package = &inventory.packages[finding.package];
-            let name = package.full_name();
+        let Examined { inventory, leaks, mut checks } = examined;
+        checks.extend(insight::end_of_life(cx, &inventory));
+        let image = tags.join(", ");
+        let is_left = |finding: &Finding| {
+            let name = inventory.packages[finding.package].full_name();
             let is_accepted = exceptions.iter().any(|exception| exception.is_about(finding, &name));
-            if is_accepted || (finding.fixed.is_none() && matches.get(&insight::ONLY_FIXED)) {
-                continue;
+            !is_accepted && (finding.fixed.is_some() || !matches.get(&insight::ONLY_FIXED))
+        };
+        let findings = findings.into_iter().filter(is_left).map(|one| Row::of_finding(&image, one, &inventory));
+        let leaks = leaks.into_iter().filter(|leaked| !report::is_accepted_leak(&exceptions, leaked));
+        let leaks = leaks.map(|leaked| Row { severity: LEAK, image: image.clone(), what: What::Leak(leaked) });
+        let checks = checks.into_iter().filter(|check| !report::is_accepted_check(&exceptions, check));
+        let checks =
+            checks.map(|check| Row { severity: check.severity, image: image.clone(), what: What::Check(check) });
+        let mut keys = BTreeSet::new();
+        for row in findings.chain(leaks).chain(checks) {
+            if keys.insert(row.key()) {
+                scanned.counts[row.what.place()] += 1;
             }
-            let row = Row {
-                severity: finding.severity,
-                image: tags.join(", "),
-                package: name,
-                version: package.version.clone(),
-                fixed: finding.fixed.clone(),
-                id: finding.id.clone(),
-            };
-            keys.insert(row.key());
             rows.insert((tags[0].clone(), row.key()), row);
         }
-        scanned.findings += keys.len();
         // By name: a new build of an image is not new in everything.
         found.insert(tags[0].clone(), keys);
     }
+    age::warn(cx, asked.iter().map(|(name, known)| (name.as_str(), known)));
     let is_gone = |name: &str| !names.values().any(|tags| tags.iter().any(|tag| tag == name));
-    let new = engine.news(&found, &is_gone, is_kept)?;
+    let is_sought = |key: &str| has_advisories || key.starts_with(LEAKS) || key.starts_with(CHECKS);
+    let memory = Memory { is_gone: &is_gone, is_sought: &is_sought, is_kept: !manner.is_dry };
+    let new = engine.news(&found, &memory)?;
     let fresh = new.into_iter().flat_map(|(name, keys)| keys.into_iter().map(move |key| (name.clone(), key)));
     scanned.new = fresh.filter_map(|key| rows.remove(&key)).collect();
-    scanned.new.sort_by(|a, b| (b.severity, &a.image, &a.id).cmp(&(a.severity, &b.image, &b.id)));
+    scanned.new.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.order().cmp(&b.order())));
     for (name, why) in &scanned.failed {
         cx.warn(&format!("WARNING: {name} was not scanned: {}", sanitise(why, Layout::OneLine)));
     }
-    Ok(Some(scanned))
+    Ok(scanned)
 }
 
-/// One line about it.
-pub(super) fn line(scanned: Option<&Scanned>) -> String {
-    match scanned {
-        None => "Scan:         no data base of advisories: `scan db import DIR` takes one\n".to_owned(),
-        Some(scanned) => format!(
-            "Scan:         {} images, {} findings, {} of them new\n",
-            scanned.images,
-            scanned.findings,
-            scanned.new.len()
-        ),
+impl What {
+    /// Where its kind is counted.
+    fn place(&self) -> usize {
+        match self {
+            Self::Vulnerability { .. } => 0,
+            Self::Leak(_) => 1,
+            Self::Check(_) => 2,
+        }
     }
+}
+
+/// `1 leak`, `2 leaks`.
+pub(super) fn count(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
 }
 
 impl Scanned {
-    /// The severity of the worst new finding.
-    pub(super) fn worst(&self) -> Option<Severity> {
-        self.new.iter().map(|row| row.severity).max()
+    /// One line about it, and one more if something could not be looked for.
+    pub(super) fn line(&self, is_dry: bool) -> String {
+        let [vulnerabilities, leaks, checks] = self.counts;
+        let parts = [
+            count(vulnerabilities, "vulnerability", "vulnerabilities"),
+            count(leaks, "leak", "leaks"),
+            count(checks, "check", "checks"),
+        ];
+        let remembered = match is_dry {
+            true => "; nothing is remembered, so they are new again the next time",
+            false => "",
+        };
+        let mut text = format!(
+            "Scan:         {}, {} ({}), {} of them new{remembered}\n",
+            count(self.images, "image", "images"),
+            count(self.counts.iter().sum(), "finding", "findings"),
+            parts.join(", "),
+            self.new.len()
+        );
+        if !self.has_advisories {
+            text.push_str(
+                "              vulnerabilities were not looked for, there is no data base of advisories: `scan db \
+                 import DIR` takes one\n",
+            );
+        }
+        text
     }
 
-    /// What is new; none if nothing is.
-    pub(super) fn table(&self) -> Option<String> {
+    /// True if something new is a failure.
+    pub(super) fn reaches(&self, limit: Limit) -> bool {
+        self.new.iter().any(|row| limit.is_reached(row.severity, row.is_exploited()))
+    }
+
+    /// What is new, by kind; empty if nothing is.
+    pub(super) fn tables(&self) -> Vec<String> {
+        [self.vulnerabilities(), self.leaks(), self.checks()].into_iter().flatten().collect()
+    }
+
+    fn vulnerabilities(&self) -> Option<String> {
+        let has = |is_it: fn(&What) -> bool| self.new.iter().any(|row| is_it(&row.what));
+        let has_kev = has(|what| matches!(what, What::Vulnerability { kev: Some(_), .. }));
+        let has_epss = has(|what| matches!(what, What::Vulnerability { epss: Some(_), .. }));
         let row = |row: &Row| {
-            let cells = [
+            let What::Vulnerability { package, version, fixed, id, kev, epss } = &row.what else { return None };
+            let mut cells = vec![
                 row.image.clone(),
-                row.package.clone(),
-                row.version.clone(),
-                row.fixed.clone().unwrap_or_default(),
-                row.id.clone(),
+                package.clone(),
+                version.clone(),
+                fixed.clone().unwrap_or_default(),
+                id.clone(),
                 row.severity.word().to_owned(),
             ];
-            cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
+            cells.extend(has_kev.then(|| kev.as_ref().map(|kev| kev.added.clone()).unwrap_or_default()));
+            cells.extend(has_epss.then(|| epss.map(|epss| report::percent(epss.probability)).unwrap_or_default()));
+            Some(cells)
         };
-        let rows: Vec<_> = self.new.iter().map(row).collect();
-        let header = ["NEW IN", "PACKAGE", "INSTALLED", "FIXED IN", "VULNERABILITY", "SEVERITY"];
-        (!rows.is_empty()).then(|| table::rows(header, &rows))
+        let mut heads = vec!["NEW IN", "PACKAGE", "INSTALLED", "FIXED IN", "VULNERABILITY", "SEVERITY"];
+        heads.extend(has_kev.then_some("EXPLOITED SINCE"));
+        heads.extend(has_epss.then_some("EPSS"));
+        self.listed(&heads, row)
+    }
+
+    fn leaks(&self) -> Option<String> {
+        self.listed(&["NEW IN", "LEAK", "SEVERITY", "WHERE", "STATE"], |row| {
+            let What::Leak(leaked) = &row.what else { return None };
+            let severity = row.severity.word().to_owned();
+            let state = report::state(leaked).to_owned();
+            Some(vec![row.image.clone(), leaked.leak.kind.clone(), severity, report::place(leaked), state])
+        })
+    }
+
+    fn checks(&self) -> Option<String> {
+        self.listed(&["NEW IN", "CHECK", "SEVERITY", "WHAT"], |row| {
+            let What::Check(check) = &row.what else { return None };
+            Some(vec![row.image.clone(), check.id.clone(), row.severity.word().to_owned(), check.text.clone()])
+        })
+    }
+
+    fn listed(&self, heads: &[&str], cells: impl Fn(&Row) -> Option<Vec<String>>) -> Option<String> {
+        let safe = |cells: Vec<String>| -> Vec<String> {
+            cells.into_iter().map(|cell| sanitise(&cell, Layout::OneLine).into_owned()).collect()
+        };
+        let rows: Vec<Vec<String>> = self.new.iter().filter_map(cells).map(safe).collect();
+        (!rows.is_empty()).then(|| table::listed(heads, &rows))
     }
 
     /// All of it, for programs.
     pub(super) fn document(&self) -> Value {
-        let row = |row: &Row| {
-            json!({
-                "image": row.image, "package": row.package, "version": row.version,
-                "fixedIn": row.fixed, "id": row.id, "severity": row.severity.word(),
-            })
-        };
         let failed = |(name, why): &(String, String)| json!({"image": name, "why": why});
+        let [vulnerabilities, leaks, checks] = self.counts;
         json!({
             "images": self.images,
-            "findings": self.findings,
-            "new": self.new.iter().map(row).collect::<Vec<_>>(),
+            "findings": self.counts.iter().sum::<usize>(),
+            "vulnerabilities": vulnerabilities,
+            "leaks": leaks,
+            "checks": checks,
+            // Without advisories there are no vulnerabilities, whatever there is.
+            "hasAdvisories": self.has_advisories,
+            "new": self.new.iter().map(Row::document).collect::<Vec<_>>(),
             "failed": self.failed.iter().map(failed).collect::<Vec<_>>(),
         })
     }

@@ -78,6 +78,12 @@ _@NAME@() {
     case "$kind" in
     words) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
     files) compopt -o default 2>/dev/null ;;
+    places)
+        COMPREPLY=($(compgen -W "$("$program" __complete places "$current" 2>/dev/null)" -- "$current"))
+        # What names nothing may be a path, and what says where an image is goes on.
+        [[ ${COMPREPLY[*]} ]] || compopt -o default 2>/dev/null
+        [[ ${COMPREPLY[*]} == *[:/] ]] && compopt -o nospace 2>/dev/null
+        ;;
     images|containers|volumes|networks|everything) COMPREPLY=($(compgen -W "$("$program" __complete "$kind" "$current" 2>/dev/null)" -- "$current")) ;;
     esac
     # Readline takes an equals sign for the end of a word, unless it was told otherwise.

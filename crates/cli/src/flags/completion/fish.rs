@@ -38,6 +38,7 @@ pub(super) fn script(program: &str, others: &[String], stops: &[Stop]) -> String
         match command.complete {
             Complete::Nothing => Ok(()),
             Complete::Files => writeln!(lines, "{start} -F"),
+            Complete::Places => writeln!(lines, "{start} -F{}", choices(program, Complete::Places)),
             complete => writeln!(lines, "{start}{}", choices(program, complete)),
         }
         .expect("a string accepts every write");

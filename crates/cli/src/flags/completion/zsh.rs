@@ -88,6 +88,11 @@ _@NAME@() {
     case "$kind" in
     words) compadd -a choices ;;
     files) _files ;;
+    places)
+        choices=(${(f)"$(_call_program names ${(q)program} __complete $kind ${(q)PREFIX} 2>/dev/null)"})
+        compadd -S '' -a choices
+        _files
+        ;;
     images|containers|volumes|networks|everything)
         choices=(${(f)"$(_call_program names ${(q)program} __complete $kind ${(q)PREFIX} 2>/dev/null)"})
         compadd -a choices

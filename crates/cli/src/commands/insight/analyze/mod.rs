@@ -12,7 +12,7 @@ use wharfie_engine::insight::analyze::Analyzed;
 use wharfie_engine::insight::{Beside, Look, Target};
 use wharfie_scan::analysis;
 
-use super::{IMAGE, OUTPUT, PLATFORM, chosen, target};
+use super::{IMAGE, OUTPUT, PLATFORM, target};
 use crate::commands::{PROGRESS, Run, style};
 use crate::context::Context;
 use crate::env;
@@ -48,7 +48,7 @@ const SOURCE: Text =
 /// `PROG analyze`.
 pub static COMMAND: Command<Run> = Command {
     about: "Show what the layers of an image cost, and what could be saved",
-    usage: "[OPTIONS] IMAGE|PATH|- [IMAGE|PATH|-]",
+    usage: "[OPTIONS] [TRANSPORT:]IMAGE|PATH|- [[TRANSPORT:]IMAGE|PATH|-]",
     arity: Arity::Range(1, 2),
     flags: &[
         CI.flag(),
@@ -75,7 +75,7 @@ pub static COMMAND: Command<Run> = Command {
         Example { text: "See what a new version changes", command: "analyze web:1 web:2" },
         Example { text: "Analyze an archive without loading it", command: "analyze --format json ./web.tar" },
     ],
-    complete: Complete::Images,
+    complete: Complete::Places,
     run: Some(run),
     ..Command::BASE
 };
@@ -177,8 +177,7 @@ fn look(cx: &Context, matches: &Matches, word: &str) -> Result<Look> {
         }
     };
     let platform = cx.platform(matches.get(&PLATFORM))?;
-    let target = target::parse(&word, |path| std::fs::metadata(path).ok())?;
-    let image = chosen(matches, &target)?;
+    let (target, image) = target(matches, &word)?;
     Ok(Look { target, platform, beside: Beside::Ignored, image })
 }
 
