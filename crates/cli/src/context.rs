@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use wharfie_content::without_numbers;
 use wharfie_engine::trust::Demand;
 use wharfie_engine::{Config, Engine};
 use wharfie_oci::Platform;
@@ -14,7 +15,7 @@ use wharfie_remote::{DockerConfig, Download, Keychain, Remote};
 use crate::commands::{CONFIG, INSECURE_REGISTRY, REGISTRY_MIRROR, STORE_ROOT};
 use crate::commands::{DRY_RUN, UNASKED};
 use crate::env;
-use crate::failure::{Failure, Result, without_numbers};
+use crate::failure::{Failure, Hints, Result};
 use crate::flags::Matches;
 use crate::interrupt::Interruptible;
 use crate::render::progress::{self, Progress, Style};
@@ -377,6 +378,11 @@ impl Context {
     /// Writes a line to stderr. If that is closed there is nobody to tell.
     pub fn warn(&self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{}", sanitise(&without_numbers(text), Layout::Lines));
+    }
+
+    /// Writes all that stderr shows of a failure.
+    pub fn warn_of(&self, failure: &Failure) {
+        self.warn(&failure.message(&Hints::of(&self.program)));
     }
 
     /// Asks on stdout and reads one line from stdin; true only for `y` and `Y`.

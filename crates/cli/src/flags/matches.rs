@@ -40,8 +40,8 @@ impl Matches {
     }
 
     /// Whether any flag was given.
-    pub fn has_flags(&self) -> bool {
-        self.values.iter().any(Option::is_some)
+    pub fn has_flags_besides(&self, name: &str) -> bool {
+        self.flags.iter().zip(&self.values).any(|(flag, value)| flag.long != name && value.is_some())
     }
 
     pub(super) fn is_set(&self, name: &str) -> bool {

@@ -152,7 +152,8 @@ fn each(cx: &Context, repositories: &[String], what: &str, work: impl Fn(&str, &
             Err(why) => Err(Error::from(why).into()),
         };
         if let Err(why) = done {
-            cx.warn(&format!("{}\n", why.message()));
+            cx.warn_of(&why);
+            cx.warn("");
             failed.push(typed.as_str());
         }
     }
