@@ -132,9 +132,14 @@ impl Context {
     /// # Errors
     /// When a setting cannot be understood, or the store cannot be read.
     pub fn engine_to_remove(&self, matches: &Matches) -> Result<&Engine> {
-        if !matches.get(&DRY_RUN) {
-            return self.engine();
-        }
+        if matches.get(&DRY_RUN) { self.rehearsal() } else { self.engine() }
+    }
+
+    /// The verbs that only find out what would go.
+    ///
+    /// # Errors
+    /// When a setting cannot be understood, or the store cannot be read.
+    pub fn rehearsal(&self) -> Result<&Engine> {
         if let Some(engine) = self.rehearsal.get() {
             return Ok(engine);
         }

@@ -38,6 +38,8 @@ pub struct Missing {
     pub named: Named,
     /// The name.
     pub name: String,
+    /// Whether it was looked for elsewhere: what is here under another tag is not what was wanted then.
+    pub is_elsewhere: bool,
 }
 
 /// The name that an error is about, if it is about one that nothing has.

@@ -33,6 +33,17 @@ pub(crate) fn expect(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     (element.tag == tag).then_some((element.content, element.rest))
 }
 
+/// The element with `tag` and this content, which is of 64 KiB at most.
+pub(crate) fn write(tag: u8, content: &[u8]) -> Vec<u8> {
+    let [.., high, low] = content.len().to_be_bytes();
+    let head = match (high, low) {
+        (0, 0..=0x7f) => vec![tag, low],
+        (0, _) => vec![tag, 0x81, low],
+        _ => vec![tag, 0x82, high, low],
+    };
+    [&head, content].concat()
+}
+
 trait Shortest: Sized {
     fn at_least(self, least: usize) -> Option<Self>;
 }
@@ -45,6 +56,10 @@ impl Shortest for (usize, &[u8]) {
 
 /// A list of elements.
 pub(crate) const SEQUENCE: u8 = 0x30;
+/// A number.
+pub(crate) const INTEGER: u8 = 0x02;
+/// Bytes.
+pub(crate) const BYTES: u8 = 0x04;
 /// Bits, after a byte that says how many of them do not count.
 pub(crate) const BITS: u8 = 0x03;
 /// The name of an algorithm or a curve.

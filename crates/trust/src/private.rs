@@ -5,8 +5,9 @@ use std::fmt;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 
+use crate::der;
 use crate::error::{Error, Result};
-use crate::key::{P256_SPKI, PublicKey};
+use crate::key::{EC, P256, P256_SPKI, PublicKey};
 use crate::pem;
 use crate::sealed;
 
@@ -46,20 +47,34 @@ impl PrivateKey {
         Ok(Self { public: PublicKey::from_spki(&spki)?, pair, pkcs8: bytes.to_vec() })
     }
 
-    /// Reads PEM: a key that cosign or wharfie encrypted, or PKCS#8 in the clear. `passphrase` is asked for only if there is one
-    /// to be known.
+    /// Reads a key as `openssl ecparam -genkey` writes it. Source: SEC 1, appendix C.4; RFC 5915.
+    ///
+    /// # Errors
+    /// When it is no key of ECDSA over P-256, or lacks its public half.
+    fn from_sec1(bytes: &[u8]) -> Result<Self> {
+        let algorithm =
+            der::write(der::SEQUENCE, &[der::write(der::OBJECT, EC), der::write(der::OBJECT, P256)].concat());
+        let parts = [der::write(der::INTEGER, &[0]), algorithm, der::write(der::BYTES, bytes)];
+        Self::from_pkcs8(&der::write(der::SEQUENCE, &parts.concat()))
+    }
+
+    /// Reads PEM: a key that cosign or wharfie encrypted, or PKCS#8 or SEC 1 in the clear. `passphrase` is asked for only if there
+    /// is one to be known.
     ///
     /// # Errors
     /// When it is no such key, or the passphrase is wrong.
     pub fn from_pem<E: From<Error>>(text: &str, passphrase: impl FnOnce() -> Result<Vec<u8>, E>) -> Result<Self, E> {
-        let block = pem::read(text).ok_or(Error::NoPem)?;
+        // openssl says before a key which curve it is of; the key says so too.
+        let blocks = pem::read_all(text).into_iter();
+        let block = blocks.skip_while(|block| block.label == "EC PARAMETERS").next().ok_or(Error::NoPrivateKey)?;
         match block.label.as_str() {
+            "EC PRIVATE KEY" if block.header("DEK-Info").is_none() => Ok(Self::from_sec1(&block.bytes)?),
             "PRIVATE KEY" => Ok(Self::from_pkcs8(&block.bytes)?),
             label if sealed::LABELS.contains(&label) => {
                 let sealed = sealed::Sealed::parse(&block.bytes)?;
                 Ok(Self::from_pkcs8(&sealed.open(&passphrase()?)?)?)
             }
-            _ => Err(Error::OtherPem(block.label).into()),
+            _ => Err(Error::OtherPrivateKey(block.label).into()),
         }
     }
 

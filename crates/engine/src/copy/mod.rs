@@ -152,7 +152,7 @@ impl Engine {
         match &copy.to {
             Place::Archive { path, name } => {
                 crate::save::check_output(path)?;
-                crate::save::write_aside(path, |file| {
+                crate::save::write_aside(path, crate::save::Readers::Anyone, |file| {
                     let target = Target::archive(file, name.as_ref())?;
                     let copied = delivery.all(&target)?;
                     target.finish()?;

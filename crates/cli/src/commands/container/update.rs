@@ -50,7 +50,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     for name in matches.unsupported() {
         cx.warn(&format!("WARNING: --{name} is not supported and changes nothing"));
     }
-    if !matches.has_flags_besides("pattern") {
+    if matches.given().all(|flag| flag == PATTERN.long()) {
         return Err(Failure::new("you must provide one or more flags when using this command"));
     }
     let mut changed = resources(matches).map_err(Failure::new)?;

@@ -97,7 +97,7 @@ fn remove_from_registries(cx: &Context, matches: &Matches) -> Result {
         };
         match result {
             Ok(()) => cx.line(&match reference.digest() {
-                Some(digest) => format!("Deleted: {digest}"),
+                Some(digest) => format!("Untagged: {}\nDeleted: {digest}", reference.familiar()),
                 None => format!("Untagged: {}", reference.familiar()),
             })?,
             Err(why) if matches.get(&FORCE) && why.kind() == Kind::NotFound => {}
