@@ -162,7 +162,7 @@ fn signatures_go_along_wherever_registries_keep_them() {
     host.run(&["copy", "-q", &first, &second]).succeeds();
     host.run(&["tags", "-a", &ours.name("web")]).prints(&format!("1\n{tag}\n"));
     let list = tag.trim_end_matches(".sig");
-    let there = host.run(&["tags", "--sort", "name", second.trim_end_matches(":1")]);
+    let there = host.run(&["tags", "-a", "--sort", "name", second.trim_end_matches(":1")]);
     there.prints(&format!("1\n{list}\n{tag}\n"));
     host.run(&["copy", "-q", "-a", second.trim_end_matches(":1"), "oci:back"]).succeeds();
     let names = |layout: &str| {
