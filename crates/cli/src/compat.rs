@@ -55,15 +55,6 @@ pub fn tag_text(target: &str, error: &Error) -> String {
     }
 }
 
-/// An error with everything underneath on one line, and what to do on a second one.
-pub fn with_reasons<E: Fault>(error: &E) -> String {
-    let mut text = reasons(error);
-    if let Some(help) = error.help() {
-        write!(text, "\n help: {help}").expect("a string accepts every write");
-    }
-    text
-}
-
 /// An error with everything underneath on one line.
 pub fn reasons(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

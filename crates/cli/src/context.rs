@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use wharfie_content::without_numbers;
 use wharfie_engine::trust::Demand;
 use wharfie_engine::{Config, Engine};
 use wharfie_oci::Platform;
@@ -14,7 +15,7 @@ use wharfie_remote::{DockerConfig, Download, Keychain, Remote};
 use crate::commands::{CONFIG, INSECURE_REGISTRY, REGISTRY_MIRROR, STORE_ROOT};
 use crate::commands::{DRY_RUN, UNASKED};
 use crate::env;
-use crate::failure::{Failure, Result, without_numbers};
+use crate::failure::{Failure, Hints, Result};
 use crate::flags::Matches;
 use crate::interrupt::Interruptible;
 use crate::render::progress::{self, Progress, Style};
@@ -131,9 +132,14 @@ impl Context {
     /// # Errors
     /// When a setting cannot be understood, or the store cannot be read.
     pub fn engine_to_remove(&self, matches: &Matches) -> Result<&Engine> {
-        if !matches.get(&DRY_RUN) {
-            return self.engine();
-        }
+        if matches.get(&DRY_RUN) { self.rehearsal() } else { self.engine() }
+    }
+
+    /// The verbs that only find out what would go.
+    ///
+    /// # Errors
+    /// When a setting cannot be understood, or the store cannot be read.
+    pub fn rehearsal(&self) -> Result<&Engine> {
         if let Some(engine) = self.rehearsal.get() {
             return Ok(engine);
         }
@@ -377,6 +383,11 @@ impl Context {
     /// Writes a line to stderr. If that is closed there is nobody to tell.
     pub fn warn(&self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{}", sanitise(&without_numbers(text), Layout::Lines));
+    }
+
+    /// Writes all that stderr shows of a failure.
+    pub fn warn_of(&self, failure: &Failure) {
+        self.warn(&failure.message(&Hints::of(&self.program)));
     }
 
     /// Asks on stdout and reads one line from stdin; true only for `y` and `Y`.

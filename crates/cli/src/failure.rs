@@ -1,9 +1,9 @@
 //! How a command ends when it does not succeed: what stderr says, and the exit code.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::io;
 
+use wharfie_content::without_numbers;
 use wharfie_engine::container::ContainerError;
 use wharfie_engine::networks::NetworkError;
 use wharfie_engine::patterns::{Named, Which};
@@ -11,6 +11,7 @@ use wharfie_engine::volumes::VolumeError;
 use wharfie_oci::{Fault, Kind, Speaker};
 
 use crate::compat::DAEMON;
+use crate::env;
 
 /// Results of commands.
 pub type Result<T = (), E = Failure> = std::result::Result<T, E>;
@@ -37,6 +38,8 @@ pub struct Missing {
     pub named: Named,
     /// The name.
     pub name: String,
+    /// Whether it was looked for elsewhere: what is here under another tag is not what was wanted then.
+    pub is_elsewhere: bool,
 }
 
 /// The name that an error is about, if it is about one that nothing has.
@@ -66,10 +69,38 @@ pub const BAD_TEMPLATE: u8 = 64;
 /// 128 + SIGPIPE: whoever read our output has left.
 const CLOSED_PIPE: u8 = 141;
 
+/// How lines of help are shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hints {
+    /// What the program is called: it may stand in for docker.
+    pub program: String,
+    /// Whether they are shown at all.
+    pub are_wanted: bool,
+}
+
+impl Hints {
+    /// What the user's environment says of them, with docker's variable.
+    pub fn of(program: &str) -> Self {
+        const NO: [&str; 6] = ["0", "f", "F", "false", "False", "FALSE"];
+        let said = env::nonempty("DOCKER_CLI_HINTS");
+        Self { program: program.to_owned(), are_wanted: !said.is_some_and(|said| NO.contains(&said.as_str())) }
+    }
+
+    /// A line of help, if it is to be shown. The commands in it can be copied.
+    pub fn line(&self, help: &str) -> Option<String> {
+        self.are_wanted.then(|| format!(" help: {}", help.replace("`wharfie ", &format!("`{} ", self.program))))
+    }
+}
+
 impl Failure {
     /// Fails with a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), help: Vec::new(), code: FAILED, speaker: Speaker::Client, missing: Vec::new() }
+    }
+
+    /// Fails with an error and everything underneath it, after some words of ours, and says what can be done.
+    pub fn because<E: Fault>(words: &str, why: &E) -> Self {
+        Self::new(format!("{words}{}", crate::compat::reasons(why))).help(why.help())
     }
 
     /// Fails with a text that docker's daemon would say.
@@ -117,8 +148,8 @@ impl Failure {
     }
 
     /// All that stderr shows.
-    pub fn message(&self) -> String {
-        let help = self.help.iter().map(|help| format!(" help: {help}"));
+    pub fn message(&self, hints: &Hints) -> String {
+        let help = self.help.iter().filter_map(|help| hints.line(help));
         let texts = Some(self.text.clone()).filter(|text| !text.is_empty());
         without_numbers(&texts.into_iter().chain(help).collect::<Vec<_>>().join("\n")).into_owned()
     }
@@ -145,30 +176,6 @@ impl Failure {
         }
         why.into()
     }
-}
-
-/// The text without the numbers that the standard library puts after what the system says, as in `No space left on device (os
-/// error 28)`: the words before say the same to people.
-pub fn without_numbers(text: &str) -> Cow<'_, str> {
-    const BEFORE: &str = " (os error ";
-    if !text.contains(BEFORE) {
-        return text.into();
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(BEFORE) {
-        out.push_str(before);
-        let number = after.trim_start_matches(|c: char| c.is_ascii_digit());
-        match number.strip_prefix(')') {
-            Some(tail) if number.len() < after.len() => rest = tail,
-            _ => {
-                out.push_str(BEFORE);
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    out.into()
 }
 
 impl From<wharfie_engine::Error> for Failure {
@@ -205,20 +212,27 @@ impl From<wharfie_oci::platform::ParsePlatformError> for Failure {
 mod tests {
     use super::*;
 
+    fn hints(are_wanted: bool) -> Hints {
+        Hints { program: "docker".to_owned(), are_wanted }
+    }
+
+    #[test]
+    fn commands_in_help_are_called_as_the_program_was() {
+        let failure = Failure::new("no").help(Some("`wharfie ps` lists wharfie's own".to_owned()));
+        assert_eq!(failure.message(&hints(true)), "no\n help: `docker ps` lists wharfie's own");
+    }
+
     #[test]
     fn systems_reasons_are_words() {
         let full = io::Error::from_raw_os_error(28);
-        assert_eq!(Failure::output(&full).message(), "cannot write the output: No space left on device");
-        for text in ["a (os error b)", "a (os error 1", "a (os error )", "a"] {
-            assert_eq!(without_numbers(text), text);
-        }
-        assert_eq!(without_numbers("a (os error 1): b (os error 22)"), "a: b");
+        assert_eq!(Failure::output(&full).message(&hints(true)), "cannot write the output: No space left on device");
     }
 
     #[test]
     fn several_failures_say_once_what_can_be_done() {
         let failure = |text: &str, help: &str| Failure::new(text).help(Some(help.to_owned()));
         let all = Failure::all(vec![failure("no a", "list them"), failure("no b", "list them"), Failure::new("c")]);
-        assert_eq!(all.message(), "no a\nno b\nc\n help: list them");
+        assert_eq!(all.message(&hints(true)), "no a\nno b\nc\n help: list them");
+        assert_eq!(all.message(&hints(false)), "no a\nno b\nc");
     }
 }

@@ -11,21 +11,22 @@ use wharfie_engine::version::{BUILD, VERSION};
 use crate::commands;
 use crate::context::Context;
 use crate::env;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Hints, Result};
 use crate::flags::{self, Parsed, Stream};
 use crate::interrupt;
 use crate::render::sanitise::{Layout, sanitise};
 
 /// Runs the program with its arguments, its own name first.
 pub fn run(args: Vec<OsString>) -> ExitCode {
-    let result = words(args).and_then(|(program, words)| start(program, &words));
+    let program = program(&args);
+    let result = words(args).and_then(|words| start(program.clone(), &words));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(code) = interrupt::code() {
                 return ExitCode::from(code);
             }
-            let message = failure.message();
+            let message = failure.message(&Hints::of(&program));
             if !message.is_empty() {
                 // A closed stderr leaves the exit code to tell.
                 // Errors quote images and registries.
@@ -62,13 +63,17 @@ fn columns() -> usize {
     rustix::termios::tcgetwinsize(stdout).map_or(0, |size| usize::from(size.ws_col).saturating_sub(1))
 }
 
-fn words(args: Vec<OsString>) -> Result<(String, Vec<String>)> {
-    let mut args = args.into_iter();
-    let called = args.next().unwrap_or_default();
-    let program = Path::new(&called).file_name().map_or("wharfie".into(), |name| name.to_string_lossy().into_owned());
-    let words = args
+/// The program's name as it was called.
+fn program(args: &[OsString]) -> String {
+    let called = args.first().and_then(|called| Path::new(called).file_name());
+    called.map_or("wharfie".into(), |name| name.to_string_lossy().into_owned())
+}
+
+fn words(args: Vec<OsString>) -> Result<Vec<String>> {
+    let words = args.into_iter().skip(1);
+    let words = words
         .map(|word| word.into_string().map_err(|word| Failure::new(format!("argument {word:?} is not valid UTF-8"))));
-    Ok((program, words.collect::<Result<_>>()?))
+    words.collect()
 }
 
 fn start(program: String, words: &[String]) -> Result {

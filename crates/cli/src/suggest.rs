@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest of the words that would have been right. It stands in a line of help, after docker's text.
 
 use wharfie_engine::patterns::Named;
-use wharfie_oci::Reference;
+use wharfie_oci::{Reference, Repository};
 
 use crate::context::Context;
 use crate::failure::{Failure, Missing};
@@ -12,7 +12,10 @@ pub(crate) fn add(cx: &Context, failure: Failure) -> Failure {
     for missing in &failure.missing {
         let Some(Ok(names)) = cx.engine().ok().map(|engine| engine.names_of(missing.named)) else { continue };
         let meant = match missing.named {
-            Named::Images => image(&missing.name, &names),
+            Named::Images => {
+                let is_other = |name: &String| !missing.is_elsewhere || repository(name) != repository(&missing.name);
+                image(&missing.name, &names.into_iter().filter(is_other).collect::<Vec<_>>())
+            }
             Named::Containers(_) | Named::Volumes | Named::Networks => nearest(&missing.name, &names),
         };
         found.extend(meant.map(|meant| said(&meant)));
@@ -31,6 +34,10 @@ pub(crate) fn nearest<T: AsRef<str>>(word: &str, names: &[T]) -> Option<String> 
     let near = names.iter().map(AsRef::as_ref).filter(|name| *name != word);
     let near = near.map(|name| (distance(word, name), name)).min_by_key(|(distance, _)| *distance);
     near.filter(|(distance, _)| *distance <= allowed(word)).map(|(_, name)| name.to_owned())
+}
+
+fn repository(name: &str) -> Option<Repository> {
+    name.parse::<Reference>().ok().map(|reference| reference.repository().clone())
 }
 
 /// The nearest of some references. Without a tag, any tag is meant.
@@ -83,7 +90,7 @@ fn distance(one: &str, other: &str) -> usize {
 impl Missing {
     /// A name that nothing of its kind has.
     pub(crate) fn new(named: Named, name: &str) -> Self {
-        Self { named, name: name.to_owned() }
+        Self { named, name: name.to_owned(), is_elsewhere: false }
     }
 }
 

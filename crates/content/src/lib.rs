@@ -9,6 +9,7 @@ pub mod event;
 pub mod graph;
 pub mod parallel;
 pub mod place;
+pub mod reason;
 pub mod task;
 pub mod verify;
 
@@ -16,5 +17,6 @@ pub use cancel::{Cancel, Cancelled};
 pub use document::Document;
 pub use event::{Event, Observer, Outcome, Step, Stream, Subject, TaskId, Warning};
 pub use place::{BoxError, Opened, Part, Sink, Source, Watch};
+pub use reason::without_numbers;
 pub use task::{Counted, Parts, Task};
 pub use verify::{Mismatch, Verified};

@@ -77,6 +77,11 @@ impl Engine {
         self.remote.get_or_init(|| (self.connect)())
     }
 
+    /// How the registries are reached, for whoever does it more than once.
+    pub(crate) fn connector(&self) -> Arc<dyn Fn() -> Remote + Send + Sync> {
+        Arc::clone(&self.connect)
+    }
+
     /// What it was told.
     pub fn config(&self) -> &Config {
         &self.config

@@ -9,9 +9,9 @@ use wharfie_oci::{ImageConfig, ImageId, Platform, Reference};
 use wharfie_store::images::{Name, Recording};
 use wharfie_store::{Ingest, NewImage};
 
-use crate::change;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::{change, names};
 
 /// What to import and how to call it.
 #[derive(Debug, Clone, Default)]
@@ -52,11 +52,10 @@ impl Engine {
     /// When it is no name, or one by digest.
     pub fn import_target(&self, import: &Import) -> Result<Option<Reference>> {
         let Some(text) = &import.reference else { return Ok(None) };
-        let reference: Reference = text.parse()?;
-        if reference.digest().is_some() {
-            return Err(Error::ImportDigest);
+        match names::target(text) {
+            Err(Error::DigestTarget) => Err(Error::ImportDigest),
+            target => target.map(Some),
         }
-        Ok(Some(reference.or_latest()))
     }
 
     /// Makes an image of the tar that `source` yields, plain or compressed.

@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::save::create_aside;
+use crate::save::{Readers, create_aside};
 
 /// Findings by what was scanned: whatever text stands for each.
 pub type Findings = BTreeMap<String, BTreeSet<String>>;
@@ -85,7 +85,7 @@ fn read(path: &Path) -> Result<Findings> {
 
 fn write(path: &Path, known: &Findings) -> Result<()> {
     let text = serde_json::to_vec(known).map_err(Error::Document)?;
-    let (mut file, aside) = create_aside(path)?;
+    let (mut file, aside) = create_aside(path, Readers::Owner)?;
     let written = file.write_all(&text).and_then(|()| file.sync_data()).and_then(|()| std::fs::rename(&aside, path));
     written.map_err(|source| {
         let _ = std::fs::remove_file(&aside);

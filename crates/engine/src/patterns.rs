@@ -104,8 +104,8 @@ impl Engine {
     }
 }
 
-/// No name of docker's has one of these letters.
-fn is_pattern(word: &str) -> bool {
+/// True if a word can only be a pattern: no name of docker's has one of these letters.
+pub fn is_pattern(word: &str) -> bool {
     word.contains(['*', '?', '['])
 }
 

@@ -55,7 +55,7 @@ impl Engine {
         let chosen = chosen(store, save)?;
         match output {
             Output::Open(file) => write(store, &chosen, &file, observer),
-            Output::Path(path) => write_aside(&path, |file| {
+            Output::Path(path) => write_aside(&path, Readers::Owner, |file| {
                 reserve(file, &path, least_size(store, &chosen)?)?;
                 write(store, &chosen, file, observer)
             }),
@@ -279,19 +279,33 @@ pub fn check_output(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a new file beside `path` that only its owner can read. What has the name already, a link above all, is somebody
-/// else's, and another name is taken.
+/// Who may read a file that is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// Its owner alone: of what docker writes so.
+    Owner,
+    /// Whoever may read other files that the user makes; of one that was there, whoever could.
+    Anyone,
+}
+
+/// Makes a new file beside `path`. What has the name already, a link above all, is somebody else's, and another name is taken.
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn create_aside(path: &Path) -> Result<(File, PathBuf)> {
-    use std::os::unix::fs::OpenOptionsExt;
+pub fn create_aside(path: &Path, readers: Readers) -> Result<(File, PathBuf)> {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
     let directory = directory_of(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mode = match readers {
+        Readers::Owner => 0o600,
+        Readers::Anyone => {
+            path.symlink_metadata().ok().filter(std::fs::Metadata::is_file).map_or(0o666, |old| old.mode() & 0o777)
+        }
+    };
     let mut attempt = 0;
     loop {
         let aside = directory.join(format!(".{name}.{}-{attempt}.tmp", std::process::id()));
-        match File::options().read(true).write(true).create_new(true).mode(0o600).open(&aside) {
+        match File::options().read(true).write(true).create_new(true).mode(mode).open(&aside) {
             Ok(file) => return Ok((file, aside)),
             Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists && attempt < MAX_ATTEMPTS => attempt += 1,
             Err(source) => return Err(Error::File { doing: "open", path: path.into(), source }),
@@ -303,8 +317,8 @@ pub fn create_aside(path: &Path) -> Result<(File, PathBuf)> {
 ///
 /// # Errors
 /// As `write`; also when the file cannot be made.
-pub(crate) fn write_aside<T>(path: &Path, write: impl FnOnce(&File) -> Result<T>) -> Result<T> {
-    let (file, aside) = create_aside(path)?;
+pub(crate) fn write_aside<T>(path: &Path, readers: Readers, write: impl FnOnce(&File) -> Result<T>) -> Result<T> {
+    let (file, aside) = create_aside(path, readers)?;
     let placed = write(&file).and_then(|written| match std::fs::rename(&aside, path) {
         Ok(()) => Ok(written),
         Err(source) => Err(Error::File { doing: "rename", path: path.into(), source }),
@@ -329,7 +343,7 @@ mod tests {
         std::fs::write(&victim, "precious").unwrap();
         let prepared = folder.path().join(format!(".o.tar.{}-0.tmp", std::process::id()));
         std::os::unix::fs::symlink(&victim, &prepared).unwrap();
-        let (file, aside) = create_aside(&folder.path().join("o.tar")).unwrap();
+        let (file, aside) = create_aside(&folder.path().join("o.tar"), Readers::Owner).unwrap();
         assert_ne!(aside, prepared);
         assert!(aside.symlink_metadata().unwrap().is_file() && file.metadata().unwrap().len() == 0);
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");

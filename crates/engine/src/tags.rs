@@ -64,6 +64,11 @@ impl Wanted {
         !self.is_about_images() && !self.conditions.has("tag")
     }
 
+    /// True if it says what tags are called.
+    pub fn is_about_names(&self) -> bool {
+        self.conditions.has("tag")
+    }
+
     /// True if a tag of this name may be wanted.
     pub fn takes_name(&self, tag: &str) -> bool {
         self.conditions.any("tag", |pattern| glob::matches(pattern, tag).unwrap_or(false))
@@ -87,6 +92,16 @@ impl Engine {
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>> {
         let client = self.remote().repository(repository);
         client.tags().map_err(|source| Error::Pull { reference: repository.familiar(), source })
+    }
+
+    /// The paths of all repositories of the registry `host`, in its order, as far as it lists them.
+    ///
+    /// # Errors
+    /// When it does not list them, refuses, or cannot be reached.
+    pub fn repositories(&self, host: &str) -> Result<Vec<String>> {
+        // Any name of the registry will do: its list is of no repository.
+        let name: Reference = format!("{host}/list").parse()?;
+        Ok(self.remote().repository(name.repository()).repositories()?)
     }
 
     /// What these tags of a repository stand for, in their order. Tags that are gone by now are left out.

@@ -1,6 +1,7 @@
 //! Requests as handlers see them, and the answers that they build.
 
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -17,9 +18,15 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     /// Who asks.
     pub(crate) client: SocketAddr,
+    /// As whom, once that is known; nobody's name is empty.
+    pub(crate) user: OnceLock<String>,
     pub(crate) query: Query,
     pub(crate) body: Inbound,
 }
+
+/// As whom a request was answered: goes with the answer, for the log.
+#[derive(Debug, Clone)]
+pub(crate) struct User(pub(crate) String);
 
 impl Request {
     /// A header's text, if it is there and text.

@@ -18,8 +18,10 @@ pub enum Event {
     },
     /// A request was answered. The body may still be on its way.
     Answered {
-        /// Who asked.
+        /// From where.
         client: SocketAddr,
+        /// As whom; empty for nobody in particular.
+        user: String,
         /// The method.
         method: String,
         /// Path and query, as they came: a client's text.

@@ -26,6 +26,7 @@ mod name;
 mod page;
 mod parallel;
 mod patient;
+mod plain;
 mod query;
 mod quotas;
 mod range;

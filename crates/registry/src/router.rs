@@ -8,7 +8,7 @@ use hyper::{Method, Response, StatusCode};
 use tokio::sync::{RwLock, Semaphore};
 
 use crate::acme::Acme;
-use crate::answer::{Answer, Request, answer, refused};
+use crate::answer::{Answer, Request, User, answer, refused};
 use crate::auth::token::Signer;
 use crate::auth::{Access, Actions};
 use crate::body::Body;
@@ -141,6 +141,9 @@ impl Registry {
             response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
         }
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(user) = request.user.take().filter(|user| !user.is_empty()) {
+            response.extensions_mut().insert(User(user));
+        }
         // Whoever waits for leave to send does not want to be asked for a body that nobody takes.
         if !request.headers.contains_key(header::EXPECT) && !request.body.is_over() {
             tokio::spawn(request.body.drain());

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use wharfie_oci::{Fault, Kind};
 
 use crate::acme::{self, Acme, Shown, keep_certificate};
-use crate::answer::{Request, answer, refused};
+use crate::answer::{Request, User, answer, refused};
 use crate::auth::Access;
 use crate::auth::token::{Signer, random_key};
 use crate::body::{Body, Inbound};
@@ -28,6 +28,7 @@ use crate::key::{Folder, Key};
 use crate::live::Live;
 use crate::maintenance::keep_in_order;
 use crate::patient::Patient;
+use crate::plain;
 use crate::query::Query;
 use crate::refusal::{Code, Refusal};
 use crate::router::Registry;
@@ -323,6 +324,12 @@ async fn agree(stream: TcpStream, client: SocketAddr, shared: Shared, stopped: w
         return connection(TokioIo::new(wire), Some(outlet), client, shared, stopped).await;
     };
     let registry = live.registry();
+    if matches!(tokio::time::timeout(registry.limits.head, plain::is_plain(&stream)).await, Ok(true)) {
+        let told = plain::refuse(stream);
+        // How it ends matters to its client only.
+        let _in_time = tokio::time::timeout(registry.limits.head, told).await;
+        return;
+    }
     let agreeing = async {
         match registry.acme.as_ref().is_some_and(Acme::is_proven_by_tls) {
             true => acme::accept(&registry, &acceptor, stream).await,
@@ -384,8 +391,9 @@ async fn serve(registry: Arc<Registry>, client: SocketAddr, request: hyper::Requ
         let Some(query) = Query::parse(head.uri.query().unwrap_or_default()) else {
             return refused(&Refusal::new(Code::Unsupported, "the query makes no sense").with_status(400));
         };
-        let request =
-            Request { method: head.method, headers: head.headers, client, query, body: Inbound::new(body, idle) };
+        let body = Inbound::new(body, idle);
+        let (method, headers, user) = (head.method, head.headers, OnceLock::new());
+        let request = Request { method, headers, client, user, query, body };
         working.handle(head.uri.path(), request).await
     };
     let response = match is_read {
@@ -400,7 +408,8 @@ async fn serve(registry: Arc<Registry>, client: SocketAddr, request: hyper::Requ
     let took = start.elapsed();
     registry.metrics.answered(&method, response.status(), took);
     let (status, method) = (response.status().as_u16(), method.to_string());
-    registry.note(&Event::Answered { client, method, target, status, took });
+    let user = response.extensions().get::<User>().map(|User(user)| user.clone()).unwrap_or_default();
+    registry.note(&Event::Answered { client, user, method, target, status, took });
     response
 }
 
@@ -415,7 +424,8 @@ async fn prove(
     let response = acme::answer(registry, port, request).await;
     let (method, target, status) =
         (request.method().to_string(), request.uri().to_string(), response.status().as_u16());
-    registry.note(&Event::Answered { client, method, target, status, took: start.elapsed() });
+    let (user, took) = (String::new(), start.elapsed());
+    registry.note(&Event::Answered { client, user, method, target, status, took });
     response
 }
 

@@ -15,7 +15,14 @@ impl Registry {
     }
 
     pub(crate) async fn caller(&self, request: &Request) -> Result<Caller, Refusal> {
-        self.gatekeeper().caller(&request.headers).await
+        let caller = self.gatekeeper().caller(&request.headers).await?;
+        let user = match &caller {
+            Caller::User(user) => user.as_str(),
+            Caller::Bearer(claims) => &claims.sub,
+            Caller::Anyone => "",
+        };
+        request.user.get_or_init(|| user.to_owned());
+        Ok(caller)
     }
 
     /// Lets a request in, or not.

@@ -71,7 +71,9 @@ pub enum Trouble {
     Missing(String),
     /// It does not answer, answers with a mistake of its own, or wants to be asked less often.
     Away(String),
-    /// It answers and refuses, or what it sends makes no sense.
+    /// It does not let us have it.
+    Denied(String),
+    /// It answers and refuses for another reason, or what it sends makes no sense.
     Refused(String),
 }
 
@@ -266,7 +268,7 @@ impl Registry {
                         }
                         Err(missing(Code::ManifestUnknown, &why))
                     }
-                    Err(Trouble::Away(why) | Trouble::Refused(why)) if known.is_some() => {
+                    Err(Trouble::Away(why) | Trouble::Denied(why) | Trouble::Refused(why)) if known.is_some() => {
                         let what = format!("{} does not answer: {key} is served as it was: {why}", cache.registry);
                         self.note(&Event::Failed { what });
                         Ok(Standing::Stale)
@@ -331,12 +333,14 @@ impl Registry {
         let mut tags = match self.ask(cache, path, |upstream, path| upstream.tags(path)).await {
             Ok(tags) => tags,
             Err(Trouble::Missing(why)) => return Some(Err(missing(Code::NameUnknown, &why))),
-            Err(Trouble::Away(why) | Trouble::Refused(why)) => {
-                self.note(&Event::Failed { what: format!("{} does not list {path}: {why}", cache.registry) });
+            Err(trouble) => {
+                self.note(&Event::Failed {
+                    what: format!("{} does not list {path}: {}", cache.registry, trouble.words()),
+                });
                 // What is here is told. What is not is not missing for that.
                 return match self.storage.modified(&Key::repository(name)).await {
                     Ok(Some(_)) => None,
-                    Ok(None) => Some(Err(Self::not_given(cache, Trouble::Away(why)))),
+                    Ok(None) => Some(Err(Self::not_given(cache, trouble))),
                     Err(why) => Some(Err(why.into())),
                 };
             }
@@ -413,17 +417,31 @@ impl Registry {
 
     /// The answer for what is not here and cannot be had now, which the log is told as well.
     pub(crate) fn away(&self, cache: &Cache, key: &str, why: Trouble) -> Refusal {
-        let (Trouble::Missing(words) | Trouble::Away(words) | Trouble::Refused(words)) = &why;
-        self.note(&Event::Failed { what: format!("{} does not give {key}: {words}", cache.registry) });
+        self.note(&Event::Failed { what: format!("{} does not give {key}: {}", cache.registry, why.words()) });
         Self::not_given(cache, why)
     }
 
     /// The answer alone.
     pub(crate) fn not_given(cache: &Cache, why: Trouble) -> Refusal {
-        let (Trouble::Missing(why) | Trouble::Away(why) | Trouble::Refused(why)) = why;
-        Refusal::new(Code::Unavailable, &format!("{} does not give this now", cache.registry))
-            .with_detail(why)
-            .with_header(header::RETRY_AFTER, "10")
+        let Cache { registry, .. } = cache;
+        match why {
+            // Whoever asks cannot log in there; whoever runs this server can.
+            Trouble::Denied(words) => {
+                Refusal::new(Code::Denied, &format!("{registry} does not let this cache have it: {words}"))
+            }
+            Trouble::Missing(words) | Trouble::Away(words) | Trouble::Refused(words) => {
+                Refusal::new(Code::Unavailable, &format!("{registry} does not give this now: {words}"))
+                    .with_header(header::RETRY_AFTER, "10")
+            }
+        }
+    }
+}
+
+impl Trouble {
+    /// What the other registry said, or what is known of it.
+    fn words(&self) -> &str {
+        let (Self::Missing(words) | Self::Away(words) | Self::Denied(words) | Self::Refused(words)) = self;
+        words
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Error {
         status: u16,
         /// Its standard name.
         reason: &'static str,
+        /// What the server said of it, if anything.
+        said: Option<String>,
         /// Seconds after which to ask again, if the server said so.
         retry_after: Option<u64>,
     },
@@ -317,6 +319,8 @@ impl Fault for Error {
             Self::Connection { cause: ConnectionError::Tls(why), .. } if why.contains("HTTP response") => {
                 Some("the registry does not speak TLS; list it as insecure if that is intended".to_owned())
             }
+            Self::UnexpectedStatus { said: Some(said), .. } => Some(format!("the registry says: {said}")),
+            Self::Token { cause, .. } => cause.help(),
             Self::Registry { status: 429, .. } => {
                 Some("log in, or wait until the registry's limit allows more".to_owned())
             }

@@ -75,8 +75,8 @@ impl Response {
         let retry_after = crate::retry::retry_after(&self.headers);
         let (status, reason) = (self.status, reason(self.status));
         if !(400..500).contains(&status) {
-            self.discard();
-            return Error::UnexpectedStatus { status, reason, retry_after };
+            let said = self.said();
+            return Error::UnexpectedStatus { status, reason, said, retry_after };
         }
         let body = self.read_body(ERROR_BODY).unwrap_or_default();
         let parsed = crate::api_error::parse(status, &body);
@@ -97,6 +97,19 @@ impl Response {
                 Error::NotJson { status, why, body, retry_after }
             }
         }
+    }
+
+    /// The words of an error document, or the body if it is a line of plain text.
+    fn said(&mut self) -> Option<String> {
+        let body = self.read_body(ERROR_BODY).unwrap_or_default();
+        let said = match crate::api_error::parse(self.status, &body) {
+            Ok(errors) => errors.first().filter(|first| !first.message.is_empty())?.message.clone(),
+            Err(_) if self.header("content-type").starts_with("text/plain") => {
+                String::from_utf8_lossy(&body).lines().next()?.trim().to_owned()
+            }
+            Err(_) => return None,
+        };
+        Some(said.chars().take(SAID).collect()).filter(|said: &String| !said.is_empty())
     }
 
     fn shown_url(&self) -> String {
@@ -122,6 +135,9 @@ pub(crate) fn reason(status: u16) -> &'static str {
 
 /// 64 KiB: an error document beyond this says nothing worth reading.
 const ERROR_BODY: u64 = 64 << 10;
+
+/// 500: more is no reason.
+const SAID: usize = 500;
 
 /// 4 KiB: how much of a foreign body an error message shows.
 const SHOWN_BODY: usize = 4 << 10;

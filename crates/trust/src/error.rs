@@ -15,6 +15,12 @@ pub enum Error {
     /// A block of PEM that holds something else.
     #[error("it holds {0:?} and no key that wharfie reads")]
     OtherPem(String),
+    /// A file of a private key that is none.
+    #[error("it is not a private key in PEM")]
+    NoPrivateKey,
+    /// A block of PEM that holds something else than a private key that is read here.
+    #[error("it holds {0:?} and no private key that wharfie reads")]
+    OtherPrivateKey(String),
     /// A public key of a kind that nothing here verifies.
     #[error("it is no public key that wharfie can verify with")]
     PublicKey,
@@ -42,6 +48,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NoPem | Self::OtherPem(_) | Self::PublicKey | Self::PrivateKey | Self::Policy(_) => Kind::Invalid,
+            Self::NoPrivateKey | Self::OtherPrivateKey(_) => Kind::Invalid,
             Self::Sealed(_) | Self::Document(_) => Kind::Corrupt,
             Self::Passphrase => Kind::Denied,
             Self::Signing => Kind::Internal,
@@ -55,7 +62,11 @@ impl Fault for Error {
                     .to_owned(),
             ),
             Self::PublicKey => Some("use a key of ECDSA (P-256, P-384), RSA (2048 bits or more) or Ed25519".to_owned()),
-            Self::PrivateKey => Some("`wharfie trust key generate NAME` makes one".to_owned()),
+            Self::NoPrivateKey | Self::OtherPrivateKey(_) | Self::PrivateKey => Some(
+                "private keys are of ECDSA over P-256, in PEM: in the clear (PKCS#8 or SEC 1, as openssl writes them) or as \
+                 `wharfie trust key generate` and cosign encrypt them"
+                    .to_owned(),
+            ),
             Self::Passphrase => {
                 Some("the passphrase is asked for, or taken from DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE".to_owned())
             }

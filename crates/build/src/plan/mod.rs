@@ -39,6 +39,8 @@ use crate::lint::Warning;
 /// A whole build for one platform.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
+    /// The instructions before the first FROM, as they are written.
+    pub globals: Vec<String>,
     /// The stages the target needs, in the file's order; a stage comes after those it refers to.
     pub stages: Vec<Stage>,
     /// Position in `stages` of the one that is built (always the last).

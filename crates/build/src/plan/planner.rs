@@ -29,7 +29,8 @@ pub fn plan(dockerfile: &Dockerfile, request: &Request, bases: &dyn Bases) -> Re
     let target = planner.run(false)?;
     let (stages, target) = planner.stages(target);
     let (unused_args, source_date_epoch) = (planner.unused_args(), planner.epoch.clone());
-    Ok(Plan { stages, target, warnings: linter.warnings, unused_args, source_date_epoch })
+    let globals = std::mem::take(&mut planner.written_globals);
+    Ok(Plan { globals, stages, target, warnings: linter.warnings, unused_args, source_date_epoch })
 }
 
 /// Plans one file.
@@ -41,6 +42,8 @@ pub(crate) struct Planner<'a> {
     pub(super) style: Style,
     /// The variables before the first FROM.
     pub(super) globals: Environment,
+    /// The instructions that make them, as they are written.
+    written_globals: Vec<String>,
     /// The ARGs among them.
     global_arguments: Inventory,
     pub(super) states: States,
@@ -75,6 +78,7 @@ impl<'a> Planner<'a> {
             linter,
             style,
             globals: predefined.clone(),
+            written_globals: instructions.iter().map(|instruction| instruction.written.clone()).collect(),
             global_arguments: Inventory::default(),
             states: States::default(),
             sections: Vec::new(),

@@ -178,7 +178,7 @@ pub(crate) fn without_echo(read: impl FnOnce() -> Result<String>) -> Result<Stri
 fn log_in(cx: &Context, server: &str, credentials: &Credentials) -> Result {
     let logged_in = cx.engine()?.login(server, credentials).map_err(|why| match why {
         LoginError::Refused(why) => Failure::daemon(compat::reasons(&why)),
-        why @ LoginError::NotKept(_) => Failure::new(compat::with_reasons(&why)),
+        why @ LoginError::NotKept(_) => Failure::because("", &why),
     })?;
     match logged_in.stored {
         Stored::File(path) => cx.warn(&format!(

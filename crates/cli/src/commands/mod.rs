@@ -27,6 +27,8 @@ pub mod version;
 #[cfg(test)]
 mod tests;
 
+use wharfie_engine::patterns::{Meant, Named};
+
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Entry, Flag, Matches, Switch, Text, Texts};
@@ -166,6 +168,24 @@ pub(crate) fn template_failure(why: impl std::fmt::Display) -> Failure {
 
 /// `--dry-run` of commands that remove something.
 pub(crate) const DRY_RUN: Switch = Switch::new("dry-run", "Show what would be removed, and remove nothing");
+
+/// `--pattern` of commands that take several names: without it a word is a name, as with docker.
+pub(crate) const PATTERN: Switch = Switch::new("pattern", "Take words with \"*\", \"?\" or \"[\" as patterns of names");
+
+/// What the words of such a command name.
+pub(crate) fn meant(cx: &Context, named: Named, matches: &Matches) -> Result<Vec<Meant>> {
+    let words = matches.args();
+    if matches.get(&PATTERN) {
+        return Ok(cx.engine()?.expand(named, words)?);
+    }
+    Ok(words.iter().map(|word| Meant { word: word.clone(), name: Ok(word.clone()) }).collect())
+}
+
+/// A failure about a word: what would make a pattern of it, if it looks like one.
+pub(crate) fn about_word(failure: Failure, word: &str, matches: &Matches) -> Failure {
+    let is_pattern = wharfie_engine::patterns::is_pattern(word) && !matches.get(&PATTERN);
+    failure.help(is_pattern.then(|| "with `--pattern` it means all names that fit".to_owned()))
+}
 
 /// `--force` of commands that ask before they remove something.
 pub(crate) const UNASKED: Switch = Switch::new("force", "Do not prompt for confirmation").short('f');

@@ -1,7 +1,7 @@
 //! `tags`: what a repository has on its registry, and removing from there.
 
 use wharfie_engine::tags::{RemoteTag, Wanted, by_version};
-use wharfie_oci::{Reference, Repository};
+use wharfie_oci::{Digest, Reference, Repository};
 
 use crate::commands::{DRY_RUN, Run, choices, template_failure};
 use crate::context::Context;
@@ -12,6 +12,7 @@ use crate::render::sanitise::{Layout, sanitise};
 use crate::render::value::{Field, Value};
 use crate::render::{age, size, time};
 
+const ALL: Switch = Switch::new("all", "Show the tags of signatures, attestations and SBOMs as well").short('a');
 const DELETE: Switch = Switch::new("delete", "Remove the tags that the filters choose from the registry");
 const FILTER: Conditions = Conditions::new(
     "filter",
@@ -32,10 +33,11 @@ const SORT: Text = Text::new("sort", "Order by name, version, created or size; e
 
 /// `PROG tags`.
 pub static COMMAND: Command<Run> = Command {
-    about: "List the tags of a repository on its registry, or remove some",
-    usage: "[OPTIONS] REPOSITORY",
+    about: "List the tags of a repository on its registry or a registry's repositories, or remove some tags",
+    usage: "[OPTIONS] REPOSITORY|REGISTRY/",
     arity: Arity::Exact(1),
     flags: &[
+        ALL.flag(),
         DELETE.flag(),
         DRY_RUN.flag(),
         FILTER.flag(),
@@ -52,6 +54,7 @@ pub static COMMAND: Command<Run> = Command {
             text: "The newest ten by version",
             command: "tags --sort version -r --limit 10 registry.example/team/web",
         },
+        Example { text: "The repositories of a registry", command: "tags registry.example/" },
         Example { text: "What they stand for", command: "tags -l --filter 'tag=1.*' registry.example/team/web" },
         Example {
             text: "Remove old builds, after a look",
@@ -74,10 +77,12 @@ const TITLES: &[(&str, &str)] = &[
 const TABLE: &str = "{{.Tag}}\t{{.Digest}}\t{{.Platforms}}\t{{.CreatedSince}}\t{{.Size}}";
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let reference: Reference = {
-        let name = &matches.args()[0];
-        name.strip_prefix("docker://").unwrap_or(name).parse().map_err(wharfie_engine::Error::from)?
-    };
+    let name = matches.args()[0].as_str();
+    let name = name.strip_prefix("docker://").unwrap_or(name);
+    if let Some(host) = registry(name) {
+        return repositories(cx, matches, host);
+    }
+    let reference: Reference = name.parse().map_err(wharfie_engine::Error::from)?;
     if !reference.is_name_only() {
         return Err(Failure::new(format!("{reference} is not a repository: leave out the tag or digest")));
     }
@@ -94,7 +99,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let format = matches.get(&FORMAT).unwrap_or_default();
     let sort = Sort::parse(matches.get(&SORT))?;
     let is_long = matches.get(&LONG) || !format.is_empty();
-    let names: Vec<String> = cx.engine()?.tags(repository)?.into_iter().filter(|tag| wanted.takes_name(tag)).collect();
+    // What is removed by a pattern is everything that fits.
+    let takes_companions = matches.get(&ALL) || is_delete || wanted.is_about_names();
+    let is_wanted = |tag: &String| wanted.takes_name(tag) && (takes_companions || Digest::about(tag).is_none());
+    let names: Vec<String> = cx.engine()?.tags(repository)?.into_iter().filter(is_wanted).collect();
     let tags = match is_long || wanted.is_about_images() || sort.is_about_images() {
         true => {
             let described = cx.engine()?.describe_tags(repository, &names)?;
@@ -117,6 +125,31 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         ListKind::Default => cx.print_table(&text),
         _ => cx.print(&text),
     }
+}
+
+/// The registry that a word names, if it names one and no repository: `HOST/`, or a host that cannot be anything else.
+fn registry(word: &str) -> Option<&str> {
+    let host = word.strip_suffix('/').unwrap_or(word);
+    let named = format!("{host}/x").parse::<Reference>().ok()?;
+    let is_host = !host.contains('/') && named.repository().host() == host;
+    let bare = host.split(':').next().unwrap_or_default();
+    let is_whole = word.ends_with('/') || bare == "localhost" || bare.contains('.') || host.starts_with('[');
+    (is_host && is_whole).then_some(host)
+}
+
+/// Lists what a registry has, in names that can be used.
+fn repositories(cx: &Context, matches: &Matches, host: &str) -> Result {
+    if let Some(flag) = matches.given().find(|flag| !matches!(*flag, "limit" | "reverse" | "sort")) {
+        return Err(Failure::new(format!("--{flag} is about tags: name a repository, as in {host}/NAME")));
+    }
+    let sort = Sort::parse(matches.get(&SORT))?;
+    if sort.is_about_images() {
+        return Err(Failure::new("repositories are sorted by name"));
+    }
+    let found = cx.engine()?.repositories(host)?.into_iter().map(Tag::Named).collect();
+    let found = sort.order(found, matches.get(&REVERSE), matches.get(&LIMIT));
+    let lines = found.iter().map(|path| format!("{host}/{}\n", sanitise(path.name(), Layout::OneLine)));
+    cx.print(&lines.collect::<String>())
 }
 
 /// A tag, as far as it had to be looked into.

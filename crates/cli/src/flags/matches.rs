@@ -39,9 +39,9 @@ impl Matches {
         given.filter(|flag| flag.kind != Kind::Bool || self.flag(flag.long)).map(|flag| flag.long)
     }
 
-    /// Whether any flag was given.
-    pub fn has_flags(&self) -> bool {
-        self.values.iter().any(Option::is_some)
+    /// The names of all given flags.
+    pub fn given(&self) -> impl Iterator<Item = &'static str> {
+        self.flags.iter().filter(|flag| self.is_set(flag.long)).map(|flag| flag.long)
     }
 
     pub(super) fn is_set(&self, name: &str) -> bool {

@@ -160,9 +160,9 @@ fn signatures_go_along_wherever_registries_keep_them() {
     let (first, second) = (ours.name("web:1"), format!("{}/web:1", dockers.address()));
     host.run(&["copy", "-q", "oci:layout", &first]).succeeds();
     host.run(&["copy", "-q", &first, &second]).succeeds();
-    host.run(&["tags", &ours.name("web")]).prints(&format!("1\n{tag}\n"));
+    host.run(&["tags", "-a", &ours.name("web")]).prints(&format!("1\n{tag}\n"));
     let list = tag.trim_end_matches(".sig");
-    let there = host.run(&["tags", "--sort", "name", second.trim_end_matches(":1")]);
+    let there = host.run(&["tags", "-a", "--sort", "name", second.trim_end_matches(":1")]);
     there.prints(&format!("1\n{list}\n{tag}\n"));
     host.run(&["copy", "-q", "-a", second.trim_end_matches(":1"), "oci:back"]).succeeds();
     let names = |layout: &str| {
@@ -263,7 +263,7 @@ fn tags_are_looked_into_and_removed_where_the_registry_lets_us() {
     one(&host, &tag).prints(&format!("Untagged: {tag}\n"));
     host.run(&["tags", &ours.name("web")]).prints("1.10\n");
     let by_digest = ours.name(&format!("web@{}", old.digest()));
-    one(&host, &by_digest).prints(&format!("Deleted: {}\n", old.digest()));
+    one(&host, &by_digest).prints(&format!("Untagged: {by_digest}\nDeleted: {}\n", old.digest()));
     host.run(&["tags", &ours.name("web")]).prints("");
 }
 
@@ -312,4 +312,76 @@ fn one_odd_tag_keeps_nobody_from_the_rest() {
         host.run(&["tags", "--sort", "name", &target]).prints("1\n3\n");
     }
     assert!(!server.lines().iter().any(|line| line.contains("/-2")));
+}
+
+#[test]
+fn a_registry_without_a_repository_lists_its_repositories() {
+    let (server, host) = (host(), host());
+    let ours = Served::start(&server, &[]);
+    let image = Image::new().with_file("a", "1");
+    for path in ["team/web", "alone"] {
+        let name = ours.name(&format!("{path}:1"));
+        host.run_with(&["load", "-q"], &archive(&[(&image, &[&name])])).succeeds();
+        host.run(&["push", "-q", &name]).succeeds();
+    }
+    let both = format!("{}\n{}\n", ours.name("alone"), ours.name("team/web"));
+    for word in [ours.address.clone(), ours.name("")] {
+        host.run(&["tags", "--sort", "name", &word]).prints(&both);
+    }
+    host.run(&["tags", "--sort", "name", "-r", "--limit", "1", &ours.address])
+        .prints(&format!("{}\n", ours.name("team/web")));
+    host.run(&["tags", "--delete", &ours.address])
+        .fails(1, &format!("--delete is about tags: name a repository, as in {}/NAME", ours.address));
+    host.run(&["tags", "web:1.2"]).fails(1, "web:1.2 is not a repository: leave out the tag or digest");
+}
+
+#[test]
+fn tags_of_signatures_are_shown_to_who_asks_for_them() {
+    let (registry, host) = (TestRegistry::start(), host());
+    let image = Published::of(&Image::new().with_file("a", "1"));
+    let hex = "a".repeat(64);
+    let (signature, list) = (format!("sha256-{hex}.sig"), format!("sha256-{hex}"));
+    for tag in ["1", "sha256-1", &signature, &list] {
+        registry.publish(&format!("web:{tag}"), &image);
+    }
+    let repository = format!("{}/web", registry.address());
+    let tags = |words: &[&str]| host.run(&[&["tags", "--sort", "name"], words, &[&repository]].concat());
+    tags(&[]).prints("1\nsha256-1\n");
+    tags(&["-a"]).prints(&format!("1\nsha256-1\n{list}\n{signature}\n"));
+    tags(&["-f", "tag=*.sig"]).prints(&format!("{signature}\n"));
+    let dry = tags(&["--delete", "--dry-run", "-f", "tag=*"]);
+    assert!(dry.stdout.contains(&signature), "{}", dry.stdout);
+}
+
+#[test]
+fn what_is_in_a_layout_is_told_with_the_layouts_name() {
+    let (registry, host) = (TestRegistry::start(), host());
+    let image = Published::of(&Image::new().with_file("a", "1"));
+    let name = registry.publish("web:1", &image);
+    registry.publish("web:2", &image);
+    let line = |name: &str| format!("oci:out:{name}@{}\n", image.digest());
+    host.run(&["copy", "-q", &name, "oci:out"]).prints(&line("1"));
+    let repository = format!("{}/web", registry.address());
+    let told = host.run(&["copy", "-q", "-a", &repository, "oci:out"]).succeeds();
+    // In the registry's order.
+    assert!(told == line("1") + &line("2") || told == line("2") + &line("1"), "{told}");
+}
+
+#[test]
+fn files_that_are_written_are_as_readable_as_others_of_the_user() {
+    use std::os::unix::fs::PermissionsExt;
+    let image = Image::new().with_file("a", "1");
+    let host = host_with(&[(&image, &["web:1"])]);
+    let mode = |name: &str| host.path().join(name).metadata().expect("it was written").permissions().mode() & 0o777;
+    let anyone = mode(&host.file("plain", b"").file_name().unwrap().to_string_lossy());
+    host.run(&["copy", "-q", "store:web:1", "archive:a.tar"]).succeeds();
+    host.run(&["sbom", "--format", "spdx-json", "-o", "s.json", "web:1"]).succeeds();
+    host.file("Dockerfile", b"FROM web:1\n");
+    host.run(&["build", "-q", "-o", "type=tar,dest=b.tar", "."]).succeeds();
+    assert_eq!((mode("a.tar"), mode("s.json"), mode("b.tar")), (anyone, anyone, anyone));
+    // What was closed stays so, and what docker closes is closed.
+    std::fs::set_permissions(host.path().join("s.json"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    host.run(&["sbom", "--format", "spdx-json", "-o", "s.json", "web:1"]).succeeds();
+    host.run(&["save", "-o", "d.tar", "web:1"]).succeeds();
+    assert_eq!((mode("s.json"), mode("d.tar")), (0o600, 0o600));
 }

@@ -53,11 +53,15 @@ fn a_pattern_means_every_image_whose_name_fits() {
     let image = |text: &str| Image::new().with_file("f", text);
     let (a, b, c) = (image("a"), image("b"), image("c"));
     let host = host_with(&[(&a, &["team/a:old", "team/a:new"]), (&b, &["team/b:old"]), (&c, &["c:old"])]);
-    let removed = host.run(&["rmi", "team/*:old"]).succeeds();
+    host.run(&["rmi", "team/*:old"]).fails(
+        1,
+        "Error response from daemon: invalid reference format\n help: an image is called [REGISTRY/]NAME[:TAG] or NAME@DIGEST, with a name in lower case\n help: with `--pattern` it means all names that fit",
+    );
+    let removed = host.run(&["rmi", "--pattern", "team/*:old"]).succeeds();
     assert!(removed.starts_with("Untagged: team/a:old\nUntagged: team/b:old\n"), "{removed}");
     assert_eq!(host.run(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).succeeds(), "c:old\nteam/a:new\n");
-    host.run(&["rmi", "team/*:old"]).fails(1, "Error response from daemon: No such image: team/*:old");
-    host.run(&["rmi", "["]).fails(1, "Error response from daemon: syntax error in pattern");
+    host.run(&["rmi", "--pattern", "team/*:old"]).fails(1, "Error response from daemon: No such image: team/*:old");
+    host.run(&["rmi", "--pattern", "["]).fails(1, "Error response from daemon: syntax error in pattern");
 }
 
 #[test]
@@ -66,7 +70,7 @@ fn volumes_go_by_patterns_and_dry_runs_keep_them() {
     for name in ["data-1", "data-2", "other"] {
         host.run(&["volume", "create", name]).prints(&format!("{name}\n"));
     }
-    check(&host, &["volume", "rm"], &["data-*"]);
+    check(&host, &["volume", "rm", "--pattern"], &["data-*"]);
     host.run(&["volume", "rm", "data-*"]).fails(1, "Error response from daemon: get data-*: no such volume");
     check(&host, &["volume", "prune", "-af"], &[]);
 }

@@ -40,6 +40,10 @@ fn names_and_changes_are_checked_first() {
     let daemon = "Error response from daemon: ";
     host.run(&["import", "-", &format!("x@sha256:{}", "a".repeat(64))])
         .fails(1, &format!("{daemon}cannot import digest reference"));
+    for name in ["sha256:1", "sha256"] {
+        let refusal = "refusing to create an ambiguous tag using digest algorithm as name";
+        host.run(&["import", "-", name]).fails(1, &format!("{daemon}{refusal}"));
+    }
     host.run(&["import", "-", "UP"])
         .fails(1, "invalid reference format: repository name (library/UP) must be lowercase");
     host.run(&["import", "-c", "RUN x", "-"]).fails(1, &format!("{daemon}run is not a valid change command"));

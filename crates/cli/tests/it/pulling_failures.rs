@@ -377,3 +377,19 @@ fn a_pull_that_is_interrupted_ends_with_the_signals_code_and_leaves_nothing() {
     assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(130), String::new()));
     leaves_nothing(&host);
 }
+
+#[test]
+fn a_registrys_own_words_are_told_when_it_fails() {
+    let check = |kind: &'static str, body: &'static str, said: Option<&str>| {
+        let server = FaultyServer::start(move |_| reply(503, &[("Content-Type", kind)], body.as_bytes()));
+        let failed = host().run(&["pull", &format!("{}/web:1", server.address())]);
+        let text = format!("{DAEMON}received unexpected HTTP status: 503 Service Unavailable\n");
+        let help = said.map(|said| format!(" help: the registry says: {said}\n")).unwrap_or_default();
+        assert_eq!((failed.code, failed.stderr), (1, text + &help), "{body}");
+    };
+    let document = "{\"errors\":[{\"code\":\"UNAVAILABLE\",\"message\":\"the disk is full\"}]}";
+    check("application/json", document, Some("the disk is full"));
+    check("text/plain", "down for repairs\nuntil noon", Some("down for repairs"));
+    check("text/html", "<html>oh no</html>", None);
+    check("application/json", "{}", None);
+}

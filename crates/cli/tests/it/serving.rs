@@ -188,6 +188,13 @@ fn who_has_logged_in_may_push_and_the_others_pull() {
     client.run(&["push", "-q", &name]).succeeds();
     let other = host();
     other.run(&["pull", "-q", &name]).succeeds();
+    let log = registry.log();
+    let asked = |user: &str, method: &str| {
+        let what = format!(" {user} \"{method} /v2/rich/manifests/1\" 20");
+        assert!(log.lines().any(|line| line.contains(&what)), "{what}: {log}");
+    };
+    asked("ada", "PUT");
+    asked("-", "HEAD");
     holds(&other, &name, &rich.id(), &diff_ids(&rich));
     // Others' clients see the same.
     let to = format!("docker://{}", registry.name("skopeo:1"));
@@ -260,12 +267,21 @@ fn certificates_encrypt() {
     let (from, to) = (format!("docker-archive:{}", source.display()), format!("docker://{name}"));
     skopeo(&["copy", "-q", "--dest-cert-dir", &trust, &from, &to]);
     skopeo(&["inspect", "--cert-dir", &trust, &to]);
-    // Whoever does not speak TLS is not served, and the server goes on.
-    let mut plain = std::net::TcpStream::connect(&registry.address).expect("it listens");
-    std::io::Write::write_all(&mut plain, b"GET /v2/ HTTP/1.0\r\n\r\n").expect("it is sent");
-    let mut answer = Vec::new();
-    let _ended = std::io::Read::read_to_end(&mut plain, &mut answer);
-    assert!(!answer.starts_with(b"HTTP/"));
+    // Whoever does not speak TLS is told, and not served; the server goes on.
+    let say = |bytes: &[u8]| {
+        let mut plain = std::net::TcpStream::connect(&registry.address).expect("it listens");
+        std::io::Write::write_all(&mut plain, bytes).expect("it is sent");
+        plain.shutdown(std::net::Shutdown::Write).expect("it is open");
+        let mut answer = Vec::new();
+        let _ended = std::io::Read::read_to_end(&mut plain, &mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    for request in ["GET /v2/ HTTP/1.0\r\n\r\n".to_owned(), format!("PUT / HTTP/1.1\r\n\r\n{}", "x".repeat(300_000))] {
+        let answer = say(request.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"), "{answer}");
+    }
+    assert!(!say(b"nonsense\n").starts_with("HTTP/"));
     skopeo(&["inspect", "--cert-dir", &trust, &to]);
     let half = host().run(&["serve", "--tls-key", &key]);
     assert!(half.code == 1 && half.stderr.contains("give both --tls-certificate and --tls-key"), "{half:?}");

@@ -169,3 +169,29 @@ fn a_blob_that_is_fetched_is_with_its_client_before_it_is_here() {
     assert!(code == Some(0) && !log.contains("error"), "{log}");
     server.run(&["serve", "fsck"]).succeeds();
 }
+
+#[test]
+fn who_runs_a_cache_logs_in_and_need_not_tell_it() {
+    let image = Image::busybox();
+    let hub = TestRegistry::builder().with_auth("ada", "secret").start();
+    let (own, name) = (host(), format!("{}/web:1", hub.address()));
+    let log_in = |host: &wharfie_testkit::Host| {
+        host.run(&["login", "-u", "ada", "-p", "secret", hub.address()]).succeeds();
+    };
+    log_in(&own);
+    own.run_with(&["load", "-q"], &archive(&[(&image, &[&name])])).succeeds();
+    own.run(&["push", "-q", &name]).succeeds();
+    let (server, client) = (host(), host());
+    let settings = format!("[[serve.upstreams]]\nregistry = \"{}\"\nprefix = \"hub\"\n", hub.address());
+    server.file("config.toml", settings.as_bytes());
+    let cache = Served::start(&server, &[]);
+    let cached = cache.name("hub/web:1");
+    // It is no fault of the cache's, and nothing that goes by itself.
+    let denied = client.run(&["pull", &cached]);
+    let text = format!("pull access denied for {}", cache.name("hub/web"));
+    assert!(denied.code == 1 && denied.stderr.contains(&text), "{}", denied.stderr);
+    let why = format!("denied: {} does not let this cache have it: ", hub.address());
+    assert!(denied.stderr.contains(&why) && denied.stderr.contains("no basic auth credentials"), "{}", denied.stderr);
+    log_in(&server);
+    client.run(&["pull", "-q", &cached]).prints(&format!("{cached}\n"));
+}

@@ -48,3 +48,19 @@ fn mistyped_names_are_told_what_was_meant_after_dockers_text() {
         "Error response from daemon: get other: no such volume\n help: `wharfie volume ls` lists all volumes",
     );
 }
+
+#[test]
+fn what_is_here_under_another_tag_is_not_what_a_pull_wanted() {
+    let server = wharfie_testkit::FaultyServer::start(|_| {
+        let denied = br#"{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}"#;
+        wharfie_testkit::faulty_server::reply(403, &[("Content-Type", "application/json")], denied)
+    });
+    let name = |rest: &str| format!("{}/{rest}", server.address());
+    let host = host_with(&[(&Image::new().with_file("a", "1"), &[&name("web:1")])]);
+    let meant = format!("did you mean `{}`?", name("web:1"));
+    let denied = host.run(&["pull", &name("web:2")]);
+    assert!(denied.stderr.contains("pull access denied") && !denied.stderr.contains("did you mean"), "{denied:?}");
+    // Another name may be a slip of the finger; and what runs could run that.
+    assert!(host.run(&["pull", &name("wbe:1")]).stderr.contains(&meant));
+    assert!(host.run(&["create", &name("web:2")]).stderr.contains(&meant));
+}

@@ -71,9 +71,29 @@ fn it_is_called_what_it_is_called() {
         alias.run(&["frob"]).stderr,
         "docker: unknown command: docker frob\n\nRun 'docker --help' for more information\n"
     );
+    let missing = alias.run(&["rmi", "nope"]);
+    let text = "Error response from daemon: No such image: nope:latest\n";
+    let help = " help: `docker images` lists the images that are here, `docker pull` gets others\n";
+    assert_eq!(missing.stderr, format!("{text}{help}"));
     assert!(
         alias.run(&["images", "--help"]).succeeds().starts_with("Usage:  docker images [OPTIONS] [REPOSITORY[:TAG]]\n")
     );
+}
+
+#[test]
+fn hints_are_not_forced_on_anybody() {
+    let check = |value: &str, is_told: bool| {
+        let host = host().with("DOCKER_CLI_HINTS", value);
+        for words in [&["rmi", "nope"][..], &["start", "nope"], &["imgaes"], &["images", "--qiuet"]] {
+            let outcome = host.run(words);
+            assert_eq!(outcome.stderr.contains(" help: "), is_told, "{value}: {}", outcome.stderr);
+            assert!(outcome.code != 0 && outcome.stderr.ends_with('\n') && !outcome.stderr.ends_with("\n\n"));
+        }
+    };
+    check("false", false);
+    check("0", false);
+    check("true", true);
+    check("", true);
 }
 
 #[test]

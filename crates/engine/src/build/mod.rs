@@ -231,6 +231,7 @@ impl Shared<'_, '_> {
             permits: Permits::new(self.build.jobs),
             cache: Cached::default(),
         };
+        worker.tell_globals();
         let failure: Mutex<Option<Error>> = Mutex::default();
         let one = |position: usize| match worker.stage(position) {
             Ok(finished) => worker.stages.set(position, Ok(Arc::new(finished))),

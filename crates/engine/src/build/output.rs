@@ -333,7 +333,7 @@ impl Outgoing<'_, '_> {
             save::Output::Path(path) => path,
         };
         save::check_output(path)?;
-        save::write_aside(path, write)
+        save::write_aside(path, save::Readers::Anyone, write)
     }
 }
 

@@ -193,14 +193,20 @@ impl Worker<'_, '_> {
         config.author = planned.author.clone().or(config.author);
         config.rootfs = RootFs { diff_ids: growing.layers.clone(), ..RootFs::default() };
         (config.container, config.docker_version, config.comment) = (None, None, None);
-        if let Some(created_by) = &planned.created_by {
+        let created_by = match (self.build.history, &planned.created_by) {
+            (HistoryStyle::BuildKit, created_by) => created_by.clone(),
+            (HistoryStyle::Classic, Some(created_by)) => Some(classic(created_by, planned, layer.as_ref())),
+            // ONBUILD, of which BuildKit's history says nothing.
+            (HistoryStyle::Classic, None) => {
+                let trigger = planned.config.on_build.as_deref().and_then(<[String]>::last);
+                trigger.map(|trigger| classic(&format!("ONBUILD {trigger}"), planned, None))
+            }
+        };
+        if created_by.is_some() {
             config.history.push(History {
                 created: None,
                 author: planned.author.clone(),
-                created_by: Some(match self.build.history {
-                    HistoryStyle::BuildKit => created_by.clone(),
-                    HistoryStyle::Classic => classic(created_by, planned, layer.as_ref()),
-                }),
+                created_by,
                 comment: (self.build.history == HistoryStyle::BuildKit).then(|| COMMENT.to_owned()),
                 empty_layer: is_empty,
             });
@@ -314,14 +320,24 @@ impl Worker<'_, '_> {
         }
     }
 
+    /// Tells of what stands before the first FROM: it does nothing by itself, and is counted.
+    pub(super) fn tell_globals(&self) {
+        for (index, written) in self.plan.globals.iter().enumerate() {
+            let (number, total) = (index + 1, self.total());
+            let step = Step { label: None, written: written.clone(), number, total, triggers: 0 };
+            Task::begin(self.observer, Subject::Step(Box::new(step))).end(Outcome::Done);
+        }
+    }
+
     /// Which of all instructions up to the target one is, from 1, of a stage's first `steps` steps the last; 0 is FROM.
     fn number(&self, stage: &Stage, steps: usize) -> usize {
         let before = self.plan.stages.iter().take_while(|other| other.index != stage.index);
-        before.map(|stage| 1 + own(&stage.steps)).sum::<usize>() + 1 + own(&stage.steps[..steps])
+        let before: usize = before.map(|stage| 1 + own(&stage.steps)).sum();
+        self.plan.globals.len() + before + 1 + own(&stage.steps[..steps])
     }
 
     fn total(&self) -> usize {
-        self.plan.stages.iter().map(|stage| 1 + own(&stage.steps)).sum()
+        self.plan.globals.len() + self.plan.stages.iter().map(|stage| 1 + own(&stage.steps)).sum::<usize>()
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use wharfie_layer::changes::{Changed, changes};
 use wharfie_layer::merge::pack_merged;
 use wharfie_oci::config::{ContainerConfig, History};
-use wharfie_oci::{ImageConfig, ImageId, Reference};
+use wharfie_oci::{ImageConfig, ImageId};
 use wharfie_store::NewImage;
 use wharfie_store::images::{Name, Recording};
 
@@ -76,16 +76,7 @@ impl Engine {
     /// # Errors
     /// When there is no such container, a name or change makes no sense, or the store cannot be written.
     pub fn commit(&self, commit: &Commit) -> Result<ImageId> {
-        let reference = match &commit.reference {
-            Some(text) => {
-                let reference: Reference = text.parse()?;
-                if reference.digest().is_some() {
-                    return Err(Error::DigestTarget);
-                }
-                Some(reference.or_latest())
-            }
-            None => None,
-        };
+        let reference = commit.reference.as_deref().map(crate::names::target).transpose()?;
         let row = self.container(&commit.container)?;
         let settings = settings_of(&row)?;
         let store = self.writer()?;

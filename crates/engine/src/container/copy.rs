@@ -22,6 +22,17 @@ pub enum PathKind {
     Other,
 }
 
+/// What becomes of a link in a path's last name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// It is copied itself.
+    Kept,
+    /// What it leads to is copied, under the link's name.
+    Followed,
+    /// What it leads to is copied, under its own name.
+    Resolved,
+}
+
 impl Engine {
     /// Ids of the user that the container's processes run as, if it names one.
     ///
@@ -60,16 +71,20 @@ impl Engine {
     }
 
     /// Writes what is at `path` in the container to `out` as a tar. Its top entry has the path's last name, or is `./`
-    /// for `PATH/.`. With `follow` a link stands for what it points to, as one with a slash behind it always does.
+    /// for `PATH/.`. A link with a slash behind it is never kept.
     ///
     /// # Errors
     /// When there is no such container or path, or `out` cannot be written.
-    pub fn copy_out(&self, name: &str, path: &str, follow: bool, out: impl Write) -> Result<()> {
+    pub fn copy_out(&self, name: &str, path: &str, link: Link, out: impl Write) -> Result<()> {
         let missing = || ContainerError::NoSuchPath { path: path.to_owned(), container: name.to_owned() };
         let files = self.files_of(name)?;
         let last = last_name(path);
-        let place = files.locate(path, follow || last.is_none() || path.ends_with('/'));
+        let place = files.locate(path, link != Link::Kept || last.is_none() || path.ends_with('/'));
         let found = place.open(OFlags::PATH | OFlags::NOFOLLOW).map_err(|_| missing())?;
+        let last = match (link, place.parent()) {
+            (Link::Resolved, Some((_, own))) => last.map(|_| own),
+            _ => last,
+        };
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&found).map_err(|why| io(path, why))?.st_mode);
         if kind == FileType::Directory {
             let directory = place.open(OFlags::DIRECTORY | OFlags::RDONLY).map_err(|_| missing())?;

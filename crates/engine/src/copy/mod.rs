@@ -153,7 +153,7 @@ impl Engine {
             Place::Archive { path, name } => {
                 let name = name.as_deref().map(str::parse::<Reference>).transpose()?.map(Reference::or_latest);
                 crate::save::check_output(path)?;
-                crate::save::write_aside(path, |file| {
+                crate::save::write_aside(path, crate::save::Readers::Anyone, |file| {
                     let target = Target::archive(file, name.as_ref())?;
                     let copied = delivery.all(&target)?;
                     target.finish()?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{Error, Result};
-use crate::save::create_aside;
+use crate::save::{Readers, create_aside};
 
 /// A new file beside the place that it is for. It goes with the value, unless it was put there.
 pub(super) struct Aside {
@@ -20,7 +20,7 @@ pub(super) struct Aside {
 impl Aside {
     pub(super) fn create(place: &Path) -> Result<Self> {
         loop {
-            let (file, path) = create_aside(place)?;
+            let (file, path) = create_aside(place, Readers::Owner)?;
             let aside = Self { file, path };
             // Where nothing can be locked nothing is swept either.
             let _ = flock(&aside.file, FlockOperation::LockExclusive);

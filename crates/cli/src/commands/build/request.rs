@@ -101,6 +101,9 @@ fn tags(matches: &Matches) -> Result<Vec<Reference>> {
         if tag.digest().is_some() {
             return Err(Failure::new(format!("refusing to create a tag with a digest reference: {text}")));
         }
+        if tag.repository().familiar() == "sha256" {
+            return Err(wharfie_engine::Error::AlgorithmTarget.into());
+        }
         let tag = tag.or_latest();
         if !tags.contains(&tag) {
             tags.push(tag);

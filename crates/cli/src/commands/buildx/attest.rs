@@ -22,7 +22,7 @@ pub(super) fn about(
     let is_about = |name: Option<String>| name.as_deref() == Some(subject.as_str());
     for member in index.manifests.iter().filter(|m| is_about(note(&m.annotations, "vnd.docker.reference.digest"))) {
         let fetched = client.manifest(member.digest.as_str(), Some(member));
-        let fetched = fetched.map_err(|why| Failure::new(crate::compat::with_reasons(&why)))?;
+        let fetched = fetched.map_err(|why| Failure::because("", &why))?;
         let AnyManifest::Manifest(manifest) = fetched.content else { continue };
         for layer in &manifest.layers {
             let is_wanted = note(&layer.annotations, "in-toto.io/predicate-type").is_some_and(|t| t.starts_with(kind));

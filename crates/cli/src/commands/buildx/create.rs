@@ -225,7 +225,7 @@ fn push(engine: &Engine, tag: &Reference, combined: &Document, members: &[Member
     let publish = Publish { root: combined.clone(), members, known: Vec::new(), to: tag.clone() };
     let Descriptor { digest, size, .. } = combined.descriptor.clone();
     task(observer, Subject::Tag(tag.clone()), |_| {
-        let fail = |why: wharfie_engine::Error| Failure::new(format!("ERROR: {}", crate::compat::with_reasons(&why)));
+        let fail = |why: wharfie_engine::Error| Failure::because("ERROR: ", &why);
         engine.publish(&publish).map_err(fail)?;
         Ok(((), Outcome::Manifest { digest, size }))
     })

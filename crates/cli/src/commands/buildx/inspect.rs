@@ -168,7 +168,7 @@ fn images(client: &RepositoryClient, fetched: &Document) -> Result<Value> {
             let mut found = Vec::new();
             for member in index.manifests.iter().filter(|member| !member.is_attestation()) {
                 let fetched = client.manifest(member.digest.as_str(), Some(member));
-                let fetched = fetched.map_err(|why| Failure::new(crate::compat::with_reasons(&why)))?;
+                let fetched = fetched.map_err(|why| Failure::because("", &why))?;
                 if let AnyManifest::Manifest(manifest) = fetched.content {
                     found.push((platform_name(member), image(client, &manifest.config)?));
                 }

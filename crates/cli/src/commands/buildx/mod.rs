@@ -43,6 +43,6 @@ fn ask(client: &RepositoryClient, reference: &Reference) -> Result<Document> {
     let asked = reference.digest().map_or_else(|| reference.tag().unwrap_or_default(), |digest| digest.as_str());
     client.manifest(asked, None).map_err(|why| match why.status() {
         Some(404) => Failure::new(format!("ERROR: {}: not found", reference.canonical())),
-        _ => Failure::new(format!("ERROR: {}", crate::compat::with_reasons(&why))),
+        _ => Failure::because("ERROR: ", &why),
     })
 }

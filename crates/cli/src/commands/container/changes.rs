@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use wharfie_engine::container::changes::Commit;
-use wharfie_engine::save::{check_output, create_aside};
+use wharfie_engine::save::{Readers, check_output, create_aside};
 use wharfie_layer::changes::Change;
 
 use crate::commands::Run;
@@ -92,7 +92,7 @@ fn export(cx: &Context, matches: &Matches) -> Result {
         why => why.into(),
     })?;
     cx.engine()?.container(name)?;
-    let (file, aside) = create_aside(path)?;
+    let (file, aside) = create_aside(path, Readers::Owner)?;
     let exported = cx.engine()?.export(name, std::io::BufWriter::with_capacity(BUFFER, file)).map_err(Failure::from);
     let placed = exported.and_then(|()| {
         std::fs::rename(&aside, path).map_err(|why| Failure::new(format!("failed to export container: {why}")))

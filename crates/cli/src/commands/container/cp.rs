@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use wharfie_engine::container::copy::PathKind;
+use wharfie_engine::container::copy::{Link, PathKind};
 use wharfie_layer::entry::{Entry, Kind};
 use wharfie_layer::pack::{self, pack, pack_one};
 use wharfie_layer::unpack::unpack;
@@ -74,7 +74,8 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, matches: &Matche
     let follow = matches.get(&FOLLOW_LINK);
     if target == "-" {
         let mut counted = Counted { inner: std::io::stdout().lock(), bytes: 0 };
-        engine.copy_out(container, path, follow, &mut counted).map_err(Failure::while_printing)?;
+        let link = if follow { Link::Resolved } else { Link::Kept };
+        engine.copy_out(container, path, link, &mut counted).map_err(Failure::while_printing)?;
         counted.inner.flush().map_err(|why| Failure::output(&why))?;
         return Ok(counted.bytes);
     }
@@ -112,7 +113,7 @@ fn out(cx: &Context, container: &str, path: &str, target: &str, matches: &Matche
     let directory = std::fs::File::open(&place).map_err(|why| local(&why, "open", &place))?;
     let spool = Spool::new()?;
     let mut counted = Counted { inner: spool.file()?, bytes: 0 };
-    engine.copy_out(container, path, follow, &mut counted)?;
+    engine.copy_out(container, path, if follow { Link::Followed } else { Link::Kept }, &mut counted)?;
     let copied = counted.bytes;
     // A tar keeps its owners; files are those of who makes them, unless they are archived.
     let spool = if matches.get(&ARCHIVE) { spool.made_ours()? } else { spool.made_the_callers()? };

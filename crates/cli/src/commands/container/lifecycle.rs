@@ -14,7 +14,7 @@ use wharfie_oci::ContainerId;
 use super::detach_keys::{DETACH_KEYS, DetachKeys};
 use super::run::start_failure;
 use super::terminal::{self, Session};
-use crate::commands::{DRY_RUN, Run, UNASKED, choices};
+use crate::commands::{DRY_RUN, PATTERN, Run, UNASKED, about_word, choices, meant};
 use crate::compat;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -61,6 +61,7 @@ command!(
         ATTACH.flag(),
         DETACH_KEYS.flag(),
         INTERACTIVE.flag(),
+        PATTERN.flag(),
     ],
     "start web",
     Needs::Namespace
@@ -71,6 +72,7 @@ command!(
     "Stop one or more running containers",
     stop,
     &[
+        PATTERN.flag(),
         SIGNAL.flag(),
         TIMEOUT.flag(),
         TIMEOUT.also("time"),
@@ -83,6 +85,7 @@ command!(
     "Restart one or more containers",
     restart,
     &[
+        PATTERN.flag(),
         SIGNAL.flag(),
         TIMEOUT.flag(),
         TIMEOUT.also("time"),
@@ -95,7 +98,7 @@ command!(
     KILL,
     "Kill one or more running containers",
     kill,
-    &[KILL_SIGNAL.flag()],
+    &[PATTERN.flag(), KILL_SIGNAL.flag()],
     "kill -s HUP web"
 );
 command!(
@@ -103,7 +106,7 @@ command!(
     PAUSE,
     "Pause all processes within one or more containers",
     pause,
-    &[],
+    &[PATTERN.flag()],
     "pause web"
 );
 command!(
@@ -111,7 +114,7 @@ command!(
     UNPAUSE,
     "Unpause all processes within one or more containers",
     unpause,
-    &[],
+    &[PATTERN.flag()],
     "unpause web"
 );
 command!(
@@ -119,7 +122,7 @@ command!(
     WAIT,
     "Block until one or more containers stop, then print their exit codes",
     wait,
-    &[],
+    &[PATTERN.flag()],
     "wait web"
 );
 command!(
@@ -131,6 +134,7 @@ command!(
         DRY_RUN.flag(),
         RM_FORCE.flag(),
         LINK.flag(),
+        PATTERN.flag(),
         VOLUMES.flag(),
     ],
     "rm -f web"
@@ -166,11 +170,11 @@ pub(crate) fn each(
     work: impl Fn(&str) -> Result<Option<String>>,
 ) -> Result<Vec<Failure>> {
     let mut errors = Vec::new();
-    for meant in cx.engine()?.expand(named, matches.args())? {
-        match meant.name.map_err(Failure::from).and_then(|name| work(&name)) {
+    for Meant { word, name } in meant(cx, named, matches)? {
+        match name.map_err(Failure::from).and_then(|name| work(&name)) {
             Ok(Some(line)) => cx.line(&line)?,
             Ok(None) => {}
-            Err(why) => errors.push(why),
+            Err(why) => errors.push(about_word(why, &word, matches)),
         }
     }
     Ok(errors)
@@ -186,14 +190,14 @@ fn start(cx: &Context, matches: &Matches) -> Result {
     }
     let mut failed = Vec::new();
     let engine = cx.engine()?;
-    for Meant { word, name } in engine.expand(Named::Containers(Which::Any), matches.args())? {
+    for Meant { word, name } in meant(cx, Named::Containers(Which::Any), matches)? {
         match name.and_then(|name| Ok((engine.start(&name)?, name))) {
             Ok((warnings, name)) => {
                 warn_all(cx, &warnings);
                 cx.line(&name)?;
             }
             Err(why) => {
-                cx.warn(&Failure::from(why).message());
+                cx.warn_of(&about_word(why.into(), &word, matches));
                 failed.push(word);
             }
         }

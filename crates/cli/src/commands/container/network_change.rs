@@ -8,7 +8,7 @@ use wharfie_engine::patterns::Named;
 use super::checks;
 use super::lifecycle::{done, each, warn_all};
 use super::variables::pairs;
-use crate::commands::{DRY_RUN, Run};
+use crate::commands::{DRY_RUN, PATTERN, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches, Switch, Text, Texts};
@@ -68,7 +68,7 @@ pub(super) static RM: Command<Run> = Command {
     about: "Remove one or more networks",
     usage: "NETWORK [NETWORK...]",
     arity: Arity::AtLeast(1),
-    flags: &[DRY_RUN.flag(), RM_FORCE.flag()],
+    flags: &[DRY_RUN.flag(), RM_FORCE.flag(), PATTERN.flag()],
     examples: &[Example { text: "Remove a network and its bridge", command: "network rm front" }],
     complete: Complete::Networks,
     run: Some(rm),

@@ -7,7 +7,7 @@ use wharfie_engine::patterns::{Named, Which};
 use super::lifecycle::{done, each};
 use super::limits::resources;
 use super::{checks, create_flags};
-use crate::commands::{Run, choices};
+use crate::commands::{PATTERN, Run, choices};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Flag, Matches, Text};
@@ -36,6 +36,7 @@ pub static COMMAND: Command<Run> = Command {
         create_flags::MEMORY.flag(),
         create_flags::MEMORY_RESERVATION.flag(),
         MEMORY_SWAP.flag(),
+        PATTERN.flag(),
         create_flags::PIDS_LIMIT.flag(),
         RESTART.flag(),
     ],
@@ -49,7 +50,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     for name in matches.unsupported() {
         cx.warn(&format!("WARNING: --{name} is not supported and changes nothing"));
     }
-    if !matches.has_flags() {
+    if matches.given().all(|flag| flag == PATTERN.long()) {
         return Err(Failure::new("you must provide one or more flags when using this command"));
     }
     let mut changed = resources(matches).map_err(Failure::new)?;

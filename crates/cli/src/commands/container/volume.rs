@@ -14,7 +14,7 @@ use wharfie_oci::VolumeName;
 use super::lifecycle::lines;
 use super::lifecycle::{done, each, prune_filters};
 use crate::commands::image::inspect::{FORMAT, print_found};
-use crate::commands::{DRY_RUN, FORMAT_HELP, Run, UNASKED, choices, template_failure};
+use crate::commands::{DRY_RUN, FORMAT_HELP, PATTERN, Run, UNASKED, choices, template_failure};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Conditions, Entry, Example, Matches, Switch, Text, Texts};
@@ -81,7 +81,7 @@ static RM: Command<Run> = Command {
     about: "Remove one or more volumes",
     usage: "[OPTIONS] VOLUME [VOLUME...]",
     arity: Arity::AtLeast(1),
-    flags: &[DRY_RUN.flag(), RM_FORCE.flag()],
+    flags: &[DRY_RUN.flag(), RM_FORCE.flag(), PATTERN.flag()],
     examples: &[Example { text: "Remove a volume with its files", command: "volume rm data" }],
     complete: Complete::Volumes,
     run: Some(rm),

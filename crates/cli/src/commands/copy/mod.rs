@@ -83,7 +83,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let copy = Copy { from, to, all_tags, ..request(matches)? };
     let progress = cx.progress_on_stderr(style(matches, cx.is_err_terminal(), matches.get(&QUIET))?);
     let copies = cx.engine()?.copy(&copy, &Interruptible::new(progress))?;
-    print(cx, &copies.copied)?;
+    print(cx, &copies.copied, &copy.to)?;
     told(copies.failed)
 }
 
@@ -140,12 +140,24 @@ fn check(from: &Place, to: &Place, all_tags: bool) -> Result {
     }
 }
 
-/// What is where now, one on each line.
-fn print(cx: &Context, copied: &[Copied]) -> Result {
-    let line = |copied: &Copied| match &copied.name {
-        Some(name) if name.contains('@') => format!("{}\n", sanitise(name, Layout::OneLine)),
-        Some(name) => format!("{}@{}\n", sanitise(name, Layout::OneLine), copied.digest),
-        None => format!("{}\n", copied.digest),
+/// What is where now, one on each line. What is in a layout has no name but a tag, and the layout has one.
+fn print(cx: &Context, copied: &[Copied], to: &Place) -> Result {
+    let place = match to {
+        Place::Layout { path, .. } => format!("oci:{}", path.display()),
+        Place::Registry(_) | Place::Store(_) | Place::Archive { .. } => String::new(),
+    };
+    let line = |copied: &Copied| {
+        let name = match (&copied.name, place.is_empty()) {
+            (Some(name), true) => name.clone(),
+            (Some(name), false) => format!("{place}:{name}"),
+            (None, _) => place.clone(),
+        };
+        let name = sanitise(&name, Layout::OneLine);
+        match (name.is_empty(), name.contains('@')) {
+            (true, _) => format!("{}\n", copied.digest),
+            (false, true) => format!("{name}\n"),
+            (false, false) => format!("{name}@{}\n", copied.digest),
+        }
     };
     cx.print(&copied.iter().map(line).collect::<String>())
 }

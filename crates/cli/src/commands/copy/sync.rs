@@ -61,12 +61,13 @@ pub(super) fn run(cx: &Context, matches: &Matches) -> Result {
                 continue;
             }
             let name = from.familiar();
-            match cx.engine()?.copy(&Copy { from: Place::Registry(from), to, ..base.clone() }, &progress) {
+            let copy = Copy { from: Place::Registry(from), to, ..base.clone() };
+            match cx.engine()?.copy(&copy, &progress) {
                 Ok(copies) => {
                     let (was, is): (Vec<_>, Vec<_>) = copies.copied.into_iter().partition(|copied| copied.is_old);
                     old += was.len();
                     news += is.len();
-                    print(cx, &is)?;
+                    print(cx, &is, &copy.to)?;
                 }
                 Err(wharfie_engine::Error::Cancelled) => return Err(wharfie_engine::Error::Cancelled.into()),
                 Err(why) => errors.push(about(&name, why)),

@@ -70,13 +70,20 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         progress.line(&format!("Pull (1 of 1): {both}"));
     }
     let pulled = cx.engine()?.pull(&Pull { reference: reference.clone(), platform, trusted }, &*progress);
-    let Pulled { is_newer, .. } = pulled?;
+    let Pulled { is_newer, .. } = pulled.map_err(elsewhere)?;
     let (_, stored) = digested.clone().unwrap_or_else(|| (String::new(), name.clone()));
     end(&*progress, &stored, is_newer, quiet);
     if let (Some((_, digested)), false) = (&digested, quiet) {
         progress.line(&format!("Tagging {} as {}", digested.familiar(), name.familiar()));
     }
     print(&reference.canonical())
+}
+
+/// A failure about what was looked for on a registry, whatever is here.
+fn elsewhere(why: wharfie_engine::Error) -> Failure {
+    let mut failure = Failure::from(why);
+    failure.missing.iter_mut().for_each(|missing| missing.is_elsewhere = true);
+    failure
 }
 
 /// Says whether there was anything to pull, unless the user wants to hear nothing.

@@ -1,5 +1,7 @@
 //! `image retain`: which names of images stay, by rules of the settings file or of the command line.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use wharfie_engine::remove::Removed;
 use wharfie_engine::retain::Retained;
@@ -70,10 +72,20 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let help = "give --keep-last, --keep-tags, --pulled-within or --used-within, or write [[retain]] into the settings file";
         return Err(Failure::new("there are no rules that say what to keep").help(Some(help.to_owned())));
     }
-    let question =
-        "WARNING! This will remove all names of images that no rule keeps.\nAre you sure you want to continue?";
-    if !cx.may_remove(matches, question)? {
-        return Ok(());
+    // Whoever is asked sees first what would go.
+    let mut shown = None;
+    if !matches.get(&UNASKED) && !matches.get(&DRY_RUN) {
+        let planned = cx.rehearsal()?.retain(&policies)?;
+        if format != "json" {
+            cx.print_table(&decisions(&planned))?;
+            shown = Some(planned.decisions.clone());
+        }
+        let going = planned.decisions.iter().filter(|decision| decision.verdict == Verdict::Goes).count();
+        let names = if going == 1 { "1 name".to_owned() } else { format!("{going} names") };
+        let question = format!("WARNING! This will remove {names} of images.\nAre you sure you want to continue?");
+        if going > 0 && !cx.confirm(&question)? {
+            return Ok(());
+        }
     }
     let retained = cx.engine_to_remove(matches)?.retain(&policies)?;
     for name in &retained.spared {
@@ -82,7 +94,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     match format {
         "json" => cx.line(&document(&retained).to_string())?,
         _ => {
-            cx.print_table(&decisions(&retained))?;
+            if shown.as_ref() != Some(&retained.decisions) {
+                cx.print_table(&decisions(&retained))?;
+            }
             cx.print(&went(&retained))?;
         }
     }
@@ -137,9 +151,11 @@ fn decisions(retained: &Retained) -> String {
     table::rows(["NAME", "IMAGE ID", "DECISION"], &rows)
 }
 
-/// What went, as `rmi` tells it.
+/// What went besides the names that were judged, as `rmi` tells it.
 fn went(retained: &Retained) -> String {
+    let judged: BTreeSet<&str> = retained.decisions.iter().map(|decision| decision.name.as_str()).collect();
     let line = |removed: &Removed| match removed {
+        Removed::Reference(reference) if judged.contains(reference.familiar().as_str()) => String::new(),
         Removed::Reference(reference) => format!("Untagged: {}\n", reference.familiar()),
         Removed::Image(id) => format!("Deleted: {id}\n"),
         Removed::Layer(chain_id, _) => format!("Deleted: {chain_id}\n"),

@@ -1,13 +1,13 @@
 //! `rmi`: removing images and names.
 
 use wharfie_engine::Error;
-use wharfie_engine::patterns::Named;
+use wharfie_engine::patterns::{Meant, Named};
 use wharfie_engine::remove::{Remove, Removed};
 
 use wharfie_oci::{Fault, Kind, Reference};
 
 use super::platforms;
-use crate::commands::{DRY_RUN, Run, choices};
+use crate::commands::{DRY_RUN, PATTERN, Run, about_word, choices, meant};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Texts};
@@ -24,11 +24,14 @@ pub static COMMAND: Command<Run> = Command {
     about: "Remove one or more images",
     usage: "[OPTIONS] IMAGE [IMAGE...]",
     arity: Arity::AtLeast(1),
-    flags: &[DRY_RUN.flag(), FORCE.flag(), NO_PRUNE.flag(), PLATFORM.flag(), REMOTE.flag()],
+    flags: &[DRY_RUN.flag(), FORCE.flag(), NO_PRUNE.flag(), PATTERN.flag(), PLATFORM.flag(), REMOTE.flag()],
     examples: &[
         Example { text: "Remove a name, and the image with its last one", command: "rmi web:1" },
         Example { text: "Remove an image with all its names", command: "rmi -f 0e5574283393" },
-        Example { text: "See what a pattern means, and remove nothing", command: "rmi --dry-run 'team/*:old'" },
+        Example {
+            text: "See what a pattern means, and remove nothing",
+            command: "rmi --dry-run --pattern 'team/*:old'",
+        },
         Example { text: "Remove a tag from its registry", command: "rmi --remote registry.example/team/web:1" },
         Example { text: "Bring back what was removed by mistake", command: "image restore web:1" },
     ],
@@ -48,18 +51,18 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let mut errors = Vec::new();
     let mut only_missing = true;
-    let mut failed = |why: Error| {
+    let mut failed = |why: Error, word: &str| {
         only_missing &= matches!(why, Error::NoSuchImage(_));
-        errors.push(why.into());
+        errors.push(about_word(why.into(), word, matches));
     };
     let mut images = Vec::new();
-    for meant in cx.engine()?.expand(Named::Images, matches.args())? {
-        meant.name.map_or_else(&mut failed, |name| images.push(name));
+    for Meant { word, name } in meant(cx, Named::Images, matches)? {
+        name.map_or_else(|why| failed(why, &word), |name| images.push(name));
     }
     let remove = Remove { images, force, keep_parents: matches.get(&NO_PRUNE), platforms };
-    for (removed, result) in cx.engine_to_remove(matches)?.remove(&remove)? {
+    for ((removed, result), image) in cx.engine_to_remove(matches)?.remove(&remove)?.into_iter().zip(&remove.images) {
         cx.print(&lines(&removed))?;
-        result.unwrap_or_else(&mut failed);
+        result.unwrap_or_else(|why| failed(why, image));
     }
     cx.end_dry_run(matches);
     if errors.is_empty() {
@@ -94,7 +97,7 @@ fn remove_from_registries(cx: &Context, matches: &Matches) -> Result {
         };
         match result {
             Ok(()) => cx.line(&match reference.digest() {
-                Some(digest) => format!("Deleted: {digest}"),
+                Some(digest) => format!("Untagged: {}\nDeleted: {digest}", reference.familiar()),
                 None => format!("Untagged: {}", reference.familiar()),
             })?,
             Err(why) if matches.get(&FORCE) && why.kind() == Kind::NotFound => {}

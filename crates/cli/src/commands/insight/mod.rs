@@ -99,7 +99,7 @@ fn deliver(cx: &Context, matches: &Matches, text: &str) -> Result {
         // A device or a link is written to as it is: nothing may take its place.
         return std::fs::write(path, text).map_err(failed);
     }
-    let (mut file, aside) = wharfie_engine::save::create_aside(path)?;
+    let (mut file, aside) = wharfie_engine::save::create_aside(path, wharfie_engine::save::Readers::Anyone)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| std::fs::rename(&aside, path));
     written.map_err(|why| {
         let _ = std::fs::remove_file(&aside);

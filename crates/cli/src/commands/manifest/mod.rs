@@ -80,7 +80,7 @@ fn inspect(cx: &Context, matches: &Matches) -> Result {
             let mut members = Vec::with_capacity(index.manifests.len());
             for member in &index.manifests {
                 let manifest = client.manifest(member.digest.as_str(), Some(member));
-                let manifest = manifest.map_err(|why| Failure::new(crate::compat::with_reasons(&why)))?;
+                let manifest = manifest.map_err(|why| Failure::because("", &why))?;
                 let name = format!("{}@{}", reference.canonical(), member.digest);
                 members.push(draft(name, manifest, member.platform.clone()));
             }
@@ -105,7 +105,7 @@ pub(crate) fn ask(client: &RepositoryClient, reference: &Reference) -> Result<Do
     let asked = reference.digest().map_or_else(|| reference.tag().unwrap_or_default(), |digest| digest.as_str());
     client.manifest(asked, None).map_err(|why| match why.status() {
         Some(401 | 403 | 404) => Failure::new(format!("no such manifest: {}", reference.canonical())),
-        _ => Failure::new(crate::compat::with_reasons(&why)),
+        _ => Failure::because("", &why),
     })
 }
 

@@ -31,11 +31,12 @@ fn text(event: &Event) -> String {
         }
         Event::Proving { address } => format!("answering HTTP-01 on http://{address}"),
         Event::Certified { names, until } => format!("certificate for {names}, good until {until}"),
-        Event::Answered { client, method, target, status, took } => {
+        Event::Answered { client, user, method, target, status, took } => {
             // A client's words must not become lines of their own.
             let target = sanitise(target, Layout::OneLine);
             let took = took.as_secs_f64() * 1000.0;
-            format!("{client} \"{} {target}\" {status} {took:.1}ms", sanitise(method, Layout::OneLine))
+            let user = if user.is_empty() { "-".into() } else { sanitise(user, Layout::OneLine) };
+            format!("{client} {user} \"{} {target}\" {status} {took:.1}ms", sanitise(method, Layout::OneLine))
         }
         Event::Collected { collected } => format!(
             "collected: {} manifests, {} blobs of repositories, {} uploads, {} bytes",

@@ -85,6 +85,7 @@ pub(super) fn trouble(why: &Error) -> Trouble {
     let text = crate::compat::reasons(why);
     match why.kind() {
         Kind::NotFound => Trouble::Missing(text),
+        Kind::Denied | Kind::Unauthenticated => Trouble::Denied(text),
         Kind::Unavailable | Kind::Cancelled => Trouble::Away(text),
         _ => Trouble::Refused(text),
     }

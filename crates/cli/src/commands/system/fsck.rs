@@ -40,9 +40,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
     ))?;
     if report.is_broken() {
-        return Err(Failure::new(
-            "some images are damaged\n help: pull or load them again; what is whole is shared with them and kept",
-        ));
+        let help = "pull or load them again; what is whole is shared with them and kept".to_owned();
+        return Err(Failure::new("some images are damaged").help(Some(help)));
     }
     Ok(())
 }

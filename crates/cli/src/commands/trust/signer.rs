@@ -132,8 +132,8 @@ fn remove(cx: &Context, matches: &Matches) -> Result {
             rule.signers.contains_key(name) && rule.signers.len() <= rule.threshold && rule.repository.is_none()
         });
         let question = format!(
-            "The signer \"{name}\" signed the last released version of {typed}. Removing this signer will make {typed} \
-             unpullable. Are you sure you want to continue?"
+            "Without \"{name}\" too few signers are left whose signatures count for {typed}. Removing this signer will make \
+             {typed} unpullable. Are you sure you want to continue?"
         );
         if is_last && !matches.get(&FORCE) && !cx.confirm(&question)? {
             return Ok(());
@@ -152,7 +152,8 @@ fn each(cx: &Context, repositories: &[String], what: &str, work: impl Fn(&str, &
             Err(why) => Err(Error::from(why).into()),
         };
         if let Err(why) = done {
-            cx.warn(&format!("{}\n", why.message()));
+            cx.warn_of(&why);
+            cx.warn("");
             failed.push(typed.as_str());
         }
     }

@@ -134,6 +134,33 @@ fn triggers_are_counted() {
 }
 
 #[test]
+fn what_stands_before_the_first_from_is_counted() {
+    let base = Image::new().with_file("f", "1");
+    let host = host_with(&[(&base, &["base:1"])]).with("DOCKER_BUILDKIT", "0");
+    let text = "ARG A=1\nARG TAG=1\nFROM base:$TAG AS one\nENV a=1\nFROM one AS two\nONBUILD RUN  make it\nFROM base:1 AS last\n";
+    context(&host, &[("Dockerfile", text)]);
+    let steps = "\
+Step 1/6 : ARG A=1
+Step 2/6 : ARG TAG=1
+Step 3/6 : FROM base:$TAG AS one
+ ---> A
+Step 4/6 : ENV a=1
+ ---> B
+Step 5/6 : FROM one AS two
+ ---> B
+Step 6/6 : ONBUILD RUN  make it
+ ---> C
+Successfully built C
+Successfully tagged web:latest
+";
+    assert_eq!(told(&host, &["--target", "two", "-t", "web"]), steps);
+    let history = host.run(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", "web"]).succeeds();
+    assert!(history.starts_with("/bin/sh -c #(nop)  ONBUILD RUN  make it\n/bin/sh -c #(nop)  ENV a=1\n"), "{history}");
+    let facts = ["inspect", "-f", "{{json .Config.OnBuild}}", "web"];
+    host.run(&facts).prints("[\"RUN  make it\"]\n");
+}
+
+#[test]
 fn arguments_that_nobody_takes_are_told() {
     let host = host().with("DOCKER_BUILDKIT", "0");
     context(&host, &[("Dockerfile", "FROM scratch\nARG USED\nLABEL a=$USED\n")]);

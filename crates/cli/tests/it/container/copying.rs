@@ -28,6 +28,34 @@ fn files_go_in_and_out() {
 }
 
 #[test]
+fn a_link_that_is_resolved_into_a_tar_has_the_name_of_what_it_leads_to() {
+    let Some(host) = box_host() else { return };
+    host.run(&[
+        "run",
+        "--name",
+        "c1",
+        "box:1",
+        "sh",
+        "-c",
+        "mkdir -p /s/real; echo 1 > /s/one; ln -s one /s/a; ln -s real /s/b",
+    ])
+    .succeeds();
+    let check = |words: &[&str], name: &str| {
+        let tar = host.run(&[&["cp"], words, &["-"]].concat()).succeeds();
+        // What is no member by itself says more of the next one.
+        let headers =
+            tar.as_bytes().chunks(512).filter(|block| block.get(257..262) == Some(b"ustar") && block[156] != b'x');
+        let first = headers.map(|block| block.split(|byte| *byte == 0).next().unwrap_or_default()).next();
+        assert_eq!(first, Some(name.as_bytes()), "{words:?}");
+    };
+    check(&["-L", "c1:/s/a"], "one");
+    check(&["c1:/s/a"], "a");
+    check(&["-L", "c1:/s/b"], "real/");
+    check(&["-L", "c1:/s/b/."], "./");
+    check(&["c1:/s/b/"], "b/");
+}
+
+#[test]
 fn names_in_a_container_have_nothing_to_do_with_the_hosts() {
     let Some(host) = box_host() else { return };
     let place = host.path().to_string_lossy().into_owned();

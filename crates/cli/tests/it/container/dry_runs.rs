@@ -39,13 +39,14 @@ fn a_pattern_means_the_containers_that_the_verb_can_be_done_to() {
     }
     host.run(&["create", "--name", "test-3", "box:1"]).succeeds();
     host.run(&["create", "--name", "other", "box:1"]).succeeds();
-    host.run(&["pause", "test-?"]).prints("test-1\ntest-2\n");
-    host.run(&["unpause", "test-[12]"]).prints("test-1\ntest-2\n");
-    host.run(&["stop", "-t", "0", "test-*", "test-1"]).prints("test-1\ntest-2\ntest-1\n");
-    host.run(&["kill", "test-*"]).fails(1, "Error response from daemon: No such container: test-*");
-    host.run(&["rm", "test-*"]).prints("test-1\ntest-2\ntest-3\n");
+    host.run(&["pause", "--pattern", "test-?"]).prints("test-1\ntest-2\n");
+    host.run(&["unpause", "--pattern", "test-[12]"]).prints("test-1\ntest-2\n");
+    host.run(&["stop", "--pattern", "-t", "0", "test-*", "test-1"]).prints("test-1\ntest-2\ntest-1\n");
+    host.run(&["rm", "test-*"]).fails(1, "Error response from daemon: No such container: test-*");
+    host.run(&["kill", "--pattern", "test-*"]).fails(1, "Error response from daemon: No such container: test-*");
+    host.run(&["rm", "--pattern", "test-*"]).prints("test-1\ntest-2\ntest-3\n");
     host.run(&["ps", "-a", "--format", "{{.Names}}"]).prints("other\n");
-    host.run(&["start", "no*"])
+    host.run(&["start", "--pattern", "no*"])
         .fails(1, "Error response from daemon: No such container: no*\nError: failed to start containers: no*");
 }
 
@@ -55,10 +56,10 @@ fn networks_go_by_patterns_and_dry_runs_keep_them() {
     for name in ["front-1", "front-2"] {
         host.run(&["network", "create", name]).succeeds();
     }
-    let rehearsed = host.run(&["network", "rm", "--dry-run", "front-*"]);
+    let rehearsed = host.run(&["network", "rm", "--dry-run", "--pattern", "front-*"]);
     assert_eq!((rehearsed.stdout.as_str(), rehearsed.stderr.as_str()), ("front-1\nfront-2\n", DRY));
     let pruned = host.run(&["network", "prune", "--dry-run"]);
     assert_eq!((pruned.stdout.as_str(), pruned.stderr.as_str()), ("Deleted Networks:\nfront-1\nfront-2\n\n", DRY));
-    host.run(&["network", "rm", "front-*"]).prints("front-1\nfront-2\n");
+    host.run(&["network", "rm", "--pattern", "front-*"]).prints("front-1\nfront-2\n");
     host.run(&["network", "rm", "front-*"]).fails(1, "Error response from daemon: network front-* not found");
 }

@@ -68,7 +68,7 @@ fn a_key_is_loaded_if_nobody_else_can_read_it() {
     let path = host.file("no.key", b"hello");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let said = host.run(&["trust", "key", "load", "no.key"]).words_without_help();
-    assert_eq!(said, "error importing key from no.key: no.key: it is not a key in PEM\n");
+    assert_eq!(said, "error importing key from no.key: no.key: it is not a private key in PEM\n");
 }
 
 #[test]
@@ -224,4 +224,46 @@ fn a_policy_that_says_something_twice_or_belongs_to_others_is_none() {
         let said = host.run(&["pull", "-q", "127.0.0.1:1/web"]);
         assert!(said.stderr.contains("belongs to user 12345: it is not used"), "{}", said.stderr);
     }
+}
+
+#[test]
+fn a_key_that_openssl_made_is_loaded_in_either_form() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+    let host = host().with("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE", "pass");
+    let load = |name: &str| {
+        let path = host.path().join(name);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        host.run(&["trust", "key", "load", name])
+    };
+    let openssl = |words: &[&str]| {
+        let made = Command::new("openssl").args(words).current_dir(host.path()).output().expect("openssl is installed");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        made.stdout
+    };
+    // With the parameters before it, as it comes; and in PKCS#8.
+    openssl(&["ecparam", "-name", "prime256v1", "-genkey", "-out", "sec1.pem"]);
+    assert!(std::fs::read_to_string(host.path().join("sec1.pem")).unwrap().contains("BEGIN EC PARAMETERS"));
+    let id = wharfie_oci::Digest::of(&openssl(&["pkey", "-in", "sec1.pem", "-pubout", "-outform", "der"]));
+    let loaded = load("sec1.pem");
+    assert_eq!((loaded.code, loaded.stderr.as_str()), (0, ""), "{}", loaded.stdout);
+    assert!(loaded.stdout.ends_with("Successfully imported key from sec1.pem\n"), "{}", loaded.stdout);
+    assert!(host.run(&["trust", "key", "ls"]).succeeds().contains(id.hex()));
+    openssl(&["pkcs8", "-topk8", "-nocrypt", "-in", "sec1.pem", "-out", "pkcs8.pem"]);
+    load("pkcs8.pem").succeeds();
+    assert_eq!(host.run(&["trust", "key", "ls"]).succeeds().lines().count(), 2, "it is the same key");
+    let help = " help: private keys are of ECDSA over P-256, in PEM: in the clear (PKCS#8 or SEC 1, as openssl writes them) or as \
+                `wharfie trust key generate` and cosign encrypt them\n";
+    let refused = |name: &str, why: &str| {
+        let said = load(name);
+        assert_eq!((said.code, said.stderr), (1, format!("error importing key from {name}: {name}: {why}\n{help}")));
+    };
+    openssl(&["ecparam", "-name", "secp384r1", "-genkey", "-out", "p384.pem"]);
+    refused("p384.pem", "it is no private key of ECDSA over P-256");
+    openssl(&["ec", "-in", "sec1.pem", "-no_public", "-out", "half.pem"]);
+    refused("half.pem", "it is no private key of ECDSA over P-256");
+    openssl(&["ec", "-in", "sec1.pem", "-aes128", "-passout", "pass:x", "-out", "closed.pem"]);
+    refused("closed.pem", "it holds \"EC PRIVATE KEY\" and no private key that wharfie reads");
+    openssl(&["pkey", "-in", "sec1.pem", "-pubout", "-out", "public.pem"]);
+    refused("public.pem", "it holds \"PUBLIC KEY\" and no private key that wharfie reads");
 }

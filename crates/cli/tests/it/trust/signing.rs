@@ -182,7 +182,7 @@ fn one_form_is_enough_and_lists_are_found_either_way() {
     host.run_with(&["load", "-q"], &archive(&[(&Image::new().with_file("a", "b"), &[&name])])).succeeds();
     host.run(&["trust", "signer", "add", "--key", &ada, "ada", repository]).succeeds();
     host.run(&["trust", "sign", "--progress", "quiet", &name]).succeeds();
-    let tags = host.run(&["tags", repository]).succeeds();
+    let tags = host.run(&["tags", "-a", repository]).succeeds();
     let tags: Vec<&str> = tags.lines().collect();
     assert!(tags.len() == 2 && tags[0] == "1" && tags[1].ends_with(".sig"), "{tags:?}");
     let other = believing(&ada, "ada", repository);

@@ -246,7 +246,7 @@ fn written(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> std::io::Result
         // A device or a link is written to as it is: nothing may take its place.
         return std::fs::File::create(path).and_then(|mut file| write(&mut file)).map_err(failed);
     }
-    let (mut file, aside) = wharfie_engine::save::create_aside(path)?;
+    let (mut file, aside) = wharfie_engine::save::create_aside(path, wharfie_engine::save::Readers::Anyone)?;
     let done = write(&mut file).and_then(|()| std::fs::rename(&aside, path));
     done.map_err(|why| {
         let _ = std::fs::remove_file(&aside);
