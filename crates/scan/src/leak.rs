@@ -3,6 +3,8 @@
 //! A shape is a beginning that nothing else has and what must follow it. Words like `password =` are no shape: what stands behind
 //! them is mostly none.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// Something that looks like a secret.
@@ -164,27 +166,65 @@ pub fn search(path: &str, bytes: &[u8]) -> Vec<Leak> {
         None => bytes,
     };
     let (mut line, mut counted) = (1, 0);
-    let mut at = 0;
-    while at < bytes.len() && found.len() < MAX_LEAKS {
-        let is_start = bytes.get(at + 1).is_some_and(|second| STARTS.has(bytes[at], *second))
-            && at.checked_sub(1).is_none_or(|before| !is_word(bytes[before]) || bytes[at] == b'-');
-        let rest = &bytes[at..];
-        let hit =
-            if is_start { token(rest).or_else(|| key(rest)).or_else(|| url(rest)).or_else(|| jwt(rest)) } else { None };
-        match hit {
-            Some((kind, len)) => {
-                line += bytes[counted..at].iter().filter(|byte| **byte == b'\n').count();
-                counted = at;
-                found.push(Leak { kind: kind.to_owned(), line, starts: start_of(&bytes[at..at + len]) });
-                at += len;
-            }
-            None => at += 1,
-        }
+    for hit in hits(bytes).take(MAX_LEAKS) {
+        line += bytes[counted..hit.at].iter().filter(|byte| **byte == b'\n').count();
+        counted = hit.at;
+        let starts = start_of(&bytes[hit.at..hit.at + hit.len]);
+        found.push(Leak { kind: hit.kind.to_owned(), line, starts });
     }
     if found.is_empty() {
         found.extend(credentials(path, bytes));
     }
     found
+}
+
+/// The text with nothing of its secrets but their first letters: for what is shown, and goes into documents that others get.
+pub fn hide(text: &str) -> Cow<'_, str> {
+    let (mut shown, mut end) = (Vec::new(), 0);
+    for hit in hits(text.as_bytes()) {
+        let secret = &text.as_bytes()[hit.at..hit.at + hit.len];
+        // What is found of a key is how it begins: its letters follow.
+        let rest = &text[hit.at + hit.len..];
+        let body = if secret.starts_with(KEY) { rest.find("-----END").unwrap_or(rest.len()) } else { 0 };
+        if hit.at >= end {
+            shown.extend_from_slice(&text.as_bytes()[end..hit.at]);
+            shown.extend_from_slice(start_of(secret).as_bytes());
+            shown.extend_from_slice("…".as_bytes());
+            end = hit.at + hit.len + body;
+        }
+    }
+    if end == 0 {
+        return Cow::Borrowed(text);
+    }
+    shown.extend_from_slice(&text.as_bytes()[end..]);
+    Cow::Owned(String::from_utf8_lossy(&shown).into_owned())
+}
+
+/// Where something of a shape is.
+struct Hit {
+    kind: &'static str,
+    at: usize,
+    len: usize,
+}
+
+/// Everything of a shape, in order.
+fn hits(bytes: &[u8]) -> impl Iterator<Item = Hit> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < bytes.len() {
+            let is_start = bytes.get(at + 1).is_some_and(|second| STARTS.has(bytes[at], *second))
+                && at.checked_sub(1).is_none_or(|before| !is_word(bytes[before]) || bytes[at] == b'-');
+            let rest = &bytes[at..];
+            let find = || token(rest).or_else(|| key(rest)).or_else(|| url(rest)).or_else(|| jwt(rest));
+            if let Some((kind, len)) = is_start.then(find).flatten() {
+                let hit = Hit { kind, at, len };
+                at += len;
+                return Some(hit);
+            }
+            at += 1;
+        }
+        None
+    })
 }
 
 /// The first two letters of all shapes, keys, URLs and web tokens: few places of a file have any of them.
@@ -393,6 +433,17 @@ mod tests {
         let jwt = format!("eyJ{}.eyJ{}.{}", &long[..17], &long[..20], &long[..43]);
         check("a", &format!("Bearer {jwt}\n"), &["JSON web token 1 eyJaB3dE"]);
         check("a", &jwt[..40], &[]);
+    }
+
+    #[test]
+    fn what_is_shown_has_only_their_first_letters() {
+        let github = format!("ghp_{}", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6");
+        assert_eq!(hide("RUN make"), "RUN make");
+        assert_eq!(hide(&format!("RUN a={github} b={github} é")), "RUN a=ghp_aB3d… b=ghp_aB3d… é");
+        assert_eq!(hide("x postgres://app:s3cr3tpw@db/x"), "x postgres…@db/x");
+        let body = "MIIEpAIBAAKCAQEA".repeat(8);
+        let key = format!("RUN echo '-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----' > k");
+        assert_eq!(hide(&key), "RUN echo '-----BEGIN PRIVATE KEY…-----END PRIVATE KEY-----' > k");
     }
 
     #[test]

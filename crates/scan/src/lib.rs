@@ -27,4 +27,4 @@ mod zip;
 pub use content::Content;
 pub use distro::Distro;
 pub use inventory::{Found, Reader};
-pub use package::{Base, Inventory, KnownBy, Layer, Package, PackageKind, Source};
+pub use package::{Base, Inventory, KnownBy, Layer, Package, PackageKind, Source, without_arguments};

@@ -1,5 +1,7 @@
 //! Packages, and what is known of one image.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::distro::Distro;
@@ -170,6 +172,26 @@ pub struct Layer {
     pub created_by: String,
 }
 
+/// An instruction without what it was given to build with: builders write `|N NAME=VALUE …` before the shell, which says nothing of
+/// what was done, and may be anybody's password.
+pub fn without_arguments(created_by: &str) -> Cow<'_, str> {
+    let (verb, rest) = match created_by.strip_prefix("RUN ") {
+        Some(rest) => ("RUN ", rest),
+        None => ("", created_by),
+    };
+    let Some((count, rest)) = rest.strip_prefix('|').and_then(|rest| rest.split_once(' ')) else {
+        return Cow::Borrowed(created_by);
+    };
+    let Ok(count) = count.parse::<usize>() else { return Cow::Borrowed(created_by) };
+    // A value may have blanks; which of them end it nobody says. The shell is mostly the usual one.
+    let shell = rest.find("/bin/sh -c ").filter(|_| count > 0);
+    let done = match shell {
+        Some(at) => &rest[at..],
+        None => (0..count).fold(rest, |rest, _| rest.split_once(' ').map_or("", |(_, rest)| rest)),
+    };
+    Cow::Owned(format!("{verb}{done}"))
+}
+
 /// Everything that was found in one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Inventory {
@@ -233,5 +255,22 @@ impl Inventory {
     /// True if a layer is of what the image was made from.
     pub fn is_of_base(&self, layer: Option<usize>) -> bool {
         matches!((&self.base, layer), (Some(base), Some(layer)) if layer < base.layers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instructions_are_told_without_what_was_given_to_them() {
+        let check = |text: &str, expected: &str| assert_eq!(without_arguments(text), expected);
+        check("RUN |1 A=b /bin/sh -c make # buildkit", "RUN /bin/sh -c make # buildkit");
+        check("|2 A=two words B= /bin/sh -c make", "/bin/sh -c make");
+        check("RUN |2 A=b C=d /bin/bash -c make", "RUN /bin/bash -c make");
+        check("RUN |x A=b make", "RUN |x A=b make");
+        check("RUN |3 A=b", "RUN ");
+        check("RUN make | tee", "RUN make | tee");
+        check("COPY a b", "COPY a b");
     }
 }

@@ -149,9 +149,15 @@ impl Image {
 
     /// Adds a layer, given as a tar.
     #[must_use]
-    pub fn with_layer(mut self, tar: Vec<u8>) -> Self {
-        self.history
-            .push(json!({"created": "2020-01-01T00:00:00Z", "created_by": format!("layer {}", self.layers.len())}));
+    pub fn with_layer(self, tar: Vec<u8>) -> Self {
+        let created_by = format!("layer {}", self.layers.len());
+        self.with_layer_by(tar, &created_by)
+    }
+
+    /// As [`Self::with_layer`], with the instruction that made it.
+    #[must_use]
+    pub fn with_layer_by(mut self, tar: Vec<u8>, created_by: &str) -> Self {
+        self.history.push(json!({"created": "2020-01-01T00:00:00Z", "created_by": created_by}));
         self.layers.push(tar);
         self
     }

@@ -89,6 +89,33 @@ fn it_is_the_same_wherever_the_image_lies() {
 }
 
 #[test]
+fn documents_do_not_repeat_the_secrets_of_instructions() {
+    let token = format!("ghp_{}", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6");
+    let make = format!("RUN |2 TOKEN={token} PASSWORD=two words /bin/sh -c make # buildkit");
+    let curl = format!("RUN curl -H 'Authorization: {token}' https://x");
+    let image = Image::new()
+        .with_layer_by(tar(&[file("var/lib/dpkg/status", STATUS)]), &make)
+        .with_layer_by(tar(&[file("var/lib/dpkg/status", &format!("{STATUS}{SECOND}"))]), &curl);
+    let host = host_with(&[(&image, &["web:1"])]);
+    let told = host.run(&["sbom", "web:1"]).succeeds();
+    assert!(told.contains("RUN make") && told.contains("RUN curl -H 'Authorization: ghp_aB3d…'"), "{told}");
+    for words in [
+        &["sbom", "web:1"] as &[&str],
+        &["sbom", "--format", "json", "web:1"],
+        &["sbom", "--format", "cyclonedx-json", "web:1"],
+        &["sbom", "--format", "spdx-json", "web:1"],
+        &["scan", "--only", "leaks,checks", "web:1"],
+        &["scan", "--only", "leaks,checks", "--format", "json", "web:1"],
+        &["scan", "--only", "leaks,checks", "--format", "sarif", "web:1"],
+        &["analyze", "--json", "/dev/stdout", "web:1"],
+    ] {
+        let told = host.run(words).succeeds();
+        assert!(!told.contains(&token), "{words:?}: {told}");
+        assert!(words[0] == "analyze" || !told.contains("two words"), "{words:?}: {told}");
+    }
+}
+
+#[test]
 fn layers_of_an_archive_are_proven_before_they_are_believed() {
     let host = host();
     let mut bytes = archive(&[(&image(), &["web:1"])]);

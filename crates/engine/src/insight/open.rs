@@ -12,6 +12,7 @@ use wharfie_layer::view::View;
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{DiffId, ImageConfig, ImageId, Reference};
 use wharfie_scan::Layer;
+use wharfie_scan::leak::hide;
 use wharfie_store::Store;
 use wharfie_store::gc::Kept;
 
@@ -247,12 +248,15 @@ fn inodes(store: &Store, diff_ids: &[DiffId]) -> Result<Vec<wharfie_layer::erofs
     Ok(diff_ids.iter().rev().map(|layer| store.open_inodes(layer)).collect::<Result<Vec<_>, _>>()?)
 }
 
-/// The layers with the instructions that made them, bottom first.
+/// The layers with the instructions that made them, bottom first. Of secrets in those only the first letters are left.
 pub(super) fn described(config: &ImageConfig, diff_ids: &[DiffId]) -> Vec<Layer> {
     let mut steps = config.history.iter().filter(|step| !step.empty_layer);
     let describe = |diff_id: &DiffId| Layer {
         diff_id: diff_id.to_string(),
-        created_by: steps.next().and_then(|step| step.created_by.clone()).unwrap_or_default(),
+        created_by: steps
+            .next()
+            .and_then(|step| Some(hide(step.created_by.as_ref()?).into_owned()))
+            .unwrap_or_default(),
     };
     diff_ids.iter().map(describe).collect()
 }

@@ -2,7 +2,7 @@
 
 use wharfie_engine::insight::Beside;
 use wharfie_engine::insight::attached::{Attach, CYCLONEDX, SPDX};
-use wharfie_scan::{Inventory, Package, sbom};
+use wharfie_scan::{Inventory, Package, sbom, without_arguments};
 
 use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, deliver, inventory, look};
 use crate::commands::{PROGRESS, Run};
@@ -166,7 +166,10 @@ fn lines(inventory: &Inventory) -> String {
 
 /// An instruction without the words that every one has.
 pub(super) fn instruction(created_by: &str) -> String {
-    let text = created_by.strip_prefix("/bin/sh -c ").unwrap_or(created_by);
+    let text = without_arguments(created_by);
+    let (verb, text) = text.strip_prefix("RUN ").map_or(("", &*text), |text| ("RUN", text));
+    let text = text.strip_prefix("/bin/sh -c ").unwrap_or(text);
     let text = text.strip_prefix("#(nop) ").unwrap_or(text).trim();
-    text.strip_suffix("# buildkit").unwrap_or(text).split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = text.strip_suffix("# buildkit").unwrap_or(text).split_whitespace();
+    Some(verb).filter(|verb| !verb.is_empty()).into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
