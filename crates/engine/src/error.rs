@@ -226,6 +226,14 @@ pub enum Error {
     /// Documents lie beside images with names, and not beside what was looked at.
     #[error("{0} is no image with a name: nothing can be attached to it")]
     NotAttachable(String),
+    /// What should have advisories has none, or cannot be read.
+    #[error("{path} {source}")]
+    Advisories {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: wharfie_scan::content::Trouble,
+    },
     /// There are no advisories to scan with; says where they would be.
     #[error("there is no data base of advisories in {0}")]
     NoAdvisories(PathBuf),
@@ -403,9 +411,11 @@ impl Fault for Error {
             | Self::NotKept(_)
             | Self::OtherPlatform { .. } => Kind::NotFound,
             Self::Conflict(_) | Self::SharedManifest { .. } => Kind::InUse,
-            Self::Config { .. } | Self::Verification { .. } | Self::LayerCount { .. } | Self::Inventory { .. } => {
-                Kind::Corrupt
-            }
+            Self::Config { .. }
+            | Self::Verification { .. }
+            | Self::LayerCount { .. }
+            | Self::Inventory { .. }
+            | Self::Advisories { .. } => Kind::Corrupt,
             Self::Document(_) => Kind::Internal,
             Self::Cancelled => Kind::Cancelled,
             Self::Output(_) => Kind::Unavailable,
@@ -482,6 +492,7 @@ impl Fault for Error {
             | Self::Build(_)
             | Self::Trust(_)
             | Self::Inventory { .. }
+            | Self::Advisories { .. }
             | Self::NoAdvisories(_)
             | Self::NotAttachable(_)
             | Self::NoLayers(_)
@@ -521,6 +532,9 @@ impl Fault for Error {
             Self::AmbiguousId => "give more digits of the id",
             Self::Inventory { .. } => "`wharfie sbom --format cyclonedx-json` writes a document that can be read",
             Self::NoLayers(_) => "name an image, an archive or a directory: `wharfie analyze IMAGE`",
+            Self::Advisories { .. } => {
+                "take OSV's zips (<ecosystem>/all.zip) or records, Debian's tracker, Alpine's secdb, CISA's KEV or EPSS; `wharfie scan db status` tells what is here"
+            }
             Self::NoAdvisories(_) => {
                 "`wharfie scan db import DIR` takes OSV's zips (<ecosystem>/all.zip), `--db DIR` reads them where they are"
             }

@@ -276,6 +276,7 @@ fn others() -> Vec<(&'static str, Error)> {
         | Error::File { .. }
         | Error::Output { .. }
         | Error::Inventory { .. }
+        | Error::Advisories { .. }
         | Error::SeveralImages(_)
         | Error::SeveralRoots(_)
         | Error::SharedManifest { .. }
@@ -320,6 +321,7 @@ fn others() -> Vec<(&'static str, Error)> {
         ("History", Error::History),
         ("File", Error::File { doing: "open", path: "/x".into(), source: io::ErrorKind::NotFound.into() }),
         ("Output", Error::Output("invalid output path".into())),
+        ("Advisories", Error::Advisories { path: "all.zip".into(), source: Trouble::Broken("is no zip archive") }),
         ("Inventory", Error::Inventory { path: "sbom.json".into(), source: Trouble::Broken("ends too early") }),
         ("NoLayers", Error::NoLayers("web.cdx.json".into())),
         ("NotAttachable", Error::NotAttachable("web.tar".into())),

@@ -286,6 +286,27 @@ fn what_cannot_be_checked_is_said() {
 }
 
 #[test]
+fn what_has_no_advisories_is_no_data_base() {
+    let host = host_with(&[(&image(), &["web:1"])]);
+    let help = " help: take OSV's zips (<ecosystem>/all.zip) or records, Debian's tracker, Alpine's secdb, CISA's KEV or EPSS; \
+                `wharfie scan db status` tells what is here";
+    let text = host.file("passwd", b"root:x:0:0").display().to_string();
+    let told = format!("{text} is not the JSON that belongs there: expected value at line 1 column 1\n{help}");
+    host.run(&["scan", "db", "import", &text]).fails(1, &told);
+    let empty = host.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let empty = empty.display().to_string();
+    host.run(&["scan", "db", "import", &empty]).fails(1, &format!("{empty} has no advisories in it\n{help}"));
+    // It is still as if nothing had been imported.
+    assert_eq!(host.run(&["scan", "--fail-on", "low", "web:1"]).code, 1);
+    // What is made beside a record is no record.
+    let osv = advisories(&host);
+    let one = format!("{osv}/PYSEC-1.json");
+    host.run(&["scan", "--db", &one, "--only", "vulnerabilities", "web:1"]).succeeds();
+    assert_eq!(host.run(&["scan", "db", "import", &osv]).succeeds(), "3 advisories of 3 ecosystems\n");
+}
+
+#[test]
 fn two_imports_at_once_are_both_kept() {
     let host = host();
     let osv = advisories(&host);

@@ -290,7 +290,7 @@ fn a_record_replaces_only_what_it_is_for_and_no_list_of_cves() {
     // What would stand where lists of CVEs are is not taken.
     let said = host.run(&["scan", "db", "import", &record("kev.json", &["npm", "CISA KEV", "EPSS", "*"])]);
     assert!(
-        said.code == 0 && said.stderr.contains("names an ecosystem that only lists of CVEs have"),
+        said.code == 1 && said.stderr.contains("names an ecosystem that only lists of CVEs have"),
         "{}",
         said.stderr
     );

@@ -75,6 +75,8 @@ const MAX_TEXT: u64 = 4 << 20;
 const MAX_SOURCES: usize = 10_000;
 /// What folders of fetched archives begin with.
 const FETCHED: &str = "fetched-";
+const NONE: &str = "has no advisories in it";
+/// What data bases beside zips begin with.
 const BESIDE: &str = ".wharfie-advisories";
 
 impl Engine {
@@ -181,7 +183,7 @@ impl Engine {
     fn advisories(&self, base: &Base) -> Result<(Meta, Vec<String>)> {
         let (path, warnings) = self.located(base)?;
         let file = OnDisk::open(&path)?;
-        let index = Index::open(&file).map_err(|source| Error::Inventory { path: path.clone(), source })?;
+        let index = Index::open(&file).map_err(|source| Error::Advisories { path: path.clone(), source })?;
         Ok((index.meta().clone(), warnings))
     }
 
@@ -191,7 +193,7 @@ impl Engine {
     /// When there are no advisories, or they cannot be read.
     pub fn findings(&self, inventory: &Inventory, base: &Base) -> Result<Matched> {
         let (path, _) = self.located(base)?;
-        let of_file = |source: Trouble| Error::Inventory { path: path.clone(), source };
+        let of_file = |source: Trouble| Error::Advisories { path: path.clone(), source };
         let file = OnDisk::open(&path)?;
         let index = Index::open(&file).map_err(of_file)?;
         let findings = find(inventory, &index).map_err(of_file)?;
@@ -214,7 +216,8 @@ impl Engine {
         let folder = if at.is_dir() { at.as_path() } else { at.parent().unwrap_or(Path::new(".")) };
         let beside = match at.is_dir() {
             true => folder.join(BESIDE),
-            false => folder.join(format!("{BESIDE}-{}", at.file_name().unwrap_or_default().to_string_lossy())),
+            // Not called as what it is made of, which whoever reads the directory would take it for.
+            false => folder.join(format!("{BESIDE}-{}.index", at.file_name().unwrap_or_default().to_string_lossy())),
         };
         let whole = std::path::absolute(at).unwrap_or_else(|_| at.clone());
         let name = Digest::of(whole.as_os_str().as_encoded_bytes());
@@ -260,28 +263,31 @@ impl Engine {
             let added = match path.extension().is_some_and(|end| end == "zip") {
                 true => builder.add_zip(&name, &file),
                 false => match builder.add_file(&file, &manner.moment(&now, source)) {
-                    Err(why @ (Trouble::Json(_) | Trouble::TooLarge(_) | Trouble::Broken(_))) => {
+                    Err(why @ (Trouble::Json(_) | Trouble::TooLarge(_) | Trouble::Broken(_))) if sources.len() > 1 => {
                         builder.warnings.push(format!("{name} {why}"));
                         Ok(())
                     }
                     other => other,
                 },
             };
-            added.map_err(|source| Error::Inventory { path: path.clone(), source })?;
+            added.map_err(|source| Error::Advisories { path: path.clone(), source })?;
             builder.add_source(source.clone());
         }
-        if let Manner::Import(Some(old)) = manner {
-            builder.keep(old).map_err(|source| Error::Inventory { path: place.into(), source })?;
+        if let (true, [(path, _), ..]) = (builder.is_empty(), sources) {
+            // An empty data base would know of nothing that is wrong with anything.
+            return Err(Error::Advisories { path: path.clone(), source: Trouble::Broken(NONE) });
         }
-        let warnings = std::mem::take(&mut builder.warnings);
+        if let Manner::Import(Some(old)) = manner {
+            builder.keep(old).map_err(|source| Error::Advisories { path: place.into(), source })?;
+        }
         let aside = Aside::create(place)?;
         let written = builder.finish(io::BufWriter::new(&aside.file), &now);
-        let done = written.and_then(|meta| {
+        let done = written.and_then(|(meta, warnings)| {
             (&aside.file).flush()?;
             aside.put(place)?;
-            Ok(meta)
+            Ok((meta, warnings))
         });
-        let meta = done.map_err(|source| Error::Inventory { path: place.into(), source })?;
+        let (meta, warnings) = done.map_err(|source| Error::Advisories { path: place.into(), source })?;
         Ok(Imported { meta, warnings })
     }
 }
@@ -326,7 +332,7 @@ fn sources(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Source)>> {
             files.retain(|path| is_zip(path) || has_name_of_extra(path));
         }
         if files.is_empty() {
-            return Err(Error::Inventory { path: path.clone(), source: Trouble::Broken("has no advisories in it") });
+            return Err(Error::Advisories { path: path.clone(), source: Trouble::Broken(NONE) });
         }
         files.sort();
         let before = all.len();
@@ -347,6 +353,9 @@ fn collect(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Resu
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         let (kind, path) = (entry.file_type()?, entry.path());
+        if entry.file_name().as_encoded_bytes().starts_with(BESIDE.as_bytes()) {
+            continue;
+        }
         if kind.is_dir() && depth > 1 {
             collect(&path, depth - 1, found)?;
         } else if kind.is_file()

@@ -1,7 +1,8 @@
 //! Making a data base of advisories. Records stream past; what is kept of each goes to a file for the time being, and only its
 //! place stays in memory.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use flate2::{Compression, write::DeflateEncoder};
@@ -39,6 +40,8 @@ pub struct Builder<S> {
     ecosystems: BTreeMap<String, EcosystemMeta>,
     /// Ecosystems that the sources are for: what an older data base has of them does not count any more.
     replaced: BTreeSet<String>,
+    /// How many advisories of those it had.
+    before: BTreeMap<String, u64>,
     releases: BTreeSet<String>,
     sources: Vec<Source>,
     /// What could not be read, for people.
@@ -55,6 +58,7 @@ impl<S: Read + Write + Seek> Builder<S> {
             lines: Vec::new(),
             ecosystems: BTreeMap::new(),
             replaced: BTreeSet::new(),
+            before: BTreeMap::new(),
             releases: BTreeSet::new(),
             sources: Vec::new(),
             warnings: Vec::new(),
@@ -89,7 +93,6 @@ impl<S: Read + Write + Seek> Builder<S> {
                 continue;
             }
             let meta = self.ecosystems.entry(family.to_owned()).or_default();
-            meta.advisories += 1;
             if !self.releases.contains(&ecosystem) {
                 self.releases.insert(ecosystem.clone());
             }
@@ -145,7 +148,7 @@ impl<S: Read + Write + Seek> Builder<S> {
 
     fn add_advisory(&mut self, ecosystem: &str, name: &str, advisory: &Advisory, moment: &str) -> Result<()> {
         let family = ecosystem.split(':').next().unwrap_or_default();
-        self.ecosystems.entry(family.to_owned()).or_default().advisories += 1;
+        self.ecosystems.entry(family.to_owned()).or_default();
         if !self.replaced.contains(family) {
             self.replaced.insert(family.to_owned());
         }
@@ -159,7 +162,7 @@ impl<S: Read + Write + Seek> Builder<S> {
     }
 
     fn add_extra(&mut self, kind: &str, cve: &str, what: &impl Serialize) -> Result<()> {
-        self.ecosystems.entry(kind.to_owned()).or_default().advisories += 1;
+        self.ecosystems.entry(kind.to_owned()).or_default();
         self.line(kind, cve, &serde_json::to_vec(what)?)
     }
 
@@ -207,8 +210,13 @@ impl<S: Read + Write + Seek> Builder<S> {
         Ok(())
     }
 
+    /// True as long as nothing was taken.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// Takes what another data base has of ecosystems that this one's sources are not for. Where there was much more than there is now,
-    /// that is told.
+    /// that is told in the end.
     ///
     /// # Errors
     /// When it is damaged, or the spool cannot be written.
@@ -224,13 +232,9 @@ impl<S: Read + Write + Seek> Builder<S> {
         for (name, meta) in &other.meta().ecosystems {
             let own = self.ecosystems.entry(name.clone()).or_default();
             if replaced.contains(name) {
-                if own.advisories < meta.advisories / 2 {
-                    let (now, before) = (own.advisories, meta.advisories);
-                    self.warnings.push(format!("{name} had {before} advisories, and has {now} now"));
-                }
+                self.before.insert(name.clone(), meta.advisories);
                 continue;
             }
-            own.advisories += meta.advisories;
             if own.newest < meta.newest {
                 own.newest.clone_from(&meta.newest);
             }
@@ -272,11 +276,11 @@ impl<S: Read + Write + Seek> Builder<S> {
         Ok(())
     }
 
-    /// Writes the data base to `out`, an empty file, and gives back the spool. `made` is now, RFC 3339.
+    /// Writes the data base to `out`, an empty file; gives what it has, and what could not be read, for people. `made` is now, RFC 3339.
     ///
     /// # Errors
     /// When a file cannot be read or written.
-    pub fn finish(mut self, mut out: impl Write + Seek, made: &str) -> Result<Meta> {
+    pub fn finish(mut self, mut out: impl Write + Seek, made: &str) -> Result<(Meta, Vec<String>)> {
         self.spool.write_all(&self.buffer)?;
         self.spool.flush()?;
         self.lines.sort_unstable_by_key(|line| (line.hash, line.offset));
@@ -284,6 +288,7 @@ impl<S: Read + Write + Seek> Builder<S> {
         let mut at = HEAD;
         let mut table = Vec::new();
         let mut text = Vec::new();
+        let mut counts = Counts::default();
         let mut lines = self.lines.as_slice();
         while let Some(first) = lines.first() {
             let (same, rest) = lines.split_at(lines.partition_point(|line| line.hash <= first.hash));
@@ -296,13 +301,9 @@ impl<S: Read + Write + Seek> Builder<S> {
                 self.spool.seek(SeekFrom::Start(line.offset))?;
                 self.spool.read_exact(&mut text[from..])?;
                 // What an older data base had already is not told twice.
-                if same.len() > 1 && !told.insert(text[from..].to_vec()) {
-                    let family = text[from..].split(|byte| matches!(byte, b':' | b'/')).next().unwrap_or_default();
-                    let family = String::from_utf8_lossy(family);
-                    if let Some(meta) = self.ecosystems.get_mut(family.as_ref()) {
-                        meta.advisories = meta.advisories.saturating_sub(1);
-                    }
-                    text.truncate(from);
+                match same.len() > 1 && !told.insert(text[from..].to_vec()) {
+                    true => text.truncate(from),
+                    false => counts.count(&text[from..]),
                 }
             }
             let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
@@ -313,6 +314,12 @@ impl<S: Read + Write + Seek> Builder<S> {
             table.extend_from_slice(&at.to_le_bytes());
             table.extend_from_slice(&(value.len() as u32).to_le_bytes());
             at += value.len() as u64;
+        }
+        for (name, meta) in &mut self.ecosystems {
+            meta.advisories = counts.of(name);
+            if let Some(before) = self.before.get(name).filter(|before| meta.advisories < **before / 2) {
+                self.warnings.push(format!("{name} had {before} advisories, and has {} now", meta.advisories));
+            }
         }
         for meta in self.ecosystems.values_mut().filter(|meta| meta.newest.is_empty() && meta.imported.is_empty()) {
             made.clone_into(&mut meta.imported);
@@ -337,6 +344,32 @@ impl<S: Read + Write + Seek> Builder<S> {
             out.write_all(&number.to_le_bytes())?;
         }
         out.flush()?;
-        Ok(meta)
+        Ok((meta, self.warnings))
+    }
+}
+
+/// How many advisories each ecosystem has: one may be about many packages, and stands in a line for each.
+#[derive(Default)]
+struct Counts {
+    seen: HashMap<Vec<u8>, HashSet<u64>>,
+    hasher: RandomState,
+}
+
+impl Counts {
+    /// Takes note of a line: `ecosystem[:release]/name<tab>{"i":"id",…}`, or `list/id<tab>…` of lists of others.
+    fn count(&mut self, line: &[u8]) {
+        let Some(tab) = line.iter().position(|byte| *byte == b'\t') else { return };
+        let (head, json) = (&line[..tab], &line[tab + 1..]);
+        let family = head.split(|byte| matches!(byte, b':' | b'/')).next().unwrap_or_default();
+        let id = json.strip_prefix(br#"{"i":""#).and_then(|rest| rest.split(|byte| *byte == b'"').next());
+        let id = self.hasher.hash_one(id.unwrap_or(head));
+        match self.seen.get_mut(family) {
+            Some(seen) => drop(seen.insert(id)),
+            None => drop(self.seen.insert(family.to_vec(), HashSet::from([id]))),
+        }
+    }
+
+    fn of(&self, family: &str) -> u64 {
+        self.seen.get(family.as_bytes()).map_or(0, |seen| seen.len() as u64)
     }
 }

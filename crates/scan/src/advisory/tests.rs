@@ -164,7 +164,7 @@ fn other_ecosystems_are_kept() {
     builder.add_record(record("A-2", "npm", "a", r#"{"introduced":"0"}"#, "").as_bytes()).unwrap();
     builder.keep(&old).unwrap();
     let mut out = Cursor::new(Vec::new());
-    let meta = builder.finish(&mut out, "now").unwrap();
+    let (meta, _) = builder.finish(&mut out, "now").unwrap();
     assert_eq!(meta.ecosystems.keys().collect::<Vec<_>>(), ["PyPI", "npm"]);
     let bytes = out.into_inner();
     let index = Index::open(&bytes).unwrap();
@@ -188,7 +188,7 @@ fn a_record_replaces_only_what_it_is_for() {
         add(&mut builder);
         builder.keep(&old).unwrap();
         let warnings = std::mem::take(&mut builder.warnings);
-        let meta = builder.finish(&mut Cursor::new(Vec::new()), "now").unwrap();
+        let (meta, _) = builder.finish(&mut Cursor::new(Vec::new()), "now").unwrap();
         (meta.ecosystems.get("Debian").map(|meta| meta.advisories), warnings)
     };
     let zipped = zip(&[("a.json", both.as_bytes())], true);
