@@ -237,6 +237,9 @@ pub enum Error {
     /// There are no advisories to scan with; says where they would be.
     #[error("there is no data base of advisories in {0}")]
     NoAdvisories(PathBuf),
+    /// A directory has an image in a form that is not read.
+    #[error("{} has an image as skopeo's `dir:` writes it, and is no root file system", .0.display())]
+    ForeignLayout(PathBuf),
     /// What was named has packages, and no layers.
     #[error("{} is a document: it has no layers to look at", .0.display())]
     NoLayers(PathBuf),
@@ -439,6 +442,7 @@ impl Fault for Error {
             | Self::AmbiguousId
             | Self::Change(_)
             | Self::SeveralImages(_)
+            | Self::ForeignLayout(_)
             | Self::SeveralRoots(_)
             | Self::History => Kind::Invalid,
         }
@@ -497,6 +501,7 @@ impl Fault for Error {
             | Self::NotAttachable(_)
             | Self::NoLayers(_)
             | Self::SeveralImages(_)
+            | Self::ForeignLayout(_)
             | Self::SeveralRoots(_)
             | Self::SharedManifest { .. }
             | Self::Verification { .. } => Speaker::Client,
@@ -543,6 +548,7 @@ impl Fault for Error {
             }
             Self::SharedManifest { .. } => "name it by its digest, NAME@DIGEST, to remove it with all of its tags",
             Self::SeveralRoots(_) => "say which, as in `oci:DIRECTORY:NAME`, or copy all with `--all-tags`",
+            Self::ForeignLayout(_) => "`skopeo copy dir:DIRECTORY oci:OTHER` makes a layout of it, which is read",
             Self::SeveralImages(_) => {
                 "`--image NAME` of sbom, scan and analyze chooses one; `wharfie load` takes them all in"
             }

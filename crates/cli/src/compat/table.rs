@@ -278,6 +278,7 @@ fn others() -> Vec<(&'static str, Error)> {
         | Error::Inventory { .. }
         | Error::Advisories { .. }
         | Error::SeveralImages(_)
+        | Error::ForeignLayout(_)
         | Error::SeveralRoots(_)
         | Error::SharedManifest { .. }
         | Error::NoAdvisories(_)
@@ -326,6 +327,7 @@ fn others() -> Vec<(&'static str, Error)> {
         ("NoLayers", Error::NoLayers("web.cdx.json".into())),
         ("NotAttachable", Error::NotAttachable("web.tar".into())),
         ("NoAdvisories", Error::NoAdvisories("/var/lib/wharfie/advisories/index".into())),
+        ("ForeignLayout", Error::ForeignLayout("./web".into())),
         ("SeveralImages", Error::SeveralImages(vec!["web:1".into(), "db:1".into()])),
         ("SeveralRoots", Error::SeveralRoots(vec!["1".into(), "2".into()])),
         ("SharedManifest", Error::SharedManifest { reference: "r.example/web:1".into(), others: vec!["2".into()] }),

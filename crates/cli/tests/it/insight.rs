@@ -147,6 +147,28 @@ fn a_directory_and_a_container_can_be_looked_into() {
 }
 
 #[test]
+fn what_has_nothing_that_is_known_is_not_said_to_be_well() {
+    let host = host();
+    let at = |name: &str| host.path().join(name);
+    std::fs::create_dir(at("empty")).unwrap();
+    let told = host.run(&["sbom", "--format", "json", &at("empty").display().to_string()]);
+    assert_eq!(told.code, 0);
+    assert_eq!(told.stderr, "WARNING: no system and no package was found in it: nothing of it can be checked\n");
+    // skopeo's `dir:` looks like a root file system without anything.
+    std::fs::create_dir(at("skopeo")).unwrap();
+    std::fs::write(at("skopeo/version"), "Directory Transport Version: 1.1\n").unwrap();
+    std::fs::write(at("skopeo/manifest.json"), "{}").unwrap();
+    let place = at("skopeo").display().to_string();
+    let help = " help: `skopeo copy dir:DIRECTORY oci:OTHER` makes a layout of it, which is read";
+    for verb in ["sbom", "scan", "analyze"] {
+        let told = format!("{place} has an image as skopeo's `dir:` writes it, and is no root file system\n{help}");
+        let mut words = vec![verb, &place];
+        words.extend(["--only", "leaks"].iter().filter(|_| verb == "scan"));
+        host.run(&words).fails(1, &told);
+    }
+}
+
+#[test]
 fn what_cannot_be_looked_into_is_told() {
     let host = host();
     host.run(&["sbom", "./missing"])

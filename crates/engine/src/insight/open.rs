@@ -214,11 +214,23 @@ impl Engine {
     }
 }
 
+/// What skopeo writes into its `dir:`.
+const SKOPEO: &[u8] = b"Directory Transport Version";
+
+fn begins_with(path: &Path, text: &[u8]) -> bool {
+    let mut start = vec![0; text.len()];
+    path.is_file() && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == text
+}
+
 fn load(look: &Look) -> Load {
     Load { platforms: look.platform.iter().cloned().collect(), is_whole: false }
 }
 
 fn directory(path: &Path) -> Result<Opened> {
+    // It would be looked through as a root file system without anything in it.
+    if path.join("manifest.json").is_file() && begins_with(&path.join("version"), SKOPEO) {
+        return Err(Error::ForeignLayout(path.into()));
+    }
     Ok(Opened {
         view: View::of_directory(open(path)?),
         directory: Some(open(path)?),

@@ -170,6 +170,9 @@ pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
     found.packages.dedup();
     let (packages, distro) = (std::mem::take(&mut found.packages), found.distro.take());
     warnings.append(&mut found.into_warnings());
+    if scope == Scope::Packages && packages.is_empty() && distro.is_none() && warnings.is_empty() {
+        warnings.push("no system and no package was found in it: nothing of it can be checked".to_owned());
+    }
     let platform = opened.config.as_ref().map(|config| config.platform().to_string());
     let inventory = Inventory {
         name: opened.name.clone(),
