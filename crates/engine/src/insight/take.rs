@@ -179,6 +179,7 @@ pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
         distro,
         layers: opened.layers.clone(),
         packages,
+        extracted: BTreeMap::new(),
         warnings,
         base: None,
         attached: None,

@@ -154,7 +154,8 @@ fn lines(inventory: &Inventory) -> String {
         };
         let layer = package.layer.and_then(|index| inventory.layers.get(index));
         let instruction = layer.map(|layer| instruction(&layer.created_by)).unwrap_or_default();
-        let cells = [package.full_name(), package.version.clone(), kind, package.licences.join(", "), instruction];
+        let licences: Vec<&str> = package.licences.iter().map(|stated| inventory.licence_name(stated)).collect();
+        let cells = [package.full_name(), package.version.clone(), kind, licences.join(", "), instruction];
         rows.push(cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned()));
     }
     for row in &mut rows {
