@@ -331,8 +331,34 @@ fn findings_are_documents_for_others() {
         let told = host.run(&["scan", "--db", &osv, "--format", format, "web:1"]);
         serde_json::from_str(&told.stdout).unwrap()
     };
+    for (short, long) in [("cyclonedx", "cyclonedx-json"), ("spdx", "spdx-json")] {
+        let same = |command: &[&str]| {
+            let told = |form: &str| {
+                let text = host.run(&[command, &["--format", form, "web:1"]].concat()).stdout;
+                let document: Value = serde_json::from_str(&text).unwrap();
+                // What follows the clock aside.
+                [&document["components"], &document["packages"], &document["vulnerabilities"]].map(Clone::clone)
+            };
+            assert_eq!(told(short), told(long), "{command:?}");
+        };
+        same(&["sbom"]);
+        same(&["scan", "--db", &osv]);
+    }
+    let spdx = document("spdx");
+    let advisories: Vec<&Value> = spdx["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|one| one["externalRefs"].as_array().into_iter().flatten())
+        .filter(|one| one["referenceCategory"] == "SECURITY")
+        .map(|one| &one["referenceLocator"])
+        .collect();
+    assert_eq!(advisories, ["https://osv.dev/vulnerability/CVE-2023-4911", "https://osv.dev/vulnerability/CVE-2018-1"]);
     let sarif = document("sarif");
     let run = &sarif["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    let rated: Vec<_> = rules.iter().map(|rule| (&rule["id"], &rule["properties"]["security-severity"])).collect();
+    assert!(rated.contains(&(&json!("CVE-2018-1"), &json!("7.5"))), "{rated:?}");
     assert_eq!((sarif["version"].as_str(), run["results"].as_array().unwrap().len()), (Some("2.1.0"), 2));
     assert!(run["tool"]["driver"]["rules"].as_array().unwrap().iter().any(|rule| rule["id"] == "CVE-2018-1"));
     let bom = document("cyclonedx");

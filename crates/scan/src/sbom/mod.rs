@@ -8,7 +8,7 @@ mod spdx;
 pub use cyclonedx::{component as cyclonedx_component, write as cyclonedx, write_with as cyclonedx_with};
 pub(crate) use licence::known_licence;
 pub use read::read;
-pub use spdx::write as spdx;
+pub use spdx::{write as spdx, write_with as spdx_with};
 
 use serde::Serialize;
 

@@ -1,5 +1,7 @@
 //! SPDX 2.3 in JSON. Source: spdx.github.io, "SPDX Specification 2.3" and its JSON schema.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::Stamp;
@@ -14,6 +16,18 @@ const NONE: &str = "NOASSERTION";
 /// # Errors
 /// Never, unless memory ends.
 pub fn write(inventory: &Inventory, stamp: &Stamp) -> serde_json::Result<String> {
+    write_with(inventory, stamp, &BTreeSet::new())
+}
+
+/// The document with vulnerabilities, each by its package's index and its id. Source: SPDX 2.3, annex K.
+///
+/// # Errors
+/// Never, unless memory ends.
+pub fn write_with(
+    inventory: &Inventory,
+    stamp: &Stamp,
+    vulnerabilities: &BTreeSet<(usize, String)>,
+) -> serde_json::Result<String> {
     let mut references = References::new(&inventory.extracted);
     let root_version = inventory.digest.as_ref().or(inventory.id.as_ref());
     let mut root = json!({
@@ -37,7 +51,18 @@ pub fn write(inventory: &Inventory, stamp: &Stamp) -> serde_json::Result<String>
     for (index, package) in inventory.packages.iter().enumerate() {
         let id = format!("SPDXRef-Package-{index}");
         relationships.push(related("SPDXRef-Root", "CONTAINS", &id));
-        packages.push(one(&id, package, inventory, &mut references));
+        let mut package = one(&id, package, inventory, &mut references);
+        let of_package = vulnerabilities.range((index, String::new())..(index + 1, String::new()));
+        if let Some(known) = package["externalRefs"].as_array_mut() {
+            known.extend(of_package.map(|(_, id)| {
+                json!({
+                    "referenceCategory": "SECURITY",
+                    "referenceType": "advisory",
+                    "referenceLocator": format!("https://osv.dev/vulnerability/{id}"),
+                })
+            }));
+        }
+        packages.push(package);
     }
     let mut document = json!({
         "spdxVersion": "SPDX-2.3",

@@ -10,6 +10,7 @@ use wharfie_scan::{Base, Inventory, KnownBy, purl, sbom, vex};
 
 use super::limit::Limit;
 use super::sbom::instruction;
+use crate::render::pieces::{Piece, spaced};
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::{ellipsis, table};
 
@@ -118,7 +119,7 @@ impl Report {
     }
 
     /// Tables of all that there is, and a line that counts the vulnerabilities if they were looked for.
-    pub(super) fn tables(&self, has_vulnerabilities: bool) -> String {
+    pub(super) fn pieces(&self, has_vulnerabilities: bool) -> Vec<Piece> {
         let mut parts = Vec::new();
         if !self.leaks.is_empty() {
             let row = |leaked: &Leaked| {
@@ -127,7 +128,7 @@ impl Report {
                 cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
             };
             let rows: Vec<_> = self.leaks.iter().map(row).collect();
-            parts.push(table::rows(["LEAK", "SEVERITY", "WHERE", "STATE", "BROUGHT BY"], &rows));
+            parts.push(vec![Piece::Table(table::rows(["LEAK", "SEVERITY", "WHERE", "STATE", "BROUGHT BY"], &rows))]);
         }
         if !self.checks.is_empty() {
             let row = |check: &Check| {
@@ -136,26 +137,26 @@ impl Report {
                 cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
             };
             let rows: Vec<_> = self.checks.iter().map(row).collect();
-            parts.push(table::rows(["CHECK", "SEVERITY", "WHAT"], &rows));
+            parts.push(vec![Piece::Wrapping(table::rows(["CHECK", "SEVERITY", "WHAT"], &rows))]);
         }
         let of_base = |finding: &&Finding| self.inventory.is_of_base(self.inventory.packages[finding.package].layer);
         let (base, own): (Vec<&Finding>, Vec<&Finding>) = self.findings.iter().partition(of_base);
         if !own.is_empty() {
-            parts.push(vulnerabilities(&self.inventory, &own));
+            parts.push(vec![Piece::Table(vulnerabilities(&self.inventory, &own))]);
         }
         if let (false, Some(known)) = (base.is_empty(), &self.inventory.base) {
             let head = format!("{}:\n", sanitise(&base_name(known), Layout::OneLine));
-            parts.push(head + &vulnerabilities(&self.inventory, &base));
+            parts.push(vec![Piece::Text(head), Piece::Table(vulnerabilities(&self.inventory, &base))]);
         }
         if let Some(advice) = &self.advice {
-            parts.push(sanitise(advice, Layout::OneLine).into_owned() + "\n");
+            parts.push(vec![Piece::Text(sanitise(advice, Layout::OneLine).into_owned() + "\n")]);
         }
         if has_vulnerabilities {
-            parts.push(totals(&self.findings, self.ignored, self.unchecked) + "\n");
+            parts.push(vec![Piece::Text(totals(&self.findings, self.ignored, self.unchecked) + "\n")]);
         } else if parts.is_empty() {
-            parts.push("Nothing was found\n".to_owned());
+            parts.push(vec![Piece::Text("Nothing was found\n".to_owned())]);
         }
-        parts.join("\n")
+        spaced(parts)
     }
 
     /// All of it as JSON.

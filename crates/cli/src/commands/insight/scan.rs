@@ -13,21 +13,26 @@ use wharfie_scan::{Inventory, exceptions, lifetime, sarif, sbom, vex};
 pub(crate) use super::limit::check_exploited;
 use super::limit::{LIMITS, Limit};
 use super::report::{self, LEAK, Report};
-use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, age, beside, db, deliver, examined, look};
+use super::{
+    IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, age, beside, db, deliver, deliver_pieces, examined, form, look,
+};
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Entry, Example, Matches, Switch, Text, Texts};
 use crate::render::sanitise::{Layout, sanitise};
 
-const FORMATS: &[&str] = &["table", "json", "sarif", "cyclonedx"];
+const FORMATS: &[&str] = &["table", "json", "sarif", "cyclonedx-json", "spdx-json"];
+const WORDS: &[&str] = &["table", "json", "sarif", "cyclonedx", "cyclonedx-json", "spdx", "spdx-json"];
 const PARTS: &[&str] = &["vulnerabilities", "leaks", "checks"];
 const SEVERITIES: &[&str] = &["unknown", "negligible", "low", "medium", "high", "critical"];
 
-const FORMAT: Text =
-    Text::new("format", "Form of the output: \"table\", \"json\", \"sarif\" (2.1.0), \"cyclonedx\" (1.6)")
-        .complete(Complete::Words(FORMATS))
-        .default("table");
+const FORMAT: Text = Text::new(
+    "format",
+    "Form of the output: \"table\", \"json\", \"sarif\" (2.1.0), \"cyclonedx\" or \"cyclonedx-json\" (1.6), \"spdx\" or \"spdx-json\" (2.3)",
+)
+.complete(Complete::Words(WORDS))
+.default("table");
 const SEVERITY: Texts = Texts::of_commas("severity", "Show and count only findings of these severities")
     .complete(Complete::Words(SEVERITIES))
     .value_name("severity");
@@ -105,11 +110,7 @@ const ATTACHED: &str = "attached";
 const FOUND: u8 = 2;
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let format = matches.get(&FORMAT).unwrap_or_default();
-    if !FORMATS.contains(&format) {
-        let known = FORMATS.join(", ");
-        return Err(Failure::new(format!("invalid format {format:?}")).help(Some(format!("the formats are {known}"))));
-    }
+    let format = form(matches.get(&FORMAT).unwrap_or_default(), FORMATS)?;
     let wanted = matches.get(&SEVERITY).iter().map(|word| severity(word)).collect::<Result<Vec<_>>>()?;
     let limit = Limit::parse(matches.get(&FAIL_ON).iter().map(String::as_str))?;
     let exceptions = exceptions(cx, matches)?;
@@ -137,8 +138,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if matches.get(&VEX).iter().any(|word| word == ATTACHED) {
         documents.extend(attached(cx, &look)?);
     }
-    // A document of CycloneDX lists the packages, whatever else was looked for.
-    let packages = wants_vulnerabilities || format == "cyclonedx";
+    // Some documents list the packages, whatever else was looked for.
+    let packages = wants_vulnerabilities || matches!(format, "cyclonedx-json" | "spdx-json");
     let sought = Wants { packages, leaks: wants("leaks"), checks: wants("checks") };
     let Examined { inventory, leaks, checks } = examined(cx, matches, &look, sought)?;
     let mut found = Report { inventory, ..Report::default() };
@@ -189,17 +190,15 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             let text = sarif::write(&found.inventory, &found.findings, &found.others(), &stamp);
             deliver(cx, matches, &text.map_err(unwritten)?)?;
         }
-        "cyclonedx" => {
+        "cyclonedx-json" => {
             let told = found.findings.iter().map(report::vulnerability).collect::<Vec<_>>();
             deliver(cx, matches, &sbom::cyclonedx_with(&found.inventory, &stamp, &told).map_err(unwritten)?)?;
         }
-        _ => {
-            let text = found.tables(wants_vulnerabilities);
-            match matches.get(&OUTPUT) {
-                Some(_) => deliver(cx, matches, &text)?,
-                None => cx.print(&text)?,
-            }
+        "spdx-json" => {
+            let told = found.findings.iter().map(|finding| (finding.package, finding.id.clone())).collect();
+            deliver(cx, matches, &sbom::spdx_with(&found.inventory, &stamp, &told).map_err(unwritten)?)?;
         }
+        _ => deliver_pieces(cx, matches, &found.pieces(wants_vulnerabilities))?,
     }
     let unrated = found.findings.iter().filter(|finding| finding.severity == Severity::Unknown).count();
     if limit.is_some_and(|limit| limit.severity.is_some_and(|limit| limit > Severity::Unknown)) && unrated > 0 {
