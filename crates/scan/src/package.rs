@@ -226,6 +226,9 @@ pub struct Base {
     /// What it is called; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// What that name meant when the image was made, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// How many layers are its own.
     pub layers: usize,
     /// How that is known.

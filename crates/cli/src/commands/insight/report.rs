@@ -1,6 +1,7 @@
 //! What a scan found, as people and programs read it.
 
 use serde_json::{Value, json};
+use wharfie_engine::insight::base::BaseToday;
 use wharfie_engine::insight::secrets::Leaked;
 use wharfie_scan::advisory::{Finding, Severity};
 use wharfie_scan::check::Check;
@@ -19,6 +20,9 @@ pub(crate) const LEAK: Severity = Severity::High;
 /// Columns of a layer's instruction.
 pub(super) const INSTRUCTION: usize = 40;
 
+/// As much of a digest as people compare: `sha256:` and 12 digits.
+const DIGEST: usize = 19;
+
 /// All that was found.
 #[derive(Debug, Default)]
 pub(super) struct Report {
@@ -32,6 +36,8 @@ pub(super) struct Report {
     pub(super) unchecked: usize,
     /// What to do about those of the base.
     pub(super) advice: Option<String>,
+    /// What its registry has under its tag, if it was asked.
+    pub(super) today: Option<BaseToday>,
     /// The vulnerabilities among them, with why.
     pub(super) suppressed: Vec<Suppressed>,
 }
@@ -148,8 +154,11 @@ impl Report {
             let head = format!("{}:\n", sanitise(&base_name(known), Layout::OneLine));
             parts.push(vec![Piece::Text(head), Piece::Table(vulnerabilities(&self.inventory, &base))]);
         }
-        if let Some(advice) = &self.advice {
-            parts.push(vec![Piece::Text(sanitise(advice, Layout::OneLine).into_owned() + "\n")]);
+        let today = self.today.as_ref().map(told_today);
+        let advice = self.advice.iter().chain(&today).map(|text| sanitise(text, Layout::OneLine).into_owned() + "\n");
+        let advice: String = advice.collect();
+        if !advice.is_empty() {
+            parts.push(vec![Piece::Text(advice)]);
         }
         if has_vulnerabilities {
             parts.push(vec![Piece::Text(totals(&self.findings, self.ignored, self.unchecked) + "\n")]);
@@ -196,6 +205,7 @@ impl Report {
             // Whose word the packages are; null if the layers were looked into.
             "attached": self.inventory.attached,
             "advice": self.advice,
+            "baseToday": self.today,
             "packages": self.inventory.packages.len(),
             "unchecked": self.unchecked,
             "ignored": self.ignored,
@@ -210,6 +220,20 @@ impl Report {
             "warnings": self.inventory.warnings,
         });
         serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    }
+}
+
+/// Whether the tag of a base means another image by now, for people.
+fn told_today(today: &BaseToday) -> String {
+    let short = |digest: &str| digest.chars().take(DIGEST).collect::<String>();
+    match today.has_moved {
+        false => format!("The base {} is what its registry has today", today.name),
+        true => format!(
+            "The base {} has moved from {} to {}: rebuild with --pull",
+            today.name,
+            short(&today.was),
+            short(&today.now)
+        ),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use wharfie_engine::insight::advisories::{Base, read_file};
+use wharfie_engine::insight::base::BaseToday;
 use wharfie_engine::insight::{Examined, Look, Wants};
 use wharfie_oci::Timestamp;
 use wharfie_scan::advisory::{Finding, KEV, Severity, consulted, unchecked};
@@ -50,6 +51,8 @@ pub(crate) const IGNORE_FILE: Text = Text::new(
 );
 const IGNORE_BASE: Switch =
     Switch::new("ignore-base", "Leave out what the base image has: in its layers, its variables and its settings");
+const CHECK_BASE: Switch =
+    Switch::new("check-base", "Ask the base image's registry whether its tag means another image by now");
 const ONLY: Texts = Texts::of_commas("only", "Look only for these (\"vulnerabilities\", \"leaks\", \"checks\")")
     .complete(Complete::Words(PARTS))
     .value_name("what");
@@ -65,6 +68,7 @@ pub static COMMAND: Command<Run> = Command {
     usage: USAGE,
     arity: Arity::Exact(1),
     flags: &[
+        CHECK_BASE.flag(),
         DB.flag(),
         FAIL_ON.flag(),
         FORMAT.flag(),
@@ -87,6 +91,7 @@ pub static COMMAND: Command<Run> = Command {
         Example { text: "Let a pipeline fail", command: "scan --fail-on high --only-fixed web:1" },
         Example { text: "Let it fail on what is exploited, too", command: "scan --fail-on critical,kev web:1" },
         Example { text: "Judge what was added to the base image", command: "scan --ignore-base web:1" },
+        Example { text: "Hear whether it should be rebuilt on a newer base", command: "scan --check-base web:1" },
         Example {
             text: "Leave out what the vendor has looked at, and tell what is exploited",
             command: "scan --vex web.openvex.json --kev web:1",
@@ -182,6 +187,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     found.leaks.retain(|_| is_wanted(LEAK));
     found.checks.retain(|check| is_wanted(check.severity));
     found.advice = newer_base(cx, &found, &base)?;
+    if matches.get(&CHECK_BASE) {
+        found.today = base_today(cx, &found.inventory);
+    }
     let unwritten = |why: serde_json::Error| wharfie_engine::Error::Document(why);
     let stamp = cx.engine()?.stamp(&found.inventory, env!("CARGO_PKG_VERSION"));
     match format {
@@ -249,6 +257,24 @@ fn newer_base(cx: &Context, found: &Report, advisories: &Base) -> Result<Option<
     Ok(best.map(|(gone, name)| {
         format!("Update the base {} to {name}: {gone} of its {} vulnerabilities are gone", known.name, here.len())
     }))
+}
+
+/// What the base's registry has under its tag today. A registry that does not answer keeps nobody from the rest.
+fn base_today(cx: &Context, inventory: &Inventory) -> Option<BaseToday> {
+    let asked = inventory.base.as_ref().map(|base| (base, cx.engine().map(|engine| engine.base_today(base))));
+    match asked {
+        Some((_, Ok(Ok(Some(today))))) => return Some(today),
+        None | Some((_, Ok(Ok(None)))) => cx.warn(
+            "WARNING: it is not known by name, tag and digest what the image was made from: no registry was asked for it",
+        ),
+        Some((base, Ok(Err(why)))) => cx.warn(&format!(
+            "WARNING: the registry of the base {} does not say what it is today: {}",
+            sanitise(&base.name, Layout::OneLine),
+            sanitise(Failure::from(why).text.trim_end(), Layout::OneLine)
+        )),
+        Some((_, Err(why))) => cx.warn(&format!("WARNING: {}", why.text)),
+    }
+    None
 }
 
 /// The documents that lie with the image.
