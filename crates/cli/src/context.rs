@@ -18,9 +18,9 @@ use crate::env;
 use crate::failure::{Failure, Hints, Result};
 use crate::flags::Matches;
 use crate::interrupt::Interruptible;
+use crate::render::pieces::{Piece, joined};
 use crate::render::progress::{self, Progress, Style};
 use crate::render::sanitise::{Layout, sanitise};
-use crate::render::table;
 use crate::settings::Settings;
 
 /// A command's surroundings.
@@ -347,11 +347,28 @@ impl Context {
     /// # Errors
     /// When nobody reads it any more.
     pub fn print_table(&self, text: &str) -> Result {
+        self.print_pieces(&[Piece::Table(text.to_owned())])
+    }
+
+    /// As [`Self::print_table`], of several tables and what stands between them.
+    ///
+    /// # Errors
+    /// When nobody reads it any more.
+    pub fn print_pieces(&self, pieces: &[Piece]) -> Result {
         if !self.is_out_terminal() {
-            return self.print(text);
+            return self.print(&joined(pieces));
         }
         let window = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col.into());
-        self.print(&table::fit(&sanitise(text, Layout::Lines), window))
+        let safe = |text: &String| sanitise(text, Layout::Lines).into_owned();
+        let fitted = pieces.iter().map(|piece| {
+            let piece = match piece {
+                Piece::Table(text) => Piece::Table(safe(text)),
+                Piece::Wrapping(text) => Piece::Wrapping(safe(text)),
+                Piece::Text(text) => Piece::Text(safe(text)),
+            };
+            piece.fit(window)
+        });
+        self.print(&fitted.collect::<String>())
     }
 
     /// Writes bytes to stdout.

@@ -1,6 +1,7 @@
 //! Packages, and what is known of one image.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -187,9 +188,20 @@ pub fn without_arguments(created_by: &str) -> Cow<'_, str> {
     let shell = rest.find("/bin/sh -c ").filter(|_| count > 0);
     let done = match shell {
         Some(at) => &rest[at..],
-        None => (0..count).fold(rest, |rest, _| rest.split_once(' ').map_or("", |(_, rest)| rest)),
+        None => (0..count.min(rest.len())).fold(rest, |rest, _| rest.split_once(' ').map_or("", |(_, rest)| rest)),
     };
     Cow::Owned(format!("{verb}{done}"))
+}
+
+/// A licence that SPDX has no name for, as a document explains it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Extracted {
+    /// What it is called; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// What it says.
+    #[serde(default)]
+    pub text: String,
 }
 
 /// Everything that was found in one place.
@@ -215,6 +227,9 @@ pub struct Inventory {
     pub layers: Vec<Layer>,
     /// Sorted by kind, name, version and place.
     pub packages: Vec<Package>,
+    /// Licences that packages state as `LicenseRef-…`, by that.
+    #[serde(default, rename = "licenceTexts", skip_serializing_if = "BTreeMap::is_empty")]
+    pub extracted: BTreeMap<String, Extracted>,
     /// What could not be read and why, for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -232,6 +247,9 @@ pub struct Base {
     /// What it is called; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// What that name meant when the image was made, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// How many layers are its own.
     pub layers: usize,
     /// How that is known.
@@ -252,6 +270,11 @@ pub enum KnownBy {
 }
 
 impl Inventory {
+    /// What a licence that a package states is called.
+    pub fn licence_name<'a>(&'a self, stated: &'a str) -> &'a str {
+        self.extracted.get(stated).map(|known| known.name.as_str()).filter(|name| !name.is_empty()).unwrap_or(stated)
+    }
+
     /// True if a layer is of what the image was made from.
     pub fn is_of_base(&self, layer: Option<usize>) -> bool {
         matches!((&self.base, layer), (Some(base), Some(layer)) if layer < base.layers)

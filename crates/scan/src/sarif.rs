@@ -1,6 +1,6 @@
 //! Findings in SARIF 2.1.0, as code scanning services take them. Source: OASIS, "Static Analysis Results Interchange Format".
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -34,12 +34,28 @@ pub fn write(
     others: &[Other],
     stamp: &Stamp,
 ) -> serde_json::Result<String> {
+    // One rule may be broken by several packages, and is as bad as the worst of it.
+    let mut worst: BTreeMap<&str, &Finding> = BTreeMap::new();
+    for finding in findings {
+        let known = worst.entry(&finding.id).or_insert(finding);
+        if security(finding.severity, finding.score) > security(known.severity, known.score) {
+            *known = finding;
+        }
+    }
     let mut seen = BTreeSet::new();
-    let mut rules: Vec<Value> = findings.iter().filter(|finding| seen.insert(&finding.id)).map(rule).collect();
+    let firsts = findings.iter().filter(|finding| seen.insert(&finding.id));
+    let mut rules: Vec<Value> = firsts.map(|first| rule(worst[first.id.as_str()])).collect();
     let mut results: Vec<Value> = findings.iter().map(|finding| result(finding, inventory)).collect();
     for other in others {
         if seen.insert(&other.id) {
-            rules.push(json!({"id": other.id, "defaultConfiguration": {"level": level(other.severity)}}));
+            let mut rule = json!({
+                "id": other.id,
+                "shortDescription": {"text": other.id},
+                "defaultConfiguration": {"level": level(other.severity)},
+                "properties": {"tags": ["security", other.severity.word()]},
+            });
+            rate(&mut rule, other.severity, None);
+            rules.push(rule);
         }
         // Every result needs a place; what is in no file is of the image.
         let uri = if other.path.is_empty() { "image" } else { &other.path };
@@ -81,6 +97,26 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
+/// By which code scanning services sort: CVSS, if it is what the severity is from, else a score in the middle of what has the word
+/// (critical above 9, high from 7, medium from 4). What nobody rates has none.
+fn security(severity: Severity, score: Option<f64>) -> Option<f64> {
+    let of_word = match severity {
+        Severity::Unknown => None,
+        Severity::Negligible => Some(0.1),
+        Severity::Low => Some(2.0),
+        Severity::Medium => Some(5.5),
+        Severity::High => Some(8.0),
+        Severity::Critical => Some(9.5),
+    };
+    score.filter(|score| Severity::of_score(*score) == severity && *score > 0.0).or(of_word)
+}
+
+fn rate(rule: &mut Value, severity: Severity, score: Option<f64>) {
+    if let Some(score) = security(severity, score) {
+        rule["properties"]["security-severity"] = format!("{score:.1}").into();
+    }
+}
+
 fn rule(finding: &Finding) -> Value {
     let summary = if finding.summary.is_empty() { &finding.id } else { &finding.summary };
     let mut rule = json!({
@@ -90,9 +126,7 @@ fn rule(finding: &Finding) -> Value {
         "defaultConfiguration": {"level": level(finding.severity)},
         "properties": {"tags": ["security", finding.severity.word()]},
     });
-    if let Some(score) = finding.score {
-        rule["properties"]["security-severity"] = format!("{score:.1}").into();
-    }
+    rate(&mut rule, finding.severity, finding.score);
     if finding.kev.is_some() {
         rule["properties"]["tags"] = json!(["security", finding.severity.word(), "kev"]);
     }
@@ -121,4 +155,25 @@ fn result(finding: &Finding, inventory: &Inventory) -> Value {
         }],
         "partialFingerprints": {"package/v1": format!("{}/{}/{}", finding.id, package.full_name(), package.found_in)},
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_the_severity_that_services_sort_by() {
+        for (severity, score, expected) in [
+            (Severity::High, Some(7.5), Some(7.5)),
+            (Severity::Critical, None, Some(9.5)),
+            (Severity::Medium, None, Some(5.5)),
+            (Severity::Low, Some(0.1), Some(0.1)),
+            // What the maintainers call it counts.
+            (Severity::Negligible, Some(9.8), Some(0.1)),
+            (Severity::Negligible, Some(0.0), Some(0.1)),
+            (Severity::Unknown, None, None),
+        ] {
+            assert_eq!(security(severity, score), expected, "{severity:?} {score:?}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! A statement holds for a package of an image if its product is that package, or if its product is the image, or another
 //! package read from the same file, and the package is one of its subcomponents (a whole image is meant if there are none).
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use wharfie_oci::Timestamp;
 
@@ -97,10 +98,10 @@ struct RawDocument {
 struct RawStatement {
     vulnerability: RawVulnerability,
     #[serde(default)]
-    products: AtMost<RawComponent, MAX_PRODUCTS>,
+    products: AtMost<RawProduct, MAX_PRODUCTS>,
     /// As version 0.0.x has them: of all products.
     #[serde(default)]
-    subcomponents: AtMost<RawComponent, MAX_PRODUCTS>,
+    subcomponents: AtMost<RawPart, MAX_PRODUCTS>,
     status: Status,
     #[serde(default)]
     justification: Option<String>,
@@ -126,19 +127,25 @@ enum RawVulnerability {
     },
 }
 
+/// A product or a part of one, which has `P` for its own parts.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum RawComponent {
+#[serde(untagged, bound(deserialize = "P: Deserialize<'de> + Default"))]
+enum RawNamed<P> {
     Name(String),
     Named {
         #[serde(default, rename = "@id")]
         id: String,
         #[serde(default)]
         identifiers: RawIdentifiers,
-        #[serde(default)]
-        subcomponents: AtMost<RawSubcomponent, MAX_PRODUCTS>,
+        #[serde(default, rename = "subcomponents")]
+        parts: P,
     },
 }
+
+/// A part: what it consists of does not matter.
+type RawPart = RawNamed<IgnoredAny>;
+/// A product.
+type RawProduct = RawNamed<AtMost<RawPart, MAX_PRODUCTS>>;
 
 #[derive(Deserialize, Default)]
 struct RawIdentifiers {
@@ -146,24 +153,15 @@ struct RawIdentifiers {
     purl: String,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum RawSubcomponent {
-    Name(String),
-    Named {
-        #[serde(default, rename = "@id")]
-        id: String,
-        #[serde(default)]
-        identifiers: RawIdentifiers,
-    },
-}
-
-impl RawSubcomponent {
-    fn names(self) -> Vec<String> {
-        match self {
-            Self::Name(name) => vec![name],
-            Self::Named { id, identifiers } => vec![id, identifiers.purl],
-        }
+impl<P> RawNamed<P> {
+    /// What it is called, and its parts if it says something of them.
+    fn taken_apart(self) -> (Vec<String>, Option<P>) {
+        let (mut names, parts) = match self {
+            Self::Name(name) => (vec![name], None),
+            Self::Named { id, identifiers, parts } => (vec![id, identifiers.purl], Some(parts)),
+        };
+        names.retain(|name| !name.is_empty());
+        (names, parts)
     }
 }
 
@@ -196,7 +194,7 @@ impl Document {
                 RawVulnerability::Named { id, name, aliases } => [id, name].into_iter().chain(aliases.0).collect(),
             };
             let shared: Vec<String> =
-                statement.subcomponents.0.into_iter().flat_map(|one| one.product().names).collect();
+                statement.subcomponents.0.into_iter().flat_map(|one| one.taken_apart().0).collect();
             let products = statement.products.0.into_iter().map(|raw| {
                 let mut product = raw.product();
                 product.subcomponents.extend(shared.iter().cloned());
@@ -225,16 +223,11 @@ impl Document {
     }
 }
 
-impl RawComponent {
+impl RawProduct {
     fn product(self) -> Product {
-        let (names, subcomponents) = match self {
-            Self::Name(name) => (vec![name], Vec::new()),
-            Self::Named { id, identifiers, subcomponents } => {
-                let subcomponents = subcomponents.0.into_iter().flat_map(RawSubcomponent::names);
-                (vec![id, identifiers.purl], subcomponents.filter(|name| !name.is_empty()).collect())
-            }
-        };
-        Product { names: names.into_iter().filter(|name| !name.is_empty()).collect(), subcomponents }
+        let (names, parts) = self.taken_apart();
+        let parts = parts.into_iter().flat_map(|parts| parts.0);
+        Product { names, subcomponents: parts.flat_map(|part| part.taken_apart().0).collect() }
     }
 }
 

@@ -4,6 +4,7 @@ pub mod age;
 pub mod ellipsis;
 pub mod format;
 pub mod json;
+pub mod pieces;
 pub mod progress;
 pub mod quote;
 pub mod sanitise;

@@ -98,9 +98,18 @@ pub fn align_with(text: &str, min_width: usize, padding: usize) -> String {
 /// A column is not made narrower than this to fit a window: ids, sizes and times stay whole.
 const LEAST_CELL: usize = 12;
 
-/// Makes a table with a header fit a window of so many columns: the widest cells end in `…`. What does not fit even so is left
-/// to the terminal, and so is text that is no table.
-pub fn fit(text: &str, window: usize) -> String {
+/// What becomes of a last cell that a window has no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// It ends in `…`.
+    Cut,
+    /// It goes on below itself: nothing of it is lost.
+    Wrap,
+}
+
+/// Makes a table with a header fit a window of so many columns: the widest cells end in `…`, but for those of the last column if they
+/// are to be wrapped. What does not fit even so is left to the terminal, and so is text that is no table.
+pub fn fit(text: &str, window: usize, overflow: Overflow) -> String {
     let Some(header) = text.lines().next() else { return text.to_owned() };
     let starts = starts(header);
     if window == 0 || starts.len() < 2 || text.lines().all(|line| columns(line) <= window) {
@@ -120,17 +129,51 @@ pub fn fit(text: &str, window: usize) -> String {
     }
     let mut out = String::with_capacity(text.len());
     for line in &lines {
-        for (n, cell) in line.iter().enumerate() {
+        for (n, cell) in line.iter().enumerate().take(last) {
             let cell = ellipsis::fit(cell, widths[n]);
             out.push_str(&cell);
-            if n < last {
-                pad(&mut out, taken(n, widths[n]) - columns(&cell));
-            }
+            pad(&mut out, taken(n, widths[n]) - columns(&cell));
         }
         // A last cell may be empty; what is padded before it is not.
+        match overflow {
+            Overflow::Cut => out.push_str(&ellipsis::fit(line[last], widths[last])),
+            Overflow::Wrap => {
+                let before = (0..last).map(|n| taken(n, widths[n])).sum();
+                for (at, piece) in wrapped(line[last], widths[last]).into_iter().enumerate() {
+                    if at > 0 {
+                        out.push('\n');
+                        pad(&mut out, before);
+                    }
+                    out.push_str(piece);
+                }
+            }
+        }
         out.push('\n');
     }
     out
+}
+
+/// A text in lines of so many columns, broken at blanks where there are any.
+fn wrapped(text: &str, width: usize) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while columns(rest) > width {
+        // Whole prefixes are measured: a character can change the width of the one before it.
+        let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
+        let fits = ends.take_while(|end| columns(&rest[..*end]) <= width).last().unwrap_or_default();
+        let first = rest.chars().next().map_or(1, char::len_utf8);
+        let blank = match rest[fits..].starts_with(' ') {
+            true => Some(fits),
+            false => rest[..fits].rfind(' ').filter(|at| *at > 0),
+        };
+        let (line, tail) = rest.split_at(blank.unwrap_or(fits.max(first)));
+        lines.push(line);
+        rest = tail.trim_start_matches(' ');
+    }
+    if lines.is_empty() || !rest.is_empty() {
+        lines.push(rest);
+    }
+    lines
 }
 
 /// Where the columns of a table begin, in columns of text: a header's titles lie two blanks apart at least.
@@ -179,6 +222,7 @@ mod tests {
         let names = ["short", "a-name-that-goes-on-and-on-and-on"];
         let table =
             rows(["NAME", "DRIVER", "WHAT IT IS FOR"], &names.map(|name| [name, "local", "日本語 and more of it"]));
+        let fit = |text: &str, window| fit(text, window, Overflow::Cut);
         assert_eq!(fit(&table, 80), table);
         assert_eq!(fit(&table, 0), table);
         let fitted = fit(&table, 50);
@@ -192,6 +236,24 @@ mod tests {
         // What is too narrow for all is left as narrow as it makes sense.
         assert!(fit(&table, 10).lines().all(|line| columns(line) <= 12 + 3 + 10 + 12));
         assert_eq!(fit("one long line without any columns", 10), "one long line without any columns");
+    }
+
+    #[test]
+    fn last_cells_go_on_below_themselves() {
+        let table =
+            rows(["CHECK", "WHAT"], &[["set-id", "files: /usr/bin/a, /usr/bin/b"], ["x", "日本語日本語日本語"]]);
+        assert_eq!(
+            fit(&table, 24, Overflow::Wrap),
+            "CHECK     WHAT\n\
+             set-id    files:\n          \
+                       /usr/bin/a,\n          \
+                       /usr/bin/b\n\
+             x         日本語日本語日\n          \
+                       本語\n"
+        );
+        assert_eq!(wrapped("", 5), [""]);
+        assert_eq!(wrapped("abcdefg h", 3), ["abc", "def", "g h"]);
+        assert_eq!(wrapped("日本", 1), ["日", "本"]);
     }
 
     fn check(text: &str, expected: &str) {

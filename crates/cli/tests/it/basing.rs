@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use wharfie_testkit::image::tar;
-use wharfie_testkit::{Host, Image, file};
+use wharfie_testkit::{Host, Image, Published, TestRegistry, file};
 
-use crate::host_with;
+use crate::{host, host_with};
 
 const KEY: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n-----END OPENSSH PRIVATE KEY-----\n";
 const TOKEN: &str = concat!("ghp_", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6");
@@ -112,4 +112,61 @@ fn who_gives_root_back_is_not_excused_by_the_base() {
         host.run(&["buildx", "history", "rm", "--all"]).succeeds();
         host.run(&["rmi", "base:1"]);
     }
+}
+
+#[test]
+fn a_registry_is_asked_whether_the_base_has_moved() {
+    let (host, registry) = (host(), TestRegistry::start());
+    let image = |text: &str| Image::new().with_file("srv/a", text).with_step("CMD [\"a\"]");
+    let (old, new) = (Published::of(&image("old")), Published::of(&image("new")));
+    let base = registry.publish("team/base:1", &old);
+    host.run(&["pull", "-q", &base]).succeeds();
+    let note = |key: &str, value: &str| format!("org.opencontainers.image.base.{key}={value}");
+    let notes = [note("name", &base), note("digest", &old.digest())];
+    host.file("context/Dockerfile", format!("FROM {base}\nCOPY Dockerfile /srv/\n").as_bytes());
+    let context = host.path().join("context").display().to_string();
+    host.run(&["build", "-q", "-t", "web:1", "--annotation", &notes[0], "--annotation", &notes[1], &context])
+        .succeeds();
+    host.run(&["build", "-q", "-t", "plain:1", &context]).succeeds();
+    let today = |image: &str| {
+        let said = host.run(&["scan", "--check-base", "--only", "leaks", "--format", "json", image]);
+        let document: Value = serde_json::from_str(&said.stdout).unwrap();
+        (document["base"]["knownBy"].clone(), document["baseToday"].clone(), said.stderr)
+    };
+    let same = json!({"name": base, "was": old.digest(), "now": old.digest(), "hasMoved": false});
+    for image in ["web:1", "plain:1"] {
+        assert_eq!(today(image), (json!("build"), same.clone(), String::new()));
+    }
+    let scan = ["scan", "--check-base", "--only", "leaks", "web:1"];
+    assert_eq!(host.run(&scan).succeeds(), format!("The base {base} is what its registry has today\n"));
+    // Nobody is asked unless the user wants it.
+    assert_eq!(host.run(&["scan", "--only", "leaks", "web:1"]).succeeds(), "Nothing was found\n");
+    // An index that lists what was there has not moved; one that does not has.
+    let index = |member: &Published| Published::index(&[("linux/amd64", member)]);
+    registry.publish("team/base:1", &index(&old));
+    let (_, listed, _) = today("web:1");
+    assert_eq!((&listed["hasMoved"], &listed["now"]), (&json!(false), &json!(index(&old).digest())));
+    registry.publish("team/base:1", &index(&new));
+    assert_eq!(today("web:1").1["hasMoved"], true);
+    registry.publish("team/base:1", &new);
+    let moved = json!({"name": base, "was": old.digest(), "now": new.digest(), "hasMoved": true});
+    host.run(&["buildx", "history", "rm", "--all"]).succeeds();
+    assert_eq!(today("plain:1"), (json!("image"), moved.clone(), String::new()));
+    host.run(&["rmi", &base]).succeeds();
+    assert_eq!(today("web:1"), (json!("history"), moved, String::new()));
+    let short = |published: &Published| published.digest()[..19].to_owned();
+    let expected = format!("The base {base} has moved from {} to {}: rebuild with --pull\n", short(&old), short(&new));
+    assert_eq!(host.run(&scan).succeeds(), expected);
+    // What is not known cannot be asked for, and who does not answer keeps nobody from the rest.
+    build(&host, "alone:1", "FROM scratch\nCOPY Dockerfile /srv/\n");
+    let (_, unknown, said) = today("alone:1");
+    assert_eq!((&unknown, said.contains("it is not known by name, tag and digest")), (&Value::Null, true), "{said}");
+    drop(registry);
+    let said = host.run(&scan);
+    assert_eq!((said.code, said.stdout.as_str()), (0, "Nothing was found\n"));
+    assert!(
+        said.stderr.starts_with(&format!("WARNING: the registry of the base {base} does not say ")),
+        "{}",
+        said.stderr
+    );
 }

@@ -133,6 +133,44 @@ fn layers_of_an_archive_are_proven_before_they_are_believed() {
 }
 
 #[test]
+fn licences_have_the_names_that_spdx_has_for_them() {
+    let format = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\n";
+    let copyright = format!(
+        "{format}License: GPL-2+ or Expat\n\nFiles: a\nLicense: BSD-3-clause\n\nFiles: b\nLicense: house\n rules\n"
+    );
+    let layer = [
+        file("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"),
+        file("var/lib/dpkg/status", STATUS),
+        file("usr/share/doc/libc6/copyright", &copyright),
+    ];
+    let host = host_with(&[(&Image::new().with_layer(tar(&layer)), &["web:1"])]);
+    let told = host.run(&["sbom", "web:1"]).succeeds();
+    assert!(told.contains("BSD-3-Clause, GPL-2.0-or-later OR MIT, "), "{told}");
+    let document = |words: &[&str]| -> Value {
+        serde_json::from_str(&host.run(&[&["sbom", "--format", "spdx-json"], words].concat()).succeeds()).unwrap()
+    };
+    let ours = document(&["web:1"]);
+    assert_eq!(
+        ours["packages"][1]["licenseDeclared"],
+        "BSD-3-Clause AND (GPL-2.0-or-later OR MIT) AND LicenseRef-house"
+    );
+    // A document of others: what it explains stays explained.
+    let explained =
+        json!([{"licenseId": "LicenseRef-Vendor-7", "name": "Vendor's terms", "extractedText": "Pay.\nThen use."}]);
+    let theirs = json!({"spdxVersion": "SPDX-2.3", "name": "x", "hasExtractedLicensingInfos": explained, "packages": [{
+        "name": "six", "licenseDeclared": "MIT AND LicenseRef-Vendor-7",
+        "externalRefs": [{"referenceType": "purl", "referenceLocator": "pkg:pypi/six@1.16.0"}]}]});
+    let path = host.file("theirs.json", theirs.to_string().as_bytes()).display().to_string();
+    assert!(host.run(&["sbom", &path]).succeeds().contains("MIT, Vendor's terms"));
+    let again = document(&[&path]);
+    assert_eq!(again["packages"][1]["licenseDeclared"], "MIT AND LicenseRef-Vendor-7");
+    assert_eq!(again["hasExtractedLicensingInfos"], explained);
+    let own = host.run(&["sbom", "--format", "json", &path]).succeeds();
+    let own = host.file("own.json", own.as_bytes()).display().to_string();
+    assert_eq!(document(&[&own])["hasExtractedLicensingInfos"], explained);
+}
+
+#[test]
 fn a_directory_and_a_container_can_be_looked_into() {
     let host = host_with(&[(&image(), &["web:1"])]);
     let root = host.path().join("root");
@@ -380,8 +418,34 @@ fn findings_are_documents_for_others() {
         let told = host.run(&["scan", "--db", &osv, "--format", format, "web:1"]);
         serde_json::from_str(&told.stdout).unwrap()
     };
+    for (short, long) in [("cyclonedx", "cyclonedx-json"), ("spdx", "spdx-json")] {
+        let same = |command: &[&str]| {
+            let told = |form: &str| {
+                let text = host.run(&[command, &["--format", form, "web:1"]].concat()).stdout;
+                let document: Value = serde_json::from_str(&text).unwrap();
+                // What follows the clock aside.
+                [&document["components"], &document["packages"], &document["vulnerabilities"]].map(Clone::clone)
+            };
+            assert_eq!(told(short), told(long), "{command:?}");
+        };
+        same(&["sbom"]);
+        same(&["scan", "--db", &osv]);
+    }
+    let spdx = document("spdx");
+    let advisories: Vec<&Value> = spdx["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|one| one["externalRefs"].as_array().into_iter().flatten())
+        .filter(|one| one["referenceCategory"] == "SECURITY")
+        .map(|one| &one["referenceLocator"])
+        .collect();
+    assert_eq!(advisories, ["https://osv.dev/vulnerability/CVE-2023-4911", "https://osv.dev/vulnerability/CVE-2018-1"]);
     let sarif = document("sarif");
     let run = &sarif["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    let rated: Vec<_> = rules.iter().map(|rule| (&rule["id"], &rule["properties"]["security-severity"])).collect();
+    assert!(rated.contains(&(&json!("CVE-2018-1"), &json!("7.5"))), "{rated:?}");
     assert_eq!((sarif["version"].as_str(), run["results"].as_array().unwrap().len()), (Some("2.1.0"), 2));
     assert!(run["tool"]["driver"]["rules"].as_array().unwrap().iter().any(|rule| rule["id"] == "CVE-2018-1"));
     let bom = document("cyclonedx");

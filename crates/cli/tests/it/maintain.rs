@@ -73,7 +73,11 @@ fn new_secrets_settings_and_what_is_exploited_are_told() {
     let leaky = image().with_file("srv/key.pem", key).with_config("User", json!("root"));
     host.run_with(&["load", "-q"], &wharfie_testkit::archive(&[(&leaky, &["web:1"])])).succeeds();
     let said = host.run(&["maintain", "--dry-run"]);
-    assert!(said.stdout.contains("4 findings (2 vulnerabilities, 1 leak, 1 check), 2 of them new;"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("4 findings (2 vulnerabilities, 1 leak, 1 check), 2 of them new\n"),
+        "{}",
+        said.stdout
+    );
     assert!(said.stdout.contains("/srv/key.pem:1") && said.stdout.contains("runs as root"), "{}", said.stdout);
     let accepted =
         host.file("accepted", b"user-root # it must\nleak package=/srv/key.pem # a test's\n").display().to_string();
@@ -127,7 +131,7 @@ fn rules_and_limits_of_the_settings_file_hold() {
         "2 names are judged; 3 names, images and layers would be removed, nothing was\n",
         "Build cache:  0B would be removed to hold it to 1GB, nothing was\n",
         // As it would be after retention.
-        "1 image, 1 finding (0 vulnerabilities, 0 leaks, 1 check), 1 of them new; nothing is remembered, so they are new again",
+        "1 image, 1 finding (0 vulnerabilities, 0 leaks, 1 check), 1 of them new\n              nothing is remembered: what is new is new again the next time\n",
         "vulnerabilities were not looked for, there is no data base of advisories",
         "Notification: \"false\" would be called with what is new\n",
     ] {

@@ -274,6 +274,31 @@ fn what_images_bring_is_raw_in_a_pipe_and_safe_on_a_terminal() {
 }
 
 #[test]
+fn tables_of_scans_fit_the_terminal_and_stay_whole_in_a_pipe() {
+    let files = (0..12).map(|n| {
+        let mut file = wharfie_testkit::file(&format!("usr/bin/a-program-with-a-long-name-{n}"), "x");
+        file.0.mode = 0o4755;
+        file
+    });
+    let image = Image::new().with_layer(wharfie_testkit::image::tar(&files.collect::<Vec<_>>()));
+    let host = host_with(&[(&image, &["web:1"])]);
+    let piped = host.run(&["scan", "--only", "checks", "web:1"]).succeeds();
+    assert!(piped.lines().any(|line| line.len() > 300), "{piped}");
+    let shown = on_a_terminal(&host, 80, &["scan", "--only", "checks", "web:1"]);
+    assert!(shown.lines().all(|line| line.trim_end().chars().count() <= 80), "{shown}");
+    // Nothing of it is lost.
+    let words = |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
+    assert_eq!(words(&shown), words(&piped));
+    for command in [&["maintain", "--dry-run"][..], &["analyze", "--format", "table", "web:1"]] {
+        let shown = on_a_terminal(&host, 80, command);
+        let table = shown.lines().skip_while(|line| !line.starts_with("NEW IN") && !line.starts_with("LAYER"));
+        let is_of_it = |line: &&str| !line.trim().is_empty() && !line.starts_with("This was");
+        let table: Vec<&str> = table.take_while(is_of_it).collect();
+        assert!(table.len() > 1 && table.iter().all(|line| line.trim_end().chars().count() <= 80), "{shown}");
+    }
+}
+
+#[test]
 fn help_fits_the_terminal_and_stays_whole_in_a_pipe() {
     let host = host();
     let shown = on_a_terminal(&host, 80, &["run", "--help"]);

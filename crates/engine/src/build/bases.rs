@@ -10,6 +10,7 @@ use wharfie_content::{Observer, Outcome, Subject, Task};
 use wharfie_oci::{DiffId, Digest, ImageConfig, ImageId, Platform, Reference};
 use wharfie_store::Lease;
 
+use super::BuiltOn;
 use super::request::{Build, Context};
 use super::worker::lock;
 use crate::engine::Engine;
@@ -104,10 +105,13 @@ impl<'a> BaseImages<'a> {
             Ok(reference) => {
                 let reference = reference.or_latest();
                 let names = store.names_leading_to(&id)?;
-                let digest = names.iter().filter_map(|name| name.parse::<Reference>().ok()).find_map(|known| {
+                let any = names.iter().filter_map(|name| name.parse::<Reference>().ok()).find_map(|known| {
                     known.digest().filter(|_| known.repository() == reference.repository()).map(ToString::to_string)
                 });
                 let name = reference.canonical();
+                // What the tag means now, before what the image is known by from another time.
+                let meant = store.target(&name)?.filter(|target| names.contains(&name) && target != id.digest());
+                let digest = meant.map(|target| target.to_string()).or(any);
                 match digest.filter(|_| reference.digest().is_none()) {
                     Some(digest) => format!("{name}@{digest}"),
                     None => name,
@@ -130,15 +134,19 @@ impl<'a> BaseImages<'a> {
         materials
     }
 
-    /// Which of the images that were found has the lowest of `layers`, as it was called, and how many. The one with the most.
-    pub(super) fn beneath(&self, layers: &[DiffId]) -> Option<(String, usize)> {
+    /// Which of the images that were found has the lowest of `layers`. The one with the most.
+    pub(super) fn beneath(&self, layers: &[DiffId]) -> Option<BuiltOn> {
         let found = lock(&self.found);
         let is_beneath = |image: &BaseImage| {
             !image.layers.is_empty() && image.layers.len() < layers.len() && layers.starts_with(&image.layers)
         };
         let fitting = found.iter().filter(|(_, image)| is_beneath(image));
         let longest = fitting.max_by_key(|(_, image)| image.layers.len());
-        longest.map(|((name, _), image)| (name.clone(), image.layers.len()))
+        longest.map(|((name, _), image)| BuiltOn {
+            name: name.clone(),
+            digest: image.pinned.rsplit_once('@').and_then(|(_, digest)| digest.parse().ok()),
+            layers: image.layers.len(),
+        })
     }
 
     /// The image of an OCI layout for `platform`: the one called `wanted`, or the only one.

@@ -6,6 +6,7 @@ use rustix::fs::{FlockOperation, flock};
 use wharfie_oci::{ImageId, Timestamp};
 use wharfie_store::build_cache::BuildRow;
 
+use super::BuiltOn;
 use super::error::BuildError;
 use super::fetch::file_error;
 use super::record::{BuildDocument, LOG};
@@ -47,13 +48,14 @@ impl Engine {
         rows.into_iter().map(|row| self.build_summary(row)).collect()
     }
 
-    /// What a remembered build says that this image was built from, as the Dockerfile calls it, and how many layers that has.
-    pub(crate) fn built_from(&self, id: &ImageId) -> Result<Option<(String, usize)>> {
+    /// What a remembered build says that this image was built from.
+    pub(crate) fn built_from(&self, id: &ImageId) -> Result<Option<BuiltOn>> {
         for row in self.reader()?.builds()? {
             // One that is written by another version says nothing.
             let Ok(document) = serde_json::from_str::<BuildDocument>(&row.document) else { continue };
             if let Some(image) = document.images.into_iter().find(|image| image.id == id.as_str()) {
-                return Ok(Some((image.base, image.layers)));
+                let digest = image.digest.and_then(|digest| digest.parse().ok());
+                return Ok(Some(BuiltOn { name: image.base, digest, layers: image.layers }));
             }
         }
         Ok(None)

@@ -91,8 +91,19 @@ pub struct BuiltImage {
     pub id: ImageId,
     /// Its layers, bottom first.
     pub layers: Vec<DiffId>,
-    /// What it was built from, as the Dockerfile calls it, and how many of the layers are that image's.
-    pub base: Option<(String, usize)>,
+    /// What it was built from, if that is an image.
+    pub base: Option<BuiltOn>,
+}
+
+/// An image that another one was built from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltOn {
+    /// As the Dockerfile calls it.
+    pub name: String,
+    /// What that name meant then: its index or manifest, if it has one.
+    pub digest: Option<Digest>,
+    /// How many of the layers are its own.
+    pub layers: usize,
 }
 
 impl Engine {

@@ -19,7 +19,7 @@ use super::output::Output;
 use super::request::Build;
 use super::transcript::Transcript;
 use super::worker::lock;
-use super::{Built, BuiltImage};
+use super::{Built, BuiltImage, BuiltOn};
 use crate::error::{Error, Result};
 
 /// What is known of a build.
@@ -55,6 +55,9 @@ pub(super) struct BuiltFrom {
     pub id: String,
     /// The base, as the Dockerfile calls it.
     pub base: String,
+    /// What that meant then, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// How many layers are the base's.
     pub layers: usize,
 }
@@ -127,8 +130,9 @@ impl<'a> Recorder<'a> {
         };
         let images = built.map(|built| built.images.as_slice()).unwrap_or_default();
         let built_from = |image: &BuiltImage| {
-            let (base, layers) = image.base.clone()?;
-            Some(BuiltFrom { id: image.id.as_str().to_owned(), base, layers })
+            let BuiltOn { name, digest, layers } = image.base.clone()?;
+            let digest = digest.map(|digest| digest.to_string());
+            Some(BuiltFrom { id: image.id.as_str().to_owned(), base: name, digest, layers })
         };
         let document = BuildDocument {
             status: status.to_owned(),

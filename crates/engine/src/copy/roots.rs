@@ -1,6 +1,6 @@
 //! What is to be copied: the documents that a place has under a name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::path::Path;
 
@@ -76,6 +76,7 @@ pub(super) fn in_repository(client: &RepositoryClient, reference: &Reference, al
 /// What a layout lists under `name`; the only one if it is not given, or all of them.
 pub(super) fn in_layout(layout: &Layout, path: &Path, name: Option<&str>, all: bool) -> Result<Vec<Root>> {
     let mut found: Vec<Root> = Vec::new();
+    let mut seen = HashSet::new();
     for member in layout.listed()? {
         let note = |key: &str| member.annotations.as_ref()?.get(key).cloned();
         let whole =
@@ -90,8 +91,8 @@ pub(super) fn in_layout(layout: &Layout, path: &Path, name: Option<&str>, all: b
             let whole = wanted.parse::<Reference>().ok();
             bare.as_deref() == Some(wanted) || tag.as_deref() == Some(wanted) || (whole.is_some() && whole == named)
         });
-        let is_listed = found.iter().any(|root| root.tag == tag && root.name == named && digest(root) == Some(&member));
-        if is_wanted && !is_listed {
+        let shown = named.as_ref().map(Reference::canonical);
+        if is_wanted && seen.insert((tag.clone(), shown, member.digest.clone())) {
             let descriptor = Descriptor { annotations: None, ..member.clone() };
             found.push(Root { what: What::Listed(descriptor), tag, name: named });
         }
@@ -108,13 +109,6 @@ pub(super) fn in_layout(layout: &Layout, path: &Path, name: Option<&str>, all: b
         }
         [_, _, ..] if !all => Err(Error::SeveralRoots(found.iter().filter_map(shown).collect())),
         _ => Ok(found),
-    }
-}
-
-fn digest(root: &Root) -> Option<&Descriptor> {
-    match &root.what {
-        What::Listed(descriptor) => Some(descriptor),
-        What::Known(_) | What::Image(_) | What::Asked { .. } | What::Odd { .. } => None,
     }
 }
 

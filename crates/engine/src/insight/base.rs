@@ -1,13 +1,16 @@
 //! What an image was made from: an image that is here and has its lowest layers, else what its history lets one guess.
 
+use serde::Serialize;
 use wharfie_oci::config::{ContainerConfig, History};
+use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{ImageConfig, Reference};
 use wharfie_scan::{Base, Inventory, KnownBy, Layer};
 
 use super::open::Opened;
 use super::{Beside, Look, Target};
+use crate::build::BuiltOn;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names;
 
 /// By which a build says what it began with. Source: image-spec, "Pre-Defined Annotation Keys".
@@ -24,16 +27,31 @@ pub(super) struct Said<'a> {
     digest: Option<&'a str>,
 }
 
+/// What the tag of a base means today.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BaseToday {
+    /// What the base is called.
+    pub name: String,
+    /// The digest of what that meant when the image was made.
+    pub was: String,
+    /// The digest of what it means now.
+    pub now: String,
+    /// Whether these are different images.
+    pub has_moved: bool,
+}
+
 impl Engine {
     /// The base of what was opened.
     pub(super) fn base_of(&self, opened: &Opened) -> Result<Option<Base>> {
+        let text = |key| opened.annotations.get(key).map(String::as_str);
         if let Some(id) = &opened.id
-            && let Some((name, layers)) = self.built_from(id)?
+            && let Some(BuiltOn { name, digest, layers }) = self.built_from(id)?
             && layers < opened.layers.len()
         {
-            return Ok(Some(Base { name, layers, known_by: KnownBy::Build }));
+            let digest = digest.map(|digest| digest.to_string()).or_else(|| text(BASE_DIGEST).map(str::to_owned));
+            return Ok(Some(Base { name, digest, layers, known_by: KnownBy::Build }));
         }
-        let text = |key| opened.annotations.get(key).map(String::as_str);
         let said = Said { name: text(BASE_NAME), digest: text(BASE_DIGEST) };
         self.base_of_layers(&opened.layers, said, opened.config.as_ref())
     }
@@ -51,7 +69,7 @@ impl Engine {
             return Ok(None);
         }
         let store = self.reader()?;
-        let mut best: Option<((usize, bool, usize), String)> = None;
+        let mut best: Option<((usize, bool, usize), (String, Option<String>))> = None;
         for row in &store.references()? {
             let has_digest = match said.digest {
                 Some(digest) => store.manifests_of(&row.image)?.iter().any(|row| row.digest.to_string() == digest),
@@ -84,15 +102,19 @@ impl Engine {
             let found = (known.len(), is_said, steps.unwrap_or_default());
             // Of several names of one image the first in order, unless the image says which.
             if best.as_ref().is_none_or(|(best, _)| found > *best) {
-                best = Some((found, name.familiar()));
+                // What its name meant when the image was made is the image's to say; it may mean another one by now.
+                let own = Some(&row.target).filter(|target| *target != row.image.digest()).map(ToString::to_string);
+                let digest = said.digest.filter(|_| is_said).map(str::to_owned).or(own);
+                best = Some((found, (name.familiar(), digest)));
             }
         }
-        if let Some(((layers, ..), name)) = best {
-            return Ok(Some(Base { name, layers, known_by: KnownBy::Image }));
+        if let Some(((layers, ..), (name, digest))) = best {
+            return Ok(Some(Base { name, digest, layers, known_by: KnownBy::Image }));
         }
         let guessed = config.and_then(guessed).filter(|count| *count < layers.len());
         let name = said.name.unwrap_or_default().to_owned();
-        Ok(guessed.map(|layers| Base { name, layers, known_by: KnownBy::History }))
+        let digest = said.digest.map(str::to_owned);
+        Ok(guessed.map(|layers| Base { name, digest, layers, known_by: KnownBy::History }))
     }
 
     /// What the base of an image says of itself, of which `own` is what the image says: as it is here, else as the history of the
@@ -115,6 +137,30 @@ impl Engine {
             }
         }
         Ok(best.map_or_else(|| told_by_history(own, base.layers), |(_, config)| config))
+    }
+
+    /// What the registry of a base has under its tag today. `None` if it is not known which image the base was, or if it is named by
+    /// its digest alone and cannot change.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub fn base_today(&self, base: &Base) -> Result<Option<BaseToday>> {
+        let (Ok(reference), Some(was)) = (base.name.parse::<Reference>(), &base.digest) else { return Ok(None) };
+        if reference.tag().is_none() && reference.digest().is_some() {
+            return Ok(None);
+        }
+        let reference = reference.or_latest();
+        let failed = |source| Error::Pull { reference: reference.familiar(), source };
+        let client = self.remote().repository(reference.repository());
+        let tag = reference.tag().unwrap_or_default();
+        let now = client.resolve(tag).map_err(failed)?.digest.to_string();
+        // Who made the image may have named the one manifest that it was made from, and the tag an index that lists it.
+        let has_moved = now != *was
+            && match client.manifest(&now, None).map_err(failed)?.content {
+                AnyManifest::Index(index) => !index.manifests.iter().any(|member| member.digest.to_string() == *was),
+                AnyManifest::Manifest(_) => true,
+            };
+        Ok(Some(BaseToday { name: base.name.clone(), was: was.clone(), now, has_moved }))
     }
 
     /// What is in other tags of the repository of a base that are here: of those one may be a newer base.

@@ -5,7 +5,7 @@ pub mod analyze;
 mod aside;
 pub mod attached;
 mod attached_vex;
-mod base;
+pub mod base;
 pub mod compare;
 pub mod detach;
 pub mod distribute;

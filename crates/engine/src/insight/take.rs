@@ -182,6 +182,7 @@ pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
         distro,
         layers: told(&opened.layers),
         packages,
+        extracted: BTreeMap::new(),
         warnings,
         base: None,
         attached: None,

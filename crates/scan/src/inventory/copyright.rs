@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::content::{Content, Result, read_all, text};
+use crate::sbom::known_licence;
 
 /// 512 KiB: the longest honest ones, of the kernel, have 200 KiB.
 const MAX_BYTES: u64 = 512 << 10;
@@ -10,7 +11,8 @@ const MAX_BYTES: u64 = 512 << 10;
 const MAX_LICENCES: usize = 64;
 const COMMON: &str = "/usr/share/common-licenses/";
 
-/// The licences that a `copyright` file names: its `License` fields, or the common ones that it points at.
+/// The licences that a `copyright` file names: its `License` fields, as SPDX calls them where it has exactly one of that meaning, or
+/// the common ones that it points at. A pointer to a licence's text does not say whether later versions are meant as well.
 ///
 /// # Errors
 /// When it is too large or cannot be read.
@@ -26,7 +28,7 @@ pub fn licences(content: &dyn Content) -> Result<Vec<String>> {
         }
         if is_machine_readable {
             if let Some(name) = line.strip_prefix("License:").map(str::trim).filter(|name| !name.is_empty()) {
-                found.insert(name.to_owned());
+                found.insert(spdx(name).unwrap_or_else(|| name.to_owned()));
             }
             continue;
         }
@@ -39,14 +41,123 @@ pub fn licences(content: &dyn Content) -> Result<Vec<String>> {
     Ok(found.into_iter().collect())
 }
 
+/// An expression of SPDX for a `License` field; `None` if a part of it has no name there, or exceptions.
+fn spdx(field: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for (at, word) in field.split_whitespace().enumerate() {
+        parts.push(match (at % 2, word) {
+            (0, name) => short(name)?,
+            (_, "or" | "OR") => "OR".to_owned(),
+            (_, "and" | "AND") => "AND".to_owned(),
+            _ => return None,
+        });
+    }
+    (parts.len() % 2 == 1).then(|| parts.join(" "))
+}
+
+/// What else is called otherwise than by SPDX. Source: the format's "License specification".
+const NAMES: &[(&str, &str)] = &[
+    ("apache-2", "Apache-2.0"),
+    ("boost-1.0", "BSL-1.0"),
+    ("bsl-1", "BSL-1.0"),
+    ("cc0", "CC0-1.0"),
+    ("efl-1", "EFL-1.0"),
+    ("efl-2", "EFL-2.0"),
+    ("epl-1", "EPL-1.0"),
+    ("epl-2", "EPL-2.0"),
+    ("expat", "MIT"),
+    ("mpl-2", "MPL-2.0"),
+    ("psf-2", "PSF-2.0"),
+    ("python-2", "Python-2.0"),
+    ("qpl-1", "QPL-1.0"),
+    ("sil-1.1", "OFL-1.1"),
+    ("wtfpl-2", "WTFPL"),
+    ("zope-1.1", "ZPL-1.1"),
+    ("zope-2.0", "ZPL-2.0"),
+    ("zope-2.1", "ZPL-2.1"),
+];
+
+/// Those whose versions may mean later ones as well: with `+`.
+const FAMILIES: &[(&str, &str, &[&str])] = &[
+    ("agpl-", "AGPL-", &["3.0"]),
+    ("gfdl-niv-", "GFDL-no-invariants-", &["1.1", "1.2", "1.3"]),
+    ("gfdl-", "GFDL-", &["1.1", "1.2", "1.3"]),
+    ("gpl-", "GPL-", &["1.0", "2.0", "3.0"]),
+    ("lgpl-", "LGPL-", &["2.0", "2.1", "3.0"]),
+];
+
+/// SPDX's identifier for a short name of the format.
+fn short(name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    if let Some((_, id)) = NAMES.iter().find(|(known, _)| *known == lower) {
+        return Some((*id).to_owned());
+    }
+    let bare = lower.trim_end_matches('+');
+    for (start, family, versions) in FAMILIES {
+        // `.0` at the end means nothing.
+        let Some(version) = bare.strip_prefix(start).filter(|version| !version.is_empty()) else { continue };
+        let version = if version.contains('.') { version.to_owned() } else { format!("{version}.0") };
+        if versions.contains(&version.as_str()) {
+            let later = if lower.ends_with('+') { "or-later" } else { "only" };
+            return Some(match family.split_once("no-invariants-") {
+                Some((family, _)) => format!("{family}{version}-no-invariants-{later}"),
+                None => format!("{family}{version}-{later}"),
+            });
+        }
+    }
+    known_licence(name).map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn short_names_are_spdx_identifiers_where_there_is_one() {
+        for (field, expected) in [
+            ("GPL-2+", "GPL-2.0-or-later"),
+            ("GPL-2.0", "GPL-2.0-only"),
+            ("LGPL-2.1+", "LGPL-2.1-or-later"),
+            ("GFDL-NIV-1.3+", "GFDL-1.3-no-invariants-or-later"),
+            ("Expat", "MIT"),
+            ("BSD-3-clause", "BSD-3-Clause"),
+            ("expat or GPL-3+ and ISC", "MIT OR GPL-3.0-or-later AND ISC"),
+            ("zlib", "Zlib"),
+        ] {
+            assert_eq!(spdx(field).as_deref(), Some(expected), "{field}");
+            for word in expected.split(' ').filter(|word| !matches!(*word, "OR" | "AND")) {
+                assert_eq!(known_licence(word), Some(word), "others do not know what we say");
+            }
+        }
+        for (_, id) in NAMES {
+            assert_eq!(known_licence(id), Some(*id));
+        }
+        for (start, _, versions) in FAMILIES {
+            for version in *versions {
+                for name in [format!("{start}{version}"), format!("{start}{version}+")] {
+                    let id = short(&name).unwrap();
+                    assert_eq!(known_licence(&id), Some(id.as_str()), "{name}");
+                }
+            }
+        }
+        for field in [
+            "BSD",
+            "Artistic",
+            "GPL",
+            "GPL-4",
+            "GPL-2+ with OpenSSL exception",
+            "Expat, and ISC",
+            "ISC or",
+            "public-domain",
+        ] {
+            assert_eq!(spdx(field), None, "{field}");
+        }
+    }
+
+    #[test]
     fn both_forms_are_read() {
         let new = b"Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: GPL-2+\n This is\n\nLicense: Expat\n".to_vec();
-        assert_eq!(licences(&new).unwrap(), ["Expat", "GPL-2+"]);
+        assert_eq!(licences(&new).unwrap(), ["GPL-2.0-or-later", "MIT"]);
         let old =
             b"You find it in `/usr/share/common-licenses/LGPL-2.1'.\nAnd /usr/share/common-licenses/GPL-2.".to_vec();
         assert_eq!(licences(&old).unwrap(), ["GPL-2", "LGPL-2.1"]);

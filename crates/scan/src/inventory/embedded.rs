@@ -19,8 +19,16 @@ pub(super) fn read(content: &dyn Content, packages: &mut Vec<Package>) -> Result
     if bytes.trim_ascii_start().starts_with(b"{")
         && let Some(found) = sbom::read(&bytes)?
     {
-        let fresh = |package: Package| Package { found_in: String::new(), layer: None, ..package };
-        packages.extend(found.packages.into_iter().map(fresh));
+        // What a document explains does not leave it: only the names do.
+        let named =
+            |package: &Package| package.licences.iter().map(|stated| found.licence_name(stated).to_owned()).collect();
+        let fresh = |package: &Package| Package {
+            found_in: String::new(),
+            layer: None,
+            licences: named(package),
+            ..package.clone()
+        };
+        packages.extend(found.packages.iter().map(fresh));
     }
     Ok(())
 }

@@ -79,11 +79,19 @@ fn one(index: usize, package: &Package, inventory: &Inventory) -> Value {
         fields.insert("publisher".to_owned(), package.supplier.clone().into());
     }
     if !package.licences.is_empty() {
-        let choice = |name: &String| match licence::is_known(name) {
-            true => json!({"license": {"id": name}}),
-            false => json!({"license": {"name": name}}),
+        let choice = |stated: &String| match inventory.extracted.get(stated) {
+            _ if licence::is_known(stated) => json!({"license": {"id": stated}}),
+            Some(own) => json!({"license": {"name": inventory.licence_name(stated), "text": {"content": own.text}}}),
+            None => json!({"license": {"name": stated}}),
         };
-        fields.insert("licenses".to_owned(), package.licences.iter().map(choice).collect());
+        let licences = match package.licences.as_slice() {
+            // Beside others an expression is only a name.
+            [one] if !licence::is_known(one) && licence::is_expression(one, licence::is_known) => {
+                json!([{"expression": one}])
+            }
+            all => all.iter().map(choice).collect(),
+        };
+        fields.insert("licenses".to_owned(), licences);
     }
     properties(package, inventory, fields);
     entry

@@ -6,8 +6,9 @@ mod read;
 mod spdx;
 
 pub use cyclonedx::{component as cyclonedx_component, write as cyclonedx, write_with as cyclonedx_with};
+pub(crate) use licence::known_licence;
 pub use read::read;
-pub use spdx::write as spdx;
+pub use spdx::{write as spdx, write_with as spdx_with};
 
 use serde::Serialize;
 
@@ -93,6 +94,29 @@ mod tests {
             assert_eq!(found.layers, whole.layers);
             assert_eq!(found.packages[0].layer, Some(0));
         }
+    }
+
+    #[test]
+    fn licences_that_spdx_has_not_are_kept_with_their_texts() {
+        let mut whole = Inventory { id: None, ..inventory() };
+        let stated = ["(MIT OR LicenseRef-house) AND ISC", "LicenseRef-house", "GPL-2+ with exceptions", "Zlib OR X11"];
+        whole.packages[0].licences = stated[1..].iter().map(|text| (*text).to_owned()).collect();
+        whole.packages[1].licences = vec!["MIT OR LicenseRef-house".to_owned(), "ISC".to_owned()];
+        let house = crate::package::Extracted { name: "House rules".to_owned(), text: "Be\nkind.".to_owned() };
+        whole.extracted.insert("LicenseRef-house".to_owned(), house.clone());
+        let text = spdx(&whole, &stamp()).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["packages"][2]["licenseDeclared"], stated[0]);
+        let found = read(text.as_bytes()).unwrap().unwrap();
+        assert_eq!(found.extracted, whole.extracted);
+        for (found, own) in found.packages.iter().zip(&whole.packages) {
+            assert_eq!(found.licences, own.licences);
+        }
+        assert_eq!(spdx(&found, &stamp()).unwrap(), text);
+        assert_eq!(read(json(&whole).unwrap().as_bytes()).unwrap().unwrap(), whole);
+        let bom: serde_json::Value = serde_json::from_str(&cyclonedx(&whole, &stamp()).unwrap()).unwrap();
+        let licence = &bom["components"][1]["licenses"][0]["license"];
+        assert_eq!((&licence["name"], &licence["text"]["content"]), (&"House rules".into(), &"Be\nkind.".into()));
     }
 
     #[test]

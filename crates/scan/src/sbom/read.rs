@@ -1,15 +1,17 @@
 //! Documents of others, as far as they name packages. Lenient: versions of the formats differ, and so do their writers.
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use crate::bounded::AtMost;
+use super::licence::{self, REFERENCE, own_name};
+use crate::bounded::{AtMost, Members};
 use crate::content::Result;
 use crate::distro::Distro;
-use crate::package::{Base, Inventory, Layer, Package, PackageKind, Source};
+use crate::package::{Base, Extracted, Inventory, Layer, Package, PackageKind, Source};
 use crate::purl;
 
 #[derive(Deserialize)]
@@ -50,6 +52,7 @@ const MAX_WARNINGS: usize = 100;
 
 /// An [`Inventory`] of which nobody knows who wrote it.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Own {
     #[serde(default)]
     name: String,
@@ -60,6 +63,8 @@ struct Own {
     #[serde(default)]
     layers: AtMost<Layer, MAX_ENTRIES>,
     packages: AtMost<Package, MAX_ENTRIES>,
+    #[serde(default)]
+    licence_texts: Members<Extracted, MAX_ENTRIES>,
     #[serde(default)]
     warnings: AtMost<String, MAX_WARNINGS>,
     base: Option<Base>,
@@ -81,6 +86,7 @@ fn own(own: Own) -> Inventory {
         distro: own.distro,
         layers,
         packages,
+        extracted: own.licence_texts.0.into_iter().collect(),
         warnings: own.warnings.0.into_iter().map(plain).collect(),
         base: own.base,
         attached: None,
@@ -172,6 +178,7 @@ struct Property {
 
 fn cyclonedx(bom: Bom) -> Inventory {
     let mut inventory = Inventory::default();
+    let mut layers = Layers::default();
     if let Some(root) = bom.metadata.and_then(|metadata| metadata.component) {
         inventory.name = root.name;
         inventory.digest = root.version.filter(|version| version.starts_with("sha256:"));
@@ -192,11 +199,8 @@ fn cyclonedx(bom: Bom) -> Inventory {
         let Some(mut package) = component.purl.as_deref().and_then(|url| named(url, &mut inventory)) else { continue };
         package.found_in = property(&["wharfie:path", "syft:location:0:path"]).trim_start_matches('/').to_owned();
         package.owner = Some(property(&["wharfie:owner"])).filter(|owner| !owner.is_empty());
-        package.layer = layer(
-            &mut inventory,
-            property(&["wharfie:layer", "syft:location:0:layerID"]),
-            property(&["wharfie:createdBy"]),
-        );
+        package.layer =
+            layers.index(property(&["wharfie:layer", "syft:location:0:layerID"]), property(&["wharfie:createdBy"]));
         if let (name, version) = (property(&["wharfie:source"]), property(&["wharfie:sourceVersion"]))
             && !name.is_empty()
         {
@@ -209,7 +213,7 @@ fn cyclonedx(bom: Bom) -> Inventory {
         package.licences = names.collect();
         inventory.packages.push(package);
     }
-    inventory
+    Inventory { layers: layers.all, ..inventory }
 }
 
 #[derive(Deserialize)]
@@ -218,6 +222,18 @@ struct Spdx {
     name: String,
     #[serde(default)]
     packages: AtMost<Entry, MAX_ENTRIES>,
+    #[serde(default, rename = "hasExtractedLicensingInfos")]
+    extracted: AtMost<Licence, MAX_ENTRIES>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Licence {
+    #[serde(default)]
+    license_id: String,
+    name: Option<String>,
+    #[serde(default)]
+    extracted_text: String,
 }
 
 #[derive(Deserialize)]
@@ -240,20 +256,39 @@ struct Reference {
 
 fn spdx(document: Spdx) -> Inventory {
     let mut inventory = Inventory { name: document.name, ..Inventory::default() };
+    let mut layers = Layers::default();
+    let is_said = |text: &String| !matches!(text.as_str(), "" | "NOASSERTION" | "NONE");
+    let extracted = document.extracted.0.into_iter().map(|licence| {
+        let name = licence.name.filter(is_said).unwrap_or_default();
+        (licence.license_id, Extracted { name, text: licence.extracted_text })
+    });
+    let extracted: BTreeMap<String, Extracted> = extracted.filter(|(id, _)| id.starts_with(REFERENCE)).collect();
     for entry in document.packages.0 {
         let url = entry.external_refs.0.iter().find(|one| one.reference_type == "purl");
         let Some(mut package) = url.and_then(|url| named(&url.reference_locator, &mut inventory)) else { continue };
-        let stated = entry.license_declared.filter(|text| !matches!(text.as_str(), "" | "NOASSERTION" | "NONE"));
-        package.licences = stated.into_iter().collect();
+        let stated = entry.license_declared.filter(is_said).unwrap_or_default();
+        for part in licence::parts(&stated).into_iter().take(MAX_PARTS) {
+            // What we have called so ourselves, for want of a better name.
+            if let Some(own) = extracted.get(&part).filter(|own| own.name == own.text && own_name(&own.name) == part) {
+                package.licences.push(own.name.clone());
+                continue;
+            }
+            for name in licence::tokens(&part).filter(|token| token.starts_with(REFERENCE)) {
+                if let Some(own) = extracted.get(name).filter(|_| !inventory.extracted.contains_key(name)) {
+                    inventory.extracted.insert(name.to_owned(), own.clone());
+                }
+            }
+            package.licences.push(part);
+        }
         let info = entry.source_info.unwrap_or_default();
         let line =
             |key: &str| info.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim().to_owned();
         package.found_in = line("found in /");
         package.owner = Some(line("owner ")).filter(|owner| !owner.is_empty());
-        package.layer = layer(&mut inventory, line("layer "), line("instruction "));
+        package.layer = layers.index(line("layer "), line("instruction "));
         inventory.packages.push(package);
     }
-    inventory
+    Inventory { layers: layers.all, ..inventory }
 }
 
 /// The package of a URL; the system that it names is the image's, unless that is known.
@@ -267,14 +302,23 @@ fn named(url: &str, inventory: &mut Inventory) -> Option<Package> {
     Some(package)
 }
 
-/// The index of a layer among those that are known, which it joins.
-fn layer(inventory: &mut Inventory, diff_id: String, created_by: String) -> Option<usize> {
-    if diff_id.is_empty() {
-        return None;
+/// The layers that packages of a document name, in the order of the first that does.
+#[derive(Default)]
+struct Layers {
+    all: Vec<Layer>,
+    places: HashMap<String, usize>,
+}
+
+impl Layers {
+    /// The index of a layer among those that are known, which it joins.
+    fn index(&mut self, diff_id: String, created_by: String) -> Option<usize> {
+        if diff_id.is_empty() {
+            return None;
+        }
+        let all = &mut self.all;
+        Some(*self.places.entry(diff_id).or_insert_with_key(|diff_id| {
+            all.push(Layer { diff_id: diff_id.clone(), created_by });
+            all.len() - 1
+        }))
     }
-    let known = inventory.layers.iter().position(|layer| layer.diff_id == diff_id);
-    Some(known.unwrap_or_else(|| {
-        inventory.layers.push(Layer { diff_id, created_by });
-        inventory.layers.len() - 1
-    }))
 }

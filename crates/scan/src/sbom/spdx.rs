@@ -1,10 +1,11 @@
 //! SPDX 2.3 in JSON. Source: spdx.github.io, "SPDX Specification 2.3" and its JSON schema.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Stamp, licence};
+use super::Stamp;
+use super::licence::References;
 use crate::package::{Inventory, Package};
 use crate::purl;
 
@@ -15,7 +16,19 @@ const NONE: &str = "NOASSERTION";
 /// # Errors
 /// Never, unless memory ends.
 pub fn write(inventory: &Inventory, stamp: &Stamp) -> serde_json::Result<String> {
-    let mut texts = BTreeMap::new();
+    write_with(inventory, stamp, &BTreeSet::new())
+}
+
+/// The document with vulnerabilities, each by its package's index and its id. Source: SPDX 2.3, annex K.
+///
+/// # Errors
+/// Never, unless memory ends.
+pub fn write_with(
+    inventory: &Inventory,
+    stamp: &Stamp,
+    vulnerabilities: &BTreeSet<(usize, String)>,
+) -> serde_json::Result<String> {
+    let mut references = References::new(&inventory.extracted);
     let root_version = inventory.digest.as_ref().or(inventory.id.as_ref());
     let mut root = json!({
         "SPDXID": "SPDXRef-Root",
@@ -38,7 +51,18 @@ pub fn write(inventory: &Inventory, stamp: &Stamp) -> serde_json::Result<String>
     for (index, package) in inventory.packages.iter().enumerate() {
         let id = format!("SPDXRef-Package-{index}");
         relationships.push(related("SPDXRef-Root", "CONTAINS", &id));
-        packages.push(one(&id, package, inventory, &mut texts));
+        let mut package = one(&id, package, inventory, &mut references);
+        let of_package = vulnerabilities.range((index, String::new())..(index + 1, String::new()));
+        if let Some(known) = package["externalRefs"].as_array_mut() {
+            known.extend(of_package.map(|(_, id)| {
+                json!({
+                    "referenceCategory": "SECURITY",
+                    "referenceType": "advisory",
+                    "referenceLocator": format!("https://osv.dev/vulnerability/{id}"),
+                })
+            }));
+        }
+        packages.push(package);
     }
     let mut document = json!({
         "spdxVersion": "SPDX-2.3",
@@ -50,8 +74,11 @@ pub fn write(inventory: &Inventory, stamp: &Stamp) -> serde_json::Result<String>
         "packages": packages,
         "relationships": relationships,
     });
-    if !texts.is_empty() {
-        let info = texts.into_iter().map(|(id, text)| json!({"licenseId": id, "name": text, "extractedText": text}));
+    if !references.used.is_empty() {
+        let info = references.used.into_iter().map(|(id, own)| {
+            let name = if own.name.is_empty() { NONE } else { &own.name };
+            json!({"licenseId": id, "name": name, "extractedText": own.text})
+        });
         document["hasExtractedLicensingInfos"] = info.collect();
     }
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
@@ -61,9 +88,8 @@ fn related(from: &str, how: &str, to: &str) -> Value {
     json!({"spdxElementId": from, "relationshipType": how, "relatedSpdxElement": to})
 }
 
-fn one(id: &str, package: &Package, inventory: &Inventory, texts: &mut BTreeMap<String, String>) -> Value {
-    let (declared, own) = licence::expression(&package.licences);
-    texts.extend(own);
+fn one(id: &str, package: &Package, inventory: &Inventory, references: &mut References<'_>) -> Value {
+    let declared = references.expression(&package.licences);
     let mut info = format!("found in /{}", package.found_in);
     if let Some(layer) = package.layer.and_then(|index| inventory.layers.get(index)) {
         info.push_str(&format!("\nlayer {}", layer.diff_id));

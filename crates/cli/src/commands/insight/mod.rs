@@ -19,6 +19,7 @@ use crate::commands::{choices, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Matches, Switch, Text};
+use crate::render::pieces::{Piece, joined};
 use crate::render::sanitise::{Layout, sanitise};
 
 /// `--platform` of commands that look into one image.
@@ -88,6 +89,23 @@ fn examined(cx: &Context, matches: &Matches, look: &Look, wants: Wants) -> Resul
         cx.warn(&format!("WARNING: {warning}"));
     }
     Ok(found)
+}
+
+/// Which of the `known` forms of output `--format` says; those in JSON also without that word.
+fn form(word: &str, known: &'static [&'static str]) -> Result<&'static str> {
+    let is_it = |form: &&&str| **form == word || form.strip_suffix("-json") == Some(word);
+    known.iter().find(is_it).copied().ok_or_else(|| {
+        let help = format!("the formats are {}", known.join(", "));
+        Failure::new(format!("invalid format {word:?}")).help(Some(help))
+    })
+}
+
+/// Writes tables to the file of `--output`, or to stdout, where they fit the window if there is one.
+fn deliver_pieces(cx: &Context, matches: &Matches, pieces: &[Piece]) -> Result {
+    match matches.get(&OUTPUT) {
+        Some(_) => deliver(cx, matches, &joined(pieces)),
+        None => cx.print_pieces(pieces),
+    }
 }
 
 /// Writes a document to the file of `--output`, which appears when it is whole, or to stdout.

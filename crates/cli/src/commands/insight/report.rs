@@ -1,6 +1,7 @@
 //! What a scan found, as people and programs read it.
 
 use serde_json::{Value, json};
+use wharfie_engine::insight::base::BaseToday;
 use wharfie_engine::insight::secrets::Leaked;
 use wharfie_scan::advisory::{Finding, Severity};
 use wharfie_scan::check::Check;
@@ -10,6 +11,7 @@ use wharfie_scan::{Base, Inventory, KnownBy, purl, sbom, vex};
 
 use super::limit::Limit;
 use super::sbom::instruction;
+use crate::render::pieces::{Piece, spaced};
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::{ellipsis, table};
 
@@ -17,6 +19,9 @@ use crate::render::{ellipsis, table};
 pub(crate) const LEAK: Severity = Severity::High;
 /// Columns of a layer's instruction.
 pub(super) const INSTRUCTION: usize = 40;
+
+/// As much of a digest as people compare: `sha256:` and 12 digits.
+const DIGEST: usize = 19;
 
 /// All that was found.
 #[derive(Debug, Default)]
@@ -31,6 +36,8 @@ pub(super) struct Report {
     pub(super) unchecked: usize,
     /// What to do about those of the base.
     pub(super) advice: Option<String>,
+    /// What its registry has under its tag, if it was asked.
+    pub(super) today: Option<BaseToday>,
     /// The vulnerabilities among them, with why.
     pub(super) suppressed: Vec<Suppressed>,
 }
@@ -118,7 +125,7 @@ impl Report {
     }
 
     /// Tables of all that there is, and a line that counts the vulnerabilities if they were looked for.
-    pub(super) fn tables(&self, has_vulnerabilities: bool) -> String {
+    pub(super) fn pieces(&self, has_vulnerabilities: bool) -> Vec<Piece> {
         let mut parts = Vec::new();
         if !self.leaks.is_empty() {
             let row = |leaked: &Leaked| {
@@ -127,7 +134,7 @@ impl Report {
                 cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
             };
             let rows: Vec<_> = self.leaks.iter().map(row).collect();
-            parts.push(table::rows(["LEAK", "SEVERITY", "WHERE", "STATE", "BROUGHT BY"], &rows));
+            parts.push(vec![Piece::Table(table::rows(["LEAK", "SEVERITY", "WHERE", "STATE", "BROUGHT BY"], &rows))]);
         }
         if !self.checks.is_empty() {
             let row = |check: &Check| {
@@ -136,26 +143,29 @@ impl Report {
                 cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
             };
             let rows: Vec<_> = self.checks.iter().map(row).collect();
-            parts.push(table::rows(["CHECK", "SEVERITY", "WHAT"], &rows));
+            parts.push(vec![Piece::Wrapping(table::rows(["CHECK", "SEVERITY", "WHAT"], &rows))]);
         }
         let of_base = |finding: &&Finding| self.inventory.is_of_base(self.inventory.packages[finding.package].layer);
         let (base, own): (Vec<&Finding>, Vec<&Finding>) = self.findings.iter().partition(of_base);
         if !own.is_empty() {
-            parts.push(vulnerabilities(&self.inventory, &own));
+            parts.push(vec![Piece::Table(vulnerabilities(&self.inventory, &own))]);
         }
         if let (false, Some(known)) = (base.is_empty(), &self.inventory.base) {
             let head = format!("{}:\n", sanitise(&base_name(known), Layout::OneLine));
-            parts.push(head + &vulnerabilities(&self.inventory, &base));
+            parts.push(vec![Piece::Text(head), Piece::Table(vulnerabilities(&self.inventory, &base))]);
         }
-        if let Some(advice) = &self.advice {
-            parts.push(sanitise(advice, Layout::OneLine).into_owned() + "\n");
+        let today = self.today.as_ref().map(told_today);
+        let advice = self.advice.iter().chain(&today).map(|text| sanitise(text, Layout::OneLine).into_owned() + "\n");
+        let advice: String = advice.collect();
+        if !advice.is_empty() {
+            parts.push(vec![Piece::Text(advice)]);
         }
         if has_vulnerabilities {
-            parts.push(totals(&self.findings, self.ignored, self.unchecked) + "\n");
+            parts.push(vec![Piece::Text(totals(&self.findings, self.ignored, self.unchecked) + "\n")]);
         } else if parts.is_empty() {
-            parts.push("Nothing was found\n".to_owned());
+            parts.push(vec![Piece::Text("Nothing was found\n".to_owned())]);
         }
-        parts.join("\n")
+        spaced(parts)
     }
 
     /// All of it as JSON.
@@ -195,6 +205,7 @@ impl Report {
             // Whose word the packages are; null if the layers were looked into.
             "attached": self.inventory.attached,
             "advice": self.advice,
+            "baseToday": self.today,
             "packages": self.inventory.packages.len(),
             "unchecked": self.unchecked,
             "ignored": self.ignored,
@@ -209,6 +220,20 @@ impl Report {
             "warnings": self.inventory.warnings,
         });
         serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    }
+}
+
+/// Whether the tag of a base means another image by now, for people.
+fn told_today(today: &BaseToday) -> String {
+    let short = |digest: &str| digest.chars().take(DIGEST).collect::<String>();
+    match today.has_moved {
+        false => format!("The base {} is what its registry has today", today.name),
+        true => format!(
+            "The base {} has moved from {} to {}: rebuild with --pull",
+            today.name,
+            short(&today.was),
+            short(&today.now)
+        ),
     }
 }
 

@@ -4,20 +4,22 @@ use wharfie_engine::insight::Beside;
 use wharfie_engine::insight::attached::{Attach, CYCLONEDX, SPDX};
 use wharfie_scan::{Inventory, Package, sbom, without_arguments};
 
-use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, deliver, inventory, look};
+use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, deliver, deliver_pieces, form, inventory, look};
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
+use crate::render::pieces::Piece;
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::{ellipsis, table};
 
 const FORMATS: &[&str] = &["table", "json", "cyclonedx-json", "spdx-json"];
+const WORDS: &[&str] = &["table", "json", "cyclonedx", "cyclonedx-json", "spdx", "spdx-json"];
 const FORMAT: Text = Text::new(
     "format",
-    "Form of the output: \"table\", \"json\" (everything that is known), \"cyclonedx-json\" (1.6), \"spdx-json\" (2.3)",
+    "Form of the output: \"table\", \"json\" (everything that is known), \"cyclonedx\" or \"cyclonedx-json\" (1.6), \"spdx\" or \"spdx-json\" (2.3)",
 )
-.complete(Complete::Words(FORMATS))
+.complete(Complete::Words(WORDS))
 .default("table");
 
 const ATTACH: Switch = Switch::new(
@@ -65,11 +67,7 @@ pub static COMMAND: Command<Run> = Command {
 const INSTRUCTION: usize = 40;
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let format = matches.get(&FORMAT).unwrap_or_default();
-    if !FORMATS.contains(&format) {
-        let known = FORMATS.join(", ");
-        return Err(Failure::new(format!("invalid format {format:?}")).help(Some(format!("the formats are {known}"))));
-    }
+    let format = form(matches.get(&FORMAT).unwrap_or_default(), FORMATS)?;
     if matches.get(&DETACH) {
         return detach(cx, matches);
     }
@@ -83,13 +81,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         "json" => sbom::json(&inventory).map_err(unwritten)?,
         "cyclonedx-json" => sbom::cyclonedx(&inventory, &stamp()?).map_err(unwritten)?,
         "spdx-json" => sbom::spdx(&inventory, &stamp()?).map_err(unwritten)?,
-        _ => {
-            let text = lines(&inventory);
-            return match matches.get(&OUTPUT) {
-                Some(_) => deliver(cx, matches, &text),
-                None => cx.print_table(&text),
-            };
-        }
+        _ => return deliver_pieces(cx, matches, &[Piece::Table(lines(&inventory))]),
     };
     deliver(cx, matches, &text)
 }
@@ -154,7 +146,8 @@ fn lines(inventory: &Inventory) -> String {
         };
         let layer = package.layer.and_then(|index| inventory.layers.get(index));
         let instruction = layer.map(|layer| instruction(&layer.created_by)).unwrap_or_default();
-        let cells = [package.full_name(), package.version.clone(), kind, package.licences.join(", "), instruction];
+        let licences: Vec<&str> = package.licences.iter().map(|stated| inventory.licence_name(stated)).collect();
+        let cells = [package.full_name(), package.version.clone(), kind, licences.join(", "), instruction];
         rows.push(cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned()));
     }
     for row in &mut rows {

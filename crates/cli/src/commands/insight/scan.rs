@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use wharfie_engine::insight::advisories::{Base, read_file};
+use wharfie_engine::insight::base::BaseToday;
 use wharfie_engine::insight::{Examined, Look, Wants};
 use wharfie_oci::Timestamp;
 use wharfie_scan::advisory::{Finding, KEV, Severity, consulted, unchecked};
@@ -13,21 +14,26 @@ use wharfie_scan::{Inventory, exceptions, lifetime, sarif, sbom, vex};
 pub(crate) use super::limit::check_exploited;
 use super::limit::{LIMITS, Limit};
 use super::report::{self, LEAK, Report};
-use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, age, beside, db, deliver, examined, look};
+use super::{
+    IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, age, beside, db, deliver, deliver_pieces, examined, form, look,
+};
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Entry, Example, Matches, Switch, Text, Texts};
 use crate::render::sanitise::{Layout, sanitise};
 
-const FORMATS: &[&str] = &["table", "json", "sarif", "cyclonedx"];
+const FORMATS: &[&str] = &["table", "json", "sarif", "cyclonedx-json", "spdx-json"];
+const WORDS: &[&str] = &["table", "json", "sarif", "cyclonedx", "cyclonedx-json", "spdx", "spdx-json"];
 const PARTS: &[&str] = &["vulnerabilities", "leaks", "checks"];
 const SEVERITIES: &[&str] = &["unknown", "negligible", "low", "medium", "high", "critical"];
 
-const FORMAT: Text =
-    Text::new("format", "Form of the output: \"table\", \"json\", \"sarif\" (2.1.0), \"cyclonedx\" (1.6)")
-        .complete(Complete::Words(FORMATS))
-        .default("table");
+const FORMAT: Text = Text::new(
+    "format",
+    "Form of the output: \"table\", \"json\", \"sarif\" (2.1.0), \"cyclonedx\" or \"cyclonedx-json\" (1.6), \"spdx\" or \"spdx-json\" (2.3)",
+)
+.complete(Complete::Words(WORDS))
+.default("table");
 const SEVERITY: Texts = Texts::of_commas("severity", "Show and count only findings of these severities")
     .complete(Complete::Words(SEVERITIES))
     .value_name("severity");
@@ -45,6 +51,8 @@ pub(crate) const IGNORE_FILE: Text = Text::new(
 );
 const IGNORE_BASE: Switch =
     Switch::new("ignore-base", "Leave out what the base image has: in its layers, its variables and its settings");
+const CHECK_BASE: Switch =
+    Switch::new("check-base", "Ask the base image's registry whether its tag means another image by now");
 const ONLY: Texts = Texts::of_commas("only", "Look only for these (\"vulnerabilities\", \"leaks\", \"checks\")")
     .complete(Complete::Words(PARTS))
     .value_name("what");
@@ -60,6 +68,7 @@ pub static COMMAND: Command<Run> = Command {
     usage: USAGE,
     arity: Arity::Exact(1),
     flags: &[
+        CHECK_BASE.flag(),
         DB.flag(),
         FAIL_ON.flag(),
         FORMAT.flag(),
@@ -82,6 +91,7 @@ pub static COMMAND: Command<Run> = Command {
         Example { text: "Let a pipeline fail", command: "scan --fail-on high --only-fixed web:1" },
         Example { text: "Let it fail on what is exploited, too", command: "scan --fail-on critical,kev web:1" },
         Example { text: "Judge what was added to the base image", command: "scan --ignore-base web:1" },
+        Example { text: "Hear whether it should be rebuilt on a newer base", command: "scan --check-base web:1" },
         Example {
             text: "Leave out what the vendor has looked at, and tell what is exploited",
             command: "scan --vex web.openvex.json --kev web:1",
@@ -105,11 +115,7 @@ const ATTACHED: &str = "attached";
 const FOUND: u8 = 2;
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    let format = matches.get(&FORMAT).unwrap_or_default();
-    if !FORMATS.contains(&format) {
-        let known = FORMATS.join(", ");
-        return Err(Failure::new(format!("invalid format {format:?}")).help(Some(format!("the formats are {known}"))));
-    }
+    let format = form(matches.get(&FORMAT).unwrap_or_default(), FORMATS)?;
     let wanted = matches.get(&SEVERITY).iter().map(|word| severity(word)).collect::<Result<Vec<_>>>()?;
     let limit = Limit::parse(matches.get(&FAIL_ON).iter().map(String::as_str))?;
     let exceptions = exceptions(cx, matches)?;
@@ -137,8 +143,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if matches.get(&VEX).iter().any(|word| word == ATTACHED) {
         documents.extend(attached(cx, &look)?);
     }
-    // A document of CycloneDX lists the packages, whatever else was looked for.
-    let packages = wants_vulnerabilities || format == "cyclonedx";
+    // Some documents list the packages, whatever else was looked for.
+    let packages = wants_vulnerabilities || matches!(format, "cyclonedx-json" | "spdx-json");
     let sought = Wants { packages, leaks: wants("leaks"), checks: wants("checks") };
     let Examined { inventory, leaks, checks } = examined(cx, matches, &look, sought)?;
     let mut found = Report { inventory, ..Report::default() };
@@ -181,6 +187,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     found.leaks.retain(|_| is_wanted(LEAK));
     found.checks.retain(|check| is_wanted(check.severity));
     found.advice = newer_base(cx, &found, &base)?;
+    if matches.get(&CHECK_BASE) {
+        found.today = base_today(cx, &found.inventory);
+    }
     let unwritten = |why: serde_json::Error| wharfie_engine::Error::Document(why);
     let stamp = cx.engine()?.stamp(&found.inventory, env!("CARGO_PKG_VERSION"));
     match format {
@@ -189,17 +198,15 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             let text = sarif::write(&found.inventory, &found.findings, &found.others(), &stamp);
             deliver(cx, matches, &text.map_err(unwritten)?)?;
         }
-        "cyclonedx" => {
+        "cyclonedx-json" => {
             let told = found.findings.iter().map(report::vulnerability).collect::<Vec<_>>();
             deliver(cx, matches, &sbom::cyclonedx_with(&found.inventory, &stamp, &told).map_err(unwritten)?)?;
         }
-        _ => {
-            let text = found.tables(wants_vulnerabilities);
-            match matches.get(&OUTPUT) {
-                Some(_) => deliver(cx, matches, &text)?,
-                None => cx.print(&text)?,
-            }
+        "spdx-json" => {
+            let told = found.findings.iter().map(|finding| (finding.package, finding.id.clone())).collect();
+            deliver(cx, matches, &sbom::spdx_with(&found.inventory, &stamp, &told).map_err(unwritten)?)?;
         }
+        _ => deliver_pieces(cx, matches, &found.pieces(wants_vulnerabilities))?,
     }
     let unrated = found.findings.iter().filter(|finding| finding.severity == Severity::Unknown).count();
     if limit.is_some_and(|limit| limit.severity.is_some_and(|limit| limit > Severity::Unknown)) && unrated > 0 {
@@ -250,6 +257,24 @@ fn newer_base(cx: &Context, found: &Report, advisories: &Base) -> Result<Option<
     Ok(best.map(|(gone, name)| {
         format!("Update the base {} to {name}: {gone} of its {} vulnerabilities are gone", known.name, here.len())
     }))
+}
+
+/// What the base's registry has under its tag today. A registry that does not answer keeps nobody from the rest.
+fn base_today(cx: &Context, inventory: &Inventory) -> Option<BaseToday> {
+    let asked = inventory.base.as_ref().map(|base| (base, cx.engine().map(|engine| engine.base_today(base))));
+    match asked {
+        Some((_, Ok(Ok(Some(today))))) => return Some(today),
+        None | Some((_, Ok(Ok(None)))) => cx.warn(
+            "WARNING: it is not known by name, tag and digest what the image was made from: no registry was asked for it",
+        ),
+        Some((base, Ok(Err(why)))) => cx.warn(&format!(
+            "WARNING: the registry of the base {} does not say what it is today: {}",
+            sanitise(&base.name, Layout::OneLine),
+            sanitise(Failure::from(why).text.trim_end(), Layout::OneLine)
+        )),
+        Some((_, Err(why))) => cx.warn(&format!("WARNING: {}", why.text)),
+    }
+    None
 }
 
 /// The documents that lie with the image.

@@ -20,6 +20,7 @@ use crate::commands::{DRY_RUN, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Complete, Example, Matches, Needs, Switch, Text, Texts};
+use crate::render::pieces::Piece;
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::size::short;
 
@@ -141,7 +142,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
                 ))?;
             }
             for table in scanned.tables() {
-                cx.print(&format!("\n{table}"))?;
+                cx.print_pieces(&[Piece::Text("\n".to_owned()), table])?;
             }
         }
     }

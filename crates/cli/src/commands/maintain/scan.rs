@@ -18,6 +18,7 @@ use crate::commands::insight::scan as insight;
 use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::Matches;
+use crate::render::pieces::Piece;
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::table;
 
@@ -242,7 +243,7 @@ impl Scanned {
             count(checks, "check", "checks"),
         ];
         let remembered = match is_dry {
-            true => "; nothing is remembered, so they are new again the next time",
+            true => "\n              nothing is remembered: what is new is new again the next time",
             false => "",
         };
         let mut text = format!(
@@ -267,8 +268,9 @@ impl Scanned {
     }
 
     /// What is new, by kind; empty if nothing is.
-    pub(super) fn tables(&self) -> Vec<String> {
-        [self.vulnerabilities(), self.leaks(), self.checks()].into_iter().flatten().collect()
+    pub(super) fn tables(&self) -> Vec<Piece> {
+        let cut = [self.vulnerabilities(), self.leaks()].into_iter().flatten().map(Piece::Table);
+        cut.chain(self.checks().map(Piece::Wrapping)).collect()
     }
 
     fn vulnerabilities(&self) -> Option<String> {

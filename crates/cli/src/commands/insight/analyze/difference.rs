@@ -4,6 +4,7 @@ use wharfie_engine::insight::compare::{Change, Compared, FileDifference};
 use wharfie_scan::compare::Difference;
 
 use super::MAX_ROWS;
+use crate::render::pieces::{Piece, spaced};
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::{ellipsis, size, table};
 
@@ -11,8 +12,8 @@ use crate::render::{ellipsis, size, table};
 const SETTING: usize = 60;
 
 /// All that there is to tell.
-pub(super) fn text(compared: &Compared) -> String {
-    let mut parts = vec![sides(compared)];
+pub(super) fn pieces(compared: &Compared) -> Vec<Piece> {
+    let mut parts = vec![vec![Piece::Table(sides(compared))]];
     if !compared.settings.is_empty() {
         parts.push(differences(["SETTING", "BEFORE", "AFTER"], &compared.settings));
     }
@@ -23,9 +24,9 @@ pub(super) fn text(compared: &Compared) -> String {
         parts.push(files(&compared.files));
     }
     if parts.len() == 1 {
-        parts.push("Nothing that a container sees is different\n".to_owned());
+        parts.push(vec![Piece::Text("Nothing that a container sees is different\n".to_owned())]);
     }
-    parts.join("\n")
+    spaced(parts)
 }
 
 fn sides(compared: &Compared) -> String {
@@ -54,14 +55,14 @@ fn sides(compared: &Compared) -> String {
     table::rows(["", &before, &after, "DIFFERENCE"], &rows)
 }
 
-fn differences(header: [&str; 3], all: &[Difference]) -> String {
+fn differences(header: [&str; 3], all: &[Difference]) -> Vec<Piece> {
     let cell = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), short);
     let row = |one: &Difference| [short(&one.name), cell(&one.before), cell(&one.after)];
     let rows: Vec<_> = all.iter().take(MAX_ROWS).map(row).collect();
-    table::rows(header, &rows) + &super::more(all.len(), "of them")
+    vec![Piece::Table(table::rows(header, &rows)), Piece::Text(super::more(all.len(), "of them"))]
 }
 
-fn files(all: &[FileDifference]) -> String {
+fn files(all: &[FileDifference]) -> Vec<Piece> {
     let mut largest: Vec<&FileDifference> = all.iter().collect();
     largest.sort_by_key(|file| std::cmp::Reverse(file.bytes_after.abs_diff(file.bytes_before)));
     let row = |file: &&FileDifference| {
@@ -79,7 +80,8 @@ fn files(all: &[FileDifference]) -> String {
         ]
     };
     let rows: Vec<_> = largest.iter().take(MAX_ROWS).map(row).collect();
-    table::rows(["FILE IS", "BEFORE", "AFTER", "FILE"], &rows) + &super::more(all.len(), "files")
+    let table = table::rows(["FILE IS", "BEFORE", "AFTER", "FILE"], &rows);
+    vec![Piece::Table(table), Piece::Text(super::more(all.len(), "files"))]
 }
 
 fn short(text: &str) -> String {

@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::env;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Example, Matches, Switch, Text};
+use crate::render::pieces::Piece;
 use crate::render::sanitise::{Layout, sanitise};
 
 const FORMATS: &[&str] = &["table", "json"];
@@ -110,7 +111,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         written(Path::new(path), &mut |out| document(&analyzed, out))?;
     }
     let verdict = rules.map(|rules| rules.judge(&analyzed.analysis));
-    let text = match (&verdict, format) {
+    let pieces = match (&verdict, format) {
         (_, "json") => {
             match matches.get(&OUTPUT) {
                 Some(path) => written(Path::new(path), &mut |out| document(&analyzed, out))?,
@@ -126,19 +127,16 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             }
             None
         }
-        (Some(verdict), _) => Some(report::rules(&analyzed.analysis, verdict)),
+        (Some(verdict), _) => Some(vec![Piece::Text(report::rules(&analyzed.analysis, verdict))]),
         (None, _) if matches.get(&JSON).is_some() => None,
         (None, _) if is_explored(cx, matches) => {
             explorer::explore(cx, &analyzed.analysis)?;
             None
         }
-        (None, _) => Some(report::text(&analyzed)),
+        (None, _) => Some(report::pieces(&analyzed)),
     };
-    if let Some(text) = text {
-        match matches.get(&OUTPUT) {
-            Some(_) => super::deliver(cx, matches, &text)?,
-            None => cx.print(&text)?,
-        }
+    if let Some(pieces) = pieces {
+        super::deliver_pieces(cx, matches, &pieces)?;
     }
     match verdict {
         Some(verdict) if !verdict.passes => Err(Failure::silent()),
@@ -201,12 +199,9 @@ fn compare(cx: &Context, matches: &Matches, words: [&String; 2], format: &str) -
     warn(cx, matches, &compared.warnings);
     let text = match format {
         "json" => serde_json::to_string_pretty(&compared).map_err(wharfie_engine::Error::Document)? + "\n",
-        _ => difference::text(&compared),
+        _ => return super::deliver_pieces(cx, matches, &difference::pieces(&compared)),
     };
-    match (format, matches.get(&OUTPUT)) {
-        ("table", None) => cx.print_table(&text),
-        _ => super::deliver(cx, matches, &text),
-    }
+    super::deliver(cx, matches, &text)
 }
 
 fn warn(cx: &Context, matches: &Matches, warnings: &[String]) {

@@ -7,20 +7,22 @@ use wharfie_scan::analysis::{Analysis, How, PathNumber};
 use super::super::report::INSTRUCTION;
 use super::super::sbom::instruction;
 use super::{MAX_ROWS, more};
+use crate::render::pieces::{Piece, spaced};
 use crate::render::sanitise::{Layout, sanitise};
 use crate::render::{ellipsis, size, table};
 
 /// All that there is to tell.
-pub(super) fn text(analyzed: &Analyzed) -> String {
+pub(super) fn pieces(analyzed: &Analyzed) -> Vec<Piece> {
     let analysis = &analyzed.analysis;
-    let mut parts = vec![summary(analyzed), layers(analysis)];
+    let mut parts = vec![vec![Piece::Text(summary(analyzed))], vec![Piece::Table(layers(analysis))]];
     if !analysis.hidden.is_empty() {
-        parts.push(unseen(analysis));
+        let rest = more(analysis.hidden.len(), "files");
+        parts.push(vec![Piece::Table(unseen(analysis)), Piece::Text(rest)]);
     }
     if !analysis.advice.is_empty() {
-        parts.push(advice(analysis));
+        parts.push(vec![Piece::Text(advice(analysis))]);
     }
-    parts.join("\n")
+    spaced(parts)
 }
 
 fn summary(analyzed: &Analyzed) -> String {
@@ -65,7 +67,7 @@ fn unseen(analysis: &Analysis) -> String {
         ]
     };
     let rows: Vec<_> = analysis.hidden.iter().take(MAX_ROWS).map(row).collect();
-    table::rows(["UNSEEN", "IN", "WHY", "FILE"], &rows) + &more(analysis.hidden.len(), "files")
+    table::rows(["UNSEEN", "IN", "WHY", "FILE"], &rows)
 }
 
 fn advice(analysis: &Analysis) -> String {
