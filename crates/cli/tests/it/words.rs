@@ -97,6 +97,19 @@ fn hints_are_not_forced_on_anybody() {
 }
 
 #[test]
+fn every_spelling_of_a_command_is_in_its_help_and_hidden_ones_are_not() {
+    let check = |words: &[&str], spellings: &str| {
+        let help = host().run(&[words, &["--help"]].concat()).succeeds();
+        assert!(help.contains(&format!("\n\nAliases:\n  {spellings}\n\n")), "{help}");
+    };
+    check(&["images"], "wharfie image ls, wharfie image list, wharfie images");
+    check(&["image", "rm"], "wharfie image rm, wharfie image remove, wharfie rmi");
+    let hint = "\nNo images found matching \"ls\": did you mean \"wharfie image ls\"?\n";
+    assert_eq!(host().run(&["images", "ls"]).stderr, hint);
+    assert_eq!(host().run(&["image", "ls", "ls"]).stderr, "");
+}
+
+#[test]
 fn the_whole_program_takes_a_command_and_its_words() {
     let usage = "Usage:  wharfie [OPTIONS] COMMAND [ARG...]\n\nRun 'wharfie --help' for more information";
     host().run(&["--nope"]).fails(125, &format!("unknown flag: --nope\n\n{usage}"));
@@ -123,7 +136,7 @@ fn what_is_empty_is_as_if_it_were_not_said() {
 fn the_systems_reasons_have_no_numbers() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let output = host().command(&["--version"]).stdout(full).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "cannot write the output: No space left on device\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "cannot write the output: no space left on device\n");
 }
 
 #[test]
