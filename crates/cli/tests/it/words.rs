@@ -67,10 +67,18 @@ fn it_is_called_what_it_is_called() {
     let alias = Host::new(docker);
     let line = alias.run(&["--version"]).succeeds();
     assert!(line.starts_with("docker version 0.") && line.contains(", build "), "{line}");
-    assert_eq!(
-        alias.run(&["frob"]).stderr,
-        "docker: unknown command: docker frob\n\nRun 'docker --help' for more information\n"
-    );
+    let unknown = "docker: unknown command: docker frob\n\nRun 'docker --help' for more information\n";
+    for words in [&["frob"][..], &["frob", "-D"], &["frob", "--", "--x"]] {
+        assert_eq!((alias.run(words).code, alias.run(words).stderr.as_str()), (1, unknown), "{words:?}");
+    }
+    // Flags after it are the program's own.
+    let usage = "Usage:  docker [OPTIONS] COMMAND [ARG...]\n\nRun 'docker --help' for more information";
+    alias.run(&["frob", "a", "--x"]).fails(125, &format!("unknown flag: --x\n\n{usage}"));
+    alias.run(&["frob", "--version"]).prints(&line);
+    alias.run(&["frob", "--help"]).prints(&alias.run(&["--help"]).succeeds());
+    let short =
+        format!("Flag shorthand -h has been deprecated, use --help\n{}", alias.run(&["ps", "--help"]).succeeds());
+    alias.run(&["ps", "-h"]).prints(&short);
     let missing = alias.run(&["rmi", "nope"]);
     let text = "Error response from daemon: No such image: nope:latest\n";
     let help = " help: `docker images` lists the images that are here, `docker pull` gets others\n";
