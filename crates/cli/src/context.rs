@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use wharfie_content::without_numbers;
+use wharfie_content::in_words;
 use wharfie_engine::trust::Demand;
 use wharfie_engine::{Config, Engine};
 use wharfie_oci::Platform;
@@ -399,7 +399,7 @@ impl Context {
 
     /// Writes a line to stderr. If that is closed there is nobody to tell.
     pub fn warn(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{}", sanitise(&without_numbers(text), Layout::Lines));
+        let _ = writeln!(io::stderr().lock(), "{}", sanitise(&in_words(text), Layout::Lines));
     }
 
     /// Writes all that stderr shows of a failure.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io;
 
-use wharfie_content::without_numbers;
+use wharfie_content::in_words;
 use wharfie_engine::container::ContainerError;
 use wharfie_engine::networks::NetworkError;
 use wharfie_engine::patterns::{Named, Which};
@@ -151,7 +151,7 @@ impl Failure {
     pub fn message(&self, hints: &Hints) -> String {
         let help = self.help.iter().filter_map(|help| hints.line(help));
         let texts = Some(self.text.clone()).filter(|text| !text.is_empty());
-        without_numbers(&texts.into_iter().chain(help).collect::<Vec<_>>().join("\n")).into_owned()
+        in_words(&texts.into_iter().chain(help).collect::<Vec<_>>().join("\n")).into_owned()
     }
 
     /// Output that could not be written. A closed pipe is no error worth a word.
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn systems_reasons_are_words() {
         let full = io::Error::from_raw_os_error(28);
-        assert_eq!(Failure::output(&full).message(&hints(true)), "cannot write the output: No space left on device");
+        assert_eq!(Failure::output(&full).message(&hints(true)), "cannot write the output: no space left on device");
     }
 
     #[test]

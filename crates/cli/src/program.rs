@@ -92,9 +92,7 @@ fn start(program: String, words: &[String]) -> Result {
             (invocation.run)(&context, &invocation.matches).map_err(|why| crate::suggest::add(&context, why))
         }
         Parsed::Help { text, stream, note } => {
-            if let Some(note) = note {
-                let _ = writeln!(std::io::stderr().lock(), "{note}");
-            }
+            let text = note.map(|note| format!("{note}\n")).unwrap_or_default() + &text;
             match stream {
                 Stream::Stdout => {
                     std::io::stdout().lock().write_all(text.as_bytes()).map_err(|why| Failure::output(&why))

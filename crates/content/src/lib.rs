@@ -17,6 +17,6 @@ pub use cancel::{Cancel, Cancelled};
 pub use document::Document;
 pub use event::{Event, Observer, Outcome, Step, Stream, Subject, TaskId, Warning};
 pub use place::{BoxError, Opened, Part, Sink, Source, Watch};
-pub use reason::without_numbers;
+pub use reason::in_words;
 pub use task::{Counted, Parts, Task};
 pub use verify::{Mismatch, Verified};

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-/// The text without the numbers that the standard library puts after what the system says, as in `No space left on device (os
-/// error 28)`: the words before say the same to people.
-pub fn without_numbers(text: &str) -> Cow<'_, str> {
+/// The text with what the system says as docker shows it, `no space left on device`, where the standard library has `No space left
+/// on device (os error 28)`: in lower case, and without a number that says the same.
+pub fn in_words(text: &str) -> Cow<'_, str> {
     const BEFORE: &str = " (os error ";
     if !text.contains(BEFORE) {
         return text.into();
@@ -12,11 +12,17 @@ pub fn without_numbers(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(BEFORE) {
-        out.push_str(before);
         let number = after.trim_start_matches(|c: char| c.is_ascii_digit());
         match number.strip_prefix(')') {
-            Some(tail) if number.len() < after.len() => rest = tail,
+            Some(tail) if number.len() < after.len() => {
+                let start = before.rfind([':', '\n']).map_or(0, |at| at + 1);
+                let (kept, reason) = before.split_at(start);
+                out.push_str(kept);
+                out.push_str(&in_lower_case(reason));
+                rest = tail;
+            }
             _ => {
+                out.push_str(before);
                 out.push_str(BEFORE);
                 rest = after;
             }
@@ -26,15 +32,34 @@ pub fn without_numbers(text: &str) -> Cow<'_, str> {
     out.into()
 }
 
+/// The same with a small first letter, unless the first word is one of capitals.
+fn in_lower_case(reason: &str) -> String {
+    let trimmed = reason.trim_start();
+    let (blanks, mut letters) = (&reason[..reason.len() - trimmed.len()], trimmed.chars());
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            format!("{blanks}{}{}", first.to_ascii_lowercase(), letters.as_str())
+        }
+        _ => reason.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_the_numbers_go() {
+    fn systems_reasons_are_told_as_docker_tells_them() {
         for text in ["a (os error b)", "a (os error 1", "a (os error )", "a"] {
-            assert_eq!(without_numbers(text), text);
+            assert_eq!(in_words(text), text);
         }
-        assert_eq!(without_numbers("a (os error 1): b (os error 22)"), "a: b");
+        assert_eq!(in_words("a (os error 1): b (os error 22)"), "a: b");
+        let check = |text: &str, expected: &str| assert_eq!(in_words(text), expected);
+        check("open X: No such file or directory (os error 2)", "open X: no such file or directory");
+        check("Is a directory (os error 21)", "is a directory");
+        check(
+            "a: Exec format error (os error 8)\nB: RPC struct is bad (os error 72)",
+            "a: exec format error\nB: RPC struct is bad",
+        );
     }
 }

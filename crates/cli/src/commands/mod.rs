@@ -98,7 +98,7 @@ pub static ROOT: Command<Run> = Command {
         Entry::new("build", &build::COMMAND).common(),
         Entry::new("pull", &image::pull::COMMAND).common(),
         Entry::new("push", &image::push::COMMAND).common(),
-        Entry::new("images", &image::ls::IMAGES).common(),
+        Entry::new("images", &image::ls::COMMAND).common(),
         Entry::new("login", &login::COMMAND).common(),
         Entry::new("logout", &logout::COMMAND).common(),
         Entry::new("search", &search::COMMAND).common(),

@@ -38,9 +38,9 @@ impl UsageError {
         }
     }
 
-    /// A word that is no command of the program (`group` is `None`) or of a group.
-    pub(super) fn unknown_command(program: &str, path: &str, word: &str, known: &[&str], is_group: bool) -> Self {
-        let usage = if is_group { format!("Usage:  {path}\n\n") } else { String::new() };
+    /// A word that is no command of the program (`usage` is `None`) or of a group.
+    pub(super) fn unknown_command(program: &str, path: &str, word: &str, known: &[&str], usage: Option<&str>) -> Self {
+        let usage = usage.map(|usage| format!("Usage:  {usage}\n\n")).unwrap_or_default();
         UsageError {
             text: format!(
                 "{program}: unknown command: {path} {word}\n\n{usage}Run '{path} --help' for more information"

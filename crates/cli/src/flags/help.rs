@@ -104,7 +104,7 @@ pub(super) fn paths<R>(root: &'static Command<R>, command: &'static Command<R>, 
     for group in root.subcommands.iter().filter(|entry| entry.command.is_group()) {
         collect(&mut found, &format!("{program} {}", group.name), group.command, command);
     }
-    let top = root.subcommands.iter().filter(|entry| std::ptr::eq(entry.command, command));
+    let top = root.subcommands.iter().filter(|entry| !entry.hidden && std::ptr::eq(entry.command, command));
     for entry in top {
         push_names(&mut found, program, entry);
     }
@@ -112,7 +112,7 @@ pub(super) fn paths<R>(root: &'static Command<R>, command: &'static Command<R>, 
 }
 
 fn collect<R>(found: &mut Vec<String>, prefix: &str, group: &'static Command<R>, command: &'static Command<R>) {
-    for entry in group.subcommands {
+    for entry in group.subcommands.iter().filter(|entry| !entry.hidden) {
         if std::ptr::eq(entry.command, command) {
             push_names(found, prefix, entry);
         } else {

@@ -16,7 +16,7 @@ pub enum Parsed<R: 'static> {
         text: String,
         /// Where to print it: stdout when help was asked for, stderr when a command was missing.
         stream: Stream,
-        /// A line for stderr to print before it.
+        /// A line to print before it.
         note: Option<&'static str>,
     },
     /// Print the program's version and leave with exit code 0.
@@ -83,7 +83,12 @@ pub fn parse<R: Copy>(
         if place.command.run.is_some() {
             return leaf(&place, &rest, global.matches);
         }
-        let words = read(&place, &rest, place.command.interspersed)?;
+        // Flags after a word that is no command are the program's own, as with docker.
+        let is_root = place.path.len() == 1;
+        let words = read(&place, &rest, is_root || place.command.interspersed)?;
+        if is_root && words.matches.flags_version() {
+            return Ok(Parsed::Version);
+        }
         if words.help {
             return Ok(shown(&place, Stream::Stdout, words.short_help));
         }
@@ -92,7 +97,8 @@ pub fn parse<R: Copy>(
             Some(word) => {
                 let known: Vec<&str> =
                     place.command.subcommands.iter().filter(|entry| !entry.hidden).map(|entry| entry.name).collect();
-                Err(UsageError::unknown_command(program, &place.path(), word, &known, place.path.len() > 1))
+                let usage = Some(place.usage_line()).filter(|_| !is_root);
+                Err(UsageError::unknown_command(program, &place.path(), word, &known, usage.as_deref()))
             }
         };
     }

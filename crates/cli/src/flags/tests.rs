@@ -201,7 +201,9 @@ fn count_errors() {
 #[test]
 fn unknown_commands() {
     fails("frob", 1, "docker: unknown command: docker frob\n\nRun 'docker --help' for more information");
-    fails("frob --x", 1, "docker: unknown command: docker frob\n\nRun 'docker --help' for more information");
+    let usage = "Usage:  docker [OPTIONS] COMMAND [ARG...]\n\nRun 'docker --help' for more information";
+    fails("frob a --x", 125, &format!("unknown flag: --x\n\n{usage}"));
+    fails("frob -- --x", 1, "docker: unknown command: docker frob\n\nRun 'docker --help' for more information");
     fails(
         "image frob",
         1,

@@ -1,6 +1,6 @@
 //! `import`.
 
-use wharfie_testkit::image::tar;
+use wharfie_testkit::image::{link, tar};
 use wharfie_testkit::{FaultyServer, faulty_server, file};
 
 use crate::host;
@@ -23,6 +23,14 @@ fn nothing_makes_an_empty_image() {
     let host = host();
     host.run_with(&["import", "-"], b"").succeeds();
     host.run(&["images", "--format", "{{.Repository}} {{.Size}}"]).prints("<none> 0B\n");
+}
+
+#[test]
+fn links_count_as_much_as_they_say() {
+    let host = host();
+    let rootfs = tar(&[file("a", "12345"), link("to-a", "a"), link("far", "/some/where")]);
+    host.run_with(&["import", "-", "x"], &rootfs).succeeds();
+    host.run(&["inspect", "-f", "{{.Size}}", "x"]).prints("17\n");
 }
 
 #[test]

@@ -34,8 +34,11 @@ fn prune_frees_at_once_and_df_counts_what_is_kept() {
     let host = host_with(&[(&web, &["web"])]);
     host.run(&["rmi", "web"]).succeeds();
     assert!(host.run(&["system", "df"]).succeeds().contains("Images          0         0         5B        5B (100%)"));
-    let question = host.run_with(&["image", "prune"], b"n\n").succeeds();
-    assert!(question.contains("1 image removed earlier cannot be brought back"), "{question}");
+    // The question is docker's, to the letter.
+    let asked = host.run_with(&["image", "prune"], b"n\n");
+    let question = "WARNING! This will remove all dangling images.\nAre you sure you want to continue? [y/N] ";
+    let beside = "1 image removed earlier cannot be brought back by \"wharfie image restore\" then.\n";
+    assert_eq!((asked.stdout.as_str(), asked.stderr.as_str()), (question, beside));
     host.run(&["image", "prune", "-f"]).prints("Total reclaimed space: 5B\n");
     assert!(host.run(&["system", "df"]).succeeds().contains("Images          0         0         0B        0B"));
     host.run(&["image", "restore", "web"]).fails(

@@ -67,10 +67,18 @@ fn it_is_called_what_it_is_called() {
     let alias = Host::new(docker);
     let line = alias.run(&["--version"]).succeeds();
     assert!(line.starts_with("docker version 0.") && line.contains(", build "), "{line}");
-    assert_eq!(
-        alias.run(&["frob"]).stderr,
-        "docker: unknown command: docker frob\n\nRun 'docker --help' for more information\n"
-    );
+    let unknown = "docker: unknown command: docker frob\n\nRun 'docker --help' for more information\n";
+    for words in [&["frob"][..], &["frob", "-D"], &["frob", "--", "--x"]] {
+        assert_eq!((alias.run(words).code, alias.run(words).stderr.as_str()), (1, unknown), "{words:?}");
+    }
+    // Flags after it are the program's own.
+    let usage = "Usage:  docker [OPTIONS] COMMAND [ARG...]\n\nRun 'docker --help' for more information";
+    alias.run(&["frob", "a", "--x"]).fails(125, &format!("unknown flag: --x\n\n{usage}"));
+    alias.run(&["frob", "--version"]).prints(&line);
+    alias.run(&["frob", "--help"]).prints(&alias.run(&["--help"]).succeeds());
+    let short =
+        format!("Flag shorthand -h has been deprecated, use --help\n{}", alias.run(&["ps", "--help"]).succeeds());
+    alias.run(&["ps", "-h"]).prints(&short);
     let missing = alias.run(&["rmi", "nope"]);
     let text = "Error response from daemon: No such image: nope:latest\n";
     let help = " help: `docker images` lists the images that are here, `docker pull` gets others\n";
@@ -94,6 +102,19 @@ fn hints_are_not_forced_on_anybody() {
     check("0", false);
     check("true", true);
     check("", true);
+}
+
+#[test]
+fn every_spelling_of_a_command_is_in_its_help_and_hidden_ones_are_not() {
+    let check = |words: &[&str], spellings: &str| {
+        let help = host().run(&[words, &["--help"]].concat()).succeeds();
+        assert!(help.contains(&format!("\n\nAliases:\n  {spellings}\n\n")), "{help}");
+    };
+    check(&["images"], "wharfie image ls, wharfie image list, wharfie images");
+    check(&["image", "rm"], "wharfie image rm, wharfie image remove, wharfie rmi");
+    let hint = "\nNo images found matching \"ls\": did you mean \"wharfie image ls\"?\n";
+    assert_eq!(host().run(&["images", "ls"]).stderr, hint);
+    assert_eq!(host().run(&["image", "ls", "ls"]).stderr, "");
 }
 
 #[test]
@@ -123,7 +144,7 @@ fn what_is_empty_is_as_if_it_were_not_said() {
 fn the_systems_reasons_have_no_numbers() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let output = host().command(&["--version"]).stdout(full).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "cannot write the output: No space left on device\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "cannot write the output: no space left on device\n");
 }
 
 #[test]

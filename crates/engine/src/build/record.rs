@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-use wharfie_content::{Cancel, Cancelled, Event, Observer, Outcome, Warning, without_numbers};
+use wharfie_content::{Cancel, Cancelled, Event, Observer, Outcome, Warning, in_words};
 use wharfie_oci::Timestamp;
 use wharfie_store::Store;
 use wharfie_store::build_cache::BuildRow;
@@ -154,8 +154,8 @@ impl<'a> Recorder<'a> {
 pub(super) const LOG: &str = "log";
 
 /// The same event with the system's reasons in words alone.
-fn in_words(event: Event) -> Event {
-    let words = |text: String| without_numbers(&text).into_owned();
+fn worded(event: Event) -> Event {
+    let words = |text: String| in_words(&text).into_owned();
     match event {
         Event::Ended { task, outcome: Outcome::Broken(why) } => {
             Event::Ended { task, outcome: Outcome::Broken(words(why)) }
@@ -168,7 +168,7 @@ fn in_words(event: Event) -> Event {
 
 impl Observer for Recorder<'_> {
     fn observe(&self, event: Event) {
-        let event = in_words(event);
+        let event = worded(event);
         if let Event::Ended { outcome: Outcome::Step { is_cached, .. }, .. } = &event {
             self.total.fetch_add(1, Ordering::Relaxed);
             self.cached.fetch_add(u64::from(*is_cached), Ordering::Relaxed);

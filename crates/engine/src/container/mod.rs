@@ -85,7 +85,8 @@ impl Engine {
     /// When the store cannot be read.
     pub fn container_sizes(&self, row: &ContainerRow) -> Result<(u64, u64)> {
         let store = self.reader()?;
-        let own = volumes::tree_bytes(&store.scratch_of_container(&row.id)?.upper);
+        let upper = store.scratch_of_container(&row.id)?.upper;
+        let own = volumes::tree_bytes(&upper).saturating_sub(rootfs::bytes_of_ours(&upper));
         Ok((own, own + store.image(&row.image)?.map_or(0, |image| image.size)))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
@@ -30,6 +30,17 @@ const FILES: &[(&str, &str)] = &[
     ("etc/resolv.conf", ""),
     ("etc/mtab", "/proc/mounts"),
 ];
+
+/// Bytes in a container's own files that are none of its doing: of the links among them.
+pub(crate) fn bytes_of_ours(upper: &Path) -> u64 {
+    let is_ours = |(name, target): &&(&str, &str)| {
+        let path = upper.join(name);
+        // A link in place of the directory would lead out of the container.
+        let is_within = path.parent().is_some_and(|above| above.symlink_metadata().is_ok_and(|above| above.is_dir()));
+        !target.is_empty() && is_within && std::fs::read_link(path).is_ok_and(|found| found == Path::new(target))
+    };
+    FILES.iter().filter(is_ours).map(|(_, target)| target.len() as u64).sum()
+}
 
 impl Engine {
     /// What a root file system is made of, with the mounts of its layers.

@@ -1,6 +1,6 @@
 //! Volumes: named places for files that outlive containers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -284,11 +284,11 @@ pub fn parse_name(name: &str) -> Result<VolumeName> {
     })
 }
 
-/// Bytes of the files in a tree.
+/// Bytes of the files in a tree, and of what symbolic links say, each once whatever names it has: as docker counts them.
 pub(crate) fn tree_bytes(path: &Path) -> u64 {
     let Ok(top) = rustix::fs::open(path, DIRECTORY, Mode::empty()) else { return 0 };
-    let mut bytes = 0;
-    let mut stack = vec![count(top.as_fd(), &mut bytes)];
+    let mut counted = Counted::default();
+    let mut stack = vec![count(top.as_fd(), &mut counted)];
     let mut trail = Trail::new(top);
     while let Some(directories) = stack.last_mut() {
         let Some(name) = directories.pop() else {
@@ -300,26 +300,38 @@ pub(crate) fn tree_bytes(path: &Path) -> u64 {
         };
         // What is gone meanwhile, or is something else, counts nothing.
         if let Ok(directory) = openat(trail.here(), &name, DIRECTORY, Mode::empty()) {
-            stack.push(count(directory.as_fd(), &mut bytes));
+            stack.push(count(directory.as_fd(), &mut counted));
             if trail.enter(directory).is_err() {
                 break;
             }
         }
     }
-    bytes
+    counted.bytes
+}
+
+/// What a tree amounts to so far.
+#[derive(Default)]
+struct Counted {
+    bytes: u64,
+    /// Files with several names, by device and number.
+    seen: HashSet<(u64, u64)>,
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Adds the bytes of the files in a directory; gives the names of the directories in it.
-fn count(directory: BorrowedFd<'_>, bytes: &mut u64) -> Vec<CString> {
+fn count(directory: BorrowedFd<'_>, counted: &mut Counted) -> Vec<CString> {
     let mut directories = Vec::new();
     for entry in Dir::read_from(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Ok(found) = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
         match FileType::from_raw_mode(found.st_mode) {
             FileType::Directory if !matches!(name.to_bytes(), b"." | b"..") => directories.push(name.to_owned()),
-            FileType::RegularFile => *bytes += u64::try_from(found.st_size).unwrap_or_default(),
+            FileType::RegularFile | FileType::Symlink => {
+                if found.st_nlink == 1 || counted.seen.insert((found.st_dev, found.st_ino)) {
+                    counted.bytes += u64::try_from(found.st_size).unwrap_or_default();
+                }
+            }
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! The push side: sees a tar while it streams past on its way elsewhere.
 
 use super::feed::{Feed, Part};
-use crate::entry::Entry;
+use crate::entry::{Entry, Kind};
 use crate::error::{Error, Result};
 
 /// Takes entries in the order of the archive.
@@ -21,7 +21,7 @@ impl<F: FnMut(&Entry) -> Result<()>> EntrySink for F {
 pub struct Totals {
     /// Length of the tar in bytes, with everything behind its end.
     pub tar_len: u64,
-    /// Sum of the sizes in the headers: what docker calls the size of a layer.
+    /// Sum of the sizes in the headers, and of what symbolic links say: what docker calls the size of a layer.
     pub content_size: u64,
     /// Number of entries.
     pub entries: u64,
@@ -55,7 +55,8 @@ impl<S: EntrySink> Indexer<S> {
             Part::Block(block) if machine.block(block)? => {
                 let entry = machine.entry();
                 totals.entries += 1;
-                totals.content_size = totals.content_size.saturating_add(entry.declared_size);
+                let size = if entry.kind == Kind::Symlink { entry.link.len() as u64 } else { entry.declared_size };
+                totals.content_size = totals.content_size.saturating_add(size);
                 sink.entry(entry)
             }
             Part::Block(_) | Part::Data => Ok(()),

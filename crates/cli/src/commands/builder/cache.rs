@@ -26,7 +26,6 @@ const VERBOSE: Switch = Switch::new("verbose", "Provide a more verbose output");
 /// `PROG builder prune`: as docker's own builder.
 pub(crate) static PRUNE: Command<Run> = Command {
     about: "Remove build cache",
-    usage: "[OPTIONS]",
     flags: &[ALL.flag(), FILTER.flag(), UNASKED.flag(), KEEP_STORAGE.flag(), RESERVED_SPACE, MAX_USED_SPACE],
     examples: &[
         Example { text: "Without being asked", command: "builder prune -f" },

@@ -21,6 +21,8 @@ use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Complete, Conditions, Example, Matches, Needs, Number, Switch, Text};
 use crate::render::size;
 
+/// Docker has no flags there.
+const CONTAINERS: &str = "CONTAINER [CONTAINER...]";
 const ONE_OR_MORE: &str = "[OPTIONS] CONTAINER [CONTAINER...]";
 
 const ATTACH: Switch = Switch::new("attach", "Attach STDOUT/STDERR and forward signals").short('a');
@@ -36,11 +38,11 @@ const PRUNE_FILTER: Conditions = Conditions::new("filter", "Provide filter value
     .value_name("filter");
 
 macro_rules! command {
-    ($(#[$doc:meta])* $name:ident, $about:literal, $run:ident, $flags:expr, $example:literal $(, $needs:expr)?) => {
+    ($(#[$doc:meta])* $name:ident, $about:literal, $usage:expr, $run:ident, $flags:expr, $example:literal $(, $needs:expr)?) => {
         $(#[$doc])*
         pub static $name: Command<Run> = Command {
             about: $about,
-            usage: ONE_OR_MORE,
+            usage: $usage,
             arity: Arity::AtLeast(1),
             flags: $flags,
             examples: &[Example { text: $about, command: $example }],
@@ -56,6 +58,7 @@ command!(
     /// `PROG start`.
     START,
     "Start one or more stopped containers",
+    ONE_OR_MORE,
     start,
     &[
         ATTACH.flag(),
@@ -70,6 +73,7 @@ command!(
     /// `PROG stop`.
     STOP,
     "Stop one or more running containers",
+    ONE_OR_MORE,
     stop,
     &[
         PATTERN.flag(),
@@ -83,6 +87,7 @@ command!(
     /// `PROG restart`.
     RESTART,
     "Restart one or more containers",
+    ONE_OR_MORE,
     restart,
     &[
         PATTERN.flag(),
@@ -97,6 +102,7 @@ command!(
     /// `PROG kill`.
     KILL,
     "Kill one or more running containers",
+    ONE_OR_MORE,
     kill,
     &[PATTERN.flag(), KILL_SIGNAL.flag()],
     "kill -s HUP web"
@@ -105,6 +111,7 @@ command!(
     /// `PROG pause`.
     PAUSE,
     "Pause all processes within one or more containers",
+    CONTAINERS,
     pause,
     &[PATTERN.flag()],
     "pause web"
@@ -113,6 +120,7 @@ command!(
     /// `PROG unpause`.
     UNPAUSE,
     "Unpause all processes within one or more containers",
+    CONTAINERS,
     unpause,
     &[PATTERN.flag()],
     "unpause web"
@@ -121,6 +129,7 @@ command!(
     /// `PROG wait`.
     WAIT,
     "Block until one or more containers stop, then print their exit codes",
+    CONTAINERS,
     wait,
     &[PATTERN.flag()],
     "wait web"
@@ -129,6 +138,7 @@ command!(
     /// `PROG rm`.
     RM,
     "Remove one or more containers",
+    ONE_OR_MORE,
     rm,
     &[
         DRY_RUN.flag(),

@@ -42,7 +42,7 @@ pub static COMMAND: Command<Run> = Command {
         Entry::new("inspect", &document::COMMAND),
         Entry::new("kill", &lifecycle::KILL),
         Entry::new("logs", &logs::COMMAND),
-        Entry::new("ls", &ls::COMMAND).aliases(&["ps", "list"]),
+        Entry::new("ls", &ls::COMMAND).aliases(&["list", "ps"]),
         Entry::new("pause", &lifecycle::PAUSE),
         Entry::new("port", &facts::PORT),
         Entry::new("prune", &lifecycle::PRUNE),

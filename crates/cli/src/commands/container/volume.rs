@@ -42,6 +42,7 @@ const ALL: Switch = Switch::new("all", "Remove all unused volumes, not just anon
 /// `PROG volume`.
 pub static COMMAND: Command<Run> = Command {
     about: "Manage volumes",
+    usage: "COMMAND",
     subcommands: &[
         Entry::new("create", &CREATE),
         Entry::new("inspect", &INSPECT),

@@ -28,13 +28,8 @@ const NO_TRUNC: Switch = Switch::new("no-trunc", "Don't truncate output");
 const QUIET: Switch = Switch::new("quiet", "Only show image IDs").short('q');
 const TREE: Switch = Switch::new("tree", "List multi-platform images as a tree");
 
-/// `PROG image ls`.
-pub static COMMAND: Command<Run> = LIST;
-
-/// `PROG images`.
-pub static IMAGES: Command<Run> = Command { run: Some(images), ..LIST };
-
-const LIST: Command<Run> = Command {
+/// `PROG image ls` and `PROG images`.
+pub static COMMAND: Command<Run> = Command {
     about: "List images",
     usage: "[OPTIONS] [REPOSITORY[:TAG]]",
     arity: Arity::AtMost(1),
@@ -60,13 +55,10 @@ const MISTAKEN: &[&str] =
 pub(crate) const NONE: &str = "<none>";
 
 fn run(cx: &Context, matches: &Matches) -> Result {
-    list(cx, matches).map(drop)
-}
-
-fn images(cx: &Context, matches: &Matches) -> Result {
     let is_empty = list(cx, matches)?;
     if let [word] = matches.args()
         && is_empty
+        && cx.path.ends_with(" images")
         && MISTAKEN.contains(&word.as_str())
     {
         cx.warn(&format!("\nNo images found matching \"{word}\": did you mean \"{} image {word}\"?", cx.program));

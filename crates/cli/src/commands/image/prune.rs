@@ -32,8 +32,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let all = matches.get(&ALL);
     let what = if all { "all images without at least one container associated to them" } else { "all dangling images" };
     let filters = filters(cx, matches)?;
-    let undo = end_of_undo(cx, &filters)?;
-    let question = format!("WARNING! This will remove {what}.\n{undo}Are you sure you want to continue?");
+    warn_of_end_of_undo(cx, matches, &filters)?;
+    let question = format!("WARNING! This will remove {what}.\nAre you sure you want to continue?");
     if !cx.may_remove(matches, &question)? {
         return Ok(());
     }
@@ -44,20 +44,23 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     Ok(())
 }
 
-/// What the question adds where images could still be brought back; empty where there are none, or none are meant.
-pub(crate) fn end_of_undo(cx: &Context, filters: &Filters) -> Result<String> {
+/// Says before the question, and beside it, if images could still be brought back and then no more.
+pub(crate) fn warn_of_end_of_undo(cx: &Context, matches: &Matches, filters: &Filters) -> Result {
+    if matches.get(&UNASKED) || matches.get(&DRY_RUN) {
+        return Ok(());
+    }
     let kept = match filters.needs_labels() {
         true => Vec::new(),
         false => cx.engine()?.kept()?,
     };
     let count = kept.iter().filter(|image| filters.until.is_none_or(|until| image.removed_at < until)).count();
-    Ok(match count {
-        0 => String::new(),
-        1 => format!("1 image removed earlier cannot be brought back by \"{} image restore\" then.\n", cx.program),
-        _ => {
-            format!("{count} images removed earlier cannot be brought back by \"{} image restore\" then.\n", cx.program)
-        }
-    })
+    let images = match count {
+        0 => return Ok(()),
+        1 => "1 image".to_owned(),
+        _ => format!("{count} images"),
+    };
+    cx.warn(&format!("{images} removed earlier cannot be brought back by \"{} image restore\" then.", cx.program));
+    Ok(())
 }
 
 /// The conditions of the command line and of docker's configuration file.

@@ -24,6 +24,7 @@ const VERBOSE: Switch = Switch::new("verbose", "Output additional info including
 /// `PROG manifest`.
 pub static COMMAND: Command<Run> = Command {
     about: "Manage Docker image manifests and manifest lists",
+    usage: "COMMAND",
     subcommands: &[
         Entry::new("annotate", &edit::ANNOTATE),
         Entry::new("create", &edit::CREATE),

@@ -87,6 +87,11 @@ fn summary(usage: &DiskUsage) -> [[String; 5]; 4] {
         };
         [kind.to_owned(), total.to_string(), active.to_string(), size::long(bytes), reclaimable]
     };
+    // Of the cache docker gives no share.
+    let without_share = |[kind, total, active, size, free]: [String; 5]| {
+        let free = free.split(' ').next().unwrap_or_default().to_owned();
+        [kind, total, active, size, free]
+    };
     let DiskUsage { layers_size, images, containers, volumes, build_cache } = usage;
     // Docker's rule: what images with containers have alone is not reclaimable; what they share counts as if it were.
     let of_containers = || images.iter().filter(|image| image.containers > 0);
@@ -103,13 +108,13 @@ fn summary(usage: &DiskUsage) -> [[String; 5]; 4] {
         row("Images", images.len(), of_containers().count(), *layers_size, layers_size.saturating_sub(kept)),
         row("Containers", containers.len(), active.count(), all, all - of_active),
         row("Local Volumes", volumes.len(), used_volumes.count(), in_volumes, in_volumes - in_used),
-        row(
+        without_share(row(
             "Build Cache",
             build_cache.len(),
             in_use.clone().count(),
             cached,
             cached - in_use.map(|record| record.size).sum::<u64>(),
-        ),
+        )),
     ]
 }
 

@@ -7,7 +7,7 @@ use wharfie_engine::networks::PruneNetworks;
 use wharfie_engine::prune::Prune;
 use wharfie_engine::volumes::{PruneVolumes, PrunedVolumes};
 
-use crate::commands::image::prune::{end_of_undo, filters, section};
+use crate::commands::image::prune::{filters, section, warn_of_end_of_undo};
 use crate::commands::{DRY_RUN, Run, UNASKED, builder, container};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -39,7 +39,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let filters = filters(cx, matches)?;
     given.extend(cx.prune_filters(&given));
     let others = PruneFilters::parse(Prunable::ContainersOrNetworks, &given, &|text| cx.parse_moment(text))?;
-    let question = question(all, volumes, &given) + &end_of_undo(cx, &filters)? + SURE;
+    warn_of_end_of_undo(cx, matches, &filters)?;
+    let question = question(all, volumes, &given) + SURE;
     if !cx.may_remove(matches, &question)? {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use wharfie_content::{Outcome, Subject, Warning, without_numbers};
+use wharfie_content::{Outcome, Subject, Warning, in_words};
 
 use crate::render::sanitise::{Layout, sanitise};
 
@@ -98,7 +98,7 @@ pub(super) fn warning(warning: &Warning) -> (String, bool) {
             ),
             true,
         ),
-        Warning::Note(text) => (clean(&without_numbers(text)).into_owned(), true),
+        Warning::Note(text) => (clean(&in_words(text)).into_owned(), true),
         // Kinds that are younger than this renderer.
         other => (format!("WARNING: {}", clean(&format!("{other:?}"))), true),
     }

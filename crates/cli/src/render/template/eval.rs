@@ -86,6 +86,11 @@ impl<'t> Run<'t> {
         self.at = Some(At { pos, part });
     }
 
+    /// Points messages at a piece of what they point at, which begins there.
+    pub(super) fn narrow(&mut self, part: &'t dyn Display) {
+        self.at = self.at.map(|at| At { part, ..at });
+    }
+
     /// A message with the position and the part being evaluated.
     pub(super) fn error(&self, message: impl Display) -> String {
         let Some(At { pos, part }) = self.at else {

@@ -173,7 +173,10 @@ impl<'t> Run<'t> {
     }
 
     fn cannot_evaluate<T>(&self, of: &Value, name: &str) -> Evaluated<T> {
-        self.fail(format_args!("can't evaluate field {name} in type {}", of.type_name()))
+        // Documents are read as docker reads them in the end: as JSON, whose values have no types.
+        let is_document = matches!(self.variables.first(), Some((_, Value::Struct(object))) if object.is_document());
+        let kind = if is_document { "interface {}" } else { of.type_name() };
+        self.fail(format_args!("can't evaluate field {name} in type {kind}"))
     }
 
     /// The message of a call that failed. Wrong numbers of arguments are the template's mistake, not the function's.
@@ -196,6 +199,7 @@ impl<'t> Run<'t> {
         let name = function.name;
         // Messages about the arguments' number point at the function's name, which every call begins with.
         locate(self);
+        self.narrow(&function.name);
         let given = args.len() + usize::from(last.is_some());
         if function.is_variadic && given < function.params.len() {
             let (want, got) = (function.params.len(), args.len());
@@ -225,6 +229,12 @@ impl<'t> Run<'t> {
             values.push(self.checked(params[args.len()], last)?);
         }
         locate(self);
+        if let ("call", [called, ..], [value, ..]) = (name, args, values.as_slice())
+            && !matches!(value, Value::Nil | Value::Missing)
+        {
+            let kind = value.type_name();
+            return self.called(name, &format!("non-function {called} of type {kind}"));
+        }
         let result = function.call(&values, self.mode).or_else(|why| self.called(name, &why))?;
         self.charge(weight(&result))?;
         Ok(result)

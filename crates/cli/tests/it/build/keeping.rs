@@ -41,6 +41,7 @@ fn what_is_kept_is_listed() {
     let df = host.run(&["system", "df"]).succeeds();
     let row = df.lines().find(|line| line.starts_with("Build Cache")).expect("a row");
     assert_eq!(row.split_whitespace().nth(2), Some("3"), "{df}");
+    assert!(!row.contains('%'), "docker gives no share of the cache: {df}");
 }
 
 #[test]

@@ -239,3 +239,12 @@ fn a_broken_configuration_is_said_by_every_command() {
     let warning = format!("WARNING: Error parsing config file ({}): unexpected EOF\n", place.display());
     assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr), (0, "", warning));
 }
+
+#[test]
+fn what_a_container_wrote_is_counted_once_and_links_as_much_as_they_say() {
+    let Some(host) = box_host() else { return };
+    let script = "mkdir /d; echo hello > /d/f; ln -s /f /d/s; ln /d/f /h";
+    host.run(&["run", "--name", "c1", "box:1", "sh", "-c", script]).succeeds();
+    let size = host.run(&["ps", "-as", "--format", "{{.Size}}"]).succeeds();
+    assert!(size.starts_with("8B (virtual "), "{size}");
+}

@@ -62,7 +62,7 @@ fn fields_that_are_not_there() {
     fails("{{.Nope}}", "template: :1:2: executing \"\" at <.Nope>: map has no entry for key \"Nope\"");
     fails("{{.Config.Nope}}", "template: :1:9: executing \"\" at <.Config.Nope>: map has no entry for key \"Nope\"");
     fails("ab\ncd {{ .Nope }}", "template: :2:6: executing \"\" at <.Nope>: map has no entry for key \"Nope\"");
-    fails("{{.Size.x}}", "template: :1:7: executing \"\" at <.Size.x>: can't evaluate field x in type int");
+    fails("{{.Size.x}}", "template: :1:7: executing \"\" at <.Size.x>: can't evaluate field x in type interface {}");
     fails(
         "{{.Healthcheck.Test}}",
         "template: :1:14: executing \"\" at <.Healthcheck.Test>: nil pointer evaluating interface {}.Test",
