@@ -76,7 +76,9 @@ impl Engine {
         let mut retained = Retained::default();
         let mut doomed = Vec::new();
         for (repository, mut tags) in repositories {
-            let Some(policy) = Policy::of(policies, &repository) else { continue };
+            let canonical = tags.first().map(|standing| standing.reference.repository().canonical());
+            let names = [repository.as_str(), canonical.as_deref().unwrap_or_default()];
+            let Some(policy) = Policy::of(policies, &names) else { continue };
             tags.sort_by(|a, b| (b.made, b.pulled, &b.canonical).cmp(&(a.made, a.pulled, &a.canonical)));
             let verdicts = judge(policy, &tags, uses.since, now);
             for (standing, verdict) in tags.into_iter().zip(verdicts) {

@@ -117,7 +117,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let is_dry = matches.get(&DRY_RUN);
     let (retained, retention) = retention(cx, matches)?;
     let (cleared, cache) = limited(cx, matches, cache)?;
-    let scanned = scan::all(cx, matches, &Manner { is_dry, limit })?;
+    let (scanned, news) = scan::all(cx, matches, &Manner { is_dry, limit })?;
     let command = said(matches.get(&NOTIFY), &settings.notify);
     // Nobody is called for nothing.
     let called = command.filter(|_| !scanned.new.is_empty());
@@ -147,8 +147,12 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     if is_dry {
         cx.warn("This was a dry run: nothing was removed, nothing is remembered, and nobody was called.");
-    } else if let Some(command) = &called {
-        notify(command, &scanned.document())?;
+    } else {
+        if let Some(command) = &called {
+            notify(command, &scanned.document())?;
+        }
+        // What nobody was told is told the next time.
+        news.remember()?;
     }
     match limit {
         Some(limit) if scanned.reaches(limit) => Err(Failure::silent().code(FOUND)),
@@ -169,9 +173,10 @@ fn retention(cx: &Context, matches: &Matches) -> Result<(Option<Value>, String)>
     let line = match matches.get(&DRY_RUN) {
         true => {
             would(&mut document, "removed", "wouldRemove");
-            format!("Retention:    {judged} judged; {gone} would be removed, nothing was\n")
+            let why = retain::decisions(&retained);
+            format!("Retention:    {judged} judged; {gone} would be removed, nothing was\n{why}\n")
         }
-        false => format!("Retention:    {judged} judged; {gone} removed\n"),
+        false => format!("Retention:    {judged} judged; {gone} removed\n{}", retain::removed(&retained)),
     };
     Ok((Some(document), line))
 }
@@ -222,6 +227,6 @@ fn notify(command: &str, document: &Value) -> Result {
     }
     match child.wait().map_err(|why| failed(&why))? {
         status if status.success() => Ok(()),
-        status => Err(failed(&status)),
+        status => Err(failed(&status).help(Some("what is new is told again the next time".to_owned()))),
     }
 }
