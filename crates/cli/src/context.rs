@@ -395,10 +395,18 @@ impl Context {
     /// # Errors
     /// When stdout is closed.
     pub fn confirm(&self, question: &str) -> Result<bool> {
+        Ok(matches!(self.answer(question)?.as_deref(), Some("y" | "Y")))
+    }
+
+    /// Asks on stdout and reads one line from stdin; `None` if there is none.
+    ///
+    /// # Errors
+    /// When stdout is closed.
+    pub fn answer(&self, question: &str) -> Result<Option<String>> {
         self.print(&format!("{question} [y/N] "))?;
         let mut answer = String::new();
-        let read = io::stdin().read_line(&mut answer);
-        Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y"))
+        let read = io::stdin().read_line(&mut answer).unwrap_or_default();
+        Ok((read > 0).then(|| answer.trim().to_owned()))
     }
 
     /// Asks on stderr, where progress is, and reads one line from stdin; true only for `y` and `Y`.

@@ -34,6 +34,12 @@ pub enum Occasion {
     Pulled,
     /// A container was made from its image, or started.
     Used,
+    /// How an image came here that nobody pulled: a build made it.
+    Built,
+    /// The same: it came in an archive.
+    Loaded,
+    /// The same: it was given a name.
+    Tagged,
 }
 
 /// What is known of a tag.
@@ -86,6 +92,9 @@ impl fmt::Display for Occasion {
             Self::Pushed => "pushed",
             Self::Pulled => "pulled",
             Self::Used => "used",
+            Self::Built => "built",
+            Self::Loaded => "loaded",
+            Self::Tagged => "tagged",
         })
     }
 }

@@ -86,8 +86,17 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let going = planned.decisions.iter().filter(|decision| decision.verdict == Verdict::Goes).count();
         let names = if going == 1 { "1 name".to_owned() } else { format!("{going} names") };
         let question = format!("WARNING! This will remove {names} of images.\nAre you sure you want to continue?");
-        if going > 0 && !cx.confirm(&question)? {
-            return Ok(());
+        if going > 0 {
+            match cx.answer(&question)?.as_deref() {
+                Some("y" | "Y") => {}
+                // Whoever starts it without a terminal should not take this for done.
+                None if !cx.is_in_terminal() => {
+                    cx.line("")?;
+                    return Err(Failure::new(format!("nobody is there to ask: {names} of images would go, nothing was removed"))
+                        .help(Some("use -f to remove them unasked, or --dry-run to see them".to_owned())));
+                }
+                _ => return Ok(()),
+            }
         }
     }
     let retained = cx.engine_to_remove(matches)?.retain(&policies)?;
