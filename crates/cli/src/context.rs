@@ -293,6 +293,11 @@ impl Context {
         env::nonempty("DOCKER_CONFIG").map_or_else(|| env::home().join(".docker"), PathBuf::from)
     }
 
+    /// True if somebody said where docker's configuration is.
+    pub fn is_docker_config_said(&self) -> bool {
+        self.globals.get(&CONFIG).is_some() || env::nonempty("DOCKER_CONFIG").is_some()
+    }
+
     /// When the command began.
     pub fn now(&self) -> wharfie_oci::Timestamp {
         self.now

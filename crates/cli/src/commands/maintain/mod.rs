@@ -102,17 +102,23 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     };
     let cache = said(matches.get(&BUILD_CACHE), &settings.build_cache).map(|text| bytes(&text)).transpose()?;
     if matches.get(&SYSTEMD) {
+        if matches.get(&DRY_RUN) {
+            return Err(Failure::new("a service that does nothing is of no use: --systemd and --dry-run exclude each other")
+                .help(Some("`wharfie maintain --dry-run` shows what it would do".to_owned())));
+        }
         let fail_on = matches.get(&FAIL_ON).join(",");
+        let path = |path: Option<&str>| path.map(systemd::absolute);
+        let (db, ignore_file) = (path(matches.get(&insight::DB)), path(matches.get(&insight::IGNORE_FILE)));
         let given = [
             ("--build-cache", matches.get(&BUILD_CACHE)),
-            ("--db", matches.get(&insight::DB)),
+            ("--db", db.as_deref()),
             ("--fail-on", Some(fail_on.as_str()).filter(|words| !words.is_empty())),
             ("--format", Some(format).filter(|format| *format != "table")),
-            ("--ignore-file", matches.get(&insight::IGNORE_FILE)),
+            ("--ignore-file", ignore_file.as_deref()),
             ("--notify", matches.get(&NOTIFY)),
             ("--only-fixed", Some("").filter(|_| matches.get(&insight::ONLY_FIXED))),
         ];
-        return cx.print(&systemd::units(&systemd::command(cx, &given)?));
+        return cx.print(&systemd::units(&systemd::service(cx, &given)?));
     }
     let is_dry = matches.get(&DRY_RUN);
     let (retained, retention) = retention(cx, matches)?;
