@@ -293,6 +293,11 @@ impl Context {
         env::nonempty("DOCKER_CONFIG").map_or_else(|| env::home().join(".docker"), PathBuf::from)
     }
 
+    /// True if somebody said where docker's configuration is.
+    pub fn is_docker_config_said(&self) -> bool {
+        self.globals.get(&CONFIG).is_some() || env::nonempty("DOCKER_CONFIG").is_some()
+    }
+
     /// When the command began.
     pub fn now(&self) -> wharfie_oci::Timestamp {
         self.now
@@ -412,10 +417,18 @@ impl Context {
     /// # Errors
     /// When stdout is closed.
     pub fn confirm(&self, question: &str) -> Result<bool> {
+        Ok(matches!(self.answer(question)?.as_deref(), Some("y" | "Y")))
+    }
+
+    /// Asks on stdout and reads one line from stdin; `None` if there is none.
+    ///
+    /// # Errors
+    /// When stdout is closed.
+    pub fn answer(&self, question: &str) -> Result<Option<String>> {
         self.print(&format!("{question} [y/N] "))?;
         let mut answer = String::new();
-        let read = io::stdin().read_line(&mut answer);
-        Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y"))
+        let read = io::stdin().read_line(&mut answer).unwrap_or_default();
+        Ok((read > 0).then(|| answer.trim().to_owned()))
     }
 
     /// Asks on stderr, where progress is, and reads one line from stdin; true only for `y` and `Y`.

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Result};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PolicyOptions {
-    /// Patterns of repositories; of images as `images` shows them.
+    /// Patterns of repositories; of images as `images` shows them, or in full.
     pub repositories: Vec<String>,
     /// Reasons to keep a tag.
     pub keep: Vec<KeepOptions>,
@@ -45,7 +45,7 @@ impl PolicyOptions {
     /// When a time is none, or nobody knows it.
     pub(crate) fn read(&self, known: &[Occasion]) -> Result<Policy> {
         let keep = self.keep.iter().map(|keep| keep.read(known)).collect::<Result<_>>()?;
-        Ok(Policy { repositories: patterns(&self.repositories), keep })
+        Ok(Policy { repositories: repositories(&self.repositories)?, keep })
     }
 }
 
@@ -77,6 +77,19 @@ impl KeepOptions {
     }
 }
 
+/// Patterns of repositories as users write them.
+///
+/// # Errors
+/// When one has a tag, which no repository has: it would be about nothing.
+pub(crate) fn repositories(texts: &[String]) -> Result<Vec<Pattern>> {
+    let tagged = texts.iter().find(|text| text.rsplit('/').next().is_some_and(|last| last.contains([':', '@'])));
+    match tagged {
+        Some(text) => Err(Failure::new(format!("{text:?} is an image, and not a pattern of repositories"))
+            .help(Some("write the repository without a tag, and the tag as a pattern of tags to keep".to_owned()))),
+        None => Ok(patterns(texts)),
+    }
+}
+
 /// Patterns as users write them.
 pub(crate) fn patterns(texts: &[String]) -> Vec<Pattern> {
     texts.iter().map(|text| Pattern::new(text)).collect()
@@ -85,6 +98,13 @@ pub(crate) fn patterns(texts: &[String]) -> Vec<Pattern> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repositories_have_no_tags() {
+        let read = |text: &str| repositories(&[text.to_owned()]).is_ok();
+        assert!(read("**") && read("localhost:5000/team/*") && read("team/web"));
+        assert!(!read("team/web:1") && !read("localhost:5000/web@sha256:0"));
+    }
 
     #[test]
     fn times_that_nobody_knows_are_refused() {

@@ -1,18 +1,26 @@
 //! Undo: bringing back what `rmi` removed.
 
 use wharfie_oci::{ImageId, Reference};
-use wharfie_store::trash::{KeptImage, Restored};
+use wharfie_store::trash::{KeptImage, KeptName, Restored};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
 impl Engine {
-    /// What can be brought back, newest removal first.
+    /// Images that can be brought back, newest removal first.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn kept(&self) -> Result<Vec<KeptImage>> {
         Ok(self.reader()?.kept_images()?)
+    }
+
+    /// Names that can be brought back, newest removal first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn kept_names(&self) -> Result<Vec<KeptName>> {
+        Ok(self.reader()?.kept_names()?)
     }
 
     /// Brings back what was removed under `name`: a reference, or an image by its id or the beginning of it, with all

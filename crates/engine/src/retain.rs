@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wharfie_oci::retention::{Facts, Occasion, Policy, Verdict, When};
+use wharfie_oci::retention::{Facts, Occasion, Policy, Reason, Verdict, When};
 use wharfie_oci::{ImageId, Reference};
 use wharfie_store::Store;
 use wharfie_store::journal::{JournalEntry, Kind};
@@ -47,13 +47,17 @@ struct Standing {
     image: ImageId,
     made: i64,
     pulled: i64,
+    /// What "pulled" was.
+    arrival: Occasion,
     used: Option<i64>,
     /// Why it stays whatever the rules say.
     held: Option<String>,
 }
 
-/// What the journal tells of uses.
+/// What the journal tells of uses, and of how images came.
 struct Uses {
+    /// By the image's id, or the name that was pulled: when last, and how.
+    arrivals: BTreeMap<String, (i64, Occasion)>,
     /// By what was typed for the image, when last.
     by_word: BTreeMap<String, i64>,
     /// Since when everything is known.
@@ -68,7 +72,8 @@ impl Engine {
     pub fn retain(&self, policies: &[Policy]) -> Result<Retained> {
         let store = self.freeing_writer()?;
         let now = (self.config().store.clock)().seconds;
-        let uses = uses(&store.journal(0)?);
+        let builds: Vec<(i64, i64)> = store.builds()?.iter().map(|row| (row.started.to_nanos(), row.finished.map_or(i64::MAX, |end| end.to_nanos()))).collect();
+        let uses = uses(&store.journal(0)?, &builds);
         let mut repositories: BTreeMap<String, Vec<Standing>> = BTreeMap::new();
         for standing in self.standings(store, &uses)? {
             repositories.entry(repository(&standing.reference)).or_default().push(standing);
@@ -76,7 +81,9 @@ impl Engine {
         let mut retained = Retained::default();
         let mut doomed = Vec::new();
         for (repository, mut tags) in repositories {
-            let Some(policy) = Policy::of(policies, &repository) else { continue };
+            let canonical = tags.first().map(|standing| standing.reference.repository().canonical());
+            let names = [repository.as_str(), canonical.as_deref().unwrap_or_default()];
+            let Some(policy) = Policy::of(policies, &names) else { continue };
             tags.sort_by(|a, b| (b.made, b.pulled, &b.canonical).cmp(&(a.made, a.pulled, &a.canonical)));
             let verdicts = judge(policy, &tags, uses.since, now);
             for (standing, verdict) in tags.into_iter().zip(verdicts) {
@@ -131,6 +138,7 @@ impl Engine {
                 all.push(Standing {
                     made: image.created.unwrap_or_default(),
                     pulled: image.tagged_at.map_or(0, |moment| moment.seconds),
+                    arrival: uses.arrival(&reference, &image.id),
                     used: uses.of(&reference, &image.id),
                     held: user.map(|by| format!("{by} uses it")),
                     canonical: row,
@@ -150,8 +158,21 @@ fn repository(reference: &Reference) -> String {
     familiar[..familiar.len().saturating_sub(tag)].to_owned()
 }
 
-fn uses(journal: &[JournalEntry]) -> Uses {
+/// `builds` are when builds began and ended, in nanoseconds.
+fn uses(journal: &[JournalEntry], builds: &[(i64, i64)]) -> Uses {
     let mut by_word = BTreeMap::new();
+    let mut arrivals = BTreeMap::new();
+    for entry in journal.iter().filter(|entry| entry.note.kind == Kind::Image) {
+        let how = match entry.note.action.as_str() {
+            "pull" => Occasion::Pulled,
+            "load" | "import" => Occasion::Loaded,
+            // A build names what it made while it goes on.
+            "tag" if builds.iter().any(|(from, to)| (*from..=*to).contains(&entry.time)) => Occasion::Built,
+            "tag" => Occasion::Tagged,
+            _ => continue,
+        };
+        arrivals.insert(entry.note.object.clone(), (entry.time, how));
+    }
     for entry in journal.iter().filter(|entry| entry.note.kind == Kind::Container) {
         if let (Some(image), "create" | "start") = (entry.note.attributes.get("image"), entry.note.action.as_str()) {
             by_word.insert(image.clone(), seconds(entry.time));
@@ -159,7 +180,7 @@ fn uses(journal: &[JournalEntry]) -> Uses {
     }
     // What was before the first entry that is left was forgotten, unless there is nothing before it.
     let since = journal.first().filter(|entry| entry.sequence > 1).map_or(i64::MIN, |entry| seconds(entry.time));
-    Uses { by_word, since }
+    Uses { arrivals, by_word, since }
 }
 
 fn seconds(nanos: i64) -> i64 {
@@ -167,6 +188,13 @@ fn seconds(nanos: i64) -> i64 {
 }
 
 impl Uses {
+    /// How an image came here last; pulled, if nobody remembers.
+    fn arrival(&self, reference: &Reference, id: &ImageId) -> Occasion {
+        let by_name = self.arrivals.get(&reference.familiar());
+        let found = self.arrivals.get(id.as_str()).into_iter().chain(by_name).max_by_key(|(time, _)| *time);
+        found.map_or(Occasion::Pulled, |(_, how)| *how)
+    }
+
     fn of(&self, reference: &Reference, id: &ImageId) -> Option<i64> {
         let is_it = |word: &str| {
             let hex = word.strip_prefix("sha256:").unwrap_or(word);
@@ -188,7 +216,13 @@ fn judge(policy: &Policy, tags: &[Standing], since: i64, now: i64) -> Vec<Verdic
         held: standing.held.as_deref(),
         times,
     });
-    policy.judge(facts, now)
+    let mut verdicts = policy.judge(facts, now);
+    for (standing, verdict) in tags.iter().zip(&mut verdicts) {
+        if let Verdict::Stays(Reason::Within(occasion @ Occasion::Pulled, _)) = verdict {
+            *occasion = standing.arrival;
+        }
+    }
+    verdicts
 }
 
 impl Standing {
@@ -212,15 +246,18 @@ mod tests {
         let standing = |name: &str, pulled, used| {
             let reference: Reference = name.parse().unwrap();
             let image = ImageId::new(Digest::of(name.as_bytes()));
-            Standing { canonical: reference.canonical(), reference, image, made: 0, pulled, used, held: None }
+            Standing { canonical: reference.canonical(), reference, image, made: 0, pulled, arrival: Occasion::Pulled, used, held: None }
         };
         let mut held = standing("web:9", 1, None);
         held.held = Some("container one uses it".to_owned());
+        let mut built = standing("web:0", 99_900, None);
+        built.arrival = Occasion::Built;
         let tags = [
             standing("web:3", 99_500, None),
             standing("web:2", 1000, Some(99_990)),
             standing("web:1", 1000, None),
             held,
+            built,
         ];
         let within = vec![(Occasion::Pulled, 600), (Occasion::Used, 60)];
         let keep = vec![Keep { within, ..Keep::default() }];
@@ -228,7 +265,7 @@ mod tests {
         let told =
             |since| -> Vec<String> { judge(&policy, &tags, since, 100_000).iter().map(ToString::to_string).collect() };
         let (pulled, used, held) = ("stays: pulled 8 min ago", "stays: used 10 s ago", "stays: container one uses it");
-        assert_eq!(told(i64::MIN), [pulled, used, "goes: nothing in the policy keeps it", held]);
+        assert_eq!(told(i64::MIN), [pulled, used, "goes: nothing in the policy keeps it", held, "stays: built 100 s ago"]);
         assert_eq!(told(99_970)[2], "stays: what was used is only known for 30 s");
     }
 }

@@ -34,6 +34,12 @@ pub enum Occasion {
     Pulled,
     /// A container was made from its image, or started.
     Used,
+    /// How an image came here that nobody pulled: a build made it.
+    Built,
+    /// The same: it came in an archive.
+    Loaded,
+    /// The same: it was given a name.
+    Tagged,
 }
 
 /// What is known of a tag.
@@ -86,6 +92,9 @@ impl fmt::Display for Occasion {
             Self::Pushed => "pushed",
             Self::Pulled => "pulled",
             Self::Used => "used",
+            Self::Built => "built",
+            Self::Loaded => "loaded",
+            Self::Tagged => "tagged",
         })
     }
 }
@@ -120,9 +129,10 @@ impl fmt::Display for Ago {
 }
 
 impl Policy {
-    /// The policy for a repository.
-    pub fn of<'a>(policies: &'a [Self], repository: &str) -> Option<&'a Self> {
-        policies.iter().find(|policy| policy.repositories.iter().any(|pattern| pattern.is_match(repository)))
+    /// The policy for a repository, by any of the names that it has.
+    pub fn of<'a>(policies: &'a [Self], names: &[&str]) -> Option<&'a Self> {
+        let is_about = |pattern: &Pattern| names.iter().any(|name| pattern.is_match(name));
+        policies.iter().find(|policy| policy.repositories.iter().any(is_about))
     }
 
     /// True if it asks when something happened.
@@ -241,8 +251,9 @@ mod tests {
             Policy { repositories: vec![Pattern::new("a/*")], keep: Vec::new() },
             Policy { repositories: vec![Pattern::new("**")], keep: vec![Keep::default()] },
         ];
-        assert_eq!(Policy::of(&policies, "a/b"), Some(&policies[0]));
-        assert_eq!(Policy::of(&policies, "b"), Some(&policies[1]));
-        assert_eq!(Policy::of(&policies[..1], "b"), None);
+        assert_eq!(Policy::of(&policies, &["a/b"]), Some(&policies[0]));
+        assert_eq!(Policy::of(&policies, &["b"]), Some(&policies[1]));
+        assert_eq!(Policy::of(&policies[..1], &["b"]), None);
+        assert_eq!(Policy::of(&policies, &["b", "a/b"]), Some(&policies[0]));
     }
 }

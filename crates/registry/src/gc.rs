@@ -100,7 +100,7 @@ impl Registry {
         let mut tags = self.standings(name).await?;
         let nodes = self.nodes(name, named.before).await?;
         let mut beside = Vec::new();
-        if let Some(policy) = Policy::of(policies, name.as_str()) {
+        if let Some(policy) = Policy::of(policies, &[name.as_str()]) {
             (tags, beside) = apart(tags, |subject| nodes.contains_key(subject));
             let mut kept = Vec::new();
             for (standing, verdict) in judge(policy, tags, self.now()) {

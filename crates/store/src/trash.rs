@@ -44,6 +44,19 @@ pub struct KeptImage {
     pub size: u64,
 }
 
+/// A removed name that can still be brought back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptName {
+    /// Canonical.
+    pub name: String,
+    /// The image it stood for, which may be here under another name.
+    pub image: ImageId,
+    /// When it was removed.
+    pub removed_at: Timestamp,
+    /// Bytes of the image's files.
+    pub size: u64,
+}
+
 /// What `restore` did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Restored {
@@ -117,6 +130,26 @@ impl Store {
                 });
             }
             Ok(kept)
+        })
+    }
+
+    /// Names that were removed and can be brought back, also of images that are here under another one, newest removal first.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn kept_names(&self) -> Result<Vec<KeptName>> {
+        self.read(|db| {
+            let sql = "SELECT trash.name, image.id, trash.removed_at, image.size FROM trash
+                JOIN image ON image.id = trash.image ORDER BY trash.removed_at DESC, trash.name";
+            let row = |row: &rusqlite::Row<'_>| {
+                Ok(KeptName {
+                    name: row.get(0)?,
+                    image: text(row, 1)?,
+                    removed_at: Timestamp::from_nanos(row.get(2)?),
+                    size: row.get(3)?,
+                })
+            };
+            db.prepare(sql)?.query_map([], row)?.collect()
         })
     }
 

@@ -10,6 +10,7 @@ use wharfie_oci::{Digest, Reference};
 
 use crate::dsse::{self, Envelope};
 use crate::error::{Error, Result};
+use crate::key::KeyId;
 use crate::private::PrivateKey;
 use crate::signature::{Claim, Form, Signature};
 
@@ -26,6 +27,8 @@ pub const SIGNED: &str = "https://sigstore.dev/cosign/sign/v1";
 #[serde(rename_all = "camelCase")]
 struct Bundle {
     media_type: String,
+    #[serde(default)]
+    verification_material: serde_json::Value,
     dsse_envelope: Option<Envelope>,
 }
 
@@ -63,6 +66,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Signature>> {
     if !bundle.media_type.starts_with(MEDIA_TYPES) {
         return Err(Error::Document("it is no bundle of sigstore's".to_owned()));
     }
+    let hint = bundle.verification_material["publicKey"]["hint"].as_str().and_then(key_id);
     let Some(envelope) = bundle.dsse_envelope else { return Ok(Vec::new()) };
     if envelope.payload_type != STATEMENT {
         return Ok(Vec::new());
@@ -83,6 +87,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Signature>> {
             claim: claim.clone(),
             message: opened.message.clone(),
             bytes: signature.clone(),
+            hint: hint.clone(),
             certified: None,
         }));
     }
@@ -128,6 +133,12 @@ pub fn sign(key: &PrivateKey, signer: &str, name: &Reference, digest: &Digest) -
         "dsseEnvelope": Envelope::new(STATEMENT, &payload, &signature),
     });
     Ok(bundle.to_string().into_bytes())
+}
+
+/// The id of a key as [`sign`] gives it; others may write what they want there.
+fn key_id(hint: &str) -> Option<KeyId> {
+    let bytes = STANDARD.decode(hint).ok()?;
+    KeyId::parse(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
 fn byte(hex: &[u8]) -> Option<u8> {

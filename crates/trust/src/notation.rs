@@ -141,6 +141,7 @@ pub fn read(bytes: &[u8]) -> Result<Signature> {
         claim: Claim { digest: target.digest.clone(), name: None, signer: None },
         message: format!("{}.{}", envelope.protected, envelope.payload).into_bytes(),
         bytes: decode(&envelope.signature)?,
+        hint: None,
         certified: Some(Box::new(Certified { target, algorithm, chain, expiry })),
     })
 }

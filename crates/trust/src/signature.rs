@@ -2,7 +2,7 @@
 
 use wharfie_oci::{Digest, Reference};
 
-use crate::key::PublicKey;
+use crate::key::{KeyId, PublicKey};
 use crate::notation::Certified;
 
 /// What somebody signed: that this content is that image.
@@ -45,6 +45,8 @@ pub struct Signature {
     pub message: Vec<u8>,
     /// The signature itself.
     pub bytes: Vec<u8>,
+    /// Whose it says that it is: a key's id, which nobody has proven.
+    pub hint: Option<KeyId>,
     /// What notation's envelopes have beside it.
     pub certified: Option<Box<Certified>>,
 }

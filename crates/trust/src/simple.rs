@@ -73,7 +73,7 @@ pub fn read(payload: &[u8], annotation: &str) -> Result<Signature> {
     let signer = document.optional.and_then(|notes| Some(notes.signer?.as_str()?.to_owned()));
     let bytes = STANDARD.decode(annotation).map_err(|_| Error::Document("the signature is no base64".to_owned()))?;
     let claim = Claim { digest: image.docker_manifest_digest, name, signer };
-    Ok(Signature { form: Form::Simple, claim, message: payload.to_vec(), bytes, certified: None })
+    Ok(Signature { form: Form::Simple, claim, message: payload.to_vec(), bytes, hint: None, certified: None })
 }
 
 /// Signs that `name`, a repository with a tag, is `digest`. `created` is in seconds since 1970.
@@ -96,7 +96,7 @@ pub fn sign(key: &PrivateKey, signer: &str, name: &Reference, digest: &Digest, c
     let message = serde_json::to_vec(&payload).expect("texts and numbers can be written");
     let bytes = key.sign(&message)?;
     let claim = Claim { digest: digest.clone(), name: Some(name.clone()), signer: Some(signer.to_owned()) };
-    Ok(Signature { form: Form::Simple, claim, message, bytes, certified: None })
+    Ok(Signature { form: Form::Simple, claim, message, bytes, hint: None, certified: None })
 }
 
 impl Signature {

@@ -126,6 +126,8 @@ samples!(trust_errors, TrustError {
     NoData { tag: "1" };
     Untrusted { tag: "1", why: "no signer that is trusted signed it" };
     Rejected { reference: "docker.io/library/web:1", path: "/etc/containers/policy.json", why: "nobody signed it" };
+    Here { name: "web:1", why: TrustError::NoData { tag: "1".to_owned() }, answer: "unauthorized" };
+    NoContainersPolicy("/etc/containers/policy.json");
     File { path: "alice.pub", source: wharfie_engine::trust::KeyError::NoPem };
     OpenToOthers("alice.key");
     Writable("policy.json");
@@ -136,7 +138,7 @@ samples!(trust_errors, TrustError {
     NoTag("web");
     DigestReference;
     NoSigningKey("docker.io/library/web");
-    NoSignatures("web:1");
+    NoSignatures { name: "web:1", why: Some("connection refused".to_owned()) };
     BadName { what: "key", name: "Alice" };
     Reserved;
     NoSigner { signer: "alice", repository: "web" };

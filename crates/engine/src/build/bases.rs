@@ -76,6 +76,9 @@ impl<'a> BaseImages<'a> {
                 match (self.engine.pull(&pull, self.observer), other) {
                     (Ok(pulled), _) => pulled.id,
                     (Err(Error::Cancelled), _) => return Err(Error::Cancelled),
+                    (Err(answer), Err(Error::Trust(why))) if why.is_refusal() => {
+                        return Err(why.here(name, &answer).into());
+                    }
                     (Err(why @ Error::Trust(_)), _) => return Err(why),
                     // An image of another platform, or of none, is better than nothing; the plan warns of it.
                     (Err(why), Err(Error::OtherPlatform { .. })) if !self.build.pull => {

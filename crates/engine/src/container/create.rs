@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use wharfie_content::Observer;
 use wharfie_oci::config::{ContainerConfig, Empty, Healthcheck};
 use wharfie_oci::{ContainerId, ContainerName, ImageId, Platform, VolumeName};
 use wharfie_store::containers::{ContainerRow, ContainerState, NewContainer};
@@ -70,11 +71,11 @@ pub struct Created {
 }
 
 impl Engine {
-    /// Makes a container.
+    /// Makes a container. What may be used and would be refused under a stricter policy is told.
     ///
     /// # Errors
     /// When the image is not here, the name is taken or no name, there is nothing to run, or the store cannot be written.
-    pub fn create(&self, create: &Create) -> Result<Created> {
+    pub fn create(&self, create: &Create, observer: &dyn Observer) -> Result<Created> {
         let name = create.name.as_deref().map(parse_name).transpose()?;
         if let Some(signal) = &create.stop_signal {
             signal.parse::<super::signal::Signal>()?;
@@ -99,7 +100,7 @@ impl Engine {
             why => why,
         })?;
         if let Some(named) = &found.reference {
-            self.check_local_trust(named, &found.id, &())?;
+            self.check_local_trust(named, &found.id, observer)?;
         }
         let image = self.config_of(store, &found.id)?;
         let mut settings = create.settings.clone();

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use wharfie_oci::{Fault, Kind};
 
+use crate::error::Error;
+
 /// Why an image is not trusted, or cannot be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
@@ -31,6 +33,19 @@ pub enum TrustError {
         /// Why.
         why: String,
     },
+    /// What is here may not be used, and its registry has nothing that may.
+    #[error("{name} is here, but no signature of it counts: {why}; its registry was asked: {answer}")]
+    Here {
+        /// The image.
+        name: String,
+        /// Why what is here may not be used.
+        why: Box<TrustError>,
+        /// What came of asking the registry.
+        answer: String,
+    },
+    /// Podman's policy is not there.
+    #[error("there is no file {0}, which `containers-policy` in the settings names")]
+    NoContainersPolicy(PathBuf),
     /// A key, a policy or a signature in a file is no good.
     #[error("{path}: {source}")]
     File {
@@ -72,8 +87,13 @@ pub enum TrustError {
     #[error("failed to sign {0}: no valid signing keys for delegation roles")]
     NoSigningKey(String),
     /// Nothing is signed, as far as one can see.
-    #[error("no signatures or cannot access {0}")]
-    NoSignatures(String),
+    #[error("no signatures or cannot access {name}{}", why.as_ref().map(|why| format!("\n{why}")).unwrap_or_default())]
+    NoSignatures {
+        /// What was asked for.
+        name: String,
+        /// What kept the registry from being asked.
+        why: Option<String>,
+    },
     /// A name that no key can have.
     #[error(
         "{what} name \"{name}\" must start with lowercase alphanumeric characters and can include \"-\" or \"_\" after the first character"
@@ -100,18 +120,50 @@ pub enum TrustError {
     Kept(String),
 }
 
+impl TrustError {
+    /// True if it is about an image, and not about a policy or a key that cannot be used.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::NoData { .. } | Self::Untrusted { .. } | Self::Rejected { .. })
+    }
+
+    /// The same of an image that is here, after its registry was asked in vain.
+    #[must_use]
+    pub fn here(self, name: &str, answer: &Error) -> Self {
+        Self::Here { name: name.to_owned(), why: Box::new(self), answer: all_of(answer) }
+    }
+}
+
+/// An error with everything underneath it.
+pub(super) fn all_of(why: &dyn std::error::Error) -> String {
+    let mut text = why.to_string();
+    let mut at = why.source();
+    while let Some(why) = at {
+        let words = why.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        at = why.source();
+    }
+    text
+}
+
 impl Fault for TrustError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoData { .. } | Self::Untrusted { .. } | Self::Rejected { .. } | Self::NoSigningKey(_) => {
-                Kind::Denied
-            }
+            Self::NoData { .. }
+            | Self::Untrusted { .. }
+            | Self::Rejected { .. }
+            | Self::Here { .. }
+            | Self::NoSigningKey(_) => Kind::Denied,
             Self::OpenToOthers(_) | Self::Writable(_) | Self::Foreign { .. } => Kind::Denied,
             Self::File { source, .. } | Self::Key(source) => source.kind(),
             Self::NoTag(_) | Self::DigestReference | Self::BadName { .. } | Self::Reserved | Self::SeveralKeys(_) => {
                 Kind::Invalid
             }
-            Self::NoSignatures(_) | Self::NoSigner { .. } | Self::NoKey(_) => Kind::NotFound,
+            Self::NoSignatures { .. } | Self::NoSigner { .. } | Self::NoKey(_) | Self::NoContainersPolicy(_) => {
+                Kind::NotFound
+            }
             Self::Kept(_) => Kind::Unavailable,
         }
     }
@@ -127,6 +179,8 @@ impl Fault for TrustError {
             Self::Rejected { .. } => {
                 "`containers-policy` in wharfie's settings names the policy; `wharfie trust sign` signs"
             }
+            Self::Here { why, .. } => return why.help(),
+            Self::NoContainersPolicy(_) => "write the policy, or take `containers-policy` out of the settings: no image is used without it",
             Self::OpenToOthers(_) => "`chmod 600` closes it",
             Self::Writable(_) => "`chmod go-w` closes it",
             Self::Foreign { .. } => "a policy has to be root's or your own: `chown` gives it to you",
@@ -137,7 +191,9 @@ impl Fault for TrustError {
             Self::NoSigningKey(_) => {
                 "`wharfie trust key load` takes the private key of one of the repository's signers"
             }
-            Self::NoSignatures(_) => "`wharfie trust signer add` says whose signatures count: others are not shown",
+            Self::NoSignatures { .. } => {
+                "`wharfie trust sign` signs an image, `wharfie trust signer add` says whose signatures count"
+            }
             Self::NoSigner { .. } => "`wharfie trust inspect --pretty` lists the signers",
             Self::Kept(_) => "delete them there, or take the signer away with `wharfie trust signer remove`",
             Self::BadName { .. } | Self::Reserved => return None,

@@ -180,7 +180,7 @@ impl Engine {
 /// What podman's policy wants.
 fn containers(path: &Path, reference: &Reference) -> Result<Vec<Guard>> {
     let unreadable = |source| Error::from(TrustError::File { path: path.to_owned(), source });
-    let missing = || Error::File { doing: "open", path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+    let missing = || TrustError::NoContainersPolicy(path.to_owned());
     let bytes = policy::read(path)?.ok_or_else(missing)?;
     let policy = ContainersPolicy::parse(&bytes).map_err(unreadable)?;
     let requirements = policy.requirements(reference);

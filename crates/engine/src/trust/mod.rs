@@ -20,13 +20,13 @@ pub use error::TrustError;
 pub(crate) use evidence::{about, is_signature_tag, plain};
 pub use guard::Trusted;
 pub(crate) use guard::asked;
-pub use inspect::{SignedTag, TrustReport};
+pub use inspect::{SignedTag, TrustReport, UntrustedTag};
 pub use keys::KeyFile;
 pub use policy::{check_name, check_signer};
 pub use revoke::{Revoke, Revoked};
 pub(crate) use sign::artifact;
 pub use sign::{Sign, Signed, Signing};
-pub use wharfie_trust::{Error as KeyError, KeyId, Mode, PrivateKey, PublicKey, Rule, policy::ADMIN};
+pub use wharfie_trust::{Error as KeyError, KeyId, Mode, Policy, PrivateKey, PublicKey, Rule, policy::ADMIN};
 
 /// What a user wants of signatures.
 #[derive(Debug, Clone)]

@@ -35,7 +35,7 @@ impl Engine {
     /// When there are none, or neither the store nor the registry can be asked or changed.
     pub fn revoke(&self, revoke: &Revoke) -> Result<Revoked> {
         let asked = &revoke.reference;
-        let nothing = || TrustError::NoSignatures(asked.familiar());
+        let nothing = || TrustError::NoSignatures { name: asked.familiar(), why: None };
         let policy = self.trust_policy()?;
         let rule = policy.rule(asked.repository()).ok_or_else(nothing)?;
         let mut names = self.local_names(asked)?;

@@ -15,13 +15,14 @@ use serde_json::json;
 use wharfie_engine::build::output::Output;
 use wharfie_engine::build::{Build, Built, Call, HistoryStyle};
 use wharfie_engine::trust::Demand;
+use wharfie_oci::Reference;
 use wharfie_oci::json::indented;
 
 use self::failure::Remembering;
 pub(crate) use self::flags::builder;
 pub(crate) use self::source::{Source, find};
 use super::Run;
-use super::trust::sign::sign_pushed;
+use super::trust::sign::{check_passphrases, sign_pushed};
 use crate::context::{Context, reason};
 use crate::env;
 use crate::failure::{Failure, Result};
@@ -94,6 +95,9 @@ pub(crate) fn perform(cx: &Context, matches: &Matches, build: &Build, style: Sty
         false => cx.build_progress(style),
     };
     let progress = Remembering::new(Box::new(Interruptible::new(shown)));
+    if cx.demand() == Demand::Always {
+        pushed(build).try_for_each(|name| check_passphrases(cx, name.repository()))?;
+    }
     let built = cx.engine()?.build(build, &progress);
     let built = built.map_err(|why| match is_classic {
         true => failure::classic(why, &build.dockerfile_name),
@@ -109,11 +113,7 @@ pub(crate) fn perform(cx: &Context, matches: &Matches, build: &Build, style: Sty
     if cx.demand() == Demand::Always
         && let Some(digest) = &built.digest
     {
-        let pushed = build.outputs.iter().filter_map(|output| match output {
-            Output::Image { names, push: true } => Some(names),
-            _ => None,
-        });
-        for name in pushed.flatten() {
+        for name in pushed(build) {
             sign_pushed(cx, name, digest, &|line| {
                 cx.warn(line);
                 Ok(())
@@ -122,6 +122,15 @@ pub(crate) fn perform(cx: &Context, matches: &Matches, build: &Build, style: Sty
     }
     end(cx, matches, build, &built, style)?;
     Ok(Some(built))
+}
+
+/// The names that a build pushes.
+fn pushed(build: &Build) -> impl Iterator<Item = &Reference> {
+    let names = build.outputs.iter().filter_map(|output| match output {
+        Output::Image { names, push: true } => Some(names),
+        _ => None,
+    });
+    names.flatten()
 }
 
 /// What the classic builder keeps to itself when it is to be quiet, and tells if it fails.
@@ -258,7 +267,7 @@ fn end(cx: &Context, matches: &Matches, build: &Build, built: &Built, style: Sty
     }
 }
 
-fn names(build: &Build) -> impl Iterator<Item = &wharfie_oci::Reference> {
+fn names(build: &Build) -> impl Iterator<Item = &Reference> {
     build.outputs.iter().flat_map(|output| match output {
         Output::Image { names, .. } | Output::Archive { names, .. } | Output::Layout { names, .. } => names.as_slice(),
         Output::Tar(_) | Output::Directory(_) => &[],
@@ -275,7 +284,7 @@ pub(crate) fn metadata(build: &Build, built: &Built) -> serde_json::Value {
     if let Some(digest) = &built.digest {
         fields.insert("containerimage.digest".to_owned(), json!(digest.to_string()));
     }
-    let names: Vec<String> = names(build).map(wharfie_oci::Reference::canonical).collect();
+    let names: Vec<String> = names(build).map(Reference::canonical).collect();
     if !names.is_empty() {
         fields.insert("image.name".to_owned(), json!(names.join(",")));
     }

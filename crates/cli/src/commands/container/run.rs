@@ -2,6 +2,7 @@
 
 use std::io;
 
+use wharfie_content::Observer;
 use wharfie_engine::Error;
 use wharfie_engine::container::create::Created;
 use wharfie_engine::container::monitor::Detach;
@@ -9,6 +10,7 @@ use wharfie_engine::container::settings::Restart;
 use wharfie_engine::container::start::Streams;
 use wharfie_engine::container::{ContainerError, Create};
 use wharfie_engine::pull::Pull;
+use wharfie_engine::trust::TrustError;
 use wharfie_oci::{Reference, Speaker};
 
 use super::create_flags::{self, create_flags};
@@ -121,17 +123,25 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<Created> {
             "container ID file found, make sure the other container isn't running or delete {path}"
         )));
     }
+    // What is to be told of signatures a pull has told already.
+    let progress = cx.progress_on_stderr(Style::Quiet);
+    let observer: &dyn Observer = if pull == "always" { &() } else { &*progress };
     if pull == "always" {
-        fetch(cx, matches, &create.image)?;
+        fetch(cx, matches, &create.image, None)?;
     }
-    let created = match cx.engine()?.create(create) {
+    let created = match cx.engine()?.create(create, observer) {
+        // What is here is not signed as it has to be: its registry may have that.
+        Err(Error::Trust(why)) if pull == "missing" && why.is_refusal() => {
+            fetch(cx, matches, &create.image, Some(why))?;
+            cx.engine()?.create(create, &())?
+        }
         Err(why) if pull == "missing" => {
             let name = lacking(cx, &create.image, why)?;
             if !matches.get(&create_flags::QUIET) {
                 cx.warn(&format!("Unable to find image '{name}' locally"));
             }
-            fetch(cx, matches, &create.image)?;
-            cx.engine()?.create(create)?
+            fetch(cx, matches, &create.image, None)?;
+            cx.engine()?.create(create, &())?
         }
         result => result?,
     };
@@ -147,8 +157,6 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<Created> {
 fn lacking(cx: &Context, image: &str, why: Error) -> Result<String> {
     match why {
         Error::NoSuchImage(name) => Ok(name),
-        // What is here is not what was signed: its registry may have that.
-        Error::Trust(_) => Ok(image.to_owned()),
         Error::OtherPlatform { .. } => {
             let reference = image.parse::<Reference>().map_err(Error::from)?.or_latest();
             // An id that is here is the image that was meant; no registry has another one of that name.
@@ -160,8 +168,8 @@ fn lacking(cx: &Context, image: &str, why: Error) -> Result<String> {
     }
 }
 
-/// The implied pull: everything it says goes to stderr.
-fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
+/// The implied pull: everything it says goes to stderr. `refused` is why an image that is here may not be used.
+fn fetch(cx: &Context, matches: &Matches, image: &str, refused: Option<TrustError>) -> Result {
     let reference: Reference = image.parse().map_err(Error::from)?;
     let style = match matches.get(&create_flags::QUIET) {
         true => Style::Quiet,
@@ -177,7 +185,11 @@ fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
             trusted: None,
         },
         &*progress,
-    )?;
+    );
+    let pulled = pulled.map_err(|why| match (refused, why) {
+        (Some(refused), why) if !matches!(why, Error::Cancelled) => Error::from(refused.here(image, &why)),
+        (_, why) => why,
+    })?;
     if !matches.get(&create_flags::QUIET) {
         let status = if pulled.is_newer { "Downloaded newer image" } else { "Image is up to date" };
         progress.line(&format!("Status: {status} for {}", reference.without_redundant_tag().familiar()));

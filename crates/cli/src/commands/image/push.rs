@@ -4,7 +4,7 @@ use wharfie_engine::push::Push;
 use wharfie_engine::trust::Demand;
 use wharfie_oci::Reference;
 
-use crate::commands::trust::sign::sign_pushed;
+use crate::commands::trust::sign::{check_passphrases, sign_pushed};
 use crate::commands::{PROGRESS, Run, choices, print_result, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -46,6 +46,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         progress.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG));
     }
     let reference = if all_tags { reference } else { reference.or_latest() };
+    if cx.demand() == Demand::Always {
+        check_passphrases(cx, reference.repository())?;
+    }
     let pushed = cx.engine()?.push(&Push { reference: reference.clone(), all_tags, platform }, &*progress);
     let pushed = pushed.map_err(|why| match why {
         // Docker's daemon says this without the request that it was the answer to.

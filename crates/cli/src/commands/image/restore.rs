@@ -1,6 +1,9 @@
 //! `image restore`: undo for `rmi`.
 
-use wharfie_oci::Reference;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use wharfie_oci::{ImageId, Reference, Timestamp};
 
 use crate::commands::Run;
 use crate::context::Context;
@@ -10,7 +13,7 @@ use crate::render::{age, size, table};
 
 /// `PROG image restore`.
 pub static COMMAND: Command<Run> = Command {
-    about: "Bring back removed images, or list what can be brought back",
+    about: "Bring back removed images and names, or list what can be brought back",
     usage: "[IMAGE...]",
     arity: Arity::Any,
     examples: &[
@@ -43,18 +46,27 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if errors.is_empty() { Ok(()) } else { Err(Failure::all(errors)) }
 }
 
+/// A line for each name that can be brought back, and for each image that had none.
 fn list(cx: &Context) -> Result {
-    let mut rows = Vec::new();
-    for kept in cx.engine()?.kept()? {
-        let names: Vec<String> = kept.names.iter().map(|name| familiar(name)).collect();
-        rows.push([
-            kept.id.short().to_owned(),
-            if names.is_empty() { "<none>".to_owned() } else { names.join(", ") },
-            age::ago(kept.removed_at.into(), cx.jiff_now()),
-            size::short(kept.size),
-        ]);
-    }
-    cx.print_table(&table::rows(["IMAGE ID", "NAMES", "REMOVED", "SIZE"], &rows))
+    let engine = cx.engine()?;
+    let names = engine.kept_names()?;
+    let is_tag = |name: &str| !name.contains('@');
+    let has_tag: BTreeSet<_> = names.iter().filter(|kept| is_tag(&kept.name)).map(|kept| kept.image.clone()).collect();
+    let row = |name: String, id: &ImageId, removed_at: Timestamp, bytes: u64| {
+        [name, id.short().to_owned(), age::ago(removed_at.into(), cx.jiff_now()), size::short(bytes)]
+    };
+    // A name with a digest comes back with the tag that it was pulled by.
+    let shown = names.iter().filter(|kept| is_tag(&kept.name) || !has_tag.contains(&kept.image));
+    let mut rows: Vec<_> = shown
+        .map(|kept| (kept.removed_at, row(familiar(&kept.name), &kept.image, kept.removed_at, kept.size)))
+        .collect();
+    let nameless = engine.kept()?.into_iter().filter(|kept| kept.names.is_empty());
+    rows.extend(
+        nameless.map(|kept| (kept.removed_at, row("<none>".to_owned(), &kept.id, kept.removed_at, kept.size))),
+    );
+    rows.sort_by_key(|(removed_at, _)| Reverse(*removed_at));
+    let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+    cx.print_table(&table::rows(["NAME", "IMAGE ID", "REMOVED", "SIZE"], &rows))
 }
 
 fn familiar(canonical: &str) -> String {

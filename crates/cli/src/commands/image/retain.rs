@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use wharfie_engine::remove::Removed;
 use wharfie_engine::retain::Retained;
+use wharfie_oci::Reference;
 use wharfie_oci::pattern::Pattern;
 use wharfie_oci::retention::{Keep, Policy, Verdict};
 
@@ -13,15 +14,15 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Command, Complete, Example, Matches, Text, Texts};
 use crate::render::table;
-use crate::retention::{KeepOptions, OF_IMAGES, patterns};
+use crate::retention::{self, KeepOptions, OF_IMAGES, patterns};
 use crate::settings::Settings;
 
 const FORMATS: &[&str] = &["table", "json"];
 
 const REPOSITORIES: Texts =
-    Texts::new("repositories", "Judge only names of these repositories, as \"team/**\" (all if not given)");
+    Texts::of_commas("repositories", "Judge only names of these repositories, as \"team/**\" (all if not given)");
 const KEEP_LAST: Text = Text::new("keep-last", "Keep the newest so many tags of each repository").value_name("N");
-const KEEP_TAGS: Texts = Texts::new("keep-tags", "Keep tags of this pattern, as \"v*\"");
+const KEEP_TAGS: Texts = Texts::of_commas("keep-tags", "Keep tags of this pattern, as \"v*\"");
 const PULLED_WITHIN: Text =
     Text::new("pulled-within", "Keep what was pulled, built, loaded or tagged within this time, as \"168h\"")
         .value_name("duration");
@@ -51,7 +52,7 @@ pub static COMMAND: Command<Run> = Command {
         },
         Example {
             text: "Keep the newest three tags of each repository, releases, and what was used in a month",
-            command: "image retain --keep-last 3 --keep-tags \"v*\" --used-within 720h",
+            command: "image retain --keep-last 3 --keep-tags \"v*,latest\" --used-within 720h",
         },
     ],
     run: Some(run),
@@ -73,9 +74,11 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         return Err(Failure::new("there are no rules that say what to keep").help(Some(help.to_owned())));
     }
     // Whoever is asked sees first what would go.
-    let mut shown = None;
+    let (mut shown, mut is_warned) = (None, false);
     if !matches.get(&UNASKED) && !matches.get(&DRY_RUN) {
         let planned = cx.rehearsal()?.retain(&policies)?;
+        warn_of_vain(cx, matches, &planned);
+        is_warned = true;
         if format != "json" {
             cx.print_table(&decisions(&planned))?;
             shown = Some(planned.decisions.clone());
@@ -83,11 +86,23 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let going = planned.decisions.iter().filter(|decision| decision.verdict == Verdict::Goes).count();
         let names = if going == 1 { "1 name".to_owned() } else { format!("{going} names") };
         let question = format!("WARNING! This will remove {names} of images.\nAre you sure you want to continue?");
-        if going > 0 && !cx.confirm(&question)? {
-            return Ok(());
+        if going > 0 {
+            match cx.answer(&question)?.as_deref() {
+                Some("y" | "Y") => {}
+                // Whoever starts it without a terminal should not take this for done.
+                None if !cx.is_in_terminal() => {
+                    cx.line("")?;
+                    return Err(Failure::new(format!("nobody is there to ask: {names} of images would go, nothing was removed"))
+                        .help(Some("use -f to remove them unasked, or --dry-run to see them".to_owned())));
+                }
+                _ => return Ok(()),
+            }
         }
     }
     let retained = cx.engine_to_remove(matches)?.retain(&policies)?;
+    if !is_warned {
+        warn_of_vain(cx, matches, &retained);
+    }
     for name in &retained.spared {
         cx.warn(&format!("WARNING: {name} was put to use in this moment, and stays"));
     }
@@ -138,11 +153,30 @@ fn given(matches: &Matches) -> Result<Option<Policy>> {
                 .help(Some("give --keep-last, --keep-tags, --pulled-within or --used-within as well".to_owned()))),
         };
     }
-    let repositories = if repositories.is_empty() { vec![Pattern::new("**")] } else { patterns(repositories) };
+    let repositories = if repositories.is_empty() { vec![Pattern::new("**")] } else { retention::repositories(repositories)? };
     Ok(Some(Policy { repositories, keep }))
 }
 
-fn decisions(retained: &Retained) -> String {
+/// Says which patterns of the command line are about nothing: a word that is misspelt there keeps nothing.
+fn warn_of_vain(cx: &Context, matches: &Matches, retained: &Retained) {
+    let names: Vec<Reference> =
+        retained.decisions.iter().filter_map(|decision| decision.name.parse().ok()).collect();
+    let is_repository = |pattern: &Pattern| {
+        names.iter().map(Reference::repository).any(|repository| {
+            pattern.is_match(&repository.familiar()) || pattern.is_match(&repository.canonical())
+        })
+    };
+    let is_tag = |pattern: &Pattern| names.iter().filter_map(Reference::tag).any(|tag| pattern.is_match(tag));
+    for pattern in patterns(matches.get(&REPOSITORIES)).iter().filter(|pattern| !is_repository(pattern)) {
+        cx.warn(&format!("WARNING: no repository here is called {:?}", pattern.as_str()));
+    }
+    for pattern in patterns(matches.get(&KEEP_TAGS)).iter().filter(|pattern| !is_tag(pattern)) {
+        cx.warn(&format!("WARNING: no tag that is judged is called {:?}: it keeps nothing", pattern.as_str()));
+    }
+}
+
+/// What is decided of each name, and why.
+pub(crate) fn decisions(retained: &Retained) -> String {
     let rows: Vec<_> = retained
         .decisions
         .iter()
@@ -151,16 +185,27 @@ fn decisions(retained: &Retained) -> String {
     table::rows(["NAME", "IMAGE ID", "DECISION"], &rows)
 }
 
-/// What went besides the names that were judged, as `rmi` tells it.
+/// What went besides the names that were judged.
 fn went(retained: &Retained) -> String {
     let judged: BTreeSet<&str> = retained.decisions.iter().map(|decision| decision.name.as_str()).collect();
-    let line = |removed: &Removed| match removed {
-        Removed::Reference(reference) if judged.contains(reference.familiar().as_str()) => String::new(),
+    let is_judged = |removed: &Removed| match removed {
+        Removed::Reference(reference) => judged.contains(reference.familiar().as_str()),
+        _ => false,
+    };
+    retained.removed.iter().filter(|removed| !is_judged(removed)).map(line).collect()
+}
+
+/// All that went, as `rmi` tells it.
+pub(crate) fn removed(retained: &Retained) -> String {
+    retained.removed.iter().map(line).collect()
+}
+
+fn line(removed: &Removed) -> String {
+    match removed {
         Removed::Reference(reference) => format!("Untagged: {}\n", reference.familiar()),
         Removed::Image(id) => format!("Deleted: {id}\n"),
         Removed::Layer(chain_id, _) => format!("Deleted: {chain_id}\n"),
-    };
-    retained.removed.iter().map(line).collect()
+    }
 }
 
 /// All of it, for programs.

@@ -103,22 +103,28 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     };
     let cache = said(matches.get(&BUILD_CACHE), &settings.build_cache).map(|text| bytes(&text)).transpose()?;
     if matches.get(&SYSTEMD) {
+        if matches.get(&DRY_RUN) {
+            return Err(Failure::new("a service that does nothing is of no use: --systemd and --dry-run exclude each other")
+                .help(Some("`wharfie maintain --dry-run` shows what it would do".to_owned())));
+        }
         let fail_on = matches.get(&FAIL_ON).join(",");
+        let path = |path: Option<&str>| path.map(systemd::absolute);
+        let (db, ignore_file) = (path(matches.get(&insight::DB)), path(matches.get(&insight::IGNORE_FILE)));
         let given = [
             ("--build-cache", matches.get(&BUILD_CACHE)),
-            ("--db", matches.get(&insight::DB)),
+            ("--db", db.as_deref()),
             ("--fail-on", Some(fail_on.as_str()).filter(|words| !words.is_empty())),
             ("--format", Some(format).filter(|format| *format != "table")),
-            ("--ignore-file", matches.get(&insight::IGNORE_FILE)),
+            ("--ignore-file", ignore_file.as_deref()),
             ("--notify", matches.get(&NOTIFY)),
             ("--only-fixed", Some("").filter(|_| matches.get(&insight::ONLY_FIXED))),
         ];
-        return cx.print(&systemd::units(&systemd::command(cx, &given)?));
+        return cx.print(&systemd::units(&systemd::service(cx, &given)?));
     }
     let is_dry = matches.get(&DRY_RUN);
     let (retained, retention) = retention(cx, matches)?;
     let (cleared, cache) = limited(cx, matches, cache)?;
-    let scanned = scan::all(cx, matches, &Manner { is_dry, limit })?;
+    let (scanned, news) = scan::all(cx, matches, &Manner { is_dry, limit })?;
     let command = said(matches.get(&NOTIFY), &settings.notify);
     // Nobody is called for nothing.
     let called = command.filter(|_| !scanned.new.is_empty());
@@ -148,8 +154,12 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     if is_dry {
         cx.warn("This was a dry run: nothing was removed, nothing is remembered, and nobody was called.");
-    } else if let Some(command) = &called {
-        notify(command, &scanned.document())?;
+    } else {
+        if let Some(command) = &called {
+            notify(command, &scanned.document())?;
+        }
+        // What nobody was told is told the next time.
+        news.remember()?;
     }
     match limit {
         Some(limit) if scanned.reaches(limit) => Err(Failure::silent().code(FOUND)),
@@ -170,9 +180,10 @@ fn retention(cx: &Context, matches: &Matches) -> Result<(Option<Value>, String)>
     let line = match matches.get(&DRY_RUN) {
         true => {
             would(&mut document, "removed", "wouldRemove");
-            format!("Retention:    {judged} judged; {gone} would be removed, nothing was\n")
+            let why = retain::decisions(&retained);
+            format!("Retention:    {judged} judged; {gone} would be removed, nothing was\n{why}\n")
         }
-        false => format!("Retention:    {judged} judged; {gone} removed\n"),
+        false => format!("Retention:    {judged} judged; {gone} removed\n{}", retain::removed(&retained)),
     };
     Ok((Some(document), line))
 }
@@ -223,6 +234,6 @@ fn notify(command: &str, document: &Value) -> Result {
     }
     match child.wait().map_err(|why| failed(&why))? {
         status if status.success() => Ok(()),
-        status => Err(failed(&status)),
+        status => Err(failed(&status).help(Some("what is new is told again the next time".to_owned()))),
     }
 }

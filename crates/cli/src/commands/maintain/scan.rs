@@ -1,12 +1,12 @@
 //! All images looked into: what is known to be wrong with them, secrets and settings, and what of it is new.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use wharfie_engine::insight::secrets::Leaked;
 use wharfie_engine::insight::{Beside, Examined, Look, Target, Wants};
 use wharfie_engine::list::List;
-use wharfie_engine::maintain::{Findings, Memory};
+use wharfie_engine::maintain::{Memory, News, Subject};
 use wharfie_scan::Inventory;
 use wharfie_scan::advisory::{EcosystemMeta, Epss, Exploited, Finding, KEV, Severity, consulted};
 use wharfie_scan::check::Check;
@@ -127,7 +127,8 @@ pub(super) struct Manner {
 }
 
 /// Looks into all images that have names. Without advisories only secrets and settings are looked for, unless they are needed.
-pub(super) fn all(cx: &Context, matches: &Matches, manner: &Manner) -> Result<Scanned> {
+/// What is new is to be remembered by whoever has told it.
+pub(super) fn all(cx: &Context, matches: &Matches, manner: &Manner) -> Result<(Scanned, News)> {
     let engine = cx.engine()?;
     let base = insight::base(matches);
     let mut asked: BTreeMap<String, EcosystemMeta> = BTreeMap::new();
@@ -154,8 +155,8 @@ pub(super) fn all(cx: &Context, matches: &Matches, manner: &Manner) -> Result<Sc
         }
     }
     let mut scanned = Scanned { images: names.len(), has_advisories, ..Scanned::default() };
-    let mut rows: BTreeMap<(String, String), Row> = BTreeMap::new();
-    let mut found = Findings::new();
+    let mut rows: Vec<BTreeMap<String, Row>> = Vec::new();
+    let mut found: Vec<Subject> = Vec::new();
     let wants = Wants { packages: has_advisories, leaks: true, checks: true };
     for (id, tags) in &names {
         let look = Look { target: Target::Store(id.clone()), platform: None, beside: Beside::Ignored, image: None };
@@ -193,28 +194,31 @@ pub(super) fn all(cx: &Context, matches: &Matches, manner: &Manner) -> Result<Sc
         let checks = checks.into_iter().filter(|check| !report::is_accepted_check(&exceptions, check));
         let checks =
             checks.map(|check| Row { severity: check.severity, image: image.clone(), what: What::Check(check) });
-        let mut keys = BTreeSet::new();
+        let mut by_key = BTreeMap::new();
         for row in findings.chain(leaks).chain(checks) {
-            if keys.insert(row.key()) {
-                scanned.counts[row.what.place()] += 1;
+            let place = row.what.place();
+            if by_key.insert(row.key(), row).is_none() {
+                scanned.counts[place] += 1;
             }
-            rows.insert((tags[0].clone(), row.key()), row);
         }
-        // By name: a new build of an image is not new in everything.
-        found.insert(tags[0].clone(), keys);
+        // By name: a new build of an image is not new in everything. By id: another name of it is not, either.
+        let names = std::iter::once(id).chain(tags).cloned().collect();
+        found.push(Subject { names, findings: by_key.keys().cloned().collect() });
+        rows.push(by_key);
     }
     age::warn(cx, asked.iter().map(|(name, known)| (name.as_str(), known)));
-    let is_gone = |name: &str| !names.values().any(|tags| tags.iter().any(|tag| tag == name));
+    let is_gone = |name: &str| !names.iter().any(|(id, tags)| id == name || tags.iter().any(|tag| tag == name));
     let is_sought = |key: &str| has_advisories || key.starts_with(LEAKS) || key.starts_with(CHECKS);
     let memory = Memory { is_gone: &is_gone, is_sought: &is_sought, is_kept: !manner.is_dry };
-    let new = engine.news(&found, &memory)?;
-    let fresh = new.into_iter().flat_map(|(name, keys)| keys.into_iter().map(move |key| (name.clone(), key)));
-    scanned.new = fresh.filter_map(|key| rows.remove(&key)).collect();
+    let news = engine.news(&found, &memory)?;
+    for (new, mut rows) in news.new.iter().zip(rows) {
+        scanned.new.extend(new.iter().filter_map(|key| rows.remove(key)));
+    }
     scanned.new.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.order().cmp(&b.order())));
     for (name, why) in &scanned.failed {
         cx.warn(&format!("WARNING: {name} was not scanned: {}", sanitise(why, Layout::OneLine)));
     }
-    Ok(scanned)
+    Ok((scanned, news))
 }
 
 impl What {

@@ -1,10 +1,24 @@
 //! A timer and a service that do it every day.
 
 use crate::context::Context;
-use crate::failure::Result;
+use crate::env;
+use crate::failure::{Failure, Result};
 
-/// The command line of the service: this program, for this store, with what was asked for.
-pub(super) fn command(cx: &Context, given: &[(&str, Option<&str>)]) -> Result<Vec<String>> {
+/// What the service does, and where it finds what it needs.
+pub(super) struct Service {
+    words: Vec<String>,
+    /// Variables that say where settings, the store and keys are.
+    environment: Vec<(&'static str, String)>,
+}
+
+/// What names files: a service has another directory than whoever asks for it.
+const VARIABLES: [&str; 4] = ["WHARFIE_CONFIG", "WHARFIE_ROOT", "DOCKER_CONFIG", "XDG_CONFIG_HOME"];
+
+/// A service of this program, for this store, with what was asked for.
+///
+/// # Errors
+/// When something cannot be written into a unit.
+pub(super) fn service(cx: &Context, given: &[(&str, Option<&str>)]) -> Result<Service> {
     let config = cx.engine()?.config();
     let mut words = vec![config.program.display().to_string(), "--root".to_owned(), config.root.display().to_string()];
     words.push("maintain".to_owned());
@@ -15,12 +29,30 @@ pub(super) fn command(cx: &Context, given: &[(&str, Option<&str>)]) -> Result<Ve
             Some(value) => words.extend([(*flag).to_owned(), (*value).to_owned()]),
         }
     }
-    Ok(words)
+    let said = |name: &'static str| match name {
+        // Also by flag.
+        "DOCKER_CONFIG" => Some(cx.docker_config().display().to_string()).filter(|_| cx.is_docker_config_said()),
+        _ => env::nonempty(name),
+    };
+    let environment: Vec<_> = VARIABLES.iter().filter_map(|name| Some((*name, absolute(&said(name)?)))).collect();
+    let all = words.iter().chain(environment.iter().map(|(_, value)| value));
+    match all.into_iter().find(|text| text.contains(char::is_control)) {
+        Some(text) => Err(Failure::new(format!("{text:?} cannot be written into a unit of systemd"))
+            .help(Some("put what has several lines into a script, and name that".to_owned()))),
+        None => Ok(Service { words, environment }),
+    }
+}
+
+/// A path that means the same for whoever reads it elsewhere.
+pub(super) fn absolute(path: &str) -> String {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }
 
 /// Both units, with the names of their files.
-pub(super) fn units(words: &[String]) -> String {
-    let line: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+pub(super) fn units(service: &Service) -> String {
+    let line: Vec<String> = service.words.iter().enumerate().map(|(at, word)| argument(at, word)).collect();
+    let variable = |(name, value): &(&str, String)| format!("Environment={}\n", quoted(&format!("{name}={value}")));
+    let environment: String = service.environment.iter().map(variable).collect();
     format!(
         "\
 # /etc/systemd/system/wharfie-maintain.service
@@ -30,7 +62,7 @@ Description=Retention, cache limits and a scan of all images
 
 [Service]
 Type=oneshot
-ExecStart={}
+{environment}ExecStart={}
 # New findings are a result, and not a failure of the service.
 SuccessExitStatus=2
 Nice=10
@@ -53,9 +85,14 @@ WantedBy=timers.target
     )
 }
 
-/// A word of `ExecStart`. Source: systemd.syntax, \"Quoting\"; systemd.service, \"Command lines\".
+/// A word of `ExecStart`, the `at`th: variables are expanded in all but the program. Source: systemd.service, \"Command lines\".
+fn argument(at: usize, word: &str) -> String {
+    quoted(&if at == 0 { word.to_owned() } else { word.replace('$', "$$") })
+}
+
+/// A word of a unit. Source: systemd.syntax, \"Quoting\"; systemd.unit, \"Specifiers\".
 fn quoted(word: &str) -> String {
-    let word = word.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
+    let word = word.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:%$=,@+".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("\"{word}\"") }
 }
@@ -74,9 +111,12 @@ mod tests {
             ("", "\"\""),
             ("c:\\d", "\"c:\\\\d\""),
         ] {
-            assert_eq!(quoted(word), expected, "{word}");
+            assert_eq!(argument(1, word), expected, "{word}");
         }
-        let text = units(&["/usr/bin/wharfie".to_owned(), "maintain".to_owned()]);
+        assert_eq!(argument(0, "/opt/$x"), "/opt/$x");
+        let words = vec!["/usr/bin/wharfie".to_owned(), "maintain".to_owned()];
+        let text = units(&Service { words, environment: vec![("WHARFIE_CONFIG", "/etc/a $b 100%".to_owned())] });
         assert!(text.contains("ExecStart=/usr/bin/wharfie maintain\n") && text.contains("OnCalendar=daily\n"));
+        assert!(text.contains("\nEnvironment=\"WHARFIE_CONFIG=/etc/a $b 100%%\"\n"));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use wharfie_engine::Error;
-use wharfie_engine::trust::{ADMIN, KeyId, TrustReport};
+use wharfie_engine::trust::{ADMIN, KeyId, TrustReport, UntrustedTag};
 use wharfie_oci::Reference;
 
 use crate::commands::Run;
@@ -37,6 +37,9 @@ pub(super) static COMMAND: Command<Run> = Command {
 struct Document {
     name: String,
     signed_tags: Vec<Tag>,
+    /// Not docker's: signatures by keys that do not count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    untrusted_tags: Vec<Untrusted>,
     signers: Vec<Signer>,
     administrative_keys: Vec<Signer>,
 }
@@ -47,6 +50,15 @@ struct Tag {
     signed_tag: String,
     digest: String,
     signers: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Untrusted {
+    signed_tag: String,
+    digest: String,
+    /// None if the signatures do not say whose they are.
+    keys: Vec<Key>,
 }
 
 #[derive(Serialize)]
@@ -70,8 +82,15 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     for typed in matches.args() {
         let report = typed.parse::<Reference>().map_err(Error::from).and_then(|name| engine.trust_report(&name));
         match report {
-            Ok(report) if matches.get(&PRETTY) => pretty.push_str(&shown(typed, &report)),
-            Ok(report) => documents.push(document(typed, report)),
+            Ok(report) => {
+                if let Some(why) = &report.unreached {
+                    cx.warn(&format!("WARNING: only what is here is told of {typed}: {why}"));
+                }
+                match matches.get(&PRETTY) {
+                    true => pretty.push_str(&shown(typed, &report)),
+                    false => documents.push(document(typed, report)),
+                }
+            }
             Err(why) => failures.push(Failure::from(why)),
         }
     }
@@ -85,9 +104,12 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 }
 
 fn document(name: &str, report: TrustReport) -> Document {
-    let signer = |(name, keys): (String, Vec<KeyId>)| Signer {
-        name,
-        keys: keys.into_iter().map(|id| Key { id: id.to_string() }).collect(),
+    let ids = |keys: Vec<KeyId>| keys.into_iter().map(|id| Key { id: id.to_string() }).collect();
+    let signer = |(name, keys): (String, Vec<KeyId>)| Signer { name, keys: ids(keys) };
+    let untrusted = |tag: UntrustedTag| Untrusted {
+        signed_tag: tag.tag,
+        digest: tag.digest.hex().to_owned(),
+        keys: ids(tag.keys),
     };
     let tag = |tag: wharfie_engine::trust::SignedTag| Tag {
         signed_tag: tag.tag,
@@ -98,6 +120,7 @@ fn document(name: &str, report: TrustReport) -> Document {
     Document {
         name: name.to_owned(),
         signed_tags: report.tags.into_iter().map(tag).collect(),
+        untrusted_tags: report.untrusted.into_iter().map(untrusted).collect(),
         signers: report.signers.into_iter().rev().map(signer).collect(),
         administrative_keys: own.map(signer).collect(),
     }
@@ -106,10 +129,10 @@ fn document(name: &str, report: TrustReport) -> Document {
 fn shown(name: &str, report: &TrustReport) -> String {
     let name = sanitise(name, Layout::OneLine);
     let mut text = String::new();
-    if report.tags.is_empty() {
+    if report.tags.is_empty() && report.untrusted.is_empty() {
         let _ = write!(text, "\nNo signatures for {name}\n\n");
     } else {
-        let rows: Vec<[String; 3]> = report
+        let mut rows: Vec<[String; 3]> = report
             .tags
             .iter()
             .map(|tag| {
@@ -118,6 +141,12 @@ fn shown(name: &str, report: &TrustReport) -> String {
                 [sanitise(&tag.tag, Layout::OneLine).into_owned(), tag.digest.hex().to_owned(), who]
             })
             .collect();
+        rows.extend(report.untrusted.iter().map(|tag| {
+            let ids: Vec<&str> = tag.keys.iter().map(KeyId::as_str).collect();
+            let who = if ids.is_empty() { "an unknown key".to_owned() } else { ids.join(", ") };
+            let tag_name = sanitise(&tag.tag, Layout::OneLine).into_owned();
+            [tag_name, tag.digest.hex().to_owned(), format!("not trusted: {who}")]
+        }));
         let _ = write!(text, "\nSignatures for {name}\n\n{}", table::rows(["SIGNED TAG", "DIGEST", "SIGNERS"], &rows));
     }
     if !report.signers.is_empty() {

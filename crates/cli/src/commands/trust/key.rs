@@ -4,8 +4,9 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Access;
 use wharfie_engine::Error;
-use wharfie_engine::trust::{KeyFile, PrivateKey, TrustError, check_name};
+use wharfie_engine::trust::{KeyFile, Policy, PrivateKey, Rule, TrustError, check_name};
 
 use super::passphrase::{self, Asked};
 use crate::commands::Run;
@@ -72,9 +73,22 @@ static RM: Command<Run> = Command {
 
 fn ls(cx: &Context, _matches: &Matches) -> Result {
     let keys = cx.engine()?.trust_keys()?;
-    let row = |file: &KeyFile| [file.id.to_string(), sanitise(&file.role, Layout::OneLine).into_owned()];
-    let rows: Vec<[String; 2]> = keys.iter().map(row).collect();
-    cx.print_table(&table::rows(["KEY ID", "NAME"], &rows))
+    // Keys are listed whatever the policy is.
+    let policy = cx.engine()?.trust_policy().unwrap_or_else(|why| {
+        cx.warn_of(&why.into());
+        Policy::default()
+    });
+    let clean = |text: &str| sanitise(text, Layout::OneLine).into_owned();
+    let row = |file: &KeyFile| {
+        let signs = |rule: &Rule| {
+            let mut keys = rule.signers.values().flatten().chain(&rule.repository);
+            keys.any(|key| key.id() == file.id)
+        };
+        let signed: Vec<String> = policy.rules().filter(|(_, rule)| signs(rule)).map(|(name, _)| clean(name)).collect();
+        [file.id.to_string(), clean(&file.role), signed.join(", ")]
+    };
+    let rows: Vec<[String; 3]> = keys.iter().map(row).collect();
+    cx.print_table(&table::rows(["KEY ID", "NAME", "REPOSITORY"], &rows))
 }
 
 fn rm(cx: &Context, matches: &Matches) -> Result {
@@ -104,12 +118,23 @@ fn generate(cx: &Context, matches: &Matches) -> Result {
     if path.exists() {
         return Err(Failure::new(format!("public key file already exists: \"{}\"", path.display())));
     }
+    // Nobody wants a private key that nothing can be done with.
+    let folder = path.parent().unwrap_or(&path);
+    let is_open = std::fs::metadata(folder).and_then(|found| match found.is_dir() {
+        true => Ok(rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?),
+        false => Err(std::io::ErrorKind::NotADirectory.into()),
+    });
+    is_open.map_err(|why| unwritten(&path, &why))?;
     cx.line(&format!("Generating key for {name}..."))?;
     let key = PrivateKey::generate().map_err(TrustError::from).map_err(Error::from)?;
     let asked = Asked { role: name, id: &key.public().id() };
     let passphrase = passphrase::new(cx, &asked)?;
-    cx.engine()?.keep_trust_key(&key, name, &passphrase)?;
-    write_new(&path, key.public().to_pem().as_bytes())?;
+    let engine = cx.engine()?;
+    let file = engine.keep_trust_key(&key, name, &passphrase)?;
+    write_new(&path, key.public().to_pem().as_bytes()).inspect_err(|_| {
+        // What was written of it is no key, and the private one would have no public half.
+        let _ = engine.remove_trust_key(&file);
+    })?;
     cx.line(&format!(
         "Successfully generated and loaded private key. Corresponding public key available: {}",
         path.display()
@@ -129,7 +154,13 @@ fn load(cx: &Context, matches: &Matches) -> Result {
         let text = format!("error importing key from {typed}: {}", failure.text);
         Failure { text, ..failure }
     })?;
-    let asked = Asked { role: name, id: &key.public().id() };
+    let id = key.public().id();
+    if let Some(known) = engine.trust_keys()?.into_iter().find(|file| file.id == id && file.role != name) {
+        let help = "load it with `--name` as it is called here, or remove it first with `wharfie trust key rm`";
+        return Err(Failure::new(format!("the key is here already, and is called {}", known.role))
+            .help(Some(help.to_owned())));
+    }
+    let asked = Asked { role: name, id: &id };
     let passphrase = passphrase::new(cx, &asked)?;
     engine.keep_trust_key(&key, name, &passphrase)?;
     cx.line(&format!("Successfully imported key from {typed}"))
@@ -137,6 +168,13 @@ fn load(cx: &Context, matches: &Matches) -> Result {
 
 /// Writes a file that was not there.
 fn write_new(path: &Path, bytes: &[u8]) -> Result {
-    let written = OpenOptions::new().create_new(true).write(true).open(path).and_then(|mut file| file.write_all(bytes));
-    written.map_err(|why| Failure::new(format!("failed to write public key to {}: {}", path.display(), reason(&why))))
+    let mut file = OpenOptions::new().create_new(true).write(true).open(path).map_err(|why| unwritten(path, &why))?;
+    file.write_all(bytes).map_err(|why| {
+        let _ = std::fs::remove_file(path);
+        unwritten(path, &why)
+    })
+}
+
+fn unwritten(path: &Path, why: &std::io::Error) -> Failure {
+    Failure::new(format!("failed to write public key to {}: {}", path.display(), reason(why)))
 }

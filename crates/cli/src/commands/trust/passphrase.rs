@@ -30,6 +30,15 @@ pub(super) fn known(cx: &Context, asked: &Asked<'_>) -> Result<Vec<u8>> {
     }
 }
 
+/// Fails if nothing but a terminal could give the passphrase, and there is none. Who signs in a script should hear that before
+/// anything is pushed.
+pub(super) fn check(cx: &Context, role: &str) -> Result {
+    if of_environment(role).is_some() || cx.is_in_terminal() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("no terminal to ask for the passphrase: set {}", variable(role))))
+}
+
 /// The passphrase of a file that somebody brings, whose key nobody knows yet.
 pub(super) fn of_file(cx: &Context, role: &str, question: &str) -> Result<Vec<u8>> {
     of_environment(role).map_or_else(|| ask(cx, question), |given| Ok(given.into_bytes()))
@@ -57,13 +66,16 @@ fn named(asked: &Asked<'_>) -> String {
     format!("{} key with ID {}", asked.role, &asked.id.as_str()[..DIGITS])
 }
 
-fn of_environment(role: &str) -> Option<String> {
-    let own = match role {
+fn variable(role: &str) -> &'static str {
+    match role {
         ROOT => "DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE",
         _ => "DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE",
-    };
+    }
+}
+
+fn of_environment(role: &str) -> Option<String> {
     // An empty one is one: cosign's keys may have it.
-    env::nonempty(own).or_else(|| env::text("COSIGN_PASSWORD"))
+    env::nonempty(variable(role)).or_else(|| env::text("COSIGN_PASSWORD"))
 }
 
 /// Asks on stderr: what stdout is for is no question.

@@ -38,6 +38,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     if reference.tag().is_none() {
         return Err(Error::from(TrustError::NoTag(typed.clone())).into());
     }
+    check_passphrases(cx, reference.repository())?;
     let engine = cx.engine()?;
     let is_local = matches.get(&LOCAL);
     // Nobody gets a key for an image that there is not.
@@ -69,6 +70,24 @@ fn push(engine: &Engine, reference: &Reference, progress: &dyn Observer) -> Resu
 
 /// Where lines about signing go.
 type Tell<'a> = &'a dyn Fn(&str) -> Result;
+
+/// Fails if the keys that sign for a repository cannot be opened, since nobody is there to ask. Whoever may not sign at all is told
+/// so when it comes to that.
+///
+/// # Errors
+/// When there is no terminal, and the environment says nothing.
+pub(crate) fn check_passphrases(cx: &Context, repository: &Repository) -> Result {
+    match cx.engine()?.signing(repository) {
+        Ok(Signing::With(files)) => files.iter().try_for_each(|(signer, _)| passphrase::check(cx, role(signer))),
+        Ok(Signing::Initialise) => passphrase::check(cx, REPOSITORY),
+        Err(_) => Ok(()),
+    }
+}
+
+/// What a signer's key is called when its passphrase is asked for.
+fn role(signer: &str) -> &str {
+    if signer == ADMIN { REPOSITORY } else { signer }
+}
 
 /// Signs what was just pushed, as docker does with content trust turned on.
 ///
@@ -113,8 +132,7 @@ fn with_keys(
         Signing::With(files) => {
             let mut keys = Vec::with_capacity(files.len());
             for (signer, file) in files {
-                let role = if signer == ADMIN { REPOSITORY } else { signer.as_str() };
-                let asked = Asked { role, id: &file.id };
+                let asked = Asked { role: role(&signer), id: &file.id };
                 let key = engine.trust_private_key(&file.path, || passphrase::known(cx, &asked))?;
                 keys.push((signer, key));
             }
