@@ -234,6 +234,9 @@ pub enum Error {
         /// Why.
         source: wharfie_scan::content::Trouble,
     },
+    /// On a registry there is something else than advisories.
+    #[error("{0} holds no data base of advisories")]
+    NotAdvisories(String),
     /// There are no advisories to scan with; says where they would be.
     #[error("there is no data base of advisories in {0}")]
     NoAdvisories(PathBuf),
@@ -442,6 +445,7 @@ impl Fault for Error {
             | Self::AmbiguousId
             | Self::Change(_)
             | Self::SeveralImages(_)
+            | Self::NotAdvisories(_)
             | Self::ForeignLayout(_)
             | Self::SeveralRoots(_)
             | Self::History => Kind::Invalid,
@@ -501,6 +505,7 @@ impl Fault for Error {
             | Self::NotAttachable(_)
             | Self::NoLayers(_)
             | Self::SeveralImages(_)
+            | Self::NotAdvisories(_)
             | Self::ForeignLayout(_)
             | Self::SeveralRoots(_)
             | Self::SharedManifest { .. }
@@ -539,6 +544,9 @@ impl Fault for Error {
             Self::NoLayers(_) => "name an image, an archive or a directory: `wharfie analyze IMAGE`",
             Self::Advisories { .. } => {
                 "take OSV's zips (<ecosystem>/all.zip) or records, Debian's tracker, Alpine's secdb, CISA's KEV or EPSS; `wharfie scan db status` tells what is here"
+            }
+            Self::NotAdvisories(_) => {
+                "give it a repository of its own: `wharfie scan db push registry.example/advisories`, and `scan db pull` there"
             }
             Self::NoAdvisories(_) => {
                 "`wharfie scan db import DIR` takes OSV's zips (<ecosystem>/all.zip), `--db DIR` reads them where they are"

@@ -280,6 +280,7 @@ fn others() -> Vec<(&'static str, Error)> {
         | Error::Inventory { .. }
         | Error::Advisories { .. }
         | Error::SeveralImages(_)
+        | Error::NotAdvisories(_)
         | Error::ForeignLayout(_)
         | Error::SeveralRoots(_)
         | Error::SharedManifest { .. }
@@ -330,6 +331,7 @@ fn others() -> Vec<(&'static str, Error)> {
         ("NotAttachable", Error::NotAttachable("web.tar".into())),
         ("NoAdvisories", Error::NoAdvisories("/var/lib/wharfie/advisories/index".into())),
         ("ForeignLayout", Error::ForeignLayout("./web".into())),
+        ("NotAdvisories", Error::NotAdvisories("r.example/web:1".into())),
         ("SeveralImages", Error::SeveralImages(vec!["web:1".into(), "db:1".into()])),
         ("SeveralRoots", Error::SeveralRoots(vec!["1".into(), "2".into()])),
         ("SharedManifest", Error::SharedManifest { reference: "r.example/web:1".into(), others: vec!["2".into()] }),

@@ -163,7 +163,11 @@ mod tests {
 
     /// What bash offers after `line`.
     fn offers(line: &str, expected: &str) {
-        let script = completion(&ROOT, "wharfie", &[], Shell::Bash);
+        offers_of(&ROOT, line, expected);
+    }
+
+    fn offers_of<R>(root: &'static Command<R>, line: &str, expected: &str) {
+        let script = completion(root, "wharfie", &[], Shell::Bash);
         let names = "wharfie() { case \"$1 $2\" in '__complete images') printf 'web:1\\nweb:2\\nteam/app:x\\n' ;; \
                      '__complete networks') printf 'bridge\\nwide\\n' ;; esac; }\n";
         let run = format!(
@@ -207,6 +211,22 @@ mod tests {
         offers("wharfie run web:1 te", "");
         offers("wharfie images --format=j", "");
         offers("wharfie run --env-file=x", "");
+    }
+
+    #[test]
+    fn a_command_may_have_names_and_commands_of_its_own() {
+        static DB: Command<&str> = Command { run: Some("db"), ..Command::BASE };
+        static SCAN: Command<&str> = Command {
+            subcommands: &[Entry::new("db", &DB)],
+            complete: Complete::Images,
+            run: Some("scan"),
+            ..Command::BASE
+        };
+        static TOP: Command<&str> = Command { subcommands: &[Entry::new("scan", &SCAN)], ..Command::BASE };
+        offers_of(&TOP, "wharfie scan ", "web:1 web:2 team/app:x db");
+        offers_of(&TOP, "wharfie scan d", "db");
+        offers_of(&TOP, "wharfie scan web:1 d", "");
+        offers_of(&TOP, "wharfie s", "scan");
     }
 
     #[test]

@@ -101,6 +101,12 @@ impl Engine {
         let on_its_way =
             OnItsWay { manifest: Document { descriptor: descriptor.clone(), bytes, content }, index: file };
         let client = self.remote().repository(reference.repository());
+        // A tag is somebody's: what is no data base is not replaced by one.
+        if let Ok(there) = client.manifest(tag, None)
+            && !is_base(&there)
+        {
+            return Err(Error::NotAdvisories(reference.familiar()));
+        }
         let destination = Destination::new(&client, &|_| Vec::new()).tagged(tag);
         graph::copy(&on_its_way, &destination, &descriptor, &plain(self.config().jobs))?;
         Ok(descriptor.digest)
@@ -120,7 +126,7 @@ impl Engine {
             None => asked(&reference),
         };
         let document = client.manifest(&asked, None).map_err(failed)?;
-        let none = || Error::NoImage(reference.familiar());
+        let none = || Error::NotAdvisories(reference.familiar());
         let AnyManifest::Manifest(manifest) = &document.content else { return Err(none()) };
         let layer = manifest.layers.iter().find(|layer| layer.media_type.as_str() == ADVISORIES).ok_or_else(none)?;
         if layer.size > MAX_INDEX {
@@ -147,11 +153,17 @@ impl Engine {
         io::copy(&mut Verified::new(&mut opened, layer), &mut out).map_err(failed)?;
         out.flush().map_err(failed)?;
         let content = OnDisk::open(path)?;
-        let of_file = |source| Error::Inventory { path: path.into(), source };
+        let of_file = |source| Error::Advisories { path: path.into(), source };
         let index = Index::open(&content).map_err(of_file)?;
         index.check().map_err(of_file)?;
         Ok(Imported { meta: index.meta().clone(), warnings: Vec::new() })
     }
+}
+
+/// Whether a manifest is what [`Engine::push_advisories`] sends.
+fn is_base(document: &Document) -> bool {
+    let AnyManifest::Manifest(manifest) = &document.content else { return false };
+    manifest.layers.iter().any(|layer| layer.media_type.as_str() == ADVISORIES)
 }
 
 fn described(file: &File) -> io::Result<Descriptor> {

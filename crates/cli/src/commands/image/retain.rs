@@ -92,8 +92,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
                 // Whoever starts it without a terminal should not take this for done.
                 None if !cx.is_in_terminal() => {
                     cx.line("")?;
-                    return Err(Failure::new(format!("nobody is there to ask: {names} of images would go, nothing was removed"))
-                        .help(Some("use -f to remove them unasked, or --dry-run to see them".to_owned())));
+                    return Err(Failure::new(format!(
+                        "nobody is there to ask: {names} of images would go, nothing was removed"
+                    ))
+                    .help(Some("use -f to remove them unasked, or --dry-run to see them".to_owned())));
                 }
                 _ => return Ok(()),
             }
@@ -153,18 +155,19 @@ fn given(matches: &Matches) -> Result<Option<Policy>> {
                 .help(Some("give --keep-last, --keep-tags, --pulled-within or --used-within as well".to_owned()))),
         };
     }
-    let repositories = if repositories.is_empty() { vec![Pattern::new("**")] } else { retention::repositories(repositories)? };
+    let repositories =
+        if repositories.is_empty() { vec![Pattern::new("**")] } else { retention::repositories(repositories)? };
     Ok(Some(Policy { repositories, keep }))
 }
 
 /// Says which patterns of the command line are about nothing: a word that is misspelt there keeps nothing.
 fn warn_of_vain(cx: &Context, matches: &Matches, retained: &Retained) {
-    let names: Vec<Reference> =
-        retained.decisions.iter().filter_map(|decision| decision.name.parse().ok()).collect();
+    let names: Vec<Reference> = retained.decisions.iter().filter_map(|decision| decision.name.parse().ok()).collect();
     let is_repository = |pattern: &Pattern| {
-        names.iter().map(Reference::repository).any(|repository| {
-            pattern.is_match(&repository.familiar()) || pattern.is_match(&repository.canonical())
-        })
+        names
+            .iter()
+            .map(Reference::repository)
+            .any(|repository| pattern.is_match(&repository.familiar()) || pattern.is_match(&repository.canonical()))
     };
     let is_tag = |pattern: &Pattern| names.iter().filter_map(Reference::tag).any(|tag| pattern.is_match(tag));
     for pattern in patterns(matches.get(&REPOSITORIES)).iter().filter(|pattern| !is_repository(pattern)) {

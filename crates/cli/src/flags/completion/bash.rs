@@ -39,7 +39,7 @@ _@NAME@_at() {
 }
 
 _@NAME@() {
-    local line=${COMP_LINE:0:COMP_POINT} commands flags valued values kind words first
+    local line=${COMP_LINE:0:COMP_POINT} commands flags valued values kind words first also
     local program=@PROGRAM@ attached='' offered choices
     local current=${line##*[[:space:]]} path='' value='' dash='' count=0 word before
     read -ra before <<<"${line%"$current"}"
@@ -72,8 +72,10 @@ _@NAME@() {
         kind=files
     elif [[ -z $dash && $current == -* ]]; then
         kind=words words=$flags
-    elif [[ $commands ]]; then
+    elif [[ $commands && $kind == nothing ]]; then
         kind=words words=$commands
+    elif [[ $count -eq 0 ]]; then
+        also=$commands
     fi
     case "$kind" in
     words) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
@@ -86,6 +88,7 @@ _@NAME@() {
         ;;
     images|containers|volumes|networks|everything) COMPREPLY=($(compgen -W "$("$program" __complete "$kind" "$current" 2>/dev/null)" -- "$current")) ;;
     esac
+    [[ $also ]] && COMPREPLY+=($(compgen -W "$also" -- "$current"))
     # Readline takes an equals sign for the end of a word, unless it was told otherwise.
     [[ $attached && $COMP_WORDBREAKS != *=* ]] && COMPREPLY=("${COMPREPLY[@]/#/$attached}")
     # Readline replaces only what follows the last colon.

@@ -81,9 +81,9 @@ _@NAME@() {
     elif [[ -z $dash && $PREFIX == -* ]]; then
         _describe -o option flags
         return
-    elif (( ${#commands} )); then
+    elif (( ${#commands} )) && [[ $kind == nothing || $count -eq 0 ]]; then
         _describe command commands
-        return
+        [[ $kind == nothing ]] && return
     fi
     case "$kind" in
     words) compadd -a choices ;;
