@@ -69,7 +69,7 @@ impl Engine {
             return Ok(None);
         }
         let store = self.reader()?;
-        let mut best: Option<((usize, bool, usize), (String, Option<String>))> = None;
+        let mut best: Option<((usize, bool, usize), Base)> = None;
         for row in &store.references()? {
             let has_digest = match said.digest {
                 Some(digest) => store.manifests_of(&row.image)?.iter().any(|row| row.digest.to_string() == digest),
@@ -105,11 +105,12 @@ impl Engine {
                 // What its name meant when the image was made is the image's to say; it may mean another one by now.
                 let own = Some(&row.target).filter(|target| *target != row.image.digest()).map(ToString::to_string);
                 let digest = said.digest.filter(|_| is_said).map(str::to_owned).or(own);
-                best = Some((found, (name.familiar(), digest)));
+                let name = name.familiar();
+                best = Some((found, Base { name, digest, layers: known.len(), known_by: KnownBy::Image }));
             }
         }
-        if let Some(((layers, ..), (name, digest))) = best {
-            return Ok(Some(Base { name, digest, layers, known_by: KnownBy::Image }));
+        if let Some((_, base)) = best {
+            return Ok(Some(base));
         }
         let guessed = config.and_then(guessed).filter(|count| *count < layers.len());
         let name = said.name.unwrap_or_default().to_owned();
@@ -217,7 +218,7 @@ fn told_by_history(own: &ImageConfig, layers: usize) -> ImageConfig {
     let set: String = words("ENV ").collect();
     let all = own.config.as_ref().and_then(|own| own.env.clone()).unwrap_or_default();
     let env = all.into_iter().filter(|pair| set.contains(&format!(" {pair} ")) || set.starts_with(&format!("{pair} ")));
-    let user = words("USER ").last().map(|user| user.trim().to_owned()).unwrap_or_default();
+    let user = words("USER ").next_back().map(|user| user.trim().to_owned()).unwrap_or_default();
     let config = ContainerConfig { user, env: Some(env.collect()), ..ContainerConfig::default() };
     ImageConfig { config: Some(config), history: steps.to_vec(), ..ImageConfig::default() }
 }

@@ -103,7 +103,7 @@ mod tests {
         whole.packages[0].licences = stated[1..].iter().map(|text| (*text).to_owned()).collect();
         whole.packages[1].licences = vec!["MIT OR LicenseRef-house".to_owned(), "ISC".to_owned()];
         let house = crate::package::Extracted { name: "House rules".to_owned(), text: "Be\nkind.".to_owned() };
-        whole.extracted.insert("LicenseRef-house".to_owned(), house.clone());
+        whole.extracted.insert("LicenseRef-house".to_owned(), house);
         let text = spdx(&whole, &stamp()).unwrap();
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["packages"][2]["licenseDeclared"], stated[0]);
