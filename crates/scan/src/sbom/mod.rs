@@ -6,6 +6,8 @@ mod read;
 mod spdx;
 
 pub use cyclonedx::{component as cyclonedx_component, write as cyclonedx, write_with as cyclonedx_with};
+#[cfg(test)]
+pub(crate) use licence::is_expression;
 pub(crate) use licence::known_licence;
 pub use read::read;
 pub use spdx::{write as spdx, write_with as spdx_with};
