@@ -45,6 +45,10 @@ pub(crate) const TRANSPORTS: &[&str] = &[
     "store:",
 ];
 
+/// What words there are.
+const HELP: &str = "write NAME, docker://NAME, store:NAME, archive:FILE[:NAME], oci:DIRECTORY[:NAME], or ./PATH; to look into: \
+                    dir:DIRECTORY, container:NAME, sbom:FILE, or -";
+
 /// Transports of other tools. As a name each would be Docker Hub's, and a copy would go there.
 const FOREIGN: [&str; 4] = ["file", "ostree", "sif", "tarball"];
 
@@ -52,7 +56,7 @@ impl Place {
     /// Reads a word.
     ///
     /// # Errors
-    /// When it begins with a transport that nobody here knows.
+    /// When it begins with a transport that nobody here knows, or says nothing behind it.
     pub(crate) fn parse(word: &str) -> Result<Self> {
         if word == "-" {
             return Ok(Self::Stream);
@@ -63,7 +67,7 @@ impl Place {
         let Some((transport, rest)) = word.split_once(':').filter(|(_, rest)| !is_port(rest)) else {
             return Ok(Self::Name(word.to_owned()));
         };
-        Ok(match transport {
+        let place = match transport {
             "docker" if rest.starts_with("//") => Self::Registry(rest[2..].to_owned()),
             // The image of that name, which many people run.
             "registry" if is_version(rest) => Self::Name(word.to_owned()),
@@ -82,14 +86,24 @@ impl Place {
             "sbom" => Self::Document(rest.into()),
             // No tag has a slash.
             other if FOREIGN.contains(&other) || (rest.contains('/') && is_word(other)) => {
-                return Err(Failure::new(format!("unknown transport \"{other}:\"")).help(Some(
-                    "write NAME, docker://NAME, store:NAME, archive:FILE[:NAME], oci:DIRECTORY[:NAME], or ./PATH; to look \
-                     into: dir:DIRECTORY, container:NAME, sbom:FILE, or -"
-                        .to_owned(),
-                )));
+                return Err(Failure::new(format!("unknown transport \"{other}:\"")).help(Some(HELP.to_owned())));
             }
             _ => Self::Name(word.to_owned()),
-        })
+        };
+        match place.is_empty() {
+            true => Err(Failure::new(format!("{word} does not say what is meant")).help(Some(HELP.to_owned()))),
+            false => Ok(place),
+        }
+    }
+
+    /// True if nothing is named; the store alone can be meant without a name.
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Name(_) | Self::Store(_) | Self::Stream => false,
+            Self::Registry(name) | Self::Container(name) => name.is_empty(),
+            Self::Path(path) | Self::Directory(path) | Self::Document(path) => path.as_os_str().is_empty(),
+            Self::Archive(path, _) | Self::Layout(path, _) => path.as_os_str().is_empty(),
+        }
     }
 }
 
@@ -155,6 +169,11 @@ mod tests {
             let told = why.message(&Hints::of("wharfie"));
             assert!(told.starts_with("unknown transport \""), "{told}");
         }
+        for empty in ["oci:", "oci::1", "archive:", "docker://", "dir:", "container:", "sbom:", "docker-archive://"] {
+            let why = Place::parse(empty).unwrap_err();
+            assert!(why.message().starts_with(&format!("{empty} does not say ")), "{}", why.message());
+        }
+        check("store:", "Store(\"\")");
         for transport in TRANSPORTS {
             assert!(!matches!(Place::parse(&format!("{transport}web")).unwrap(), Place::Name(_)), "{transport}");
         }

@@ -169,6 +169,7 @@ mod tests {
     fn offers_of<R>(root: &'static Command<R>, line: &str, expected: &str) {
         let script = completion(root, "wharfie", &[], Shell::Bash);
         let names = "wharfie() { case \"$1 $2\" in '__complete images') printf 'web:1\\nweb:2\\nteam/app:x\\n' ;; \
+                     '__complete places') printf 'web:1\\noci:\\nstore:web:1\\n' ;; \
                      '__complete networks') printf 'bridge\\nwide\\n' ;; esac; }\n";
         let run = format!(
             "{names}{script}\nCOMP_LINE='{line}' COMP_POINT={} COMP_WORDS=({line}) COMP_CWORD=$((${{#COMP_WORDS[@]}}-1))\n\
@@ -207,6 +208,10 @@ mod tests {
         // The shell takes `:` for the end of a word, so what stands before it must not come twice.
         offers("wharfie rmi web:", "1 2");
         offers("wharfie images --filter w", "");
+        offers("wharfie load w", "web:1");
+        offers("wharfie load o", "oci:");
+        offers("wharfie load store:w", "web:1");
+        offers("wharfie load ./x", "");
         offers("wharfie run -i te", "team/app:x");
         offers("wharfie run web:1 te", "");
         offers("wharfie images --format=j", "");

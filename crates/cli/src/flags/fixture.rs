@@ -93,6 +93,7 @@ static LOAD: Command<Run> = Command {
         Flag::str("input", "Read from tar archive file, instead of STDIN").short('i'),
         Flag::bool("quiet", "Suppress output").short('q'),
     ],
+    complete: Complete::Places,
     run: Some("load"),
     ..Command::BASE
 };

@@ -157,6 +157,8 @@ fn a_registry_is_asked_whether_the_base_has_moved() {
     let short = |published: &Published| published.digest()[..19].to_owned();
     let expected = format!("The base {base} has moved from {} to {}: rebuild with --pull\n", short(&old), short(&new));
     assert_eq!(host.run(&scan).succeeds(), expected);
+    let sarif = host.run(&["scan", "--check-base", "--only", "leaks", "--format", "sarif", "web:1"]);
+    assert_eq!(sarif.stderr, expected);
     // What is not known cannot be asked for, and who does not answer keeps nobody from the rest.
     build(&host, "alone:1", "FROM scratch\nCOPY Dockerfile /srv/\n");
     let (_, unknown, said) = today("alone:1");

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use wharfie_oci::config::{ContainerConfig, History};
 use wharfie_oci::manifest::AnyManifest;
-use wharfie_oci::{ImageConfig, Reference};
+use wharfie_oci::{ImageConfig, ImageId, Reference};
 use wharfie_scan::{Base, Inventory, KnownBy, Layer};
 
 use super::open::Opened;
@@ -69,7 +69,7 @@ impl Engine {
             return Ok(None);
         }
         let store = self.reader()?;
-        let mut best: Option<((usize, bool, usize), (String, Option<String>))> = None;
+        let mut best: Option<((usize, bool, usize), Base)> = None;
         for row in &store.references()? {
             let has_digest = match said.digest {
                 Some(digest) => store.manifests_of(&row.image)?.iter().any(|row| row.digest.to_string() == digest),
@@ -105,11 +105,12 @@ impl Engine {
                 // What its name meant when the image was made is the image's to say; it may mean another one by now.
                 let own = Some(&row.target).filter(|target| *target != row.image.digest()).map(ToString::to_string);
                 let digest = said.digest.filter(|_| is_said).map(str::to_owned).or(own);
-                best = Some((found, (name.familiar(), digest)));
+                let name = name.familiar();
+                best = Some((found, Base { name, digest, layers: known.len(), known_by: KnownBy::Image }));
             }
         }
-        if let Some(((layers, ..), (name, digest))) = best {
-            return Ok(Some(Base { name, digest, layers, known_by: KnownBy::Image }));
+        if let Some((_, base)) = best {
+            return Ok(Some(base));
         }
         let guessed = config.and_then(guessed).filter(|count| *count < layers.len());
         let name = said.name.unwrap_or_default().to_owned();
@@ -122,18 +123,29 @@ impl Engine {
     pub(super) fn config_of_base(&self, base: &Base, own: &ImageConfig) -> Result<ImageConfig> {
         let store = self.reader()?;
         let layers = &own.rootfs.diff_ids[..base.layers.min(own.rootfs.diff_ids.len())];
-        let named = base.name.parse::<Reference>().ok().map(|name| name.or_latest().canonical());
-        let mut best: Option<((bool, usize), ImageConfig)> = None;
-        for row in &store.references()? {
-            let known = store.layers_of(&row.image)?;
+        let all = layers.len() == own.rootfs.diff_ids.len();
+        // What an image says of itself and how many steps it has done, if it is beneath this one and is not this one.
+        let beneath = |id: &ImageId| -> Result<Option<(usize, ImageConfig)>> {
+            let known = store.layers_of(id)?;
             if known.len() != layers.len() || !known.iter().zip(layers).all(|(layer, own)| layer.diff_id == *own) {
-                continue;
+                return Ok(None);
             }
-            let config = self.config_of(store, &row.image)?;
-            let Some(steps) = beginning(&config, own) else { continue };
-            let found = (named.as_ref() == Some(&row.name), steps);
-            if best.as_ref().is_none_or(|(best, _)| found > *best) {
-                best = Some((found, config));
+            let config = self.config_of(store, id)?;
+            let steps = beginning(&config, own).filter(|steps| !all || *steps < own.history.len());
+            Ok(steps.map(|steps| (steps, config)))
+        };
+        let named = base.name.parse::<Reference>().ok().map(|name| name.or_latest().canonical());
+        if let Some(named) = named
+            && let Some(id) = store.resolve(&named)?
+            && let Some((_, config)) = beneath(&id)?
+        {
+            return Ok(config);
+        }
+        let mut best: Option<(usize, ImageConfig)> = None;
+        for row in &store.references()? {
+            let found = beneath(&row.image)?;
+            if found.as_ref().is_some_and(|(steps, _)| best.as_ref().is_none_or(|(most, _)| steps > most)) {
+                best = found;
             }
         }
         Ok(best.map_or_else(|| told_by_history(own, base.layers), |(_, config)| config))
@@ -217,7 +229,7 @@ fn told_by_history(own: &ImageConfig, layers: usize) -> ImageConfig {
     let set: String = words("ENV ").collect();
     let all = own.config.as_ref().and_then(|own| own.env.clone()).unwrap_or_default();
     let env = all.into_iter().filter(|pair| set.contains(&format!(" {pair} ")) || set.starts_with(&format!("{pair} ")));
-    let user = words("USER ").last().map(|user| user.trim().to_owned()).unwrap_or_default();
+    let user = words("USER ").next_back().map(|user| user.trim().to_owned()).unwrap_or_default();
     let config = ContainerConfig { user, env: Some(env.collect()), ..ContainerConfig::default() };
     ImageConfig { config: Some(config), history: steps.to_vec(), ..ImageConfig::default() }
 }

@@ -198,8 +198,8 @@ impl Engine {
                 return Ok(Examined { inventory, leaks: looked.leaks, checks: Vec::new() });
             };
             let base = match &inventory.base {
-                Some(base) => Some(self.config_of_base(base, config)?),
-                None => None,
+                Some(base) if wants.leaks || wants.checks => Some(self.config_of_base(base, config)?),
+                _ => None,
             };
             let mut leaks = looked.leaks;
             if wants.leaks {

@@ -324,16 +324,8 @@ impl<S: Read + Write + Seek> Builder<S> {
         for meta in self.ecosystems.values_mut().filter(|meta| meta.newest.is_empty() && meta.imported.is_empty()) {
             made.clone_into(&mut meta.imported);
         }
-        // Others' lists about CVEs change every day, also where advisories are old.
-        let of_advisories = self.ecosystems.iter().filter(|(name, _)| !feeds::is_extra(name));
-        let newest = of_advisories.map(|(_, meta)| meta.newest.clone()).max().unwrap_or_default();
-        let meta = Meta {
-            made: made.to_owned(),
-            newest,
-            ecosystems: self.ecosystems,
-            releases: self.releases,
-            sources: self.sources,
-        };
+        let meta =
+            Meta { made: made.to_owned(), ecosystems: self.ecosystems, releases: self.releases, sources: self.sources };
         let facts = serde_json::to_vec(&meta)?;
         let count = (table.len() / ENTRY) as u64;
         out.write_all(&table)?;

@@ -43,8 +43,6 @@ const MAX_ENTRIES: u64 = 50_000_000;
 pub struct Meta {
     /// When it was made, RFC 3339.
     pub made: String,
-    /// The newest change of any advisory, RFC 3339; empty if none says.
-    pub newest: String,
     /// By name; `Debian:12` counts as `Debian`.
     pub ecosystems: BTreeMap<String, EcosystemMeta>,
     /// Names in full, `Debian:12` and `npm`: of what else there is, nothing is known.

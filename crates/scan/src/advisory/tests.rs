@@ -212,8 +212,7 @@ fn crafted(text: &str, table: &[(u64, u64, u32)]) -> Vec<u8> {
     let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();
     let value = encoder.finish().unwrap();
-    let meta =
-        br#"{"made":"","newest":"","ecosystems":{"npm":{"advisories":1,"newest":""}},"releases":["npm"],"sources":[]}"#;
+    let meta = br#"{"made":"","ecosystems":{"npm":{"advisories":1,"newest":""}},"releases":["npm"],"sources":[]}"#;
     let at = index::HEAD + value.len() as u64;
     let facts = at + (table.len() * index::ENTRY) as u64;
     let mut bytes = index::MAGIC.to_vec();

@@ -41,19 +41,34 @@ pub fn licences(content: &dyn Content) -> Result<Vec<String>> {
     Ok(found.into_iter().collect())
 }
 
-/// An expression of SPDX for a `License` field; `None` if a part of it has no name there, or exceptions.
+/// An expression of SPDX for a `License` field; `None` if a part of it has no name there.
 fn spdx(field: &str) -> Option<String> {
-    let mut parts = Vec::new();
-    for (at, word) in field.split_whitespace().enumerate() {
-        parts.push(match (at % 2, word) {
-            (0, name) => short(name)?,
-            (_, "or" | "OR") => "OR".to_owned(),
-            (_, "and" | "AND") => "AND".to_owned(),
+    let mut words = field.split_whitespace().peekable();
+    let mut found = short(words.next()?)?;
+    while let Some(word) = words.next() {
+        match word.to_ascii_lowercase().as_str() {
+            "with" => {
+                let name = words.next()?;
+                let (_, id) = EXCEPTIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+                words.next_if(|word| *word == "exception")?;
+                found.push_str(&format!(" WITH {id}"));
+            }
+            "or" => found.push_str(&format!(" OR {}", short(words.next()?)?)),
+            "and" => found.push_str(&format!(" AND {}", short(words.next()?)?)),
             _ => return None,
-        });
+        }
     }
-    (parts.len() % 2 == 1).then(|| parts.join(" "))
+    Some(found)
 }
+
+/// Exceptions of which SPDX has one version.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("Classpath", "Classpath-exception-2.0"),
+    ("Font", "Font-exception-2.0"),
+    ("Libtool", "Libtool-exception"),
+    ("Linux-syscall-note", "Linux-syscall-note"),
+    ("LLVM", "LLVM-exception"),
+];
 
 /// What else is called otherwise than by SPDX. Source: the format's "License specification".
 const NAMES: &[(&str, &str)] = &[
@@ -112,6 +127,10 @@ fn short(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn is_expression(text: &str) -> bool {
+        crate::sbom::is_expression(text, |name| known_licence(name) == Some(name))
+    }
+
     #[test]
     fn short_names_are_spdx_identifiers_where_there_is_one() {
         for (field, expected) in [
@@ -123,11 +142,11 @@ mod tests {
             ("BSD-3-clause", "BSD-3-Clause"),
             ("expat or GPL-3+ and ISC", "MIT OR GPL-3.0-or-later AND ISC"),
             ("zlib", "Zlib"),
+            ("Apache-2.0 with LLVM exception or MIT", "Apache-2.0 WITH LLVM-exception OR MIT"),
+            ("GPL-2 with Linux-syscall-note exception", "GPL-2.0-only WITH Linux-syscall-note"),
         ] {
             assert_eq!(spdx(field).as_deref(), Some(expected), "{field}");
-            for word in expected.split(' ').filter(|word| !matches!(*word, "OR" | "AND")) {
-                assert_eq!(known_licence(word), Some(word), "others do not know what we say");
-            }
+            assert!(is_expression(expected), "others do not know what we say");
         }
         for (_, id) in NAMES {
             assert_eq!(known_licence(id), Some(*id));
@@ -148,6 +167,8 @@ mod tests {
             "GPL-2+ with OpenSSL exception",
             "Expat, and ISC",
             "ISC or",
+            "Expat with",
+            "Expat with LLVM",
             "public-domain",
         ] {
             assert_eq!(spdx(field), None, "{field}");

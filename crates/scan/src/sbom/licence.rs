@@ -7,6 +7,7 @@ use crate::package::Extracted;
 /// The identifiers that packages state most; what is not here is told as a text.
 const KNOWN: &[&str] = &[
     "0BSD",
+    "AFL-2.0",
     "AFL-2.1",
     "AGPL-3.0-only",
     "AGPL-3.0-or-later",
@@ -15,10 +16,13 @@ const KNOWN: &[&str] = &[
     "Artistic-1.0",
     "Artistic-1.0-Perl",
     "Artistic-2.0",
+    "BSD-1-Clause",
     "BSD-2-Clause",
     "BSD-3-Clause",
     "BSD-4-Clause",
+    "BSD-4-Clause-UC",
     "BSL-1.0",
+    "Beerware",
     "BlueOak-1.0.0",
     "CC-BY-3.0",
     "CC-BY-4.0",
@@ -33,6 +37,8 @@ const KNOWN: &[&str] = &[
     "EPL-1.0",
     "EPL-2.0",
     "FSFAP",
+    "FSFUL",
+    "FSFULLR",
     "FTL",
     "GFDL-1.1-no-invariants-only",
     "GFDL-1.1-no-invariants-or-later",
@@ -63,6 +69,7 @@ const KNOWN: &[&str] = &[
     "LGPL-3.0-only",
     "LGPL-3.0-or-later",
     "LPPL-1.3c",
+    "Latex2e",
     "Libpng",
     "MIT",
     "MIT-0",
@@ -71,6 +78,7 @@ const KNOWN: &[&str] = &[
     "MPL-2.0",
     "NCSA",
     "OFL-1.1",
+    "OLDAP-2.8",
     "OpenSSL",
     "PHP-3.01",
     "PSF-2.0",
@@ -108,7 +116,6 @@ const EXCEPTIONS: &[&str] = &[
     "LLVM-exception",
     "Libtool-exception",
     "Linux-syscall-note",
-    "OpenSSL-exception",
 ];
 
 /// The identifier that SPDX has for a name, however it is spelled.
@@ -122,7 +129,7 @@ pub(super) fn is_known(name: &str) -> bool {
 }
 
 /// True for an expression of identifiers for which `is_name` holds.
-pub(super) fn is_expression(text: &str, is_name: impl Fn(&str) -> bool) -> bool {
+pub(crate) fn is_expression(text: &str, is_name: impl Fn(&str) -> bool) -> bool {
     // What comes next: a name, or what joins it to another; and whether an exception may follow.
     let (mut wants_name, mut may_except, mut depth) = (true, false, 0_usize);
     let mut tokens = tokens(text);

@@ -6,6 +6,8 @@ mod read;
 mod spdx;
 
 pub use cyclonedx::{component as cyclonedx_component, write as cyclonedx, write_with as cyclonedx_with};
+#[cfg(test)]
+pub(crate) use licence::is_expression;
 pub(crate) use licence::known_licence;
 pub use read::read;
 pub use spdx::{write as spdx, write_with as spdx_with};
@@ -103,7 +105,7 @@ mod tests {
         whole.packages[0].licences = stated[1..].iter().map(|text| (*text).to_owned()).collect();
         whole.packages[1].licences = vec!["MIT OR LicenseRef-house".to_owned(), "ISC".to_owned()];
         let house = crate::package::Extracted { name: "House rules".to_owned(), text: "Be\nkind.".to_owned() };
-        whole.extracted.insert("LicenseRef-house".to_owned(), house.clone());
+        whole.extracted.insert("LicenseRef-house".to_owned(), house);
         let text = spdx(&whole, &stamp()).unwrap();
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["packages"][2]["licenseDeclared"], stated[0]);

@@ -2,6 +2,7 @@
 
 pub(crate) mod age;
 pub mod analyze;
+mod base_image;
 mod db;
 pub(crate) mod limit;
 pub(crate) mod report;

@@ -224,7 +224,7 @@ impl Report {
 }
 
 /// Whether the tag of a base means another image by now, for people.
-fn told_today(today: &BaseToday) -> String {
+pub(super) fn told_today(today: &BaseToday) -> String {
     let short = |digest: &str| digest.chars().take(DIGEST).collect::<String>();
     match today.has_moved {
         false => format!("The base {} is what its registry has today", today.name),

@@ -1,13 +1,11 @@
 //! `scan`: what is known to be wrong with the packages in an image.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use wharfie_engine::insight::advisories::{Base, read_file};
-use wharfie_engine::insight::base::BaseToday;
 use wharfie_engine::insight::{Examined, Look, Wants};
 use wharfie_oci::Timestamp;
-use wharfie_scan::advisory::{Finding, KEV, Severity, consulted, unchecked};
+use wharfie_scan::advisory::{KEV, Severity, consulted, unchecked};
 use wharfie_scan::check::Check;
 use wharfie_scan::{Inventory, exceptions, lifetime, sarif, sbom, vex};
 
@@ -15,7 +13,8 @@ pub(crate) use super::limit::check_exploited;
 use super::limit::{LIMITS, Limit};
 use super::report::{self, LEAK, Report};
 use super::{
-    IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, age, beside, db, deliver, deliver_pieces, examined, form, look,
+    IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, age, base_image, beside, db, deliver, deliver_pieces, examined, form,
+    look,
 };
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
@@ -121,7 +120,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let exceptions = exceptions(cx, matches)?;
     let files = matches.get(&VEX).iter().filter(|word| *word != ATTACHED);
     let mut documents = files.map(|path| document(cx, Path::new(path))).collect::<Result<Vec<_>>>()?;
-    let base = base(matches);
+    let advisories = base(matches);
     let parts = matches.get(&ONLY);
     if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
         let help = format!("it can be {}", PARTS.join(", "));
@@ -132,7 +131,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let wants_vulnerabilities = wants("vulnerabilities");
     if wants_vulnerabilities {
         // Nobody should wait for an image to hear that there is nothing to hold against it.
-        let known = cx.engine()?.advisories_meta(&base)?;
+        let known = cx.engine()?.advisories_meta(&advisories)?;
         if matches.get(&ONLY_KEV) || limit.is_some_and(|limit| limit.is_exploited) {
             check_exploited(&known.meta)?;
         }
@@ -149,7 +148,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let Examined { inventory, leaks, checks } = examined(cx, matches, &look, sought)?;
     let mut found = Report { inventory, ..Report::default() };
     if wants_vulnerabilities {
-        let matched = cx.engine()?.findings(&found.inventory, &base)?;
+        let matched = cx.engine()?.findings(&found.inventory, &advisories)?;
         let is_of_cves = matches.get(&ONLY_KEV) || limit.is_some_and(|limit| limit.is_exploited);
         let exploited = matched.meta.ecosystems.get_key_value(KEV).filter(|_| is_of_cves);
         let consulted = consulted(&found.inventory, &matched.meta).into_iter();
@@ -186,9 +185,14 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     });
     found.leaks.retain(|_| is_wanted(LEAK));
     found.checks.retain(|check| is_wanted(check.severity));
-    found.advice = newer_base(cx, &found, &base)?;
+    found.advice = base_image::newer(cx, &found, &advisories)?;
     if matches.get(&CHECK_BASE) {
-        found.today = base_today(cx, &found.inventory);
+        found.today = base_image::today(cx, &found.inventory);
+        // Forms that others have made have no room for it.
+        if let Some(today) = found.today.as_ref().filter(|today| today.has_moved && !matches!(format, "table" | "json"))
+        {
+            cx.warn(&report::told_today(today));
+        }
     }
     let unwritten = |why: serde_json::Error| wharfie_engine::Error::Document(why);
     let stamp = cx.engine()?.stamp(&found.inventory, env!("CARGO_PKG_VERSION"));
@@ -226,55 +230,6 @@ pub(crate) fn end_of_life(cx: &Context, inventory: &Inventory) -> Option<Check> 
     let distro = inventory.distro.as_ref()?;
     let is_of_base = inventory.is_of_base(distro.layer);
     lifetime::check(distro, &today(cx)).map(|check| Check { is_of_base, ..check })
-}
-
-/// Which other tag of the base that is here has fewer of its vulnerabilities.
-fn newer_base(cx: &Context, found: &Report, advisories: &Base) -> Result<Option<String>> {
-    let Some(known) = &found.inventory.base else { return Ok(None) };
-    let key = |inventory: &Inventory, finding: &Finding| {
-        (finding.id.clone(), inventory.packages[finding.package].full_name())
-    };
-    let of_base = found
-        .findings
-        .iter()
-        .filter(|finding| found.inventory.is_of_base(found.inventory.packages[finding.package].layer));
-    let here: BTreeSet<_> = of_base.map(|finding| key(&found.inventory, finding)).collect();
-    if here.is_empty() {
-        return Ok(None);
-    }
-    let mut best: Option<(usize, String)> = None;
-    for (name, inventory) in cx.engine()?.other_bases(known)? {
-        let matched = cx.engine()?.findings(&inventory, advisories)?;
-        let there: BTreeSet<_> = matched.findings.iter().map(|finding| key(&inventory, finding)).collect();
-        // One that has as many others is no better.
-        if matched.findings.len() < here.len() {
-            let gone = here.difference(&there).count();
-            if best.as_ref().is_none_or(|(most, _)| gone > *most) {
-                best = Some((gone, name));
-            }
-        }
-    }
-    Ok(best.map(|(gone, name)| {
-        format!("Update the base {} to {name}: {gone} of its {} vulnerabilities are gone", known.name, here.len())
-    }))
-}
-
-/// What the base's registry has under its tag today. A registry that does not answer keeps nobody from the rest.
-fn base_today(cx: &Context, inventory: &Inventory) -> Option<BaseToday> {
-    let asked = inventory.base.as_ref().map(|base| (base, cx.engine().map(|engine| engine.base_today(base))));
-    match asked {
-        Some((_, Ok(Ok(Some(today))))) => return Some(today),
-        None | Some((_, Ok(Ok(None)))) => cx.warn(
-            "WARNING: it is not known by name, tag and digest what the image was made from: no registry was asked for it",
-        ),
-        Some((base, Ok(Err(why)))) => cx.warn(&format!(
-            "WARNING: the registry of the base {} does not say what it is today: {}",
-            sanitise(&base.name, Layout::OneLine),
-            sanitise(Failure::from(why).text.trim_end(), Layout::OneLine)
-        )),
-        Some((_, Err(why))) => cx.warn(&format!("WARNING: {}", why.text)),
-    }
-    None
 }
 
 /// The documents that lie with the image.
