@@ -63,20 +63,11 @@ impl Scratch {
         store.view(&self.layers, &View::Writable { upper: &self.upper, work: &self.work })
     }
 
-    /// Stores the changes as a layer, without the paths in `skip` (no slash in front).
+    /// Stores the changes as a layer, without the paths in `skip` (no slash in front), also without directories that are there
+    /// only for what is skipped, and with no time later than `latest`, in seconds since 1970. Gives `None` if nothing is left.
     ///
     /// # Errors
     /// When the changes cannot be read, or the store cannot be written.
-    pub fn capture(&self, lease: &Lease<'_>, skip: BTreeSet<Vec<u8>>) -> Result<DiffId> {
-        let options = pack::Options { skip, ..pack::Options::default() };
-        Ok(self.pack_into(lease, &options)?.diff_id)
-    }
-
-    /// As [`Self::capture`], also without directories that are there only for what is skipped, and with no time later than
-    /// `latest`, in seconds since 1970. Gives `None` if nothing is left.
-    ///
-    /// # Errors
-    /// As [`Self::capture`].
     pub fn capture_changes(
         &self,
         lease: &Lease<'_>,

@@ -156,7 +156,10 @@ impl Engine {
         };
         for platform in &platforms {
             let request = request_of(build, &host, platform, ignore.clone());
-            let plan = wharfie_build::plan::plan(&dockerfile, &request, &bases).map_err(located)?;
+            let mut plan = wharfie_build::plan::plan(&dockerfile, &request, &bases).map_err(located)?;
+            if build.history == HistoryStyle::Classic {
+                stage::add_labels(&mut plan, &build.labels);
+            }
             for warning in &plan.warnings {
                 if !built.warnings.contains(warning) {
                     built.warnings.push(warning.clone());

@@ -1,8 +1,9 @@
 //! A stage: one step after the other, and the image after each.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wharfie_build::plan::{Action, Base, Stage, Step as Planned};
+use wharfie_build::plan::{Action, Base, Plan, Stage, Step as Planned};
 use wharfie_content::{Outcome, Step, Subject, Task};
 use wharfie_oci::config::{History, RootFs};
 use wharfie_oci::{DiffId, Digest, ImageConfig, ImageId, Platform, Timestamp};
@@ -339,6 +340,28 @@ impl Worker<'_, '_> {
     fn total(&self) -> usize {
         self.plan.globals.len() + self.plan.stages.iter().map(|stage| 1 + own(&stage.steps)).sum::<usize>()
     }
+}
+
+/// Adds the step that labels from outside are for the classic builder: the last one, as if it stood in the file.
+pub(super) fn add_labels(plan: &mut Plan, labels: &BTreeMap<String, String>) {
+    let Some(stage) = plan.stages.get_mut(plan.target).filter(|_| !labels.is_empty()) else { return };
+    let written = labels.iter().fold("LABEL".to_owned(), |text, (name, value)| format!("{text} {name}={value}"));
+    let last = stage.steps.last();
+    let config = last.map(|step| step.config.clone()).or_else(|| stage.start.config.clone());
+    let mut config = config.unwrap_or_default();
+    config.labels.get_or_insert_default().extend(labels.clone());
+    let (author, arguments) = last.map(|step| (step.author.clone(), step.arguments.clone())).unwrap_or_default();
+    stage.steps.push(Planned {
+        lines: stage.lines,
+        created_by: Some(written.clone()),
+        written,
+        label: None,
+        action: Action::Metadata,
+        config,
+        author,
+        is_trigger: false,
+        arguments,
+    });
 }
 
 /// What the classic builder's history says of a step that is `created_by` in BuildKit's words: the shell's command for RUN, and

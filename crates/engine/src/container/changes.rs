@@ -101,14 +101,15 @@ impl Engine {
         let now = store.now();
         let parent = self.config_of(store, &row.image).unwrap_or_default();
         let mut layers = store.layers_of_container(&row.id)?;
-        layers.push(layer);
+        let is_empty = layer.is_none();
+        layers.extend(layer);
         let mut history = parent.history.clone();
         history.push(History {
             created: Some(now.to_string()),
             created_by: Some(settings.config.cmd.clone().unwrap_or_default().join(" ")),
             author: commit.author.clone(),
             comment: commit.message.clone(),
-            empty_layer: false,
+            empty_layer: is_empty,
         });
         let document = ImageConfig {
             author: commit.author.clone(),
@@ -144,14 +145,15 @@ impl Engine {
         &self,
         row: &wharfie_store::containers::ContainerRow,
         settings: &super::Settings,
-    ) -> Result<(wharfie_store::Lease<'_>, wharfie_oci::DiffId)> {
+    ) -> Result<(wharfie_store::Lease<'_>, Option<wharfie_oci::DiffId>)> {
         let store = self.writer()?;
         let lease = store.lease()?;
         for layer in store.layers_of_container(&row.id)? {
             lease.hold_layer(&layer)?;
         }
-        let layer = store.scratch_of_container(&row.id)?.capture(&lease, mount_points(settings))?;
-        Ok((lease, layer))
+        let scratch = store.scratch_of_container(&row.id)?;
+        let layer = scratch.capture_changes(&lease, mount_points(settings), None)?;
+        Ok((lease, layer.map(|layer| layer.diff_id)))
     }
 }
 

@@ -218,6 +218,10 @@ impl Engine {
     /// # Errors
     /// When it is not frozen.
     pub fn unpause(&self, name: &str) -> Result<()> {
+        let row = self.container(name)?;
+        if !is_alive(&row) {
+            return Err(ContainerError::NotPaused(row.id).into());
+        }
         let (_lock, row, _) = self.locked_and_running(name)?;
         if row.state.status() != Status::Paused {
             return Err(ContainerError::NotPaused(row.id).into());

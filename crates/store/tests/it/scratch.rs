@@ -25,7 +25,8 @@ fn what_is_written_in_one_becomes_a_layer_and_leaves_nothing() {
     openat(&root, "skipped", flags, Mode::from_raw_mode(0o644)).expect("it can be written");
     assert!(openat(&root, "below", OFlags::RDONLY, Mode::empty()).is_ok());
     drop(root);
-    let layer = scratch.capture(&lease, BTreeSet::from([b"skipped".to_vec()])).expect("it can be read");
+    let captured = scratch.capture_changes(&lease, BTreeSet::from([b"skipped".to_vec()]), None);
+    let layer = captured.expect("it can be read").expect("something has changed").diff_id;
     let (file, offset, len) = place.store.open_tar(&layer).expect("it is here");
     let mut bytes = vec![0; usize::try_from(len).expect("it is small")];
     std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, offset).expect("it can be read");

@@ -172,13 +172,26 @@ pub(super) fn classic(why: Error, dockerfile: &str) -> Failure {
         Some(BuildError::Command { command, code }) => {
             Some(Failure::with_code(format!("The command '{command}' returned a non-zero code: {code}"), *code))
         }
-        Some(BuildError::NoSource(path)) => Some(Failure::new(format!(
-            "{} failed: file not found in build context or excluded by .dockerignore: stat {}: file does not exist",
-            written.split_ascii_whitespace().next().unwrap_or("COPY").to_ascii_uppercase(),
-            path.trim_start_matches('/')
-        ))),
-        Some(BuildError::Plan { source, .. }) => Some(Failure::daemon(daemons_words(&source.to_string(), dockerfile))),
-        _ => None,
+        Some(BuildError::NoSource(path)) => Some(Failure::new(no_source(path, written))),
+        Some(BuildError::Plan { source, .. }) => {
+            let text = source.to_string();
+            // Said in the middle of the build as well.
+            Some(match in_a_step(&text) {
+                Some(text) => Failure::new(text),
+                None => Failure::daemon(daemons_words(&text, dockerfile)),
+            })
+        }
+        Some(inner) => {
+            let text = crate::compat::reasons(inner);
+            let began =
+                text.strip_prefix("process ").and_then(|rest| rest.split_once(" did not complete successfully: "));
+            let loaded = text.strip_prefix("failed to load ").and_then(|rest| rest.split_once(": "));
+            began
+                .map(|(_, why)| why.to_owned())
+                .or(loaded.map(|(_, why)| format!("ADD failed: {why}")))
+                .map(Failure::new)
+        }
+        None => None,
     };
     match told {
         Some(told) => {
@@ -189,11 +202,37 @@ pub(super) fn classic(why: Error, dockerfile: &str) -> Failure {
     }
 }
 
+/// COPY or ADD of what is not there; `path` is what was looked for, from the context's root.
+fn no_source(path: &str, written: &str) -> String {
+    let mut words = written.split_ascii_whitespace();
+    let keyword = words.next().unwrap_or("COPY").to_ascii_uppercase();
+    let path = path.trim_start_matches('/');
+    let outside = words.find(|word| word.starts_with("../") && word.trim_start_matches("../") == path);
+    match outside {
+        Some(word) => format!("{keyword} failed: forbidden path outside the build context: {word} ()"),
+        None if path.contains(['*', '?', '[']) => format!("{keyword} failed: no source files were specified"),
+        None => format!(
+            "{keyword} failed: file not found in build context or excluded by .dockerignore: stat {path}: file does not exist"
+        ),
+    }
+}
+
+/// What is wrong with an instruction that could be read, in the words of the builder that looked at it only when its turn came.
+fn in_a_step(text: &str) -> Option<String> {
+    if let Some(rest) = text.strip_prefix("failed to parse stage name \"") {
+        return Some(rest.split_once("\": ").map_or(text, |(_, why)| why).to_owned());
+    }
+    let begins = ["invalid containerPort: ", "invalid signal: ", "failed to parse platform ", "base name ("];
+    begins.iter().any(|begin| text.starts_with(begin)).then(|| text.to_owned())
+}
+
 /// What BuildKit's parser says, as the daemon's said it before.
 fn daemons_words(text: &str, dockerfile: &str) -> String {
     match text {
         "the Dockerfile cannot be empty" => return format!("the Dockerfile ({dockerfile}) cannot be empty"),
-        "file with no instructions" => return format!("failed to parse {dockerfile}: {text}"),
+        "file with no instructions" | "ENV must have two arguments" | "LABEL must have two arguments" => {
+            return format!("failed to parse {dockerfile}: {text}");
+        }
         "dockerfile contains no stages to build" => return "no build stage in current context".to_owned(),
         _ => {}
     }

@@ -293,7 +293,7 @@ pub(crate) fn metadata(build: &Build, built: &Built) -> serde_json::Value {
 
 /// Writes a file that was asked for besides.
 pub(crate) fn write(path: &str, text: &str) -> Result {
-    std::fs::write(path, text).map_err(|why| Failure::new(format!("ERROR: cannot write {path}: {}", reason(&why))))
+    std::fs::write(path, text).map_err(|why| Failure::new(format!("ERROR: open {path}: {}", reason(&why))))
 }
 
 /// Docker's checks, as buildx lists them after a build; `None` if they found nothing.

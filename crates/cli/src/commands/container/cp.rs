@@ -149,7 +149,10 @@ fn into(cx: &Context, source: &str, container: &str, path: &str, matches: &Match
     }
     let from = Path::new(source);
     let found = if follow { from.metadata() } else { from.symlink_metadata() };
-    let found = found.map_err(|why| local(&why, "lstat", from))?;
+    let found = found.map_err(|why| {
+        let whole = std::path::absolute(from).unwrap_or_else(|_| from.to_path_buf());
+        local(&why, "lstat", &whole)
+    })?;
     let contents_only = source.ends_with("/.") || source == ".";
     let kind = engine.path_kind(container, path, true)?;
     // A link that leads to nothing yet is written through, as by any other program.

@@ -39,8 +39,7 @@ pub(crate) const CPUSET_CPUS: Text = Text::new("cpuset-cpus", "CPUs in which to 
 /// `--cpuset-mems`.
 pub(crate) const CPUSET_MEMS: Text = Text::new("cpuset-mems", "MEMs in which to allow execution (0-3, 0,1)");
 /// `--device`.
-pub(crate) const DEVICE: Texts =
-    Texts::new("device", "Add a host device to the container").check(checks::word::<words::DeviceMapping>);
+pub(crate) const DEVICE: Texts = Texts::new("device", "Add a host device to the container");
 /// `--disable-content-trust`.
 pub(crate) const DISABLE_CONTENT_TRUST: Switch =
     Switch::new("disable-content-trust", "Skip image verification").default("true");

@@ -183,7 +183,16 @@ fn show(mut master: &std::fs::File, left: &OwnedFd) -> bool {
 }
 
 fn attach(cx: &Context, matches: &Matches) -> Result {
-    let (stream, tty) = cx.engine()?.attach(&matches.args()[0])?;
+    let (stream, tty) = cx.engine()?.attach(&matches.args()[0]).map_err(|why| {
+        use wharfie_engine::container::ContainerError::{AttachPaused, AttachStopped};
+        // Docker's client finds these out.
+        let text = match &why {
+            wharfie_engine::Error::Container(why @ (AttachStopped | AttachPaused)) => Some(why.to_string()),
+            _ => None,
+        };
+        let failure = Failure::from(why);
+        Failure { text: text.unwrap_or(failure.text), ..failure }
+    })?;
     let whole = Session::whole(DetachKeys::of(cx, matches.get(&DETACH_KEYS))?, tty, !matches.get(&NO_STDIN));
     let session = Session { signals: matches.get(&SIG_PROXY), ..whole };
     let code = terminal::session(cx, stream, session, || Ok(Vec::new()))?;

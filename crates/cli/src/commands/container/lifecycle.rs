@@ -311,7 +311,14 @@ fn rm(cx: &Context, matches: &Matches) -> Result {
 
 fn rename(cx: &Context, matches: &Matches) -> Result {
     let [name, new] = matches.args() else { return Ok(()) };
-    warn_all(cx, &cx.engine()?.rename(name, new)?);
+    if name.is_empty() || new.is_empty() {
+        return Err(Failure::new("Error: Neither old nor new names may be empty"));
+    }
+    let renamed = cx.engine()?.rename(name, new).map_err(|why| {
+        let failure = Failure::from(why);
+        Failure { text: format!("{}\nError: failed to rename container named {name}", failure.text), ..failure }
+    })?;
+    warn_all(cx, &renamed);
     Ok(())
 }
 

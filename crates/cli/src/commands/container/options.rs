@@ -40,7 +40,7 @@ pub(crate) fn create(cx: &Context, matches: &Matches) -> Result<Create> {
         volume_details,
         links: matches.get(&create_flags::LINK).to_vec(),
         image: matches.args()[0].clone(),
-        name: optional(&create_flags::NAME),
+        name: optional(&create_flags::NAME).filter(|name| !name.is_empty()),
         command: matches.args()[1..].to_vec(),
         entrypoint: matches
             .is_given(&create_flags::ENTRYPOINT)
@@ -90,7 +90,7 @@ fn settings(cx: &Context, matches: &Matches) -> Result<Settings> {
         read_only: matches.get(&create_flags::READ_ONLY),
         ulimits: all(matches.get(&create_flags::ULIMIT)).map_err(refused)?,
         init: matches.get(&create_flags::INIT),
-        restart: Restart::parse(text(&create_flags::RESTART)).map_err(invalid)?,
+        restart: restart(text(&create_flags::RESTART)).map_err(|why| why.code(125))?,
         log_driver: text(&create_flags::LOG_DRIVER).parse().map_err(refused)?,
         devices: all(matches.get(&create_flags::DEVICE)).map_err(refused)?,
         sysctls: sysctls.into_iter().map(|sysctl| (sysctl.name, sysctl.value)).collect(),
@@ -110,7 +110,8 @@ fn settings(cx: &Context, matches: &Matches) -> Result<Settings> {
         cgroup_parent: owned(&create_flags::CGROUP_PARENT),
         oom_score_adj: matches
             .is_given(&create_flags::OOM_SCORE_ADJ)
-            .then(|| matches.get(&create_flags::OOM_SCORE_ADJ) as i32),
+            .then(|| oom_score(matches.get(&create_flags::OOM_SCORE_ADJ)))
+            .transpose()?,
         stop_timeout: matches.is_given(&create_flags::STOP_TIMEOUT).then(|| matches.get(&create_flags::STOP_TIMEOUT)),
         id_file: owned(&create_flags::CIDFILE),
         runtime: cx.runtime(matches.get(&create_flags::RUNTIME)).map_err(|why| why.code(125))?,
@@ -120,7 +121,27 @@ fn settings(cx: &Context, matches: &Matches) -> Result<Settings> {
     if settings.auto_remove && settings.restart != Restart::No {
         return Err(invalid("conflicting options: cannot specify both --restart and --rm".to_owned()));
     }
+    if !settings.aliases.is_empty() && !matches!(settings.network, NetworkMode::Named(_)) {
+        return Err(invalid("network-scoped aliases are only supported for user-defined networks".to_owned()));
+    }
     Ok(settings)
+}
+
+/// A restart policy. Docker's client knows the form, its daemon the words.
+pub(super) fn restart(text: &str) -> Result<Restart> {
+    Restart::parse(text).map_err(|why| match why.starts_with("invalid restart policy: ") {
+        true => Failure::daemon(why),
+        false => Failure::new(why),
+    })
+}
+
+/// What the kernel takes.
+fn oom_score(score: i64) -> Result<i32> {
+    let refused = || format!("Invalid value {score}, range for oom score adj is [-1000, 1000]");
+    match i32::try_from(score) {
+        Ok(score @ -1000..=1000) => Ok(score),
+        _ => Err(Failure::daemon(refused()).code(125)),
+    }
 }
 
 /// Every value of a flag that can be given several times.
@@ -168,7 +189,10 @@ fn security_options(matches: &Matches) -> Result<Vec<SecurityOption>> {
             // A profile is a file of the caller's: its text travels, not its name.
             SecurityOption::Seccomp(path) => {
                 SecurityOption::Seccomp(std::fs::read_to_string(&path).map_err(|why| {
-                    refused(format!("opening seccomp profile ({path}) failed: {}", crate::context::reason(&why)))
+                    refused(format!(
+                        "opening seccomp profile ({path}) failed: open {path}: {}",
+                        crate::context::reason(&why)
+                    ))
                 })?)
             }
             option => option,

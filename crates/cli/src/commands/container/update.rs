@@ -1,6 +1,5 @@
 //! `update`.
 
-use wharfie_engine::container::settings::Restart;
 use wharfie_engine::container::update::Update;
 use wharfie_engine::patterns::{Named, Which};
 
@@ -58,7 +57,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         changed.pids = Some(u64::MAX);
     }
     let restart = matches.get(&RESTART);
-    let restart = restart.map(Restart::parse).transpose().map_err(Failure::new)?;
+    let restart = restart.map(super::options::restart).transpose()?;
     let update = Update { resources: changed, restart };
     done(each(cx, Named::Containers(Which::Any), matches, |name| {
         cx.engine()?.update(name, &update)?;

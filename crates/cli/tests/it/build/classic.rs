@@ -259,3 +259,40 @@ fn failures_are_in_the_daemons_words() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(host.run(&["ps", "-aq"]).succeeds(), "", "containers of failed steps are gone");
 }
+
+#[test]
+fn labels_from_outside_are_a_step() {
+    let base = Image::new().with_file("f", "1");
+    let host = host_with(&[(&base, &["base:1"])]).with("DOCKER_BUILDKIT", "0");
+    context(&host, &[("Dockerfile", "FROM base:1 AS one\nENV a=1\nFROM base:1\nENV b=1\n")]);
+    let text = told(&host, &["--label", "z=1", "--label", "a=b c", "--target", "one", "-t", "web"]);
+    assert!(text.contains("\nStep 3/3 : LABEL a=b c z=1\n"), "{text}");
+    host.run(&["inspect", "-f", "{{.Config.Labels}}", "web"]).prints("map[a:b c z:1]\n");
+    let history = host.run(&["history", "--format", "{{.CreatedBy}}", "web"]).succeeds();
+    assert!(history.starts_with("/bin/sh -c #(nop)  LABEL a=b c z=1\n/bin/sh -c #(nop)  ENV a=1\n"), "{history}");
+}
+
+#[test]
+fn failures_have_the_old_builders_words() {
+    let Some(host) = box_host() else { return };
+    let host = host.with("DOCKER_BUILDKIT", "0");
+    let check = |instruction: &str, code: i32, text: &str| {
+        context(&host, &[("a", "1"), ("Dockerfile", &format!("FROM box:1\n{instruction}\n"))]);
+        let failed = host.run(&["build", "ctx"]);
+        assert_eq!((failed.code, failed.words_without_help()), (code, format!("{text}\n")), "{instruction}");
+    };
+    let missing = "file not found in build context or excluded by .dockerignore: stat nope: file does not exist";
+    check("COPY nope /x", 1, &format!("COPY failed: {missing}"));
+    check("add nope /x", 1, &format!("ADD failed: {missing}"));
+    check("COPY nope* /x/", 1, "COPY failed: no source files were specified");
+    check("COPY ../x /y", 1, "COPY failed: forbidden path outside the build context: ../x ()");
+    check("EXPOSE 99999", 1, "invalid containerPort: 99999");
+    check("STOPSIGNAL foo", 1, "invalid signal: foo");
+    check("FROM UP", 1, "invalid reference format: repository name (library/UP) must be lowercase");
+    check("USER nope\nRUN id", 1, "unable to find user nope: no matching entries in passwd file");
+    check("RUN [\"nosuch\"]", 1, "exec: \"nosuch\": executable file not found in $PATH");
+    check("ENV a", 1, "Error response from daemon: failed to parse Dockerfile: ENV must have two arguments");
+    check("FOO", 1, "Error response from daemon: dockerfile parse error line 2: unknown instruction: FOO");
+    context(&host, &[("Dockerfile", "FROM box:1\n")]);
+    host.run(&["build", "-q", "--iidfile", "nope/x", "ctx"]).fails(1, "ERROR: open nope/x: no such file or directory");
+}

@@ -23,9 +23,6 @@ fn run_and_create_refuse_what_makes_no_sense() {
         ("x", "--ulimit", "invalid ulimit argument: x"),
         ("x", "--dns", "IP address is not correctly formatted: x"),
         ("x", "--sysctl", "sysctl 'x' is not allowed"),
-        ("/dev/null:/dev/x:bad", "--device", "bad mode specified: bad"),
-        ("null:/dev/x", "--device", "null is not an absolute path"),
-        ("/a:/b:r:w", "--device", "bad format for path: /a:/b:r:w"),
         ("type=what,target=/x", "--mount", "invalid mount type \"what\""),
     ];
     for (value, name, why) in cases {
@@ -35,6 +32,8 @@ fn run_and_create_refuse_what_makes_no_sense() {
     }
     for (words, text) in [
         (&["--restart", "foo:x"][..], "invalid restart policy format: maximum retry count must be an integer"),
+        (&["--device", "/dev/null:/dev/x:bad"], "bad mode specified: bad"),
+        (&["--device", "/a:/b:r:w"], "bad format for path: /a:/b:r:w"),
         (&["--no-healthcheck", "--health-cmd", "x"], "--no-healthcheck conflicts with --health-* options"),
     ] {
         let text = format!("wharfie: {text}\n\nRun 'wharfie create --help' for more information");
@@ -128,7 +127,12 @@ fn names_are_given_once_and_long_enough() {
     let Some(host) = box_host() else { return };
     host.run(&["create", "--name", "one", "box:1"]).succeeds();
     host.run(&["rename", "one", "one"])
-        .fails(1, &format!("{DAEMON}Renaming a container with the same name as its current name"));
+        .fails(
+            1,
+            &format!(
+                "{DAEMON}Renaming a container with the same name as its current name\nError: failed to rename container named one"
+            ),
+        );
     host.run(&["rm", "--link", "one"])
         .fails(1, &format!("{DAEMON}Conflict, cannot remove the default link name of the container"));
     host.run(&["exec", "-it", "nope", "sh"]).fails(1, &format!("{DAEMON}No such container: nope"));
@@ -247,4 +251,47 @@ fn what_a_container_wrote_is_counted_once_and_links_as_much_as_they_say() {
     host.run(&["run", "--name", "c1", "box:1", "sh", "-c", script]).succeeds();
     let size = host.run(&["ps", "-as", "--format", "{{.Size}}"]).succeeds();
     assert!(size.starts_with("8B (virtual "), "{size}");
+}
+
+#[test]
+fn what_dockers_client_finds_out_has_no_daemon_before_it() {
+    let Some(host) = box_host() else { return };
+    host.run(&["create", "--name", "c1", "box:1", "true"]).succeeds();
+    host.run(&["attach", "c1"]).fails(1, "You cannot attach to a stopped container, start it first");
+    host.run(&["rename", "c1", ""]).fails(1, "Error: Neither old nor new names may be empty");
+    host.run(&["rename", "nope", "c2"])
+        .fails(1, &format!("{DAEMON}No such container: nope\nError: failed to rename container named nope"));
+    let whole = host.path().join("nope");
+    host.run(&["cp", "nope", "c1:/"]).fails(1, &format!("lstat {}: no such file or directory", whole.display()));
+    let unpaused = host.run(&["unpause", "c1"]);
+    assert!(
+        unpaused.stderr.starts_with(DAEMON) && unpaused.words_without_help().ends_with("is not paused\n"),
+        "{unpaused:?}"
+    );
+    let run = |words: &[&str], text: &str| {
+        let outcome = host.run(&[&["run", "--rm"], words, &["box:1", "true"]].concat());
+        let tail = "\n\nRun 'wharfie run --help' for more information\n";
+        assert_eq!((outcome.code, outcome.words_without_help()), (125, format!("wharfie: {text}{tail}")));
+    };
+    run(&["--network-alias", "x"], "network-scoped aliases are only supported for user-defined networks");
+    run(&["--device", "/dev/null:/dev/x:q"], "bad mode specified: q");
+    run(&["--oom-score-adj", "5000"], &format!("{DAEMON}Invalid value 5000, range for oom score adj is [-1000, 1000]"));
+    run(
+        &["--security-opt", "seccomp=nope"],
+        "opening seccomp profile (nope) failed: open nope: no such file or directory",
+    );
+    host.run(&["run", "--rm", "--name", "", "box:1", "true"]).prints("");
+}
+
+#[test]
+fn a_container_that_changed_nothing_is_committed_without_a_layer() {
+    let Some(host) = box_host() else { return };
+    let layers = |image: &str| host.run(&["inspect", "-f", "{{json .RootFS.Layers}}", image]).succeeds();
+    host.run(&["run", "--name", "c1", "box:1", "true"]).succeeds();
+    host.run(&["commit", "-m", "nothing", "c1", "same:1"]).succeeds();
+    assert_eq!(layers("same:1"), layers("box:1"));
+    let history = host.run(&["history", "--format", "{{.Size}} {{.Comment}}", "same:1"]).succeeds();
+    assert!(history.starts_with("0B nothing\n"), "{history}");
+    assert_eq!(host.run(&["rmi", "same:1"]).succeeds().lines().count(), 2);
+    host.run(&["system", "fsck"]).succeeds();
 }

@@ -200,7 +200,11 @@ pub fn expose(text: &str) -> Result<Vec<String>, BadWord> {
         let bad = [bounds.0, bounds.1].into_iter().find(|bound| bound.parse::<u16>().is_err());
         return Err(match (ports, bad) {
             ("", _) => invalid("empty string specified for ports"),
-            (_, Some(bad)) => invalid(&format!("strconv.ParseUint: parsing \"{bad}\": invalid syntax")),
+            (_, Some(bad)) => {
+                let is_number = !bad.is_empty() && bad.bytes().all(|byte| byte.is_ascii_digit());
+                let why = if is_number { "value out of range" } else { "invalid syntax" };
+                invalid(&format!("strconv.ParseUint: parsing \"{bad}\": {why}"))
+            }
             (_, None) => invalid(&format!("invalid range specified for port: {ports}")),
         });
     };
@@ -258,6 +262,10 @@ mod tests {
         assert_eq!(expose("80-81/udp").unwrap(), ["80/udp", "81/udp"]);
         for (text, why) in [
             ("x", "invalid range format for --expose: x, error: strconv.ParseUint: parsing \"x\": invalid syntax"),
+            (
+                "99999",
+                "invalid range format for --expose: 99999, error: strconv.ParseUint: parsing \"99999\": value out of range",
+            ),
             ("70-60", "invalid range format for --expose: 70-60, error: invalid range specified for port: 70-60"),
             ("1:2", "invalid port format for --expose: 1:2"),
             ("1/icmp", "invalid proto: icmp"),
