@@ -24,7 +24,10 @@ fn a_name_that_its_image_lost_is_listed_and_comes_back() {
     let host = host_with(&[(&web, &["web:1", "web:2"])]);
     host.run(&["rmi", "web:2"]).succeeds();
     let told = host.run(&["image", "restore"]).succeeds();
-    assert!(told.lines().nth(1).is_some_and(|line| line.starts_with("web:2 ") && line.contains(&web.short())), "{told}");
+    assert!(
+        told.lines().nth(1).is_some_and(|line| line.starts_with("web:2 ") && line.contains(&web.short())),
+        "{told}"
+    );
     host.run(&["image", "restore", "web:2"]).prints(&format!("Restored: {}\nTagged: web:2\n", web.id()));
     assert_eq!(host.run(&["image", "restore"]).succeeds().lines().count(), 1);
 }

@@ -61,9 +61,7 @@ fn list(cx: &Context) -> Result {
         .map(|kept| (kept.removed_at, row(familiar(&kept.name), &kept.image, kept.removed_at, kept.size)))
         .collect();
     let nameless = engine.kept()?.into_iter().filter(|kept| kept.names.is_empty());
-    rows.extend(
-        nameless.map(|kept| (kept.removed_at, row("<none>".to_owned(), &kept.id, kept.removed_at, kept.size))),
-    );
+    rows.extend(nameless.map(|kept| (kept.removed_at, row("<none>".to_owned(), &kept.id, kept.removed_at, kept.size))));
     rows.sort_by_key(|(removed_at, _)| Reverse(*removed_at));
     let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
     cx.print_table(&table::rows(["NAME", "IMAGE ID", "REMOVED", "SIZE"], &rows))

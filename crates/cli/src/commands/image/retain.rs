@@ -22,18 +22,16 @@ const FORMATS: &[&str] = &["table", "json"];
 
 const REPOSITORIES: Texts =
     Texts::of_commas("repositories", "Judge only names of these repositories, as \"team/**\" (all if not given)");
-const KEEP_LAST: Text = Text::new("keep-last", "Keep the newest so many tags of each repository")
-    .value_name("N")
-    .check(number);
+const KEEP_LAST: Text =
+    Text::new("keep-last", "Keep the newest so many tags of each repository").value_name("N").check(number);
 const KEEP_TAGS: Texts = Texts::of_commas("keep-tags", "Keep tags of this pattern, as \"v*\"");
 const PULLED_WITHIN: Text =
     Text::new("pulled-within", "Keep what was pulled, built, loaded or tagged within this time, as \"168h\"")
         .value_name("duration")
         .check(checks::duration);
-const USED_WITHIN: Text =
-    Text::new("used-within", "Keep what a container was made from or started within this time")
-        .value_name("duration")
-        .check(checks::duration);
+const USED_WITHIN: Text = Text::new("used-within", "Keep what a container was made from or started within this time")
+    .value_name("duration")
+    .check(checks::duration);
 const FORMAT: Text =
     Text::new("format", "Form of the output: \"table\", \"json\"").complete(Complete::Words(FORMATS)).default("table");
 
@@ -102,8 +100,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
                 // Whoever starts it without a terminal should not take this for done.
                 None if !cx.is_in_terminal() => {
                     cx.line("")?;
-                    return Err(Failure::new(format!("nobody is there to ask: {names} of images would go, nothing was removed"))
-                        .help(Some("use -f to remove them unasked, or --dry-run to see them".to_owned())));
+                    return Err(Failure::new(format!(
+                        "nobody is there to ask: {names} of images would go, nothing was removed"
+                    ))
+                    .help(Some("use -f to remove them unasked, or --dry-run to see them".to_owned())));
                 }
                 _ => return Ok(()),
             }
@@ -158,18 +158,19 @@ fn given(matches: &Matches) -> Result<Option<Policy>> {
                 .help(Some("give --keep-last, --keep-tags, --pulled-within or --used-within as well".to_owned()))),
         };
     }
-    let repositories = if repositories.is_empty() { vec![Pattern::new("**")] } else { retention::repositories(repositories)? };
+    let repositories =
+        if repositories.is_empty() { vec![Pattern::new("**")] } else { retention::repositories(repositories)? };
     Ok(Some(Policy { repositories, keep }))
 }
 
 /// Says which patterns of the command line are about nothing: a word that is misspelt there keeps nothing.
 fn warn_of_vain(cx: &Context, matches: &Matches, retained: &Retained) {
-    let names: Vec<Reference> =
-        retained.decisions.iter().filter_map(|decision| decision.name.parse().ok()).collect();
+    let names: Vec<Reference> = retained.decisions.iter().filter_map(|decision| decision.name.parse().ok()).collect();
     let is_repository = |pattern: &Pattern| {
-        names.iter().map(Reference::repository).any(|repository| {
-            pattern.is_match(&repository.familiar()) || pattern.is_match(&repository.canonical())
-        })
+        names
+            .iter()
+            .map(Reference::repository)
+            .any(|repository| pattern.is_match(&repository.familiar()) || pattern.is_match(&repository.canonical()))
     };
     let is_tag = |pattern: &Pattern| names.iter().filter_map(Reference::tag).any(|tag| pattern.is_match(tag));
     for pattern in patterns(matches.get(&REPOSITORIES)).iter().filter(|pattern| !is_repository(pattern)) {

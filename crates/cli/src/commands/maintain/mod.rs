@@ -104,8 +104,10 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let cache = said(matches.get(&BUILD_CACHE), &settings.build_cache).map(|text| bytes(&text)).transpose()?;
     if matches.get(&SYSTEMD) {
         if matches.get(&DRY_RUN) {
-            return Err(Failure::new("a service that does nothing is of no use: --systemd and --dry-run exclude each other")
-                .help(Some("`wharfie maintain --dry-run` shows what it would do".to_owned())));
+            return Err(Failure::new(
+                "a service that does nothing is of no use: --systemd and --dry-run exclude each other",
+            )
+            .help(Some("`wharfie maintain --dry-run` shows what it would do".to_owned())));
         }
         let fail_on = matches.get(&FAIL_ON).join(",");
         let path = |path: Option<&str>| path.map(systemd::absolute);

@@ -106,11 +106,8 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 fn document(name: &str, report: TrustReport) -> Document {
     let ids = |keys: Vec<KeyId>| keys.into_iter().map(|id| Key { id: id.to_string() }).collect();
     let signer = |(name, keys): (String, Vec<KeyId>)| Signer { name, keys: ids(keys) };
-    let untrusted = |tag: UntrustedTag| Untrusted {
-        signed_tag: tag.tag,
-        digest: tag.digest.hex().to_owned(),
-        keys: ids(tag.keys),
-    };
+    let untrusted =
+        |tag: UntrustedTag| Untrusted { signed_tag: tag.tag, digest: tag.digest.hex().to_owned(), keys: ids(tag.keys) };
     let tag = |tag: wharfie_engine::trust::SignedTag| Tag {
         signed_tag: tag.tag,
         digest: tag.digest.hex().to_owned(),

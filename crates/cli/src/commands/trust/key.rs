@@ -157,8 +157,9 @@ fn load(cx: &Context, matches: &Matches) -> Result {
     let id = key.public().id();
     if let Some(known) = engine.trust_keys()?.into_iter().find(|file| file.id == id && file.role != name) {
         let help = "load it with `--name` as it is called here, or remove it first with `wharfie trust key rm`";
-        return Err(Failure::new(format!("the key is here already, and is called {}", known.role))
-            .help(Some(help.to_owned())));
+        return Err(
+            Failure::new(format!("the key is here already, and is called {}", known.role)).help(Some(help.to_owned()))
+        );
     }
     let asked = Asked { role: name, id: &id };
     let passphrase = passphrase::new(cx, &asked)?;
