@@ -124,6 +124,7 @@ fn is_word(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Hints;
 
     #[test]
     fn words_say_where_images_are() {
@@ -151,7 +152,8 @@ mod tests {
         check("sbom:x.json", "Document(\"x.json\")");
         for other in ["ostree:x", "tarball:x.tar", "https://host/web", "zip:/x/y", "foo:./x"] {
             let why = Place::parse(other).unwrap_err();
-            assert!(why.message().starts_with("unknown transport \""), "{}", why.message());
+            let told = why.message(&Hints::of("wharfie"));
+            assert!(told.starts_with("unknown transport \""), "{told}");
         }
         for transport in TRANSPORTS {
             assert!(!matches!(Place::parse(&format!("{transport}web")).unwrap(), Place::Name(_)), "{transport}");

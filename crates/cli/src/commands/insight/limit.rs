@@ -56,6 +56,7 @@ pub(crate) fn check_exploited(meta: &Meta) -> Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Hints;
 
     #[test]
     fn limits_are_severities_and_what_is_exploited() {
@@ -67,6 +68,6 @@ mod tests {
         assert!(!both.is_reached(Severity::Medium, false));
         let alone = parse(&["KEV"]).unwrap().unwrap();
         assert!(!alone.is_reached(Severity::Critical, false) && alone.is_reached(Severity::Unknown, true));
-        assert!(parse(&["bad"]).unwrap_err().message().contains("critical, kev"));
+        assert!(parse(&["bad"]).unwrap_err().message(&Hints::of("wharfie")).contains("critical, kev"));
     }
 }
