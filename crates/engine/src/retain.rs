@@ -72,7 +72,11 @@ impl Engine {
     pub fn retain(&self, policies: &[Policy]) -> Result<Retained> {
         let store = self.freeing_writer()?;
         let now = (self.config().store.clock)().seconds;
-        let builds: Vec<(i64, i64)> = store.builds()?.iter().map(|row| (row.started.to_nanos(), row.finished.map_or(i64::MAX, |end| end.to_nanos()))).collect();
+        let builds: Vec<(i64, i64)> = store
+            .builds()?
+            .iter()
+            .map(|row| (row.started.to_nanos(), row.finished.map_or(i64::MAX, |end| end.to_nanos())))
+            .collect();
         let uses = uses(&store.journal(0)?, &builds);
         let mut repositories: BTreeMap<String, Vec<Standing>> = BTreeMap::new();
         for standing in self.standings(store, &uses)? {
@@ -246,7 +250,16 @@ mod tests {
         let standing = |name: &str, pulled, used| {
             let reference: Reference = name.parse().unwrap();
             let image = ImageId::new(Digest::of(name.as_bytes()));
-            Standing { canonical: reference.canonical(), reference, image, made: 0, pulled, arrival: Occasion::Pulled, used, held: None }
+            Standing {
+                canonical: reference.canonical(),
+                reference,
+                image,
+                made: 0,
+                pulled,
+                arrival: Occasion::Pulled,
+                used,
+                held: None,
+            }
         };
         let mut held = standing("web:9", 1, None);
         held.held = Some("container one uses it".to_owned());
@@ -265,7 +278,10 @@ mod tests {
         let told =
             |since| -> Vec<String> { judge(&policy, &tags, since, 100_000).iter().map(ToString::to_string).collect() };
         let (pulled, used, held) = ("stays: pulled 8 min ago", "stays: used 10 s ago", "stays: container one uses it");
-        assert_eq!(told(i64::MIN), [pulled, used, "goes: nothing in the policy keeps it", held, "stays: built 100 s ago"]);
+        assert_eq!(
+            told(i64::MIN),
+            [pulled, used, "goes: nothing in the policy keeps it", held, "stays: built 100 s ago"]
+        );
         assert_eq!(told(99_970)[2], "stays: what was used is only known for 30 s");
     }
 }

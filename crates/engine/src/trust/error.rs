@@ -180,7 +180,9 @@ impl Fault for TrustError {
                 "`containers-policy` in wharfie's settings names the policy; `wharfie trust sign` signs"
             }
             Self::Here { why, .. } => return why.help(),
-            Self::NoContainersPolicy(_) => "write the policy, or take `containers-policy` out of the settings: no image is used without it",
+            Self::NoContainersPolicy(_) => {
+                "write the policy, or take `containers-policy` out of the settings: no image is used without it"
+            }
             Self::OpenToOthers(_) => "`chmod 600` closes it",
             Self::Writable(_) => "`chmod go-w` closes it",
             Self::Foreign { .. } => "a policy has to be root's or your own: `chown` gives it to you",
