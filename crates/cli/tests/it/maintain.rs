@@ -29,11 +29,23 @@ fn only_what_is_new_is_told() {
         (code, again["scan"]["findings"].clone(), again["scan"]["new"].clone()),
         (0, 2.into(), Value::Array(vec![]))
     );
-    // Another name has its own findings; the first one's are known.
-    host.run(&["tag", "web:1", "web:2"]).succeeds();
-    assert_eq!(told(&host, &["--db", &osv]).1["scan"]["new"], Value::Array(vec![]), "it is the same image");
-    host.run(&["rmi", "web:1"]).succeeds();
-    assert_eq!(told(&host, &["--db", &osv]).1["scan"]["new"].as_array().unwrap().len(), 2, "it has another name");
+    // What is known of one name is known of the image, whatever else it is called, before and after.
+    for words in [["tag", "web:1", "aaa:1"], ["tag", "web:1", "web:2"]] {
+        host.run(&words).succeeds();
+        assert_eq!(told(&host, &["--db", &osv]).1["scan"]["new"], Value::Array(vec![]), "it is the same image");
+    }
+    host.run(&["rmi", "web:1", "aaa:1"]).succeeds();
+    assert_eq!(told(&host, &["--db", &osv]).1["scan"]["new"], Value::Array(vec![]), "it has another name");
+    host.run(&["tag", "web:2", "other:1"]).succeeds();
+    host.run(&["rmi", "web:2"]).succeeds();
+    assert_eq!(told(&host, &["--db", &osv]).1["scan"]["new"], Value::Array(vec![]), "nobody scanned it in between");
+    // What an earlier version wrote, by one name, is known as well.
+    let path = host.store().join("maintenance/findings.json");
+    let known: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    std::fs::write(&path, json!({"other:1": known["other:1"]}).to_string()).unwrap();
+    assert_eq!(told(&host, &["--db", &osv]).1["scan"]["new"], Value::Array(vec![]));
+    std::fs::write(&path, "{}").unwrap();
+    assert_eq!(told(&host, &["--db", &osv]).1["scan"]["new"].as_array().unwrap().len(), 2);
     let (_, fixed) = told(&host, &["--db", &osv, "--only-fixed"]);
     assert_eq!(fixed["scan"]["findings"], 2);
 }
@@ -111,11 +123,26 @@ fn a_command_is_called_with_what_is_new() {
     std::fs::remove_file(&out).unwrap();
     host.run(&["maintain", "--db", &osv, "--notify", &command]).succeeds();
     assert!(!std::path::Path::new(&out).exists(), "nothing was new");
-    // What fails is told, once there is something to tell.
-    host.run(&["tag", "web:1", "a:1"]).succeeds();
-    host.run(&["rmi", "web:1"]).succeeds();
-    let failed = host.run(&["maintain", "--db", &osv, "--notify", "exit 3"]);
-    assert_eq!((failed.code, failed.stderr.contains("cannot call \"exit 3\"")), (1, true), "{}", failed.stderr);
+}
+
+#[test]
+fn what_could_not_be_told_is_told_the_next_time() {
+    let host = host_with(&[(&image(), &["web:1"])]);
+    let osv = advisories(&host);
+    let maintain = |command: &str| {
+        host.run(&["maintain", "--db", &osv, "--fail-on", "high", "--format", "json", "--notify", command])
+    };
+    for _ in 0..2 {
+        let failed = maintain("exit 3");
+        assert_eq!((failed.code, failed.stderr.contains("cannot call \"exit 3\"")), (1, true), "{}", failed.stderr);
+        let said: Value = serde_json::from_str(&failed.stdout).unwrap();
+        assert_eq!(said["scan"]["new"].as_array().unwrap().len(), 2);
+    }
+    let out = host.path().join("said.json").display().to_string();
+    assert_eq!(maintain(&format!("cat > {out}")).code, 2);
+    let heard: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    assert_eq!(heard["new"].as_array().unwrap().len(), 2);
+    assert_eq!(maintain("exit 3").code, 0, "nothing is new, and nobody is called");
 }
 
 #[test]
@@ -130,6 +157,10 @@ fn rules_and_limits_of_the_settings_file_hold() {
     for said in [
         "2 names are judged; 3 names, images and layers would be removed, nothing was\n",
         "Build cache:  0B would be removed to hold it to 1GB, nothing was\n",
+        // Which names, and why.
+        "\nweb:1 ",
+        "goes: nothing in the policy keeps it\n",
+        "stays: number 1 of the last 1\n",
         // As it would be after retention.
         "1 image, 1 finding (0 vulnerabilities, 0 leaks, 1 check), 1 of them new\n              nothing is remembered: what is new is new again the next time\n",
         "vulnerabilities were not looked for, there is no data base of advisories",
@@ -154,7 +185,20 @@ fn rules_and_limits_of_the_settings_file_hold() {
     assert_eq!(host.run(&["images", "--format", "{{.Tag}}"]).succeeds(), "2\n");
     // Who wants to fail on findings is not told that all is well.
     assert_eq!(host.run(&["maintain", "--fail-on", "high"]).code, 1);
-    assert_eq!(host.run(&["maintain", "--build-cache", "much"]).code, 1);
+    assert_eq!(host.run(&["maintain", "--build-cache", "much"]).code, 125);
+}
+
+#[test]
+fn what_went_is_named() {
+    let old = Image::new().with_file("f", "1").made("2020-01-01T00:00:00Z");
+    let new = Image::new().with_file("f", "2").made("2021-01-01T00:00:00Z");
+    let host = host_with(&[(&old, &["web:1"]), (&new, &["web:2"])]);
+    let settings = b"[[retain]]\nrepositories = [\"docker.io/library/web\"]\nkeep = [{ last = 1 }]\n";
+    let path = host.file("settings.toml", settings).display().to_string();
+    let host = host.with("WHARFIE_CONFIG", &path);
+    let told = host.run(&["maintain"]).succeeds();
+    assert!(told.contains(&format!(" removed\nUntagged: web:1\nDeleted: {}\nDeleted: sha256:", old.id())), "{told}");
+    assert!(!told.contains("Untagged: web:2"), "{told}");
 }
 
 #[test]
@@ -165,4 +209,19 @@ fn systemd_gets_a_timer_and_a_service() {
     let line = told.lines().find(|line| line.starts_with("ExecStart=")).expect("there is one");
     assert!(line.ends_with("maintain --fail-on high --notify \"mail -s \\\"50 %%\\\" root\""), "{line}");
     assert!(told.contains("OnCalendar=daily") && told.contains("WantedBy=timers.target"), "{told}");
+    assert!(host.run(&["maintain", "--systemd", "--dry-run"]).words_without_help().contains("exclude each other"));
+    assert_eq!(host.run(&["maintain", "--systemd", "--notify", "a\nb"]).code, 1);
+}
+
+#[test]
+fn the_service_finds_the_files_that_were_meant() {
+    let host = host_with(&[]);
+    host.file("my settings.toml", b"");
+    let base = host.path().display().to_string();
+    let host = host.with("WHARFIE_CONFIG", "my settings.toml").with("DOCKER_CONFIG", "100%");
+    let words = ["maintain", "--systemd", "--db", "osv", "--ignore-file", "./accepted"];
+    let told = host.run(&words).succeeds();
+    assert!(told.contains(&format!("\nEnvironment=\"WHARFIE_CONFIG={base}/my settings.toml\"\n")), "{told}");
+    assert!(told.contains(&format!("\nEnvironment=DOCKER_CONFIG={base}/100%%\n")), "{told}");
+    assert!(told.contains(&format!(" maintain --db {base}/osv --ignore-file {base}/accepted\n")), "{told}");
 }

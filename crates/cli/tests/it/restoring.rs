@@ -10,10 +10,26 @@ fn a_removed_image_comes_back_with_its_names() {
     let host = host_with(&[(&web, &["web:1", "web:2"])]);
     host.run(&["rmi", "-f", &web.short()]).succeeds();
     host.run(&["images", "-aq"]).prints("");
-    assert!(host.run(&["image", "restore"]).succeeds().contains("web:1, web:2"));
+    let told = host.run(&["image", "restore"]).succeeds();
+    let names: Vec<&str> = told.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["NAME", "web:1", "web:2"]);
     host.run(&["image", "restore", "web:1"]).prints(&format!("Restored: {}\nTagged: web:1\nTagged: web:2\n", web.id()));
     host.run(&["images", "-q"]).prints(&format!("{0}\n{0}\n", web.short()));
     host.run(&["system", "fsck"]).succeeds();
+}
+
+#[test]
+fn a_name_that_its_image_lost_is_listed_and_comes_back() {
+    let web = Image::new().with_file("a", "1");
+    let host = host_with(&[(&web, &["web:1", "web:2"])]);
+    host.run(&["rmi", "web:2"]).succeeds();
+    let told = host.run(&["image", "restore"]).succeeds();
+    assert!(
+        told.lines().nth(1).is_some_and(|line| line.starts_with("web:2 ") && line.contains(&web.short())),
+        "{told}"
+    );
+    host.run(&["image", "restore", "web:2"]).prints(&format!("Restored: {}\nTagged: web:2\n", web.id()));
+    assert_eq!(host.run(&["image", "restore"]).succeeds().lines().count(), 1);
 }
 
 #[test]

@@ -83,9 +83,66 @@ fn what_is_used_or_young_stays() {
     let told = host.run(&["image", "retain", "-f", "--used-within", "1h"]).succeeds();
     assert!(told.contains("stays: used "), "{told}");
     let told = host.run(&["image", "retain", "-f", "--pulled-within", "1h"]).succeeds();
-    assert!(told.contains("stays: pulled "), "{told}");
+    assert!(told.contains("stays: loaded "), "{told}");
     host.run(&["image", "retain", "-f", "--used-within", "0s", "--pulled-within", "-1s"])
         .fails(1, "pulled-within is \"-1s\", which is not a duration\n help: write for example \"168h\" for a week");
+}
+
+#[test]
+fn patterns_are_split_at_commas_and_told_if_they_are_about_nothing() {
+    let host = shop();
+    let retain = |words: &[&str]| host.run(&[&["image", "retain", "--dry-run"], words].concat());
+    let said = retain(&["--keep-tags", "v*,1,9", "--repositories", "team/**,db,nothing"]);
+    let stays = |name: &str| {
+        let line = said.stdout.lines().find(|line| line.starts_with(&format!("{name} "))).map(str::to_owned);
+        line.map(|line| line.contains("stays:"))
+    };
+    assert_eq!([stays("team/web:v2"), stays("team/web:1"), stays("db:1")], [Some(true); 3], "{}", said.stdout);
+    assert_eq!([stays("team/web:3"), stays("other:1")], [Some(false), None], "{}", said.stdout);
+    assert_eq!(
+        said.stderr,
+        "WARNING: no repository here is called \"nothing\"\nWARNING: no tag that is judged is called \"9\": it keeps \
+         nothing\nThis was a dry run: nothing was removed.\n"
+    );
+    for word in ["db", "docker.io/library/db", "docker.io/**/db"] {
+        let said = retain(&["--keep-last", "1", "--repositories", word]);
+        assert_eq!((said.code, said.stdout.lines().count()), (0, 2), "{word}: {}{}", said.stdout, said.stderr);
+        assert_eq!(said.stderr, "This was a dry run: nothing was removed.\n");
+    }
+    retain(&["--keep-last", "1", "--repositories", "db:1"]).fails(
+        1,
+        "\"db:1\" is an image, and not a pattern of repositories\n help: write the repository without a tag, and the \
+         tag as a pattern of tags to keep",
+    );
+    for words in [["--keep-last", "x"], ["--keep-last", "-1"], ["--used-within", "soon"]] {
+        assert_eq!(retain(&words).code, 125, "{words:?}");
+    }
+    assert_eq!(retain(&["--keep-last", "1", "--format", "xml"]).code, 1);
+}
+
+#[test]
+fn nobody_is_asked_who_is_not_there() {
+    let host = shop();
+    let before = names(&host);
+    let said = host.run(&["image", "retain", "--keep-last", "1", "--repositories", "team/*"]);
+    assert_eq!(said.code, 1);
+    assert!(said.stdout.contains("\nteam/web:2") && said.stdout.contains("goes:"), "{}", said.stdout);
+    assert!(said.stderr.starts_with("nobody is there to ask: 3 names of images would go, nothing was removed\n"));
+    assert!(said.stderr.contains("use -f"), "{}", said.stderr);
+    assert_eq!(names(&host), before);
+}
+
+#[test]
+fn how_an_image_came_is_told() {
+    let host = shop();
+    host.file("Dockerfile", b"FROM db:1\nLABEL a=b\n");
+    host.run(&["build", "-q", "-t", "made:1", "."]).succeeds();
+    host.run(&["tag", "other:1", "another:1"]).succeeds();
+    let told = host.run(&["image", "retain", "--dry-run", "--pulled-within", "1h"]).succeeds();
+    let has = |name: &str, how: &str| {
+        told.lines().any(|line| line.starts_with(name) && line.contains(&format!("stays: {how} ")))
+    };
+    assert!(has("made:1", "built") && has("db:1", "loaded") && has("another:1", "tagged"), "{told}");
 }
 
 #[test]

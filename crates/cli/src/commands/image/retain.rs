@@ -9,6 +9,7 @@ use wharfie_oci::Reference;
 use wharfie_oci::pattern::Pattern;
 use wharfie_oci::retention::{Keep, Policy, Verdict};
 
+use crate::commands::container::checks;
 use crate::commands::{DRY_RUN, Run, UNASKED};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -21,15 +22,22 @@ const FORMATS: &[&str] = &["table", "json"];
 
 const REPOSITORIES: Texts =
     Texts::of_commas("repositories", "Judge only names of these repositories, as \"team/**\" (all if not given)");
-const KEEP_LAST: Text = Text::new("keep-last", "Keep the newest so many tags of each repository").value_name("N");
+const KEEP_LAST: Text =
+    Text::new("keep-last", "Keep the newest so many tags of each repository").value_name("N").check(number);
 const KEEP_TAGS: Texts = Texts::of_commas("keep-tags", "Keep tags of this pattern, as \"v*\"");
 const PULLED_WITHIN: Text =
     Text::new("pulled-within", "Keep what was pulled, built, loaded or tagged within this time, as \"168h\"")
-        .value_name("duration");
-const USED_WITHIN: Text =
-    Text::new("used-within", "Keep what a container was made from or started within this time").value_name("duration");
+        .value_name("duration")
+        .check(checks::duration);
+const USED_WITHIN: Text = Text::new("used-within", "Keep what a container was made from or started within this time")
+    .value_name("duration")
+    .check(checks::duration);
 const FORMAT: Text =
     Text::new("format", "Form of the output: \"table\", \"json\"").complete(Complete::Words(FORMATS)).default("table");
+
+fn number(text: &str) -> std::result::Result<(), String> {
+    text.parse::<usize>().map(drop).map_err(|_| format!("strconv.ParseUint: parsing {text:?}: invalid syntax"))
+}
 
 /// `PROG image retain`.
 pub static COMMAND: Command<Run> = Command {
@@ -129,12 +137,7 @@ pub(crate) fn policies(settings: &Settings) -> Result<Vec<Policy>> {
 /// The one rule that flags make; none if there are none.
 fn given(matches: &Matches) -> Result<Option<Policy>> {
     let options = KeepOptions {
-        last: match matches.get(&KEEP_LAST) {
-            Some(text) => Some(text.parse().map_err(|_| {
-                Failure::new(format!("invalid value {text:?} for --keep-last")).help(Some("it is a number".to_owned()))
-            })?),
-            None => None,
-        },
+        last: matches.get(&KEEP_LAST).and_then(|text| text.parse().ok()),
         pulled_within: matches.get(&PULLED_WITHIN).map(str::to_owned),
         used_within: matches.get(&USED_WITHIN).map(str::to_owned),
         ..KeepOptions::default()

@@ -42,7 +42,8 @@ const FORMATS: &[&str] = &["table", "json"];
 
 const BUILD_CACHE: Text =
     Text::new("build-cache", "Remove what was used longest ago of the build cache, down to this size")
-        .value_name("bytes");
+        .value_name("bytes")
+        .check(|text| size::parse(text, Units::Decimal).map(drop).ok_or_else(|| format!("invalid size: '{text}'")));
 const FAIL_ON: Texts = Texts::of_commas(
     "fail-on",
     "Leave with exit code 2 if there is a new finding of this severity or a worse one, or one that is known to be exploited (\"kev\")",

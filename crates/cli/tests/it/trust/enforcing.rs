@@ -245,3 +245,67 @@ fn podmans_policy_counts_if_the_settings_say_so() {
     std::fs::remove_file(&path).unwrap();
     assert_eq!(other.run(&["pull", "-q", &name]).code, 1);
 }
+
+/// An image that is here under a name that its registry does not have.
+fn here(host: &Host, name: &str) {
+    let unsigned = archive(&[(&Image::new().with_file("a", "b"), &[name])]);
+    host.run_with(&["load", "-q"], &unsigned).succeeds();
+}
+
+#[test]
+fn that_an_image_is_here_and_not_signed_is_told_with_its_registrys_answer() {
+    let registry = TestRegistry::start();
+    let host = host();
+    let (lost, down) = (format!("{}/lost:1", registry.address()), "127.0.0.1:1/web:1".to_owned());
+    let path = host.path().join("policy.json");
+    std::fs::write(&path, json!({"default": [{"type": "reject"}]}).to_string()).unwrap();
+    for name in [&lost, &down] {
+        here(&host, name);
+    }
+    let told = |host: &Host, words: &[&str], code: i32, parts: &[&str]| {
+        let said = host.run(words);
+        assert_eq!((said.code, said.stdout.as_str()), (code, ""), "{words:?}: {}", said.stderr);
+        assert!(!said.stderr.contains("Unable to find image"), "{}", said.stderr);
+        for part in parts {
+            assert!(said.stderr.contains(part), "{words:?}: {part}: {}", said.stderr);
+        }
+    };
+    let asking = host.with("DOCKER_CONTENT_TRUST", "1");
+    for (name, answer) in [(&lost, "manifest unknown"), (&down, "refused")] {
+        let here =
+            format!("{name} is here, but no signature of it counts: No trust data for 1; its registry was asked: ");
+        let parts = [here.as_str(), answer, "`wharfie trust sign` signs", "`--disable-content-trust` goes without"];
+        told(&asking, &["run", "--rm", name, "true"], 125, &parts);
+        told(&asking, &["create", name, "true"], 1, &parts);
+        asking.file("Dockerfile", format!("FROM {name}\n").as_bytes());
+        told(&asking, &["build", "-q", "."], 1, &parts[..2]);
+    }
+    let host = asking.with("DOCKER_CONTENT_TRUST", "0");
+    host.file("config.toml", format!("containers-policy = {:?}\n", path.display().to_string()).as_bytes());
+    let rejected = format!("{down} is here, but no signature of it counts: {down} is rejected by the policy in");
+    told(&host, &["create", &down, "true"], 1, &[&rejected, "its registry was asked: ", "refused"]);
+    // A policy that is not there is named with the setting that names it.
+    std::fs::remove_file(&path).unwrap();
+    host.run(&["create", &down, "true"]).fails(
+        1,
+        &format!(
+            "there is no file {}, which `containers-policy` in the settings names\n help: write the policy, or take \
+             `containers-policy` out of the settings: no image is used without it",
+            path.display()
+        ),
+    );
+}
+
+#[test]
+fn who_only_warns_warns_of_what_is_here() {
+    let registry = TestRegistry::start();
+    let host = host();
+    let name = registry.publish("web:2", &image("unsigned"));
+    host.run(&["pull", "-q", &name]).succeeds();
+    let rule = json!({"mode": "warn", "signers": {}});
+    set_policy(&host, &json!({"repositories": {(name.trim_end_matches(":2")): rule}}));
+    for pull in ["missing", "never", "always"] {
+        let said = host.run(&["create", "--quiet", "--pull", pull, &name, "true"]);
+        assert_eq!((said.code, said.stderr.as_str()), (0, "WARNING: No trust data for 2\n"), "{pull}");
+    }
+}

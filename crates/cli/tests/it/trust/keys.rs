@@ -149,7 +149,7 @@ fn keys_and_signers_are_listed_and_keys_are_removed() {
     key(&host, "bob");
     let told = host.run(&["trust", "key", "ls"]).succeeds();
     let rows: Vec<Vec<&str>> = told.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!((rows.len(), &rows[0][..]), (3, &["KEY", "ID", "NAME"][..]));
+    assert_eq!((rows.len(), &rows[0][..]), (3, &["KEY", "ID", "NAME", "REPOSITORY"][..]));
     let id = rows.iter().find(|row| row[1] == "ada").unwrap()[0].to_owned();
     host.run(&["trust", "signer", "add", "--key", &ada, "ada", "registry.example/web"]).succeeds();
     let told = host.run(&["trust", "signer", "ls"]).succeeds();
@@ -173,6 +173,33 @@ fn keys_and_signers_are_listed_and_keys_are_removed() {
     host.run(&["trust", "key", "rm", "-f", &id[..8]]).prints(&format!("{id}\n"));
     host.run(&["trust", "key", "rm", "-f", "bob"]).succeeds();
     assert_eq!(host.run(&["trust", "key", "ls"]).succeeds().lines().count(), 1);
+}
+
+#[test]
+fn a_key_without_a_place_for_its_public_half_is_not_made() {
+    let host = signing_host();
+    let made = host.run(&["trust", "key", "generate", "carol", "--dir", "/nonexistent"]);
+    assert_eq!((made.code, made.stdout.as_str()), (1, ""));
+    assert!(made.stderr.contains("/nonexistent/carol.pub: no such file or directory"), "{}", made.stderr);
+    assert_eq!(host.run(&["trust", "key", "ls"]).succeeds().lines().count(), 1);
+    host.file("file", b"");
+    assert!(host.run(&["trust", "key", "generate", "carol", "--dir", "file"]).stderr.contains("not a directory"));
+    assert_eq!(host.run(&["trust", "key", "ls"]).succeeds().lines().count(), 1);
+}
+
+#[test]
+fn a_key_that_is_here_is_not_renamed_in_passing() {
+    let host = signing_host();
+    key(&host, "carol");
+    let private = host.docker_config().join("trust/private");
+    let file = std::fs::read_dir(private).unwrap().next().unwrap().unwrap().path().display().to_string();
+    let loaded = host.run(&["trust", "key", "load", "--name", "alice", &file]);
+    assert_eq!(
+        (loaded.code, loaded.words_without_help().as_str()),
+        (1, "the key is here already, and is called carol\n")
+    );
+    host.run(&["trust", "key", "load", "--name", "carol", &file]).succeeds();
+    assert!(host.run(&["trust", "key", "ls"]).succeeds().lines().nth(1).unwrap().contains("carol"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use wharfie_testkit::{Image, TestRegistry, archive};
 
 use super::{believing, blob, body, forged, image, key, policy, set_policy, signatures, signing_host};
+use crate::host;
 use crate::served::Served;
 
 #[test]
@@ -218,11 +219,11 @@ fn what_cannot_be_signed_is_told() {
     host.run(&["trust", "sign", "web"]).fails(1, "no tag specified for web");
     let digest = format!("web@sha256:{}", "a".repeat(64));
     host.run(&["trust", "sign", &digest]).fails(1, "cannot use a digest reference for IMAGE:TAG");
-    let shown = host.run(&["trust", "inspect", "registry.example/web:1"]);
-    assert_eq!(
-        (shown.code, shown.stdout.as_str(), shown.words_without_help().as_str()),
-        (1, "[]\n", "no signatures or cannot access registry.example/web:1\n")
-    );
+    let shown = host.run(&["trust", "inspect", "127.0.0.1:1/web:1"]);
+    assert_eq!((shown.code, shown.stdout.as_str()), (1, "[]\n"));
+    let lines: Vec<&str> = shown.stderr.lines().collect();
+    assert_eq!(lines[0], "no signatures or cannot access 127.0.0.1:1/web:1");
+    assert!(lines[1].contains("refused"), "{}", shown.stderr);
     // Nobody gets a key for an image that there is not.
     let missing = host.run(&["trust", "sign", "--local", "web:1"]);
     assert_eq!((missing.code, missing.stdout.as_str()), (1, ""));
@@ -236,4 +237,49 @@ fn what_cannot_be_signed_is_told() {
     host.run(&["trust", "signer", "add", "--key", &eve, "eve", "registry.example/web"]).succeeds();
     host.run(&["trust", "sign", "--local", name])
         .fails(1, "failed to sign registry.example/web: no valid signing keys for delegation roles");
+}
+
+#[test]
+fn signatures_of_strangers_are_shown_as_such() {
+    let registry = TestRegistry::start();
+    let (host, other) = (signing_host(), signing_host());
+    let name = registry.publish("web:1", &image("1"));
+    let repository = name.trim_end_matches(":1");
+    let ada = key(&host, "ada");
+    host.run(&["trust", "signer", "add", "--key", &ada, "ada", repository]).succeeds();
+    host.run(&["trust", "sign", &name]).succeeds();
+    let keys = host.run(&["trust", "key", "ls"]).succeeds();
+    let row: Vec<&str> = keys.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row[1..], ["ada", repository]);
+    let pretty = other.run(&["trust", "inspect", "--pretty", &name]).succeeds();
+    assert!(pretty.lines().any(|line| line.ends_with(&format!("not trusted: {}", row[0]))), "{pretty}");
+    let document: Value = serde_json::from_str(&other.run(&["trust", "inspect", repository]).succeeds()).unwrap();
+    assert_eq!(document[0]["SignedTags"], json!([]));
+    assert_eq!(document[0]["UntrustedTags"][0]["Keys"], json!([{"ID": row[0]}]));
+    // Whose word counts is none of them.
+    let own = host.run(&["trust", "inspect", "--pretty", &name]).succeeds();
+    assert!(!own.contains("not trusted"), "{own}");
+    let bob = key(&other, "bob");
+    other.run(&["trust", "signer", "add", "--key", &bob, "bob", repository]).succeeds();
+    let pretty = other.run(&["trust", "inspect", "--pretty", repository]).succeeds();
+    assert!(pretty.contains("not trusted: ") && pretty.contains("bob"), "{pretty}");
+}
+
+#[test]
+fn nothing_is_pushed_that_nobody_can_sign() {
+    let registry = TestRegistry::start();
+    let host = host();
+    let name = format!("{}/web:1", registry.address());
+    host.run_with(&["load", "-q"], &archive(&[(&Image::new().with_file("a", "b"), &[&name])])).succeeds();
+    let text = "no terminal to ask for the passphrase: set DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE";
+    host.run(&["trust", "sign", &name]).fails(1, text);
+    host.run(&["trust", "sign", "--local", &name]).fails(1, text);
+    let asking = host.with("DOCKER_CONTENT_TRUST", "1");
+    asking.run(&["push", "-q", &name]).fails(1, text);
+    asking.file("Dockerfile", b"FROM scratch\nLABEL a=b\n");
+    let built = asking.run(&["build", "-q", "--push", "-t", &name, "."]);
+    assert!(built.code == 1 && built.stderr.contains(text), "{}", built.stderr);
+    let (status, _) = registry.request("GET", "/v2/web/manifests/1", "", b"");
+    assert_eq!(status, 404);
+    assert_eq!(asking.run(&["trust", "key", "ls"]).succeeds().lines().count(), 1);
 }
