@@ -171,7 +171,8 @@ mod tests {
         }
         for empty in ["oci:", "oci::1", "archive:", "docker://", "dir:", "container:", "sbom:", "docker-archive://"] {
             let why = Place::parse(empty).unwrap_err();
-            assert!(why.message().starts_with(&format!("{empty} does not say ")), "{}", why.message());
+            let told = why.message(&Hints::of("wharfie"));
+            assert!(told.starts_with(&format!("{empty} does not say ")), "{told}");
         }
         check("store:", "Store(\"\")");
         for transport in TRANSPORTS {
