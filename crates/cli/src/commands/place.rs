@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Result};
+use crate::flags::Argument;
 
 /// Where an image is. What of that a command can do something with is the command's to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,23 @@ pub(crate) enum Place {
     /// `sbom:FILE`: a document that says what is in an image.
     Document(PathBuf),
 }
+
+/// What the words mean for all commands that read them, for help.
+pub(crate) const MEANINGS: &[Argument] = &[
+    ("docker://NAME", "an image on its registry; also registry:NAME"),
+    ("store:NAME", "an image that is here; also docker-daemon:, containers-storage:"),
+    ("archive:FILE[:NAME]", "an image in an archive; also docker-archive:, oci-archive:"),
+    ("oci:DIRECTORY[:NAME]", "an image in an OCI layout"),
+    ("./PATH, /PATH", "an archive or a layout, as it is on disk"),
+];
+
+/// As [`MEANINGS`], of what can be looked into and not copied.
+pub(crate) const LOOKED_INTO: &[Argument] = &[
+    ("container:NAME", "a container with its changes"),
+    ("dir:DIRECTORY", "a root file system; also ./DIRECTORY"),
+    ("sbom:FILE", "a document: CycloneDX, SPDX, our own; also ./FILE"),
+    ("-", "an archive or a document on standard input"),
+];
 
 /// What words can begin with, as completion offers them.
 pub(crate) const TRANSPORTS: &[&str] = &[

@@ -10,6 +10,8 @@ pub struct Command<R: 'static> {
     pub usage: &'static str,
     /// How many positional arguments are accepted.
     pub arity: Arity,
+    /// What the positional arguments can be, where that is more than the usage says: groups of words, each with what it means.
+    pub arguments: &'static [&'static [Argument]],
     /// Its flags; `--help` is understood by every command and not listed.
     pub flags: &'static [Flag],
     /// The commands below a group; empty for a command that runs.
@@ -34,6 +36,7 @@ impl<R: 'static> Command<R> {
         about: "",
         usage: "",
         arity: Arity::None,
+        arguments: &[],
         flags: &[],
         subcommands: &[],
         examples: &[],
@@ -60,6 +63,9 @@ impl<R: 'static> Command<R> {
         !self.subcommands.is_empty()
     }
 }
+
+/// How a positional argument can be written, and what it means then.
+pub type Argument = (&'static str, &'static str);
 
 /// A command under a name, in a group.
 pub struct Entry<R: 'static> {

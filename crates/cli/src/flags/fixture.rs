@@ -102,6 +102,7 @@ static SEARCH: Command<Run> = Command {
     about: "Search for images",
     usage: "[OPTIONS] TERM",
     arity: Arity::Exact(1),
+    arguments: &[&[("WORD", "what has it in its name")], &[("HOST/WORD", "the same on a host")]],
     flags: &[Flag::int("limit", "Max number of search results").default("25")],
     run: Some("search"),
     ..Command::BASE

@@ -80,6 +80,14 @@ pub(super) fn text<R>(place: &Place<'_, R>) -> String {
         options(&mut out, "Options", command.flags, place.columns);
         section(&mut out, "Commands", sorted(command.subcommands.iter().filter(|entry| !entry.hidden).collect()));
     }
+    if !command.arguments.is_empty() {
+        out.push_str("\nArguments:\n");
+        let all = || command.arguments.iter().copied().flatten();
+        let width = all().map(|(word, _)| word.len()).max().unwrap_or_default();
+        for (word, meaning) in all() {
+            line(&mut out, format_args!("  {word:width$}   {meaning}"));
+        }
+    }
     if !command.examples.is_empty() {
         out.push_str("\nExamples:\n");
         for (number, example) in command.examples.iter().enumerate() {

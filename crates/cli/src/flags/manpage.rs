@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::command::{Command, Flag};
+use super::command::{Argument, Command, Flag};
 use super::help::{default_note, paths, value_word};
 
 /// The manual page, in roff, of the command that `words` (names, not aliases) lead to; `None` if there is none.
@@ -17,6 +17,7 @@ pub fn manpage<R>(root: &'static Command<R>, program: &str, words: &[&str]) -> O
     let mut page = Page { out: String::new() };
     page.title(root, &path, command);
     page.options(command.flags);
+    page.arguments(command.arguments);
     page.commands(&path, command);
     page.examples(program, command);
     page.see_also(&path);
@@ -48,6 +49,15 @@ impl Page {
         others.retain(|other| *other != typed);
         if !others.is_empty() {
             self.line(format_args!(".PP\nOther words for it: {}", escape(&others.join(", "))));
+        }
+    }
+
+    fn arguments(&mut self, groups: &'static [&'static [Argument]]) {
+        if !groups.is_empty() {
+            self.line(format_args!(".SH ARGUMENTS"));
+        }
+        for (word, meaning) in groups.iter().copied().flatten() {
+            self.line(format_args!(".TP\n\\fB{}\\fR\n{}", escape(word), escape(meaning)));
         }
     }
 

@@ -14,7 +14,7 @@ mod resolve;
 mod typed;
 mod wrap;
 
-pub use command::{Arity, Check, Command, Complete, Entry, Example, Flag, Kind, Needs};
+pub use command::{Argument, Arity, Check, Command, Complete, Entry, Example, Flag, Kind, Needs};
 pub use completion::{Shell, completion};
 pub use error::UsageError;
 pub use help::help;

@@ -293,6 +293,15 @@ fn help_of_flags_with_defaults() {
 }
 
 #[test]
+fn help_says_what_arguments_can_be() {
+    let told = helps("search --help", Stream::Stdout);
+    let expected = "\nArguments:\n  WORD        what has it in its name\n  HOST/WORD   the same on a host\n";
+    assert!(told.ends_with(expected), "{told}");
+    let page = manpage(&ROOT, "wharfie", &["search"]).unwrap();
+    assert!(page.contains(".SH ARGUMENTS\n.TP\n\\fBWORD\\fR\nwhat has it in its name\n.TP\n\\fBHOST/WORD"), "{page}");
+}
+
+#[test]
 fn help_of_the_program() {
     let expected = "\
 Usage:  docker [OPTIONS] COMMAND

@@ -96,6 +96,9 @@ fn what_the_base_says_of_itself_is_the_bases() {
     }
     let table = host.run(&["scan", "--only", "checks", "web:1"]).succeeds();
     assert!(table.contains("BASE_TOKEN") && table.matches("(as its base)").count() == 4, "{table}");
+    let table = host.run(&["scan", "--only", "leaks", "web:1"]).succeeds();
+    let of_base = |path: &str| table.lines().any(|line| line.contains(path) && line.contains("there (as its base)"));
+    assert!(of_base("/root/key:1") && !of_base("/srv/key:1"), "{table}");
 }
 
 #[test]

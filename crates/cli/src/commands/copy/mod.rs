@@ -6,6 +6,7 @@ mod sync;
 use wharfie_engine::copy::{Copied, Copy, Place};
 use wharfie_oci::Platform;
 
+use crate::commands::place::MEANINGS;
 use crate::commands::{PROGRESS, Run, choices, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -31,6 +32,7 @@ pub static COMMAND: Command<Run> = Command {
     about: "Copy images between registries (NAME), the store (store:NAME), archives (archive:FILE) and layouts (oci:DIRECTORY)",
     usage: "[OPTIONS] SOURCE [SOURCE...] DESTINATION",
     arity: Arity::AtLeast(1),
+    arguments: &[&[("NAME", "an image on its registry")], MEANINGS],
     flags: &[
         ALL_TAGS.flag(),
         DRY_RUN.flag(),

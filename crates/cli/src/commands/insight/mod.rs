@@ -16,10 +16,11 @@ use std::path::Path;
 use wharfie_engine::insight::{Beside, Examined, Look, Target, Wants};
 use wharfie_scan::Inventory;
 
+use crate::commands::place::{LOOKED_INTO, MEANINGS};
 use crate::commands::{choices, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::flags::{Matches, Switch, Text};
+use crate::flags::{Argument, Matches, Switch, Text};
 use crate::render::pieces::{Piece, joined};
 use crate::render::sanitise::{Layout, sanitise};
 
@@ -42,6 +43,10 @@ pub(crate) const NO_ATTACHED: Switch =
 
 /// What can be looked into, for help.
 pub(crate) const USAGE: &str = "[OPTIONS] [TRANSPORT:]IMAGE|PATH|-";
+
+/// What that means, for help.
+pub(crate) const ARGUMENTS: &[&[Argument]] =
+    &[&[("NAME", "an image that is here, else on its registry")], MEANINGS, LOOKED_INTO];
 
 /// What the command's word names.
 fn look(cx: &Context, matches: &Matches, beside: Beside) -> Result<Look> {

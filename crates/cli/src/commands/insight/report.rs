@@ -129,7 +129,7 @@ impl Report {
         let mut parts = Vec::new();
         if !self.leaks.is_empty() {
             let row = |leaked: &Leaked| {
-                let (word, state) = (LEAK.word().to_owned(), state(leaked).to_owned());
+                let (word, state) = (LEAK.word().to_owned(), state(leaked));
                 let cells = [leaked.leak.kind.clone(), word, place(leaked), state, self.by(leaked.layer)];
                 cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
             };
@@ -138,8 +138,8 @@ impl Report {
         }
         if !self.checks.is_empty() {
             let row = |check: &Check| {
-                let of_base = if check.is_of_base { " (as its base)" } else { "" };
-                let cells = [check.id.clone(), check.severity.word().to_owned(), format!("{}{of_base}", check.text)];
+                let text = format!("{}{}", check.text, as_base(check.is_of_base));
+                let cells = [check.id.clone(), check.severity.word().to_owned(), text];
                 cells.map(|cell| sanitise(&cell, Layout::OneLine).into_owned())
             };
             let rows: Vec<_> = self.checks.iter().map(row).collect();
@@ -258,9 +258,15 @@ pub(crate) fn is_accepted_check(exceptions: &[Exception], check: &Check) -> bool
     exceptions.iter().any(|exception| exception.id == check.id)
 }
 
-/// Whether a container sees a secret.
-pub(crate) fn state(leaked: &Leaked) -> &'static str {
-    if leaked.is_removed { "removed later, still in the layer" } else { "there" }
+/// Whether a container sees a secret, and whether its base has it as well.
+pub(crate) fn state(leaked: &Leaked) -> String {
+    let state = if leaked.is_removed { "removed later, still in the layer" } else { "there" };
+    format!("{state}{}", as_base(leaked.is_of_base))
+}
+
+/// What is said of what the base has as well.
+fn as_base(is_of_base: bool) -> &'static str {
+    if is_of_base { " (as its base)" } else { "" }
 }
 
 /// Where a secret is.

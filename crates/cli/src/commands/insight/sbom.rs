@@ -4,7 +4,9 @@ use wharfie_engine::insight::Beside;
 use wharfie_engine::insight::attached::{Attach, CYCLONEDX, SPDX};
 use wharfie_scan::{Inventory, Package, sbom, without_arguments};
 
-use super::{IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, deliver, deliver_pieces, form, inventory, look};
+use super::{
+    ARGUMENTS, IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, beside, deliver, deliver_pieces, form, inventory, look,
+};
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -34,6 +36,7 @@ pub static COMMAND: Command<Run> = Command {
     about: "List the packages in an image, with the layer that brought each",
     usage: USAGE,
     arity: Arity::Exact(1),
+    arguments: ARGUMENTS,
     flags: &[
         ATTACH.flag(),
         DETACH.flag(),

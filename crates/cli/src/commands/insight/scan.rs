@@ -13,8 +13,8 @@ pub(crate) use super::limit::check_exploited;
 use super::limit::{LIMITS, Limit};
 use super::report::{self, LEAK, Report};
 use super::{
-    IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, age, base_image, beside, db, deliver, deliver_pieces, examined, form,
-    look,
+    ARGUMENTS, IMAGE, NO_ATTACHED, OUTPUT, PLATFORM, USAGE, age, base_image, beside, db, deliver, deliver_pieces,
+    examined, form, look,
 };
 use crate::commands::{PROGRESS, Run};
 use crate::context::Context;
@@ -66,6 +66,7 @@ pub static COMMAND: Command<Run> = Command {
     about: "Find known vulnerabilities, leaked secrets and bad settings of an image",
     usage: USAGE,
     arity: Arity::Exact(1),
+    arguments: ARGUMENTS,
     flags: &[
         CHECK_BASE.flag(),
         DB.flag(),

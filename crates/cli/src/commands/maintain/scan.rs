@@ -305,7 +305,7 @@ impl Scanned {
         self.listed(&["NEW IN", "LEAK", "SEVERITY", "WHERE", "STATE"], |row| {
             let What::Leak(leaked) = &row.what else { return None };
             let severity = row.severity.word().to_owned();
-            let state = report::state(leaked).to_owned();
+            let state = report::state(leaked);
             Some(vec![row.image.clone(), leaked.leak.kind.clone(), severity, report::place(leaked), state])
         })
     }

@@ -12,7 +12,7 @@ use wharfie_engine::insight::analyze::Analyzed;
 use wharfie_engine::insight::{Beside, Look, Target};
 use wharfie_scan::analysis;
 
-use super::{IMAGE, OUTPUT, PLATFORM, target};
+use super::{ARGUMENTS, IMAGE, OUTPUT, PLATFORM, target};
 use crate::commands::{PROGRESS, Run, style};
 use crate::context::Context;
 use crate::env;
@@ -51,6 +51,7 @@ pub static COMMAND: Command<Run> = Command {
     about: "Show what the layers of an image cost, and what could be saved",
     usage: "[OPTIONS] [TRANSPORT:]IMAGE|PATH|- [[TRANSPORT:]IMAGE|PATH|-]",
     arity: Arity::Range(1, 2),
+    arguments: ARGUMENTS,
     flags: &[
         CI.flag(),
         CI_CONFIG.flag(),
