@@ -211,7 +211,7 @@ impl State<'_> {
                 Some(words) => std::iter::once("CMD".to_owned()).chain(words).collect(),
                 None => vec!["CMD-SHELL".to_owned(), command.trim().to_owned()],
             },
-            _ => return Err(refuse(format!("Unknown type \"{kind}\" in HEALTHCHECK (try CMD)"))),
+            kind => return Err(refuse(format!("Unknown type \"{kind}\" in HEALTHCHECK (try CMD)"))),
         });
         self.config.healthcheck = Some(check);
         Ok(())

@@ -3,7 +3,7 @@
 use wharfie_store::images::Name;
 
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::{events, names};
 
 impl Engine {
@@ -12,9 +12,14 @@ impl Engine {
     /// # Errors
     /// When `target` is no name for an image, or `source` is none.
     pub fn tag(&self, source: &str, target: &str) -> Result<()> {
-        let target = names::target(target)?;
+        let target = match names::target(target) {
+            // Docker's client judges all of a name but this, which its daemon does when it has found the image.
+            Err(why) if !matches!(why, Error::AlgorithmTarget) => return Err(why),
+            target => target,
+        };
         let store = self.writer()?;
         let found = names::find(store, source)?;
+        let target = target?;
         let event = events::of_image(&found.id, "tag", &target.familiar());
         let meant = match &found.reference {
             Some(reference) => store.target(&reference.canonical())?,

@@ -27,12 +27,12 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     let value = value();
     if let Some(text) = matches.get(&FORMAT) {
         let format = InspectFormat::parse(text)
-            .map_err(|why| Failure::with_code(format!("template parsing error: {why}"), BAD_TEMPLATE))?;
+            .map_err(|why| Failure::with_code(named(&format!("template parsing error: {why}")), BAD_TEMPLATE))?;
         return match format.one(&value) {
             Ok(text) => cx.print(&text),
             Err(why) => {
-                cx.print(&why.rendered)?;
-                Err(Failure::new(why.text))
+                cx.line(&why.rendered)?;
+                Err(Failure::new(named(&why.text)))
             }
         };
     }
@@ -48,6 +48,11 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 
 /// Where values start.
 const COLUMN: usize = 20;
+
+/// What is wrong with a template, which has a name here, as docker's has.
+fn named(text: &str) -> String {
+    text.replacen("template: :", "template: version:", 1).replacen("executing \"\" at", "executing \"version\" at", 1)
+}
 
 /// What templates see: the engine's document as the server, and beside it the command's own figures.
 fn value() -> Value {
@@ -70,5 +75,5 @@ fn value() -> Value {
         Value::Struct(server) => Value::object("types.Version", server.fields.clone()),
         other => other,
     };
-    Value::object("command.versionInfo", vec![Field::new("Client", client), Field::new("Server", server)])
+    Value::object("system.versionInfo", vec![Field::new("Client", client), Field::new("Server", server)])
 }

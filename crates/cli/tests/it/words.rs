@@ -247,9 +247,13 @@ fn versions_answer_templates() {
     host().run(&["version", "-f", "{{.Server.Version}} {{.Client.APIVersion}}"]).prints(&format!("{version} 1.51\n"));
     let page = host().run(&["version"]).succeeds();
     assert!(page.contains(&format!(" Version:           {version}\n")), "{page}");
-    host()
-        .run(&["version", "-f", "{{.Nope}}"])
-        .fails(1, "template: :1:2: executing \"\" at <.Nope>: can't evaluate field Nope in type command.versionInfo");
+    let broken = host().run(&["version", "-f", "a{{.Nope}}"]);
+    let text = "template: version:1:3: executing \"version\" at <.Nope>: can't evaluate field Nope in type system.versionInfo\n";
+    assert_eq!((broken.code, broken.stdout.as_str(), broken.stderr.as_str()), (1, "a\n", text));
+    host().run(&["version", "-f", "{{"]).fails(64, "template parsing error: template: version:1: unclosed action");
+    let broken = host().run(&["info", "-f", "a{{.Nope}}"]);
+    let text = "template: :1:3: executing \"\" at <.Nope>: can't evaluate field Nope in type system.dockerInfo\n";
+    assert_eq!((broken.code, broken.stdout.as_str(), broken.stderr.as_str()), (1, "a\n", text));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::commands::container::{self, volume};
 use crate::commands::image::ls::{NONE, created_at, created_since, rows, shown_id};
 use crate::commands::{FORMAT_HELP, Run, builder, choices, template_failure};
 use crate::context::Context;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::flags::{Command, Example, Matches, Needs, Switch, Text};
 use crate::render::format::{ListFormat, ListKind, render_rows};
 use crate::render::json::{self, Html};
@@ -182,7 +182,7 @@ fn verbose(cx: &Context, usage: DiskUsage, format: &ListFormat) -> Result {
         format.source()
     };
     let template = Template::parse(source).map_err(template_failure)?;
-    cx.print(&template.execute(&whole, Mode::Data).map_err(|why| template_failure(why.text))?)
+    cx.print(&template.execute(&whole, Mode::Data).map_err(|why| Failure::new(why.text))?)
 }
 
 /// `-v --format raw`: everything of a kind after the other, each with an empty line.

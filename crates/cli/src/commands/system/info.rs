@@ -41,7 +41,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     match format.one(&value(&info)) {
         Ok(text) => cx.print(&text),
         Err(why) => {
-            cx.print(&why.rendered)?;
+            cx.line(&why.rendered)?;
             Err(Failure::new(why.text))
         }
     }
@@ -114,5 +114,5 @@ fn value(info: &Info) -> Value {
         ],
     );
     let fields = engine.fields.iter().cloned().chain([Field::new("ClientInfo", client)]);
-    Value::object("*system.dockerInfo", fields.collect())
+    Value::object("system.dockerInfo", fields.collect())
 }
