@@ -193,7 +193,7 @@ fn names_are_taken_once_and_must_be_names() {
             command: vec!["true".to_owned()],
             ..Default::default()
         };
-        place.engine.create(&create).map(drop).map_err(|why| why.to_string())
+        place.engine.create(&create, &()).map(drop).map_err(|why| why.to_string())
     };
     let taken = format!(
         "Conflict. The container name \"/one\" is already in use by container \"{}\". You have to remove (or rename) \

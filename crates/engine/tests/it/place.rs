@@ -83,7 +83,7 @@ impl Place {
         let mut create = Create { image: image.to_owned(), name: Some(name.to_owned()), ..Create::default() };
         create.command = vec!["true".to_owned()];
         change(&mut create);
-        let row = self.engine.create(&create).expect("it can be made").row;
+        let row = self.engine.create(&create, &()).expect("it can be made").row;
         pass(1);
         row
     }
