@@ -12,6 +12,7 @@ use wharfie_remote::RepositoryClient;
 use wharfie_store::images::Name;
 use wharfie_store::{Store, StoreSink, Variant};
 
+use crate::arrivals::Arrivals;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::inspect::check_platform;
@@ -179,6 +180,7 @@ impl Engine {
         };
         let copied = graph::copy(client, &StoreSink::new(&lease), found, &options)?;
         let mut recording = recording(&copied);
+        let arrivals = Arrivals::of(store, &mut recording)?;
         let id = recording.images.first().map(|image| image.id.clone());
         let id = id.ok_or_else(|| Error::NoPlatform(wanted.to_string()))?;
         let digested = Reference::digested(reference.repository().clone(), found.digest.clone());
@@ -189,6 +191,7 @@ impl Engine {
         }
         let event = crate::events::of_name("pull", &pull.reference.familiar());
         store.noting(vec![event], |_| lease.record(&recording))?;
+        arrivals.tell(&reference.familiar(), observer);
         let layers = copied.iter().filter_map(|copied| copied.image.as_ref()).flat_map(|image| &image.layers);
         let blobs: Vec<Digest> = layers.map(|layer| layer.descriptor.digest.clone()).collect();
         store.record_origins(reference.repository(), &blobs)?;

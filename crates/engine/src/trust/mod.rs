@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 pub use error::TrustError;
 pub(crate) use evidence::{about, is_signature_tag, plain};
-pub use guard::Trusted;
+pub use guard::{Next, Trusted};
 pub(crate) use guard::asked;
 pub use inspect::{SignedTag, TrustReport};
 pub use keys::KeyFile;
