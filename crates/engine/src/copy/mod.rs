@@ -220,7 +220,7 @@ impl Delivery<'_> {
         // A copy is no way around what somebody has to have signed.
         let trusted = match (&root.what, &root.name) {
             (What::Asked { client, .. }, Some(name)) => {
-                self.engine.trusted(name, self.observer)?.map(|trusted| (client, trusted))
+                self.engine.trusted_source(name, self.observer)?.map(|trusted| (client, trusted))
             }
             _ => None,
         };

@@ -53,8 +53,27 @@ impl Engine {
     /// # Errors
     /// When what the name stands for is not signed as it must be, or the registry cannot be asked.
     pub fn trusted(&self, reference: &Reference, observer: &dyn Observer) -> Result<Option<Trusted>> {
+        self.trusted_by(self.demand(), reference, observer)
+    }
+
+    /// As [`Self::trusted`], of what goes elsewhere or gets another name, and is not used now: policies are asked alone. Whoever asks
+    /// for signatures of all that is used is asked for them when it is.
+    ///
+    /// # Errors
+    /// As [`Self::trusted`].
+    pub fn trusted_source(&self, reference: &Reference, observer: &dyn Observer) -> Result<Option<Trusted>> {
+        let demand = if self.demand() == Demand::Never { Demand::Never } else { Demand::ByPolicy };
+        self.trusted_by(demand, reference, observer)
+    }
+
+    fn demand(&self) -> Demand {
+        self.trust.as_ref().map_or(Demand::Never, |settings| settings.demand)
+    }
+
+    fn trusted_by(&self, demand: Demand, reference: &Reference, observer: &dyn Observer) -> Result<Option<Trusted>> {
         let reference = reference.clone().without_redundant_tag().or_latest();
-        let guards = self.guards(&reference)?;
+        self.tell_of_open_directory(observer);
+        let guards = self.guards_by(demand, &reference)?;
         if guards.is_empty() {
             return Ok(None);
         }
@@ -110,7 +129,7 @@ impl Engine {
         next: Next,
         observer: &dyn Observer,
     ) -> Result<()> {
-        let Some(guard) = self.rule_for(reference)? else { return Ok(()) };
+        let Some(guard) = self.rule_for(self.demand(), reference)? else { return Ok(()) };
         if next == Next::Sign {
             self.signing(reference.repository())?;
             return Ok(());
@@ -193,7 +212,11 @@ impl Engine {
 
     /// What has to be so for a name.
     fn guards(&self, reference: &Reference) -> Result<Vec<Guard>> {
-        let mut guards: Vec<Guard> = self.rule_for(reference)?.into_iter().collect();
+        self.guards_by(self.demand(), reference)
+    }
+
+    fn guards_by(&self, demand: Demand, reference: &Reference) -> Result<Vec<Guard>> {
+        let mut guards: Vec<Guard> = self.rule_for(demand, reference)?.into_iter().collect();
         if let Some(path) = self.trust.as_ref().and_then(|settings| settings.containers_policy.as_ref()) {
             guards.extend(containers(path, reference)?);
         }
@@ -201,14 +224,14 @@ impl Engine {
     }
 
     /// What our own policy wants of a name.
-    fn rule_for(&self, reference: &Reference) -> Result<Option<Guard>> {
-        let Some(settings) = self.trust.as_ref().filter(|settings| settings.demand != Demand::Never) else {
+    fn rule_for(&self, demand: Demand, reference: &Reference) -> Result<Option<Guard>> {
+        if demand == Demand::Never {
             return Ok(None);
-        };
+        }
         let policy = self.trust_policy()?;
         let rule = policy.rule(reference.repository()).cloned();
         let mode = rule.as_ref().map(|rule| rule.mode);
-        let is_enforced = match (mode, settings.demand) {
+        let is_enforced = match (mode, demand) {
             (Some(Mode::Enforce), _) => true,
             (Some(Mode::Off), _) => return Ok(None),
             // As docker has it: whoever names content needs nobody's word for it.

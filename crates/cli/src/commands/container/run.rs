@@ -8,7 +8,7 @@ use wharfie_engine::container::monitor::Detach;
 use wharfie_engine::container::settings::Restart;
 use wharfie_engine::container::start::Streams;
 use wharfie_engine::container::{ContainerError, Create};
-use wharfie_engine::pull::Pull;
+use wharfie_engine::pull::{InUse, Pull};
 use wharfie_oci::{Reference, Speaker};
 
 use super::create_flags::{self, create_flags};
@@ -121,16 +121,15 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<Created> {
             "container ID file found, make sure the other container isn't running or delete {path}"
         )));
     }
-    if pull == "always" {
-        fetch(cx, matches, &create.image)?;
-    }
+    // What was pulled is held until the container has it.
+    let _held = if pull == "always" { Some(fetch(cx, matches, &create.image)?) } else { None };
     let created = match cx.engine()?.create(create) {
         Err(why) if pull == "missing" => {
             let name = lacking(cx, &create.image, why)?;
             if !matches.get(&create_flags::QUIET) {
                 cx.warn(&format!("Unable to find image '{name}' locally"));
             }
-            fetch(cx, matches, &create.image)?;
+            let _held = fetch(cx, matches, &create.image)?;
             cx.engine()?.create(create)?
         }
         result => result?,
@@ -161,7 +160,7 @@ fn lacking(cx: &Context, image: &str, why: Error) -> Result<String> {
 }
 
 /// The implied pull: everything it says goes to stderr.
-fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
+fn fetch<'a>(cx: &'a Context, matches: &Matches, image: &str) -> Result<InUse<'a>> {
     let reference: Reference = image.parse().map_err(Error::from)?;
     let style = match matches.get(&create_flags::QUIET) {
         true => Style::Quiet,
@@ -170,7 +169,7 @@ fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
     };
     let progress = cx.progress_on_stderr(style);
     let reference = reference.or_latest();
-    let pulled = cx.engine()?.pull(
+    let (pulled, held) = cx.engine()?.pull_to_use(
         &Pull {
             reference: reference.clone(),
             platform: cx.platform(matches.get(&create_flags::PLATFORM))?,
@@ -182,7 +181,7 @@ fn fetch(cx: &Context, matches: &Matches, image: &str) -> Result {
         let status = if pulled.is_newer { "Downloaded newer image" } else { "Image is up to date" };
         progress.line(&format!("Status: {status} for {}", reference.without_redundant_tag().familiar()));
     }
-    Ok(())
+    Ok(held)
 }
 
 fn begin(cx: &Context, matches: &Matches, Created { row, lock }: Created) -> Result {

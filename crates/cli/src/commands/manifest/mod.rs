@@ -105,7 +105,7 @@ fn engine<'a>(cx: &'a Context, matches: &Matches, reference: &Reference) -> Resu
 /// # Errors
 /// When nobody did.
 pub(crate) fn trusted(engine: &Engine, reference: &Reference, observer: &dyn Observer) -> Result<Reference> {
-    let trusted = engine.trusted(reference, observer)?;
+    let trusted = engine.trusted_source(reference, observer)?;
     Ok(trusted.map_or_else(
         || reference.clone(),
         |trusted| Reference::digested(reference.repository().clone(), trusted.digest().clone()),
