@@ -151,7 +151,8 @@ impl Store {
     /// When the metadata cannot be read.
     pub fn referrers(&self, subject: &Digest) -> Result<Vec<ManifestRow>> {
         self.read(|db| {
-            let sql = format!("SELECT {MANIFEST_COLUMNS} FROM manifest WHERE subject = ?1 AND image IS NULL ORDER BY digest");
+            let sql =
+                format!("SELECT {MANIFEST_COLUMNS} FROM manifest WHERE subject = ?1 AND image IS NULL ORDER BY digest");
             db.prepare_cached(&sql)?.query_map([subject.as_str()], manifest_row)?.collect()
         })
     }

@@ -137,7 +137,12 @@ impl Store {
 
 impl Store {
     /// The images that a name leads to, on all platforms. `None` if it does not lead to `id`, or one of them is used.
-    fn unused_images_of(&self, db: &Transaction<'_>, name: &str, id: &ImageId) -> rusqlite::Result<Option<Vec<ImageId>>> {
+    fn unused_images_of(
+        &self,
+        db: &Transaction<'_>,
+        name: &str,
+        id: &ImageId,
+    ) -> rusqlite::Result<Option<Vec<ImageId>>> {
         let sql = "SELECT target FROM reference WHERE name = ?1 AND image = ?2";
         let target: Option<String> =
             db.prepare_cached(sql)?.query_row(params![name, id.as_str()], |row| row.get(0)).optional()?;

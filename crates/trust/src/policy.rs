@@ -219,13 +219,17 @@ impl Policy {
             let rule = Rule { mode, identity, threshold, signers, repository, notation, roots };
             let normal = pattern::normal(&pattern)
                 .map_err(|why| Error::Policy(format!("the rule {pattern:?} means no repository: {why}")))?;
-            if let Some(Written { pattern: other, .. }) = rules.insert(normal, Written { pattern: pattern.clone(), rule })
+            if let Some(Written { pattern: other, .. }) =
+                rules.insert(normal, Written { pattern: pattern.clone(), rule })
             {
                 return Err(Error::Policy(format!("{other:?} and {pattern:?} are the same rule")));
             }
         }
         if let Some(odd) = document.revoked.iter().find(|known| pattern::plain_text(&known.repository).is_none()) {
-            return Err(Error::Policy(format!("{:?}, of which something is revoked, is no repository", odd.repository)));
+            return Err(Error::Policy(format!(
+                "{:?}, of which something is revoked, is no repository",
+                odd.repository
+            )));
         }
         Ok(Self { rules, revoked: document.revoked })
     }

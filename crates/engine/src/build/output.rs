@@ -21,8 +21,8 @@ use super::{Built, BuiltImage};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::push::Push;
-use crate::trust::{Demand, Next};
 use crate::save;
+use crate::trust::{Demand, Next};
 use crate::{events, outgoing};
 
 /// What becomes of a build's result.

@@ -48,7 +48,8 @@ impl Engine {
     pub(super) fn tell_of_open_directory(&self, observer: &dyn Observer) {
         let Some(settings) = self.trust.as_ref().filter(|settings| settings.demand != Demand::Never) else { return };
         let above = directory_of(&settings.directory);
-        let is_open = above.metadata().is_ok_and(|found| found.mode() & OTHERS_WRITE != 0 && found.mode() & STICKY == 0);
+        let is_open =
+            above.metadata().is_ok_and(|found| found.mode() & OTHERS_WRITE != 0 && found.mode() & STICKY == 0);
         if is_open && !path(&settings.directory).exists() {
             let text = format!(
                 "WARNING: {} can be changed by others, who may have moved a policy of trust away: `chmod go-w` closes it",

@@ -57,10 +57,8 @@ fn an_image_is_no_document_about_another_one() {
     let name = registry.publish("team/web:1", &web);
     let evil = registry.publish("evil/app:1", &laundering(&web));
     // An index that lists an attestation about somebody else's image.
-    let mut lie = Published::with_layers(
-        &Image::new(),
-        vec![(Descriptor::of(MediaType::new(CYCLONEDX), LIE), LIE.to_vec())],
-    );
+    let mut lie =
+        Published::with_layers(&Image::new(), vec![(Descriptor::of(MediaType::new(CYCLONEDX), LIE), LIE.to_vec())]);
     let mut manifest: Value = serde_json::from_slice(&lie.bytes).unwrap();
     manifest["artifactType"] = CYCLONEDX.into();
     manifest["subject"] = subject(&web);
@@ -81,7 +79,8 @@ fn an_image_is_no_document_about_another_one() {
     // Nothing of it goes with the next push, and nothing keeps that from going.
     user.run(&["push", "-q", &name]).succeeds();
     user.run(&["save", "-o", "web.tar", &name]).succeeds();
-    let (status, listed) = registry.request("GET", &format!("/v2/team/web/manifests/sha256-{}", web.descriptor.digest.hex()), "", b"");
+    let (status, listed) =
+        registry.request("GET", &format!("/v2/team/web/manifests/sha256-{}", web.descriptor.digest.hex()), "", b"");
     assert_eq!(status, 404, "{listed}");
     // Nor if it was here first.
     let late = host();
@@ -118,7 +117,8 @@ fn a_copy_says_nothing_about_what_is_here_already() {
     // Nor by way of something new that it is said to be about.
     let mask = Published::of(&Image::new().with_file("mask", "x"));
     let masked = registry.publish("evil/nice:2", &mask);
-    let member = json!({"mediaType": web.descriptor.media_type.as_str(), "digest": web.digest(), "size": web.bytes.len()});
+    let member =
+        json!({"mediaType": web.descriptor.media_type.as_str(), "digest": web.digest(), "size": web.bytes.len()});
     list_referrers(&registry, "evil/nice", &mask, &[member]);
     let victim = host();
     victim.run(&["pull", "-q", &name]).succeeds();
@@ -250,7 +250,16 @@ fn a_registry_is_the_same_however_it_is_spelled() {
         set_policy(&user, &json!({"repositories": {(&pattern): {"mode": "enforce", "signers": {"ada": [pem]}}}}));
         user.run(&["pull", "-q", &image]).fails(1, "No trust data for 1");
         // It stays as it was written.
-        user.run(&["trust", "signer", "add", "--key", &user.file("a.pub", pem.as_bytes()).display().to_string(), "ada", "web"]).succeeds();
+        user.run(&[
+            "trust",
+            "signer",
+            "add",
+            "--key",
+            &user.file("a.pub", pem.as_bytes()).display().to_string(),
+            "ada",
+            "web",
+        ])
+        .succeeds();
         assert!(policy(&user)["repositories"].get(&pattern).is_some());
     }
     // What means nothing opens nothing.
