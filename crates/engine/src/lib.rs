@@ -3,6 +3,7 @@
 //! This is the only room that knows several places: it moves content between the store, registries and archives, and
 //! decides what docker's users expect of names, removals and filters. It prints nothing and reads no environment.
 
+mod arrivals;
 pub mod build;
 pub mod change;
 pub mod container;

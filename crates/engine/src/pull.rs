@@ -10,8 +10,9 @@ use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, Digest, ImageId, Platform, Reference, Repository};
 use wharfie_remote::RepositoryClient;
 use wharfie_store::images::Name;
-use wharfie_store::{Store, StoreSink, Variant};
+use wharfie_store::{Lease, Store, StoreSink, Variant};
 
+use crate::arrivals::Arrivals;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::inspect::check_platform;
@@ -28,6 +29,9 @@ pub struct Pull {
     /// What [`Engine::trusted`] said of it, if it was asked already: that very content is pulled.
     pub trusted: Option<Trusted>,
 }
+
+/// An image that was pulled and is about to be used.
+pub struct InUse<'a>(#[expect(dead_code, reason = "it holds the image as long as it is there")] Lease<'a>);
 
 /// What a pull came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,10 +50,21 @@ impl Engine {
     /// # Errors
     /// When the registry does not have it, refuses, lies, or cannot be reached; or when the store cannot be written.
     pub fn pull(&self, pull: &Pull, observer: &dyn Observer) -> Result<Pulled> {
-        self.pull_now(pull, observer).map_err(|why| why.of_work(observer))
+        self.pull_now(pull, None, observer).map_err(|why| why.of_work(observer))
     }
 
-    fn pull_now(&self, pull: &Pull, observer: &dyn Observer) -> Result<Pulled> {
+    /// As [`Self::pull`], for somebody who uses the image next: until what is returned is dropped nothing that removes images by a rule
+    /// takes it or its name.
+    ///
+    /// # Errors
+    /// As [`Self::pull`].
+    pub fn pull_to_use(&self, pull: &Pull, observer: &dyn Observer) -> Result<(Pulled, InUse<'_>)> {
+        let lease = self.writer()?.lease()?;
+        let pulled = self.pull_now(pull, Some(&lease), observer).map_err(|why| why.of_work(observer))?;
+        Ok((pulled, InUse(lease)))
+    }
+
+    fn pull_now(&self, pull: &Pull, user: Option<&Lease<'_>>, observer: &dyn Observer) -> Result<Pulled> {
         let reference = pull.reference.clone().without_redundant_tag().or_latest();
         if reference.repository().canonical() == "docker.io/library/scratch" {
             return Err(Error::Scratch);
@@ -69,9 +84,9 @@ impl Engine {
         let tag = reference.tag().map_or_else(|| reference.familiar(), str::to_owned);
         let what = Subject::Resolve { tag, repository: reference.repository().path().to_owned() };
         let result = task(observer, what, |whole| -> Result<_> {
-            let (id, is_newer) = match self.unchanged(&reference, &found, pull)? {
+            let (id, is_newer) = match self.unchanged(&reference, &found, pull, user)? {
                 Some(id) => (id, false),
-                None => self.fetch(&client, &reference, &found, pull, &Parts { whole, observer })?,
+                None => self.fetch(&client, &reference, &found, (pull, user), &Parts { whole, observer })?,
             };
             if let Some(trusted) = &trusted {
                 self.keep_trusted(&client, trusted)?;
@@ -86,7 +101,13 @@ impl Engine {
     }
 
     /// The image, if `reference` stands for what the registry has already.
-    fn unchanged(&self, reference: &Reference, found: &Descriptor, pull: &Pull) -> Result<Option<ImageId>> {
+    fn unchanged(
+        &self,
+        reference: &Reference,
+        found: &Descriptor,
+        pull: &Pull,
+        user: Option<&Lease<'_>>,
+    ) -> Result<Option<ImageId>> {
         let store = self.reader()?;
         let by_digest = Reference::digested(reference.repository().clone(), found.digest.clone());
         for name in [&by_digest, reference] {
@@ -105,9 +126,19 @@ impl Engine {
             Some(wanted) => chosen(store, found, &variants, wanted),
         };
         let Some(id) = here.map(|variant| &variant.image) else { return Ok(None) };
+        if let Some(user) = user {
+            user.hold_all([id.digest()])?;
+        }
         // The name may mean another platform by now. A damaged image is brought back by pulling it: it is not up to date.
         let is_meant = store.resolve(&reference.canonical())?.as_ref() == Some(id);
-        Ok((is_meant && store.is_whole(id)?).then(|| id.clone()))
+        if !is_meant || !store.is_whole(id)? {
+            return Ok(None);
+        }
+        // It was pulled now. A disk that is full keeps nobody from what is here.
+        if let Ok(store) = self.writer() {
+            let _ = store.touch_image(id);
+        }
+        Ok(Some(id.clone()))
     }
 
     /// Takes an image under `lease` alone: nobody sees it, and it goes with the lease. Layers that are here are not fetched.
@@ -118,7 +149,7 @@ impl Engine {
         &self,
         reference: &Reference,
         platform: Option<&Platform>,
-        lease: &wharfie_store::Lease<'_>,
+        lease: &Lease<'_>,
         observer: &dyn Observer,
     ) -> Result<(Digest, Vec<graph::Copied>)> {
         let reference = reference.clone().without_redundant_tag().or_latest();
@@ -144,7 +175,7 @@ impl Engine {
         client: &RepositoryClient,
         reference: &Reference,
         found: &Descriptor,
-        pull: &Pull,
+        (pull, user): (&Pull, Option<&Lease<'_>>),
         observer: &dyn Observer,
     ) -> Result<(ImageId, bool)> {
         let wanted = pull.platform.as_ref().unwrap_or(&self.config().store.platform);
@@ -179,8 +210,12 @@ impl Engine {
         };
         let copied = graph::copy(client, &StoreSink::new(&lease), found, &options)?;
         let mut recording = recording(&copied);
+        let arrivals = Arrivals::of(store, &mut recording)?;
         let id = recording.images.first().map(|image| image.id.clone());
         let id = id.ok_or_else(|| Error::NoPlatform(wanted.to_string()))?;
+        if let Some(user) = user {
+            user.hold_all([id.digest()])?;
+        }
         let digested = Reference::digested(reference.repository().clone(), found.digest.clone());
         for reference in [Some(digested), Some(reference.clone()).filter(|named| named.digest().is_none())] {
             let name =
@@ -189,6 +224,7 @@ impl Engine {
         }
         let event = crate::events::of_name("pull", &pull.reference.familiar());
         store.noting(vec![event], |_| lease.record(&recording))?;
+        arrivals.tell(&reference.familiar(), observer);
         let layers = copied.iter().filter_map(|copied| copied.image.as_ref()).flat_map(|image| &image.layers);
         let blobs: Vec<Digest> = layers.map(|layer| layer.descriptor.digest.clone()).collect();
         store.record_origins(reference.repository(), &blobs)?;

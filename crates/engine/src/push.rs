@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::names;
 use crate::outgoing;
+use crate::trust::Next;
 
 /// What to push.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Push {
     pub all_tags: bool,
     /// Only the image for this platform, instead of all that a name stands for.
     pub platform: Option<Platform>,
+    /// What the caller does with it once it is there.
+    pub next: Next,
 }
 
 /// One tag that was pushed.
@@ -58,7 +61,7 @@ impl Engine {
         let store = self.reader()?;
         let mut pushed = Vec::new();
         for reference in tags_to_push(store, push)? {
-            pushed.push(self.push_one(&reference, push.platform.as_ref(), &begun.parts())?);
+            pushed.push(self.push_one(&reference, push, &begun.parts())?);
         }
         for warning in self.remote().take_warnings() {
             observer.observe(Event::Warned(warning));
@@ -67,11 +70,13 @@ impl Engine {
         Ok(pushed)
     }
 
-    fn push_one(&self, reference: &Reference, platform: Option<&Platform>, observer: &dyn Observer) -> Result<Pushed> {
+    fn push_one(&self, reference: &Reference, push: &Push, observer: &dyn Observer) -> Result<Pushed> {
         let store = self.writer()?;
         let lease = store.lease()?;
         let repository = reference.repository();
-        let ToPush { root, part_of } = to_push(&lease, reference, platform)?;
+        let ToPush { root, part_of } = to_push(&lease, reference, push.platform.as_ref())?;
+        // What nobody may take is not sent.
+        let may_go = |digest: &Digest| self.check_outgoing(reference, digest, push.next, observer);
         if let Some(index) = &part_of {
             // A tag that stands for all of the index already is not made to stand for less.
             let tag = reference.tag().unwrap_or_default();
@@ -79,17 +84,21 @@ impl Engine {
             if let Ok(found) = client.resolve(tag)
                 && found.digest == *index
             {
+                may_go(index)?;
                 self.send_evidence(&client, &found)?;
                 return self.pushed(reference, &found.digest, found.size, observer);
             }
         }
+        may_go(&root.descriptor.digest)?;
         let mut copied = self.send(&lease, root.clone(), reference, observer);
         // Registries that were made before OCI take docker's own types only.
         if let (Err(Error::Remote(why)), AnyManifest::Manifest(_)) = (&copied, &root.content)
             && !root.descriptor.media_type.is_docker()
             && refuses_type(why)
         {
-            copied = outgoing::in_dockers_types(&lease, &root).and_then(|root| self.send(&lease, root, reference, &()));
+            let root = outgoing::in_dockers_types(&lease, &root)?;
+            may_go(&root.descriptor.digest)?;
+            copied = self.send(&lease, root, reference, &());
         }
         let copied = copied?;
         store.record_origins(repository, &blobs(&copied))?;

@@ -20,7 +20,8 @@ pub struct NewManifest {
     pub digest: Digest,
     /// The image it describes, if it is the manifest of one.
     pub image: Option<ImageId>,
-    /// The manifest it is about: it is kept as long as that one.
+    /// The manifest it is about: it is kept as long as that one. What has an image is about nothing else, whatever it says: a name
+    /// that leads to it would let a stranger speak of another image.
     pub subject: Option<Digest>,
     /// What kind of artifact it is, if not an image.
     pub artifact_type: Option<String>,
@@ -96,7 +97,7 @@ pub(crate) const LIVE: &str = "WITH RECURSIVE live (digest) AS (
         LEFT JOIN manifest ON manifest.digest = edge.child
         WHERE manifest.image IS NULL OR EXISTS (SELECT 1 FROM image WHERE image.id = manifest.image)
     UNION SELECT manifest.digest FROM live JOIN manifest ON manifest.image = live.digest
-    UNION SELECT manifest.digest FROM live JOIN manifest ON manifest.subject = live.digest
+    UNION SELECT manifest.digest FROM live JOIN manifest ON manifest.subject = live.digest WHERE manifest.image IS NULL
     UNION SELECT image_layer.diff_id FROM live JOIN image_layer ON image_layer.image = live.digest
     UNION SELECT layer_blob.digest FROM live JOIN layer_blob ON layer_blob.diff_id = live.digest
     UNION SELECT seam.diff_id FROM live JOIN seam ON seam.layer = live.digest
@@ -144,13 +145,14 @@ impl Store {
         })
     }
 
-    /// The manifests that are about `subject` and are here, by digest.
+    /// The manifests that are about `subject` and are here, by digest. None of an image is.
     ///
     /// # Errors
     /// When the metadata cannot be read.
     pub fn referrers(&self, subject: &Digest) -> Result<Vec<ManifestRow>> {
         self.read(|db| {
-            let sql = format!("SELECT {MANIFEST_COLUMNS} FROM manifest WHERE subject = ?1 ORDER BY digest");
+            let sql =
+                format!("SELECT {MANIFEST_COLUMNS} FROM manifest WHERE subject = ?1 AND image IS NULL ORDER BY digest");
             db.prepare_cached(&sql)?.query_map([subject.as_str()], manifest_row)?.collect()
         })
     }
@@ -261,18 +263,20 @@ pub(crate) fn is_manifest(db: &Connection, digest: &Digest) -> rusqlite::Result<
     db.query_row("SELECT EXISTS (SELECT 1 FROM manifest WHERE digest = ?1)", [digest.as_str()], |row| row.get(0))
 }
 
-/// Writes a manifest's rows. Idempotent: what a document says never changes.
+/// Writes a manifest's rows. Idempotent: what a document says never changes. One that came as a document about something and turns out
+/// to be the manifest of an image is that from then on.
 pub(crate) fn insert_manifest(db: &Connection, manifest: &NewManifest) -> rusqlite::Result<()> {
     let NewManifest { media_type, digest, image, subject, artifact_type, children } = manifest;
     db.prepare_cached(
-        "INSERT OR IGNORE INTO manifest (digest, media_type, image, subject, artifact_type)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO manifest (digest, media_type, image, subject, artifact_type) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (digest) DO UPDATE SET image = excluded.image, subject = NULL
+             WHERE excluded.image IS NOT NULL AND manifest.image IS NULL",
     )?
     .execute(params![
         digest.as_str(),
         media_type.as_str(),
         image.as_ref().map(ImageId::as_str),
-        subject.as_ref().map(Digest::as_str),
+        subject.as_ref().filter(|_| image.is_none()).map(Digest::as_str),
         artifact_type
     ])?;
     let mut insert =

@@ -49,7 +49,7 @@ impl Store {
                         let mut next = Some(id.clone());
                         let mut names = if which == Which::All { Names::Any } else { Names::Digests };
                         while let Some(id) = next.take() {
-                            let Some(parent) = removable(db, &id, names)? else { break };
+                            let Some(parent) = self.removable(db, &id, names)? else { break };
                             let gone = remove_alone(db, &id, removal, now)?;
                             for note in telling(&id, &gone.names) {
                                 self.write_event(db, &note)?;
@@ -77,7 +77,7 @@ pub struct Gone {
     pub names: Vec<(String, ImageId)>,
     /// Images that went with their last names.
     pub images: Vec<(ImageId, RemovedImage)>,
-    /// Names that stay: they mean something else by now, or a container or a mount needs the image.
+    /// Names that stay: they mean something else by now, or a container, a mount or a command at work needs the image.
     pub spared: Vec<String>,
 }
 
@@ -97,7 +97,7 @@ impl Store {
                     let mut gone = Gone::default();
                     let mut images: Vec<ImageId> = Vec::new();
                     for (name, id) in doomed {
-                        let Some(meant) = unused_images_of(db, name, id)? else {
+                        let Some(meant) = self.unused_images_of(db, name, id)? else {
                             gone.spared.push(name.clone());
                             continue;
                         };
@@ -116,7 +116,7 @@ impl Store {
                     images.sort();
                     images.dedup();
                     for id in images {
-                        let Some(_) = removable(db, &id, Names::Digests)? else { continue };
+                        let Some(_) = self.removable(db, &id, Names::Digests)? else { continue };
                         let removed = remove_alone(db, &id, removal, now)?;
                         for note in telling(&id, &removed.names) {
                             self.write_event(db, &note)?;
@@ -135,25 +135,69 @@ impl Store {
     }
 }
 
-/// The images that a name leads to, on all platforms. `None` if it does not lead to `id`, or one of them is used.
-fn unused_images_of(db: &Transaction<'_>, name: &str, id: &ImageId) -> rusqlite::Result<Option<Vec<ImageId>>> {
-    let sql = "SELECT target FROM reference WHERE name = ?1 AND image = ?2";
-    let target: Option<String> =
-        db.prepare_cached(sql)?.query_row(params![name, id.as_str()], |row| row.get(0)).optional()?;
-    let Some(target) = target else { return Ok(None) };
-    let mut images: Vec<ImageId> = match target.parse() {
-        Ok(target) => variants(db, &target)?.into_iter().map(|variant| variant.image).collect(),
-        Err(_) => Vec::new(),
-    };
-    images.push(id.clone());
-    let sql =
-        "SELECT EXISTS (SELECT 1 FROM container WHERE image = ?1) OR EXISTS (SELECT 1 FROM mount WHERE image = ?1)";
-    for image in &images {
-        if db.prepare_cached(sql)?.query_row([image.as_str()], |row| row.get(0))? {
+impl Store {
+    /// The images that a name leads to, on all platforms. `None` if it does not lead to `id`, or one of them is used.
+    fn unused_images_of(
+        &self,
+        db: &Transaction<'_>,
+        name: &str,
+        id: &ImageId,
+    ) -> rusqlite::Result<Option<Vec<ImageId>>> {
+        let sql = "SELECT target FROM reference WHERE name = ?1 AND image = ?2";
+        let target: Option<String> =
+            db.prepare_cached(sql)?.query_row(params![name, id.as_str()], |row| row.get(0)).optional()?;
+        let Some(target) = target else { return Ok(None) };
+        let mut images: Vec<ImageId> = match target.parse() {
+            Ok(target) => variants(db, &target)?.into_iter().map(|variant| variant.image).collect(),
+            Err(_) => Vec::new(),
+        };
+        images.push(id.clone());
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM container WHERE image = ?1) OR EXISTS (SELECT 1 FROM mount WHERE image = ?1)";
+        for image in &images {
+            if db.prepare_cached(sql)?.query_row([image.as_str()], |row| row.get(0))? {
+                return Ok(None);
+            }
+            if self.is_at_work_with(db, image)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(images))
+    }
+
+    /// `Some` with the image's parent if nothing keeps the image from being removed.
+    fn removable(&self, db: &Transaction<'_>, id: &ImageId, names: Names) -> rusqlite::Result<Option<Option<ImageId>>> {
+        let sql = "SELECT parent FROM image WHERE id = ?1 AND removed_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM container WHERE container.image = ?1)
+            AND NOT EXISTS (SELECT 1 FROM mount WHERE mount.image = ?1)
+            AND NOT EXISTS (SELECT 1 FROM image AS child WHERE child.parent = ?1 AND child.removed_at IS NULL)
+            AND NOT EXISTS (
+                SELECT 1 FROM manifest JOIN edge ON edge.child = manifest.digest
+                JOIN reference ON reference.target = edge.parent WHERE manifest.image = ?1
+                    AND 1 < (SELECT count(*) FROM edge AS beside JOIN manifest AS other ON other.digest = beside.child
+                        JOIN image AS variant ON variant.id = other.image AND variant.removed_at IS NULL
+                        WHERE beside.parent = edge.parent))";
+        let parent: Option<Option<String>> =
+            db.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
+        let Some(parent) = parent else { return Ok(None) };
+        if self.is_at_work_with(db, id)? {
             return Ok(None);
         }
+        if names != Names::Any {
+            let sql = "SELECT EXISTS (SELECT 1 FROM reference WHERE image = ?1 AND (?2 OR NOT is_digest))";
+            if db.prepare_cached(sql)?.query_row(params![id.as_str(), names == Names::None], |row| row.get(0))? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(parent.and_then(|parent| parent.parse().ok())))
     }
-    Ok(Some(images))
+
+    /// True if a command that has not ended holds an image: one that was pulled for a container that is about to be made.
+    fn is_at_work_with(&self, db: &Transaction<'_>, id: &ImageId) -> rusqlite::Result<bool> {
+        let mut leases = db.prepare_cached("SELECT owner FROM hold WHERE digest = ?1")?;
+        let leases: Vec<String> = leases.query_map([id.as_str()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(leases.iter().any(|lease| !self.is_dead_lease(lease)))
+    }
 }
 
 /// The names that an image may have and be removed all the same.
@@ -162,30 +206,6 @@ enum Names {
     Any,
     Digests,
     None,
-}
-
-/// `Some` with the image's parent if nothing keeps the image from being removed.
-fn removable(db: &Transaction<'_>, id: &ImageId, names: Names) -> rusqlite::Result<Option<Option<ImageId>>> {
-    let sql = "SELECT parent FROM image WHERE id = ?1 AND removed_at IS NULL
-        AND NOT EXISTS (SELECT 1 FROM container WHERE container.image = ?1)
-        AND NOT EXISTS (SELECT 1 FROM mount WHERE mount.image = ?1)
-        AND NOT EXISTS (SELECT 1 FROM image AS child WHERE child.parent = ?1 AND child.removed_at IS NULL)
-        AND NOT EXISTS (
-            SELECT 1 FROM manifest JOIN edge ON edge.child = manifest.digest
-            JOIN reference ON reference.target = edge.parent WHERE manifest.image = ?1
-                AND 1 < (SELECT count(*) FROM edge AS beside JOIN manifest AS other ON other.digest = beside.child
-                    JOIN image AS variant ON variant.id = other.image AND variant.removed_at IS NULL
-                    WHERE beside.parent = edge.parent))";
-    let parent: Option<Option<String>> =
-        db.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
-    let Some(parent) = parent else { return Ok(None) };
-    if names != Names::Any {
-        let sql = "SELECT EXISTS (SELECT 1 FROM reference WHERE image = ?1 AND (?2 OR NOT is_digest))";
-        if db.prepare_cached(sql)?.query_row(params![id.as_str(), names == Names::None], |row| row.get(0))? {
-            return Ok(None);
-        }
-    }
-    Ok(Some(parent.and_then(|parent| parent.parse().ok())))
 }
 
 /// Removes an image that is the only one its names lead to.

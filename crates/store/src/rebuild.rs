@@ -92,6 +92,15 @@ pub fn rebuild(root: &Path, options: crate::Options) -> Result<Report> {
             Err(why) => return Err(why),
         }
     }
+    // Whose configuration is an image's is the manifest of that, of whatever types its layers are.
+    for manifest in manifests.iter_mut().filter(|manifest| manifest.image.is_none() && manifest.subject.is_some()) {
+        if let Some(config) = manifest.children.first()
+            && let id = ImageId::new(config.digest.clone())
+            && store.image(&id)?.is_some()
+        {
+            manifest.image = Some(id);
+        }
+    }
     store.lease()?.record(&Recording { manifests, ..Recording::default() })?;
     report.findings.push(Finding::MetadataRebuilt { images: report.images });
     Ok(report)

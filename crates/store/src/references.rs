@@ -99,6 +99,19 @@ impl Store {
         })
     }
 
+    /// Lets an image count as tagged now: it was asked for, and had its name already. Idempotent.
+    ///
+    /// # Errors
+    /// When the metadata cannot be changed.
+    pub fn touch_image(&self, id: &ImageId) -> Result<()> {
+        let now = self.now().to_nanos();
+        self.write(|db| {
+            let sql = "UPDATE image SET tagged_at = ?2 WHERE id = ?1 AND removed_at IS NULL";
+            db.execute(sql, params![id.as_str(), now]).map_err(self.metadata_error())?;
+            Ok(())
+        })
+    }
+
     /// As [`Self::set_reference`], within a transaction.
     pub(crate) fn point(&self, db: &Transaction<'_>, name: &Name) -> Result<Pointed> {
         let Name { reference, target, image } = name;

@@ -172,6 +172,14 @@ impl Signature {
         let usage = KeyUsage::required_if_present(CODE_SIGNING);
         leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &[anchor], between, now, usage, None, None)
             .map_err(|text| why(&text))?;
+        // What stands above the trusted one has to have signed it: the chain is whole up to its root.
+        if let [_, between @ .., root] = chain.as_slice()
+            && at < between.len() + 1
+        {
+            let root = anchor_from_trusted_cert(root).map_err(|text| why(&text))?;
+            leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &[root], between, now, usage, None, None)
+                .map_err(|text| why(&text))?;
+        }
         let key = PublicKey::from_spki(&leaf.subject_public_key_info()).map_err(|why| why.to_string())?;
         if !key.verifies_jws(certified.algorithm, &self.message, &self.bytes) {
             return Err("it was not made with the key of its certificate".to_owned());

@@ -1,21 +1,82 @@
 //! Patterns of repositories: `*` is anything within one component of a name, `**` anything at all.
 
-use wharfie_oci::Repository;
 use wharfie_oci::pattern::Pattern;
+use wharfie_oci::{Reference, Repository};
 
-/// A repository's name as policies write it: hosts in lower case, ports without zeros before them. Whoever spells a registry in
-/// another way means the same one, and is judged by the same rule.
+/// A repository's name as policies compare it: hosts in lower case, ports without zeros before them and not the one that is meant
+/// without any, Docker Hub under one name. Whoever spells a registry in another way means the same one, and is judged by the same rule.
 pub(crate) fn plain(repository: &Repository) -> String {
-    let host = repository.host().to_ascii_lowercase();
+    spelled(repository.host(), repository.path())
+}
+
+/// As [`plain`], of a name that somebody wrote; `None` if it is none.
+pub(crate) fn plain_text(repository: &str) -> Option<String> {
+    let reference: Reference = repository.parse().ok()?;
+    reference.is_name_only().then(|| plain(reference.repository()))
+}
+
+/// A pattern as it is compared with [`plain`] names.
+///
+/// # Errors
+/// Why it can mean no repository at all: a rule that nobody is judged by would seem to close a door.
+pub(crate) fn normal(pattern: &str) -> Result<String, &'static str> {
+    let is_wild = |text: &str| text.contains(['*', '?']);
+    let Some((host, path)) = pattern.split_once('/') else {
+        return match pattern.contains("**") {
+            true => Ok(pattern.to_ascii_lowercase()),
+            false => Err("write a registry and a path, as in registry.example/team/*"),
+        };
+    };
+    let is_host = is_wild(host)
+        || host.contains(['.', ':'])
+        || host == "localhost"
+        || host.bytes().any(|byte| byte.is_ascii_uppercase());
+    if !is_host {
+        return Err("write its registry before it, as in docker.io/team/web, or **/ for any");
+    }
+    let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:[]*?".contains(&byte);
+    if !host.bytes().all(may_stand) {
+        return Err("no registry is called so");
+    }
+    if host.rsplit_once(':').is_some_and(|(_, port)| port.starts_with('0') && is_wild(port)) {
+        return Err("no port begins with 0");
+    }
+    let may_stand = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/*?".contains(&byte);
+    if !path.bytes().all(may_stand) || path.split('/').any(str::is_empty) {
+        return Err("no repository is called so: tags and capital letters do not belong to it");
+    }
+    if path.contains("**") {
+        return Ok(format!("{}/{path}", plain_host(host)));
+    }
+    Ok(spelled(host, path))
+}
+
+fn spelled(host: &str, path: &str) -> String {
+    let host = plain_host(host);
+    match host == HUB && !path.contains('/') {
+        true => format!("{host}/library/{path}"),
+        false => format!("{host}/{path}"),
+    }
+}
+
+fn plain_host(host: &str) -> String {
+    let host = host.to_ascii_lowercase();
     let host = match host.rsplit_once(':') {
         Some((name, port)) => match port.parse::<u16>() {
+            Ok(HTTPS) => name.to_owned(),
             Ok(port) => format!("{name}:{port}"),
             Err(_) => host,
         },
         None => host,
     };
-    format!("{host}/{}", repository.path())
+    if ALIASES.contains(&host.as_str()) { HUB.to_owned() } else { host }
 }
+
+const HUB: &str = "docker.io";
+/// The machines behind Docker Hub, by which its images can be named as well.
+const ALIASES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
+/// The port that is meant where none is written.
+const HTTPS: u16 = 443;
 
 /// True if `pattern` means `name`, by the grammar of all our patterns.
 pub fn fits(pattern: &str, name: &str) -> bool {
@@ -38,9 +99,35 @@ mod tests {
             ("R.Example/web", "r.example/web"),
             ("[::1]:5000/web", "[::1]:5000/web"),
             ("web", "docker.io/library/web"),
+            ("DOCKER.IO/web", "docker.io/library/web"),
+            ("registry-1.docker.io/library/web", "docker.io/library/web"),
+            ("r.example:0443/web", "r.example/web"),
         ] {
-            let reference: wharfie_oci::Reference = spelled.parse().unwrap();
+            let reference: Reference = spelled.parse().unwrap();
             assert_eq!(plain(reference.repository()), expected);
+        }
+    }
+
+    #[test]
+    fn patterns_are_spelled_as_names_are() {
+        fn check(pattern: &str, expected: Option<&str>) {
+            assert_eq!(normal(pattern).ok().as_deref(), expected, "{pattern}");
+        }
+        check("Localhost:5811/team/*", Some("localhost:5811/team/*"));
+        check("localhost:05811/team/web", Some("localhost:5811/team/web"));
+        check("*.Example:443/**", Some("*.example/**"));
+        check("docker.io/*", Some("docker.io/library/*"));
+        check("docker.io/**", Some("docker.io/**"));
+        check("index.docker.io/team/web", Some("docker.io/team/web"));
+        check("REGISTRY/web", Some("registry/web"));
+        check("[::1]:5000/web", Some("[::1]:5000/web"));
+        check("**", Some("**"));
+        check("**/web", Some("**/web"));
+        for none in ["", "*", "web", "team/web", "registry.example", "r.example/", "r.example/a//b", "r.example/Web"] {
+            check(none, None);
+        }
+        for none in ["r.example/web:1", "r.example/web@sha256:1", "r example/web", "localhost:05*/web", "/web"] {
+            check(none, None);
         }
     }
 

@@ -73,8 +73,16 @@ pub struct Revocation {
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
-    rules: BTreeMap<String, Rule>,
+    /// By their patterns as these are compared.
+    rules: BTreeMap<String, Written>,
     revoked: Vec<Revocation>,
+}
+
+/// A rule with its pattern as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Written {
+    pattern: String,
+    rule: Rule,
 }
 
 #[derive(Serialize, Deserialize, Default)]
@@ -151,11 +159,41 @@ pub enum Refusal {
     },
 }
 
+impl Rule {
+    /// The more, the less it lets through.
+    fn strictness(&self) -> (u8, u8, usize) {
+        let mode = match self.mode {
+            Mode::Off => 0,
+            Mode::Asked => 1,
+            Mode::Warn => 2,
+            Mode::Enforce => 3,
+        };
+        let identity = match self.identity {
+            Identity::Digest => 0,
+            Identity::Repository => 1,
+            Identity::Exact => 2,
+        };
+        (mode, identity, self.threshold)
+    }
+}
+
+impl Revocation {
+    /// True if it is about the repository of this plain name, however that was spelled.
+    fn is_of(&self, plain: &str) -> bool {
+        plain_or(&self.repository) == plain
+    }
+}
+
+/// A repository's plain name; of what is none the text.
+fn plain_or(repository: &str) -> String {
+    pattern::plain_text(repository).unwrap_or_else(|| repository.to_owned())
+}
+
 impl Policy {
     /// Reads the file. What is not known is refused: a word that was mistyped must not open a door.
     ///
     /// # Errors
-    /// When it is not JSON of this shape, or a key in it cannot be read.
+    /// When it is not JSON of this shape, a key in it cannot be read, or a rule can be about no repository.
     pub fn parse(json: &[u8]) -> Result<Self> {
         let value = strict::parse(json)?;
         let document: Document = serde_json::from_value(value).map_err(|why| Error::Policy(why.to_string()))?;
@@ -178,7 +216,20 @@ impl Policy {
             entry.notation.as_ref().map_or(Ok(()), Trusted::check)?;
             let Entry { mode, identity, threshold, notation, .. } = entry;
             let roots = Roots::default();
-            rules.insert(pattern, Rule { mode, identity, threshold, signers, repository, notation, roots });
+            let rule = Rule { mode, identity, threshold, signers, repository, notation, roots };
+            let normal = pattern::normal(&pattern)
+                .map_err(|why| Error::Policy(format!("the rule {pattern:?} means no repository: {why}")))?;
+            if let Some(Written { pattern: other, .. }) =
+                rules.insert(normal, Written { pattern: pattern.clone(), rule })
+            {
+                return Err(Error::Policy(format!("{other:?} and {pattern:?} are the same rule")));
+            }
+        }
+        if let Some(odd) = document.revoked.iter().find(|known| pattern::plain_text(&known.repository).is_none()) {
+            return Err(Error::Policy(format!(
+                "{:?}, of which something is revoked, is no repository",
+                odd.repository
+            )));
         }
         Ok(Self { rules, revoked: document.revoked })
     }
@@ -197,44 +248,47 @@ impl Policy {
             repository: rule.repository.as_ref().map(PublicKey::to_pem),
             notation: rule.notation.clone(),
         };
-        let repositories = self.rules.iter().map(|(pattern, rule)| (pattern.clone(), entry(rule))).collect();
+        let repositories = self.rules.values().map(|written| (written.pattern.clone(), entry(&written.rule))).collect();
         let document = Document { repositories, revoked: self.revoked.clone() };
         let mut text = serde_json::to_string_pretty(&document).expect("texts and numbers can be written");
         text.push('\n');
         text
     }
 
-    /// The rule for a repository: that of its own name, else of the pattern that says most.
+    /// The rule for a repository: that of its own name, else of the pattern that says most; of several that say as much the strictest.
     pub fn rule(&self, repository: &Repository) -> Option<&Rule> {
         let name = pattern::plain(repository);
-        if let Some(own) = self.rules.get(&repository.canonical()).or_else(|| self.rules.get(&name)) {
-            return Some(own);
+        if let Some(own) = self.rules.get(&name) {
+            return Some(&own.rule);
         }
         let fitting = self.rules.iter().filter(|(pattern, _)| pattern::fits(pattern, &name));
-        fitting.max_by_key(|(pattern, _)| pattern::weight(pattern)).map(|(_, rule)| rule)
+        let most = fitting.max_by_key(|(pattern, written)| (pattern::weight(pattern), written.rule.strictness()));
+        most.map(|(_, written)| &written.rule)
     }
 
     /// The rule of a repository's own name, if it has one.
     pub fn own_rule(&self, repository: &Repository) -> Option<&Rule> {
-        self.rules.get(&repository.canonical())
+        self.rules.get(&pattern::plain(repository)).map(|written| &written.rule)
     }
 
     /// The rule of a repository's own name, to be changed. One that has none begins with what decided about it until now, so that
     /// its patterns' signers stay.
     pub fn own_rule_mut(&mut self, repository: &Repository) -> &mut Rule {
         let before = self.rule(repository).cloned().unwrap_or_default();
-        self.rules.entry(repository.canonical()).or_insert(before)
+        let new = || Written { pattern: repository.canonical(), rule: before };
+        &mut self.rules.entry(pattern::plain(repository)).or_insert_with(new).rule
     }
 
     /// All rules, by repository or pattern.
     pub fn rules(&self) -> impl Iterator<Item = (&str, &Rule)> {
-        self.rules.iter().map(|(pattern, rule)| (pattern.as_str(), rule))
+        self.rules.values().map(|written| (written.pattern.as_str(), &written.rule))
     }
 
     /// Lets `key` no longer be the own one of a repository, which goes if nothing else is said of it. Idempotent.
     pub fn forget_repository_key(&mut self, repository: &Repository, key: &PublicKey) {
-        let name = repository.canonical();
-        let Some(rule) = self.rules.get_mut(&name).filter(|rule| rule.repository.as_ref() == Some(key)) else { return };
+        let name = pattern::plain(repository);
+        let rule = self.rules.get_mut(&name).map(|written| &mut written.rule);
+        let Some(rule) = rule.filter(|rule| rule.repository.as_ref() == Some(key)) else { return };
         rule.repository = None;
         if *rule == Rule::default() {
             self.rules.remove(&name);
@@ -257,16 +311,16 @@ impl Policy {
     pub fn forgive(&mut self, revocation: &Revocation) {
         self.revoked.retain(|known| {
             let is_of_tag = known.tag == revocation.tag || known.tag.is_none();
-            let is_same = known.repository == revocation.repository && known.digest == revocation.digest;
+            let is_same = known.is_of(&plain_or(&revocation.repository)) && known.digest == revocation.digest;
             !(is_same && known.key == revocation.key && is_of_tag)
         });
     }
 
     /// True if somebody revoked what `key` signed as `wanted`.
     pub fn is_revoked(&self, signature: &Signature, key: &KeyId, wanted: &Wanted<'_>) -> bool {
-        let repository = wanted.reference.repository().canonical();
+        let repository = pattern::plain(wanted.reference.repository());
         self.revoked.iter().any(|known| {
-            let is_same = known.repository == repository && known.digest == *wanted.digest;
+            let is_same = known.is_of(&repository) && known.digest == *wanted.digest;
             let is_of_tag = known.tag.as_deref().is_none_or(|tag| match signature.claim.tag() {
                 Some(claimed) => claimed == tag,
                 // It is about all tags: without this one it is about none.

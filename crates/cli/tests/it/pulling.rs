@@ -20,6 +20,19 @@ fn fetched(image: &Published) -> String {
 }
 
 #[test]
+fn what_is_up_to_date_was_pulled_now() {
+    let registry = TestRegistry::start();
+    let name = registry.publish("web:1", &Published::of(&Image::new().with_file("a", "b")));
+    let host = host();
+    let pulled = || {
+        host.run(&["pull", "-q", &name]).succeeds();
+        host.run(&["inspect", "--format", "{{.Metadata.LastTagTime}}", &name]).succeeds()
+    };
+    let first = pulled();
+    assert_ne!(pulled(), first);
+}
+
+#[test]
 fn a_pull_prints_what_docker_prints() {
     let (registry, host) = (TestRegistry::start(), host());
     let web = web();

@@ -22,6 +22,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::push::Push;
 use crate::save;
+use crate::trust::{Demand, Next};
 use crate::{events, outgoing};
 
 /// What becomes of a build's result.
@@ -136,8 +137,10 @@ impl Outgoing<'_, '_> {
         }
         built.digest = Some(target);
         if push {
+            let is_signed = self.engine.trust.as_ref().is_some_and(|settings| settings.demand == Demand::Always);
+            let next = if is_signed { Next::Sign } else { Next::Nothing };
             for name in names {
-                let push = Push { reference: name.clone(), all_tags: false, platform: None };
+                let push = Push { reference: name.clone(), all_tags: false, platform: None, next };
                 let pushed = self.engine.push(&push, self.observer)?;
                 task.note("pushing layers done");
                 if let Some(pushed) = pushed.last() {

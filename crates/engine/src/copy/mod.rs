@@ -20,6 +20,7 @@ use wharfie_store::StoreSource;
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::trust::TrustError;
 use companions::{Companions, InLayout, InRepository, InStore, Nowhere};
 use roots::{Root, What};
 pub use sync::{Meant, Pattern};
@@ -216,6 +217,13 @@ impl Delivery<'_> {
             What::Odd { .. } => target::Name::default(),
             _ => target.name_of(root, self.copy.all_tags)?,
         };
+        // A copy is no way around what somebody has to have signed.
+        let trusted = match (&root.what, &root.name) {
+            (What::Asked { client, .. }, Some(name)) => {
+                self.engine.trusted_source(name, self.observer)?.map(|trusted| (client, trusted))
+            }
+            _ => None,
+        };
         let found = match &root.what {
             What::Known(document) => document.descriptor.clone(),
             What::Listed(descriptor) => descriptor.clone(),
@@ -229,9 +237,10 @@ impl Delivery<'_> {
                 Reference::tagged(repository.clone(), tag)?;
                 return Err(Error::NoSuchReference);
             }
-            What::Asked { client, word, name } => {
-                client.resolve(word).map_err(|source| Error::Pull { reference: name.clone(), source })?
-            }
+            What::Asked { client, word, name } => match &trusted {
+                Some((_, trusted)) => trusted.found.clone(),
+                None => client.resolve(word).map_err(|source| Error::Pull { reference: name.clone(), source })?,
+            },
         };
         // Who has it under that name has all of it: a copy of what has not changed asks for nothing else.
         let is_old = self.copy.platforms.is_empty() && target.has(&name, &found)?;
@@ -251,10 +260,13 @@ impl Delivery<'_> {
             true => members(&document),
             false => self.send(target, &Rooted { source: self.offer.source, root: &document }, root, &name)?,
         };
-        let companions = match self.copy.companions {
-            true => self.companions(target, copied)?,
-            false => 0,
+        let companions = match (&trusted, target) {
+            // Under its new name nobody would doubt what is said of it: of what needs signatures those alone are taken.
+            (Some((client, trusted)), Target::Store { .. }) => self.engine.keep_trusted(client, trusted)?,
+            _ if self.copy.companions => self.companions(target, copied)?,
+            _ => 0,
         };
+        target.tell(self.observer);
         Ok(Copied { name: name.shown(), digest: root.digest.clone(), is_old, companions })
     }
 
@@ -296,7 +308,11 @@ impl Delivery<'_> {
         let mut count = 0;
         while let Some((subject, depth)) = waiting.pop() {
             let mut referrers = Vec::new();
-            for companion in self.offer.companions.of(&subject)? {
+            let found = self.offer.companions.of(&subject)?;
+            if !target.listens(&subject, &found)? {
+                continue;
+            }
+            for companion in found {
                 if count == MAX_COMPANIONS {
                     let text =
                         format!("WARNING: more than {MAX_COMPANIONS} documents are about it: the rest is left out");
@@ -318,7 +334,9 @@ impl Delivery<'_> {
                         })?;
                     }
                 }
-                target.list_companion(&companion, &subject)?;
+                if !target.list_companion(&companion, &subject)? {
+                    continue;
+                }
                 count += 1;
                 if depth < MAX_DEPTH && !seen.contains(&root.digest) {
                     waiting.push((root.digest.clone(), depth + 1));
@@ -349,7 +367,8 @@ impl Delivery<'_> {
 
 /// True if something is wrong with what is copied, rather than with one of the two places.
 fn is_of_one(why: &Error) -> bool {
-    matches!(why.kind(), Kind::NotFound | Kind::Invalid | Kind::Corrupt | Kind::Unsupported)
+    matches!(why, Error::Trust(TrustError::NoData { .. } | TrustError::Untrusted { .. }))
+        || matches!(why.kind(), Kind::NotFound | Kind::Invalid | Kind::Corrupt | Kind::Unsupported)
 }
 
 /// A document and those that it names.

@@ -15,16 +15,16 @@ use wharfie_store::{Lease, StoreSink};
 use super::Work;
 use super::companions::Companion;
 use super::roots::Root;
+use crate::arrivals::{Arrivals, Found};
 use crate::error::{Error, Result};
 use crate::record::recording;
-use crate::trust::about;
 
 /// A destination that is open.
 pub(super) enum Target<'a> {
     Registry { client: RepositoryClient, to: &'a Reference },
     Layout { layout: Layout, name: Option<&'a str> },
     Archive { sink: ArchiveSink<'a>, name: Option<&'a Reference>, saved: RefCell<Vec<Saved>> },
-    Store { lease: &'a Lease<'a>, name: Option<Reference> },
+    Store { lease: &'a Lease<'a>, name: Option<Reference>, arrivals: RefCell<Arrivals> },
 }
 
 /// What an image is to be called.
@@ -52,7 +52,7 @@ impl<'a> Target<'a> {
     /// The store; the name may be empty.
     pub(super) fn store(lease: &'a Lease<'a>, name: &str) -> Result<Self> {
         let name = (!name.is_empty()).then(|| crate::names::target(name)).transpose()?;
-        Ok(Self::Store { lease, name })
+        Ok(Self::Store { lease, name, arrivals: RefCell::default() })
     }
 
     /// What `root` is to be called; with all of several the names of the source stay.
@@ -133,8 +133,9 @@ impl<'a> Target<'a> {
                 images: copied.iter().filter_map(|copied| copied.image.as_ref()).map(SavedImage::of).collect(),
                 references: name.whole.clone().into_iter().collect(),
             }),
-            Self::Store { lease, .. } => {
+            Self::Store { lease, arrivals, .. } => {
                 let mut recording = recording(copied);
+                *arrivals.borrow_mut() = Arrivals::of(lease.store(), &mut recording)?;
                 let first = recording.images.first().map(|image| image.id.clone());
                 let id = first.ok_or_else(|| Error::NoPlatform(String::new()))?;
                 let target = root.map_or_else(|| id.digest().clone(), |root| root.digest);
@@ -151,15 +152,36 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    /// Makes a document about an image found, where the sink did not.
-    pub(super) fn list_companion(&self, companion: &Companion, subject: &Digest) -> Result<()> {
+    /// True if what is about `subject` is taken here. The store remembers `found` of what it does not take.
+    pub(super) fn listens(&self, subject: &Digest, found: &[Companion]) -> Result<bool> {
+        let Self::Store { lease, arrivals, .. } = self else { return Ok(true) };
+        let mut arrivals = arrivals.borrow_mut();
+        for companion in found {
+            arrivals.refuse(lease.store(), subject, &companion.descriptor.digest)?;
+        }
+        Ok(arrivals.is_new(subject))
+    }
+
+    /// Tells what was not taken.
+    pub(super) fn tell(&self, observer: &dyn Observer) {
+        if let Self::Store { arrivals, .. } = self {
+            arrivals.take().tell("the source", observer);
+        }
+    }
+
+    /// Makes a document about an image found, where the sink did not. True if what is about that is to come as well.
+    pub(super) fn list_companion(&self, companion: &Companion, subject: &Digest) -> Result<bool> {
         let Companion { descriptor, tag } = companion;
         match self {
             Self::Registry { .. } => {}
-            Self::Store { lease, .. } => {
+            Self::Store { lease, arrivals, .. } => {
                 let document = lease.store().document(&descriptor.digest, descriptor)?;
-                let manifests = vec![about(&document, subject)];
-                lease.record(&Recording { manifests, ..Recording::default() })?;
+                let mut arrivals = arrivals.borrow_mut();
+                let found = if tag.is_some() { Found::UnderTag } else { Found::Listed };
+                let said = arrivals.said(lease.store(), &document, subject, found)?;
+                let is_taken = said.is_some();
+                lease.record(&Recording { manifests: said.into_iter().collect(), ..Recording::default() })?;
+                return Ok(is_taken);
             }
             Self::Layout { layout, .. } => match tag {
                 Some(tag) => layout.name(descriptor, tag)?,
@@ -172,7 +194,7 @@ impl<'a> Target<'a> {
                 saved.borrow_mut().push(Saved { root: Some(listed), images: Vec::new(), references: Vec::new() });
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Has a registry that does not list referrers itself list these.

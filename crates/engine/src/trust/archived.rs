@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wharfie_archive::{ArchiveSink, Root, Saved, oci};
-use wharfie_content::event::Event;
-use wharfie_content::{Document, Observer, Source, Warning, graph};
+use wharfie_content::{Document, Observer, Source, graph};
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, Digest, Manifest, Reference};
 use wharfie_store::images::Recording;
-use wharfie_store::{Lease, NewManifest, Store, StoreSink, StoreSource};
+use wharfie_store::{Lease, Store, StoreSink, StoreSource};
 
-use super::evidence::{self, about, plain, signs, tag_of};
+use super::evidence::{self, plain, signs, tag_of};
+use crate::arrivals::{Arrivals, Found};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::outgoing;
@@ -110,24 +110,9 @@ fn without(store: &Store, listed: &Descriptor, foreign: &[Digest]) -> Result<Opt
     Ok(Some(Document { descriptor, bytes, content: AnyManifest::Manifest(manifest.into()) }))
 }
 
-/// True if a document, or the image that it describes, can be seen in the store.
-fn was_here(store: &Store, manifest: &NewManifest) -> Result<bool> {
-    if let Some(image) = &manifest.image {
-        return Ok(store.image(image)?.is_some());
-    }
-    let Some(row) = store.manifest(&manifest.digest)? else { return Ok(false) };
-    let variants = store.variants(&row.digest)?;
-    let seen = variants.iter().map(|variant| Ok(store.image(&variant.image)?.is_some())).collect::<Result<Vec<_>>>()?;
-    // What was removed is only kept for a while; what is no index leads to no image.
-    Ok(seen.is_empty() || seen.into_iter().any(|is_seen| is_seen))
-}
-
 impl Engine {
     /// Takes what an archive lists about the documents of `recording`, which then has it as well. What is damaged is left: the image
     /// is not worse for it, and nothing is proven by it.
-    ///
-    /// Only what is new with this archive gains something: about an image that was here already nothing is taken, which would go
-    /// with its next push as if its owner had said it.
     pub(crate) fn take_companions(
         &self,
         lease: &Lease<'_>,
@@ -137,22 +122,7 @@ impl Engine {
         observer: &dyn Observer,
     ) -> Result<()> {
         let store = lease.store();
-        let mut known = Vec::new();
-        let mut old = Vec::new();
-        for manifest in &recording.manifests {
-            let digests = if was_here(store, manifest)? { &mut old } else { &mut known };
-            digests.push(manifest.digest.clone());
-        }
-        let mut refused = BTreeSet::new();
-        for manifest in &mut recording.manifests {
-            // What an index lists may say that it is about something else.
-            if let Some(subject) = manifest.subject.take_if(|subject| !known.contains(subject))
-                && store.manifest(&subject)?.is_some()
-                && store.manifest(&manifest.digest)?.is_none()
-            {
-                refused.insert(subject);
-            }
-        }
+        let mut arrivals = Arrivals::of(store, recording)?;
         let mut listed = Vec::new();
         for root in roots.iter().filter(|root| root.names.is_empty()) {
             let Ok(document) = source.document(&root.descriptor, true) else { continue };
@@ -162,33 +132,27 @@ impl Engine {
                 listed.push((subject, document));
             }
         }
+        let mut seen = BTreeSet::new();
         for _ in 0..=MAX_DEPTH {
             let (mut now, later): (Vec<_>, Vec<_>) =
-                listed.into_iter().partition(|(subject, _)| known.contains(subject));
+                listed.into_iter().partition(|(subject, _)| arrivals.is_new(subject));
             // Others do not take the room of signatures.
             now.sort_by_key(|(_, document)| !signs(document));
             for (subject, document) in now.into_iter().take(MAX_DOCUMENTS) {
                 let descriptor = &document.descriptor;
-                if known.contains(&descriptor.digest) {
+                if arrivals.is_new(&descriptor.digest) || !seen.insert(descriptor.digest.clone()) {
                     continue;
                 }
                 if graph::copy(source, &StoreSink::new(lease), descriptor, &plain(1)).is_ok() {
-                    known.push(descriptor.digest.clone());
-                    recording.manifests.push(about(&document, &subject));
+                    recording.manifests.extend(arrivals.said(store, &document, &subject, Found::UnderTag)?);
                 }
             }
             listed = later;
         }
         for (subject, document) in &listed {
-            if old.contains(subject) && store.manifest(&document.descriptor.digest)?.is_none() {
-                refused.insert(subject.clone());
-            }
+            arrivals.refuse(store, subject, &document.descriptor.digest)?;
         }
-        for subject in refused {
-            observer.observe(Event::Warned(Warning::Note(format!(
-                "WARNING: what the archive says about {subject} was not taken: that was here already"
-            ))));
-        }
+        arrivals.tell("the archive", observer);
         Ok(())
     }
 }

@@ -73,6 +73,16 @@ impl Attached {
         self.manifest().is_some_and(|manifest| manifest.layers.iter().any(is_simple))
     }
 
+    /// True if it says nothing but who signed something.
+    fn is_pure(&self) -> bool {
+        let is_signature = |layer: &Descriptor| match layer.media_type.as_str() {
+            simple::MEDIA_TYPE | notation::JWS => true,
+            // A bundle may hold any statement; these were read.
+            _ => self.entries.iter().any(|entry| entry.layer == *layer && !entry.signatures.is_empty()),
+        };
+        self.manifest().is_some_and(|manifest| manifest.layers.iter().all(is_signature))
+    }
+
     /// True if all of it is small and in one place: nobody has us keep more than that for the sake of a signature.
     fn is_small(&self) -> bool {
         self.manifest().is_some_and(|manifest| {
@@ -285,12 +295,18 @@ fn is_absent(why: &wharfie_remote::Error) -> bool {
 }
 
 impl Engine {
-    /// Keeps what a registry has about `digest`, which is here: it is verified without the registry from now on, and travels on.
-    pub(super) fn keep_evidence(&self, client: &RepositoryClient, digest: &Digest, evidence: &Evidence) -> Result<()> {
+    /// Keeps the signatures that a registry has of `digest`, which is here: it is verified without the registry from now on, and they
+    /// travel on. Nothing else that the registry says of it is taken: what is signed may have been here before. Returns how many.
+    pub(super) fn keep_evidence(
+        &self,
+        client: &RepositoryClient,
+        digest: &Digest,
+        evidence: &Evidence,
+    ) -> Result<usize> {
         let store = self.writer()?;
         let lease = store.lease()?;
         let mut recording = Recording::default();
-        for attached in evidence.attached.iter().filter(|attached| attached.is_small()) {
+        for attached in evidence.attached.iter().filter(|attached| attached.is_small() && attached.is_pure()) {
             let descriptor = &attached.document.descriptor;
             if store.manifest(&descriptor.digest)?.is_some() {
                 continue;
@@ -301,7 +317,7 @@ impl Engine {
         if !recording.manifests.is_empty() {
             lease.record(&recording)?;
         }
-        Ok(())
+        Ok(recording.manifests.len())
     }
 }
 

@@ -29,6 +29,16 @@ impl Trusted {
     }
 }
 
+/// What becomes of an image that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Next {
+    /// It stays as it is.
+    #[default]
+    Nothing,
+    /// It is signed.
+    Sign,
+}
+
 /// One thing that has to be so.
 enum Guard {
     Rule { policy: Policy, rule: Rule, is_enforced: bool },
@@ -43,8 +53,27 @@ impl Engine {
     /// # Errors
     /// When what the name stands for is not signed as it must be, or the registry cannot be asked.
     pub fn trusted(&self, reference: &Reference, observer: &dyn Observer) -> Result<Option<Trusted>> {
+        self.trusted_by(self.demand(), reference, observer)
+    }
+
+    /// As [`Self::trusted`], of what goes elsewhere or gets another name, and is not used now: policies are asked alone. Whoever asks
+    /// for signatures of all that is used is asked for them when it is.
+    ///
+    /// # Errors
+    /// As [`Self::trusted`].
+    pub fn trusted_source(&self, reference: &Reference, observer: &dyn Observer) -> Result<Option<Trusted>> {
+        let demand = if self.demand() == Demand::Never { Demand::Never } else { Demand::ByPolicy };
+        self.trusted_by(demand, reference, observer)
+    }
+
+    fn demand(&self) -> Demand {
+        self.trust.as_ref().map_or(Demand::Never, |settings| settings.demand)
+    }
+
+    fn trusted_by(&self, demand: Demand, reference: &Reference, observer: &dyn Observer) -> Result<Option<Trusted>> {
         let reference = reference.clone().without_redundant_tag().or_latest();
-        let guards = self.guards(&reference)?;
+        self.tell_of_open_directory(observer);
+        let guards = self.guards_by(demand, &reference)?;
         if guards.is_empty() {
             return Ok(None);
         }
@@ -86,8 +115,39 @@ impl Engine {
         judge(&guards, &evidence::local(store, &digest)?, &wanted, observer)
     }
 
-    /// Keeps the signatures that were found with what they are about, which is here now.
-    pub(crate) fn keep_trusted(&self, client: &RepositoryClient, trusted: &Trusted) -> Result<()> {
+    /// Asks before anything goes out whether it is signed as a policy wants it of this name: in the store, or on the registry already.
+    /// Podman's policy is about what comes, and has no say.
+    ///
+    /// `next` is what the caller does once it is there: who signs it needs a key, and nothing else.
+    ///
+    /// # Errors
+    /// When it is not signed as it must be, or there is no key.
+    pub(crate) fn check_outgoing(
+        &self,
+        reference: &Reference,
+        digest: &Digest,
+        next: Next,
+        observer: &dyn Observer,
+    ) -> Result<()> {
+        let Some(guard) = self.rule_for(self.demand(), reference)? else { return Ok(()) };
+        if next == Next::Sign {
+            self.signing(reference.repository())?;
+            return Ok(());
+        }
+        let wanted = Wanted { digest, reference };
+        let guards = [guard];
+        let known = evidence::local(self.reader()?, digest)?;
+        if judge(&guards, &known, &wanted, &()).is_ok() && !guards[0].is_lenient() {
+            return Ok(());
+        }
+        let client = self.remote().repository(reference.repository());
+        // Who cannot be asked has none.
+        let evidence = known.and(evidence::remote(&client, digest).unwrap_or_default());
+        judge(&guards, &evidence, &wanted, observer)
+    }
+
+    /// Keeps the signatures that were found with what they are about, which is here now. Returns how many documents came by that.
+    pub(crate) fn keep_trusted(&self, client: &RepositoryClient, trusted: &Trusted) -> Result<usize> {
         self.keep_evidence(client, &trusted.found.digest, &trusted.evidence)
     }
 
@@ -152,28 +212,35 @@ impl Engine {
 
     /// What has to be so for a name.
     fn guards(&self, reference: &Reference) -> Result<Vec<Guard>> {
-        let Some(settings) = &self.trust else { return Ok(Vec::new()) };
-        let mut guards = Vec::new();
-        if settings.demand != Demand::Never {
-            let policy = self.trust_policy()?;
-            let rule = policy.rule(reference.repository()).cloned();
-            let mode = rule.as_ref().map(|rule| rule.mode);
-            let is_enforced = match (mode, settings.demand) {
-                (Some(Mode::Enforce), _) => Some(true),
-                (Some(Mode::Off), _) => None,
-                // As docker has it: whoever names content needs nobody's word for it.
-                (_, Demand::Always) => reference.digest().is_none().then_some(true),
-                (Some(Mode::Warn), _) => Some(false),
-                _ => None,
-            };
-            if let Some(is_enforced) = is_enforced {
-                guards.push(Guard::Rule { policy, rule: self.with_roots(rule.unwrap_or_default())?, is_enforced });
-            }
-        }
-        if let Some(path) = &settings.containers_policy {
+        self.guards_by(self.demand(), reference)
+    }
+
+    fn guards_by(&self, demand: Demand, reference: &Reference) -> Result<Vec<Guard>> {
+        let mut guards: Vec<Guard> = self.rule_for(demand, reference)?.into_iter().collect();
+        if let Some(path) = self.trust.as_ref().and_then(|settings| settings.containers_policy.as_ref()) {
             guards.extend(containers(path, reference)?);
         }
         Ok(guards)
+    }
+
+    /// What our own policy wants of a name.
+    fn rule_for(&self, demand: Demand, reference: &Reference) -> Result<Option<Guard>> {
+        if demand == Demand::Never {
+            return Ok(None);
+        }
+        let policy = self.trust_policy()?;
+        let rule = policy.rule(reference.repository()).cloned();
+        let mode = rule.as_ref().map(|rule| rule.mode);
+        let is_enforced = match (mode, demand) {
+            (Some(Mode::Enforce), _) => true,
+            (Some(Mode::Off), _) => return Ok(None),
+            // As docker has it: whoever names content needs nobody's word for it.
+            (_, Demand::Always) if reference.digest().is_none() => true,
+            (_, Demand::Always) => return Ok(None),
+            (Some(Mode::Warn), _) => false,
+            _ => return Ok(None),
+        };
+        Ok(Some(Guard::Rule { policy, rule: self.with_roots(rule.unwrap_or_default())?, is_enforced }))
     }
 }
 

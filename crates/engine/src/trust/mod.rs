@@ -18,8 +18,8 @@ use std::path::PathBuf;
 
 pub use error::TrustError;
 pub(crate) use evidence::{about, is_signature_tag, plain};
-pub use guard::Trusted;
 pub(crate) use guard::asked;
+pub use guard::{Next, Trusted};
 pub use inspect::{SignedTag, TrustReport, UntrustedTag};
 pub use keys::KeyFile;
 pub use policy::{check_name, check_signer};

@@ -6,9 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
+use wharfie_content::{Event, Observer, Warning};
 use wharfie_trust::{Policy, PublicKey};
 
-use super::{Settings, TrustError};
+use super::{Demand, Settings, TrustError};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -34,10 +35,27 @@ impl Engine {
     /// # Errors
     /// When it cannot be read, is not understood, or can be changed by others.
     pub fn trust_policy(&self) -> Result<Policy> {
-        let path = path(&self.trust_settings()?.directory);
-        match read(&path)? {
+        let directory = &self.trust_settings()?.directory;
+        let path = path(directory);
+        // Who may write where `trust` lies may put another one in its place.
+        match read_beneath(directory_of(directory), &path)? {
             Some(bytes) => Policy::parse(&bytes).map_err(|source| TrustError::File { path, source }.into()),
             None => Ok(Policy::default()),
+        }
+    }
+
+    /// Tells if there is no policy, and others could have moved one away.
+    pub(super) fn tell_of_open_directory(&self, observer: &dyn Observer) {
+        let Some(settings) = self.trust.as_ref().filter(|settings| settings.demand != Demand::Never) else { return };
+        let above = directory_of(&settings.directory);
+        let is_open =
+            above.metadata().is_ok_and(|found| found.mode() & OTHERS_WRITE != 0 && found.mode() & STICKY == 0);
+        if is_open && !path(&settings.directory).exists() {
+            let text = format!(
+                "WARNING: {} can be changed by others, who may have moved a policy of trust away: `chmod go-w` closes it",
+                above.display()
+            );
+            observer.observe(Event::Warned(Warning::Note(text)));
         }
     }
 

@@ -104,6 +104,56 @@ fn a_document_stays_as_long_as_what_it_is_about() {
 }
 
 #[test]
+fn the_manifest_of_an_image_is_about_nothing_else() {
+    let place = Place::new();
+    let store = &place.store;
+    let lease = store.lease().unwrap();
+    let (_, images) = fill(&place, &lease);
+    let subject = store.manifests_of(&images[0]).unwrap()[0].digest.clone();
+    let row = |content: &[u8], image: Option<ImageId>| NewManifest {
+        media_type: MediaType::OCI_MANIFEST,
+        digest: lease.put_blob(content).unwrap(),
+        image,
+        subject: Some(subject.clone()),
+        artifact_type: None,
+        children: Vec::new(),
+    };
+    let record = |row: &NewManifest| {
+        lease.record(&Recording { manifests: vec![row.clone()], ..Recording::default() }).unwrap();
+    };
+    record(&row(b"image", Some(images[1].clone())));
+    assert!(store.referrers(&subject).unwrap().is_empty());
+    // Nor is one that came as a document first.
+    record(&row(b"mask", None));
+    assert_eq!(store.referrers(&subject).unwrap().len(), 1);
+    let mask = row(b"mask", Some(images[1].clone()));
+    record(&mask);
+    assert!(store.referrers(&subject).unwrap().is_empty());
+    record(&row(b"mask", None));
+    assert!(store.referrers(&subject).unwrap().is_empty());
+    assert_eq!(store.manifest(&mask.digest).unwrap().unwrap().image.as_ref(), Some(&images[1]));
+}
+
+#[test]
+fn what_a_command_is_about_to_use_keeps_its_name() {
+    let place = Place::new();
+    let store = &place.store;
+    let (_, images) = fill(&place, &store.lease().unwrap());
+    let name = "r.example/web:1".to_owned();
+    let meant = store.resolve(&name).unwrap().unwrap();
+    let user = store.lease().unwrap();
+    user.hold_all([meant.digest()]).unwrap();
+    let doomed = [(name.clone(), meant.clone())];
+    let gone = store.remove_names(&doomed, Removal::Final, &|_, _| Vec::new()).unwrap();
+    assert_eq!((gone.names.len(), gone.spared), (0, vec![name.clone()]));
+    assert_eq!(store.resolve(&name).unwrap(), Some(meant.clone()));
+    drop(user);
+    let gone = store.remove_names(&doomed, Removal::Final, &|_, _| Vec::new()).unwrap();
+    assert_eq!((gone.names.len(), gone.spared.len()), (1, 0));
+    assert!(images.contains(&meant) && store.resolve(&name).unwrap().is_none());
+}
+
+#[test]
 fn a_name_may_stand_for_what_is_no_image() {
     let place = Place::new();
     let store = &place.store;

@@ -56,6 +56,62 @@ fn signed(key: &PrivateKey, name: &str, digest: &Digest) -> Vec<Signature> {
 }
 
 #[test]
+fn a_registry_spelled_otherwise_is_the_same_and_the_strictest_rule_decides() {
+    let ada = PrivateKey::generate().unwrap();
+    let digest = Digest::of(b"web");
+    let mut policy = Policy::parse(
+        br#"{"repositories": {"LOCALHOST:05811/team/web": {"mode": "enforce", "identity": "digest"},
+            "r.example/*/web": {"mode": "enforce"}, "r.example/tea/*": {"mode": "off"},
+            "z.example/*/web": {"mode": "off"}, "z.example/tea/*": {"mode": "warn"}}}"#,
+    )
+    .unwrap();
+    let mode = |policy: &Policy, name: &str| {
+        let reference: wharfie_oci::Reference = name.parse().unwrap();
+        policy.rule(reference.repository()).map(|rule| rule.mode)
+    };
+    for name in ["localhost:5811/team/web:1", "Localhost:05811/team/web:1"] {
+        assert_eq!(mode(&policy, name), Some(Mode::Enforce), "{name}");
+        let reference: wharfie_oci::Reference = name.parse().unwrap();
+        policy.own_rule_mut(reference.repository()).signers.insert("ada".to_owned(), vec![ada.public().clone()]);
+    }
+    // As much is said by the one as by the other, whichever stands first.
+    assert_eq!(mode(&policy, "r.example/tea/web"), Some(Mode::Enforce));
+    assert_eq!(mode(&policy, "z.example/tea/web"), Some(Mode::Warn));
+    let good = signed(&ada, "localhost:5811/team/web:1", &digest);
+    let mut revocation = Revocation {
+        repository: "localhost:5811/team/web".to_owned(),
+        tag: None,
+        digest: digest.clone(),
+        key: ada.public().id().to_string(),
+    };
+    policy.revoke(revocation.clone());
+    let mut policy = Policy::parse(policy.to_json().as_bytes()).unwrap();
+    assert_eq!(policy.rules().next().map(|(pattern, _)| pattern), Some("LOCALHOST:05811/team/web"));
+    let judge = |policy: &Policy, name: &str| {
+        let reference: wharfie_oci::Reference = name.parse().unwrap();
+        let wanted = Wanted { digest: &digest, reference: &reference };
+        policy.judge(policy.rule(reference.repository()).unwrap(), &good, &wanted)
+    };
+    let names = ["localhost:5811/team/web:1", "LOCALHOST:05811/team/web:1"];
+    for name in names {
+        assert_eq!(judge(&policy, name), Err(Refusal::Untrusted("its signature was revoked".to_owned())), "{name}");
+    }
+    revocation.repository = "LOCALHOST:5811/team/web".to_owned();
+    policy.forgive(&revocation);
+    for name in names {
+        assert_eq!(judge(&policy, name), Ok(vec!["ada".to_owned()]), "{name}");
+    }
+    // What can be about nothing, and what stands twice in two spellings, is refused.
+    for bad in [
+        r#"{"repositories": {"team/web": {"mode": "enforce"}}}"#,
+        r#"{"repositories": {"r.example/web": {}, "R.example:443/web": {}}}"#,
+        r#"{"revoked": [{"repository": "Team/Web:1", "digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "key": "x"}]}"#,
+    ] {
+        assert!(Policy::parse(bad.as_bytes()).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn a_rule_wants_its_signers_and_its_image() {
     let (ada, bob, eve) =
         (PrivateKey::generate().unwrap(), PrivateKey::generate().unwrap(), PrivateKey::generate().unwrap());

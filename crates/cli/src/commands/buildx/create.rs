@@ -12,7 +12,7 @@ use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Descriptor, MediaType, Platform, Reference, Repository};
 
 use super::ask;
-use crate::commands::manifest::{named, platform};
+use crate::commands::manifest::{named, platform, trusted};
 use crate::commands::{PROGRESS, Run, choices, style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -82,12 +82,12 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         return Err(Failure::new("ERROR: can't append with no tags specified, please set --tag"));
     }
     let style = style(matches, cx.is_err_terminal(), false)?;
-    let sources = sources(cx, matches, &tags)?;
+    let progress = Interruptible::new(cx.progress_on_stderr(style));
+    let sources = sources(cx, matches, &tags, &progress)?;
     let (combined, members) = combine(matches, &sources)?;
     if is_dry {
         return cx.line(&String::from_utf8_lossy(&combined.bytes));
     }
-    let progress = Interruptible::new(cx.progress_on_stderr(style));
     for tag in &tags {
         push(cx.engine()?, tag, &combined, &members, &progress)?;
     }
@@ -102,7 +102,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         .map_err(|why| Failure::new(format!("ERROR: cannot write {path}: {}", crate::context::reason(&why))))
 }
 
-fn sources(cx: &Context, matches: &Matches, tags: &[Reference]) -> Result<Vec<Source>> {
+fn sources(cx: &Context, matches: &Matches, tags: &[Reference], observer: &dyn Observer) -> Result<Vec<Source>> {
     let mut wanted: Vec<(Reference, Option<Descriptor>)> = Vec::new();
     if matches.get(&APPEND) {
         wanted.extend(tags.first().map(|tag| (tag.clone(), None)));
@@ -121,7 +121,7 @@ fn sources(cx: &Context, matches: &Matches, tags: &[Reference]) -> Result<Vec<So
     let mut sources = Vec::with_capacity(wanted.len());
     for (reference, descriptor) in wanted {
         let client = cx.engine()?.remote().repository(reference.repository());
-        let fetched = ask(&client, &reference)?;
+        let fetched = ask(&client, &trusted(cx.engine()?, &reference, observer)?)?;
         let (said, annotations) = descriptor.map_or((None, None), |d| (d.platform, d.annotations));
         let platform = match said {
             Some(platform) => Some(platform),

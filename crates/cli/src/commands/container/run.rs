@@ -9,7 +9,7 @@ use wharfie_engine::container::monitor::Detach;
 use wharfie_engine::container::settings::Restart;
 use wharfie_engine::container::start::Streams;
 use wharfie_engine::container::{ContainerError, Create};
-use wharfie_engine::pull::Pull;
+use wharfie_engine::pull::{InUse, Pull};
 use wharfie_engine::trust::TrustError;
 use wharfie_oci::{Reference, Speaker};
 
@@ -126,13 +126,12 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<Created> {
     // What is to be told of signatures a pull has told already.
     let progress = cx.progress_on_stderr(Style::Quiet);
     let observer: &dyn Observer = if pull == "always" { &() } else { &*progress };
-    if pull == "always" {
-        fetch(cx, matches, &create.image, None)?;
-    }
+    // What was pulled is held until the container has it.
+    let _held = if pull == "always" { Some(fetch(cx, matches, &create.image, None)?) } else { None };
     let created = match cx.engine()?.create(create, observer) {
         // What is here is not signed as it has to be: its registry may have that.
         Err(Error::Trust(why)) if pull == "missing" && why.is_refusal() => {
-            fetch(cx, matches, &create.image, Some(why))?;
+            let _held = fetch(cx, matches, &create.image, Some(why))?;
             cx.engine()?.create(create, &())?
         }
         Err(why) if pull == "missing" => {
@@ -140,7 +139,7 @@ fn make(cx: &Context, matches: &Matches, create: &Create) -> Result<Created> {
             if !matches.get(&create_flags::QUIET) {
                 cx.warn(&format!("Unable to find image '{name}' locally"));
             }
-            fetch(cx, matches, &create.image, None)?;
+            let _held = fetch(cx, matches, &create.image, None)?;
             cx.engine()?.create(create, &())?
         }
         result => result?,
@@ -169,7 +168,7 @@ fn lacking(cx: &Context, image: &str, why: Error) -> Result<String> {
 }
 
 /// The implied pull: everything it says goes to stderr. `refused` is why an image that is here may not be used.
-fn fetch(cx: &Context, matches: &Matches, image: &str, refused: Option<TrustError>) -> Result {
+fn fetch<'a>(cx: &'a Context, matches: &Matches, image: &str, refused: Option<TrustError>) -> Result<InUse<'a>> {
     let reference: Reference = image.parse().map_err(Error::from)?;
     let style = match matches.get(&create_flags::QUIET) {
         true => Style::Quiet,
@@ -178,7 +177,7 @@ fn fetch(cx: &Context, matches: &Matches, image: &str, refused: Option<TrustErro
     };
     let progress = cx.progress_on_stderr(style);
     let reference = reference.or_latest();
-    let pulled = cx.engine()?.pull(
+    let pulled = cx.engine()?.pull_to_use(
         &Pull {
             reference: reference.clone(),
             platform: cx.platform(matches.get(&create_flags::PLATFORM))?,
@@ -186,7 +185,7 @@ fn fetch(cx: &Context, matches: &Matches, image: &str, refused: Option<TrustErro
         },
         &*progress,
     );
-    let pulled = pulled.map_err(|why| match (refused, why) {
+    let (pulled, held) = pulled.map_err(|why| match (refused, why) {
         (Some(refused), why) if !matches!(why, Error::Cancelled) => Error::from(refused.here(image, &why)),
         (_, why) => why,
     })?;
@@ -194,7 +193,7 @@ fn fetch(cx: &Context, matches: &Matches, image: &str, refused: Option<TrustErro
         let status = if pulled.is_newer { "Downloaded newer image" } else { "Image is up to date" };
         progress.line(&format!("Status: {status} for {}", reference.without_redundant_tag().familiar()));
     }
-    Ok(())
+    Ok(held)
 }
 
 fn begin(cx: &Context, matches: &Matches, Created { row, lock }: Created) -> Result {

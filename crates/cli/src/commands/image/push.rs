@@ -1,7 +1,7 @@
 //! `push`: to a registry.
 
 use wharfie_engine::push::Push;
-use wharfie_engine::trust::Demand;
+use wharfie_engine::trust::{Demand, Next};
 use wharfie_oci::Reference;
 
 use crate::commands::trust::sign::{check_passphrases, sign_pushed};
@@ -46,10 +46,11 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         progress.line(&format!("Using default tag: {}", wharfie_oci::reference::DEFAULT_TAG));
     }
     let reference = if all_tags { reference } else { reference.or_latest() };
-    if cx.demand() == Demand::Always {
+    let next = if cx.demand() == Demand::Always { Next::Sign } else { Next::Nothing };
+    if next == Next::Sign {
         check_passphrases(cx, reference.repository())?;
     }
-    let pushed = cx.engine()?.push(&Push { reference: reference.clone(), all_tags, platform }, &*progress);
+    let pushed = cx.engine()?.push(&Push { reference: reference.clone(), all_tags, platform, next }, &*progress);
     let pushed = pushed.map_err(|why| match why {
         // Docker's daemon says this without the request that it was the answer to.
         wharfie_engine::Error::Remote(wharfie_remote::Error::NoBasicCredentials { .. }) => {
@@ -57,7 +58,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
         why => why.into(),
     })?;
-    if cx.demand() == Demand::Always {
+    if next == Next::Sign {
         for pushed in pushed {
             sign_pushed(cx, &pushed.reference, &pushed.digest, &|line| cx.line(line))?;
         }

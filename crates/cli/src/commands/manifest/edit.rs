@@ -6,11 +6,12 @@ use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{Platform, Reference};
 
 use super::draft::{Draft, Drafts};
-use super::{ask, engine, list, named, platform};
+use super::{ask, engine, list, named, platform, trusted};
 use crate::commands::Run;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Example, Matches, Switch, Text, Texts};
+use crate::render::progress::Style;
 
 const AMEND: Switch = Switch::new("amend", "Amend an existing manifest list").short('a');
 const CREATE_INSECURE: Switch = Switch::new("insecure", "Allow communication with an insecure registry");
@@ -99,8 +100,9 @@ fn create(cx: &Context, matches: &Matches) -> Result {
 }
 
 fn fetch(cx: &Context, matches: &Matches, source: &Reference) -> Result<Draft> {
-    let client = engine(cx, matches, source)?.remote().repository(source.repository());
-    let fetched = ask(&client, source)?;
+    let engine = engine(cx, matches, source)?;
+    let client = engine.remote().repository(source.repository());
+    let fetched = ask(&client, &trusted(engine, source, &*cx.progress_on_stderr(Style::Plain))?)?;
     if matches!(fetched.content, AnyManifest::Index(_)) {
         return Err(Failure::new(format!("{} is a manifest list", source.canonical())));
     }

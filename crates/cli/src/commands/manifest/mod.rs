@@ -4,7 +4,7 @@ mod draft;
 mod edit;
 mod list;
 
-use wharfie_content::Document;
+use wharfie_content::{Document, Observer};
 use wharfie_engine::Engine;
 use wharfie_oci::json::indented;
 use wharfie_oci::manifest::{AnyManifest, MAX_MANIFEST_BYTES};
@@ -99,6 +99,18 @@ pub(crate) fn named(typed: &str) -> Result<Reference> {
 /// The engine, which trusts this reference's registry if the user says so.
 fn engine<'a>(cx: &'a Context, matches: &Matches, reference: &Reference) -> Result<&'a Engine> {
     if matches.get(&INSECURE) { cx.engine_trusting(reference.repository().host()) } else { cx.engine() }
+}
+
+/// The name to ask its registry for: by digest, if somebody has to have signed what it stands for.
+///
+/// # Errors
+/// When nobody did.
+pub(crate) fn trusted(engine: &Engine, reference: &Reference, observer: &dyn Observer) -> Result<Reference> {
+    let trusted = engine.trusted_source(reference, observer)?;
+    Ok(trusted.map_or_else(
+        || reference.clone(),
+        |trusted| Reference::digested(reference.repository().clone(), trusted.digest().clone()),
+    ))
 }
 
 /// The manifest or list that a registry has under this name.

@@ -2,7 +2,7 @@
 
 use wharfie_content::Observer;
 use wharfie_engine::push::Push;
-use wharfie_engine::trust::{ADMIN, PrivateKey, Sign, Signing, TrustError};
+use wharfie_engine::trust::{ADMIN, Next, PrivateKey, Sign, Signing, TrustError};
 use wharfie_engine::{Engine, Error};
 use wharfie_oci::{Digest, Reference, Repository};
 
@@ -64,7 +64,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
 }
 
 fn push(engine: &Engine, reference: &Reference, progress: &dyn Observer) -> Result<Option<Digest>> {
-    let push = Push { reference: reference.clone(), all_tags: false, platform: None };
+    let push = Push { reference: reference.clone(), all_tags: false, platform: None, next: Next::Sign };
     Ok(engine.push(&push, progress)?.into_iter().next().map(|pushed| pushed.digest))
 }
 

@@ -1,6 +1,7 @@
 //! `trust`, and images that are taken only if somebody signed them.
 
 mod archives;
+mod arrivals;
 mod documents;
 mod enforcing;
 mod keys;
