@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Stamp, licence};
+use super::{Stamp, licence, pretty};
 use crate::package::{Inventory, Package};
 use crate::purl;
 
@@ -54,7 +54,7 @@ pub fn write(inventory: &Inventory, stamp: &Stamp) -> serde_json::Result<String>
         let info = texts.into_iter().map(|(id, text)| json!({"licenseId": id, "name": text, "extractedText": text}));
         document["hasExtractedLicensingInfos"] = info.collect();
     }
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    pretty(&document)
 }
 
 fn related(from: &str, how: &str, to: &str) -> Value {

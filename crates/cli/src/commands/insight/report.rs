@@ -151,7 +151,7 @@ impl Report {
             parts.push(sanitise(advice, Layout::OneLine).into_owned() + "\n");
         }
         if has_vulnerabilities {
-            parts.push(totals(&self.findings, self.ignored, self.unchecked) + "\n");
+            parts.push(totals(&self.findings, self.ignored, [self.unchecked, self.inventory.unread]) + "\n");
         } else if parts.is_empty() {
             parts.push("Nothing was found\n".to_owned());
         }
@@ -197,6 +197,7 @@ impl Report {
             "advice": self.advice,
             "packages": self.inventory.packages.len(),
             "unchecked": self.unchecked,
+            "unread": self.inventory.unread,
             "ignored": self.ignored,
             "suppressed": self.suppressed.iter().map(|one| {
                 let mut value = finding(&one.finding)?;
@@ -208,7 +209,7 @@ impl Report {
             "checks": self.checks,
             "warnings": self.inventory.warnings,
         });
-        serde_json::to_string_pretty(&document).map(|text| text + "\n")
+        sbom::pretty(&document)
     }
 }
 
@@ -292,7 +293,7 @@ pub(crate) fn percent(probability: f64) -> String {
     format!("{:.1}%", probability * 100.0)
 }
 
-fn totals(findings: &[Finding], ignored: usize, unchecked: usize) -> String {
+fn totals(findings: &[Finding], ignored: usize, [unchecked, unread]: [usize; 2]) -> String {
     let mut counts = Vec::new();
     for severity in Severity::ALL.into_iter().rev() {
         let count = findings.iter().filter(|finding| finding.severity == severity).count();
@@ -311,6 +312,10 @@ fn totals(findings: &[Finding], ignored: usize, unchecked: usize) -> String {
     }
     if unchecked > 0 {
         text.push_str(&format!("; {unchecked} not checked"));
+    }
+    if unread > 0 {
+        let files = if unread == 1 { "file" } else { "files" };
+        text.push_str(&format!("; the packages of {unread} {files} not checked"));
     }
     text
 }
