@@ -363,7 +363,6 @@ fn jwt(bytes: &[u8]) -> Sight {
     if !bytes.starts_with(WEB_TOKEN) {
         return Sight::Not(0);
     }
-    let bytes = &bytes[..bytes.len().min(MAX_WEB_TOKEN)];
     let part = |from: usize| {
         let rest = bytes.get(from..).unwrap_or_default();
         &rest[..rest.iter().position(|byte| !(is_word(*byte) || *byte == b'-')).unwrap_or(rest.len())]
@@ -382,7 +381,7 @@ fn jwt(bytes: &[u8]) -> Sight {
         return not;
     }
     let len = at + 1 + part(at + 1).len();
-    match len - at > 20 && len < MAX_WEB_TOKEN && !has_dot(len) {
+    match len - at > 20 && len <= MAX_WEB_TOKEN && !has_dot(len) {
         true => Sight::Is("JSON web token", len),
         false => not,
     }
@@ -402,14 +401,17 @@ fn token(bytes: &[u8]) -> Sight {
         Letters::Path => is_word(byte) || byte == b'-' || byte == b'/',
     };
     let rest = &bytes[shape.start.len()..];
-    let len = rest.iter().take(MAX_TOKEN).position(|byte| !belongs(*byte)).unwrap_or(rest.len().min(MAX_TOKEN));
+    let len = rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len());
+    if len > MAX_TOKEN {
+        return Sight::Not(shape.start.len() + len);
+    }
     let fits = if shape.is_exact { len == shape.least } else { len >= shape.least };
     let after = rest.get(len).copied().unwrap_or(b' ');
     let whole = &bytes[..shape.start.len() + len];
     let is_example = whole.windows(7).any(|part| part.eq_ignore_ascii_case(b"example"))
         // `xxxxxxxx` and its like.
         || rest[..len].windows(8).any(|part| part.iter().all(|byte| *byte == part[0]));
-    match fits && len < MAX_TOKEN && !is_word(after) && !is_example {
+    match fits && !is_word(after) && !is_example {
         true => Sight::Is(shape.kind, whole.len()),
         // What is too short has cost nothing, and another may begin in it.
         false => Sight::Not(if fits { whole.len() } else { 0 }),

@@ -183,7 +183,12 @@ mod tests {
         );
         let found = read(text.as_bytes()).unwrap().unwrap();
         assert!(found.layers.len() < 70_000 && found.packages.len() == 60_001);
-        assert_eq!(found.warnings, ["a error: forged [2J"]);
+        let cut = "the document tells of more than 60000 packages: the rest is left out";
+        assert_eq!((found.warnings, found.unread), (vec!["a error: forged [2J".to_owned(), cut.to_owned()], 1));
+        // What is no package counts as well: there may be some behind it.
+        let files = vec![r#"{"type":"file"}"#; 70_000].join(",");
+        let text = format!(r#"{{"bomFormat":"CycloneDX","components":[{files},{{"name":"a","purl":"pkg:npm/a@1"}}]}}"#);
+        assert_eq!(read(text.as_bytes()).unwrap().unwrap().unread, 1);
         let text = format!(r#"{{"wharfieInventory":1,"packages":[{package}]}}"#);
         assert_eq!(read(text.as_bytes()).unwrap().unwrap().packages[0].layer, None, "there is no such layer");
     }

@@ -27,19 +27,24 @@ struct Probe {
 pub fn read(bytes: &[u8]) -> Result<Option<Inventory>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let probe: Probe = serde_json::from_slice(bytes)?;
+    let mut is_cut = false;
     let mut found = match probe {
         Probe { wharfie_inventory: Some(_), .. } => Some(own(serde_json::from_slice(bytes)?)),
         Probe { bom_format: Some(format), .. } if format == "CycloneDX" => {
             LEFT.set(MAX_ENTRIES);
-            Some(cyclonedx(serde_json::from_slice(bytes)?))
+            let bom = serde_json::from_slice(bytes)?;
+            is_cut = LEFT.get() == 0;
+            Some(cyclonedx(bom))
         }
         Probe { spdx_version: Some(version), .. } if version.starts_with("SPDX-2") => {
-            Some(spdx(serde_json::from_slice(bytes)?))
+            let document: Spdx = serde_json::from_slice(bytes)?;
+            is_cut = document.packages.0.len() >= MAX_ENTRIES;
+            Some(spdx(document))
         }
         _ => None,
     };
     if let Some(found) = &mut found
-        && found.packages.len() + found.unknown.values().sum::<usize>() >= MAX_ENTRIES
+        && (is_cut || found.packages.len() >= MAX_ENTRIES)
     {
         found.unread += 1;
         found.warnings.push(format!("the document tells of more than {} packages: the rest is left out", MAX_ENTRIES - 1));

@@ -133,11 +133,15 @@ mod tests {
         let blob = super::super::tests::bash();
         let mut found = Vec::new();
         let mut file = file(&blob);
-        each(&file, &mut |bytes| found.push(bytes.to_vec())).unwrap();
+        each(&file, &mut |bytes| {
+            found.push(bytes.to_vec());
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(found, [blob]);
         // A value that never ends.
         file[4096 + 4087..4096 + 4091].copy_from_slice(&(7_u32 << 20).to_le_bytes());
         file[2 * 4096 + 16] = 2;
-        assert!(each(&file, &mut |_| ()).is_ok());
+        assert!(each(&file, &mut |_| Ok(())).is_ok());
     }
 }

@@ -64,9 +64,13 @@ mod tests {
         file.extend((blob.len() as u32).to_le_bytes());
         file.extend(&blob);
         let mut found = Vec::new();
-        each(&file, &mut |bytes| found.push(bytes.to_vec())).unwrap();
+        each(&file, &mut |bytes| {
+            found.push(bytes.to_vec());
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(found, [blob]);
         file[2 * 16 + 8..2 * 16 + 12].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert!(each(&file, &mut |_| ()).is_err());
+        assert!(each(&file, &mut |_| Ok(())).is_err());
     }
 }
