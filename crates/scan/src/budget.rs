@@ -73,12 +73,17 @@ impl Content for Metered<'_> {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         if self.work.left() == 0 {
-            return Err(io::Error::other("too much would have to be read of this image"));
+            return Err(spent());
         }
         let read = self.content.read_at(offset, buffer)?;
         self.work.spend(read as u64);
         Ok(read)
     }
+}
+
+/// Why nothing more is read.
+pub(crate) fn spent() -> io::Error {
+    io::Error::other("too much would have to be read of this image")
 }
 
 /// Inflates all of `source`, which may be `limit` bytes and what `work` has left; what comes out counts, whatever becomes of it.

@@ -79,6 +79,12 @@ pub const MAX_BYTES: u64 = 1 << 20;
 /// 50 secrets of one file: a list of examples.
 const MAX_LEAKS: usize = 50;
 const KEY: &[u8] = b"-----BEGIN ";
+/// The same in base64, as Kubernetes' files have it. Each length of what stands before would begin another way; nothing does.
+const ENCODED_KEY: &[u8] = b"LS0tLS1CRUdJTi";
+/// 2 KiB: no token is longer. What is longer is data.
+const MAX_TOKEN: usize = 2 << 10;
+/// 16 KiB: web tokens have claims of any kind, but are sent with each request.
+const MAX_WEB_TOKEN: usize = 16 << 10;
 /// 64 letters of base64: what only talks of keys has none.
 const LEAST_KEY: usize = 64;
 /// 1 KiB of a key is looked at: headers and the first lines.
@@ -112,9 +118,28 @@ impl Searched {
 /// 1 KiB: what a file begins with says whether it is text.
 pub const HEAD: usize = 1 << 10;
 
-/// True if a file that begins with `head` can have secrets that are found: programs and pictures have all letters somewhere.
+/// True if a file that begins with `head` can have secrets that are found: programs and pictures have all letters somewhere. Zeros
+/// alone do not make a file one of those: some stand between words, and others are half of a wide letter.
 pub fn is_text(head: &[u8]) -> bool {
-    !head.contains(&0) || Wide::of(head).is_some()
+    if !head.contains(&0) || Wide::of(head).is_some() {
+        return true;
+    }
+    let is_control = |byte: u8| matches!(byte, 1..=6 | 14..=26 | 28..=31 | 127);
+    let (mut letters, mut controls) = (0, 0);
+    for byte in head.iter().filter(|byte| **byte != 0) {
+        letters += 1;
+        controls += usize::from(is_control(*byte));
+    }
+    letters > 0 && controls * 32 <= letters
+}
+
+/// The bytes without zeros that are parts of wide letters, of two bytes or of four: those stand beside another, or with one letter
+/// between. A zero alone ends a word, and stays.
+fn narrow(bytes: &[u8]) -> Vec<u8> {
+    let is_zero = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| *byte == 0);
+    let is_part =
+        |at: usize| [1, 2].iter().any(|step| is_zero(at.checked_sub(*step)) || is_zero(at.checked_add(*step)));
+    bytes.iter().enumerate().filter(|(at, byte)| **byte != 0 || !is_part(*at)).map(|(_, byte)| *byte).collect()
 }
 
 /// Text of two bytes a letter.
@@ -159,12 +184,14 @@ impl Wide {
 pub fn search(path: &str, bytes: &[u8]) -> Vec<Leak> {
     let mut found = Vec::new();
     let head = &bytes[..bytes.len().min(HEAD)];
-    let narrow = Wide::of(head).map(|wide| wide.narrow(bytes));
-    let bytes = match &narrow {
-        Some(narrow) => narrow,
-        None if head.contains(&0) => return found,
-        None => bytes,
+    if !is_text(head) {
+        return found;
+    }
+    let narrowed = match Wide::of(head) {
+        Some(wide) => Some(wide.narrow(bytes)),
+        None => bytes.contains(&0).then(|| narrow(bytes)),
     };
+    let bytes = narrowed.as_deref().unwrap_or(bytes);
     let (mut line, mut counted) = (1, 0);
     for hit in hits(bytes).take(MAX_LEAKS) {
         line += bytes[counted..hit.at].iter().filter(|byte| **byte == b'\n').count();
@@ -182,16 +209,18 @@ pub fn search(path: &str, bytes: &[u8]) -> Vec<Leak> {
 pub fn hide(text: &str) -> Cow<'_, str> {
     let (mut shown, mut end) = (Vec::new(), 0);
     for hit in hits(text.as_bytes()) {
+        if hit.at < end {
+            // It is in a key.
+            continue;
+        }
         let secret = &text.as_bytes()[hit.at..hit.at + hit.len];
         // What is found of a key is how it begins: its letters follow.
         let rest = &text[hit.at + hit.len..];
         let body = if secret.starts_with(KEY) { rest.find("-----END").unwrap_or(rest.len()) } else { 0 };
-        if hit.at >= end {
-            shown.extend_from_slice(&text.as_bytes()[end..hit.at]);
-            shown.extend_from_slice(start_of(secret).as_bytes());
-            shown.extend_from_slice("…".as_bytes());
-            end = hit.at + hit.len + body;
-        }
+        shown.extend_from_slice(&text.as_bytes()[end..hit.at]);
+        shown.extend_from_slice(start_of(secret).as_bytes());
+        shown.extend_from_slice("…".as_bytes());
+        end = hit.at + hit.len + body;
     }
     if end == 0 {
         return Cow::Borrowed(text);
@@ -207,15 +236,24 @@ struct Hit {
     len: usize,
 }
 
-/// Everything of a shape, in order.
+/// Everything of a shape, in order. A run of letters that was refused is not looked at again from each beginning in it: the work is as
+/// long as the text.
 fn hits(bytes: &[u8]) -> impl Iterator<Item = Hit> {
     let mut at = 0;
+    // Where tokens, web tokens and keys may begin again.
+    let (mut token_from, mut jwt_from, mut key_from) = (0, 0, 0);
     std::iter::from_fn(move || {
         while at < bytes.len() {
             let is_start = bytes.get(at + 1).is_some_and(|second| STARTS.has(bytes[at], *second))
                 && at.checked_sub(1).is_none_or(|before| !is_word(bytes[before]) || bytes[at] == b'-');
             let rest = &bytes[at..];
-            let find = || token(rest).or_else(|| key(rest)).or_else(|| url(rest)).or_else(|| jwt(rest));
+            let find = || {
+                known(at, &mut token_from, || token(rest))
+                    .or_else(|| key(rest))
+                    .or_else(|| url(rest))
+                    .or_else(|| known(at, &mut jwt_from, || jwt(rest)))
+                    .or_else(|| known(at, &mut key_from, || encoded_key(rest)))
+            };
             if let Some((kind, len)) = is_start.then(find).flatten() {
                 let hit = Hit { kind, at, len };
                 at += len;
@@ -227,10 +265,33 @@ fn hits(bytes: &[u8]) -> impl Iterator<Item = Hit> {
     })
 }
 
+/// What a look at one place comes to.
+enum Sight {
+    /// A secret, and its length.
+    Is(&'static str, usize),
+    /// None, nor does one of this kind begin in so many bytes.
+    Not(usize),
+}
+
+/// Looks at a place, unless it is known that nothing is there.
+fn known(at: usize, from: &mut usize, look: impl FnOnce() -> Sight) -> Option<(&'static str, usize)> {
+    if at < *from {
+        return None;
+    }
+    match look() {
+        Sight::Is(kind, len) => Some((kind, len)),
+        Sight::Not(len) => {
+            *from = at + len;
+            None
+        }
+    }
+}
+
 /// The first two letters of all shapes, keys, URLs and web tokens: few places of a file have any of them.
 static STARTS: Pairs = {
     let mut pairs = Pairs([[0; 4]; 256]);
     pairs.add(KEY);
+    pairs.add(ENCODED_KEY);
     pairs.add(WEB_TOKEN);
     let mut at = 0;
     while at < SHAPES.len() {
@@ -299,22 +360,40 @@ fn url(bytes: &[u8]) -> Option<(&'static str, usize)> {
 }
 
 /// A signed JSON web token. Source: RFC 7519, three parts of base64url, the first two being JSON objects.
-fn jwt(bytes: &[u8]) -> Option<(&'static str, usize)> {
-    let belongs = |byte: &u8| is_word(*byte) || *byte == b'-' || *byte == b'.';
-    let len = bytes.iter().position(|byte| !belongs(byte)).unwrap_or(bytes.len());
-    let mut parts = bytes[..len].split(|byte| *byte == b'.');
-    let [head, claims, signature] = [parts.next()?, parts.next()?, parts.next()?];
+fn jwt(bytes: &[u8]) -> Sight {
+    if !bytes.starts_with(WEB_TOKEN) {
+        return Sight::Not(0);
+    }
+    let part = |from: usize| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        &rest[..rest.iter().position(|byte| !(is_word(*byte) || *byte == b'-')).unwrap_or(rest.len())]
+    };
     let is_object = |part: &[u8]| part.starts_with(WEB_TOKEN) && part.len() >= 12;
-    (is_object(head) && is_object(claims) && signature.len() >= 20 && parts.next().is_none())
-        .then_some(("JSON web token", len))
+    let has_dot = |at: usize| bytes.get(at) == Some(&b'.');
+    let head = part(0);
+    // Whatever begins within the first part has the same ones behind it.
+    let not = Sight::Not(head.len());
+    if !is_object(head) || !has_dot(head.len()) {
+        return not;
+    }
+    let claims = part(head.len() + 1);
+    let at = head.len() + 1 + claims.len();
+    if !is_object(claims) || !has_dot(at) {
+        return not;
+    }
+    let len = at + 1 + part(at + 1).len();
+    match len - at > 20 && len <= MAX_WEB_TOKEN && !has_dot(len) {
+        true => Sight::Is("JSON web token", len),
+        false => not,
+    }
 }
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-fn token(bytes: &[u8]) -> Option<(&'static str, usize)> {
-    let shape = SHAPES.iter().find(|shape| bytes.starts_with(shape.start))?;
+fn token(bytes: &[u8]) -> Sight {
+    let Some(shape) = SHAPES.iter().find(|shape| bytes.starts_with(shape.start)) else { return Sight::Not(0) };
     let belongs = |byte: u8| match shape.letters {
         Letters::Alphanumeric => byte.is_ascii_alphanumeric(),
         Letters::Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
@@ -324,13 +403,46 @@ fn token(bytes: &[u8]) -> Option<(&'static str, usize)> {
     };
     let rest = &bytes[shape.start.len()..];
     let len = rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len());
+    if len > MAX_TOKEN {
+        return Sight::Not(shape.start.len() + len);
+    }
     let fits = if shape.is_exact { len == shape.least } else { len >= shape.least };
     let after = rest.get(len).copied().unwrap_or(b' ');
     let whole = &bytes[..shape.start.len() + len];
     let is_example = whole.windows(7).any(|part| part.eq_ignore_ascii_case(b"example"))
         // `xxxxxxxx` and its like.
         || rest[..len].windows(8).any(|part| part.iter().all(|byte| *byte == part[0]));
-    (fits && !is_word(after) && !is_example).then_some((shape.kind, whole.len()))
+    match fits && !is_word(after) && !is_example {
+        true => Sight::Is(shape.kind, whole.len()),
+        // What is too short has cost nothing, and another may begin in it.
+        false => Sight::Not(if fits { whole.len() } else { 0 }),
+    }
+}
+
+/// A private key in base64, as it stands in Kubernetes' files.
+fn encoded_key(bytes: &[u8]) -> Sight {
+    if !bytes.starts_with(ENCODED_KEY) {
+        return Sight::Not(0);
+    }
+    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(*byte, b'+' | b'/');
+    // All of it is the secret; how it begins says that it is one.
+    let len = bytes.iter().position(|byte| !belongs(byte)).unwrap_or(bytes.len());
+    let six = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let mut text = Vec::with_capacity(len / 4 * 3);
+    for four in bytes[..len.min(MAX_KEY)].chunks_exact(4) {
+        let all = four.iter().fold(0, |all, byte| all << 6 | u32::from(six(*byte)));
+        text.extend_from_slice(&all.to_be_bytes()[1..]);
+    }
+    match key(&text) {
+        Some((kind, _)) => Sight::Is(kind, len),
+        None => Sight::Not(len),
+    }
 }
 
 /// A private key with its bytes, not just its name.
@@ -364,8 +476,10 @@ fn key(bytes: &[u8]) -> Option<(&'static str, usize)> {
 /// Files whose purpose is to hold credentials, if they do.
 fn credentials(path: &str, bytes: &[u8]) -> Option<Leak> {
     let has = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    let has_login = || ["\"auth\"", "\"identitytoken\"", "\"registrytoken\""].iter().any(|key| has(key));
     let kind = match path.rsplit('/').next().unwrap_or(path) {
-        "config.json" if path.contains(".docker/") && has("\"auth\"") => "credentials of registries",
+        "config.json" if path.contains(".docker/") && has_login() => "credentials of registries",
+        "auth.json" if path.contains("containers/") && has_login() => "credentials of registries",
         ".dockercfg" if has("\"auth\"") => "credentials of registries",
         ".npmrc" if has("_authToken=") && !has("_authToken=${") => "npm token",
         ".netrc" if has("password") => "credentials of hosts",
@@ -410,7 +524,8 @@ mod tests {
         let key = format!("-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END", "MIIEpAIBAAKCAQEA".repeat(8));
         check("root/.ssh/id_rsa", &key, &["private key 1 -----BEGIN RSA PRIVATE KEY"]);
         check("README", "write -----BEGIN PRIVATE KEY----- first", &[]);
-        check("a", &format!("\0{aws}"), &[]);
+        check("a", &format!("\0{aws}"), &["AWS access key 1 AKIAQWER"]);
+        check("a", &format!("A=1\0B={aws}\0C={aws}\0"), &["AWS access key 1 AKIAQWER", "AWS access key 1 AKIAQWER"]);
         let body = "MIIEpAIBAAKCAQEA".repeat(4);
         let json = format!(
             r#"{{"a":1,"private_key":"-----BEGIN PRIVATE KEY-----\n{body}\n{body}\n-----END PRIVATE KEY-----\n","b":"c:d"}}"#
@@ -433,6 +548,13 @@ mod tests {
         let jwt = format!("eyJ{}.eyJ{}.{}", &long[..17], &long[..20], &long[..43]);
         check("a", &format!("Bearer {jwt}\n"), &["JSON web token 1 eyJaB3dE"]);
         check("a", &jwt[..40], &[]);
+        check("a", &format!("eyJaaaaaaaaaaa.{jwt}"), &["JSON web token 1 eyJaB3dE"]);
+        // A key in base64, and a certificate.
+        let key = "LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpN";
+        let body = "SUlFcEFJQkFBS0NBUUVB".repeat(6);
+        check("kube", &format!("client-key-data: {key}{body}\n"), &["private key 1 LS0tLS1C"]);
+        check("kube", &format!("client-key-data: {key}\n"), &[]);
+        check("kube", &format!("ca: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1J{body}\n"), &[]);
     }
 
     #[test]
@@ -458,13 +580,41 @@ mod tests {
             assert_eq!(found.len(), 1, "{mark:?} {is_big}");
             assert_eq!((found[0].line, found[0].starts.as_str()), (2, "AKIAQWER"));
         }
-        assert!(!is_text(b"\x7fELF\0\0\0\0\0\0\0\0\0\0\0\0\0") && is_text(b"text"));
+        assert!(!is_text(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e") && is_text(b"text"));
+        assert!(!is_text(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\0\0\0\x01\0\x08\x06") && !is_text(&[0; 64]));
+        // Four bytes, and two of them behind a line of others.
+        let four: Vec<u8> = aws.chars().flat_map(|letter| u32::from(letter).to_le_bytes()).collect();
+        let two: Vec<u8> = aws.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [four, [b"first line\n".repeat(200), two].concat()] {
+            assert!(is_text(&bytes[..bytes.len().min(HEAD)]));
+            assert_eq!(search("a", &bytes).len(), 1);
+        }
+    }
+
+    #[test]
+    fn refused_runs_are_passed_once() {
+        // Each of these has a beginning at every third or fourth byte, and one run of letters.
+        let begins = 1 << 18;
+        for text in ["-eyJ".repeat(begins), format!("{}.example", "SG.".repeat(begins)), "glpat--".repeat(begins)] {
+            assert!(search("a", text.as_bytes()).is_empty());
+            assert_eq!(hide(&text), text);
+        }
+        let keys = format!("-----BEGIN PRIVATE KEY-----\n{}\n", "MIIEpAIBAAKCAQEA".repeat(5)).repeat(5000);
+        assert_eq!(hide(&keys), "-----BEGIN PRIVATE KEY…");
+        // What comes behind a refused one is found.
+        let github = format!("ghp_{}", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6");
+        check("a", &format!("{}.example {github}", "SG.".repeat(5000)), &["GitHub token 1 ghp_aB3d"]);
     }
 
     #[test]
     fn files_of_credentials_are_known_by_name() {
         check("root/.docker/config.json", r#"{"auths":{"r":{"auth":"eA=="}}}"#, &["credentials of registries 1 "]);
         check("root/.docker/config.json", "{}", &[]);
+        let with_token = r#"{"auths":{"r":{"identitytoken":"abcdef"}}}"#;
+        check("root/.docker/config.json", with_token, &["credentials of registries 1 "]);
+        let of_podman = r#"{"auths":{"r":{"auth":"eA=="}}}"#;
+        check("run/containers/0/auth.json", of_podman, &["credentials of registries 1 "]);
+        check("app/auth.json", of_podman, &[]);
         check("app/config.json", r#"{"auth":1}"#, &[]);
         check("root/.npmrc", "//r/:_authToken=${NPM_TOKEN}", &[]);
         check("root/.git-credentials", "https://a:b@example.com", &["credentials of git 1 "]);

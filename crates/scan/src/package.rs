@@ -204,6 +204,9 @@ pub struct Extracted {
     pub text: String,
 }
 
+/// Where packages come from that say too little to be found again.
+pub const NOWHERE: &str = "nowhere in particular";
+
 /// Everything that was found in one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Inventory {
@@ -239,6 +242,16 @@ pub struct Inventory {
     /// The document beside the image that says all of this, and its kind, if it was not found in the layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attached: Option<String>,
+    /// How many files that tell of packages could not be read, or not to their end: there may be packages that are not listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unread: usize,
+    /// Packages that a document names and that cannot be listed, as their kind is not known here: how many, by where they come from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, usize>,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// What an image was made from: its lowest layers.

@@ -40,7 +40,9 @@ pub fn of(package: &Package, distro: Option<&Distro>) -> String {
         Some(Source { name, version }) => format!("{name}@{version}"),
         None => String::new(),
     };
-    let system = distro.filter(|_| package.kind.is_of_system()).map(Distro::word).unwrap_or_default();
+    // Another system's package is not of this one.
+    let is_own = package.kind.is_of_system() && package.namespace.is_empty();
+    let system = distro.filter(|_| is_own).map(Distro::word).unwrap_or_default();
     let mut mark = '?';
     for (key, value) in
         [("arch", package.architecture.as_str()), ("distro", &system), ("epoch", epoch), ("upstream", &upstream)]
@@ -64,11 +66,7 @@ pub fn parse(url: &str) -> Option<Package> {
     let (kind, rest) = rest.split_once('/')?;
     let kind = kind.to_ascii_lowercase();
     let kind = PackageKind::ALL.into_iter().find(|known| known.word() == kind)?;
-    // A scope's `@` is written `%40` by the strict, and stands at the beginning by the others.
-    let (path, version) = match rest.rfind('@').filter(|at| *at > 0 && !rest[at + 1..].contains('/')) {
-        Some(at) => (&rest[..at], &rest[at + 1..]),
-        None => (rest, ""),
-    };
+    let (path, version) = version_apart(rest);
     let (namespace, name) = match kind {
         PackageKind::Golang => ("", path),
         _ => path.rsplit_once('/').unwrap_or(("", path)),
@@ -95,6 +93,14 @@ pub fn parse(url: &str) -> Option<Package> {
     (!package.name.is_empty()).then_some(package)
 }
 
+/// A path of names, and the version behind it. A scope's `@` is written `%40` by the strict, and stands at the beginning by the others.
+fn version_apart(path: &str) -> (&str, &str) {
+    match path.rfind('@').filter(|at| *at > 0 && !path[at + 1..].contains('/')) {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (path, ""),
+    }
+}
+
 /// The system that a package URL names, as `ID` and `VERSION_ID`.
 pub fn distro_of(url: &str) -> Option<(String, String)> {
     let (_, word) = qualifiers(url).find(|(key, _)| key == "distro")?;
@@ -111,9 +117,9 @@ pub(crate) fn qualifiers(url: &str) -> impl Iterator<Item = (String, String)> {
 
 /// Whose package a package URL names, in small letters: `debian` of `pkg:deb/debian/openssl`. Empty if it does not say.
 pub(crate) fn vendor_of(url: &str) -> String {
-    let path = url.split(['?', '#', '@']).next().unwrap_or_default();
+    let path = url.split(['?', '#']).next().unwrap_or_default();
     let path = path.strip_prefix("pkg:").unwrap_or(path).trim_start_matches('/');
-    let within = path.split_once('/').and_then(|(_, rest)| rest.rsplit_once('/'));
+    let within = path.split_once('/').and_then(|(_, rest)| version_apart(rest).0.rsplit_once('/'));
     within.map_or_else(String::new, |(vendor, _)| decode(vendor).to_ascii_lowercase())
 }
 
@@ -178,6 +184,9 @@ mod tests {
         maven.namespace = "org.apache.logging.log4j".to_owned();
         check(&maven, None, "pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1");
         assert_eq!(parse("pkg:npm/@babel/core").unwrap().namespace, "@babel");
+        assert_eq!(vendor_of("pkg:deb/Debian/openssl@1?arch=all"), "debian");
+        assert_eq!(vendor_of("pkg:deb/ubuntu@1/openssl"), "ubuntu@1");
+        assert_eq!(vendor_of("pkg:deb/openssl@1"), "");
         assert!(parse("pkg:nothing/x@1").is_none() && parse("http://x").is_none());
     }
 

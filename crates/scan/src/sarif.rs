@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::advisory::{Finding, Severity};
 use crate::package::Inventory;
 use crate::purl;
-use crate::sbom::Stamp;
+use crate::sbom::{Stamp, pretty};
 
 /// A result that is no vulnerability of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub fn write(
         // Whose word the packages are has to be told to whoever reads no standard error.
         document["runs"][0]["properties"] = json!({"attached": attached});
     }
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    pretty(&document)
 }
 
 fn level(severity: Severity) -> &'static str {

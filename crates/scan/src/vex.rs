@@ -289,8 +289,21 @@ fn is_of(name: &str, package: &Package, inventory: &Inventory) -> bool {
         && purl::qualifiers(name)
             .filter(|(key, value)| key == "distro" && !value.is_empty())
             .all(|(_, word)| inventory.distro.as_ref().is_some_and(|distro| distro.is_meant_by(&word)));
+    // What it was built from is a part of what is named.
+    let is_version =
+        |rest: &str| rest.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let source = package.source.as_ref().map_or(&package.name, |source| &source.name);
+    let is_of_source =
+        purl::qualifiers(name).filter(|(key, value)| key == "upstream" && !value.is_empty()).all(|(_, value)| {
+            match package.kind {
+                // Files are named there.
+                PackageKind::Rpm => value == *source || value.strip_prefix(source.as_str()).is_some_and(is_version),
+                _ => value.split('@').next() == Some(source),
+            }
+        });
     is_same_name
         && is_of_system
+        && is_of_source
         && (named.version.is_empty() || named.version == package.version)
         && (named.architecture.is_empty() || named.architecture == package.architecture)
 }
@@ -434,6 +447,8 @@ mod tests {
             "pkg:deb/debian/openssl?distro=debian",
             "pkg:deb/debian/openssl?distro=bookworm",
             "pkg:deb/debian/openssl?distro=debian-bookworm",
+            "pkg:deb/debian/openssl?upstream=openssl",
+            "pkg:deb/debian/openssl?upstream=openssl%403.0.1-1",
         ] {
             check(own, true);
         }
@@ -441,6 +456,8 @@ mod tests {
             "pkg:deb/ubuntu/openssl",
             "pkg:deb/ubuntu/openssl@3.0.1-1",
             "pkg:deb//ubuntu/openssl",
+            "pkg:deb/ubuntu@1/openssl",
+            "pkg:deb/debian/openssl?upstream=evil",
             "pkg:deb/debian/openssl?distro=debian-1",
             "pkg:deb/debian/openssl?distro=debian-",
             "pkg:deb/debian/openssl?distro=debian-12.5",

@@ -49,6 +49,13 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u32_at(bytes, at) | u32_at(bytes, at + 4) << 32
 }
 
+/// Whether an end of 32 bits stands behind a directory with entries.
+fn leads_to_entries(content: &dyn Content, end_at: u64, end: &[u8]) -> bool {
+    let directory = end_at.checked_sub(u32_at(end, 12));
+    u16_at(end, 10) > 0
+        && directory.is_some_and(|at| bytes_at(content, at, 4).is_ok_and(|signature| signature == ENTRY))
+}
+
 impl<'a> Zip<'a> {
     /// Finds the directory.
     pub(crate) fn open(content: &'a dyn Content) -> Result<Self> {
@@ -56,7 +63,11 @@ impl<'a> Zip<'a> {
         let tail_len = content.size().min(MAX_TAIL);
         let tail_at = content.size() - tail_len;
         let tail = bytes_at(content, tail_at, tail_len as usize)?;
-        let at = (0..tail.len().saturating_sub(21)).rev().find(|at| tail[*at..].starts_with(END)).ok_or(NONE)?;
+        // The comment may hold whatever looks like an end: the last one that makes sense is it, as Java sees it.
+        let ends = || (0..tail.len().saturating_sub(21)).rev().filter(|at| tail[*at..].starts_with(END));
+        let is_whole = |at: &usize| at + 22 + u16_at(&tail[*at..], 20) as usize == tail.len();
+        let makes_sense = |at: &usize| is_whole(at) || leads_to_entries(content, tail_at + *at as u64, &tail[*at..]);
+        let at = ends().find(makes_sense).or_else(|| ends().next()).ok_or(NONE)?;
         let end = &tail[at..];
         let (mut count, mut len, mut directory) = (u16_at(end, 10), u32_at(end, 12), u32_at(end, 16));
         let mut end_at = tail_at + at as u64;
@@ -243,6 +254,21 @@ pub(crate) mod tests {
             assert_eq!(all(&[&b"#!/bin/sh\n"[..], &bytes].concat()).unwrap(), found);
         }
         assert!(all(b"PK").is_err());
+    }
+
+    #[test]
+    fn an_end_within_the_comment_is_none() {
+        let mut bytes = zip(&[("a/b", b"hello")], true);
+        // An empty archive, whose comment would be longer than what is there.
+        let fake = [END, &[0; 16], &[5, 0]].concat();
+        let at = bytes.len() - 2;
+        bytes[at..].copy_from_slice(&(fake.len() as u16).to_le_bytes());
+        bytes.extend(&fake);
+        assert_eq!(all(&bytes).unwrap().len(), 1);
+        // Something behind the archive, that no comment tells of.
+        let bytes = [zip(&[("a/b", b"hello")], true), b"signed".to_vec()].concat();
+        assert_eq!(all(&bytes).unwrap().len(), 1);
+        assert_eq!(all(&zip(&[], true)).unwrap().len(), 0);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use x509_cert::der::oid::db::rfc4519::{
 use x509_cert::der::oid::db::rfc5280::{
     ANY_EXTENDED_KEY_USAGE, ID_KP_CODE_SIGNING, ID_KP_EMAIL_PROTECTION, ID_KP_SERVER_AUTH, ID_KP_TIME_STAMPING,
 };
-use x509_cert::der::{Decode, Tag, Tagged};
+use x509_cert::der::{Decode, Encode, Tag, Tagged};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages};
 use x509_cert::time::Time;
@@ -75,6 +75,11 @@ impl Certificate {
 
     fn body(&self) -> &TbsCertificate {
         self.whole.tbs_certificate()
+    }
+
+    /// What of it was signed, and the signature; `None` if that is no whole number of bytes.
+    pub(crate) fn signed(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        Some((self.body().to_der().ok()?, self.whole.signature().as_bytes()?.to_vec()))
     }
 
     /// The attributes of its subject that are asked for, by the names that people give them; `None` if one is no text.

@@ -166,6 +166,10 @@ impl Signature {
         let may_vouch = |at: &usize| *at > 0 || chain.len() == 1;
         let at = (0..chain.len()).filter(may_vouch).find(|at| roots.certificates.contains(&certified.chain[*at]));
         let at = at.ok_or_else(|| why(&"nobody trusts its chain"))?;
+        // What stands above it says who it is; whoever says so must have signed it.
+        for pair in chain[at..].windows(2) {
+            is_signed(&pair[0], &pair[1]).filter(|is_so| *is_so).ok_or_else(|| why(&"its chain is not whole"))?;
+        }
         let anchor = anchor_from_trusted_cert(&chain[at]).map_err(|text| why(&text))?;
         let between = chain.get(1..at).unwrap_or_default();
         let now = UnixTime::since_unix_epoch(Duration::from_secs(roots.now.try_into().unwrap_or_default()));
@@ -187,12 +191,21 @@ impl Signature {
         let subject = Certificate::read(first).and_then(|first| first.subject());
         let subject = subject.ok_or("the subject of its certificate cannot be read")?;
         let shown: Vec<String> = subject.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let name = shown.join(",");
+        // A name is anybody's words, and stands in a line of ours.
+        let plain = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
+        let name: String = shown.join(",").chars().map(plain).collect();
         match trusted.trusts(&subject) {
             true => Ok(Signer { name, id: key.id() }),
             false => Err(format!("nobody trusts {name}")),
         }
     }
+}
+
+/// Whether a certificate was signed with the key of another; `None` if one of them cannot be read.
+fn is_signed(one: &CertificateDer<'_>, by: &CertificateDer<'_>) -> Option<bool> {
+    let (body, signature) = Certificate::read(one)?.signed()?;
+    let by = EndEntityCert::try_from(by).ok()?;
+    Some(ALL_VERIFICATION_ALGS.iter().any(|algorithm| by.verify_signature(*algorithm, &body, &signature).is_ok()))
 }
 
 impl Trusted {

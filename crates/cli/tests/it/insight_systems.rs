@@ -86,10 +86,10 @@ fn paths_need_not_be_text_and_lists_need_their_package() {
     let status = "Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: there\nStatus: install ok installed\nVersion: 1\n";
     let layer = tar(&[
         file("var/lib/dpkg/status", status),
-        file("var/lib/dpkg/info/gone.list", "/srv/one.dist-info/METADATA\n"),
-        file("var/lib/dpkg/info/there.list", "/srv/two.dist-info/METADATA\n"),
-        file("srv/one.dist-info/METADATA", "Name: one\nVersion: 1\n"),
-        file("srv/two.dist-info/METADATA", "Name: two\nVersion: 1\n"),
+        file("var/lib/dpkg/info/gone.list", "/usr/lib/one.dist-info/METADATA\n"),
+        file("var/lib/dpkg/info/there.list", "/usr/lib/two.dist-info/METADATA\n"),
+        file("usr/lib/one.dist-info/METADATA", "Name: one\nVersion: 1\n"),
+        file("usr/lib/two.dist-info/METADATA", "Name: two\nVersion: 1\n"),
         bytes(b"srv/\xff/three.dist-info/METADATA", b"Name: three\nVersion: 1\n".to_vec()),
     ]);
     let host = host_with(&[(&Image::new().with_layer(layer), &["web"])]);
@@ -152,6 +152,13 @@ fn secrets_are_found_where_no_package_has_its_files_and_in_two_byte_letters() {
         .iter()
         .map(|leak| (leak["path"].as_str().unwrap(), leak["isRemoved"].as_bool().unwrap()))
         .collect();
-    assert_eq!(all, [("srv/wide.txt", false), ("usr/lib/app/settings", false), ("usr/share/app/settings", true)]);
+    let expected = [
+        ("srv/wide.txt", false),
+        ("usr/lib/app/settings", false),
+        // What took the place of the package's own.
+        ("usr/share/a/example", false),
+        ("usr/share/app/settings", true),
+    ];
+    assert_eq!(all, expected);
     assert!(!told.contains(&key));
 }

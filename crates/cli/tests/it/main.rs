@@ -16,6 +16,7 @@ mod hostile_archives;
 mod imagetools;
 mod import;
 mod insight;
+mod insight_hiding;
 mod insight_systems;
 mod inspecting;
 mod judging;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -51,7 +51,7 @@ pub(super) struct OnDisk {
 impl OnDisk {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let failed = |source| Error::File { doing: "open", path: path.into(), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = open_given(path).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
         Ok(Self { file, size })
     }
@@ -374,6 +374,16 @@ fn has_name_of_extra(path: &Path) -> bool {
     name == "known_exploited_vulnerabilities.json" || (name.starts_with("epss") && name.ends_with(".csv"))
 }
 
+/// Opens a file that the user named. A pipe with a name may never have a writer, and whoever opens it waits for one; those of a
+/// shell, which it names in `/dev` or `/proc`, have one.
+pub(crate) fn open_given(path: &Path) -> io::Result<File> {
+    let is_of_shell = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
+    if !is_of_shell && std::fs::metadata(path)?.file_type().is_fifo() {
+        return Err(io::Error::other("it is a named pipe, and nobody may ever write to it"));
+    }
+    File::open(path)
+}
+
 /// Reads all of a small file of the user's.
 ///
 /// # Errors
@@ -381,6 +391,6 @@ fn has_name_of_extra(path: &Path) -> bool {
 pub fn read_file(path: &Path) -> Result<String> {
     let failed = |source| Error::File { doing: "open", path: path.into(), source };
     let mut text = String::new();
-    File::open(path).map_err(failed)?.take(MAX_TEXT).read_to_string(&mut text).map_err(failed)?;
+    open_given(path).map_err(failed)?.take(MAX_TEXT).read_to_string(&mut text).map_err(failed)?;
     Ok(text)
 }

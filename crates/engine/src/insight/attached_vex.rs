@@ -13,61 +13,79 @@ use crate::error::{Error, Result};
 
 /// OpenVEX, as artifacts have it.
 const KINDS: [&str; 2] = ["application/vnd.openvex+json", "application/openvex+json"];
+/// 32 MiB of all documents of one image.
+const MAX_BYTES: u64 = 32 << 20;
 /// What predicates of OpenVEX begin with.
 const PREDICATE: &str = "https://openvex.dev/ns";
 
 impl Engine {
-    /// The OpenVEX documents beside the image, each with the manifest that holds it; those about its index as well. Of an image that
+    /// Calls `take` with each OpenVEX document beside the image and the manifest that holds it, one after the other; those about its
+    /// index as well. Gives how many were left out, as they are more than is read for one image. Of an image that
     /// is here only the store is asked, of another one its registry. None of images that need signatures, by whatever name they are asked for: nobody
     /// verified these.
     ///
     /// # Errors
     /// When there is no such image, or its registry cannot be asked.
-    pub fn attached_vex(&self, look: &Look) -> Result<Vec<(Digest, Vec<u8>)>> {
+    pub fn attached_vex(&self, look: &Look, take: &mut dyn FnMut(Digest, &[u8])) -> Result<usize> {
+        let mut said = Said { left: MAX_BYTES, left_out: 0, take };
         match self.named(look)? {
             Some((_, Some(found))) => {
                 if self.doubt(&found)? != Doubt::None {
-                    return Ok(Vec::new());
+                    return Ok(0);
                 }
-                let mut all = Vec::new();
                 let source = StoreSource::new(self.reader()?);
                 for subject in self.digests_here(&found)? {
                     let documents = self.referring_here(&subject)?;
-                    all.extend(documents.iter().filter_map(|document| said(&source, document, &subject)));
+                    documents.iter().for_each(|document| said.add(&source, document, &subject));
                 }
-                Ok(all)
             }
             Some((name, None)) => {
                 let reference = name.parse::<Reference>().map_err(Error::BadName)?.without_redundant_tag().or_latest();
                 if !self.wanting([&reference])?.is_empty() {
-                    return Ok(Vec::new());
+                    return Ok(0);
                 }
                 let client = self.remote().repository(reference.repository());
-                let mut all = Vec::new();
                 for subject in self.digests_there(&client, &reference, look.platform.as_ref())? {
                     let is_wanted = |kind: &str| KINDS.contains(&kind) || is_bundle(kind);
                     let documents = super::attached::referring_there(&client, &subject, is_wanted)?;
-                    all.extend(documents.iter().filter_map(|document| said(&client, document, &subject)));
+                    documents.iter().for_each(|document| said.add(&client, document, &subject));
                 }
-                Ok(all)
             }
-            None => Ok(Vec::new()),
+            None => {}
         }
+        Ok(said.left_out)
     }
 }
 
-/// The VEX document of a manifest that is about `subject`.
-fn said(source: &dyn Source, document: &Document, subject: &Digest) -> Option<(Digest, Vec<u8>)> {
-    let AnyManifest::Manifest(manifest) = &document.content else { return None };
-    if manifest.subject.as_ref().is_none_or(|of| of.digest != *subject) {
-        return None;
+/// What is said beside an image, and how much more of it is read.
+struct Said<'a> {
+    left: u64,
+    left_out: usize,
+    take: &'a mut dyn FnMut(Digest, &[u8]),
+}
+
+impl Said<'_> {
+    /// Reads the VEX document of a manifest that is about `subject`.
+    fn add(&mut self, source: &dyn Source, document: &Document, subject: &Digest) {
+        let AnyManifest::Manifest(manifest) = &document.content else { return };
+        if manifest.subject.as_ref().is_none_or(|of| of.digest != *subject) {
+            return;
+        }
+        let is_kind = |kind: &str| KINDS.contains(&kind) || is_bundle(kind);
+        let Some(layer) = manifest.layers.iter().find(|layer| is_kind(layer.media_type.as_str())) else { return };
+        let Some(left) = self.left.checked_sub(layer.size) else {
+            self.left_out += 1;
+            return;
+        };
+        self.left = left;
+        let Some(bytes) = bytes(source, layer) else { return };
+        let digest = document.descriptor.digest.clone();
+        match is_bundle(layer.media_type.as_str()) {
+            true => {
+                let said = payload_of(&bytes, subject, |kind| kind.starts_with(PREDICATE));
+                said.iter().for_each(|text| (self.take)(digest.clone(), text));
+            }
+            false => (self.take)(digest, &bytes),
+        }
     }
-    let is_kind = |kind: &str| KINDS.contains(&kind) || is_bundle(kind);
-    let layer = manifest.layers.iter().find(|layer| is_kind(layer.media_type.as_str()))?;
-    let bytes = bytes(source, layer)?;
-    let text = match is_bundle(layer.media_type.as_str()) {
-        true => payload_of(&bytes, subject, |kind| kind.starts_with(PREDICATE))?,
-        false => bytes,
-    };
-    Some((document.descriptor.digest.clone(), text))
 }

@@ -63,12 +63,15 @@ impl Databases {
         }
     }
 
-    /// Has `take` read the data base at `path` as it is seen.
-    pub(super) fn seen(&self, view: &View, path: &str, take: &mut dyn FnMut(&dyn Content)) {
+    /// Has `take` read the data base at `path` as it was in each layer that changed it: with the layer, counted from the top, and
+    /// whether that is how it is seen. False if it is not known.
+    pub(super) fn each_state(&self, view: &View, path: &str, take: &mut dyn FnMut(usize, bool, &dyn Content)) -> bool {
         let database = self.0.iter().find(|database| database.path == path);
-        if let Some((_, base, log)) = database.and_then(|database| database.states().into_iter().next()) {
-            with(view, base, log, take);
+        let states = database.map(Database::states).unwrap_or_default();
+        for (index, (part, base, log)) in states.iter().enumerate() {
+            with(view, base, *log, &mut |content| take(*part, index == 0, content));
         }
+        !states.is_empty()
     }
 }
 

@@ -165,7 +165,7 @@ impl Engine {
     ) -> Result<Examined> {
         let alone = |inventory| Examined { inventory, leaks: Vec::new(), checks: Vec::new() };
         if let Target::Document(path) = &look.target {
-            let file = std::fs::File::open(path);
+            let file = advisories::open_given(path);
             let mut file = file.map_err(|source| Error::File { doing: "open", path: path.clone(), source })?;
             return document(path, &mut file).map(alone);
         }

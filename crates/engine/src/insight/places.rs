@@ -38,12 +38,14 @@ const PLACES: &[&str] = &[
 ];
 /// 40 links on one way: the kernel's limit.
 const MAX_LINKS: usize = 40;
+/// 4096 names on one way, links followed: the kernel takes no longer paths.
+const MAX_NAMES: usize = 4096;
 /// 8 walks: as often as what a link leads to may begin with a link that nobody has met before.
 const MAX_WALKS: usize = 8;
 
 /// The links on the ways to those places.
 pub(super) struct Places {
-    /// Paths and their beginnings, at which links count.
+    /// Paths, at whose beginnings links count.
     ways: BTreeSet<String>,
     links: BTreeMap<String, String>,
 }
@@ -51,23 +53,22 @@ pub(super) struct Places {
 impl Default for Places {
     fn default() -> Self {
         let mut places = Self { ways: BTreeSet::new(), links: BTreeMap::new() };
-        for place in PLACES {
-            places.add_way(place);
-        }
+        places.ways.extend(PLACES.iter().map(|place| (*place).to_owned()));
         places
     }
 }
 
 impl Places {
-    fn add_way(&mut self, path: &str) {
-        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        self.ways.extend(ends.map(|end| path[..end].to_owned()));
+    /// Whether a path is one of the ways or where one begins.
+    fn is_on_way(&self, path: &str) -> bool {
+        let within = format!("{path}/");
+        self.ways.contains(path) || self.ways.range(within.clone()..).next().is_some_and(|way| way.starts_with(&within))
     }
 
     /// Takes note of a link, if it is on one of the ways.
     pub(super) fn see(&mut self, files: &mut Files<'_>, path: &str, version: &Version) {
         if version.kind == Kind::Symlink
-            && self.ways.contains(path)
+            && self.is_on_way(path)
             && let Ok(target) = files.target(version)
         {
             self.links.insert(path.to_owned(), String::from_utf8_lossy(&target).into_owned());
@@ -76,31 +77,38 @@ impl Places {
 
     /// Where a path leads by the links that are known; `None` if that has no end.
     fn resolve(&self, path: &str) -> Option<String> {
-        let mut done: Vec<String> = Vec::new();
-        let mut rest: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
-        let mut links = 0;
+        let mut done = String::new();
+        let mut rest: Vec<&str> = path.rsplit('/').collect();
+        let (mut links, mut names) = (0, 0);
         while let Some(part) = rest.pop() {
-            match part.as_str() {
+            names += 1;
+            if names > MAX_NAMES {
+                return None;
+            }
+            let parent = done.len();
+            match part {
                 "" | "." => continue,
                 ".." => {
-                    done.pop();
+                    done.truncate(done.rfind('/').unwrap_or(0));
                     continue;
                 }
-                _ => done.push(part),
+                _ => {
+                    if !done.is_empty() {
+                        done.push('/');
+                    }
+                    done.push_str(part);
+                }
             }
-            if let Some(target) = self.links.get(&done.join("/")) {
+            if let Some(target) = self.links.get(&done) {
                 links += 1;
                 if links > MAX_LINKS {
                     return None;
                 }
-                done.pop();
-                if target.starts_with('/') {
-                    done.clear();
-                }
-                rest.extend(target.rsplit('/').map(str::to_owned));
+                done.truncate(if target.starts_with('/') { 0 } else { parent });
+                rest.extend(target.rsplit('/'));
             }
         }
-        Some(done.join("/"))
+        Some(done)
     }
 
     /// What lies elsewhere, by where that is. Looks at the image again for links that were not known to be on a way.
@@ -108,7 +116,7 @@ impl Places {
         for _ in 0..MAX_WALKS {
             let known = self.ways.len();
             let ways: Vec<String> = PLACES.iter().filter_map(|place| self.resolve(place)).collect();
-            ways.iter().for_each(|way| self.add_way(way));
+            self.ways.extend(ways);
             if self.ways.len() == known {
                 break;
             }
@@ -146,9 +154,11 @@ impl Elsewhere {
         if Reader::of_path(path).is_some_and(|reader| reader.is_of_system()) || inventory::tells_owners(path) {
             return None;
         }
-        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        let known = ends.filter_map(|end| Some((end, self.0.get(&path[..end])?))).next_back();
-        known.map(|(end, place)| format!("{place}{}", &path[end..]))
+        let within = |(own, place): (&String, &&'static str)| {
+            let rest = path.strip_prefix(own.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+            Some((own.len(), format!("{place}{rest}")))
+        };
+        self.0.iter().filter_map(within).max_by_key(|(len, _)| *len).map(|(_, alias)| alias)
     }
 }
 
@@ -171,6 +181,23 @@ mod tests {
         check("var/lib/dpkg/status", Some("srv/dpkg/status"));
         check("a/x", None);
         check("etc", Some("etc"));
+    }
+
+    #[test]
+    fn long_ways_cost_what_they_have() {
+        // As long as links may be, and each of them leads on.
+        let deep = "x/".repeat(2000);
+        let links = [("var".to_owned(), deep.clone()), ("etc".to_owned(), deep)].into();
+        let mut places = Places { links, ..Places::default() };
+        let way = places.resolve("var/lib/dpkg").unwrap();
+        assert_eq!(way.len(), 2 * 2000 - 1 + "/lib/dpkg".len());
+        places.ways.insert(way.clone());
+        assert!(places.is_on_way("var/lib") && places.is_on_way("x/x/x") && places.is_on_way(&way));
+        assert!(!places.is_on_way("var/li") && !places.is_on_way("x/y"));
+        let bytes: usize = places.ways.iter().map(String::len).sum();
+        assert!(bytes < 8192, "{bytes}");
+        let turn = [("var".to_owned(), format!("{}var", "x/../".repeat(800)))].into();
+        assert_eq!(Places { links: turn, ..Places::default() }.resolve("var/lib"), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
+use serde_json::Value;
 use wharfie_layer::view::{Files, Standing, Version, View};
 use wharfie_oci::ImageConfig;
 use wharfie_scan::content::read_all;
@@ -92,14 +93,13 @@ impl Search {
     /// Searches what no package has brought, and gives all that was found.
     pub(super) fn finish(mut self, view: &View, owned: &Owned, warned: &mut Found) -> Vec<Leaked> {
         for (path, versions) in std::mem::take(&mut self.candidates) {
-            if owned.of(&path).is_some() || self.found.len() >= MAX_LEAKS {
-                continue;
+            if self.found.len() >= MAX_LEAKS {
+                break;
             }
-            let was_owned = owned.ever(&path);
-            for version in versions {
+            for (index, version) in versions.iter().enumerate() {
                 let is_shown = version.standing == Standing::Shown;
-                // What a package had that is no longer installed was the package's all the same.
-                if is_shown || !was_owned {
+                // What a package had that is no longer installed was the package's all the same; what somebody put in its place is not.
+                if !owned.is_packaged(view, &path, &versions[index..], &warned.budget) {
                     let bytes = view.bytes(&version.held).and_then(|bytes| text(&Lying(bytes)));
                     self.search(&path, version.part, is_shown, &bytes.unwrap_or_default());
                 }
@@ -150,20 +150,66 @@ fn text(content: &dyn Content) -> Option<Vec<u8>> {
     read_all(content, leak::MAX_BYTES).ok()
 }
 
-/// Secrets in what an image says of itself: instructions, variables, labels.
+/// Secrets in what an image says of itself: instructions and their comments, commands, variables, labels and all else that is set,
+/// values as well as names.
 pub(super) fn of_config(config: &ImageConfig) -> Vec<Leaked> {
-    let steps = config.history.iter().filter_map(|step| step.created_by.as_deref());
-    let own = config.config.as_ref();
-    let variables = own.into_iter().flat_map(|own| own.env.iter().flatten()).map(String::as_str);
-    let labels = config.labels().into_iter().flatten().map(|(_, value)| value.as_str());
-    let mut found: Vec<Leaked> = Vec::new();
-    for text in steps.chain(variables).chain(labels) {
-        for leak in leak::search("", text.as_bytes()) {
-            let leaked = Leaked { leak, path: String::new(), layer: None, is_removed: false, is_of_base: false };
-            if !found.contains(&leaked) {
-                found.push(leaked);
-            }
-        }
+    let mut found = Vec::new();
+    for step in &config.history {
+        [&step.created_by, &step.comment, &step.author].into_iter().flatten().for_each(|text| add(text, &mut found));
+    }
+    config.author.iter().for_each(|text| add(text, &mut found));
+    if let Some(Ok(set)) = config.config.as_ref().map(serde_json::to_value) {
+        each_text(&set, &mut |text| add(text, &mut found));
     }
     found
+}
+
+fn add(text: &str, found: &mut Vec<Leaked>) {
+    for leak in leak::search("", text.as_bytes()) {
+        let leaked = Leaked { leak, path: String::new(), layer: None, is_removed: false, is_of_base: false };
+        if found.len() < MAX_LEAKS && !found.contains(&leaked) {
+            found.push(leaked);
+        }
+    }
+}
+
+/// Calls `take` with each text in a value, and each name.
+fn each_text(value: &Value, take: &mut dyn FnMut(&str)) {
+    match value {
+        Value::String(text) => take(text),
+        Value::Array(all) => all.iter().for_each(|one| each_text(one, take)),
+        Value::Object(members) => members.iter().for_each(|(name, value)| {
+            take(name);
+            each_text(value, take);
+        }),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_set_is_searched() {
+        let token = format!("ghp_{}", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6");
+        for set in [
+            r#""config":{"Cmd":["app","--token=TOKEN"]}"#,
+            r#""config":{"Entrypoint":["app","TOKEN"]}"#,
+            r#""config":{"Healthcheck":{"Test":["CMD-SHELL","curl TOKEN"]}}"#,
+            r#""config":{"OnBuild":["RUN curl TOKEN"]}"#,
+            r#""config":{"Env":["A=TOKEN"]}"#,
+            r#""config":{"Labels":{"TOKEN":"1"}}"#,
+            r#""config":{"Labels":{"a":"TOKEN"}}"#,
+            r#""config":{},"author":"TOKEN""#,
+            r#""config":{},"history":[{"created_by":"x","comment":"TOKEN"}]"#,
+        ] {
+            let text = format!(
+                r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":[]}},{}}}"#,
+                set.replace("TOKEN", &token)
+            );
+            let config: ImageConfig = serde_json::from_str(&text).unwrap();
+            assert_eq!(of_config(&config).len(), 1, "{set}");
+        }
+    }
 }

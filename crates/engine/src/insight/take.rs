@@ -1,7 +1,7 @@
 //! Packages, secrets and whose files they are, out of layers in one walk: each file that tells of something is read where it lies.
 //! What cannot be said before all is seen (who owns a file, what a data base's log changes) is held, and read after the walk.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 use wharfie_layer::entry::Kind;
@@ -98,6 +98,8 @@ struct Taker {
     licences: BTreeMap<String, Vec<String>>,
     /// Folders of copyright files that are links to others.
     aliases: BTreeMap<String, String>,
+    /// Files that tell of packages of languages, where packages of the system have theirs.
+    tellers: HashMap<String, Vec<HeldVersion>>,
     /// Programs that were seen under another name.
     seen: HashSet<(usize, u64)>,
     is_full: bool,
@@ -141,7 +143,7 @@ pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
     if !elsewhere.is_empty() {
         taker.visit_elsewhere(opened, &elsewhere)?;
     }
-    let Taker { mut found, databases, mut owned, licences, aliases, .. } = taker;
+    let Taker { mut found, databases, mut owned, licences, aliases, tellers, .. } = taker;
     databases.read(&opened.view, layers, &mut found);
     for package in found.packages.iter_mut().filter(|package| package.kind == PackageKind::Deb) {
         if package.licences.is_empty() {
@@ -152,12 +154,14 @@ pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
     if let Some(search) = &search {
         search.candidates().for_each(|path| owned.want(path));
     }
-    for package in found.packages.iter().filter(|package| !package.kind.is_of_system()) {
-        owned.want(file_of(package));
-    }
+    tellers.keys().for_each(|path| owned.want(path));
     owned.read(&opened.view, &databases, &mut found);
+    let owner = |(path, versions): (&String, &Vec<HeldVersion>)| {
+        Some((path.clone(), owned.of(&opened.view, path, versions, &found.budget)?.to_owned()))
+    };
+    let owners: HashMap<String, String> = tellers.iter().filter_map(owner).collect();
     for package in found.packages.iter_mut().filter(|package| !package.kind.is_of_system()) {
-        package.owner = owned.of(file_of(package)).map(str::to_owned);
+        package.owner = owners.get(file_of(package)).cloned();
     }
     let leaks = match search {
         Some(search) => search.finish(&opened.view, &owned, &mut found),
@@ -169,6 +173,7 @@ pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
     found.packages.sort();
     found.packages.dedup();
     let (packages, distro) = (std::mem::take(&mut found.packages), found.distro.take());
+    let unread = found.unread;
     warnings.append(&mut found.into_warnings());
     if scope == Scope::Packages && packages.is_empty() && distro.is_none() && warnings.is_empty() {
         warnings.push("no system and no package was found in it: nothing of it can be checked".to_owned());
@@ -186,6 +191,8 @@ pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
         warnings,
         base: None,
         attached: None,
+        unread,
+        unknown: BTreeMap::new(),
     };
     Ok(Looked { inventory, leaks, set_id })
 }
@@ -219,7 +226,17 @@ pub(super) fn beside(opened: &Opened, mut inventory: Inventory, looked: &Invento
 
 /// The file in the image that tells of a package, without the way into archives.
 fn file_of(package: &Package) -> &str {
-    package.found_in.split('!').next().unwrap_or_default()
+    package.found_in.split(WITHIN).next().unwrap_or_default()
+}
+
+/// What leads into archives.
+const WITHIN: char = '!';
+
+/// True where packages of a system have their files. Nowhere else anything is theirs, whatever a list says: who makes those packages
+/// looks after nothing there. Source: Filesystem Hierarchy Standard 3.0, `/opt` and `/usr/local`.
+fn is_of_systems(path: &str) -> bool {
+    const FOLDERS: [&str; 7] = ["usr/", "lib", "bin/", "sbin/", "etc/", "var/", "boot/"];
+    FOLDERS.iter().any(|folder| path.starts_with(folder)) && !path.starts_with("usr/local/")
 }
 
 /// The version that is there, if there is one.
@@ -237,6 +254,7 @@ impl Taker {
             owned: Owned::default(),
             licences: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            tellers: HashMap::new(),
             seen: HashSet::new(),
             is_full: false,
         }
@@ -296,6 +314,7 @@ impl Taker {
         reader.read(alias, content, &mut self.found);
         if self.found.packages.len() >= MAX_PACKAGES {
             self.is_full = true;
+            self.found.unread += 1;
             self.found.warn(format!("there are more than {MAX_PACKAGES} packages: the rest is left out"));
         }
         let layers = self.layers;
@@ -315,6 +334,10 @@ impl Taker {
             if alias != path && package.found_in.starts_with(alias) {
                 package.found_in = format!("{path}{}", &package.found_in[alias.len()..]);
             }
+        }
+        let path = path.split(WITHIN).next().unwrap_or_default();
+        if is_of_systems(path) && new.iter().any(|package| !package.kind.is_of_system()) {
+            self.tellers.insert(path.to_owned(), hold(files, raw, versions));
         }
         self.found.packages.append(&mut new);
     }

@@ -14,6 +14,7 @@ use super::TrustError;
 use super::policy::{create_directory, read_beneath, replace};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::insight::advisories::open_given;
 
 /// A private key that is here, closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +62,7 @@ fn read_closed(path: &Path) -> Result<String> {
 pub(super) fn public(path: &Path) -> Result<PublicKey> {
     let failed = |source| Error::File { doing: "open", path: path.into(), source };
     let mut text = String::new();
-    File::open(path).map_err(failed)?.take(MAX_KEY).read_to_string(&mut text).map_err(failed)?;
+    open_given(path).map_err(failed)?.take(MAX_KEY).read_to_string(&mut text).map_err(failed)?;
     PublicKey::from_pem(&text).map_err(|source| TrustError::File { path: path.into(), source }.into())
 }
 

@@ -32,7 +32,8 @@ pub(super) fn names(package: &Package, distro: Option<&Distro>) -> Vec<Name> {
         PackageKind::Cran => own("CRAN"),
         PackageKind::Conda | PackageKind::Generic | PackageKind::Opkg => Vec::new(),
         PackageKind::Deb | PackageKind::Apk | PackageKind::Rpm => {
-            let Some(distro) = distro else { return Vec::new() };
+            // One of another system, as a document says, is in nobody's list of this one.
+            let Some(distro) = distro.filter(|_| package.namespace.is_empty()) else { return Vec::new() };
             let mut sources = vec![(package.name.clone(), package.version.clone())];
             if let Some(source) = &package.source {
                 sources.insert(0, (source.name.clone(), source.version.clone()));
@@ -66,6 +67,9 @@ pub(super) fn uncovered(package: &Package, distro: Option<&Distro>, meta: &Meta)
         return None;
     }
     let is_systems = matches!(package.kind, PackageKind::Deb | PackageKind::Apk | PackageKind::Rpm | PackageKind::Opkg);
+    if is_systems && !package.namespace.is_empty() {
+        return Some(package.namespace.clone());
+    }
     Some(match (distro, names.first()) {
         (Some(distro), _) if is_systems => format!("{} {}", distro.id, distro.version_id).trim().to_owned(),
         (None, _) if is_systems => "a system that does not tell its name (/etc/os-release)".to_owned(),

@@ -11,7 +11,7 @@ use super::index::{EcosystemMeta, Index, Meta};
 use super::record::{Advisory, Event};
 use super::severity::Severity;
 use crate::content::{Result, Trouble};
-use crate::package::{Inventory, Package};
+use crate::package::{Inventory, NOWHERE, Package};
 use crate::version::Scheme;
 
 /// Something that is wrong with a package.
@@ -99,19 +99,22 @@ pub fn find(inventory: &Inventory, index: &Index<'_>) -> Result<Vec<Finding>> {
 }
 
 /// What of an inventory cannot be judged: where packages come from of which the data base knows nothing, and how many they
-/// are. Those without a version come from `nowhere in particular`.
+/// are. Those without a version come from [`NOWHERE`].
 pub fn unchecked(inventory: &Inventory, meta: &Meta) -> BTreeMap<String, usize> {
     let distro = inventory.distro.as_ref();
     let has_system = distro.is_some_and(|distro| is_covered(distro, meta));
     let mut found = BTreeMap::new();
     for package in inventory.packages.iter().filter(|package| package.owner.is_none() || !has_system) {
         let origin = match package.version.is_empty() {
-            true => Some("nowhere in particular".to_owned()),
+            true => Some(NOWHERE.to_owned()),
             false => uncovered(package, distro, meta),
         };
         if let Some(origin) = origin {
             *found.entry(origin).or_default() += 1;
         }
+    }
+    for (origin, count) in &inventory.unknown {
+        *found.entry(origin.clone()).or_default() += count;
     }
     found
 }
@@ -266,8 +269,9 @@ impl Advisory {
             }
             let is_later = match last {
                 None => true,
-                Some(("0", _)) if bound != "0" => true,
-                Some((_, was)) if bound == "0" => !holds && was,
+                // `0` stands for the lowest version of all, in any scheme.
+                Some(("0", was)) => bound != "0" || (was && !holds),
+                Some(_) if bound == "0" => false,
                 Some((other, was)) => match scheme.compare(bound, other) {
                     Some(Ordering::Greater) => true,
                     Some(Ordering::Equal) => was && !holds,

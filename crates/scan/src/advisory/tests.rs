@@ -64,6 +64,17 @@ fn ranges_begin_and_end() {
 }
 
 #[test]
+fn an_end_at_the_lowest_version_ends_nothing_above() {
+    for end in [r#"{"fixed":"0"}"#, r#"{"last_affected":"0"}"#] {
+        let record = record("GHSA-1", "npm", "a", &format!(r#"{{"introduced":"1.0.0"}},{end}"#), "");
+        check(&[&record], (PackageKind::Npm, "a", "1.1.0"), &["GHSA-1 unknown -"]);
+        check(&[&record], (PackageKind::Npm, "a", "0.1.0"), &[]);
+    }
+    let record = record("GHSA-1", "npm", "a", r#"{"introduced":"0"},{"fixed":"0"}"#, "");
+    check(&[&record], (PackageKind::Npm, "a", "0.1.0"), &[]);
+}
+
+#[test]
 fn lists_of_versions_and_limits_count() {
     let listed = r#"{"id":"PYSEC-1","aliases":["CVE-1"],"affected":[{"package":{"ecosystem":"PyPI","name":"Flask_X"},"versions":["1.0","1.1"]}]}"#;
     check(&[listed], (PackageKind::Pypi, "flask-x", "1.0.0"), &["CVE-1 unknown -"]);

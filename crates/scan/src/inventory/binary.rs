@@ -25,7 +25,7 @@ pub(super) struct Part {
     pub(super) is_writable: bool,
 }
 
-/// 512 sections: honest programs have some dozens, object files with thousands are no programs.
+/// 4096 sections: honest programs have some dozens, object files with thousands are no programs.
 const MAX_SECTIONS: usize = 4096;
 /// 1 MiB of names.
 const MAX_NAMES: u64 = 1 << 20;
@@ -195,11 +195,15 @@ impl<'a> Program<'a> {
     }
 }
 
-/// The text at `at` up to a zero.
+/// 64 bytes of a name: those of sections with notes are shorter.
+const MAX_NAME: usize = 64;
+
+/// The text at `at` up to a zero. No more of it is looked at than is kept: any number of sections may share a text without one.
 fn name(bytes: &[u8], at: usize) -> String {
     let rest = bytes.get(at..).unwrap_or_default();
+    let rest = &rest[..rest.len().min(MAX_NAME)];
     let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
-    String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned()
+    String::from_utf8_lossy(name).into_owned()
 }
 
 #[cfg(test)]
@@ -228,6 +232,14 @@ pub(super) mod tests {
             entry[32..40].copy_from_slice(&(len as u64).to_le_bytes());
         }
         file
+    }
+
+    #[test]
+    fn names_are_short() {
+        let texts = vec![b'A'; 1 << 20];
+        assert_eq!(name(&texts, 7), "A".repeat(64));
+        assert_eq!(name(b"\0.note\0x", 1), ".note");
+        assert_eq!(name(b"abc", 9), "");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a Go program was built from. Source: Go, `debug/buildinfo`.
 
 use super::binary::{Part, Program};
+use super::is_full;
 use crate::content::{Result, bytes_at};
 use crate::package::{Package, PackageKind};
 
@@ -23,6 +24,9 @@ pub(super) fn read(program: &Program<'_>, packages: &mut Vec<Package>) -> Result
         modules.lines().filter_map(|line| line.strip_prefix("build\t")?.split_once('=')).collect();
     let mut last: Option<Package> = None;
     for line in modules.lines() {
+        if is_full(packages) {
+            break;
+        }
         let mut words = line.split('\t');
         let kind = words.next().unwrap_or_default();
         let (name, version) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

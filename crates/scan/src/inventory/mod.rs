@@ -78,6 +78,9 @@ pub struct Found {
     pub warnings: Vec<String>,
     /// What may still be read and inflated.
     pub budget: Budget,
+    /// How many data bases of a system's packages could not be read, and how often more packages or files were left out than are kept
+    /// and read: there may be packages that nobody has seen.
+    pub unread: usize,
     /// How many files were not read because of that, and the first of them.
     left_out: (usize, String),
 }
@@ -94,6 +97,14 @@ const MAX_TEXT: u64 = 16 << 20;
 const MAX_DOCUMENT: u64 = 4 << 20;
 /// 1 KiB: names and versions beyond are made to fill memory.
 const MAX_WORD: usize = 1 << 10;
+/// 4 KiB: Linux opens no longer path, so no package has brought one.
+const MAX_PATH: usize = 4 << 10;
+
+/// Whether readers have told of as many packages as are kept, and of one more. What they read is full of others' words, and packages
+/// take many times the memory of the lines that tell of them.
+fn is_full(packages: &[Package]) -> bool {
+    packages.len() >= MAX_ENTRIES
+}
 /// 4 KiB: no program with notes in it is smaller.
 const MIN_PROGRAM: u64 = 4 << 10;
 
@@ -183,6 +194,7 @@ impl Reader {
             _ => found.budget.documents.clone(),
         };
         if work.left() == 0 {
+            found.unread += 1;
             return found.leave_out(path);
         }
         let content = &Metered::new(content, &work);
@@ -211,12 +223,19 @@ impl Reader {
             Self::Program => program(content, &work, &mut found.packages),
         };
         match result {
-            _ if work.left() == 0 => found.leave_out(path),
-            Err(why) => found.warn(format!("{path} {why}")),
+            _ if work.left() == 0 => {
+                found.unread += 1;
+                found.leave_out(path);
+            }
+            Err(why) => {
+                found.unread += usize::from(self.is_of_system());
+                found.warn(format!("{path} {why}"));
+            }
             Ok(()) => {}
         }
         if found.packages.len() > MAX_PACKAGES {
             found.packages.truncate(MAX_PACKAGES);
+            found.unread += 1;
             found.warn(format!("{path} tells of more than {MAX_PACKAGES} packages: the rest is left out"));
         }
         let is_sane = |package: &Package| {
@@ -297,24 +316,54 @@ fn program(content: &dyn Content, work: &Work, packages: &mut Vec<Package>) -> R
 
 /// Calls `take` with the name of a system's package and each file that it brought, from the root without a leading slash, as the file
 /// at `path` tells: lists of dpkg (`info/PACKAGE.list`, distroless's `status.d/PACKAGE.md5sums`), the data bases of apk and rpm.
+/// What is read counts, and the paths as well: a data base names a folder once, for any number of files.
 ///
 /// # Errors
-/// When the file is too large or cannot be read.
-pub fn owners(path: &str, content: &dyn Content, take: &mut dyn FnMut(&str, &str)) -> Result<()> {
-    let mut take = |name: &str, file: &str| take(name, file.trim_start_matches("./").trim_start_matches('/'));
+/// When the file is too large or cannot be read, or `budget` is spent.
+pub fn owners(path: &str, content: &dyn Content, budget: &Budget, take: &mut dyn FnMut(&str, &str)) -> Result<()> {
+    let content = &budget.document(content);
+    let mut owners = Owners { budget, file: String::new(), take };
     if let Some(package) = package_of_list(path) {
         let bytes = read_all(content, MAX_TEXT)?;
         let has_digests = path.ends_with(".md5sums");
         for line in crate::content::text(&bytes).lines() {
             let file = if has_digests { line.split_once("  ").map(|(_, file)| file) } else { Some(line) };
-            take(package, file.unwrap_or_default());
+            owners.add(package, [file.unwrap_or_default()])?;
         }
         return Ok(());
     }
     match Reader::of_path(path) {
-        Some(Reader::Apk) => apk::files(content, &mut take),
-        Some(reader @ (Reader::RpmSqlite | Reader::RpmNdb | Reader::RpmBdb)) => rpm::files(reader, content, &mut take),
+        Some(Reader::Apk) => apk::files(content, &mut owners),
+        Some(reader @ (Reader::RpmSqlite | Reader::RpmNdb | Reader::RpmBdb)) => {
+            rpm::files(reader, content, &mut owners)
+        }
         _ => Ok(()),
+    }
+}
+
+/// Who is told of files and their packages.
+struct Owners<'a> {
+    budget: &'a Budget,
+    /// The path that is told, in one piece.
+    file: String,
+    take: &'a mut dyn FnMut(&str, &str),
+}
+
+impl Owners<'_> {
+    /// Tells of a file whose path is these parts.
+    fn add<const N: usize>(&mut self, name: &str, parts: [&str; N]) -> Result<()> {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        if len > MAX_PATH || name.len() > MAX_WORD {
+            return Ok(());
+        }
+        if self.budget.is_spent() {
+            return Err(crate::budget::spent().into());
+        }
+        self.budget.documents.spend(len as u64);
+        self.file.clear();
+        parts.iter().for_each(|part| self.file.push_str(part));
+        (self.take)(name, self.file.trim_start_matches("./").trim_start_matches('/'));
+        Ok(())
     }
 }
 

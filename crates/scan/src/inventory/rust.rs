@@ -3,7 +3,9 @@
 use flate2::read::ZlibDecoder;
 use serde::Deserialize;
 
+use super::MAX_ENTRIES;
 use super::binary::Program;
+use crate::bounded::AtMost;
 use crate::budget::{Work, inflate};
 use crate::content::{Range, Result, Stream};
 use crate::package::{Package, PackageKind};
@@ -13,7 +15,7 @@ const MAX_BYTES: u64 = 8 << 20;
 
 #[derive(Deserialize)]
 struct Note {
-    packages: Vec<Entry>,
+    packages: AtMost<Entry, MAX_ENTRIES>,
 }
 
 #[derive(Deserialize)]
@@ -30,7 +32,7 @@ pub(super) fn read(program: &Program<'_>, work: &Work, packages: &mut Vec<Packag
     let range = Range::new(program.content, part.offset, part.len);
     let json = inflate(ZlibDecoder::new(Stream::new(&range)), MAX_BYTES, work)?;
     let note: Note = serde_json::from_slice(&json)?;
-    let of_program = note.packages.into_iter().filter(|entry| entry.kind != "build");
+    let of_program = note.packages.0.into_iter().filter(|entry| entry.kind != "build");
     packages.extend(of_program.map(|entry| Package::new(PackageKind::Cargo, entry.name, entry.version)));
     Ok(())
 }

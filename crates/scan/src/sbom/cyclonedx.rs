@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Stamp, licence};
+use super::{Stamp, licence, pretty};
 use crate::package::{Inventory, Package};
 use crate::purl;
 
@@ -55,7 +55,7 @@ pub fn write_with(inventory: &Inventory, stamp: &Stamp, vulnerabilities: &[Value
     if !vulnerabilities.is_empty() {
         document["vulnerabilities"] = vulnerabilities.to_vec().into();
     }
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    pretty(&document)
 }
 
 /// The name within the document of the inventory's package of this index.

@@ -48,7 +48,26 @@ struct Own<'a> {
 
 /// The inventory as our own JSON, in which nothing is lost.
 pub fn json(inventory: &Inventory) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(&Own { version: 1, inventory }).map(|text| text + "\n")
+    pretty(&Own { version: 1, inventory })
+}
+
+/// A value as lines of JSON. Letters that move a terminal's cursor or turn the direction of text are written as JSON's escapes: names in
+/// images are anybody's, and documents are shown.
+///
+/// # Errors
+/// As its serialisation has them.
+pub fn pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    let is_unsafe = |letter: char| matches!(letter, '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut plain = String::with_capacity(text.len() + 1);
+    for letter in text.chars() {
+        match is_unsafe(letter) {
+            true => plain.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            false => plain.push(letter),
+        }
+    }
+    plain.push('\n');
+    Ok(plain)
 }
 
 #[cfg(test)]
@@ -122,6 +141,60 @@ mod tests {
     }
 
     #[test]
+    fn no_document_turns_a_terminal_around() {
+        let mut whole = inventory();
+        whole.packages[0].name = "a\u{202e}b\u{9b}2J\u{7f}é".to_owned();
+        for text in [json(&whole), cyclonedx(&whole, &stamp()), spdx(&whole, &stamp())] {
+            let text = text.unwrap();
+            assert!(
+                !text.contains(['\u{202e}', '\u{9b}', '\u{7f}']) && text.contains("a\\u202eb\\u009b2J\\u007fé"),
+                "{text}"
+            );
+            assert_eq!(read(text.as_bytes()).unwrap().unwrap().packages[0].name, whole.packages[0].name);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_here_is_counted() {
+        let cyclonedx = r#"{"bomFormat":"CycloneDX","components":[
+            {"type":"operating-system","name":"debian","version":"12"},
+            {"type":"library","name":"a","purl":"pkg:hex/a@1"},
+            {"type":"library","name":"b","purl":"pkg:swift/x/b@1"},
+            {"type":"library","name":"c","version":"1"},
+            {"type":"file","name":"/etc/passwd"},
+            {"type":"container","name":"i","purl":"pkg:oci/i@1"},
+            {"type":"library","name":"d","purl":"pkg:npm/d@1"}]}"#;
+        let found = read(cyclonedx.as_bytes()).unwrap().unwrap();
+        assert_eq!(found.packages.len(), 1);
+        let expected = [("hex", 1), (crate::package::NOWHERE, 1), ("swift", 1)];
+        assert_eq!(found.unknown, expected.map(|(kind, count)| (kind.to_owned(), count)).into());
+        let spdx = r#"{"spdxVersion":"SPDX-2.3","packages":[
+            {"SPDXID":"SPDXRef-DocumentRoot-a","name":"a"},
+            {"SPDXID":"SPDXRef-c","name":"c","primaryPackagePurpose":"CONTAINER"},
+            {"SPDXID":"SPDXRef-b","name":"b","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:pub/b@1"}]},
+            {"SPDXID":"SPDXRef-d","name":"d"}]}"#;
+        let found = read(spdx.as_bytes()).unwrap().unwrap();
+        assert_eq!(found.unknown, [("nowhere in particular".to_owned(), 1), ("pub".to_owned(), 1)].into());
+    }
+
+    #[test]
+    fn packages_of_other_systems_are_told_apart() {
+        let text = r#"{"bomFormat":"CycloneDX","components":[
+            {"name":"a","purl":"pkg:deb/ubuntu/a@1?distro=ubuntu-22.04"},
+            {"name":"b","purl":"pkg:deb/ubuntu/b@1"},
+            {"name":"c","purl":"pkg:deb/debian/c@1?distro=debian-12.5"},
+            {"name":"d","purl":"pkg:deb/d@1"},
+            {"type":"operating-system","name":"debian","version":"12"}]}"#;
+        let found = read(text.as_bytes()).unwrap().unwrap();
+        let names: Vec<_> = found.packages.iter().map(|package| package.full_name()).collect();
+        assert_eq!(names, ["ubuntu/a", "ubuntu/b", "c", "d"]);
+        let urls: Vec<_> =
+            found.packages.iter().map(|package| crate::purl::of(package, found.distro.as_ref())).collect();
+        assert_eq!(urls[0], "pkg:deb/ubuntu/a@1");
+        assert_eq!(urls[2], "pkg:deb/debian/c@1?distro=debian-12");
+    }
+
+    #[test]
     fn other_documents_are_none() {
         assert!(read(b"{}").unwrap().is_none());
         assert!(read(b"[").is_err());
@@ -137,7 +210,12 @@ mod tests {
         );
         let found = read(text.as_bytes()).unwrap().unwrap();
         assert!(found.layers.len() < 70_000 && found.packages.len() == 60_001);
-        assert_eq!(found.warnings, ["a error: forged [2J"]);
+        let cut = "the document tells of more than 60000 packages: the rest is left out";
+        assert_eq!((found.warnings, found.unread), (vec!["a error: forged [2J".to_owned(), cut.to_owned()], 1));
+        // What is no package counts as well: there may be some behind it.
+        let files = vec![r#"{"type":"file"}"#; 70_000].join(",");
+        let text = format!(r#"{{"bomFormat":"CycloneDX","components":[{files},{{"name":"a","purl":"pkg:npm/a@1"}}]}}"#);
+        assert_eq!(read(text.as_bytes()).unwrap().unwrap().unread, 1);
         let text = format!(r#"{{"wharfieInventory":1,"packages":[{package}]}}"#);
         assert_eq!(read(text.as_bytes()).unwrap().unwrap().packages[0].layer, None, "there is no such layer");
     }

@@ -11,7 +11,7 @@ use super::licence::{self, REFERENCE, own_name};
 use crate::bounded::{AtMost, Members};
 use crate::content::Result;
 use crate::distro::Distro;
-use crate::package::{Base, Extracted, Inventory, Layer, Package, PackageKind, Source};
+use crate::package::{Base, Extracted, Inventory, Layer, NOWHERE, Package, PackageKind, Source};
 use crate::purl;
 
 #[derive(Deserialize)]
@@ -29,21 +29,37 @@ struct Probe {
 pub fn read(bytes: &[u8]) -> Result<Option<Inventory>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let probe: Probe = serde_json::from_slice(bytes)?;
-    Ok(match probe {
+    let mut is_cut = false;
+    let mut found = match probe {
         Probe { wharfie_inventory: Some(_), .. } => Some(own(serde_json::from_slice(bytes)?)),
         Probe { bom_format: Some(format), .. } if format == "CycloneDX" => {
             LEFT.set(MAX_ENTRIES);
-            Some(cyclonedx(serde_json::from_slice(bytes)?))
+            let bom = serde_json::from_slice(bytes)?;
+            is_cut = LEFT.get() == 0;
+            Some(cyclonedx(bom))
         }
         Probe { spdx_version: Some(version), .. } if version.starts_with("SPDX-2") => {
-            Some(spdx(serde_json::from_slice(bytes)?))
+            let document: Spdx = serde_json::from_slice(bytes)?;
+            is_cut = document.packages.0.len() >= MAX_ENTRIES;
+            Some(spdx(document))
         }
         _ => None,
-    })
+    };
+    if let Some(found) = &mut found
+        && (is_cut || found.packages.len() >= MAX_ENTRIES)
+    {
+        found.unread += 1;
+        found
+            .warnings
+            .push(format!("the document tells of more than {} packages: the rest is left out", MAX_ENTRIES - 1));
+    }
+    Ok(found)
 }
 
 /// 60,000 packages of a document, and one more, so that it is seen that there are too many.
 const MAX_ENTRIES: usize = 60_001;
+/// 64 kinds of packages that are not known here, and 64 letters of each.
+const MAX_KINDS: usize = 64;
 /// 64 licences, properties and references of one package.
 const MAX_PARTS: usize = 64;
 
@@ -68,6 +84,10 @@ struct Own {
     #[serde(default)]
     warnings: AtMost<String, MAX_WARNINGS>,
     base: Option<Base>,
+    #[serde(default)]
+    unread: usize,
+    #[serde(default)]
+    unknown: Members<usize, MAX_KINDS>,
 }
 
 fn own(own: Own) -> Inventory {
@@ -90,6 +110,8 @@ fn own(own: Own) -> Inventory {
         warnings: own.warnings.0.into_iter().map(plain).collect(),
         base: own.base,
         attached: None,
+        unread: own.unread,
+        unknown: own.unknown.0.into_iter().collect(),
     }
 }
 
@@ -183,6 +205,7 @@ fn cyclonedx(bom: Bom) -> Inventory {
         inventory.name = root.name;
         inventory.digest = root.version.filter(|version| version.starts_with("sha256:"));
     }
+    let mut urls = Vec::new();
     let mut open = bom.components.0;
     open.reverse();
     while let Some(component) = open.pop() {
@@ -196,7 +219,17 @@ fn cyclonedx(bom: Bom) -> Inventory {
             let found = component.properties.0.iter().find(|property| names.contains(&property.name.as_str()));
             found.map(|property| property.value.clone()).unwrap_or_default()
         };
-        let Some(mut package) = component.purl.as_deref().and_then(|url| named(url, &mut inventory)) else { continue };
+        let is_package = || matches!(component.kind.as_str(), "" | "library" | "application" | "framework");
+        let url = match component.purl.as_deref().filter(|url| !url.is_empty()) {
+            Some(url) => url,
+            None => {
+                if is_package() {
+                    miss(&mut inventory, NOWHERE);
+                }
+                continue;
+            }
+        };
+        let Some(mut package) = named(url, &mut inventory) else { continue };
         package.found_in = property(&["wharfie:path", "syft:location:0:path"]).trim_start_matches('/').to_owned();
         package.owner = Some(property(&["wharfie:owner"])).filter(|owner| !owner.is_empty());
         package.layer =
@@ -211,17 +244,23 @@ fn cyclonedx(bom: Bom) -> Inventory {
             choice.expression.or_else(|| choice.license.and_then(|license| license.id.or(license.name)))
         });
         package.licences = names.collect();
+        urls.push(component.purl.unwrap_or_default());
         inventory.packages.push(package);
     }
-    Inventory { layers: layers.all, ..inventory }
+    inventory.layers = layers.all;
+    tell_apart(&mut inventory, &urls);
+    inventory
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Spdx {
     #[serde(default)]
     name: String,
     #[serde(default)]
     packages: AtMost<Entry, MAX_ENTRIES>,
+    #[serde(default)]
+    document_describes: AtMost<String, MAX_PARTS>,
     #[serde(default, rename = "hasExtractedLicensingInfos")]
     extracted: AtMost<Licence, MAX_ENTRIES>,
 }
@@ -239,6 +278,9 @@ struct Licence {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
+    #[serde(default, rename = "SPDXID")]
+    id: String,
+    primary_package_purpose: Option<String>,
     license_declared: Option<String>,
     source_info: Option<String>,
     #[serde(default)]
@@ -263,9 +305,19 @@ fn spdx(document: Spdx) -> Inventory {
         (licence.license_id, Extracted { name, text: licence.extracted_text })
     });
     let extracted: BTreeMap<String, Extracted> = extracted.filter(|(id, _)| id.starts_with(REFERENCE)).collect();
+    let mut urls = Vec::new();
     for entry in document.packages.0 {
         let url = entry.external_refs.0.iter().find(|one| one.reference_type == "purl");
-        let Some(mut package) = url.and_then(|url| named(&url.reference_locator, &mut inventory)) else { continue };
+        let purpose = entry.primary_package_purpose.as_deref().unwrap_or_default();
+        let is_package = matches!(purpose, "" | "LIBRARY" | "APPLICATION" | "FRAMEWORK");
+        let Some(url) = url.map(|url| url.reference_locator.as_str()) else {
+            // What the document is about is no package in it.
+            if is_package && !document.document_describes.0.contains(&entry.id) && !entry.id.contains("Root") {
+                miss(&mut inventory, NOWHERE);
+            }
+            continue;
+        };
+        let Some(mut package) = named(url, &mut inventory) else { continue };
         let stated = entry.license_declared.filter(is_said).unwrap_or_default();
         for part in licence::parts(&stated).into_iter().take(MAX_PARTS) {
             // What we have called so ourselves, for want of a better name.
@@ -286,14 +338,51 @@ fn spdx(document: Spdx) -> Inventory {
         package.found_in = line("found in /");
         package.owner = Some(line("owner ")).filter(|owner| !owner.is_empty());
         package.layer = layers.index(line("layer "), line("instruction "));
+        urls.push(url.to_owned());
         inventory.packages.push(package);
     }
-    Inventory { layers: layers.all, ..inventory }
+    inventory.layers = layers.all;
+    tell_apart(&mut inventory, &urls);
+    inventory
 }
 
-/// The package of a URL; the system that it names is the image's, unless that is known.
+/// Takes note of a package that cannot be listed.
+fn miss(inventory: &mut Inventory, origin: &str) {
+    let unknown = &mut inventory.unknown;
+    let is_kept = unknown.contains_key(origin) || (unknown.len() < MAX_KINDS && origin.len() <= MAX_KINDS);
+    *unknown.entry(if is_kept { origin } else { NOWHERE }.to_owned()).or_default() += 1;
+}
+
+/// Says whose the packages of systems are that are not of the one that the image is made of: those have other advisories, whatever
+/// their versions look like. `urls` are those of the inventory's packages.
+fn tell_apart(inventory: &mut Inventory, urls: &[String]) {
+    let Some(distro) = inventory.distro.clone() else { return };
+    for (package, url) in inventory.packages.iter_mut().zip(urls).filter(|(package, _)| package.kind.is_of_system()) {
+        let (told, vendor) = (purl::distro_of(url).map(|(id, _)| id), purl::vendor_of(url));
+        let is_own = match &told {
+            Some(id) if distro.is_meant_by(id) => true,
+            _ if !vendor.is_empty() => distro.is_vendor(&vendor),
+            told => told.is_none(),
+        };
+        if !is_own {
+            package.namespace = Some(vendor).filter(|vendor| !vendor.is_empty()).or(told).unwrap_or_default();
+        }
+    }
+}
+
+/// The package of a URL; the system that it names is the image's, unless that is known. One of a kind that is not known here is
+/// counted, unless it is an image.
 fn named(url: &str, inventory: &mut Inventory) -> Option<Package> {
-    let package = purl::parse(url).filter(|package| package.kind != PackageKind::Generic)?;
+    let Some(package) = purl::parse(url).filter(|package| package.kind != PackageKind::Generic) else {
+        let rest = url.strip_prefix("pkg:").unwrap_or_default().trim_start_matches('/');
+        let kind = rest.split_once('/').map_or("", |(kind, _)| kind).to_ascii_lowercase();
+        match kind.as_str() {
+            "oci" | "docker" => {}
+            "" => miss(inventory, NOWHERE),
+            kind => miss(inventory, kind),
+        }
+        return None;
+    };
     if inventory.distro.is_none()
         && let Some((id, version_id)) = purl::distro_of(url)
     {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::Stamp;
 use super::licence::References;
+use super::{Stamp, pretty};
 use crate::package::{Inventory, Package};
 use crate::purl;
 
@@ -81,7 +81,7 @@ pub fn write_with(
         });
         document["hasExtractedLicensingInfos"] = info.collect();
     }
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    pretty(&document)
 }
 
 fn related(from: &str, how: &str, to: &str) -> Value {

@@ -78,11 +78,11 @@ fn parse(text: &str) -> Option<Version> {
         rest = next;
     } else if let Some(next) = rest.strip_prefix('-') {
         let (number, next) = split(next, true);
-        if number.is_empty() {
-            return None;
+        // Else it stands before a word: `1.0-dev1`.
+        if !number.is_empty() {
+            post = Some(number.to_owned());
+            rest = next;
         }
-        post = Some(number.to_owned());
-        rest = next;
     }
     if let Some((_, number, next)) = tagged(rest, &[("dev", 0)]) {
         dev = Some(number);

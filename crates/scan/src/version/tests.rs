@@ -90,6 +90,7 @@ const MAVEN: &str = "
 fn versions_stand_as_their_own_tools_order_them() {
     check(Scheme::Deb, DEB);
     check(Scheme::Pep440, PEP440);
+    check(Scheme::Pep440, "2.0-dev1 < 2.0; 2.0-dev1 < 2.0a1; 2.0-dev1 = 2.0.dev1; 1.0-1-dev2 < 1.0-1; 1.9 < 2.0-dev1");
     check(Scheme::Maven, MAVEN);
 }
 

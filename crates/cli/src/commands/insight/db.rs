@@ -115,7 +115,7 @@ fn reference(name: &str) -> Result<Reference> {
 
 fn told(cx: &Context, imported: &Imported) -> Result {
     for warning in &imported.warnings {
-        cx.warn(&format!("WARNING: {warning}"));
+        cx.warn(&format!("WARNING: {}", sanitise(warning, Layout::OneLine)));
     }
     let (extras, ecosystems): (Vec<_>, Vec<_>) = imported.meta.ecosystems.iter().partition(|(name, _)| is_extra(name));
     let count: u64 = ecosystems.iter().map(|(_, meta)| meta.advisories).sum();

@@ -92,7 +92,7 @@ fn examined(cx: &Context, matches: &Matches, look: &Look, wants: Wants) -> Resul
         ));
     }
     for warning in &found.inventory.warnings {
-        cx.warn(&format!("WARNING: {warning}"));
+        cx.warn(&format!("WARNING: {}", sanitise(warning, Layout::OneLine)));
     }
     Ok(found)
 }

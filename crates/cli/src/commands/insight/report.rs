@@ -161,7 +161,8 @@ impl Report {
             parts.push(vec![Piece::Text(advice)]);
         }
         if has_vulnerabilities {
-            parts.push(vec![Piece::Text(totals(&self.findings, self.ignored, self.unchecked) + "\n")]);
+            let unknown = [self.unchecked, self.inventory.unread];
+            parts.push(vec![Piece::Text(totals(&self.findings, self.ignored, unknown) + "\n")]);
         } else if parts.is_empty() {
             parts.push(vec![Piece::Text("Nothing was found\n".to_owned())]);
         }
@@ -208,6 +209,7 @@ impl Report {
             "baseToday": self.today,
             "packages": self.inventory.packages.len(),
             "unchecked": self.unchecked,
+            "unread": self.inventory.unread,
             "ignored": self.ignored,
             "suppressed": self.suppressed.iter().map(|one| {
                 let mut value = finding(&one.finding)?;
@@ -219,7 +221,7 @@ impl Report {
             "checks": self.checks,
             "warnings": self.inventory.warnings,
         });
-        serde_json::to_string_pretty(&document).map(|text| text + "\n")
+        sbom::pretty(&document)
     }
 }
 
@@ -323,7 +325,7 @@ pub(crate) fn percent(probability: f64) -> String {
     format!("{:.1}%", probability * 100.0)
 }
 
-fn totals(findings: &[Finding], ignored: usize, unchecked: usize) -> String {
+fn totals(findings: &[Finding], ignored: usize, [unchecked, unread]: [usize; 2]) -> String {
     let mut counts = Vec::new();
     for severity in Severity::ALL.into_iter().rev() {
         let count = findings.iter().filter(|finding| finding.severity == severity).count();
@@ -342,6 +344,10 @@ fn totals(findings: &[Finding], ignored: usize, unchecked: usize) -> String {
     }
     if unchecked > 0 {
         text.push_str(&format!("; {unchecked} not checked"));
+    }
+    if unread > 0 {
+        let files = if unread == 1 { "file" } else { "files" };
+        text.push_str(&format!("; the packages of {unread} {files} not checked"));
     }
     text
 }

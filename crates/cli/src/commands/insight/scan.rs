@@ -137,7 +137,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             check_exploited(&known.meta)?;
         }
         for warning in &known.warnings {
-            cx.warn(&format!("WARNING: {warning}"));
+            cx.warn(&format!("WARNING: {}", sanitise(warning, Layout::OneLine)));
         }
     }
     if matches.get(&VEX).iter().any(|word| word == ATTACHED) {
@@ -155,9 +155,7 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         let consulted = consulted(&found.inventory, &matched.meta).into_iter();
         age::warn(cx, consulted.chain(exploited.map(|(name, known)| (name.as_str(), known))));
         for (origin, count) in unchecked(&found.inventory, &matched.meta) {
-            let (packages, were) = if count == 1 { ("package", "was") } else { ("packages", "were") };
-            let origin = sanitise(&origin, Layout::OneLine);
-            let text = format!("the data base knows nothing of {origin}: {count} {packages} {were} not checked");
+            let text = unchecked_text(&origin, count);
             cx.warn(&format!("WARNING: {text}"));
             found.inventory.warnings.push(text);
             found.unchecked += count;
@@ -220,10 +218,21 @@ fn run(cx: &Context, matches: &Matches) -> Result {
             "WARNING: {unrated} {findings} a severity that nobody knows: --fail-on counts them with \"unknown\" only"
         ));
     }
+    let is_blind = wants_vulnerabilities && found.inventory.unread > 0;
+    if is_blind && limit.is_some() {
+        cx.warn("WARNING: not all that tells of packages could be read: --fail-on counts that as found");
+    }
     match limit {
-        Some(limit) if found.reaches(limit) => Err(Failure::silent().code(FOUND)),
+        Some(limit) if is_blind || found.reaches(limit) => Err(Failure::silent().code(FOUND)),
         _ => Ok(()),
     }
+}
+
+/// What is to be said of packages that could not be judged.
+pub(crate) fn unchecked_text(origin: &str, count: usize) -> String {
+    let (packages, were) = if count == 1 { ("package", "was") } else { ("packages", "were") };
+    let origin = sanitise(origin, Layout::OneLine);
+    format!("the data base knows nothing of {origin}: {count} {packages} {were} not checked")
 }
 
 /// What is to be said of a system that gets no updates any more.
@@ -236,14 +245,19 @@ pub(crate) fn end_of_life(cx: &Context, inventory: &Inventory) -> Option<Check> 
 /// The documents that lie with the image.
 fn attached(cx: &Context, look: &Look) -> Result<Vec<vex::Document>> {
     let mut documents = Vec::new();
-    for (digest, text) in cx.engine()?.attached_vex(look)? {
-        match vex::Document::parse(&text, cx.now()).map(vex::Document::found) {
-            Ok(document) => {
-                cx.warn(&format!("A VEX document with the image counts, {digest}"));
-                documents.push(document);
-            }
-            Err(why) => cx.warn(&format!("WARNING: {digest} {}", sanitise(&why.to_string(), Layout::OneLine))),
+    let left_out = cx.engine()?.attached_vex(look, &mut |digest, text| match vex::Document::parse(text, cx.now())
+        .map(vex::Document::found)
+    {
+        Ok(document) => {
+            cx.warn(&format!("A VEX document with the image counts, {digest}"));
+            documents.push(document);
         }
+        Err(why) => cx.warn(&format!("WARNING: {digest} {}", sanitise(&why.to_string(), Layout::OneLine))),
+    })?;
+    if left_out > 0 {
+        cx.warn(&format!(
+            "WARNING: {left_out} VEX documents with the image do not count: together they are more than is read of one image"
+        ));
     }
     if documents.is_empty() {
         cx.warn("WARNING: there is no VEX document with the image that could count");

@@ -8,7 +8,7 @@ use wharfie_engine::insight::{Beside, Examined, Look, Target, Wants};
 use wharfie_engine::list::List;
 use wharfie_engine::maintain::{Memory, News, Subject};
 use wharfie_scan::Inventory;
-use wharfie_scan::advisory::{EcosystemMeta, Epss, Exploited, Finding, KEV, Severity, consulted};
+use wharfie_scan::advisory::{EcosystemMeta, Epss, Exploited, Finding, KEV, Severity, consulted, unchecked};
 use wharfie_scan::check::Check;
 
 use crate::commands::insight::age;
@@ -34,6 +34,11 @@ pub(super) struct Scanned {
     pub(super) new: Vec<Row>,
     /// Images that could not be scanned, with why.
     failed: Vec<(String, String)>,
+    /// What could not be read or judged, with the image.
+    warnings: Vec<(String, String)>,
+    /// How many packages the data base knows nothing of, and how many files that tell of packages could not be read.
+    unchecked: usize,
+    unread: usize,
 }
 
 /// Something that was found in an image.
@@ -167,6 +172,7 @@ pub(super) fn all(cx: &Context, matches: &Matches, manner: &Manner) -> Result<(S
                     let matched = engine.findings(&examined.inventory, &base)?;
                     let consulted = consulted(&examined.inventory, &matched.meta).into_iter();
                     asked.extend(consulted.map(|(name, known)| (name.to_owned(), known.clone())));
+                    scanned.blind(&tags[0], &examined.inventory, unchecked(&examined.inventory, &matched.meta));
                     matched.findings
                 }
                 false => Vec::new(),
@@ -215,6 +221,9 @@ pub(super) fn all(cx: &Context, matches: &Matches, manner: &Manner) -> Result<(S
         scanned.new.extend(new.iter().filter_map(|key| rows.remove(key)));
     }
     scanned.new.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.order().cmp(&b.order())));
+    for (name, why) in &scanned.warnings {
+        cx.warn(&format!("WARNING: {name}: {}", sanitise(why, Layout::OneLine)));
+    }
     for (name, why) in &scanned.failed {
         cx.warn(&format!("WARNING: {name} was not scanned: {}", sanitise(why, Layout::OneLine)));
     }
@@ -238,6 +247,14 @@ pub(super) fn count(number: usize, one: &str, several: &str) -> String {
 }
 
 impl Scanned {
+    /// Takes note of what of an image could not be read, and not be judged: packages, by where they come from.
+    fn blind(&mut self, name: &str, inventory: &Inventory, unchecked: BTreeMap<String, usize>) {
+        self.unread += inventory.unread;
+        self.unchecked += unchecked.values().sum::<usize>();
+        let texts = unchecked.iter().map(|(origin, number)| insight::unchecked_text(origin, *number));
+        self.warnings.extend(inventory.warnings.iter().cloned().chain(texts).map(|text| (name.to_owned(), text)));
+    }
+
     /// One line about it, and one more if something could not be looked for.
     pub(super) fn line(&self, is_dry: bool) -> String {
         let [vulnerabilities, leaks, checks] = self.counts;
@@ -257,6 +274,19 @@ impl Scanned {
             parts.join(", "),
             self.new.len()
         );
+        if self.unchecked > 0 {
+            text.push_str(&format!(
+                "              {} not checked\n",
+                count(self.unchecked, "package was", "packages were")
+            ));
+        }
+        if self.unread + self.failed.len() > 0 {
+            text.push_str(&format!(
+                "              {} of packages and {} could not be read\n",
+                count(self.unread, "file", "files"),
+                count(self.failed.len(), "image", "images")
+            ));
+        }
         if !self.has_advisories {
             text.push_str(
                 "              vulnerabilities were not looked for, there is no data base of advisories: `scan db \
@@ -266,9 +296,10 @@ impl Scanned {
         text
     }
 
-    /// True if something new is a failure.
+    /// True if something new is a failure, or nobody can say what there is.
     pub(super) fn reaches(&self, limit: Limit) -> bool {
-        self.new.iter().any(|row| limit.is_reached(row.severity, row.is_exploited()))
+        let is_blind = self.unread > 0 || !self.failed.is_empty();
+        is_blind || self.new.iter().any(|row| limit.is_reached(row.severity, row.is_exploited()))
     }
 
     /// What is new, by kind; empty if nothing is.
@@ -339,6 +370,9 @@ impl Scanned {
             "hasAdvisories": self.has_advisories,
             "new": self.new.iter().map(Row::document).collect::<Vec<_>>(),
             "failed": self.failed.iter().map(failed).collect::<Vec<_>>(),
+            "warnings": self.warnings.iter().map(|(name, text)| json!({"image": name, "text": text})).collect::<Vec<_>>(),
+            "unchecked": self.unchecked,
+            "unread": self.unread,
         })
     }
 }

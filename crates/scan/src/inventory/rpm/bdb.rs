@@ -57,7 +57,7 @@ impl File<'_> {
 }
 
 /// Calls `take` with each value.
-pub(super) fn each(content: &dyn Content, take: &mut dyn FnMut(&[u8])) -> Result<()> {
+pub(super) fn each(content: &dyn Content, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let head = bytes_at(content, 0, 512)?;
     let magic = [head[12], head[13], head[14], head[15]];
     let is_big_endian = u32::from_be_bytes(magic) == HASH_MAGIC;
@@ -76,7 +76,7 @@ pub(super) fn each(content: &dyn Content, take: &mut dyn FnMut(&[u8])) -> Result
             continue;
         }
         // Keys and values take turns.
-        let count = file.u16_at(&page, 20);
+        let (count, mut here) = (file.u16_at(&page, 20), 0);
         for index in (1..count).step_by(2) {
             let at = PAGE_HEAD + index * 2;
             if at + 2 > page.len() {
@@ -86,8 +86,16 @@ pub(super) fn each(content: &dyn Content, take: &mut dyn FnMut(&[u8])) -> Result
             // What is put in later lies nearer to the page's beginning.
             let to = file.u16_at(&page, at - 2);
             match page.get(from) {
-                Some(&OFF_PAGE) => take(&file.overflow(&page[from..])?),
-                Some(&KEY_DATA) => take(page.get(from + 1..to).unwrap_or_default()),
+                Some(&OFF_PAGE) => take(&file.overflow(&page[from..])?)?,
+                Some(&KEY_DATA) => {
+                    let value = page.get(from + 1..to).unwrap_or_default();
+                    // A page's values lie beside each other.
+                    here += value.len();
+                    if here > page.len() {
+                        return Err(Trouble::Broken("has a page that makes no sense"));
+                    }
+                    take(value)?;
+                }
                 _ => {}
             }
         }
@@ -125,11 +133,15 @@ mod tests {
         let blob = super::super::tests::bash();
         let mut found = Vec::new();
         let mut file = file(&blob);
-        each(&file, &mut |bytes| found.push(bytes.to_vec())).unwrap();
+        each(&file, &mut |bytes| {
+            found.push(bytes.to_vec());
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(found, [blob]);
         // A value that never ends.
         file[4096 + 4087..4096 + 4091].copy_from_slice(&(7_u32 << 20).to_le_bytes());
         file[2 * 4096 + 16] = 2;
-        assert!(each(&file, &mut |_| ()).is_ok());
+        assert!(each(&file, &mut |_| Ok(())).is_ok());
     }
 }

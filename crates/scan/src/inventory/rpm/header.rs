@@ -1,6 +1,7 @@
 //! One package's header: an index of tags and the data that they point at.
 //! Source: rpm, "RPM package format", header structure; in data bases without its magic.
 
+use super::super::MAX_WORD;
 use crate::content::text;
 
 pub(super) const NAME: u32 = 1000;
@@ -54,15 +55,17 @@ impl<'a> Header<'a> {
     pub(super) fn text(&self, tag: u32) -> String {
         let found = self.find(tag).filter(|(kind, ..)| matches!(*kind, STRING | STRING_ARRAY | I18N_STRING));
         let first = found.and_then(|(_, data, _)| data.split(|byte| *byte == 0).next()).unwrap_or_default();
-        text(first).trim().to_owned()
+        // One more than is kept, so that it is seen that it is too long.
+        text(&first[..first.len().min(MAX_WORD + 1)]).trim().to_owned()
     }
 
     /// All texts of a tag.
-    pub(super) fn texts(&self, tag: u32) -> Vec<&'a [u8]> {
-        match self.find(tag) {
-            Some((STRING | STRING_ARRAY, data, count)) => data.split(|byte| *byte == 0).take(count).collect(),
-            _ => Vec::new(),
-        }
+    pub(super) fn texts(&self, tag: u32) -> impl Iterator<Item = &'a [u8]> {
+        let (data, count) = match self.find(tag) {
+            Some((STRING | STRING_ARRAY, data, count)) => (data, count),
+            _ => (&[][..], 0),
+        };
+        data.split(|byte| *byte == 0).take(count)
     }
 
     /// All numbers of a tag.

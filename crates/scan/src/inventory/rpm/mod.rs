@@ -8,8 +8,8 @@ mod sqlite;
 
 use self::header::Header;
 pub use self::log::Logged;
-use super::{MAX_TEXT, Reader};
-use crate::content::{Content, Result, read_all, text};
+use super::{MAX_TEXT, Owners, Reader, is_full};
+use crate::content::{Content, Result, Trouble, read_all, text};
 use crate::package::{Package, PackageKind, Source};
 
 /// 8 MiB: the largest honest header, of a kernel or of texlive, has four.
@@ -17,29 +17,45 @@ const MAX_HEADER: usize = 8 << 20;
 /// 100,000 headers.
 const MAX_HEADERS: usize = 100_000;
 
+/// 100,000 folders of one package: texlive's have some ten thousand.
+const MAX_FOLDERS: usize = 100_000;
+
 /// Packages of a data base.
 pub(super) fn read(reader: Reader, content: &dyn Content, packages: &mut Vec<Package>) -> Result<()> {
-    each(reader, content, &mut |header| packages.extend(package(header)))
-}
-
-/// Calls `take` with each package's name and each of its files.
-pub(super) fn files(reader: Reader, content: &dyn Content, take: &mut dyn FnMut(&str, &str)) -> Result<()> {
     each(reader, content, &mut |header| {
-        let name = header.text(header::NAME);
-        let folders = header.texts(header::DIR_NAMES);
-        for (file, folder) in header.texts(header::BASE_NAMES).iter().zip(header.numbers(header::DIR_INDEXES)) {
-            let folder = folders.get(folder as usize).copied().unwrap_or_default();
-            take(&name, &format!("{}{}", text(folder), text(file)));
+        if is_full(packages) {
+            return Err(TOO_MANY);
         }
+        packages.extend(package(header));
+        Ok(())
     })
 }
 
-fn each(reader: Reader, content: &dyn Content, take: &mut dyn FnMut(&Header<'_>)) -> Result<()> {
+/// Tells `owners` of each package's name and each of its files.
+pub(super) fn files(reader: Reader, content: &dyn Content, owners: &mut Owners<'_>) -> Result<()> {
+    each(reader, content, &mut |header| {
+        let name = header.text(header::NAME);
+        let folders: Vec<&[u8]> = header.texts(header::DIR_NAMES).take(MAX_FOLDERS).collect();
+        for (file, folder) in header.texts(header::BASE_NAMES).zip(header.numbers(header::DIR_INDEXES)) {
+            let folder = folders.get(folder as usize).copied().unwrap_or_default();
+            if folder.len() + file.len() <= super::MAX_PATH {
+                owners.add(&name, [&text(folder), &text(file)])?;
+            }
+        }
+        Ok(())
+    })
+}
+
+const TOO_MANY: Trouble = Trouble::Broken("tells of more packages than are looked at");
+
+fn each(reader: Reader, content: &dyn Content, take: &mut dyn FnMut(&Header<'_>) -> Result<()>) -> Result<()> {
     let mut count = 0;
     let mut blob = |bytes: &[u8]| {
         count += 1;
-        if let Some(header) = Header::parse(bytes).filter(|_| count <= MAX_HEADERS) {
-            take(&header);
+        match Header::parse(bytes) {
+            _ if count > MAX_HEADERS => Err(TOO_MANY),
+            Some(header) => take(&header),
+            None => Ok(()),
         }
     };
     match reader {
@@ -75,12 +91,18 @@ fn source(file: &str, package: &Package) -> Option<Source> {
     (name != package.name).then(|| Source { name: name.to_owned(), version: format!("{version}-{release}") })
 }
 
+/// 12 fields of a line are looked at: it has ten.
+const MAX_FIELDS: usize = 12;
+
 /// Packages of `container-manifest-2`: lines of fields between tabs, as `rpm -qa` was asked to print them:
 /// name, version-release, times, vendor, epoch, size, architecture, epoch and source.
 pub(super) fn read_manifest(content: &dyn Content, packages: &mut Vec<Package>) -> Result<()> {
     let bytes = read_all(content, MAX_TEXT)?;
     for line in text(&bytes).lines() {
-        let fields: Vec<&str> = line.split('\t').collect();
+        if is_full(packages) {
+            break;
+        }
+        let fields: Vec<&str> = line.splitn(MAX_FIELDS, '\t').collect();
         let [name, version, _, _, vendor, epoch, _, architecture, ..] = fields[..] else { continue };
         let epoch = Some(epoch).filter(|epoch| epoch.parse::<u32>().is_ok_and(|epoch| epoch > 0));
         let epoch = epoch.map(|epoch| format!("{epoch}:")).unwrap_or_default();
@@ -154,5 +176,12 @@ pub(crate) mod tests {
         read_manifest(&list.as_bytes().to_vec(), &mut packages).unwrap();
         assert_eq!((packages.len(), packages[0].version.as_str()), (1, "1.1.1k-17.cm2"));
         assert_eq!(packages[0].source.as_ref().unwrap().name, "openssl");
+    }
+
+    #[test]
+    fn packages_without_end_are_not_kept() {
+        let mut packages = Vec::new();
+        read_manifest(&b"a\tb\t\t\t\t\t\tx\n".repeat(70_000), &mut packages).unwrap();
+        assert_eq!(packages.len(), 60_001);
     }
 }

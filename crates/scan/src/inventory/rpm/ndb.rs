@@ -14,7 +14,7 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// Calls `take` with each package's blob.
-pub(super) fn each(content: &dyn Content, take: &mut dyn FnMut(&[u8])) -> Result<()> {
+pub(super) fn each(content: &dyn Content, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let head = bytes_at(content, 0, 32)?;
     if &head[..4] != b"RpmP" {
         return Err(Trouble::Broken("is no data base of rpm"));
@@ -39,7 +39,7 @@ pub(super) fn each(content: &dyn Content, take: &mut dyn FnMut(&[u8])) -> Result
             if &blob[..4] != b"BlbS" || u32_at(&blob, 4) != index || len > MAX_HEADER {
                 return Err(Trouble::Broken("has a package that makes no sense"));
             }
-            take(&bytes_at(content, block * BLOCK + 16, len)?);
+            take(&bytes_at(content, block * BLOCK + 16, len)?)?;
         }
     }
     Ok(())
@@ -64,9 +64,13 @@ mod tests {
         file.extend((blob.len() as u32).to_le_bytes());
         file.extend(&blob);
         let mut found = Vec::new();
-        each(&file, &mut |bytes| found.push(bytes.to_vec())).unwrap();
+        each(&file, &mut |bytes| {
+            found.push(bytes.to_vec());
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(found, [blob]);
         file[2 * 16 + 8..2 * 16 + 12].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert!(each(&file, &mut |_| ()).is_err());
+        assert!(each(&file, &mut |_| Ok(())).is_err());
     }
 }

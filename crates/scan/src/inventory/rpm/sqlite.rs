@@ -2,6 +2,8 @@
 //! schema says; here nothing is run.
 //! Source: sqlite.org, "Database File Format".
 
+use std::collections::HashSet;
+
 use super::MAX_HEADER;
 use crate::content::{Content, Result, Trouble, bytes_at};
 
@@ -14,7 +16,7 @@ const INTERIOR: u8 = 5;
 const LEAF: u8 = 13;
 
 /// Calls `take` with each blob of the table.
-pub(super) fn each(content: &dyn Content, take: &mut dyn FnMut(&[u8])) -> Result<()> {
+pub(super) fn each(content: &dyn Content, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let head = bytes_at(content, 0, 100)?;
     if !head.starts_with(MAGIC) {
         return Err(Trouble::Broken("is no SQLite data base"));
@@ -24,7 +26,7 @@ pub(super) fn each(content: &dyn Content, take: &mut dyn FnMut(&[u8])) -> Result
         size if size >= 512 && size.is_power_of_two() => u64::from(size),
         _ => return Err(Trouble::Broken("has pages of an impossible size")),
     };
-    let mut file = File { content, page, usable: page - u64::from(head[20]), pages: 0 };
+    let mut file = File { content, page, usable: page - u64::from(head[20]), seen: HashSet::new() };
     if file.usable < 480 {
         return Err(Trouble::Broken("has pages of an impossible size"));
     }
@@ -37,12 +39,12 @@ pub(super) fn each(content: &dyn Content, take: &mut dyn FnMut(&[u8])) -> Result
         {
             root = Some(page.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)));
         }
+        Ok(())
     })?;
     let root = root.ok_or(Trouble::Broken("has no table of packages"))?;
-    file.table(root, 0, &mut |record| {
-        if let Some(blob) = columns(record).get(1) {
-            take(blob);
-        }
+    file.table(root, 0, &mut |record| match columns(record).get(1) {
+        Some(blob) => take(blob),
+        None => Ok(()),
     })
 }
 
@@ -50,14 +52,13 @@ struct File<'a> {
     content: &'a dyn Content,
     page: u64,
     usable: u64,
-    /// How many were read: circles end.
-    pages: usize,
+    /// Those that were read: each belongs to one place of one tree, so that all work is as long as the file.
+    seen: HashSet<u64>,
 }
 
 impl File<'_> {
     fn read(&mut self, number: u64) -> Result<Vec<u8>> {
-        self.pages += 1;
-        if self.pages > MAX_PAGES || number == 0 {
+        if number == 0 || self.seen.len() >= MAX_PAGES || !self.seen.insert(number) {
             return Err(Trouble::Broken("has pages that lead nowhere"));
         }
         let at = (number - 1).checked_mul(self.page).ok_or(Trouble::Broken("points outside of itself"))?;
@@ -65,7 +66,7 @@ impl File<'_> {
     }
 
     /// Calls `take` with each record of the table whose tree begins at the page `number`.
-    fn table(&mut self, number: u64, depth: usize, take: &mut dyn FnMut(&[u8])) -> Result<()> {
+    fn table(&mut self, number: u64, depth: usize, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         if depth > MAX_DEPTH {
             return Err(Trouble::Broken("has a tree that is too deep"));
         }
@@ -86,13 +87,23 @@ impl File<'_> {
                 self.table(last, depth + 1, take)
             }
             LEAF => {
+                let mut here = 0;
                 for index in 0..count {
                     let cell = u16_at(from + 8 + index * 2).ok_or(BROKEN)?;
                     let rest = page.get(cell..).ok_or(BROKEN)?;
                     let (len, used) = varint(rest).ok_or(BROKEN)?;
                     let (_, more) = varint(&rest[used..]).ok_or(BROKEN)?;
-                    let record = self.payload(&rest[used + more..], len)?;
-                    take(&record);
+                    let local = &rest[used + more..];
+                    let own = self.local(len)?;
+                    // Records of a page lie beside each other.
+                    here += own;
+                    if here > page.len() {
+                        return Err(BROKEN);
+                    }
+                    match own as u64 == len {
+                        true => take(local.get(..own).ok_or(BROKEN)?)?,
+                        false => take(&self.payload(local, own, len)?)?,
+                    }
                 }
                 Ok(())
             }
@@ -100,20 +111,23 @@ impl File<'_> {
         }
     }
 
-    /// A record that begins in a page, with what did not fit there.
-    fn payload(&mut self, local: &[u8], len: u64) -> Result<Vec<u8>> {
-        const BROKEN: Trouble = Trouble::Broken("has a record that makes no sense");
+    /// How much of a record lies in the page where it begins.
+    fn local(&self, len: u64) -> Result<usize> {
         if len > MAX_HEADER as u64 {
             return Err(Trouble::TooLarge(MAX_HEADER as u64 >> 20));
         }
         let most = self.usable - 35;
-        let here = if len <= most {
-            len
-        } else {
-            let least = (self.usable - 12) * 32 / 255 - 23;
-            let rest = least + (len - least) % (self.usable - 4);
-            if rest <= most { rest } else { least }
-        } as usize;
+        if len <= most {
+            return Ok(len as usize);
+        }
+        let least = (self.usable - 12) * 32 / 255 - 23;
+        let rest = least + (len - least) % (self.usable - 4);
+        Ok(if rest <= most { rest } else { least } as usize)
+    }
+
+    /// A record that begins in a page with `here` bytes, with what did not fit there.
+    fn payload(&mut self, local: &[u8], here: usize, len: u64) -> Result<Vec<u8>> {
+        const BROKEN: Trouble = Trouble::Broken("has a record that makes no sense");
         let mut bytes = local.get(..here).ok_or(BROKEN)?.to_vec();
         let mut next = match local.get(here..here + 4) {
             Some(at) if (here as u64) < len => u64::from(u32::from_be_bytes([at[0], at[1], at[2], at[3]])),
@@ -177,6 +191,67 @@ mod tests {
         assert_eq!(varint(&[0x81, 0]), Some((128, 2)));
         assert_eq!(varint(&[0xff; 9]), Some((u64::MAX, 9)));
         assert_eq!(varint(&[0x80]), None);
+    }
+
+    /// A data base of pages of 512 bytes: the schema in the first, and what is given from the second on.
+    fn base(pages: &[Vec<u8>]) -> Vec<u8> {
+        let mut file = vec![0; 512];
+        file[..16].copy_from_slice(MAGIC);
+        file[16] = 2;
+        // `table`, `Packages`, any name, page 2.
+        let record = [&[5, 23, 29, 15, 1][..], b"tablePackagesx", &[2]].concat();
+        let cell = [vec![record.len() as u8, 1], record].concat();
+        file[100] = LEAF;
+        file[104] = 1;
+        let at = 512 - cell.len();
+        file[108..110].copy_from_slice(&(at as u16).to_be_bytes());
+        file[at..].copy_from_slice(&cell);
+        pages.iter().for_each(|page| file.extend(page));
+        file
+    }
+
+    /// A page with cells at these places, each of them `cell`.
+    fn leaf(places: &[usize], cell: &[u8]) -> Vec<u8> {
+        let mut page = vec![0; 512];
+        page[0] = LEAF;
+        page[4] = places.len() as u8;
+        for (index, at) in places.iter().enumerate() {
+            page[8 + index * 2..10 + index * 2].copy_from_slice(&(*at as u16).to_be_bytes());
+            page[*at..at + cell.len()].copy_from_slice(cell);
+        }
+        page
+    }
+
+    fn blobs(file: &Vec<u8>) -> (usize, Result<()>) {
+        let mut count = 0;
+        let result = each(file, &mut |_| {
+            count += 1;
+            Ok(())
+        });
+        (count, result)
+    }
+
+    #[test]
+    fn pages_and_records_are_read_once() {
+        // A record of 100 bytes: no number, and a blob of 96.
+        let mut cell = vec![0; 102];
+        cell[..6].copy_from_slice(&[100, 1, 4, 0, 0x81, 0x4c]);
+        let (count, result) = blobs(&base(&[leaf(&[300, 400], &cell)]));
+        assert!(result.is_ok() && count == 2, "{count} {result:?}");
+        // All cells at one place.
+        let (count, result) = blobs(&base(&[leaf(&[400; 60], &cell)]));
+        assert!(result.is_err() && count <= 5, "{count}");
+        // All children are one page.
+        let mut interior = vec![0; 512];
+        interior[0] = INTERIOR;
+        interior[4] = 100;
+        interior[8..12].copy_from_slice(&3_u32.to_be_bytes());
+        interior[400..404].copy_from_slice(&3_u32.to_be_bytes());
+        for index in 0..100 {
+            interior[12 + index * 2..14 + index * 2].copy_from_slice(&400_u16.to_be_bytes());
+        }
+        let (count, result) = blobs(&base(&[interior, leaf(&[400], &cell)]));
+        assert!(result.is_err() && count == 1, "{count}");
     }
 
     #[test]
