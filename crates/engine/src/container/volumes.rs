@@ -327,10 +327,10 @@ fn count(directory: BorrowedFd<'_>, counted: &mut Counted) -> Vec<CString> {
         let Ok(found) = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
         match FileType::from_raw_mode(found.st_mode) {
             FileType::Directory if !matches!(name.to_bytes(), b"." | b"..") => directories.push(name.to_owned()),
-            FileType::RegularFile | FileType::Symlink => {
-                if found.st_nlink == 1 || counted.seen.insert((found.st_dev, found.st_ino)) {
-                    counted.bytes += u64::try_from(found.st_size).unwrap_or_default();
-                }
+            FileType::RegularFile | FileType::Symlink
+                if found.st_nlink == 1 || counted.seen.insert((found.st_dev, found.st_ino)) =>
+            {
+                counted.bytes += u64::try_from(found.st_size).unwrap_or_default();
             }
             _ => {}
         }
