@@ -137,7 +137,8 @@ pub fn is_text(head: &[u8]) -> bool {
 /// between. A zero alone ends a word, and stays.
 fn narrow(bytes: &[u8]) -> Vec<u8> {
     let is_zero = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| *byte == 0);
-    let is_part = |at: usize| [1, 2].iter().any(|step| is_zero(at.checked_sub(*step)) || is_zero(at.checked_add(*step)));
+    let is_part =
+        |at: usize| [1, 2].iter().any(|step| is_zero(at.checked_sub(*step)) || is_zero(at.checked_add(*step)));
     bytes.iter().enumerate().filter(|(at, byte)| **byte != 0 || !is_part(*at)).map(|(_, byte)| *byte).collect()
 }
 

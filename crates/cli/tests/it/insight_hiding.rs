@@ -29,7 +29,10 @@ fn packages_that_cannot_be_read_fail_a_gate() {
     let osv = advisories(&host);
     let scan = ["scan", "--only", "vulnerabilities", "--db", &osv, "web:1"];
     let said = host.run(&scan);
-    assert_eq!((said.code, said.stdout.as_str()), (0, "No known vulnerabilities; the packages of 1 file not checked\n"));
+    assert_eq!(
+        (said.code, said.stdout.as_str()),
+        (0, "No known vulnerabilities; the packages of 1 file not checked\n")
+    );
     let gate = host.run(&[&scan[..], &["--fail-on", "critical"]].concat());
     assert!(gate.code == 2 && gate.stderr.contains("not all that tells of packages could be read"), "{}", gate.stderr);
     assert_eq!(document(&host, &[&scan[..], &["--format", "json"]].concat())["unread"], 1);
@@ -43,8 +46,10 @@ fn packages_that_cannot_be_read_fail_a_gate() {
 
 #[test]
 fn maintain_tells_what_it_cannot_judge() {
-    let layers =
-        [tar(&[file("etc/os-release", DEBIAN), file("var/lib/dpkg/status", GLIBC)]), tar(&[file("etc/os-release", "ID=plan9\n")])];
+    let layers = [
+        tar(&[file("etc/os-release", DEBIAN), file("var/lib/dpkg/status", GLIBC)]),
+        tar(&[file("etc/os-release", "ID=plan9\n")]),
+    ];
     let [base, top] = layers;
     let host = host_with(&[(&Image::new().with_layer(base).with_layer(top), &["web:1"])]);
     let osv = advisories(&host);
@@ -84,7 +89,8 @@ fn what_takes_the_place_of_a_packages_file_is_nobodys() {
     let host = host_with(&[(&image, &["kept"]), (&image.clone().with_layer(replaced), &["replaced"])]);
     let osv = advisories(&host);
     let judged = |image: &str| {
-        let told = document(&host, &["scan", "--only", "vulnerabilities,leaks", "--format", "json", "--db", &osv, image]);
+        let told =
+            document(&host, &["scan", "--only", "vulnerabilities,leaks", "--format", "json", "--db", &osv, image]);
         let texts = |list: &str, key: &str| -> Vec<String> {
             told[list].as_array().unwrap().iter().map(|one| one[key].as_str().unwrap().to_owned()).collect()
         };
@@ -94,8 +100,13 @@ fn what_takes_the_place_of_a_packages_file_is_nobodys() {
     let expected = (vec!["CVE-2018-1".to_owned()], vec!["usr/share/site/index.html".to_owned()]);
     assert_eq!(judged("replaced"), expected);
     let owners = document(&host, &["sbom", "--format", "json", "replaced"]);
-    let owners: Vec<_> =
-        owners["packages"].as_array().unwrap().iter().filter(|one| one["kind"] == "npm").map(|one| &one["owner"]).collect();
+    let owners: Vec<_> = owners["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["kind"] == "npm")
+        .map(|one| &one["owner"])
+        .collect();
     assert_eq!(owners, [&Value::Null, &Value::Null]);
 }
 
@@ -135,7 +146,11 @@ fn names_in_an_image_forge_no_lines() {
     ] {
         let said = host.run(words);
         assert_eq!(said.code, 0, "{words:?}: {}", said.stderr);
-        assert!(!said.stderr.lines().any(|line| line.starts_with("WARNING: all is well")), "{words:?}: {}", said.stderr);
+        assert!(
+            !said.stderr.lines().any(|line| line.starts_with("WARNING: all is well")),
+            "{words:?}: {}",
+            said.stderr
+        );
         assert!(!said.stdout.contains(['\u{202e}', '\u{9b}']), "{words:?}: {}", said.stdout);
     }
 }

@@ -55,9 +55,7 @@ pub fn json(inventory: &Inventory) -> serde_json::Result<String> {
 /// As its serialisation has them.
 pub fn pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
     let text = serde_json::to_string_pretty(value)?;
-    let is_unsafe = |letter: char| {
-        matches!(letter, '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let is_unsafe = |letter: char| matches!(letter, '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut plain = String::with_capacity(text.len() + 1);
     for letter in text.chars() {
         match is_unsafe(letter) {
@@ -122,7 +120,10 @@ mod tests {
         whole.packages[0].name = "a\u{202e}b\u{9b}2J\u{7f}é".to_owned();
         for text in [json(&whole), cyclonedx(&whole, &stamp()), spdx(&whole, &stamp())] {
             let text = text.unwrap();
-            assert!(!text.contains(['\u{202e}', '\u{9b}', '\u{7f}']) && text.contains("a\\u202eb\\u009b2J\\u007fé"), "{text}");
+            assert!(
+                !text.contains(['\u{202e}', '\u{9b}', '\u{7f}']) && text.contains("a\\u202eb\\u009b2J\\u007fé"),
+                "{text}"
+            );
             assert_eq!(read(text.as_bytes()).unwrap().unwrap().packages[0].name, whole.packages[0].name);
         }
     }

@@ -47,7 +47,9 @@ pub fn read(bytes: &[u8]) -> Result<Option<Inventory>> {
         && (is_cut || found.packages.len() >= MAX_ENTRIES)
     {
         found.unread += 1;
-        found.warnings.push(format!("the document tells of more than {} packages: the rest is left out", MAX_ENTRIES - 1));
+        found
+            .warnings
+            .push(format!("the document tells of more than {} packages: the rest is left out", MAX_ENTRIES - 1));
     }
     Ok(found)
 }

@@ -264,18 +264,19 @@ fn newer_base(cx: &Context, found: &Report, advisories: &Base) -> Result<Option<
 /// The documents that lie with the image.
 fn attached(cx: &Context, look: &Look) -> Result<Vec<vex::Document>> {
     let mut documents = Vec::new();
-    let left_out = cx.engine()?.attached_vex(look, &mut |digest, text| {
-        match vex::Document::parse(text, cx.now()).map(vex::Document::found) {
-            Ok(document) => {
-                cx.warn(&format!("A VEX document with the image counts, {digest}"));
-                documents.push(document);
-            }
-            Err(why) => cx.warn(&format!("WARNING: {digest} {}", sanitise(&why.to_string(), Layout::OneLine))),
+    let left_out = cx.engine()?.attached_vex(look, &mut |digest, text| match vex::Document::parse(text, cx.now())
+        .map(vex::Document::found)
+    {
+        Ok(document) => {
+            cx.warn(&format!("A VEX document with the image counts, {digest}"));
+            documents.push(document);
         }
+        Err(why) => cx.warn(&format!("WARNING: {digest} {}", sanitise(&why.to_string(), Layout::OneLine))),
     })?;
     if left_out > 0 {
+        let documents = if left_out == 1 { "document does" } else { "documents do" };
         cx.warn(&format!(
-            "WARNING: {left_out} VEX documents with the image do not count: together they are more than is read of one image"
+            "WARNING: {left_out} VEX {documents} not count: together those with the image are more than is read of one"
         ));
     }
     if documents.is_empty() {

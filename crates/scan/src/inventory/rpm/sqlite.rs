@@ -42,11 +42,9 @@ pub(super) fn each(content: &dyn Content, take: &mut dyn FnMut(&[u8]) -> Result<
         Ok(())
     })?;
     let root = root.ok_or(Trouble::Broken("has no table of packages"))?;
-    file.table(root, 0, &mut |record| {
-        match columns(record).get(1) {
-            Some(blob) => take(blob),
-            None => Ok(()),
-        }
+    file.table(root, 0, &mut |record| match columns(record).get(1) {
+        Some(blob) => take(blob),
+        None => Ok(()),
     })
 }
 
