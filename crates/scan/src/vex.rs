@@ -63,6 +63,8 @@ pub struct Document {
 struct Statement {
     ids: Vec<String>,
     products: Vec<Product>,
+    /// Of each of its products, beside those of its own.
+    subcomponents: Vec<String>,
     verdict: Verdict,
     /// The later one counts.
     moment: Timestamp,
@@ -193,13 +195,8 @@ impl Document {
                 RawVulnerability::Name(name) => vec![name],
                 RawVulnerability::Named { id, name, aliases } => [id, name].into_iter().chain(aliases.0).collect(),
             };
-            let shared: Vec<String> =
-                statement.subcomponents.0.into_iter().flat_map(|one| one.taken_apart().0).collect();
-            let products = statement.products.0.into_iter().map(|raw| {
-                let mut product = raw.product();
-                product.subcomponents.extend(shared.iter().cloned());
-                product
-            });
+            let subcomponents = statement.subcomponents.0.into_iter().flat_map(|one| one.taken_apart().0).collect();
+            let products = statement.products.0.into_iter().map(RawProduct::product);
             let verdict = Verdict {
                 status: statement.status,
                 justification: statement.justification.unwrap_or_default(),
@@ -209,6 +206,7 @@ impl Document {
             statements.push(Statement {
                 ids: ids.into_iter().filter(|id| !id.is_empty()).collect(),
                 products: products.collect(),
+                subcomponents,
                 verdict,
                 moment: statement.timestamp.as_deref().map_or(Ok(of_document), moment)?,
             });
@@ -243,24 +241,26 @@ pub fn verdict<'a>(documents: &'a [Document], finding: &Finding, inventory: &Inv
 impl Statement {
     fn is_about(&self, finding: &Finding, inventory: &Inventory) -> bool {
         let is_named = self.ids.iter().any(|id| *id == finding.id || finding.ids.contains(id));
-        is_named && self.products.iter().any(|product| product.has(finding, inventory))
+        is_named && self.products.iter().any(|product| product.has(&self.subcomponents, finding, inventory))
     }
 }
 
 impl Product {
-    fn has(&self, finding: &Finding, inventory: &Inventory) -> bool {
+    /// Whether a finding is in it; `more` are subcomponents beside its own.
+    fn has(&self, more: &[String], finding: &Finding, inventory: &Inventory) -> bool {
         let package = &inventory.packages[finding.package];
         let is_among = |names: &[String], package: &Package| names.iter().any(|name| is_of(name, package, inventory));
-        if is_among(&self.names, package) && self.subcomponents.is_empty() {
+        let is_whole = self.subcomponents.is_empty() && more.is_empty();
+        if is_among(&self.names, package) && is_whole {
             return true;
         }
-        let is_part = self.subcomponents.is_empty() || is_among(&self.subcomponents, package);
+        let is_part = is_whole || is_among(&self.subcomponents, package) || is_among(more, package);
         if self.names.iter().any(|name| is_of_image(name, inventory)) {
             return is_part;
         }
         let beside = |other: &&Package| !other.found_in.is_empty() && other.found_in == package.found_in;
         // A file may tell of all packages of a system: only what is built into one is a product with parts.
-        !self.subcomponents.is_empty()
+        !is_whole
             && is_part
             && !package.kind.is_of_system()
             && inventory.packages.iter().filter(beside).any(|other| is_among(&self.names, other))

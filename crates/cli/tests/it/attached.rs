@@ -361,4 +361,13 @@ fn vex_documents_with_an_image_count_if_they_are_asked_for() {
     let member = put_artifact(&registry, "web", [kind; 2], bundle.to_string().as_bytes(), &subject);
     list_referrers(&registry, "web", &web, &[member]);
     assert_eq!(count(&["--vex", "attached"]).0, 1);
+    // All of one image together are as much as one may be.
+    let kind = "application/vnd.openvex+json";
+    let large = vex.to_string() + &" ".repeat(12 << 20);
+    let note =
+        |at: usize| put_noted(&registry, "web", [kind; 2], large.as_bytes(), &subject, &json!({"at": at.to_string()}));
+    list_referrers(&registry, "web", &web, &[note(0), note(1), note(2)]);
+    let (found, said) = count(&["--vex", "attached"]);
+    assert!(found == 1 && said.matches("A VEX document with the image counts").count() == 2, "{said}");
+    assert!(said.contains("1 VEX document does not count"), "{said}");
 }

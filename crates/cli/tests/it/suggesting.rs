@@ -14,7 +14,7 @@ fn mistyped_commands_and_flags_are_told_what_was_meant() {
     );
     host.run(&["volume", "craete"]).fails(
         1,
-        "wharfie: unknown command: wharfie volume craete\n\nUsage:  wharfie volume\n\nRun 'wharfie volume --help' for \
+        "wharfie: unknown command: wharfie volume craete\n\nUsage:  wharfie volume COMMAND\n\nRun 'wharfie volume --help' for \
          more information\n help: did you mean `create`?",
     );
     host.run(&["tag", "--hepl"]).fails(

@@ -255,8 +255,9 @@ fn attached(cx: &Context, look: &Look) -> Result<Vec<vex::Document>> {
         Err(why) => cx.warn(&format!("WARNING: {digest} {}", sanitise(&why.to_string(), Layout::OneLine))),
     })?;
     if left_out > 0 {
+        let documents = if left_out == 1 { "document does" } else { "documents do" };
         cx.warn(&format!(
-            "WARNING: {left_out} VEX documents with the image do not count: together they are more than is read of one image"
+            "WARNING: {left_out} VEX {documents} not count: together those with the image are more than is read of one"
         ));
     }
     if documents.is_empty() {

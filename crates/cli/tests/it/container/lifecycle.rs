@@ -70,12 +70,15 @@ fn everything_says_that_there_is_no_such_container() {
         &["export", "nope"],
         &["commit", "nope"],
         &["pause", "nope"],
-        &["rename", "nope", "other"],
         &["cp", "nope:/x", "."],
     ];
     for words in commands {
         host.run(words).fails(1, "Error response from daemon: No such container: nope");
     }
+    let rename = host.run(&["rename", "nope", "other"]);
+    let expected =
+        "Error response from daemon: No such container: nope\nError: failed to rename container named nope\n";
+    assert_eq!((rename.code, rename.words_without_help().as_str()), (1, expected));
     let start = host.run(&["start", "nope"]);
     let expected = "Error response from daemon: No such container: nope\nError: failed to start containers: nope\n";
     assert_eq!((start.code, start.words_without_help().as_str()), (1, expected));
