@@ -70,7 +70,6 @@ fn everything_says_that_there_is_no_such_container() {
         &["export", "nope"],
         &["commit", "nope"],
         &["pause", "nope"],
-        &["rename", "nope", "other"],
         &["cp", "nope:/x", "."],
     ];
     for words in commands {

@@ -195,13 +195,15 @@ fn what_leads_nowhere_publishes_nothing() {
 fn what_only_networks_of_ones_own_have_is_refused_elsewhere() {
     let Some(host) = box_host() else { return };
     let cases = [
-        (["--network-alias", "x"], "network-scoped alias is supported only for containers in user defined networks"),
-        (["--ip", "10.0.0.9"], "user specified IP address is supported on user defined networks only"),
+        (["--network-alias", "x"], "network-scoped aliases are only supported for user-defined networks"),
+        (
+            ["--ip", "10.0.0.9"],
+            "Error response from daemon: user specified IP address is supported on user defined networks only",
+        ),
     ];
     for (flags, text) in cases {
         let refused = host.run(&[&["run", "--rm"], &flags[..], &["box:1"]].concat());
-        let text =
-            format!("wharfie: Error response from daemon: {text}\n\nRun 'wharfie run --help' for more information");
+        let text = format!("wharfie: {text}\n\nRun 'wharfie run --help' for more information");
         refused.fails(125, &text);
     }
 }
