@@ -65,8 +65,8 @@ impl PrivateKey {
     /// When it is no such key, or the passphrase is wrong.
     pub fn from_pem<E: From<Error>>(text: &str, passphrase: impl FnOnce() -> Result<Vec<u8>, E>) -> Result<Self, E> {
         // openssl says before a key which curve it is of; the key says so too.
-        let blocks = pem::read_all(text).into_iter();
-        let block = blocks.skip_while(|block| block.label == "EC PARAMETERS").next().ok_or(Error::NoPrivateKey)?;
+        let mut blocks = pem::read_all(text).into_iter();
+        let block = blocks.find(|block| block.label != "EC PARAMETERS").ok_or(Error::NoPrivateKey)?;
         match block.label.as_str() {
             "EC PRIVATE KEY" if block.header("DEK-Info").is_none() => Ok(Self::from_sec1(&block.bytes)?),
             "PRIVATE KEY" => Ok(Self::from_pkcs8(&block.bytes)?),

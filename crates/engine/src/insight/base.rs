@@ -171,7 +171,7 @@ fn told_by_history(own: &ImageConfig, layers: usize) -> ImageConfig {
     let set: String = words("ENV ").collect();
     let all = own.config.as_ref().and_then(|own| own.env.clone()).unwrap_or_default();
     let env = all.into_iter().filter(|pair| set.contains(&format!(" {pair} ")) || set.starts_with(&format!("{pair} ")));
-    let user = words("USER ").last().map(|user| user.trim().to_owned()).unwrap_or_default();
+    let user = words("USER ").next_back().map(|user| user.trim().to_owned()).unwrap_or_default();
     let config = ContainerConfig { user, env: Some(env.collect()), ..ContainerConfig::default() };
     ImageConfig { config: Some(config), history: steps.to_vec(), ..ImageConfig::default() }
 }
