@@ -15,6 +15,7 @@ pub mod distro;
 pub mod exceptions;
 pub mod inventory;
 pub mod leak;
+mod letters;
 pub mod lifetime;
 pub mod package;
 pub mod purl;

@@ -167,7 +167,7 @@ fn a_crowd_costs_what_it_has() {
         for (at, number) in [(0x36, 56_u16), (0x38, 0), (0x3a, 64), (0x3c, count), (0x3e, 1)] {
             program[at..at + 2].copy_from_slice(&number.to_le_bytes());
         }
-        let mut section = vec![0; 64];
+        let mut section = [0; 64];
         section[24..32].copy_from_slice(&(64 + 64 * u64::from(count)).to_le_bytes());
         section[32..40].copy_from_slice(&(1_u64 << 20).to_le_bytes());
         program.extend(section.repeat(count.into()));

@@ -172,7 +172,7 @@ pub(super) fn all(cx: &Context, matches: &Matches, manner: &Manner) -> Result<(S
                     let matched = engine.findings(&examined.inventory, &base)?;
                     let consulted = consulted(&examined.inventory, &matched.meta).into_iter();
                     asked.extend(consulted.map(|(name, known)| (name.to_owned(), known.clone())));
-                    scanned.blind(&tags[0], &examined.inventory, unchecked(&examined.inventory, &matched.meta));
+                    scanned.blind(&tags[0], &examined.inventory, &unchecked(&examined.inventory, &matched.meta));
                     matched.findings
                 }
                 false => Vec::new(),
@@ -248,7 +248,7 @@ pub(super) fn count(number: usize, one: &str, several: &str) -> String {
 
 impl Scanned {
     /// Takes note of what of an image could not be read, and not be judged: packages, by where they come from.
-    fn blind(&mut self, name: &str, inventory: &Inventory, unchecked: BTreeMap<String, usize>) {
+    fn blind(&mut self, name: &str, inventory: &Inventory, unchecked: &BTreeMap<String, usize>) {
         self.unread += inventory.unread;
         self.unchecked += unchecked.values().sum::<usize>();
         let texts = unchecked.iter().map(|(origin, number)| insight::unchecked_text(origin, *number));
