@@ -10,6 +10,7 @@ use wharfie_oci::reference::ParseReferenceError;
 use wharfie_oci::{Digest, Fault, ImageId, Kind, Speaker};
 
 use crate::container::ContainerError;
+use crate::help;
 use crate::networks::NetworkError;
 use crate::trust::TrustError;
 use crate::volumes::VolumeError;
@@ -514,91 +515,6 @@ impl Fault for Error {
     }
 
     fn help(&self) -> Option<String> {
-        let text = match self {
-            Self::Store(why) => return why.help(),
-            Self::Archive(why) => return why.help(),
-            Self::Runtime(why) => return why.help(),
-            Self::Container(why) => return why.help(),
-            Self::Trust(why) => return why.help(),
-            Self::Build(why) => return why.help(),
-            Self::Network(why) => return why.help(),
-            Self::Volume(why) => return why.help(),
-            Self::Remote(why) | Self::Pull { source: why, .. } => return why.help(),
-            Self::Conflict(why) => return Some(why.help()),
-            Self::UnknownFilter { known, .. } => return Some(format!("the filters here are {}", known.join(", "))),
-            Self::NotKept(_) => "`wharfie image restore` without a name lists what can be brought back",
-            Self::Config { .. } => "run `wharfie system fsck`, then pull or load the image again",
-            Self::NoSuchImage(_) => "`wharfie images` lists the images that are here, `wharfie pull` gets others",
-            Self::OtherPlatform { .. } => "`wharfie pull --platform` gets the image for another platform",
-            Self::NoPlatform(_) => "`wharfie manifest inspect` shows which platforms there are",
-            Self::NothingToPush(_) => "`wharfie images` lists what is here, `wharfie tag` gives it the name to push",
-            Self::Reference(_) | Self::BadName(_) => {
-                "an image is called [REGISTRY/]NAME[:TAG] or NAME@DIGEST, with a name in lower case"
-            }
-            Self::Platform(_) => "a platform is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64",
-            Self::DigestTarget | Self::PushDigest => "name a tag: NAME:TAG",
-            Self::BadTime(_) => "a moment is written like 2026-11-29T10:00:00, a time before now like 90m, 24h or 7d",
-            Self::Pattern => "in a pattern `*` and `?` stand for any text and any letter, `[a-z]` for one of several",
-            Self::AmbiguousId => "give more digits of the id",
-            Self::Inventory { .. } => "`wharfie sbom --format cyclonedx-json` writes a document that can be read",
-            Self::NoLayers(_) => "name an image, an archive or a directory: `wharfie analyze IMAGE`",
-            Self::Advisories { .. } => {
-                "take OSV's zips (<ecosystem>/all.zip) or records, Debian's tracker, Alpine's secdb, CISA's KEV or EPSS; `wharfie scan db status` tells what is here"
-            }
-            Self::NotAdvisories(_) => {
-                "give it a repository of its own: `wharfie scan db push registry.example/advisories`, and `scan db pull` there"
-            }
-            Self::NoAdvisories(_) => {
-                "`wharfie scan db import DIR` takes OSV's zips (<ecosystem>/all.zip), `--db DIR` reads them where they are"
-            }
-            Self::NotAttachable(_) => {
-                "`wharfie load` and `wharfie tag` give it a name; `-o FILE` writes the document to a file"
-            }
-            Self::SharedManifest { .. } => "name it by its digest, NAME@DIGEST, to remove it with all of its tags",
-            Self::SeveralRoots(_) => "say which, as in `oci:DIRECTORY:NAME`, or copy all with `--all-tags`",
-            Self::ForeignLayout(_) => "`skopeo copy dir:DIRECTORY oci:OTHER` makes a layout of it, which is read",
-            Self::SeveralImages(_) => {
-                "`--image NAME` of sbom, scan and analyze chooses one; `wharfie load` takes them all in"
-            }
-            // Their texts say what to do, or there is nothing.
-            Self::InvalidFilter(_)
-            | Self::SeveralUntil
-            | Self::Scratch
-            | Self::AlgorithmTarget
-            | Self::BadWord(_)
-            | Self::NoImage(_)
-            | Self::LayerCount { .. }
-            | Self::Nested
-            | Self::TooLarge { .. }
-            | Self::InvalidTag(_)
-            | Self::ImportDigest
-            | Self::System { .. }
-            | Self::Cancelled
-            | Self::NoSuchReference
-            | Self::Change(_)
-            | Self::History
-            | Self::Document(_)
-            | Self::File { .. }
-            | Self::Output(_)
-            | Self::Verification { .. } => return None,
-        };
-        Some(text.to_owned())
-    }
-}
-
-impl Conflict {
-    /// What the user can do.
-    fn help(&self) -> String {
-        match self {
-            Self::Children(_) => "remove the images that were made from it first".to_owned(),
-            Self::References(_) => "remove its names one by one, or all with `-f`".to_owned(),
-            Self::Reference { container, .. } | Self::StoppedContainer { container, .. } => {
-                format!("`wharfie rm {container}` removes the container")
-            }
-            Self::RunningContainer { container, .. } => {
-                format!("`wharfie rm -f {container}` stops and removes the container")
-            }
-            Self::Mounted { target, .. } => format!("`wharfie image unmount {target}` unmounts it"),
-        }
+        help::of(self)
     }
 }

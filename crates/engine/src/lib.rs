@@ -15,6 +15,7 @@ pub mod events;
 pub mod filter;
 pub mod fsck;
 pub mod glob;
+mod help;
 pub mod import;
 pub mod info;
 pub mod insight;

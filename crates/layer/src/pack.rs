@@ -10,8 +10,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fgetxattr, flistxattr, fstat, major, minor, openat,
-    openat2, statat,
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fgetxattr, flistxattr, fstat, fstatfs, major, minor,
+    openat, openat2, statat,
 };
 use rustix::io::Errno;
 
@@ -321,6 +321,31 @@ pub(crate) fn is_opaque(directory: BorrowedFd<'_>) -> bool {
     ["trusted.overlay.opaque", "user.overlay.opaque"]
         .iter()
         .any(|name| fgetxattr(directory, *name, &mut value[..]).is_ok_and(|len| value[..len] == *b"y"))
+}
+
+/// True for a mount of what only a running kernel has: it is in no image, whatever a running system's root shows.
+pub(crate) fn is_of_kernel(directory: BorrowedFd<'_>) -> rustix::io::Result<bool> {
+    /// proc, sysfs, both cgroups, debugfs, tracefs, securityfs, devpts, mqueue, pstore, bpf, efivarfs, configfs, fusectl, hugetlbfs.
+    /// Source: Linux, include/uapi/linux/magic.h.
+    const KERNEL: [u32; 15] = [
+        0x9fa0,
+        0x6265_6572,
+        0x0027_e0eb,
+        0x6367_7270,
+        0x6462_6720,
+        0x7472_6163,
+        0x7363_6673,
+        0x1cd1,
+        0x1980_0202,
+        0x6165_676c,
+        0xcafe_4a11,
+        0xde5e_81e4,
+        0x6265_6570,
+        0x6573_5543,
+        0x9584_58f6,
+    ];
+    // Of the number only 32 bits mean something, and some have the highest set.
+    Ok(KERNEL.contains(&(fstatfs(directory)?.f_type as u32)))
 }
 
 pub(crate) fn open_again(directory: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {

@@ -9,13 +9,13 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat, statat};
 use rustix::io::Errno;
 
 use crate::entry::Kind;
 use crate::erofs::{Inodes, Node, NodeNumber};
 use crate::error::{Error, Result, show};
-use crate::pack::{is_opaque, names_in, open_again};
+use crate::pack::{is_of_kernel, is_opaque, names_in, open_again};
 use crate::trail::Trail;
 
 /// What becomes of a version of a file in the whole.
@@ -419,7 +419,7 @@ fn on_disk(trail: &mut Trail, name: &[u8], has_whiteouts: bool) -> rustix::io::R
     let (kind, place) = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => {
             let directory = openat(trail.here(), name, flags | OFlags::DIRECTORY, Mode::empty())?;
-            if stat.st_dev != fstat(trail.here())?.st_dev && is_of_kernel(&directory)? {
+            if stat.st_dev != fstat(trail.here())?.st_dev && is_of_kernel(directory.as_fd())? {
                 return Ok(Looked::Nothing);
             }
             let is_opaque = has_whiteouts && is_opaque(directory.as_fd());
@@ -444,31 +444,6 @@ fn on_disk(trail: &mut Trail, name: &[u8], has_whiteouts: bool) -> rustix::io::R
     let same = (stat.st_nlink > 1).then_some(stat.st_ino);
     let owner = (stat.st_uid, stat.st_gid);
     Ok(Looked::File(Version { part: 0, standing: Standing::Shown, kind, mode, owner, size, same, place }))
-}
-
-/// True for a mount of what only a running kernel has: it is in no image, whatever a running system's root shows.
-fn is_of_kernel(directory: &OwnedFd) -> rustix::io::Result<bool> {
-    /// proc, sysfs, both cgroups, debugfs, tracefs, securityfs, devpts, mqueue, pstore, bpf, efivarfs, configfs, fusectl, hugetlbfs.
-    /// Source: Linux, include/uapi/linux/magic.h.
-    const KERNEL: [u32; 15] = [
-        0x9fa0,
-        0x6265_6572,
-        0x0027_e0eb,
-        0x6367_7270,
-        0x6462_6720,
-        0x7472_6163,
-        0x7363_6673,
-        0x1cd1,
-        0x1980_0202,
-        0x6165_676c,
-        0xcafe_4a11,
-        0xde5e_81e4,
-        0x6265_6570,
-        0x6573_5543,
-        0x9584_58f6,
-    ];
-    // Of the number only 32 bits mean something, and some have the highest set.
-    Ok(KERNEL.contains(&(fstatfs(directory)?.f_type as u32)))
 }
 
 /// 64 warnings: who has more need not hear each.
