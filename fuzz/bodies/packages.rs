@@ -1,5 +1,6 @@
 //! Files that tell of packages: no bytes make a reader panic, and what it finds has a name and a place.
 
+use wharfie_scan::budget::Budget;
 use wharfie_scan::inventory::{Logged, licences_of_copyright, owners};
 use wharfie_scan::{Content, Found, Reader, purl, sbom};
 
@@ -30,10 +31,10 @@ pub(crate) fn run(bytes: &[u8]) {
     for path in PATHS {
         let reader = Reader::of_path(path).expect("each path has a reader");
         one(reader, path, &bytes);
-        let _ = owners(path, &bytes, &mut |_, _| ());
+        let _ = owners(path, &bytes, &Budget::default(), &mut |_, _| ());
     }
     one(Reader::Program, "bin/a", &bytes);
-    let _ = owners("var/lib/dpkg/info/a.list", &bytes, &mut |_, _| ());
+    let _ = owners("var/lib/dpkg/info/a.list", &bytes, &Budget::default(), &mut |_, _| ());
     // The same bytes as a log of what they are.
     if let Ok(logged) = Logged::open(&bytes, &bytes) {
         one(Reader::RpmSqlite, "var/lib/rpm/rpmdb.sqlite", &logged);
