@@ -222,9 +222,9 @@ mod tests {
         page
     }
 
-    fn blobs(file: &Vec<u8>) -> (usize, Result<()>) {
+    fn blobs(file: &[u8]) -> (usize, Result<()>) {
         let mut count = 0;
-        let result = each(file, &mut |_| {
+        let result = each(&file, &mut |_| {
             count += 1;
             Ok(())
         });
