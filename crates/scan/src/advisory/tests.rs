@@ -198,8 +198,7 @@ fn a_record_replaces_only_what_it_is_for() {
         let mut builder = Builder::new(Cursor::new(Vec::new()));
         add(&mut builder);
         builder.keep(&old).unwrap();
-        let warnings = std::mem::take(&mut builder.warnings);
-        let (meta, _) = builder.finish(&mut Cursor::new(Vec::new()), "now").unwrap();
+        let (meta, warnings) = builder.finish(&mut Cursor::new(Vec::new()), "now").unwrap();
         (meta.ecosystems.get("Debian").map(|meta| meta.advisories), warnings)
     };
     let zipped = zip(&[("a.json", both.as_bytes())], true);
