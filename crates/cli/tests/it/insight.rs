@@ -400,6 +400,9 @@ fn filters_count_for_output_and_exit_code() {
     assert_eq!(count(&["--fail-on", "high"]), (2, 2));
     assert_eq!(count(&["--fail-on", "critical"]), (2, 0));
     assert_eq!(count(&["--severity", "low,unknown", "--fail-on", "high"]), (1, 0));
+    // What was not asked for is there all the same.
+    let words = ["scan", "--db", &osv, "--only", "vulnerabilities", "--severity", "critical", "web:1"];
+    assert_eq!(host.run(&words).succeeds(), "No known vulnerabilities of those asked for; 2 not asked for\n");
     let accepted =
         host.file("accepted", b"GHSA-1 package=left-pad until=2999-01-01 # it pads\nCVE-2023-4911 until=2021-01-01\n");
     let accepted = accepted.display().to_string();

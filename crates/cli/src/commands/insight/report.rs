@@ -34,6 +34,8 @@ pub(super) struct Report {
     pub(super) ignored: usize,
     /// How many packages the data base knows nothing of.
     pub(super) unchecked: usize,
+    /// How many vulnerabilities were not asked for: of another severity, without a fix, not exploited.
+    pub(super) unasked: usize,
     /// What to do about those of the base.
     pub(super) advice: Option<String>,
     /// What its registry has under its tag, if it was asked.
@@ -162,7 +164,7 @@ impl Report {
         }
         if has_vulnerabilities {
             let unknown = [self.unchecked, self.inventory.unread];
-            parts.push(vec![Piece::Text(totals(&self.findings, self.ignored, unknown) + "\n")]);
+            parts.push(vec![Piece::Text(totals(&self.findings, [self.ignored, self.unasked], unknown) + "\n")]);
         } else if parts.is_empty() {
             parts.push(vec![Piece::Text("Nothing was found\n".to_owned())]);
         }
@@ -208,6 +210,7 @@ impl Report {
             "advice": self.advice,
             "baseToday": self.today,
             "packages": self.inventory.packages.len(),
+            "unasked": self.unasked,
             "unchecked": self.unchecked,
             "unread": self.inventory.unread,
             "ignored": self.ignored,
@@ -282,7 +285,9 @@ pub(crate) fn place(leaked: &Leaked) -> String {
 /// By package, the worst first; one line for each finding.
 fn vulnerabilities(inventory: &Inventory, findings: &[&Finding]) -> String {
     let mut groups: Vec<&[&Finding]> = findings.chunk_by(|a, b| a.package == b.package).collect();
-    groups.sort_by(|a, b| b[0].severity.cmp(&a[0].severity));
+    // What is known to be exploited is worse than any word for how bad it might be.
+    let badness = |group: &[&Finding]| (group.iter().any(|finding| finding.kev.is_some()), group[0].severity);
+    groups.sort_by_key(|group| std::cmp::Reverse(badness(group)));
     let has_kev = findings.iter().any(|finding| finding.kev.is_some());
     let has_epss = findings.iter().any(|finding| finding.epss.is_some());
     let mut rows: Vec<Vec<String>> = Vec::new();
@@ -325,7 +330,7 @@ pub(crate) fn percent(probability: f64) -> String {
     format!("{:.1}%", probability * 100.0)
 }
 
-fn totals(findings: &[Finding], ignored: usize, [unchecked, unread]: [usize; 2]) -> String {
+fn totals(findings: &[Finding], [ignored, unasked]: [usize; 2], [unchecked, unread]: [usize; 2]) -> String {
     let mut counts = Vec::new();
     for severity in Severity::ALL.into_iter().rev() {
         let count = findings.iter().filter(|finding| finding.severity == severity).count();
@@ -335,12 +340,16 @@ fn totals(findings: &[Finding], ignored: usize, [unchecked, unread]: [usize; 2])
     }
     let fixed = findings.iter().filter(|finding| finding.fixed.is_some()).count();
     let mut text = match findings.len() {
+        0 if unasked > 0 => "No known vulnerabilities of those asked for".to_owned(),
         0 => "No known vulnerabilities".to_owned(),
         1 => format!("1 finding: {}, {fixed} with a fix", counts.join(", ")),
         several => format!("{several} findings: {}, {fixed} with a fix", counts.join(", ")),
     };
     if ignored > 0 {
         text.push_str(&format!("; {ignored} ignored"));
+    }
+    if unasked > 0 {
+        text.push_str(&format!("; {unasked} not asked for"));
     }
     if unchecked > 0 {
         text.push_str(&format!("; {unchecked} not checked"));

@@ -179,9 +179,11 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     found.ignore(&exceptions);
     found.settle(&documents);
     let (only_fixed, only_kev) = (matches.get(&ONLY_FIXED), matches.get(&ONLY_KEV));
+    let all = found.findings.len();
     found.findings.retain(|finding| {
         is_wanted(finding.severity) && (finding.fixed.is_some() || !only_fixed) && (finding.kev.is_some() || !only_kev)
     });
+    found.unasked = all - found.findings.len();
     found.leaks.retain(|_| is_wanted(LEAK));
     found.checks.retain(|check| is_wanted(check.severity));
     found.advice = base_image::newer(cx, &found, &advisories)?;
