@@ -206,7 +206,8 @@ impl Engine {
                 leaks.extend(secrets::of_config(config));
                 let inherited = base.as_ref().map(secrets::of_config).unwrap_or_default();
                 for leaked in &mut leaks {
-                    leaked.is_of_base = inventory.is_of_base(leaked.layer) || inherited.contains(leaked);
+                    leaked.is_of_base = inventory.is_of_base(leaked.layer)
+                        || (leaked.path.is_empty() && inherited.iter().any(|known| known.leak == leaked.leak));
                 }
             }
             let set_id: Vec<_> =

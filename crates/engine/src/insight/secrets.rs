@@ -21,6 +21,9 @@ pub struct Leaked {
     pub leak: Leak,
     /// From the root without a leading slash; empty for what stands in the image's configuration.
     pub path: String,
+    /// Where in the configuration it stands: `Env NAME`, `Labels NAME`, `history 3` (from the base on); a few of the places.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
     /// The lowest layer that has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<usize>,
@@ -32,6 +35,10 @@ pub struct Leaked {
     pub is_of_base: bool,
 }
 
+/// 4 places of a secret in the configuration.
+const MAX_SETTINGS: usize = 4;
+/// 80 letters of a variable's name.
+const MAX_NAME: usize = 80;
 /// 1,000 secrets: then they are none.
 const MAX_LEAKS: usize = 1000;
 /// 100,000 files that may be a package's: their paths are kept until that is known.
@@ -119,7 +126,8 @@ impl Search {
             let is_removed = !is_shown;
             let key = (path.to_owned(), leak.clone());
             // Versions come from above: the lowest layer brought it, and if it is seen anywhere it is there.
-            let new = || Leaked { leak, path: path.to_owned(), layer, is_removed, is_of_base: false };
+            let new =
+                || Leaked { leak, path: path.to_owned(), settings: Vec::new(), layer, is_removed, is_of_base: false };
             let known = self.found.entry(key).or_insert_with(new);
             known.layer = layer;
             known.is_removed &= is_removed;
@@ -154,36 +162,60 @@ fn text(content: &dyn Content) -> Option<Vec<u8>> {
 /// values as well as names.
 pub(super) fn of_config(config: &ImageConfig) -> Vec<Leaked> {
     let mut found = Vec::new();
-    for step in &config.history {
-        [&step.created_by, &step.comment, &step.author].into_iter().flatten().for_each(|text| add(text, &mut found));
-    }
-    config.author.iter().for_each(|text| add(text, &mut found));
     if let Some(Ok(set)) = config.config.as_ref().map(serde_json::to_value) {
-        each_text(&set, &mut |text| add(text, &mut found));
+        each_text("", &set, &mut |setting, text| add(setting, text, &mut found));
     }
+    for (at, step) in config.history.iter().enumerate() {
+        let texts = [&step.created_by, &step.comment, &step.author].into_iter().flatten();
+        texts.for_each(|text| add(&format!("history {}", at + 1), text, &mut found));
+    }
+    config.author.iter().for_each(|text| add("author", text, &mut found));
     found
 }
 
-fn add(text: &str, found: &mut Vec<Leaked>) {
+fn add(setting: &str, text: &str, found: &mut Vec<Leaked>) {
     for leak in leak::search("", text.as_bytes()) {
-        let leaked = Leaked { leak, path: String::new(), layer: None, is_removed: false, is_of_base: false };
-        if found.len() < MAX_LEAKS && !found.contains(&leaked) {
-            found.push(leaked);
+        let at = found.iter().position(|known| known.leak == leak);
+        let at = at.unwrap_or_else(|| {
+            found.push(Leaked {
+                leak,
+                path: String::new(),
+                settings: Vec::new(),
+                layer: None,
+                is_removed: false,
+                is_of_base: false,
+            });
+            found.len() - 1
+        });
+        let settings = &mut found[at].settings;
+        if settings.len() < MAX_SETTINGS && !settings.iter().any(|known| known == setting) {
+            settings.push(setting.to_owned());
+        }
+        if found.len() > MAX_LEAKS {
+            return found.truncate(MAX_LEAKS);
         }
     }
 }
 
-/// Calls `take` with each text in a value, and each name.
-fn each_text(value: &Value, take: &mut dyn FnMut(&str)) {
+/// Calls `take` with each text in a value, and each name; before it what it is set by, as `Env NAME` and `Labels NAME`.
+fn each_text(setting: &str, value: &Value, take: &mut dyn FnMut(&str, &str)) {
     match value {
-        Value::String(text) => take(text),
-        Value::Array(all) => all.iter().for_each(|one| each_text(one, take)),
+        Value::String(text) => match text.split_once('=').filter(|_| setting == "Env") {
+            Some((name, _)) => take(&format!("{setting} {}", shown(name)), text),
+            None => take(setting, text),
+        },
+        Value::Array(all) => all.iter().for_each(|one| each_text(setting, one, take)),
         Value::Object(members) => members.iter().for_each(|(name, value)| {
-            take(name);
-            each_text(value, take);
+            take(setting, name);
+            each_text(format!("{setting} {}", shown(name)).trim_start(), value, take);
         }),
         _ => {}
     }
+}
+
+/// A name that somebody else has chosen: it may be a secret itself, and of any length.
+fn shown(name: &str) -> String {
+    leak::hide(name).chars().take(MAX_NAME).collect()
 }
 
 #[cfg(test)]
@@ -211,5 +243,13 @@ mod tests {
             let config: ImageConfig = serde_json::from_str(&text).unwrap();
             assert_eq!(of_config(&config).len(), 1, "{set}");
         }
+        let text = format!(
+            r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":[]}},
+                "config":{{"Env":["PATH=/bin","A={token}"],"Labels":{{"b":"{token}","{token}":"c"}},"Cmd":["{token}"]}},
+                "history":[{{"created_by":"x"}},{{"created_by":"RUN {token}"}}]}}"#
+        );
+        let found = of_config(&serde_json::from_str(&text).unwrap());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].settings, ["Cmd", "Env A", "Labels b", "Labels"]);
     }
 }

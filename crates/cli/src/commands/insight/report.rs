@@ -277,7 +277,7 @@ fn as_base(is_of_base: bool) -> &'static str {
 /// Where a secret is.
 pub(crate) fn place(leaked: &Leaked) -> String {
     match leaked.path.as_str() {
-        "" => "the image's configuration".to_owned(),
+        "" => leaked.settings.join(", "),
         path => format!("/{path}:{}", leaked.leak.line),
     }
 }

@@ -109,7 +109,7 @@ impl Row {
             }),
             What::Leak(leaked) => json!({
                 "kind": "leak", "id": "leak", "leak": leaked.leak.kind, "path": leaked.path, "line": leaked.leak.line,
-                "isRemoved": leaked.is_removed,
+                "settings": leaked.settings, "isRemoved": leaked.is_removed,
             }),
             What::Check(check) => json!({"kind": "check", "id": check.id, "text": check.text}),
         };
