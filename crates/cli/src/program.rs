@@ -92,7 +92,14 @@ fn start(program: String, words: &[String]) -> Result {
             (invocation.run)(&context, &invocation.matches).map_err(|why| crate::suggest::add(&context, why))
         }
         Parsed::Help { text, stream, note } => {
-            let text = note.map(|note| format!("{note}\n")).unwrap_or_default() + &text;
+            let text = match note {
+                Some((note, Stream::Stderr)) if stream == Stream::Stdout => {
+                    let _ = std::io::stderr().lock().write_all(format!("{note}\n").as_bytes());
+                    text
+                }
+                Some((note, _)) => format!("{note}\n{text}"),
+                None => text,
+            };
             match stream {
                 Stream::Stdout => {
                     std::io::stdout().lock().write_all(text.as_bytes()).map_err(|why| Failure::output(&why))

@@ -44,6 +44,7 @@ impl Arrivals {
             let digests = if was_here(store, manifest)? { &mut arrivals.old } else { &mut arrivals.new };
             digests.insert(manifest.digest.clone());
         }
+        arrivals.forget_kept(store, recording)?;
         for manifest in &mut recording.manifests {
             let is_image = manifest.image.is_some();
             let taken = manifest.subject.take_if(|subject| is_image || !arrivals.new.contains(subject));
@@ -56,6 +57,28 @@ impl Arrivals {
             }
         }
         Ok(arrivals)
+    }
+
+    /// Forgets what was said about images that were removed since and come again: it came by another door, and waits for nobody.
+    fn forget_kept(&self, store: &Store, recording: &Recording) -> Result<()> {
+        let mut subjects = self.new.clone();
+        // One image may have several manifests, and what is said of one is said of it.
+        for manifest in recording.manifests.iter().filter(|manifest| self.new.contains(&manifest.digest)) {
+            if let Some(image) = &manifest.image {
+                subjects.extend(store.manifests_of(image)?.into_iter().map(|row| row.digest));
+            }
+        }
+        let is_coming = |digest: &Digest| recording.manifests.iter().any(|manifest| manifest.digest == *digest);
+        let mut kept = Vec::new();
+        for subject in &subjects {
+            kept.extend(
+                store.referrers(subject)?.into_iter().map(|row| row.digest).filter(|digest| !is_coming(digest)),
+            );
+        }
+        if !kept.is_empty() {
+            store.forget_referrers(&kept)?;
+        }
+        Ok(())
     }
 
     /// True for what was not here before.

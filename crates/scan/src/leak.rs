@@ -336,20 +336,24 @@ fn token(bytes: &[u8]) -> Sight {
         Letters::Path => is_word(byte) || byte == b'-' || byte == b'/',
     };
     let rest = &bytes[shape.start.len()..];
-    let len = rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len());
-    if len > MAX_TOKEN {
+    // Whoever has a length of its own need not be read further.
+    let most = if shape.is_exact { shape.least } else { MAX_TOKEN };
+    let len = rest.iter().take(most + 1).position(|byte| !belongs(*byte)).unwrap_or(rest.len().min(most + 1));
+    if len < shape.least || (len > most && shape.is_exact) {
+        // That has cost nothing, and another may begin in it.
+        return Sight::Not(0);
+    }
+    if len > most {
         return Sight::Not(shape.start.len() + len);
     }
-    let fits = if shape.is_exact { len == shape.least } else { len >= shape.least };
     let after = rest.get(len).copied().unwrap_or(b' ');
     let whole = &bytes[..shape.start.len() + len];
     let is_example = whole.windows(7).any(|part| part.eq_ignore_ascii_case(b"example"))
         // `xxxxxxxx` and its like.
         || rest[..len].windows(8).any(|part| part.iter().all(|byte| *byte == part[0]));
-    match fits && !is_word(after) && !is_example {
+    match !is_word(after) && !is_example {
         true => Sight::Is(shape.kind, whole.len()),
-        // What is too short has cost nothing, and another may begin in it.
-        false => Sight::Not(if fits { whole.len() } else { 0 }),
+        false => Sight::Not(whole.len()),
     }
 }
 

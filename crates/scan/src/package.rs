@@ -174,24 +174,43 @@ pub struct Layer {
 }
 
 /// An instruction without what it was given to build with: builders write `|N NAME=VALUE …` before the shell, which says nothing of
-/// what was done, and may be anybody's password.
+/// what was done, and may be anybody's password. Where it cannot be said where the values end, nothing is told of what follows.
 pub fn without_arguments(created_by: &str) -> Cow<'_, str> {
     let (verb, rest) = match created_by.strip_prefix("RUN ") {
-        Some(rest) => ("RUN ", rest),
-        None => ("", created_by),
+        Some(rest) => ("RUN ", rest.trim_start()),
+        None => ("", created_by.strip_prefix("/bin/sh -c ").unwrap_or(created_by)),
     };
     let Some((count, rest)) = rest.strip_prefix('|').and_then(|rest| rest.split_once(' ')) else {
         return Cow::Borrowed(created_by);
     };
     let Ok(count) = count.parse::<usize>() else { return Cow::Borrowed(created_by) };
-    // A value may have blanks; which of them end it nobody says. The shell is mostly the usual one.
-    let shell = rest.find("/bin/sh -c ").filter(|_| count > 0);
-    let done = match shell {
-        Some(at) => &rest[at..],
-        None => (0..count.min(rest.len())).fold(rest, |rest, _| rest.split_once(' ').map_or("", |(_, rest)| rest)),
-    };
-    Cow::Owned(format!("{verb}{done}"))
+    Cow::Owned(format!("{verb}{}", done(count, rest).unwrap_or("…")))
 }
+
+/// Shells that instructions are run by.
+const SHELLS: [&str; 9] = ["sh", "bash", "ash", "dash", "zsh", "ksh", "fish", "pwsh", "busybox"];
+
+/// What follows so many arguments, whose values may have blanks.
+fn done(count: usize, text: &str) -> Option<&str> {
+    // A value may have the shell's words in it, and so may what is done.
+    let is_clear = text.matches(USUAL).count() <= 1;
+    let mut rest = text;
+    let mut is_plain = is_clear;
+    for _ in 0..count.min(text.len()) {
+        let (word, after) = rest.split_once(' ')?;
+        is_plain &= word.split_once('=').is_some_and(|(name, _)| !name.is_empty());
+        rest = after;
+    }
+    let program = rest.split(' ').next().unwrap_or_default();
+    if is_plain && SHELLS.contains(&program.rsplit('/').next().unwrap_or_default()) && program.starts_with('/') {
+        return Some(rest);
+    }
+    // One of them has blanks. The usual shell ends them, if nothing else could.
+    let at = text.find(USUAL).filter(|at| is_clear && !text[..*at].contains(" -c "))?;
+    Some(text[at..].trim_start())
+}
+
+const USUAL: &str = " /bin/sh -c ";
 
 /// A licence that SPDX has no name for, as a document explains it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -305,7 +324,12 @@ mod tests {
         check("|2 A=two words B= /bin/sh -c make", "/bin/sh -c make");
         check("RUN |2 A=b C=d /bin/bash -c make", "RUN /bin/bash -c make");
         check("RUN |x A=b make", "RUN |x A=b make");
-        check("RUN |3 A=b", "RUN ");
+        check("RUN |3 A=b", "RUN …");
+        check("RUN |2 A=two words B=c /bin/bash -c make", "RUN …");
+        check("RUN |1 A=b /bin/bash -c make; /bin/sh -c x", "RUN /bin/bash -c make; /bin/sh -c x");
+        check("RUN |1 A=x /bin/sh -c hidden /bin/sh -c make", "RUN …");
+        check("RUN |1 A=two x /bin/sh -c hidden /bin/sh -c make", "RUN …");
+        check("/bin/sh -c |1 A=b /bin/sh -c make", "/bin/sh -c make");
         check("RUN make | tee", "RUN make | tee");
         check("COPY a b", "COPY a b");
     }

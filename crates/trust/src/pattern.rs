@@ -1,5 +1,7 @@
 //! Patterns of repositories: `*` is anything within one component of a name, `**` anything at all.
 
+use std::net::Ipv6Addr;
+
 use wharfie_oci::pattern::Pattern;
 use wharfie_oci::{Reference, Repository};
 
@@ -61,13 +63,17 @@ fn spelled(host: &str, path: &str) -> String {
 
 fn plain_host(host: &str) -> String {
     let host = host.to_ascii_lowercase();
-    let host = match host.rsplit_once(':') {
-        Some((name, port)) => match port.parse::<u16>() {
-            Ok(HTTPS) => name.to_owned(),
-            Ok(port) => format!("{name}:{port}"),
-            Err(_) => host,
-        },
-        None => host,
+    // The colons of an address of version 6 stand in brackets.
+    let (name, port) = match host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        Some((name, port)) => (name, Some(port)),
+        None => (host.as_str(), None),
+    };
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')?.parse::<Ipv6Addr>().ok());
+    let name = address.map_or_else(|| name.to_owned(), |address| format!("[{address}]"));
+    let host = match port.map(str::parse::<u16>) {
+        None | Some(Ok(HTTPS)) => name,
+        Some(Ok(port)) => format!("{name}:{port}"),
+        Some(Err(_)) => host,
     };
     if ALIASES.contains(&host.as_str()) { HUB.to_owned() } else { host }
 }
@@ -102,6 +108,8 @@ mod tests {
             ("DOCKER.IO/web", "docker.io/library/web"),
             ("registry-1.docker.io/library/web", "docker.io/library/web"),
             ("r.example:0443/web", "r.example/web"),
+            ("[0:0:0:0:0:0:0:1]:5000/web", "[::1]:5000/web"),
+            ("[::0001]/web", "[::1]/web"),
         ] {
             let reference: Reference = spelled.parse().unwrap();
             assert_eq!(plain(reference.repository()), expected);

@@ -88,7 +88,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     // Bake files: their syntaxes, and what their functions compute.
     ("hcl-edit", &["wharfie-bake"]),
     ("md-5", &["wharfie-bake"]),
-    ("regex", &["wharfie-bake"]),
+    ("regex", &["wharfie-bake", "wharfie-engine"]),
     ("serde-saphyr", &["wharfie-bake", "wharfie"]),
     ("sha1", &["wharfie-bake"]),
     // Times of documents, dates of HTTP, and what people read. Nobody else needs more than those give.

@@ -17,7 +17,7 @@ pub enum Parsed<R: 'static> {
         /// Where to print it: stdout when help was asked for, stderr when a command was missing.
         stream: Stream,
         /// A line to print before it.
-        note: Option<&'static str>,
+        note: Option<(&'static str, Stream)>,
     },
     /// Print the program's version and leave with exit code 0.
     Version,
@@ -124,7 +124,9 @@ fn read<R>(place: &Place<'_, R>, words: &[String], interspersed: bool) -> Result
 }
 
 fn shown<R>(place: &Place<'_, R>, stream: Stream, short: bool) -> Parsed<R> {
-    let note = short.then_some("Flag shorthand -h has been deprecated, use --help");
+    // As docker has it: the program's own flags speak elsewhere than those of its commands.
+    let note_stream = if place.path.len() == 1 { Stream::Stderr } else { stream };
+    let note = short.then_some(("Flag shorthand -h has been deprecated, use --help", note_stream));
     Parsed::Help { text: help::text(place), stream, note }
 }
 

@@ -111,7 +111,7 @@ fn documents_do_not_repeat_the_secrets_of_instructions() {
     ] {
         let told = host.run(words).succeeds();
         assert!(!told.contains(&token), "{words:?}: {told}");
-        assert!(words[0] == "analyze" || !told.contains("two words"), "{words:?}: {told}");
+        assert!(!told.contains("two words"), "{words:?}: {told}");
     }
 }
 
@@ -409,6 +409,12 @@ fn filters_count_for_output_and_exit_code() {
     assert_eq!(count(&["--ignore-file", &accepted, "--fail-on", "high"]), (1, 0));
     let said = scan(&["--ignore-file", &accepted]).stderr;
     assert!(said.contains("CVE-2023-4911 was accepted until 2021-01-01"), "{said}");
+    // A variable that is not set opens no gate.
+    for verb in ["scan", "maintain"] {
+        let mut words = vec![verb, "--fail-on", ""];
+        words.extend(Some("web:1").filter(|_| verb == "scan"));
+        assert!(host.run(&words).stderr.starts_with("invalid severity \"\""), "{verb}");
+    }
     host.run(&["scan", "--fail-on", "bad", "web:1"])
         .fails(1, "invalid severity \"bad\"\n help: `--fail-on` takes unknown, negligible, low, medium, high, critical, kev; also several, with commas");
 }

@@ -79,6 +79,9 @@ fn it_is_called_what_it_is_called() {
     let short =
         format!("Flag shorthand -h has been deprecated, use --help\n{}", alias.run(&["ps", "--help"]).succeeds());
     alias.run(&["ps", "-h"]).prints(&short);
+    let own = alias.run(&["-h"]);
+    assert_eq!(own.stdout, alias.run(&["--help"]).succeeds());
+    assert_eq!(own.stderr, "Flag shorthand -h has been deprecated, use --help\n");
     let missing = alias.run(&["rmi", "nope"]);
     let text = "Error response from daemon: No such image: nope:latest\n";
     let help = " help: `docker images` lists the images that are here, `docker pull` gets others\n";

@@ -131,10 +131,16 @@ impl Label {
     }
 }
 
-/// Whether `name` is meant by the value of a `name` filter, with or without a slash before it. Docker takes the value for a
-/// regular expression; what people write are parts of names, sometimes anchored.
+/// Whether `name` is meant by the value of a `name` filter, with or without a slash before it: a regular expression, as docker takes
+/// it. One that is none means nothing.
 pub fn matches_name(pattern: &str, name: &str) -> bool {
     let slashed = format!("/{name}");
+    // What people mostly write are parts of names, sometimes anchored: those need no machine.
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-/".contains(&byte));
+    if !is_plain(pattern.trim_start_matches('^').trim_end_matches('$')) {
+        let bounded = regex::RegexBuilder::new(pattern).size_limit(MAX_MACHINE).build();
+        return pattern == name || bounded.is_ok_and(|machine| machine.is_match(name) || machine.is_match(&slashed));
+    }
     let (from_start, pattern) = pattern.strip_prefix('^').map_or((false, pattern), |rest| (true, rest));
     let (to_end, pattern) = pattern.strip_suffix('$').map_or((false, pattern), |rest| (true, rest));
     [name, &slashed].iter().any(|name| match (from_start, to_end) {
@@ -144,6 +150,9 @@ pub fn matches_name(pattern: &str, name: &str) -> bool {
         (false, false) => name.contains(pattern),
     })
 }
+
+/// 1 MiB: what an expression may become.
+const MAX_MACHINE: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -217,6 +226,13 @@ mod tests {
             ("^web$", "webs", false),
             ("eb$", "web", true),
             ("x", "web", false),
+            ("w[ae]b", "web", true),
+            ("^web|db$", "db", true),
+            ("we.", "we", false),
+            (r"web\d+", "web10", true),
+            ("^/we?b", "wb", true),
+            ("(", "web", false),
+            ("a{1000}{1000}{1000}", "web", false),
         ] {
             assert_eq!(matches_name(pattern, name), expected, "{pattern} {name}");
         }

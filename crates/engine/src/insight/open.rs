@@ -11,8 +11,8 @@ use wharfie_content::{Document, Observer};
 use wharfie_layer::view::View;
 use wharfie_oci::manifest::AnyManifest;
 use wharfie_oci::{DiffId, ImageConfig, ImageId, Reference};
-use wharfie_scan::Layer;
 use wharfie_scan::leak::hide;
+use wharfie_scan::{Layer, without_arguments};
 use wharfie_store::Store;
 use wharfie_store::gc::Kept;
 
@@ -260,15 +260,17 @@ fn inodes(store: &Store, diff_ids: &[DiffId]) -> Result<Vec<wharfie_layer::erofs
     Ok(diff_ids.iter().rev().map(|layer| store.open_inodes(layer)).collect::<Result<Vec<_>, _>>()?)
 }
 
-/// The layers with the instructions that made them, bottom first. Of secrets in those only the first letters are left.
+/// An instruction as it is told, which others get to read: without build arguments, and with the first letters of secrets alone.
+fn told(created_by: &str) -> String {
+    hide(&without_arguments(created_by)).into_owned()
+}
+
+/// The layers with the instructions that made them, bottom first.
 pub(super) fn described(config: &ImageConfig, diff_ids: &[DiffId]) -> Vec<Layer> {
     let mut steps = config.history.iter().filter(|step| !step.empty_layer);
     let describe = |diff_id: &DiffId| Layer {
         diff_id: diff_id.to_string(),
-        created_by: steps
-            .next()
-            .and_then(|step| Some(hide(step.created_by.as_ref()?).into_owned()))
-            .unwrap_or_default(),
+        created_by: steps.next().and_then(|step| step.created_by.as_deref()).map(told).unwrap_or_default(),
     };
     diff_ids.iter().map(describe).collect()
 }

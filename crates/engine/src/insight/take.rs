@@ -7,7 +7,7 @@ use std::io;
 use wharfie_layer::entry::Kind;
 use wharfie_layer::view::{Bytes, Files, Held, Standing, Version};
 use wharfie_scan::inventory::{self, licences_of_copyright};
-use wharfie_scan::{Content, Found, Inventory, Layer, Package, PackageKind, Reader, without_arguments};
+use wharfie_scan::{Content, Found, Inventory, Package, PackageKind, Reader};
 
 use super::logged::Databases;
 use super::open::Opened;
@@ -185,7 +185,7 @@ pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
         digest: opened.digest.clone(),
         platform: platform.filter(|platform| platform.len() > 1),
         distro,
-        layers: told(&opened.layers),
+        layers: opened.layers.clone(),
         packages,
         extracted: BTreeMap::new(),
         warnings,
@@ -197,15 +197,6 @@ pub(super) fn look(opened: &mut Opened, wants: Wants) -> Result<Looked> {
     Ok(Looked { inventory, leaks, set_id })
 }
 
-/// Layers as an inventory tells of them, which others get to read.
-fn told(layers: &[Layer]) -> Vec<Layer> {
-    let told = |layer: &Layer| Layer {
-        diff_id: layer.diff_id.clone(),
-        created_by: without_arguments(&layer.created_by).into_owned(),
-    };
-    layers.iter().map(told).collect()
-}
-
 /// What a document says of what was opened, with the layers that there are: the document's own may have no instructions.
 pub(super) fn beside(opened: &Opened, mut inventory: Inventory, looked: &Inventory) -> Inventory {
     if let (Some(told), Some(there)) = (&mut inventory.distro, &looked.distro)
@@ -213,7 +204,7 @@ pub(super) fn beside(opened: &Opened, mut inventory: Inventory, looked: &Invento
     {
         told.layer = there.layer;
     }
-    let layers = std::mem::replace(&mut inventory.layers, told(&opened.layers));
+    let layers = std::mem::replace(&mut inventory.layers, opened.layers.clone());
     let place = |index: usize| {
         let layer = layers.get(index)?;
         opened.layers.iter().position(|known| known.diff_id == layer.diff_id)

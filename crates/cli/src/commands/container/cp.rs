@@ -52,6 +52,11 @@ fn in_container(text: &str) -> Option<(&str, &str)> {
 fn run(cx: &Context, matches: &Matches) -> Result {
     let (source, target) = (&matches.args()[0], &matches.args()[1]);
     let copied = match (in_container(source), in_container(target)) {
+        // Docker's daemon puts no blank between the two.
+        (Some((_, "")), None) => {
+            return Err(Failure::new("Error response from daemon: bad parameter: pathcannot be empty"));
+        }
+        (None, Some((_, ""))) => return Err(Failure::new("no such directory")),
         (Some((container, path)), None) => out(cx, container, path, target, matches)?,
         (None, Some((container, path))) => into(cx, source, container, path, matches)?,
         (Some(_), Some(_)) => return Err(Failure::new("copying between containers is not supported")),

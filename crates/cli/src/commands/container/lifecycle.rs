@@ -198,7 +198,7 @@ fn start(cx: &Context, matches: &Matches) -> Result {
     if matches.get(&ATTACH) || matches.get(&INTERACTIVE) {
         return start_attached(cx, matches);
     }
-    let mut failed = Vec::new();
+    let (mut failed, mut failures) = (Vec::new(), Vec::new());
     let engine = cx.engine()?;
     for Meant { word, name } in meant(cx, Named::Containers(Which::Any), matches)? {
         match name.and_then(|name| Ok((engine.start(&name)?, name))) {
@@ -207,15 +207,16 @@ fn start(cx: &Context, matches: &Matches) -> Result {
                 cx.line(&name)?;
             }
             Err(why) => {
-                cx.warn_of(&about_word(why.into(), &word, matches));
+                failures.push(about_word(why.into(), &word, matches));
                 failed.push(word);
             }
         }
     }
-    match failed.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::new(format!("Error: failed to start containers: {}", failed.join(", ")))),
+    if failed.is_empty() {
+        return Ok(());
     }
+    failures.push(Failure::new(format!("Error: failed to start containers: {}", failed.join(", "))));
+    Err(Failure::all(failures))
 }
 
 fn start_attached(cx: &Context, matches: &Matches) -> Result {

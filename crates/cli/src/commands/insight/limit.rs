@@ -4,6 +4,7 @@ use wharfie_scan::advisory::{KEV, Meta, Severity};
 
 use super::scan::known_severity;
 use crate::failure::{Failure, Result};
+use crate::flags::{Matches, Texts};
 
 /// What `--fail-on` takes.
 pub(crate) const LIMITS: &[&str] = &["unknown", "negligible", "low", "medium", "high", "critical", EXPLOITED];
@@ -20,6 +21,16 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
+    /// What a flag says; `None` if it was not given. One without a word would be a gate that is always open, in all scripts whose
+    /// variable is not set.
+    pub(crate) fn of_flag(matches: &Matches, flag: &Texts) -> Result<Option<Self>> {
+        let words: Vec<&str> = matches.get(flag).iter().map(String::as_str).collect();
+        match words.is_empty() && matches.is_given(flag) {
+            true => Self::parse([""]),
+            false => Self::parse(words),
+        }
+    }
+
     /// Reads words; `None` if there are none.
     pub(crate) fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Option<Self>> {
         let mut limit = None::<Self>;

@@ -117,7 +117,7 @@ const FOUND: u8 = 2;
 fn run(cx: &Context, matches: &Matches) -> Result {
     let format = form(matches.get(&FORMAT).unwrap_or_default(), FORMATS)?;
     let wanted = matches.get(&SEVERITY).iter().map(|word| severity(word)).collect::<Result<Vec<_>>>()?;
-    let limit = Limit::parse(matches.get(&FAIL_ON).iter().map(String::as_str))?;
+    let limit = Limit::of_flag(matches, &FAIL_ON)?;
     let exceptions = exceptions(cx, matches)?;
     let files = matches.get(&VEX).iter().filter(|word| *word != ATTACHED);
     let mut documents = files.map(|path| document(cx, Path::new(path))).collect::<Result<Vec<_>>>()?;

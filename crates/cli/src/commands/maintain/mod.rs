@@ -98,9 +98,9 @@ fn run(cx: &Context, matches: &Matches) -> Result {
     }
     let settings = &cx.settings().maintain;
     let said = |given: Option<&str>, set: &Option<String>| given.map(str::to_owned).or_else(|| set.clone());
-    let limit = match matches.get(&FAIL_ON) {
-        [] => Limit::parse(settings.fail_on.iter().flat_map(|text| text.split(',')).map(str::trim))?,
-        given => Limit::parse(given.iter().map(String::as_str))?,
+    let limit = match matches.is_given(&FAIL_ON) {
+        false => Limit::parse(settings.fail_on.iter().flat_map(|text| text.split(',')).map(str::trim))?,
+        true => Limit::of_flag(matches, &FAIL_ON)?,
     };
     let cache = said(matches.get(&BUILD_CACHE), &settings.build_cache).map(|text| bytes(&text)).transpose()?;
     if matches.get(&SYSTEMD) {
@@ -112,14 +112,16 @@ fn run(cx: &Context, matches: &Matches) -> Result {
         }
         let fail_on = matches.get(&FAIL_ON).join(",");
         let path = |path: Option<&str>| path.map(systemd::absolute);
-        let (db, ignore_file) = (path(matches.get(&insight::DB)), path(matches.get(&insight::IGNORE_FILE)));
+        // A flag without a word would take the next one for it.
+        let said_word = |flag: &Text| matches.get(flag).filter(|word| !word.is_empty());
+        let (db, ignore_file) = (path(said_word(&insight::DB)), path(said_word(&insight::IGNORE_FILE)));
         let given = [
-            ("--build-cache", matches.get(&BUILD_CACHE)),
+            ("--build-cache", said_word(&BUILD_CACHE)),
             ("--db", db.as_deref()),
             ("--fail-on", Some(fail_on.as_str()).filter(|words| !words.is_empty())),
             ("--format", Some(format).filter(|format| *format != "table")),
             ("--ignore-file", ignore_file.as_deref()),
-            ("--notify", matches.get(&NOTIFY)),
+            ("--notify", said_word(&NOTIFY)),
             ("--only-fixed", Some("").filter(|_| matches.get(&insight::ONLY_FIXED))),
         ];
         return cx.print(&systemd::units(&systemd::service(cx, &given)?));

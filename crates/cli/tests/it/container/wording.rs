@@ -101,6 +101,9 @@ fn both_forms_of_cp_are_shown() {
     let usage = "Usage:  wharfie cp [OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n\twharfie cp [OPTIONS] SRC_PATH|- \
                  CONTAINER:DEST_PATH\n\n";
     assert!(help.starts_with(usage), "{help}");
+    // Half a path is none: all of a container would lie in the folder.
+    host.run(&["cp", "web:", "."]).fails(1, "Error response from daemon: bad parameter: pathcannot be empty");
+    host.run(&["cp", "a", "web:"]).fails(1, "no such directory");
 }
 
 #[test]

@@ -114,6 +114,13 @@ fn a_copy_says_nothing_about_what_is_here_already() {
         victim.run(&["push", "-q", &name]).succeeds();
         assert!(!is_fooled(&host(), &format!("registry:{name}")));
     }
+    // What was removed again does not wait for the owner's image.
+    let late = host();
+    late.run(&["copy", "-q", &evil, "store:nice:1"]).succeeds();
+    assert!(is_fooled(&late, "nice:1"));
+    late.run(&["rmi", "nice:1"]).succeeds();
+    late.run(&["pull", "-q", &name]).succeeds();
+    assert!(!is_fooled(&late, &name));
     // Nor by way of something new that it is said to be about.
     let mask = Published::of(&Image::new().with_file("mask", "x"));
     let masked = registry.publish("evil/nice:2", &mask);
