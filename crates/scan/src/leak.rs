@@ -337,13 +337,13 @@ fn token(bytes: &[u8]) -> Sight {
     };
     let rest = &bytes[shape.start.len()..];
     // Whoever has a length of its own need not be read further.
-    let most = if shape.is_exact { shape.least } else { MAX_TOKEN };
-    let len = rest.iter().take(most + 1).position(|byte| !belongs(*byte)).unwrap_or(rest.len().min(most + 1));
-    if len < shape.least || (len > most && shape.is_exact) {
+    let read = if shape.is_exact { &rest[..rest.len().min(shape.least + 1)] } else { rest };
+    let len = read.iter().position(|byte| !belongs(*byte)).unwrap_or(read.len());
+    if len < shape.least || (len > shape.least && shape.is_exact) {
         // That has cost nothing, and another may begin in it.
         return Sight::Not(0);
     }
-    if len > most {
+    if len > MAX_TOKEN {
         return Sight::Not(shape.start.len() + len);
     }
     let after = rest.get(len).copied().unwrap_or(b' ');
