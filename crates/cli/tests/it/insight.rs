@@ -71,6 +71,15 @@ fn it_is_the_same_wherever_the_image_lies() {
     let path = host.file("web.tar", &bytes).display().to_string();
     assert_eq!(host.run(&["sbom", &path]).succeeds(), expected);
     assert_eq!(host.run_with(&["sbom", "-"], &bytes).succeeds(), expected);
+    // A pipe gives its bytes once.
+    let pipe = host.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for verb in ["sbom", "analyze"] {
+        let (into, bytes) = (pipe.clone(), bytes.clone());
+        let writer = std::thread::spawn(move || std::fs::write(into, bytes).unwrap());
+        host.run(&[verb, &pipe.display().to_string()]).succeeds();
+        writer.join().unwrap();
+    }
     let registry = TestRegistry::start();
     let name = registry.publish("team/web:1", &Published::of(&image));
     let told = host.run(&["sbom", "--progress", "quiet", &name]);

@@ -35,8 +35,8 @@ impl Engine {
     /// Finds the image of an archive without taking anything out of it. `None` if it is not the plain case: what is wrong with an
     /// archive is told by who reads all of it.
     pub(super) fn lying(&self, path: &Path, look: &Look) -> Result<Option<Found>> {
-        // One that is chosen is looked for among all.
-        if look.image.is_some() {
+        // One that is chosen is looked for among all. A pipe is opened once, by who reads all of it: it gives its bytes to nobody twice.
+        if look.image.is_some() || !path.is_file() {
             return Ok(None);
         }
         let file = File::open(path).map_err(|source| Error::File { doing: "open", path: path.into(), source })?;
