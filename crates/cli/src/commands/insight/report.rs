@@ -163,12 +163,45 @@ impl Report {
             parts.push(vec![Piece::Text(advice)]);
         }
         if has_vulnerabilities {
-            let unknown = [self.unchecked, self.inventory.unread];
-            parts.push(vec![Piece::Text(totals(&self.findings, [self.ignored, self.unasked], unknown) + "\n")]);
+            parts.push(vec![Piece::Text(self.totals() + "\n")]);
         } else if parts.is_empty() {
             parts.push(vec![Piece::Text("Nothing was found\n".to_owned())]);
         }
         spaced(parts)
+    }
+
+    /// The last line: how many there are, and how many of what else.
+    fn totals(&self) -> String {
+        let Self { findings, ignored, unasked, unchecked, .. } = self;
+        let (ignored, unasked, unchecked, unread) = (*ignored, *unasked, *unchecked, self.inventory.unread);
+        let mut counts = Vec::new();
+        for severity in Severity::ALL.into_iter().rev() {
+            let count = findings.iter().filter(|finding| finding.severity == severity).count();
+            if count > 0 {
+                counts.push(format!("{count} {}", severity.word()));
+            }
+        }
+        let fixed = findings.iter().filter(|finding| finding.fixed.is_some()).count();
+        let mut text = match findings.len() {
+            0 if unasked > 0 => "No known vulnerabilities of those asked for".to_owned(),
+            0 => "No known vulnerabilities".to_owned(),
+            1 => format!("1 finding: {}, {fixed} with a fix", counts.join(", ")),
+            several => format!("{several} findings: {}, {fixed} with a fix", counts.join(", ")),
+        };
+        if ignored > 0 {
+            text.push_str(&format!("; {ignored} ignored"));
+        }
+        if unasked > 0 {
+            text.push_str(&format!("; {unasked} not asked for"));
+        }
+        if unchecked > 0 {
+            text.push_str(&format!("; {unchecked} not checked"));
+        }
+        if unread > 0 {
+            let files = if unread == 1 { "file" } else { "files" };
+            text.push_str(&format!("; the packages of {unread} {files} not checked"));
+        }
+        text
     }
 
     /// All of it as JSON.
@@ -328,37 +361,6 @@ fn vulnerabilities(inventory: &Inventory, findings: &[&Finding]) -> String {
 /// A probability as people read it.
 pub(crate) fn percent(probability: f64) -> String {
     format!("{:.1}%", probability * 100.0)
-}
-
-fn totals(findings: &[Finding], [ignored, unasked]: [usize; 2], [unchecked, unread]: [usize; 2]) -> String {
-    let mut counts = Vec::new();
-    for severity in Severity::ALL.into_iter().rev() {
-        let count = findings.iter().filter(|finding| finding.severity == severity).count();
-        if count > 0 {
-            counts.push(format!("{count} {}", severity.word()));
-        }
-    }
-    let fixed = findings.iter().filter(|finding| finding.fixed.is_some()).count();
-    let mut text = match findings.len() {
-        0 if unasked > 0 => "No known vulnerabilities of those asked for".to_owned(),
-        0 => "No known vulnerabilities".to_owned(),
-        1 => format!("1 finding: {}, {fixed} with a fix", counts.join(", ")),
-        several => format!("{several} findings: {}, {fixed} with a fix", counts.join(", ")),
-    };
-    if ignored > 0 {
-        text.push_str(&format!("; {ignored} ignored"));
-    }
-    if unasked > 0 {
-        text.push_str(&format!("; {unasked} not asked for"));
-    }
-    if unchecked > 0 {
-        text.push_str(&format!("; {unchecked} not checked"));
-    }
-    if unread > 0 {
-        let files = if unread == 1 { "file" } else { "files" };
-        text.push_str(&format!("; the packages of {unread} {files} not checked"));
-    }
-    text
 }
 
 /// An entry of CycloneDX's `vulnerabilities`.
