@@ -13,7 +13,7 @@ use wharfie_store::images::Recording;
 use wharfie_store::{NewManifest, Store};
 
 use crate::error::Result;
-use crate::trust::about;
+use crate::trust::{self, about};
 
 /// What comes into the store at once, and what of it was here.
 #[derive(Debug, Default)]
@@ -60,6 +60,7 @@ impl Arrivals {
     }
 
     /// Forgets what was said about images that were removed since and come again: it came by another door, and waits for nobody.
+    /// Signatures stay: who made them proves itself.
     fn forget_kept(&self, store: &Store, recording: &Recording) -> Result<()> {
         let mut subjects = self.new.clone();
         // One image may have several manifests, and what is said of one is said of it.
@@ -71,9 +72,17 @@ impl Arrivals {
         let is_coming = |digest: &Digest| recording.manifests.iter().any(|manifest| manifest.digest == *digest);
         let mut kept = Vec::new();
         for subject in &subjects {
-            kept.extend(
-                store.referrers(subject)?.into_iter().map(|row| row.digest).filter(|digest| !is_coming(digest)),
-            );
+            let said = store.referrers(subject)?;
+            if said.is_empty() {
+                continue;
+            }
+            let signatures = trust::local(store, subject)?.attached;
+            let proves_itself = |digest: &Digest| {
+                signatures.iter().any(|one| one.is_pure() && one.document.descriptor.digest == *digest)
+            };
+            let mut said: Vec<Digest> = said.into_iter().map(|row| row.digest).collect();
+            said.retain(|digest| !is_coming(digest) && !proves_itself(digest));
+            kept.append(&mut said);
         }
         if !kept.is_empty() {
             store.forget_referrers(&kept)?;

@@ -74,7 +74,7 @@ impl Attached {
     }
 
     /// True if it says nothing but who signed something.
-    fn is_pure(&self) -> bool {
+    pub(crate) fn is_pure(&self) -> bool {
         let is_signature = |layer: &Descriptor| match layer.media_type.as_str() {
             simple::MEDIA_TYPE | notation::JWS => true,
             // A bundle may hold any statement; these were read.

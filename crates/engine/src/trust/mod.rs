@@ -17,7 +17,7 @@ mod travel;
 use std::path::PathBuf;
 
 pub use error::TrustError;
-pub(crate) use evidence::{about, is_signature_tag, plain};
+pub(crate) use evidence::{about, is_signature_tag, local, plain};
 pub(crate) use guard::asked;
 pub use guard::{Next, Trusted};
 pub use inspect::{SignedTag, TrustReport, UntrustedTag};

@@ -209,6 +209,9 @@ fn what_was_copied_is_what_was_signed_and_nothing_else() {
     // It is proven here without its registry.
     let listed = user.run(&["images", "--digests", "-q"]).succeeds();
     assert!(!listed.is_empty() && registry.count("GET", web.layers[0].digest.as_str()) > 0);
+    // Its signatures are with it as well when it was removed and comes again.
+    user.run(&["rmi", &name, "third:1"]).succeeds();
+    user.run(&["pull", "-q", &name]).succeeds();
     drop(registry);
     user.run(&["create", "--pull", "never", &name, "true"]).succeeds();
 }
